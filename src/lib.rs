@@ -1,0 +1,4 @@
+//! freshsignal keeps the contacts of a Freshsales account current from customer events.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod clock;

@@ -1,0 +1,3 @@
+//! The binary: arguments in, a call into the library, an exit code out.
+
+fn main() {}
