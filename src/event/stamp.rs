@@ -1,0 +1,124 @@
+//! Last writer wins: the stamp that orders statements, and the map that keeps the newest of each.
+//!
+//! Joining is commutative, associative and idempotent, so the order in which events arrive does not matter.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::UnixMicros;
+
+/// When something was said and by which message; later wins, the message id breaks ties.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Corrected time of the event.
+    pub at: UnixMicros,
+    /// The event's message id.
+    pub message_id: String,
+}
+
+/// A value and who said it when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamped<V> {
+    /// What was said.
+    pub value: V,
+    /// When and by whom.
+    pub stamp: Stamp,
+}
+
+impl<V: Rank> Stamped<V> {
+    /// Whether this statement wins over `other`.
+    #[must_use]
+    pub fn beats(&self, other: &Self) -> bool {
+        match self.stamp.cmp(&other.stamp) {
+            std::cmp::Ordering::Greater => true,
+            std::cmp::Ordering::Less => false,
+            // One message can say two things only through a source that reuses ids; any fixed rule will do.
+            std::cmp::Ordering::Equal => self.value.rank() > other.value.rank(),
+        }
+    }
+}
+
+/// A total order on values for the tie of two equal stamps.
+pub trait Rank {
+    /// A text that differs when the values differ.
+    fn rank(&self) -> String;
+}
+
+impl Rank for serde_json::Value {
+    fn rank(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Rank for UnixMicros {
+    fn rank(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// A map whose every entry keeps the newest statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Lww<K: Ord, V>(BTreeMap<K, Stamped<V>>);
+
+impl<K: Ord, V> Default for Lww<K, V> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Ord + Clone, V: Rank + Clone> Lww<K, V> {
+    /// Takes the statement in where it is newer than what is known; tells whether it was.
+    pub fn say(&mut self, key: K, statement: Stamped<V>) -> bool {
+        match self.0.get(&key) {
+            Some(known) if !statement.beats(known) => false,
+            Some(_) | None => {
+                self.0.insert(key, statement);
+                true
+            }
+        }
+    }
+
+    /// The newest of both, entry by entry.
+    pub fn join(&mut self, other: &Self) {
+        for (key, statement) in &other.0 {
+            self.say(key.clone(), statement.clone());
+        }
+    }
+
+    /// The newest statement under a key.
+    pub fn get<Q>(&self, key: &Q) -> Option<&Stamped<V>>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        self.0.get(key)
+    }
+
+    /// All entries in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &Stamped<V>)> {
+        self.0.iter()
+    }
+
+    /// Whether nothing was said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Drops an entry.
+    pub fn forget<Q>(&mut self, key: &Q)
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        self.0.remove(key);
+    }
+}
