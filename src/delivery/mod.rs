@@ -1,0 +1,304 @@
+//! A delivery: one owed period of one contact, from the event that opened it to its end.
+//!
+//! Pure data and transitions. Must not know how a call is made or where a delivery is stored.
+
+mod allowance;
+mod attempt;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use allowance::{HOUR, Ledger, Limits as AllowanceLimits, MINUTE, SlotId, Usage, Window};
+pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX};
+pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
+
+use crate::clock::UnixMicros;
+use crate::event::Email;
+
+/// What a call is worth when calls are scarce; the order of the variants is the order of precedence, highest
+/// last, so that the greater of two lanes is the one a contact is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// Old data being loaded.
+    Backfill,
+    /// Page views and later identifies.
+    Refresh,
+    /// Log-ins.
+    Login,
+    /// Sign-ups, leads, orders of contacts that Freshsales knows.
+    Conversion,
+    /// A conversion of a contact that Freshsales never accepted.
+    NewContact,
+    /// Somebody withdrew consent.
+    Withdrawal,
+}
+
+impl Lane {
+    /// All lanes, the one that goes first first.
+    pub const BY_PRECEDENCE: [Self; 6] = [
+        Self::Withdrawal,
+        Self::NewContact,
+        Self::Conversion,
+        Self::Login,
+        Self::Refresh,
+        Self::Backfill,
+    ];
+
+    /// The word in JSON, configuration and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Backfill => "backfill",
+            Self::Refresh => "refresh",
+            Self::Login => "login",
+            Self::Conversion => "conversion",
+            Self::NewContact => "new_contact",
+            Self::Withdrawal => "withdrawal",
+        }
+    }
+
+    /// The lane of a word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::BY_PRECEDENCE.into_iter().find(|lane| lane.as_str() == word)
+    }
+}
+
+/// Where a delivery is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Owed, not tried yet.
+    Waiting,
+    /// A call is on its way.
+    InFlight,
+    /// Tried without an end; tried again at `next_attempt_at`.
+    Retrying,
+    /// Freshsales accepted it.
+    Delivered,
+    /// Nothing was owed any more when its turn came.
+    Superseded,
+    /// Freshsales refused it; kept until sent, discarded or erased.
+    Dead,
+    /// Given up by a person's order.
+    Discarded,
+    /// Deleted with its person.
+    Erased,
+}
+
+impl State {
+    /// All states in the order of a delivery's life.
+    pub const ALL: [Self; 8] = [
+        Self::Waiting,
+        Self::InFlight,
+        Self::Retrying,
+        Self::Delivered,
+        Self::Superseded,
+        Self::Dead,
+        Self::Discarded,
+        Self::Erased,
+    ];
+
+    /// The word in JSON and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::InFlight => "in_flight",
+            Self::Retrying => "retrying",
+            Self::Delivered => "delivered",
+            Self::Superseded => "superseded",
+            Self::Dead => "dead",
+            Self::Discarded => "discarded",
+            Self::Erased => "erased",
+        }
+    }
+
+    /// The state of a word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
+    /// Whether a call may still follow without anybody's doing.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::Waiting | Self::InFlight | Self::Retrying => true,
+            Self::Delivered | Self::Superseded | Self::Dead | Self::Discarded | Self::Erased => false,
+        }
+    }
+}
+
+/// Names a delivery: the journal position of the event that opened it, and which of that event's deliveries
+/// it is. Derived, so that deciding the same event again names the same delivery.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeliveryId(pub String);
+
+impl DeliveryId {
+    /// The `nth` delivery that the event at `position` opened.
+    #[must_use]
+    pub fn of(position: crate::event::Position, nth: usize) -> Self {
+        Self(format!("d{}-{nth}", position.0))
+    }
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The Freshsales account (its host): what was accepted, allowed, blocked or refused belongs to one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Account(pub String);
+
+/// One owed period of one contact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Its name.
+    pub id: DeliveryId,
+    /// The account it is owed to.
+    pub account: Account,
+    /// The contact.
+    pub email: Email,
+    /// The highest lane of what is owed.
+    pub lane: Lane,
+    /// Where it is in its life.
+    pub state: State,
+    /// How many events it carries: the one that opened it and those absorbed.
+    pub events: u64,
+    /// When it was opened.
+    pub opened_at: UnixMicros,
+    /// Not tried before this moment.
+    pub next_attempt_at: UnixMicros,
+    /// When it reached its end.
+    pub ended_at: Option<UnixMicros>,
+    /// How many attempts were made, kept or not.
+    pub attempts_made: u32,
+    /// How many of them failed in a row for a passing reason that counts (a throttle does not).
+    pub failures: u32,
+    /// When the first attempt failed for such a reason.
+    pub first_failure_at: Option<UnixMicros>,
+    /// Why it stands where it stands, for a person.
+    pub reason: Option<String>,
+    /// The first attempts and the latest ones.
+    pub attempts: Vec<Attempt>,
+}
+
+impl Delivery {
+    /// Opens a delivery for a contact that is owed a call.
+    #[must_use]
+    pub fn open(id: DeliveryId, account: Account, email: Email, lane: Lane, now: UnixMicros) -> Self {
+        Self {
+            id,
+            account,
+            email,
+            lane,
+            state: State::Waiting,
+            events: 1,
+            opened_at: now,
+            next_attempt_at: now,
+            ended_at: None,
+            attempts_made: 0,
+            failures: 0,
+            first_failure_at: None,
+            reason: None,
+            attempts: Vec::new(),
+        }
+    }
+
+    /// Takes one more event along; the lane only rises.
+    #[must_use]
+    pub fn absorb(mut self, lane: Lane) -> Self {
+        self.events += 1;
+        self.lane = self.lane.max(lane);
+        self
+    }
+
+    /// A call leaves.
+    #[must_use]
+    pub fn claim(mut self) -> Self {
+        self.state = State::InFlight;
+        self.attempts_made += 1;
+        self
+    }
+
+    /// The claim is void: the process that made it is gone, so nobody knows how the call ended.
+    #[must_use]
+    pub fn void_claim(mut self, now: UnixMicros) -> Self {
+        self.state = State::Retrying;
+        self.next_attempt_at = now;
+        self.reason = Some("the service stopped during the call; it is tried again".to_owned());
+        self
+    }
+
+    /// Freshsales accepted it.
+    #[must_use]
+    pub fn deliver(self, now: UnixMicros) -> Self {
+        self.end(State::Delivered, None, now)
+    }
+
+    /// Nothing is owed any more.
+    #[must_use]
+    pub fn supersede(self, why: &str, now: UnixMicros) -> Self {
+        self.end(State::Superseded, Some(why.to_owned()), now)
+    }
+
+    /// Freshsales refused it; it is kept.
+    #[must_use]
+    pub fn die(self, why: String, now: UnixMicros) -> Self {
+        self.end(State::Dead, Some(why), now)
+    }
+
+    /// A passing failure: tried again at `at`.
+    #[must_use]
+    pub fn retry(mut self, why: String, now: UnixMicros, at: UnixMicros) -> Self {
+        self.failures += 1;
+        self.first_failure_at.get_or_insert(now);
+        self.wait(why, at)
+    }
+
+    /// The account as a whole has to wait until `at`; this burns nothing.
+    #[must_use]
+    pub fn wait(mut self, why: String, at: UnixMicros) -> Self {
+        self.state = State::Retrying;
+        self.next_attempt_at = at;
+        self.reason = Some(why);
+        self
+    }
+
+    /// A dead delivery whose contact changed is owed again.
+    #[must_use]
+    pub fn reopen(mut self, now: UnixMicros) -> Self {
+        self.state = State::Retrying;
+        self.next_attempt_at = now;
+        self.ended_at = None;
+        self.failures = 0;
+        self.first_failure_at = None;
+        self
+    }
+
+    /// Keeps an attempt for the debugger: the first few and the latest ones.
+    pub fn record(&mut self, attempt: Attempt) {
+        if self.attempts.len() >= ATTEMPTS_KEPT_MAX {
+            self.attempts.remove(ATTEMPTS_KEPT_MAX / 4);
+        }
+        self.attempts.push(attempt);
+    }
+
+    fn end(mut self, state: State, why: Option<String>, now: UnixMicros) -> Self {
+        self.state = state;
+        self.ended_at = Some(now);
+        self.reason = why;
+        self
+    }
+}

@@ -1,0 +1,88 @@
+//! Tests of the delivery room.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_slot_is_free_again_a_minute_after_its_answer() {
+    let mut ledger = Ledger::new(
+        AllowanceLimits {
+            per_hour: 10,
+            per_minute: 1,
+        },
+        [],
+        1,
+    );
+    let slot = ledger.take(seconds(0), 100).unwrap();
+    assert_eq!(ledger.take(seconds(50), 100), None);
+    ledger.answer(slot, seconds(55));
+    assert_eq!(ledger.take(seconds(114), 100), None);
+    assert_eq!(ledger.free_at(seconds(114), 100), Some(seconds(115)));
+    assert_eq!(ledger.take(seconds(115), 100), Some(SlotId(2)));
+}
+
+#[test]
+fn a_share_leaves_the_rest_to_others() {
+    let mut ledger = Ledger::new(
+        AllowanceLimits {
+            per_hour: 10,
+            per_minute: 400,
+        },
+        [],
+        1,
+    );
+    for _ in 0..6 {
+        assert!(ledger.take(seconds(0), 60).is_some());
+    }
+    assert!(ledger.take(seconds(0), 60).is_none());
+    assert!(ledger.take(seconds(0), 100).is_some());
+}
+
+#[test]
+fn the_lane_of_a_delivery_only_rises() {
+    let email = Email::parse("a@example.com").unwrap();
+    let id = DeliveryId::of(crate::event::Position(7), 0);
+    let delivery = Delivery::open(id, Account("acme".into()), email, Lane::Login, UnixMicros(1));
+    let delivery = delivery.absorb(Lane::Refresh);
+    assert_eq!((delivery.lane, delivery.events), (Lane::Login, 2));
+    assert_eq!(delivery.absorb(Lane::Conversion).lane, Lane::Conversion);
+}
+
+proptest! {
+    #[test]
+    fn no_window_ever_holds_more_calls_than_its_limit(
+        steps in prop::collection::vec((0_u64..900, 0_u64..30), 1..200),
+        per_hour in 1_u32..12,
+        per_minute in 1_u32..4,
+    ) {
+        let mut ledger = Ledger::new(AllowanceLimits { per_hour, per_minute }, [], 1);
+        let mut now = seconds(0);
+        let mut calls: Vec<(Duration, Duration)> = Vec::new();
+        for (pause, duration) in steps {
+            now += seconds(pause);
+            if let Some(slot) = ledger.take(now, 100) {
+                let left = now;
+                now += seconds(duration);
+                ledger.answer(slot, now);
+                calls.push((left, now));
+            } else if let Some(free) = ledger.free_at(now, 100) {
+                prop_assert!(free > now);
+                prop_assert!(ledger.clone().take(free, 100).is_some());
+            }
+        }
+        for (window, limit) in [(HOUR, per_hour), (MINUTE, per_minute)] {
+            for (_, answered) in &calls {
+                // The CRM may count a call anywhere between its leaving and its answer.
+                let inside = calls.iter().filter(|(_, other)| other >= answered && *other < *answered + window);
+                prop_assert!(inside.count() <= limit as usize);
+            }
+        }
+    }
+}
