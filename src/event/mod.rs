@@ -12,7 +12,7 @@ mod tests;
 
 pub use email::{Email, EmailProblem};
 pub use header::{Header, Limits, Refusal};
-pub use stamp::{Lww, Stamp, Stamped};
+pub use stamp::{Lww, Rank, Stamp, Stamped};
 pub use time::{Claimed, corrected};
 
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,229 @@
+//! Facts: what a set of events said about somebody, as a join of what each said.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::clock::UnixMicros;
+use crate::consent::{self, Category, Choice};
+use crate::delivery::Lane;
+use crate::event::{Email, Lww, Rank, Stamp, Stamped};
+
+/// Addresses remembered of one person; the least recently said are dropped first.
+pub const EMAILS_MAX: usize = 50;
+
+/// How firmly an event says that an address is somebody's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// In the traits: this is the person's address.
+    Trait,
+    /// In the properties of a mapped event: the person's address unless the traits name another.
+    Property,
+}
+
+/// What one event says about one person.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Said {
+    /// Values by the path they stood at (`traits.phone`, `properties.phone`).
+    pub values: BTreeMap<String, Value>,
+    /// Consent by category.
+    pub consent: BTreeMap<Category, consent::Statement>,
+    /// The addresses it names.
+    pub emails: Vec<(Email, Strength)>,
+    /// It is a mapped event, in this lane.
+    pub mapped: Option<Lane>,
+}
+
+impl Said {
+    /// Whether it says nothing at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.consent.is_empty() && self.emails.is_empty() && self.mapped.is_none()
+    }
+}
+
+/// When and how an address was said to be somebody's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The first time it was named.
+    pub first_at: UnixMicros,
+    /// The last time the traits named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_trait: Option<Stamp>,
+    /// The last time the properties of a mapped event named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_property: Option<Stamp>,
+}
+
+impl Claim {
+    fn join(&mut self, other: &Self) {
+        self.first_at = self.first_at.min(other.first_at);
+        self.as_trait = self.as_trait.take().max(other.as_trait.clone());
+        self.as_property = self.as_property.take().max(other.as_property.clone());
+    }
+
+    fn newest(&self) -> Option<&Stamp> {
+        self.as_trait.as_ref().max(self.as_property.as_ref())
+    }
+}
+
+/// Everything a set of events said. Joining is commutative, associative and idempotent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The newest value of each path.
+    #[serde(default, skip_serializing_if = "Lww::is_empty")]
+    pub values: Lww<String, Value>,
+    /// The newest choice of each consent category.
+    #[serde(default, skip_serializing_if = "Lww::is_empty")]
+    pub consent: Lww<Category, consent::Statement>,
+    /// Every address named.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub emails: BTreeMap<Email, Claim>,
+    /// The last mapped event in each lane.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mapped: BTreeMap<Lane, UnixMicros>,
+}
+
+impl Facts {
+    /// Takes in what one event said.
+    pub fn learn(&mut self, said: &Said, stamp: &Stamp) {
+        for (path, value) in &said.values {
+            self.values.say(
+                path.clone(),
+                Stamped {
+                    value: value.clone(),
+                    stamp: stamp.clone(),
+                },
+            );
+        }
+        for (category, statement) in &said.consent {
+            self.consent.say(
+                category.clone(),
+                Stamped {
+                    value: statement.clone(),
+                    stamp: stamp.clone(),
+                },
+            );
+        }
+        for (email, strength) in &said.emails {
+            let (as_trait, as_property) = match strength {
+                Strength::Trait => (Some(stamp.clone()), None),
+                Strength::Property => (None, Some(stamp.clone())),
+            };
+            self.claim(
+                email,
+                &Claim {
+                    first_at: stamp.at,
+                    as_trait,
+                    as_property,
+                },
+            );
+        }
+        if let Some(lane) = said.mapped {
+            self.happened(lane, stamp.at);
+        }
+    }
+
+    /// Takes in everything `other` knows.
+    pub fn join(&mut self, other: &Self) {
+        self.values.join(&other.values);
+        self.consent.join(&other.consent);
+        for (email, claim) in &other.emails {
+            self.claim(email, claim);
+        }
+        for (lane, at) in &other.mapped {
+            self.happened(*lane, *at);
+        }
+    }
+
+    /// The person's address: the newest of the traits, else the newest of the properties.
+    #[must_use]
+    pub fn email(&self) -> Option<&Email> {
+        let newest = |stamp: fn(&Claim) -> Option<&Stamp>| {
+            let said = self
+                .emails
+                .iter()
+                .filter_map(|(email, claim)| Some((stamp(claim)?, email)));
+            said.max().map(|(_, email)| email)
+        };
+        newest(|claim| claim.as_trait.as_ref()).or_else(|| newest(|claim| claim.as_property.as_ref()))
+    }
+
+    /// Whether an address is, or by its traits once was, this person's own.
+    #[must_use]
+    pub fn owns(&self, email: &Email) -> bool {
+        self.email() == Some(email)
+            || self
+                .emails
+                .get(email)
+                .is_some_and(|claim| claim.as_trait.is_some())
+    }
+
+    /// The newest choice of a category.
+    #[must_use]
+    pub fn choice(&self, category: &Category) -> Option<&Stamped<consent::Statement>> {
+        self.consent.get(category)
+    }
+
+    /// Whether nothing was said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.consent.is_empty() && self.emails.is_empty() && self.mapped.is_empty()
+    }
+
+    /// When the last thing was said.
+    #[must_use]
+    pub fn newest(&self) -> UnixMicros {
+        let values = self.values.iter().map(|(_, said)| said.stamp.at);
+        let consent = self.consent.iter().map(|(_, said)| said.stamp.at);
+        let emails = self
+            .emails
+            .values()
+            .filter_map(Claim::newest)
+            .map(|stamp| stamp.at);
+        let mapped = self.mapped.values().copied();
+        values
+            .chain(consent)
+            .chain(emails)
+            .chain(mapped)
+            .max()
+            .unwrap_or_default()
+    }
+
+    fn claim(&mut self, email: &Email, claim: &Claim) {
+        match self.emails.get_mut(email) {
+            Some(known) => known.join(claim),
+            None => {
+                self.emails.insert(email.clone(), claim.clone());
+            }
+        }
+        if self.emails.len() > EMAILS_MAX {
+            let current = self.email().cloned();
+            let others = self
+                .emails
+                .iter()
+                .filter(|(email, _)| Some(*email) != current.as_ref());
+            let oldest = others.min_by_key(|(email, claim)| (claim.newest(), *email));
+            if let Some(oldest) = oldest.map(|(email, _)| email.clone()) {
+                self.emails.remove(&oldest);
+            }
+        }
+    }
+
+    fn happened(&mut self, lane: Lane, at: UnixMicros) {
+        let last = self.mapped.entry(lane).or_insert(at);
+        *last = (*last).max(at);
+    }
+}
+
+impl Rank for consent::Statement {
+    fn rank(&self) -> String {
+        // Where one message says both, refusing wins.
+        let refused = match self.choice {
+            Choice::Granted => '0',
+            Choice::Denied => '1',
+        };
+        format!("{refused}{}={}", self.key, self.value)
+    }
+}
