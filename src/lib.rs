@@ -3,6 +3,10 @@
 
 pub mod clock;
 pub mod consent;
+pub mod contact;
+pub mod decision;
 pub mod delivery;
 pub mod event;
 pub mod person;
+pub mod store;
+pub mod trail;

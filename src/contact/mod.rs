@@ -1,0 +1,191 @@
+//! The contact: what Freshsales should hold on an address, what it last accepted, and what is owed between.
+//!
+//! Pure. Must not know events, HTTP or storage.
+
+mod owed;
+mod payload;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::clock::UnixMicros;
+use crate::delivery::{Account, DeliveryId, Stored};
+
+pub use owed::{Call, Owed, Rules, SendMode, WhyNothing, Wish, owed};
+pub use payload::{CUSTOM_FIELD_PREFIX, STATUS, did_not_stick, upsert_body};
+
+/// Attributes by name, custom fields as `custom_field.cf_*`; without the email, which is the key.
+pub type Attributes = BTreeMap<String, Value>;
+
+/// Persons of one contact that are remembered.
+pub const MEMBERS_MAX: usize = 100;
+
+/// What is known of one contact.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Who has or had this address, as text of a person's key.
+    #[serde(default)]
+    pub members: BTreeSet<String>,
+    /// How it stands with each Freshsales account.
+    #[serde(default)]
+    pub standing: BTreeMap<Account, Standing>,
+}
+
+impl Contact {
+    /// Remembers that a person has this address; tells whether that is new. A full contact learns nobody
+    /// more: an address with a hundred users is a test or an attack.
+    pub fn join_member(&mut self, person: String) -> bool {
+        self.members.len() < MEMBERS_MAX && self.members.insert(person)
+    }
+
+    /// How it stands with an account.
+    #[must_use]
+    pub fn with(&self, account: &Account) -> Standing {
+        self.standing.get(account).cloned().unwrap_or_default()
+    }
+}
+
+/// How a contact stands with one account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Standing {
+    /// Its id in Freshsales.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact_id: Option<u64>,
+    /// What Freshsales last accepted; `None` before the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Attributes>,
+    /// When that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<UnixMicros>,
+    /// Attributes of calls that left and were never answered: each may or may not have been written.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unanswered: Attributes,
+    /// The next call carries everything.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub send_whole: bool,
+    /// The delivery that is waiting, retrying or dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open: Option<DeliveryId>,
+    /// The call on its way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<InFlight>,
+    /// What was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+    /// The delivery that Freshsales accepted last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_delivered: Option<DeliveryId>,
+}
+
+/// A call on its way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InFlight {
+    /// Its delivery.
+    pub delivery: DeliveryId,
+    /// Which attempt of it: the fence against answers of older claims.
+    pub attempt: u32,
+    /// What it carries.
+    pub sent: Attributes,
+    /// Whether that is everything wanted.
+    pub whole: bool,
+}
+
+/// What Freshsales refused for a contact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refused {
+    /// The whole wanted state that was refused.
+    pub wanted: Attributes,
+    /// The attribute the reason names.
+    pub attribute: Option<String>,
+    /// When.
+    pub at: UnixMicros,
+}
+
+/// What follows a stored call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterStored {
+    /// The contact is as wanted.
+    Settled,
+    /// The contact is sent whole once more, for this reason.
+    OnceMore(&'static str),
+}
+
+impl Standing {
+    /// Whether Freshsales has the contact from us, or may have it.
+    #[must_use]
+    pub fn known(&self) -> bool {
+        self.accepted.is_some() || !self.unanswered.is_empty() || self.in_flight.is_some()
+    }
+
+    /// What Freshsales holds once the call on its way has arrived.
+    #[must_use]
+    pub fn baseline(&self) -> Attributes {
+        let mut baseline = self.accepted.clone().unwrap_or_default();
+        if let Some(in_flight) = &self.in_flight {
+            baseline.extend(in_flight.sent.clone());
+        }
+        baseline
+    }
+
+    /// A call leaves.
+    pub fn leave(&mut self, in_flight: InFlight) {
+        self.open = None;
+        self.in_flight = Some(in_flight);
+    }
+
+    /// Freshsales stored the call on its way.
+    pub fn stored(&mut self, answer: &Stored, now: UnixMicros) -> AfterStored {
+        let Some(call) = self.in_flight.take() else {
+            return AfterStored::Settled;
+        };
+        let knew = self.accepted.is_some();
+        let other_id = matches!((self.contact_id, answer.contact_id), (Some(old), Some(new)) if old != new);
+        let differs =
+            |(name, value): (&String, &Value)| call.sent.get(name).is_some_and(|sent| sent != value);
+        let late_write = self.unanswered.iter().any(differs);
+        self.unanswered.retain(|name, _| !call.sent.contains_key(name));
+        self.accepted.get_or_insert_default().extend(call.sent);
+        self.accepted_at = Some(now);
+        self.contact_id = answer.contact_id.or(self.contact_id);
+        self.refused = None;
+        self.last_delivered = Some(call.delivery);
+        self.send_whole = !call.whole && (other_id || (answer.created && knew));
+        if self.send_whole {
+            return AfterStored::OnceMore("Freshsales answered with another contact, so it is sent whole");
+        }
+        if late_write {
+            self.send_whole = true;
+            return AfterStored::OnceMore(
+                "an earlier call without an answer may arrive late, so it is sent again",
+            );
+        }
+        AfterStored::Settled
+    }
+
+    /// Nobody knows whether the call on its way was applied.
+    pub fn unanswered(&mut self) {
+        if let Some(call) = self.in_flight.take() {
+            self.unanswered.extend(call.sent);
+            self.open = Some(call.delivery);
+        }
+    }
+
+    /// The call on its way was answered, and not applied.
+    pub fn not_applied(&mut self) -> Option<InFlight> {
+        let call = self.in_flight.take()?;
+        self.open = Some(call.delivery.clone());
+        Some(call)
+    }
+
+    /// The contact as Freshsales stored it: attributes that did not stay as sent.
+    #[must_use]
+    pub fn lost_attributes(sent: &Attributes, contact: &Map<String, Value>) -> Vec<String> {
+        did_not_stick(sent, contact)
+    }
+}

@@ -1,0 +1,170 @@
+//! What is owed: the one function that compares what is wanted with what Freshsales last accepted.
+
+use serde_json::Value;
+
+use super::payload::CUSTOM_FIELD_PREFIX;
+use super::{Attributes, STATUS, Standing};
+
+/// What the persons of a contact add up to.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent conditions, each named by the rules of what is owed"
+)]
+pub struct Wish {
+    /// Everything wanted, with the status; empty when nobody has the address any more.
+    pub attributes: Attributes,
+    /// Wanted only while Freshsales does not have the contact (`when = "create"`).
+    pub on_create: Attributes,
+    /// Somebody has this address as theirs now.
+    pub has_member: bool,
+    /// A mapped event happened near enough to the statement that completed the contact.
+    pub started: bool,
+    /// Something since the last acceptance may update a contact that Freshsales has.
+    pub may_update: bool,
+    /// Why the consent gate is shut, if it is.
+    pub gate_shut: Option<String>,
+    /// The newest marketing statement is a refusal.
+    pub withdrawn: bool,
+}
+
+/// What calls carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SendMode {
+    /// After the first call only what differs from what was accepted.
+    #[default]
+    Changed,
+    /// Everything wanted, each time.
+    All,
+}
+
+/// The settings that what is owed depends on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// What calls carry.
+    pub send: SendMode,
+    /// Whether a withdrawal reaches Freshsales through a shut gate.
+    pub propagate_withdrawal: bool,
+    /// The status that says "unsubscribed".
+    pub unsubscribed: Value,
+}
+
+/// A call that is owed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// What it carries beside the email.
+    pub attributes: Attributes,
+    /// Whether that is everything wanted.
+    pub whole: bool,
+    /// Whether it tells Freshsales that somebody withdrew consent.
+    pub withdrawal: bool,
+}
+
+/// Why nothing is owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhyNothing {
+    /// Nobody has this address any more.
+    NoPerson,
+    /// No mapped event yet, or too long before.
+    NotStarted,
+    /// Consent is required and not given; says which.
+    GateShut(String),
+    /// Freshsales has it as wanted, or will when the call on its way arrives.
+    Unchanged,
+    /// Freshsales refused exactly this.
+    Refused,
+}
+
+/// Whether a call is owed, and what it carries.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Owed {
+    /// No call.
+    Nothing(WhyNothing),
+    /// One call.
+    Call(Call),
+}
+
+/// Compares what is wanted with what Freshsales holds.
+#[must_use]
+pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
+    let known = standing.known();
+    let baseline = standing.baseline();
+    let told = baseline.get(STATUS) == Some(&rules.unsubscribed) && !standing.unanswered.contains_key(STATUS);
+    let withdrawal = wish.withdrawn && known && !told;
+    let only_status = || {
+        let attributes = Attributes::from([(STATUS.to_owned(), rules.unsubscribed.clone())]);
+        Owed::Call(Call {
+            attributes,
+            whole: false,
+            withdrawal: true,
+        })
+    };
+    let may_tell = withdrawal && rules.propagate_withdrawal;
+    if !wish.has_member {
+        return if may_tell {
+            only_status()
+        } else {
+            Owed::Nothing(WhyNothing::NoPerson)
+        };
+    }
+    if let Some(why) = &wish.gate_shut {
+        return if may_tell {
+            only_status()
+        } else {
+            Owed::Nothing(WhyNothing::GateShut(why.clone()))
+        };
+    }
+    let begun = if known {
+        wish.may_update || withdrawal || !standing.unanswered.is_empty()
+    } else {
+        wish.started
+    };
+    if !begun && !standing.send_whole {
+        return Owed::Nothing(if known {
+            WhyNothing::Unchanged
+        } else {
+            WhyNothing::NotStarted
+        });
+    }
+    let mut wanted = wish.attributes.clone();
+    if !known {
+        wanted.extend(wish.on_create.clone());
+    }
+    if standing
+        .refused
+        .as_ref()
+        .is_some_and(|refused| refused.wanted == wanted)
+        && !withdrawal
+    {
+        return Owed::Nothing(WhyNothing::Refused);
+    }
+    let never_accepted = standing.accepted.is_none() && standing.in_flight.is_none();
+    let changed = differing(&wanted, &baseline, &standing.unanswered);
+    if changed.is_empty() && !standing.send_whole && !never_accepted {
+        return Owed::Nothing(WhyNothing::Unchanged);
+    }
+    let whole = never_accepted || standing.send_whole || rules.send == SendMode::All;
+    Owed::Call(Call {
+        attributes: if whole { wanted } else { changed },
+        whole,
+        withdrawal,
+    })
+}
+
+/// What differs from what Freshsales holds. Custom fields go whole: a part of them may wipe the rest.
+fn differing(wanted: &Attributes, baseline: &Attributes, unanswered: &Attributes) -> Attributes {
+    let differs =
+        |name: &String, value: &Value| baseline.get(name) != Some(value) || unanswered.contains_key(name);
+    let is_custom = |name: &str| name.starts_with(CUSTOM_FIELD_PREFIX);
+    let custom_differs = wanted
+        .iter()
+        .any(|(name, value)| is_custom(name) && differs(name, value));
+    let goes =
+        |(name, value): &(&String, &Value)| differs(name, value) || (custom_differs && is_custom(name));
+    wanted
+        .iter()
+        .filter(goes)
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}

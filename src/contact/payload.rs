@@ -1,0 +1,78 @@
+//! The exact JSON of an upsert: documented names in the documented order.
+
+use serde_json::{Map, Value, json};
+
+use super::Attributes;
+use crate::event::Email;
+
+/// The attribute that carries marketing consent.
+pub const STATUS: &str = "subscription_status";
+/// Custom fields are kept flat under this prefix and nested when sent.
+pub const CUSTOM_FIELD_PREFIX: &str = "custom_field.";
+
+/// Attributes that come first, in this order; all others follow by name.
+const FIRST: [&str; 11] = [
+    "first_name",
+    "last_name",
+    "mobile_number",
+    "work_number",
+    "job_title",
+    "company_name",
+    "address",
+    "city",
+    "state",
+    "zipcode",
+    "country",
+];
+
+/// The body of `POST /crm/sales/api/contacts/upsert`: the email as key, then the attributes. Null and empty
+/// values never get in here; an absent attribute stays as it is in Freshsales.
+#[must_use]
+pub fn upsert_body(email: &Email, attributes: &Attributes) -> Value {
+    let mut contact = Map::new();
+    contact.insert("emails".to_owned(), json!(email.as_str()));
+    let mut put = |name: &str| {
+        if let Some(value) = attributes.get(name) {
+            contact.insert(name.to_owned(), value.clone());
+        }
+    };
+    FIRST.into_iter().for_each(&mut put);
+    let custom = |name: &str| name.starts_with(CUSTOM_FIELD_PREFIX);
+    let others = attributes.keys().filter(|name| !FIRST.contains(&name.as_str()));
+    others
+        .filter(|name| *name != STATUS && !custom(name))
+        .for_each(|name| put(name));
+    let fields: Map<String, Value> = attributes
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix(CUSTOM_FIELD_PREFIX)?.to_owned(), value.clone())))
+        .collect();
+    if !fields.is_empty() {
+        contact.insert("custom_field".to_owned(), Value::Object(fields));
+    }
+    if let Some(status) = attributes.get(STATUS) {
+        contact.insert(STATUS.to_owned(), status.clone());
+    }
+    json!({ "unique_identifier": { "emails": email.as_str() }, "contact": contact })
+}
+
+/// The attributes that the stored contact shows otherwise than they were sent. An attribute that the answer
+/// does not show at all is not judged.
+#[must_use]
+pub fn did_not_stick(sent: &Attributes, stored: &Map<String, Value>) -> Vec<String> {
+    let shown = |name: &str| match name.strip_prefix(CUSTOM_FIELD_PREFIX) {
+        Some(field) => stored.get("custom_field")?.get(field),
+        None => stored.get(name),
+    };
+    let as_text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
+    };
+    let differs =
+        |(name, value): &(&String, &Value)| shown(name).is_some_and(|shown| as_text(shown) != as_text(value));
+    sent.iter()
+        .filter(differs)
+        .map(|(name, _)| name.clone())
+        .collect()
+}

@@ -1,0 +1,72 @@
+//! What became of an event, as a word and a sentence.
+
+use serde::{Deserialize, Serialize};
+
+/// The outcome of an event. Every accepted event gets exactly one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The same message came before from the same source.
+    Duplicate,
+    /// It speaks of somebody who was erased after it happened.
+    Erased,
+    /// Its name is not in the mapping, and nothing followed from it.
+    NotMapped,
+    /// Something was learned of a person; no call is owed for it yet.
+    PersonUpdated,
+    /// The email it names is no address.
+    InvalidEmail,
+    /// The email it names is a hash.
+    HashedEmail,
+    /// A mapped event of somebody whose email nobody has said.
+    NoEmail,
+    /// A category that is required is not granted.
+    ConsentDenied,
+    /// It opened a delivery.
+    Queued,
+    /// A delivery of its contact is open or dead and takes it along.
+    Absorbed,
+    /// Freshsales has all of it already.
+    Unchanged,
+}
+
+impl Outcome {
+    /// All outcomes, in the order in which the first that fits is taken.
+    pub const ALL: [Self; 11] = [
+        Self::Duplicate,
+        Self::Erased,
+        Self::NotMapped,
+        Self::PersonUpdated,
+        Self::InvalidEmail,
+        Self::HashedEmail,
+        Self::NoEmail,
+        Self::ConsentDenied,
+        Self::Queued,
+        Self::Absorbed,
+        Self::Unchanged,
+    ];
+
+    /// The word in JSON and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Duplicate => "duplicate",
+            Self::Erased => "erased",
+            Self::NotMapped => "not_mapped",
+            Self::PersonUpdated => "person_updated",
+            Self::InvalidEmail => "invalid_email",
+            Self::HashedEmail => "hashed_email",
+            Self::NoEmail => "no_email",
+            Self::ConsentDenied => "consent_denied",
+            Self::Queued => "queued",
+            Self::Absorbed => "absorbed",
+            Self::Unchanged => "unchanged",
+        }
+    }
+
+    /// The outcome of a word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+}

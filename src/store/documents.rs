@@ -1,0 +1,63 @@
+//! Documents: the pieces of state that are loaded, decided on and put back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::contact::Contact;
+use crate::delivery::{Account, Delivery, DeliveryId};
+use crate::event::{Email, Position, SourceName};
+use crate::person::{Person, PersonKey, Timeline, TimelineKey};
+use crate::store::Destination;
+
+/// Counts the changes of a document; 0 is a document that does not exist.
+pub type Revision = u64;
+
+/// A document and its revision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned<T> {
+    /// The revision it was loaded at.
+    pub revision: Revision,
+    /// Its content.
+    pub document: T,
+}
+
+/// Which documents to load.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Messages that may have been seen before, by source and message id.
+    pub seen: BTreeSet<(SourceName, String)>,
+    /// People.
+    pub people: BTreeSet<PersonKey>,
+    /// Time lines of anonymous ids.
+    pub timelines: BTreeSet<TimelineKey>,
+    /// Contacts.
+    pub contacts: BTreeSet<Email>,
+    /// Deliveries.
+    pub deliveries: BTreeSet<DeliveryId>,
+    /// The destination's own state.
+    pub destination: Option<Account>,
+}
+
+impl Keys {
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What was loaded. What does not exist is absent.
+#[derive(Clone, Debug, Default)]
+pub struct Documents {
+    /// Where a message was seen first.
+    pub seen: BTreeMap<(SourceName, String), Position>,
+    /// People.
+    pub people: BTreeMap<PersonKey, Versioned<Person>>,
+    /// Time lines.
+    pub timelines: BTreeMap<TimelineKey, Versioned<Timeline>>,
+    /// Contacts.
+    pub contacts: BTreeMap<Email, Versioned<Contact>>,
+    /// Deliveries.
+    pub deliveries: BTreeMap<DeliveryId, Versioned<Delivery>>,
+    /// The destination's own state.
+    pub destination: Option<Versioned<Destination>>,
+}

@@ -1,0 +1,27 @@
+//! What can go wrong with a store.
+
+/// Why the store did not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// More is waiting to be written than may wait. Nothing was kept.
+    #[error("more events are waiting to be written than may wait")]
+    Overloaded,
+    /// The disk or the journal is full. Nothing was kept; goes on by itself when there is room again.
+    #[error("there is no room to store events: {0}")]
+    Full(String),
+    /// Something the plan rests on has changed meanwhile.
+    #[error("the documents changed meanwhile")]
+    Conflict,
+    /// The disk failed or a file is damaged: the process must stop and recover by starting again.
+    #[error("the disk failed or the store is damaged: {0}")]
+    Fatal(String),
+    /// A document that can't be read; names its key's kind, not its content.
+    #[error("a stored {0} can't be read: {1}")]
+    Unreadable(&'static str, String),
+    /// A look-up took longer than it may.
+    #[error("the look-up took too long")]
+    TooSlow,
+    /// The store is shut.
+    #[error("the store is shut")]
+    Shut,
+}

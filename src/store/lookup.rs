@@ -1,0 +1,126 @@
+//! Look-ups: what the debugger and the scheduler ask of a store.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::UnixMicros;
+use crate::decision::Outcome;
+use crate::delivery::{DeliveryId, Lane, SlotId, State};
+use crate::event::{Email, Position, SourceName};
+
+/// The most rows one look-up answers.
+pub const LIMIT_MAX: usize = 500;
+
+/// A number of rows, from 1 to [`LIMIT_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limited(usize);
+
+impl Limited {
+    /// As near to `rows` as allowed.
+    #[must_use]
+    pub fn to(rows: usize) -> Self {
+        Self(rows.clamp(1, LIMIT_MAX))
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn rows(self) -> usize {
+        self.0
+    }
+}
+
+/// Which events of the trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventQuery {
+    /// How many.
+    pub limit: Limited,
+    /// Only those before this position.
+    pub before: Option<Position>,
+    /// Only those that count for this contact.
+    pub email: Option<Email>,
+    /// Only those of this person (text of a person's key).
+    pub person: Option<String>,
+    /// Only those of this name, whatever its case.
+    pub event: Option<String>,
+    /// Only those with this outcome.
+    pub outcome: Option<Outcome>,
+    /// Only those of this source.
+    pub source: Option<SourceName>,
+}
+
+/// Which deliveries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryQuery {
+    /// How many.
+    pub limit: Limited,
+    /// Only those opened before the one with this sequence (see [`DeliverySummary::sequence`]).
+    pub before: Option<u64>,
+    /// Only those of this contact.
+    pub email: Option<Email>,
+    /// Only those in this state.
+    pub state: Option<State>,
+}
+
+/// A delivery in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliverySummary {
+    /// Orders deliveries by when they were first stored.
+    pub sequence: u64,
+    /// The delivery, whole.
+    pub delivery: crate::delivery::Delivery,
+}
+
+/// A delivery that may be tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Which.
+    pub id: DeliveryId,
+    /// Of which contact.
+    pub email: Email,
+    /// In which lane.
+    pub lane: Lane,
+    /// Since when it is owed.
+    pub opened_at: UnixMicros,
+}
+
+/// A slot of the allowance as the store keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    /// Which.
+    pub id: SlotId,
+    /// When its call left.
+    pub taken_at: UnixMicros,
+    /// When it was answered; a slot of a process that is gone counts as answered when the store opened.
+    pub answered_at: Option<UnixMicros>,
+}
+
+/// What is owed in one lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OwedInLane {
+    /// Deliveries waiting, in flight or retrying.
+    pub count: u64,
+    /// When the oldest of them was opened.
+    pub oldest: Option<UnixMicros>,
+}
+
+/// The counters and what is owed, at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Events accepted into the journal, ever.
+    pub accepted: u64,
+    /// Events that took effect, ever.
+    pub processed: u64,
+    /// Events by outcome, ever.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Deliveries opened, ever.
+    pub queued: u64,
+    /// Deliveries by final state, ever.
+    pub ended: BTreeMap<State, u64>,
+    /// Open deliveries by state.
+    pub open: BTreeMap<State, u64>,
+    /// Open deliveries of the account by lane.
+    pub owed: BTreeMap<Lane, OwedInLane>,
+    /// How the destination stands.
+    pub destination: super::Destination,
+}

@@ -1,0 +1,99 @@
+//! The store: where events are kept safe, and where people, contacts and deliveries live.
+//!
+//! [`Store`] is shaped for more than one engine: batches, documents with revisions, plans that apply whole or
+//! not at all. No SQL, no clock and no id made up shows here. Must not decide anything.
+
+mod documents;
+mod error;
+mod journal;
+mod lookup;
+mod plan;
+
+pub mod sqlite;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedMutexGuard, watch};
+
+pub use documents::{Documents, Keys, Revision, Versioned};
+pub use error::StoreError;
+pub use journal::{NewRecord, Record};
+pub use lookup::{
+    DeliveryQuery, DeliverySummary, Due, EventQuery, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
+};
+pub use plan::{Counts, Destination, DestinationState, Plan, Progress, Put};
+
+use crate::clock::UnixMicros;
+use crate::delivery::{Account, Delivery, DeliveryId};
+use crate::event::{Position, SourceName};
+use crate::trail::EventTrail;
+
+/// What a store answers, some time.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
+
+/// Held while somebody loads, decides and applies, so that one does so at a time.
+pub type Turn = OwnedMutexGuard<()>;
+
+/// How far the journal reaches and whether it takes more.
+pub type JournalEnd = watch::Receiver<Position>;
+
+/// A place to keep everything.
+pub trait Store: Send + Sync + 'static {
+    /// Appends events to the journal, all or none, in order; durable once answered. Answers the position of
+    /// the first.
+    ///
+    /// `Overloaded` and `Full` mean that nothing was kept and that it may be tried again.
+    fn append(&self, records: Vec<NewRecord>) -> Answer<Position>;
+
+    /// The position of the last durable event, and a signal whenever it moves.
+    fn journal_end(&self) -> JournalEnd;
+
+    /// Events after a position, oldest first: at most `events_max`, and no more once `bytes_max` is passed.
+    fn read(&self, after: Position, events_max: usize, bytes_max: usize) -> Answer<Vec<Record>>;
+
+    /// The last position whose event has taken effect.
+    fn processed(&self) -> Answer<Position>;
+
+    /// Waits for the turn to load, decide and apply. An engine with real conflicts may give it at once.
+    fn turn(&self) -> Pin<Box<dyn Future<Output = Turn> + Send>>;
+
+    /// Loads documents; what does not exist is not in the answer.
+    fn load(&self, keys: Keys) -> Answer<Documents>;
+
+    /// Applies a plan whole or not at all, durable once answered. `Conflict` means that something the plan
+    /// rests on has changed: load and decide again.
+    fn apply(&self, plan: Plan) -> Answer<()>;
+
+    /// Deliveries that may be tried at `now`: the highest lanes first, in each the longest owed; none of a
+    /// contact with a call on its way. Beside them the moment when the next of the others is due.
+    fn due(&self, account: Account, now: UnixMicros, limit: usize) -> Answer<(Vec<Due>, Option<UnixMicros>)>;
+
+    /// Slots of an account that may not be free yet at `now`, and the id that the next slot may have.
+    fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)>;
+
+    /// Events of the trail, newest first.
+    fn events(&self, query: EventQuery) -> Answer<Vec<EventTrail>>;
+
+    /// The first event with a message id, in one source or in any.
+    fn event(&self, message_id: String, source: Option<SourceName>) -> Answer<Option<EventTrail>>;
+
+    /// One event of the journal, while it is kept.
+    fn record(&self, position: Position) -> Answer<Option<Record>>;
+
+    /// Deliveries, newest first.
+    fn deliveries(&self, query: DeliveryQuery) -> Answer<Vec<DeliverySummary>>;
+
+    /// One delivery whole.
+    fn delivery(&self, id: DeliveryId) -> Answer<Option<Delivery>>;
+
+    /// The counters and what is owed, one snapshot.
+    fn totals(&self, account: Account) -> Answer<Totals>;
+
+    /// Why events can't be accepted now, if they can't.
+    fn refusing(&self) -> Option<String>;
+}
+
+/// A store shared by the stages.
+pub type SharedStore = Arc<dyn Store>;

@@ -1,0 +1,133 @@
+//! A plan: everything one decision changes, applied whole or not at all.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::UnixMicros;
+use crate::contact::Contact;
+use crate::decision::Outcome;
+use crate::delivery::{Account, Delivery, SlotId, State};
+use crate::event::{Email, Position, SourceName};
+use crate::person::{Person, PersonKey, Timeline, TimelineKey};
+use crate::store::Revision;
+use crate::trail::EventTrail;
+
+/// Everything one decision changes.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// How far the journal has taken effect with this plan.
+    pub progress: Option<Progress>,
+    /// What is written.
+    pub puts: Vec<Put>,
+    /// What is counted.
+    pub counts: Counts,
+}
+
+/// The journal's effect moves on. A plan whose `from` is not where the store stands is a `Conflict`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Where it stands.
+    pub from: Position,
+    /// Where it stands afterwards.
+    pub to: Position,
+}
+
+/// One write. Documents carry the revision they were loaded at; another one in the store is a `Conflict`.
+#[derive(Clone, Debug)]
+pub enum Put {
+    /// A person.
+    Person(PersonKey, Revision, Person),
+    /// A time line.
+    Timeline(TimelineKey, Revision, Timeline),
+    /// A contact.
+    Contact(Email, Revision, Contact),
+    /// A delivery.
+    Delivery(Revision, Delivery),
+    /// The state of the destination.
+    Destination(Account, Revision, Destination),
+    /// A message that was seen at a position.
+    Seen(SourceName, String, Position),
+    /// The trail of an event.
+    Trail(EventTrail),
+    /// The message first seen at a position came again.
+    SeenAgain(Position),
+    /// A call takes a slot of the allowance before it leaves.
+    SlotTaken(Account, SlotId, UnixMicros),
+    /// The call of a slot was answered or timed out.
+    SlotAnswered(Account, SlotId, UnixMicros),
+}
+
+/// Counters that are never pruned, changed in the transaction of what they count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events by outcome.
+    pub outcomes: BTreeMap<Outcome, i64>,
+    /// Deliveries opened.
+    pub queued: i64,
+    /// Deliveries by final state; one that is reopened counts back.
+    pub ended: BTreeMap<State, i64>,
+}
+
+impl Counts {
+    /// Counts an event.
+    pub fn outcome(&mut self, outcome: Outcome) {
+        *self.outcomes.entry(outcome).or_default() += 1;
+    }
+
+    /// Counts a delivery that went from one state to another; `None` is one that did not exist.
+    pub fn moved(&mut self, from: Option<State>, to: State) {
+        match from {
+            None => self.queued += 1,
+            Some(state) if state.is_open() => {}
+            Some(state) => *self.ended.entry(state).or_default() -= 1,
+        }
+        if !to.is_open() {
+            *self.ended.entry(to).or_default() += 1;
+        }
+    }
+}
+
+/// How the destination as a whole stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Destination {
+    /// What state it is in.
+    pub state: DestinationState,
+    /// Why, for a person.
+    pub reason: Option<String>,
+    /// No call leaves before this moment.
+    pub until: Option<UnixMicros>,
+    /// How often in a row it was throttled or blocked; lengthens the next wait.
+    pub repeats: u32,
+}
+
+/// The states of a destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DestinationState {
+    /// Calls are made.
+    #[default]
+    Running,
+    /// The account's allowance is used up.
+    Throttled,
+    /// The CRM does not answer.
+    Unreachable,
+    /// Paused by hand.
+    Paused,
+    /// Every call would be refused: key, rights, alias.
+    Blocked,
+}
+
+impl DestinationState {
+    /// The word in JSON and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Throttled => "throttled",
+            Self::Unreachable => "unreachable",
+            Self::Paused => "paused",
+            Self::Blocked => "blocked",
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The embedded engine: two `SQLite` files in the data folder.
