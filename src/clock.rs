@@ -76,9 +76,7 @@ pub struct SystemClock {
 
 impl Default for SystemClock {
     fn default() -> Self {
-        Self {
-            started: Instant::now(),
-        }
+        Self { started: Instant::now() }
     }
 }
 
@@ -123,15 +121,9 @@ impl ManualClock {
     /// A clock that shows `wall` and has not run yet.
     #[must_use]
     pub fn at(wall: UnixMicros) -> Self {
-        let state = ManualState {
-            wall,
-            monotonic: Duration::ZERO,
-            next_sleeper: 0,
-            sleepers: BTreeMap::new(),
-        };
-        Self {
-            state: Arc::new(Mutex::new(state)),
-        }
+        let state =
+            ManualState { wall, monotonic: Duration::ZERO, next_sleeper: 0, sleepers: BTreeMap::new() };
+        Self { state: Arc::new(Mutex::new(state)) }
     }
 
     /// Lets `duration` pass on both the wall and the monotonic clock and wakes who waited for it.

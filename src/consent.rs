@@ -95,10 +95,7 @@ impl Default for Categories {
     /// One category, `marketing`, under the names that the usual consent tools give it.
     fn default() -> Self {
         let codes = ["marketing", "advertising", "C0004", "ad_storage"];
-        Self::from(BTreeMap::from([(
-            "marketing".to_owned(),
-            codes.map(str::to_owned).to_vec(),
-        )]))
+        Self::from(BTreeMap::from([("marketing".to_owned(), codes.map(str::to_owned).to_vec())]))
     }
 }
 
@@ -152,11 +149,7 @@ pub fn read(event: &Map<String, Value>, categories: &Categories) -> Said {
         .chain([event.get("context"), in_context("navigator")])
         .flatten()
         .any(shapes::has_privacy_control);
-    Said {
-        statements,
-        privacy_control,
-        unknown: reader.into_unknown(),
-    }
+    Said { statements, privacy_control, unknown: reader.into_unknown() }
 }
 
 /// The statement that counts for each category.

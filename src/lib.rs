@@ -8,5 +8,6 @@ pub mod decision;
 pub mod delivery;
 pub mod event;
 pub mod person;
+pub mod sandbox;
 pub mod store;
 pub mod trail;

@@ -49,11 +49,9 @@ const PRIVACY_CONTROL_KEYS: [&str; 4] = ["gpc", "globalPrivacyControl", "global_
 
 /// Whether this object has Global Privacy Control on: `true` or `1`, as text too.
 pub(super) fn has_privacy_control(place: &Value) -> bool {
-    place.as_object().is_some_and(|place| {
-        place
-            .iter()
-            .any(|(key, value)| is_privacy_control(key) && is_true(value))
-    })
+    place
+        .as_object()
+        .is_some_and(|place| place.iter().any(|(key, value)| is_privacy_control(key) && is_true(value)))
 }
 
 /// Reads blocks, and remembers what it did not understand.
@@ -64,10 +62,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(categories: &'a Categories) -> Self {
-        Self {
-            categories,
-            unknown: Vec::new(),
-        }
+        Self { categories, unknown: Vec::new() }
     }
 
     pub(super) fn into_unknown(self) -> Vec<String> {
@@ -100,9 +95,7 @@ impl<'a> Reader<'a> {
 
     /// The list under `key`, if there is one.
     fn field(&mut self, path: &str, fields: &Map<String, Value>, key: &str) -> Statements {
-        fields
-            .get(key)
-            .map_or_else(Statements::new, |list| self.list(&join(path, key), list))
+        fields.get(key).map_or_else(Statements::new, |list| self.list(&join(path, key), list))
     }
 
     /// A list in any of its forms.
@@ -117,11 +110,7 @@ impl<'a> Reader<'a> {
             let path = join(path, &index.to_string());
             if let Some(code) = code_text(item) {
                 for category in self.meant_by(&code) {
-                    add(
-                        &mut said,
-                        category.clone(),
-                        statement(Choice::Granted, &path, item),
-                    );
+                    add(&mut said, category.clone(), statement(Choice::Granted, &path, item));
                 }
             }
             for code in codes_named_in(item) {
@@ -144,11 +133,7 @@ impl<'a> Reader<'a> {
             .iter()
             .filter_map(|key| value.get(key).map(|inner| (join(path, key), inner)))
             .collect();
-        let read = if within.is_empty() {
-            vec![(path.to_owned(), value)]
-        } else {
-            within
-        };
+        let read = if within.is_empty() { vec![(path.to_owned(), value)] } else { within };
         for (path, value) in read {
             match Reading::of(value) {
                 Reading::Choice(choice) => {
@@ -177,11 +162,7 @@ impl<'a> Reader<'a> {
             .get("resolutionStrategy")
             .and_then(Value::as_str)
             .is_some_and(|strategy| strategy.trim().eq_ignore_ascii_case("or"));
-        let (mut said, weaker) = if one_is_enough {
-            (allowed, denied)
-        } else {
-            (denied, allowed)
-        };
+        let (mut said, weaker) = if one_is_enough { (allowed, denied) } else { (denied, allowed) };
         for (category, statement) in weaker {
             said.entry(category).or_insert(statement);
         }
@@ -244,20 +225,12 @@ impl<'a> Reader<'a> {
         if !self.meant_by(code).is_empty() {
             // An object stands for its id: quote that, not the whole object.
             let value = CODE_KEYS.iter().find_map(|key| value.get(key)).unwrap_or(value);
-            ids.push(Id {
-                code: normal(code),
-                path: path.to_owned(),
-                value,
-            });
+            ids.push(Id { code: normal(code), path: path.to_owned(), value });
         }
     }
 
     fn meant_by(&self, code: &str) -> Vec<&'a Category> {
-        if is_privacy_control(code) {
-            Vec::new()
-        } else {
-            self.categories.meant_by(code)
-        }
+        if is_privacy_control(code) { Vec::new() } else { self.categories.meant_by(code) }
     }
 
     fn not_understood(&mut self, path: String) {
@@ -305,14 +278,9 @@ impl Reading {
 
 /// Whether this object is a consent tool's assumption before the choice; the module says how that is marked.
 fn is_default(fields: &Map<String, Value>) -> bool {
-    let is_default_text = |value: &Value| {
-        value
-            .as_str()
-            .is_some_and(|text| text.trim().eq_ignore_ascii_case("default"))
-    };
-    ["default", "isDefault"]
-        .iter()
-        .any(|key| fields.get(*key).is_some_and(is_true))
+    let is_default_text =
+        |value: &Value| value.as_str().is_some_and(|text| text.trim().eq_ignore_ascii_case("default"));
+    ["default", "isDefault"].iter().any(|key| fields.get(*key).is_some_and(is_true))
         || ["source", "event", "command", "action"]
             .iter()
             .any(|key| fields.get(*key).is_some_and(is_default_text))
@@ -329,24 +297,17 @@ fn is_true(value: &Value) -> bool {
 }
 
 fn is_privacy_control(key: &str) -> bool {
-    PRIVACY_CONTROL_KEYS
-        .iter()
-        .any(|name| name.eq_ignore_ascii_case(key.trim()))
+    PRIVACY_CONTROL_KEYS.iter().any(|name| name.eq_ignore_ascii_case(key.trim()))
 }
 
 /// The codes and values of an object, as far as they are read.
 fn codes_of(codes: &Map<String, Value>) -> impl Iterator<Item = (&str, &Value)> {
-    codes
-        .iter()
-        .take(CODES_MAX)
-        .map(|(code, value)| (code.as_str(), value))
+    codes.iter().take(CODES_MAX).map(|(code, value)| (code.as_str(), value))
 }
 
 /// The codes that an object in an array names.
 fn codes_named_in(item: &Value) -> impl Iterator<Item = String> + '_ {
-    CODE_KEYS
-        .iter()
-        .filter_map(|key| item.get(key).and_then(code_text))
+    CODE_KEYS.iter().filter_map(|key| item.get(key).and_then(code_text))
 }
 
 /// A code that stands as a value: text, or a number, as some tools count their purposes.
@@ -360,11 +321,7 @@ fn code_text(value: &Value) -> Option<String> {
 
 fn statement(choice: Choice, path: &str, value: &Value) -> Statement {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    Statement {
-        choice,
-        key: path.to_owned(),
-        value: text.chars().take(VALUE_CHARS_MAX).collect(),
-    }
+    Statement { choice, key: path.to_owned(), value: text.chars().take(VALUE_CHARS_MAX).collect() }
 }
 
 fn join(path: &str, key: &str) -> String {

@@ -34,17 +34,12 @@ fn table() -> Categories {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    let Value::Object(fields) = value else {
-        panic!("not an object: {value}")
-    };
+    let Value::Object(fields) = value else { panic!("not an object: {value}") };
     fields
 }
 
 fn choices(said: &Said) -> BTreeMap<Category, Choice> {
-    said.statements
-        .iter()
-        .map(|(category, statement)| (category.clone(), statement.choice))
-        .collect()
+    said.statements.iter().map(|(category, statement)| (category.clone(), statement.choice)).collect()
 }
 
 #[test]
@@ -58,20 +53,10 @@ fn every_case_of_the_table_is_read_as_written() {
         assert_eq!(said.unknown, case.unknown, "{}", case.name);
         let marketing = said.statements.get(&Category::from("marketing"));
         if let Some(key) = case.key {
-            assert_eq!(
-                marketing.map(|statement| &statement.key),
-                Some(&key),
-                "{}",
-                case.name
-            );
+            assert_eq!(marketing.map(|statement| &statement.key), Some(&key), "{}", case.name);
         }
         if let Some(value) = case.value {
-            assert_eq!(
-                marketing.map(|statement| &statement.value),
-                Some(&value),
-                "{}",
-                case.name
-            );
+            assert_eq!(marketing.map(|statement| &statement.value), Some(&value), "{}", case.name);
         }
     }
 }
@@ -80,11 +65,7 @@ fn every_case_of_the_table_is_read_as_written() {
 fn the_default_categories_know_marketing_by_its_usual_codes() {
     for code in ["marketing", "Advertising", "c0004", "AD_STORAGE"] {
         let said = read(&object(json!({"consent": {code: false}})), &Categories::default());
-        assert_eq!(
-            choices(&said),
-            BTreeMap::from([(Category::from("marketing"), Choice::Denied)]),
-            "{code}"
-        );
+        assert_eq!(choices(&said), BTreeMap::from([(Category::from("marketing"), Choice::Denied)]), "{code}");
     }
     assert!(Categories::default().contains(&Category::from(" MARKETING")));
     assert!(!Categories::default().contains(&Category::from("analytics")));
@@ -94,28 +75,18 @@ fn the_default_categories_know_marketing_by_its_usual_codes() {
 fn a_category_without_codes_is_known_by_its_own_name() {
     let categories: Categories = toml::from_str("Sale = []").unwrap();
     let said = read(&object(json!({"consent": {"SALE": true}})), &categories);
-    assert_eq!(
-        choices(&said),
-        BTreeMap::from([(Category::from("sale"), Choice::Granted)])
-    );
+    assert_eq!(choices(&said), BTreeMap::from([(Category::from("sale"), Choice::Granted)]));
 }
 
 #[test]
 fn categories_that_differ_in_case_alone_are_one() {
     let categories: Categories = toml::from_str("Sale = ['a']\nsale = ['b']").unwrap();
-    assert_eq!(
-        serde_json::to_value(&categories).unwrap(),
-        json!({"sale": ["a", "b"]})
-    );
+    assert_eq!(serde_json::to_value(&categories).unwrap(), json!({"sale": ["a", "b"]}));
 }
 
 #[test]
 fn a_statement_keeps_its_form_when_stored() {
-    let statement = Statement {
-        choice: Choice::Denied,
-        key: "consent.marketing".into(),
-        value: "0".into(),
-    };
+    let statement = Statement { choice: Choice::Denied, key: "consent.marketing".into(), value: "0".into() };
     let stored = json!({"choice": "denied", "key": "consent.marketing", "value": "0"});
     assert_eq!(serde_json::to_value(&statement).unwrap(), stored);
     let bytes = postcard::to_stdvec(&(Category::from("marketing"), &statement)).unwrap();
@@ -128,10 +99,7 @@ fn a_value_is_cut_at_64_characters() {
     let name = "ä".repeat(100);
     let event = json!({"context": {"consentManagement": {"allowedConsentIds": {"C0004": name}}}});
     let said = read(&object(event), &Categories::default());
-    assert_eq!(
-        said.statements[&Category::from("marketing")].value,
-        "ä".repeat(64)
-    );
+    assert_eq!(said.statements[&Category::from("marketing")].value, "ä".repeat(64));
 }
 
 #[test]
@@ -156,10 +124,7 @@ fn the_200th_code_is_read_and_the_201st_is_not() {
             json!({"context": {"consentManagement": {"allowedConsentIds": as_object}}}),
         ] {
             let said = read(&object(event), &Categories::default());
-            let choice = said
-                .statements
-                .get(&Category::from("marketing"))
-                .map(|statement| statement.choice);
+            let choice = said.statements.get(&Category::from("marketing")).map(|statement| statement.choice);
             assert_eq!(choice, expected, "after {before} codes");
         }
     }

@@ -94,49 +94,25 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
     let withdrawal = wish.withdrawn && known && !told;
     let only_status = || {
         let attributes = Attributes::from([(STATUS.to_owned(), rules.unsubscribed.clone())]);
-        Owed::Call(Call {
-            attributes,
-            whole: false,
-            withdrawal: true,
-        })
+        Owed::Call(Call { attributes, whole: false, withdrawal: true })
     };
     let may_tell = withdrawal && rules.propagate_withdrawal;
     if !wish.has_member {
-        return if may_tell {
-            only_status()
-        } else {
-            Owed::Nothing(WhyNothing::NoPerson)
-        };
+        return if may_tell { only_status() } else { Owed::Nothing(WhyNothing::NoPerson) };
     }
     if let Some(why) = &wish.gate_shut {
-        return if may_tell {
-            only_status()
-        } else {
-            Owed::Nothing(WhyNothing::GateShut(why.clone()))
-        };
+        return if may_tell { only_status() } else { Owed::Nothing(WhyNothing::GateShut(why.clone())) };
     }
-    let begun = if known {
-        wish.may_update || withdrawal || !standing.unanswered.is_empty()
-    } else {
-        wish.started
-    };
+    let begun =
+        if known { wish.may_update || withdrawal || !standing.unanswered.is_empty() } else { wish.started };
     if !begun && !standing.send_whole {
-        return Owed::Nothing(if known {
-            WhyNothing::Unchanged
-        } else {
-            WhyNothing::NotStarted
-        });
+        return Owed::Nothing(if known { WhyNothing::Unchanged } else { WhyNothing::NotStarted });
     }
     let mut wanted = wish.attributes.clone();
     if !known {
         wanted.extend(wish.on_create.clone());
     }
-    if standing
-        .refused
-        .as_ref()
-        .is_some_and(|refused| refused.wanted == wanted)
-        && !withdrawal
-    {
+    if standing.refused.as_ref().is_some_and(|refused| refused.wanted == wanted) && !withdrawal {
         return Owed::Nothing(WhyNothing::Refused);
     }
     let never_accepted = standing.accepted.is_none() && standing.in_flight.is_none();
@@ -145,11 +121,7 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
         return Owed::Nothing(WhyNothing::Unchanged);
     }
     let whole = never_accepted || standing.send_whole || rules.send == SendMode::All;
-    Owed::Call(Call {
-        attributes: if whole { wanted } else { changed },
-        whole,
-        withdrawal,
-    })
+    Owed::Call(Call { attributes: if whole { wanted } else { changed }, whole, withdrawal })
 }
 
 /// What differs from what Freshsales holds. Custom fields go whole: a part of them may wipe the rest.
@@ -157,14 +129,8 @@ fn differing(wanted: &Attributes, baseline: &Attributes, unanswered: &Attributes
     let differs =
         |name: &String, value: &Value| baseline.get(name) != Some(value) || unanswered.contains_key(name);
     let is_custom = |name: &str| name.starts_with(CUSTOM_FIELD_PREFIX);
-    let custom_differs = wanted
-        .iter()
-        .any(|(name, value)| is_custom(name) && differs(name, value));
+    let custom_differs = wanted.iter().any(|(name, value)| is_custom(name) && differs(name, value));
     let goes =
         |(name, value): &(&String, &Value)| differs(name, value) || (custom_differs && is_custom(name));
-    wanted
-        .iter()
-        .filter(goes)
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+    wanted.iter().filter(goes).map(|(name, value)| (name.clone(), value.clone())).collect()
 }

@@ -39,9 +39,7 @@ pub fn upsert_body(email: &Email, attributes: &Attributes) -> Value {
     FIRST.into_iter().for_each(&mut put);
     let custom = |name: &str| name.starts_with(CUSTOM_FIELD_PREFIX);
     let others = attributes.keys().filter(|name| !FIRST.contains(&name.as_str()));
-    others
-        .filter(|name| *name != STATUS && !custom(name))
-        .for_each(|name| put(name));
+    others.filter(|name| *name != STATUS && !custom(name)).for_each(|name| put(name));
     let fields: Map<String, Value> = attributes
         .iter()
         .filter_map(|(name, value)| Some((name.strip_prefix(CUSTOM_FIELD_PREFIX)?.to_owned(), value.clone())))
@@ -71,8 +69,5 @@ pub fn did_not_stick(sent: &Attributes, stored: &Map<String, Value>) -> Vec<Stri
     };
     let differs =
         |(name, value): &(&String, &Value)| shown(name).is_some_and(|shown| as_text(shown) != as_text(value));
-    sent.iter()
-        .filter(differs)
-        .map(|(name, _)| name.clone())
-        .collect()
+    sent.iter().filter(differs).map(|(name, _)| name.clone()).collect()
 }

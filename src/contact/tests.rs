@@ -6,18 +6,11 @@ use super::*;
 use crate::event::Email;
 
 fn attributes(pairs: &[(&str, Value)]) -> Attributes {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), value.clone()))
-        .collect()
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
 }
 
 fn rules() -> Rules {
-    Rules {
-        send: SendMode::Changed,
-        propagate_withdrawal: true,
-        unsubscribed: json!("unsubscribed"),
-    }
+    Rules { send: SendMode::Changed, propagate_withdrawal: true, unsubscribed: json!("unsubscribed") }
 }
 
 fn wish(pairs: &[(&str, Value)]) -> Wish {
@@ -31,20 +24,11 @@ fn wish(pairs: &[(&str, Value)]) -> Wish {
 }
 
 fn accepted(pairs: &[(&str, Value)]) -> Standing {
-    Standing {
-        accepted: Some(attributes(pairs)),
-        contact_id: Some(7),
-        ..Standing::default()
-    }
+    Standing { accepted: Some(attributes(pairs)), contact_id: Some(7), ..Standing::default() }
 }
 
 fn in_flight(pairs: &[(&str, Value)], whole: bool) -> InFlight {
-    InFlight {
-        delivery: DeliveryId("d1-0".into()),
-        attempt: 1,
-        sent: attributes(pairs),
-        whole,
-    }
+    InFlight { delivery: DeliveryId("d1-0".into()), attempt: 1, sent: attributes(pairs), whole }
 }
 
 fn call(owed: Owed) -> Call {
@@ -77,11 +61,7 @@ fn the_first_call_is_whole_and_later_ones_carry_what_changed() {
     let wish = wish(&[("city", json!("Oslo")), ("country", json!("NO"))]);
     let first = call(owed(&wish, &Standing::default(), &rules()));
     assert_eq!((first.whole, first.attributes.len()), (true, 2));
-    let later = call(owed(
-        &wish,
-        &accepted(&[("city", json!("Rome")), ("country", json!("NO"))]),
-        &rules(),
-    ));
+    let later = call(owed(&wish, &accepted(&[("city", json!("Rome")), ("country", json!("NO"))]), &rules()));
     assert_eq!(later.attributes, attributes(&[("city", json!("Oslo"))]));
     assert!(!later.whole);
 }
@@ -90,10 +70,7 @@ fn the_first_call_is_whole_and_later_ones_carry_what_changed() {
 fn a_contact_without_attributes_is_still_created_once() {
     let created = call(owed(&wish(&[]), &Standing::default(), &rules()));
     assert!(created.whole);
-    assert_eq!(
-        owed(&wish(&[]), &accepted(&[]), &rules()),
-        Owed::Nothing(WhyNothing::Unchanged)
-    );
+    assert_eq!(owed(&wish(&[]), &accepted(&[]), &rules()), Owed::Nothing(WhyNothing::Unchanged));
 }
 
 #[test]
@@ -103,16 +80,10 @@ fn custom_fields_go_whole() {
         ("custom_field.cf_b", json!(2)),
         ("city", json!("Oslo")),
     ]);
-    let wish = wish(&[
-        ("custom_field.cf_a", json!(1)),
-        ("custom_field.cf_b", json!(3)),
-        ("city", json!("Oslo")),
-    ]);
+    let wish =
+        wish(&[("custom_field.cf_a", json!(1)), ("custom_field.cf_b", json!(3)), ("city", json!("Oslo"))]);
     let sent = call(owed(&wish, &held, &rules())).attributes;
-    assert_eq!(
-        sent,
-        attributes(&[("custom_field.cf_a", json!(1)), ("custom_field.cf_b", json!(3))])
-    );
+    assert_eq!(sent, attributes(&[("custom_field.cf_a", json!(1)), ("custom_field.cf_b", json!(3))]));
 }
 
 #[test]
@@ -128,10 +99,7 @@ fn a_withdrawal_passes_a_shut_gate_with_the_status_alone() {
     assert_eq!(unknown, Owed::Nothing(WhyNothing::GateShut("marketing".into())));
     let mut silent = rules();
     silent.propagate_withdrawal = false;
-    assert!(matches!(
-        owed(&wish, &held, &silent),
-        Owed::Nothing(WhyNothing::GateShut(_))
-    ));
+    assert!(matches!(owed(&wish, &held, &silent), Owed::Nothing(WhyNothing::GateShut(_))));
 }
 
 #[test]
@@ -142,10 +110,7 @@ fn what_a_call_on_its_way_carries_is_not_owed_again() {
         owed(&wish(&[("city", json!("Oslo"))]), &standing, &rules()),
         Owed::Nothing(WhyNothing::Unchanged)
     );
-    assert!(matches!(
-        owed(&wish(&[("city", json!("Bern"))]), &standing, &rules()),
-        Owed::Call(_)
-    ));
+    assert!(matches!(owed(&wish(&[("city", json!("Bern"))]), &standing, &rules()), Owed::Call(_)));
 }
 
 #[test]
@@ -156,17 +121,8 @@ fn a_call_without_an_answer_leaves_its_attributes_in_doubt() {
     // Back to what was accepted: Freshsales may hold either.
     let back = call(owed(&wish(&[("city", json!("Rome"))]), &standing, &rules()));
     assert_eq!(back.attributes, attributes(&[("city", json!("Rome"))]));
-    standing.leave(InFlight {
-        attempt: 2,
-        ..in_flight(&[("city", json!("Rome"))], false)
-    });
-    let after = standing.stored(
-        &Stored {
-            contact_id: Some(7),
-            ..Stored::default()
-        },
-        UnixMicros(1),
-    );
+    standing.leave(InFlight { attempt: 2, ..in_flight(&[("city", json!("Rome"))], false) });
+    let after = standing.stored(&Stored { contact_id: Some(7), ..Stored::default() }, UnixMicros(1));
     assert!(matches!(after, AfterStored::OnceMore(_)));
     assert!(call(owed(&wish(&[("city", json!("Rome"))]), &standing, &rules())).whole);
 }
@@ -175,50 +131,26 @@ fn a_call_without_an_answer_leaves_its_attributes_in_doubt() {
 fn another_contact_id_is_followed_by_one_whole_call() {
     let mut standing = accepted(&[("city", json!("Rome")), ("country", json!("IT"))]);
     standing.leave(in_flight(&[("city", json!("Oslo"))], false));
-    let answer = Stored {
-        contact_id: Some(8),
-        created: true,
-        contact: None,
-    };
-    assert!(matches!(
-        standing.stored(&answer, UnixMicros(1)),
-        AfterStored::OnceMore(_)
-    ));
+    let answer = Stored { contact_id: Some(8), created: true, contact: None };
+    assert!(matches!(standing.stored(&answer, UnixMicros(1)), AfterStored::OnceMore(_)));
     let wanted = wish(&[("city", json!("Oslo")), ("country", json!("IT"))]);
     let again = call(owed(&wanted, &standing, &rules()));
     assert_eq!((again.whole, again.attributes.len()), (true, 2));
-    standing.leave(InFlight {
-        sent: again.attributes,
-        whole: true,
-        ..in_flight(&[], true)
-    });
+    standing.leave(InFlight { sent: again.attributes, whole: true, ..in_flight(&[], true) });
     assert_eq!(standing.stored(&answer, UnixMicros(2)), AfterStored::Settled);
-    assert_eq!(
-        owed(&wanted, &standing, &rules()),
-        Owed::Nothing(WhyNothing::Unchanged)
-    );
+    assert_eq!(owed(&wanted, &standing, &rules()), Owed::Nothing(WhyNothing::Unchanged));
 }
 
 #[test]
 fn exactly_what_was_refused_is_not_sent_again() {
     let wanted = attributes(&[("city", json!("Oslo"))]);
-    let refused = Refused {
-        wanted,
-        attribute: None,
-        at: UnixMicros(1),
-    };
-    let standing = Standing {
-        refused: Some(refused),
-        ..Standing::default()
-    };
+    let refused = Refused { wanted, attribute: None, at: UnixMicros(1) };
+    let standing = Standing { refused: Some(refused), ..Standing::default() };
     assert_eq!(
         owed(&wish(&[("city", json!("Oslo"))]), &standing, &rules()),
         Owed::Nothing(WhyNothing::Refused)
     );
-    assert!(matches!(
-        owed(&wish(&[("city", json!("Bern"))]), &standing, &rules()),
-        Owed::Call(_)
-    ));
+    assert!(matches!(owed(&wish(&[("city", json!("Bern"))]), &standing, &rules()), Owed::Call(_)));
 }
 
 #[test]
@@ -230,8 +162,5 @@ fn attributes_that_did_not_stick_are_named() {
         ("custom_field.cf_n", json!("3")),
         ("job_title", json!("CEO")),
     ]);
-    assert_eq!(
-        did_not_stick(&sent, stored.as_object().unwrap()),
-        ["company_name"]
-    );
+    assert_eq!(did_not_stick(&sent, stored.as_object().unwrap()), ["company_name"]);
 }

@@ -64,12 +64,7 @@ impl Ledger {
     pub fn new(limits: Limits, answered: impl IntoIterator<Item = Duration>, next: u64) -> Self {
         let mut answered: Vec<Duration> = answered.into_iter().collect();
         answered.sort_unstable();
-        Self {
-            limits,
-            open: BTreeSet::new(),
-            answered: answered.into(),
-            next,
-        }
+        Self { limits, open: BTreeSet::new(), answered: answered.into(), next }
     }
 
     /// Takes a slot if both windows have room for `share_percent` of their limit.
@@ -106,29 +101,14 @@ impl Ledger {
 
     /// What is used now.
     pub fn usage(&mut self, now: Duration) -> Usage {
-        while self
-            .answered
-            .front()
-            .is_some_and(|at| at.saturating_add(HOUR) <= now)
-        {
+        while self.answered.front().is_some_and(|at| at.saturating_add(HOUR) <= now) {
             self.answered.pop_front();
         }
-        let last_minute = self
-            .answered
-            .iter()
-            .rev()
-            .take_while(|at| at.saturating_add(MINUTE) > now)
-            .count();
+        let last_minute = self.answered.iter().rev().take_while(|at| at.saturating_add(MINUTE) > now).count();
         let used = |answered: usize| u32::try_from(self.open.len() + answered).unwrap_or(u32::MAX);
         Usage {
-            hour: Window {
-                limit: self.limits.per_hour,
-                used: used(self.answered.len()),
-            },
-            minute: Window {
-                limit: self.limits.per_minute,
-                used: used(last_minute),
-            },
+            hour: Window { limit: self.limits.per_hour, used: used(self.answered.len()) },
+            minute: Window { limit: self.limits.per_minute, used: used(last_minute) },
         }
     }
 
@@ -139,9 +119,7 @@ impl Ledger {
         }
         let wait = |limit: u32, window: Duration, answered: &VecDeque<Duration>, open: usize| {
             // The largest number of used slots that still leaves room for one more.
-            let below = (u64::from(limit) * u64::from(share_percent))
-                .div_ceil(100)
-                .checked_sub(1)?;
+            let below = (u64::from(limit) * u64::from(share_percent)).div_ceil(100).checked_sub(1)?;
             let may_stay = usize::try_from(below).ok()?.checked_sub(open)?;
             let must_go = answered.len().saturating_sub(may_stay);
             match must_go.checked_sub(1) {

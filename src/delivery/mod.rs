@@ -41,14 +41,8 @@ pub enum Lane {
 
 impl Lane {
     /// All lanes, the one that goes first first.
-    pub const BY_PRECEDENCE: [Self; 6] = [
-        Self::Withdrawal,
-        Self::NewContact,
-        Self::Conversion,
-        Self::Login,
-        Self::Refresh,
-        Self::Backfill,
-    ];
+    pub const BY_PRECEDENCE: [Self; 6] =
+        [Self::Withdrawal, Self::NewContact, Self::Conversion, Self::Login, Self::Refresh, Self::Backfill];
 
     /// The word in JSON, configuration and metrics.
     #[must_use]

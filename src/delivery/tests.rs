@@ -12,14 +12,7 @@ fn seconds(seconds: u64) -> Duration {
 
 #[test]
 fn a_slot_is_free_again_a_minute_after_its_answer() {
-    let mut ledger = Ledger::new(
-        AllowanceLimits {
-            per_hour: 10,
-            per_minute: 1,
-        },
-        [],
-        1,
-    );
+    let mut ledger = Ledger::new(AllowanceLimits { per_hour: 10, per_minute: 1 }, [], 1);
     let slot = ledger.take(seconds(0), 100).unwrap();
     assert_eq!(ledger.take(seconds(50), 100), None);
     ledger.answer(slot, seconds(55));
@@ -30,14 +23,7 @@ fn a_slot_is_free_again_a_minute_after_its_answer() {
 
 #[test]
 fn a_share_leaves_the_rest_to_others() {
-    let mut ledger = Ledger::new(
-        AllowanceLimits {
-            per_hour: 10,
-            per_minute: 400,
-        },
-        [],
-        1,
-    );
+    let mut ledger = Ledger::new(AllowanceLimits { per_hour: 10, per_minute: 400 }, [], 1);
     for _ in 0..6 {
         assert!(ledger.take(seconds(0), 60).is_some());
     }

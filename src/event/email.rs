@@ -33,11 +33,7 @@ impl Email {
         if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(EmailProblem::Hashed);
         }
-        if looks_like_an_address(text) {
-            Ok(Self(text.to_lowercase()))
-        } else {
-            Err(EmailProblem::Invalid)
-        }
+        if looks_like_an_address(text) { Ok(Self(text.to_lowercase())) } else { Err(EmailProblem::Invalid) }
     }
 
     /// The address as text.
@@ -53,9 +49,7 @@ fn looks_like_an_address(text: &str) -> bool {
     };
     let fits = text.chars().count() <= EMAIL_CHARS_MAX && !local.is_empty() && local.len() <= 64;
     let clean = |part: &str| {
-        !part
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"@".contains(c))
+        !part.chars().any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"@".contains(c))
     };
     let label = |label: &str| {
         !label.is_empty()

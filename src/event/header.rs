@@ -100,20 +100,13 @@ impl<'a> Header<'a> {
     }
 
     fn from_fields(fields: &Fields<'a>, by_route: Option<Kind>) -> Result<Self, Refusal> {
-        let by_body = || {
-            text(fields.kind)
-                .as_deref()
-                .and_then(|word| Kind::parse(word.trim()))
-        };
+        let by_body = || text(fields.kind).as_deref().and_then(|word| Kind::parse(word.trim()));
         let kind = by_route.or_else(by_body).ok_or(Refusal::UnknownType)?;
         if kind == Kind::Track && text(fields.event).is_none_or(|name| name.trim().is_empty()) {
             return Err(Refusal::MissingEventName);
         }
         let message_id = id(fields.message_id);
-        if message_id
-            .as_deref()
-            .is_some_and(|id| id.chars().count() > MESSAGE_ID_CHARS_MAX)
-        {
+        if message_id.as_deref().is_some_and(|id| id.chars().count() > MESSAGE_ID_CHARS_MAX) {
             return Err(Refusal::MessageIdTooLong);
         }
         if id(fields.user_id).is_none() && id(fields.anonymous_id).is_none() && !fields.name_an_email() {
@@ -125,12 +118,7 @@ impl<'a> Header<'a> {
             sent_at: time(fields.sent_at),
         };
         let backfill = inside(fields.context, "backfill").is_some_and(|value| value.get() == "true");
-        Ok(Self {
-            kind,
-            message_id,
-            claimed,
-            backfill,
-        })
+        Ok(Self { kind, message_id, claimed, backfill })
     }
 }
 

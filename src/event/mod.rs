@@ -40,14 +40,8 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 6] = [
-        Self::Identify,
-        Self::Track,
-        Self::Page,
-        Self::Screen,
-        Self::Group,
-        Self::Alias,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Identify, Self::Track, Self::Page, Self::Screen, Self::Group, Self::Alias];
 
     /// The word on the wire.
     #[must_use]
@@ -65,9 +59,7 @@ impl Kind {
     /// The kind of a word on the wire, whatever its case.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str().eq_ignore_ascii_case(word))
+        Self::ALL.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(word))
     }
 }
 

@@ -5,9 +5,7 @@ use serde_json::value::RawValue;
 
 use super::*;
 
-const LIMITS: Limits = Limits {
-    event_bytes_max: 1024,
-};
+const LIMITS: Limits = Limits { event_bytes_max: 1024 };
 
 fn read(json: &str) -> Result<Header<'static>, Refusal> {
     let raw: &'static RawValue = Box::leak(RawValue::from_string(json.to_owned()).unwrap());
@@ -23,15 +21,8 @@ fn an_event_with_a_type_a_name_and_an_id_is_accepted() {
 
 #[test]
 fn each_reason_to_refuse_has_its_case() {
-    let deep = format!(
-        r#"{{"type":"page","userId":"u","x":{}{}}}"#,
-        "[".repeat(40),
-        "]".repeat(40)
-    );
-    let long_id = format!(
-        r#"{{"type":"page","userId":"u","messageId":"{}"}}"#,
-        "x".repeat(101)
-    );
+    let deep = format!(r#"{{"type":"page","userId":"u","x":{}{}}}"#, "[".repeat(40), "]".repeat(40));
+    let long_id = format!(r#"{{"type":"page","userId":"u","messageId":"{}"}}"#, "x".repeat(101));
     let large = format!(r#"{{"type":"page","userId":"u","x":"{}"}}"#, "x".repeat(2000));
     for (json, refusal) in [
         ("[]", Refusal::NotAnObject),
@@ -40,15 +31,9 @@ fn each_reason_to_refuse_has_its_case() {
         (r#"{"type":"purchase","userId":"u"}"#, Refusal::UnknownType),
         (r#"{"type":null,"userId":"u"}"#, Refusal::UnknownType),
         (r#"{"type":"track","userId":"u"}"#, Refusal::MissingEventName),
-        (
-            r#"{"type":"track","event":" ","userId":"u"}"#,
-            Refusal::MissingEventName,
-        ),
+        (r#"{"type":"track","event":" ","userId":"u"}"#, Refusal::MissingEventName),
         (r#"{"type":"page"}"#, Refusal::MissingIdentity),
-        (
-            r#"{"type":"page","userId":"","anonymousId":null}"#,
-            Refusal::MissingIdentity,
-        ),
+        (r#"{"type":"page","userId":"","anonymousId":null}"#, Refusal::MissingIdentity),
         (&long_id, Refusal::MessageIdTooLong),
         (&deep, Refusal::TooDeep),
         (&large, Refusal::EventTooLarge),
@@ -72,10 +57,7 @@ fn an_email_alone_is_an_identity_wherever_it_stands() {
 fn the_clock_error_of_a_device_cancels_out() {
     let received = UnixMicros(10_000);
     let at = |timestamp: Option<i64>, sent_at: Option<i64>| {
-        let claimed = Claimed {
-            timestamp: timestamp.map(UnixMicros),
-            sent_at: sent_at.map(UnixMicros),
-        };
+        let claimed = Claimed { timestamp: timestamp.map(UnixMicros), sent_at: sent_at.map(UnixMicros) };
         corrected(claimed, received).0
     };
     assert_eq!(at(Some(500_000), Some(500_300)), 9_700);
@@ -87,22 +69,11 @@ fn the_clock_error_of_a_device_cancels_out() {
 
 #[test]
 fn addresses_are_folded_and_hashes_named() {
-    assert_eq!(
-        Email::parse(" Jane@Example.COM ").unwrap().as_str(),
-        "jane@example.com"
-    );
+    assert_eq!(Email::parse(" Jane@Example.COM ").unwrap().as_str(), "jane@example.com");
     assert_eq!(Email::parse(&"aB".repeat(32)).unwrap_err(), EmailProblem::Hashed);
-    for text in [
-        "",
-        "jane",
-        "jane@",
-        "@example.com",
-        "a b@example.com",
-        "a@b",
-        "a@-b.c",
-        "a..b@c.de",
-        "x@y..z",
-    ] {
+    for text in
+        ["", "jane", "jane@", "@example.com", "a b@example.com", "a@b", "a@-b.c", "a..b@c.de", "x@y..z"]
+    {
         assert_eq!(Email::parse(text).unwrap_err(), EmailProblem::Invalid, "{text}");
     }
 }

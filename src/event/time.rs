@@ -17,11 +17,9 @@ pub struct Claimed {
 #[must_use]
 pub fn corrected(claimed: Claimed, received_at: UnixMicros) -> UnixMicros {
     let happened = match (claimed.timestamp, claimed.sent_at) {
-        (Some(timestamp), Some(sent_at)) => UnixMicros(
-            received_at
-                .0
-                .saturating_sub(sent_at.0.saturating_sub(timestamp.0)),
-        ),
+        (Some(timestamp), Some(sent_at)) => {
+            UnixMicros(received_at.0.saturating_sub(sent_at.0.saturating_sub(timestamp.0)))
+        }
         (Some(timestamp), None) => timestamp,
         (None, Some(_) | None) => received_at,
     };

@@ -89,36 +89,17 @@ impl Facts {
     /// Takes in what one event said.
     pub fn learn(&mut self, said: &Said, stamp: &Stamp) {
         for (path, value) in &said.values {
-            self.values.say(
-                path.clone(),
-                Stamped {
-                    value: value.clone(),
-                    stamp: stamp.clone(),
-                },
-            );
+            self.values.say(path.clone(), Stamped { value: value.clone(), stamp: stamp.clone() });
         }
         for (category, statement) in &said.consent {
-            self.consent.say(
-                category.clone(),
-                Stamped {
-                    value: statement.clone(),
-                    stamp: stamp.clone(),
-                },
-            );
+            self.consent.say(category.clone(), Stamped { value: statement.clone(), stamp: stamp.clone() });
         }
         for (email, strength) in &said.emails {
             let (as_trait, as_property) = match strength {
                 Strength::Trait => (Some(stamp.clone()), None),
                 Strength::Property => (None, Some(stamp.clone())),
             };
-            self.claim(
-                email,
-                &Claim {
-                    first_at: stamp.at,
-                    as_trait,
-                    as_property,
-                },
-            );
+            self.claim(email, &Claim { first_at: stamp.at, as_trait, as_property });
         }
         if let Some(lane) = said.mapped {
             self.happened(lane, stamp.at);
@@ -141,10 +122,7 @@ impl Facts {
     #[must_use]
     pub fn email(&self) -> Option<&Email> {
         let newest = |stamp: fn(&Claim) -> Option<&Stamp>| {
-            let said = self
-                .emails
-                .iter()
-                .filter_map(|(email, claim)| Some((stamp(claim)?, email)));
+            let said = self.emails.iter().filter_map(|(email, claim)| Some((stamp(claim)?, email)));
             said.max().map(|(_, email)| email)
         };
         newest(|claim| claim.as_trait.as_ref()).or_else(|| newest(|claim| claim.as_property.as_ref()))
@@ -153,11 +131,7 @@ impl Facts {
     /// Whether an address is, or by its traits once was, this person's own.
     #[must_use]
     pub fn owns(&self, email: &Email) -> bool {
-        self.email() == Some(email)
-            || self
-                .emails
-                .get(email)
-                .is_some_and(|claim| claim.as_trait.is_some())
+        self.email() == Some(email) || self.emails.get(email).is_some_and(|claim| claim.as_trait.is_some())
     }
 
     /// The newest choice of a category.
@@ -177,18 +151,9 @@ impl Facts {
     pub fn newest(&self) -> UnixMicros {
         let values = self.values.iter().map(|(_, said)| said.stamp.at);
         let consent = self.consent.iter().map(|(_, said)| said.stamp.at);
-        let emails = self
-            .emails
-            .values()
-            .filter_map(Claim::newest)
-            .map(|stamp| stamp.at);
+        let emails = self.emails.values().filter_map(Claim::newest).map(|stamp| stamp.at);
         let mapped = self.mapped.values().copied();
-        values
-            .chain(consent)
-            .chain(emails)
-            .chain(mapped)
-            .max()
-            .unwrap_or_default()
+        values.chain(consent).chain(emails).chain(mapped).max().unwrap_or_default()
     }
 
     fn claim(&mut self, email: &Email, claim: &Claim) {
@@ -200,10 +165,7 @@ impl Facts {
         }
         if self.emails.len() > EMAILS_MAX {
             let current = self.email().cloned();
-            let others = self
-                .emails
-                .iter()
-                .filter(|(email, _)| Some(*email) != current.as_ref());
+            let others = self.emails.iter().filter(|(email, _)| Some(*email) != current.as_ref());
             let oldest = others.min_by_key(|(email, claim)| (claim.newest(), *email));
             if let Some(oldest) = oldest.map(|(email, _)| email.clone()) {
                 self.emails.remove(&oldest);

@@ -93,10 +93,7 @@ impl FromStr for PersonKey {
             "anonymous" => PersonId::Anonymous(id.to_owned()),
             _ => return Err(NoPerson),
         };
-        Ok(Self {
-            people: people.to_owned(),
-            id,
-        })
+        Ok(Self { people: people.to_owned(), id })
     }
 }
 
@@ -159,10 +156,7 @@ impl Person {
             None => return self.borrowed.remove(anonymous_id).is_some(),
         }
         while self.borrowed.len() > BORROWED_MAX {
-            let oldest = self
-                .borrowed
-                .iter()
-                .min_by_key(|(id, facts)| (facts.newest(), (*id).clone()));
+            let oldest = self.borrowed.iter().min_by_key(|(id, facts)| (facts.newest(), (*id).clone()));
             let Some(oldest) = oldest.map(|(id, _)| id.clone()) else {
                 break;
             };
@@ -177,10 +171,7 @@ impl Person {
     pub fn name(&mut self, email: &Email, said: &Said, stamp: &crate::event::Stamp) {
         self.named.entry(email.clone()).or_default().learn(said, stamp);
         while self.named.len() > NAMED_MAX {
-            let oldest = self
-                .named
-                .iter()
-                .min_by_key(|(email, facts)| (facts.newest(), (*email).clone()));
+            let oldest = self.named.iter().min_by_key(|(email, facts)| (facts.newest(), (*email).clone()));
             let Some(oldest) = oldest.map(|(email, _)| email.clone()) else {
                 break;
             };

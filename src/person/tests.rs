@@ -11,10 +11,7 @@ use crate::delivery::Lane;
 use crate::event::Stamp;
 
 fn stamp(at: i64) -> Stamp {
-    Stamp {
-        at: UnixMicros(at),
-        message_id: format!("m{at}"),
-    }
+    Stamp { at: UnixMicros(at), message_id: format!("m{at}") }
 }
 
 fn email(text: &str) -> Email {
@@ -24,36 +21,17 @@ fn email(text: &str) -> Email {
 fn facts(at: i64, path: &str, value: &str) -> Facts {
     let mut facts = Facts::default();
     let values = BTreeMap::from([(path.to_owned(), json!(value))]);
-    facts.learn(
-        &Said {
-            values,
-            ..Said::default()
-        },
-        &stamp(at),
-    );
+    facts.learn(&Said { values, ..Said::default() }, &stamp(at));
     facts
 }
 
 fn entry(at: i64, user: Option<&str>, address: Option<&str>, phone: Option<&str>) -> Entry {
     let facts = phone.map_or_else(Facts::default, |phone| facts(at, "traits.phone", phone));
-    Entry {
-        stamp: stamp(at),
-        user: user.map(Into::into),
-        email: address.map(email),
-        facts,
-    }
+    Entry { stamp: stamp(at), user: user.map(Into::into), email: address.map(email), facts }
 }
 
 fn phone_of(timeline: &Timeline, id: &PersonId) -> Option<Value> {
-    Some(
-        timeline
-            .given()
-            .get(id)?
-            .values
-            .get("traits.phone")?
-            .value
-            .clone(),
-    )
+    Some(timeline.given().get(id)?.values.get("traits.phone")?.value.clone())
 }
 
 fn user(id: &str) -> PersonId {
@@ -110,19 +88,13 @@ fn a_full_time_line_keeps_its_length_and_its_newest_entries() {
     }
     timeline.insert(entry(9_999, Some("u"), None, None));
     assert_eq!(phone_of(&timeline, &user("u")), Some(json!("510")));
-    assert_eq!(
-        serde_json::to_value(&timeline).unwrap().as_array().unwrap().len(),
-        ENTRIES_MAX
-    );
+    assert_eq!(serde_json::to_value(&timeline).unwrap().as_array().unwrap().len(), ENTRIES_MAX);
 }
 
 #[test]
 fn the_address_of_the_traits_wins_over_one_in_properties() {
     let mut facts = Facts::default();
-    let said = |address: &str, strength| Said {
-        emails: vec![(email(address), strength)],
-        ..Said::default()
-    };
+    let said = |address: &str, strength| Said { emails: vec![(email(address), strength)], ..Said::default() };
     facts.learn(&said("form@example.com", Strength::Property), &stamp(9));
     assert_eq!(facts.email(), Some(&email("form@example.com")));
     facts.learn(&said("own@example.com", Strength::Trait), &stamp(1));
@@ -133,31 +105,16 @@ fn the_address_of_the_traits_wins_over_one_in_properties() {
 #[test]
 fn a_friends_details_do_not_become_the_persons() {
     let mut person = Person::default();
-    let own = Said {
-        emails: vec![(email("own@example.com"), Strength::Trait)],
-        ..Said::default()
-    };
+    let own = Said { emails: vec![(email("own@example.com"), Strength::Trait)], ..Said::default() };
     person.own.learn(&own, &stamp(1));
     let values = BTreeMap::from([("properties.phone".to_owned(), json!("1"))]);
-    person.name(
-        &email("friend@example.com"),
-        &Said {
-            values,
-            ..Said::default()
-        },
-        &stamp(2),
-    );
+    person.name(&email("friend@example.com"), &Said { values, ..Said::default() }, &stamp(2));
     assert!(person.facts().values.is_empty());
 }
 
 #[test]
 fn a_person_key_reads_back_from_its_text() {
-    for text in [
-        "user:a:b/c",
-        "shop/user:7",
-        "email:a@example.com",
-        "shop/anonymous:x",
-    ] {
+    for text in ["user:a:b/c", "shop/user:7", "email:a@example.com", "shop/anonymous:x"] {
         assert_eq!(text.parse::<PersonKey>().unwrap().to_string(), text);
     }
     assert!("nobody".parse::<PersonKey>().is_err());
@@ -169,11 +126,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         let mut facts = Facts::default();
         for (at, which, value, firmly) in items {
             let address = email(["a@example.com", "b@example.com", "c@example.com"][which]);
-            let strength = if firmly {
-                Strength::Trait
-            } else {
-                Strength::Property
-            };
+            let strength = if firmly { Strength::Trait } else { Strength::Property };
             let values = BTreeMap::from([(format!("traits.t{which}"), json!(value))]);
             let said = Said {
                 values,

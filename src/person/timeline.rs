@@ -63,10 +63,7 @@ struct Stretch<'a> {
 
 impl<'a> Stretch<'a> {
     fn starting(entry: &'a Entry) -> Self {
-        Self {
-            from: Some(&entry.stamp),
-            ..Self::default()
-        }
+        Self { from: Some(&entry.stamp), ..Self::default() }
     }
 
     /// Whether an entry is the start of somebody else's stretch.
@@ -96,10 +93,7 @@ impl Timeline {
         if entry.is_empty() {
             return;
         }
-        match self
-            .entries
-            .binary_search_by(|known| known.stamp.cmp(&entry.stamp))
-        {
+        match self.entries.binary_search_by(|known| known.stamp.cmp(&entry.stamp)) {
             Ok(at) => {
                 if let Some(known) = self.entries.get_mut(at) {
                     known.join(entry);
@@ -142,9 +136,7 @@ impl Timeline {
     #[must_use]
     pub fn owner_at(&self, stamp: &Stamp) -> Option<PersonId> {
         let stretches = self.stretches();
-        let index = stretches
-            .iter()
-            .rposition(|stretch| stretch.from.is_none_or(|from| from <= stamp))?;
+        let index = stretches.iter().rposition(|stretch| stretch.from.is_none_or(|from| from <= stamp))?;
         owners(&stretches, index).next()
     }
 
@@ -167,18 +159,10 @@ impl Timeline {
 /// of that address.
 fn owners<'s>(stretches: &'s [Stretch<'_>], index: usize) -> impl Iterator<Item = PersonId> + use<'s> {
     let stretch = stretches.get(index);
-    let before_any_user = stretches
-        .iter()
-        .take(index + 1)
-        .all(|stretch| stretch.user.is_none());
-    let leads_to = stretches
-        .get(index + 1)
-        .filter(|_| before_any_user)
-        .and_then(|next| next.user.as_ref());
+    let before_any_user = stretches.iter().take(index + 1).all(|stretch| stretch.user.is_none());
+    let leads_to = stretches.get(index + 1).filter(|_| before_any_user).and_then(|next| next.user.as_ref());
     let user = stretch.and_then(|stretch| stretch.user.as_ref()).or(leads_to);
-    let email = stretch
-        .filter(|stretch| stretch.user.is_none())
-        .and_then(|stretch| stretch.email.as_ref());
+    let email = stretch.filter(|stretch| stretch.user.is_none()).and_then(|stretch| stretch.email.as_ref());
     let user = user.cloned().map(PersonId::User);
     user.into_iter().chain(email.cloned().map(PersonId::Email))
 }

@@ -1,0 +1,163 @@
+//! The contacts of the sandbox account: created, updated in part, found, forgotten.
+//! Must not know of HTTP, limits or faults.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Map, Value, json};
+
+use super::answer::{Problem, Refusal};
+use super::fields;
+use super::options::SandboxOptions;
+use crate::clock::UnixMicros;
+
+/// Ids count up from here: they do not fit in 32 bits, as in the real service.
+const FIRST_CONTACT_ID: u64 = 70_054_866_612;
+/// A contact beyond this many is refused.
+const CONTACTS_MAX: usize = 1_000_000;
+
+/// Whether an upsert made a contact or changed one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Upserted {
+    Created,
+    Updated,
+}
+
+/// All contacts of the account, in the order they were created.
+#[derive(Debug)]
+pub(super) struct ContactBook {
+    contacts: BTreeMap<u64, Contact>,
+    ids: HashMap<String, u64>,
+    next_id: u64,
+}
+
+#[derive(Debug)]
+struct Contact {
+    attributes: Map<String, Value>,
+    created_at: UnixMicros,
+    updated_at: UnixMicros,
+}
+
+impl Default for ContactBook {
+    fn default() -> Self {
+        Self { contacts: BTreeMap::new(), ids: HashMap::new(), next_id: FIRST_CONTACT_ID }
+    }
+}
+
+impl ContactBook {
+    /// Creates or updates the contact with this email; attributes that are absent stay, `custom_field` is
+    /// replaced whole. Answers with the contact as stored. A refused contact leaves no trace.
+    pub(super) fn upsert(
+        &mut self,
+        email: &str,
+        given: &Map<String, Value>,
+        options: &SandboxOptions,
+        now: UnixMicros,
+    ) -> Result<(Upserted, Value), Refusal> {
+        if !fields::is_email(email.trim()) {
+            return Err(Refusal::Invalid(vec![Problem::Email]));
+        }
+        let attributes = fields::checked(given, &options.custom_fields).map_err(Refusal::Invalid)?;
+        let id = self.ids.get(&identity(email)).copied();
+        self.refuse_taken_email(&attributes, id)?;
+        match id {
+            Some(id) => self.update(id, attributes, now).map(|contact| (Upserted::Updated, contact)),
+            None => self.create(email, attributes, options, now).map(|contact| (Upserted::Created, contact)),
+        }
+    }
+
+    /// Every contact, oldest first.
+    pub(super) fn all(&self) -> impl ExactSizeIterator<Item = Value> {
+        self.contacts.iter().map(|(id, contact)| contact.to_json(*id))
+    }
+
+    /// The contact with this email.
+    pub(super) fn by_email(&self, email: &str) -> Option<Value> {
+        self.ids.get(&identity(email)).and_then(|id| self.by_id(*id))
+    }
+
+    /// The contact with this id.
+    pub(super) fn by_id(&self, id: u64) -> Option<Value> {
+        self.contacts.get(&id).map(|contact| contact.to_json(id))
+    }
+
+    /// Deletes a contact for good; says whether there was one.
+    pub(super) fn forget(&mut self, id: u64) -> bool {
+        let Some(contact) = self.contacts.remove(&id) else {
+            return false;
+        };
+        self.ids.remove(&contact.identity());
+        true
+    }
+
+    /// Deletes all contacts. Their ids are never given again.
+    pub(super) fn clear(&mut self) {
+        self.contacts.clear();
+        self.ids.clear();
+    }
+
+    fn refuse_taken_email(&self, attributes: &Map<String, Value>, id: Option<u64>) -> Result<(), Refusal> {
+        let wanted = attributes.get("emails").and_then(Value::as_str);
+        let owner = wanted.and_then(|email| self.ids.get(&identity(email)));
+        match owner {
+            Some(owner) if Some(*owner) != id => Err(Refusal::EmailTaken),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn create(
+        &mut self,
+        email: &str,
+        mut attributes: Map<String, Value>,
+        options: &SandboxOptions,
+        now: UnixMicros,
+    ) -> Result<Value, Refusal> {
+        let says = |name| attributes.get(name).and_then(Value::as_str).is_some_and(|v| !v.trim().is_empty());
+        if options.require_names && !says("first_name") && !says("last_name") {
+            return Err(Refusal::MissingNames);
+        }
+        if self.contacts.len() >= CONTACTS_MAX {
+            return Err(Refusal::AccountFull);
+        }
+        attributes.entry("emails").or_insert_with(|| json!(email.trim()));
+        // Saying nothing is not neutral: the service subscribes whoever is created without a status.
+        attributes.entry("subscription_status").or_insert_with(|| json!("subscribed"));
+        let id = self.next_id;
+        self.next_id += 1;
+        let contact = Contact { attributes, created_at: now, updated_at: now };
+        self.ids.insert(contact.identity(), id);
+        let shown = contact.to_json(id);
+        self.contacts.insert(id, contact);
+        Ok(shown)
+    }
+
+    fn update(&mut self, id: u64, attributes: Map<String, Value>, now: UnixMicros) -> Result<Value, Refusal> {
+        let contact = self.contacts.get_mut(&id).ok_or(Refusal::NotFound)?;
+        let known_as = contact.identity();
+        contact.attributes.extend(attributes);
+        contact.updated_at = now;
+        if contact.identity() != known_as {
+            self.ids.remove(&known_as);
+            self.ids.insert(contact.identity(), id);
+        }
+        Ok(contact.to_json(id))
+    }
+}
+
+impl Contact {
+    fn identity(&self) -> String {
+        identity(self.attributes.get("emails").and_then(Value::as_str).unwrap_or_default())
+    }
+
+    fn to_json(&self, id: u64) -> Value {
+        let mut shown = Map::from_iter([("id".to_owned(), json!(id))]);
+        shown.extend(self.attributes.clone());
+        shown.insert("created_at".to_owned(), json!(self.created_at.to_rfc3339()));
+        shown.insert("updated_at".to_owned(), json!(self.updated_at.to_rfc3339()));
+        Value::Object(shown)
+    }
+}
+
+/// Emails are the same contact whatever their case.
+pub(super) fn identity(email: &str) -> String {
+    email.trim().to_lowercase()
+}

@@ -1,0 +1,168 @@
+//! A Freshsales to develop against: the same routes, rules, limits and errors, contacts kept in memory.
+//!
+//! For the demo, for tests in process, and for people without an account. It is a peer, not a part: the
+//! service speaks to it over HTTP alone and must never use it from its own code.
+//!
+//! Where the behaviour of the real service is not known for certain, this is what the sandbox does:
+//! - a contact created without a `subscription_status` is stored as `"subscribed"`;
+//! - a name is mandatory on create, first or last; an update may leave both out;
+//! - `custom_field` and every list replace what was there; all other attributes that are absent stay;
+//! - an email belongs to one contact whatever its case; a mobile number may belong to several;
+//! - a text that is no choice of a dropdown is dropped without a word;
+//! - a call over a limit is refused and takes nothing of the allowance;
+//! - a bulk call writes its contacts at once, only its report comes later; a search sees a write at once.
+//!
+//! Everything else that may go wrong can be ordered: see [`Fault`].
+
+mod answer;
+mod bulk;
+mod contacts;
+mod control;
+mod crm;
+mod faults;
+mod fields;
+mod limits;
+mod options;
+mod recorder;
+mod reply;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::{self, Debug, Formatter};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::sync::watch;
+
+pub use faults::{Fault, FaultError};
+pub use options::{CustomField, CustomFieldKind, SandboxOptions};
+pub use recorder::RecordedRequest;
+pub use state::SandboxView;
+
+use crate::clock::Clock;
+use crm::{Call, Now};
+use state::State;
+
+/// A sandbox account. Clones share it.
+#[derive(Clone)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: SandboxOptions,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    /// Told whenever the state has changed.
+    changed: watch::Sender<()>,
+}
+
+impl Debug for Sandbox {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Sandbox").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// An account with these options and no contacts.
+    #[must_use]
+    pub fn new(options: SandboxOptions, clock: Arc<dyn Clock>) -> Self {
+        let state = Mutex::new(State::new(&options));
+        let shared = Shared { options, clock, state, changed: watch::Sender::new(()) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The routes of the CRM and of the control under `/sandbox`.
+    ///
+    /// A call that a fault lets hang is never answered: a server that shuts down gracefully has to put a limit
+    /// on how long it waits.
+    pub fn router(&self) -> Router {
+        control::routes().fallback(receive).with_state(self.clone())
+    }
+
+    /// Every contact as it is stored, oldest first.
+    #[must_use]
+    pub fn contacts(&self) -> Vec<Value> {
+        self.lock().book.all().collect()
+    }
+
+    /// The contact with this email.
+    #[must_use]
+    pub fn contact(&self, email: &str) -> Option<Value> {
+        self.lock().book.by_email(email)
+    }
+
+    /// The calls received, oldest first; at most the newest 10,000.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.lock().recorder.all().cloned().collect()
+    }
+
+    /// Lets something go wrong with the calls to come. Ignored when 10,000 orders wait already.
+    pub fn fault(&self, fault: Fault) {
+        let _ = self.order(fault);
+    }
+
+    /// Forgets contacts, calls, faults, jobs and the calls counted against the limits. Ids count on.
+    pub fn clear(&self) {
+        self.lock().clear();
+        self.shared.changed.send_replace(());
+    }
+
+    /// Ends once the sandbox satisfies a condition, looked at after every change. It waits for ever when that
+    /// never happens: put a limit on it.
+    pub async fn until(&self, condition: impl Fn(&SandboxView<'_>) -> bool) {
+        let mut changes = self.shared.changed.subscribe();
+        loop {
+            changes.mark_unchanged();
+            if condition(&SandboxView { state: &self.lock() }) {
+                return;
+            }
+            if changes.changed().await.is_err() {
+                // Can't happen while `self` holds the sender.
+                return;
+            }
+        }
+    }
+
+    fn order(&self, fault: Fault) -> Result<usize, FaultError> {
+        self.lock().faults.add(fault)
+    }
+
+    /// Decides, records and lets a call take effect, in one step.
+    fn take_call(&self, call: &Call) -> reply::Reply {
+        let Shared { options, clock, changed, .. } = self.shared.as_ref();
+        let mut state = self.lock();
+        let now = Now { wall: clock.wall(), monotonic: clock.monotonic() };
+        let reply = crm::answer(call, &mut state, options, now);
+        state.recorder.keep(RecordedRequest {
+            method: call.method.to_string(),
+            path: call.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+            headers: recorder::shown_headers(&call.headers),
+            body: call.body.clone().unwrap_or_default(),
+            status: reply.status_seen(),
+            at: now.wall,
+        });
+        drop(state);
+        changed.send_replace(());
+        reply
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Any call that is not for `/sandbox`.
+async fn receive(axum::extract::State(sandbox): axum::extract::State<Sandbox>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body: Option<Bytes> = axum::body::to_bytes(body, crm::BODY_BYTES_MAX).await.ok();
+    let call = Call { method: head.method, uri: head.uri, headers: head.headers, body };
+    let reply = sandbox.take_call(&call);
+    reply.send(sandbox.shared.clock.as_ref()).await
+}

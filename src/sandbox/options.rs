@@ -1,0 +1,83 @@
+//! What a sandbox account is like: its alias, key, rules, limits and custom fields. Values only, no behaviour.
+
+use std::time::Duration;
+
+/// How the sandbox behaves; the default is an account called `acme` without limits.
+#[derive(Clone, Debug)]
+pub struct SandboxOptions {
+    /// The account's name, the first label of its host.
+    pub bundle_alias: String,
+    /// The one key that is accepted.
+    pub api_key: String,
+    /// Whether a contact without first and last name is refused when it would be created.
+    pub require_names: bool,
+    /// Calls in any 3,600 seconds; `None` means no limit.
+    pub per_hour: Option<u32>,
+    /// Calls in any 60 seconds; `None` means no limit.
+    pub per_minute: Option<u32>,
+    /// How long each answer is held back, on the sandbox's clock. The write has happened by then.
+    pub latency: Duration,
+    /// The custom fields that exist in the account; any other `cf_*` is refused.
+    pub custom_fields: Vec<CustomField>,
+    /// How many polls of a bulk job answer `IN_PROGRESS` before its report is ready.
+    pub bulk_polls_in_progress: u32,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self {
+            bundle_alias: "acme".to_owned(),
+            api_key: "sandbox-key".to_owned(),
+            require_names: true,
+            per_hour: None,
+            per_minute: None,
+            latency: Duration::ZERO,
+            custom_fields: default_custom_fields(),
+            bulk_polls_in_progress: 1,
+        }
+    }
+}
+
+/// A field the account's administrator has added to contacts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomField {
+    /// Its name in `custom_field`, with the `cf_` in front.
+    pub name: String,
+    /// What values it takes.
+    pub kind: CustomFieldKind,
+}
+
+impl CustomField {
+    /// A custom field called `name`.
+    #[must_use]
+    pub fn new(name: &str, kind: CustomFieldKind) -> Self {
+        Self { name: name.to_owned(), kind }
+    }
+}
+
+/// What values a custom field takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CustomFieldKind {
+    /// Text of at most 255 characters.
+    Text,
+    /// A JSON number.
+    Number,
+    /// A day (`2026-03-01`) or a moment with a zone.
+    Date,
+    /// `true` or `false`.
+    Checkbox,
+    /// One of these texts; any other text is dropped without a word, as reported of the real service.
+    Dropdown(Vec<String>),
+}
+
+fn default_custom_fields() -> Vec<CustomField> {
+    let sizes = ["1-10", "11-50", "51-200", "201+"].map(str::to_owned).to_vec();
+    vec![
+        CustomField::new("cf_plan", CustomFieldKind::Text),
+        CustomField::new("cf_source", CustomFieldKind::Text),
+        CustomField::new("cf_lifetime_value", CustomFieldKind::Number),
+        CustomField::new("cf_signed_up_on", CustomFieldKind::Date),
+        CustomField::new("cf_newsletter", CustomFieldKind::Checkbox),
+        CustomField::new("cf_company_size", CustomFieldKind::Dropdown(sizes)),
+    ]
+}

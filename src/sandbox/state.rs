@@ -1,0 +1,68 @@
+//! Everything the sandbox remembers, and the view of it a test gets. Must not answer calls.
+
+use serde_json::Value;
+
+use super::bulk::Jobs;
+use super::contacts::ContactBook;
+use super::faults::Faults;
+use super::limits::Limits;
+use super::options::SandboxOptions;
+use super::recorder::{RecordedRequest, Recorder};
+
+/// Everything the sandbox remembers.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) book: ContactBook,
+    pub(super) jobs: Jobs,
+    pub(super) faults: Faults,
+    pub(super) limits: Limits,
+    pub(super) recorder: Recorder,
+}
+
+impl State {
+    /// An account nobody has used.
+    pub(super) fn new(options: &SandboxOptions) -> Self {
+        Self {
+            book: ContactBook::default(),
+            jobs: Jobs::default(),
+            faults: Faults::default(),
+            limits: Limits::new(options.per_hour, options.per_minute),
+            recorder: Recorder::default(),
+        }
+    }
+
+    /// Back to an account nobody has used, except that ids are not given again.
+    pub(super) fn clear(&mut self) {
+        self.book.clear();
+        self.jobs.clear();
+        self.faults.clear();
+        self.limits.clear();
+        self.recorder.clear();
+    }
+}
+
+/// The sandbox at one moment.
+#[derive(Debug)]
+pub struct SandboxView<'a> {
+    pub(super) state: &'a State,
+}
+
+impl<'a> SandboxView<'a> {
+    /// Every contact as it is stored, oldest first.
+    #[must_use]
+    pub fn contacts(&self) -> impl ExactSizeIterator<Item = Value> + use<'a> {
+        self.state.book.all()
+    }
+
+    /// The contact with this email.
+    #[must_use]
+    pub fn contact(&self, email: &str) -> Option<Value> {
+        self.state.book.by_email(email)
+    }
+
+    /// The calls received, oldest first. A call is here before it is answered.
+    #[must_use]
+    pub fn requests(&self) -> impl ExactSizeIterator<Item = &'a RecordedRequest> + use<'a> {
+        self.state.recorder.all()
+    }
+}
