@@ -1,0 +1,7 @@
+//! The one test binary: what the library promises from outside, and what the house promises of itself.
+//!
+//! A file a topic. Nothing here sleeps to wait for something to happen.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+/// The rooms under `src/`: who may import whom, which of them are pure, how long a file may be.
+mod architecture;
