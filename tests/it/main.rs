@@ -5,5 +5,7 @@
 
 /// The rooms under `src/`: who may import whom, which of them are pure, how long a file may be.
 mod architecture;
+/// What the Dockerfile and `compose.yaml` promise to whoever runs the image.
+mod packaging;
 /// Licences, bans and sources of every crate that is linked, by the lists in `deny.toml`.
 mod supply_chain;
