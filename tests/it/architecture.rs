@@ -122,8 +122,9 @@ fn layer_of(room: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&room))
 }
 
-fn is_test_file(path: &str) -> bool {
-    path.ends_with("tests.rs")
+/// `tests.rs`, `phone_tests.rs` and all of a folder `tests/`: modules under `#[cfg(test)]` by custom.
+pub fn is_test_file(path: &str) -> bool {
+    path.ends_with("tests.rs") || path.contains("/tests/")
 }
 
 /// Imports that point up or sideways, leave the room by `super::`, or name no room; rooms the table does not know.

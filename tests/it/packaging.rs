@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use crate::architecture::is_test_file;
+
 const HARDENING: &[&str] = &[
     "read_only: true",
     "cap_drop: [ALL]",
@@ -214,7 +216,7 @@ fn copied_from_context(dockerfile: &str) -> Vec<String> {
     copied
 }
 
-/// The files that `include_str!` and `include_bytes!` compile in, each with the source file that names it.
+/// The files that `include_str!` and `include_bytes!` compile into the binary, each with the source file that names it.
 fn included_files() -> Vec<(PathBuf, PathBuf)> {
     let mut folders = vec![root().join("src")];
     let mut included = Vec::new();
@@ -225,6 +227,9 @@ fn included_files() -> Vec<(PathBuf, PathBuf)> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let file = path.strip_prefix(root()).unwrap();
+                if is_test_file(&file.to_string_lossy()) {
+                    continue;
+                }
                 let names = included_names(&fs::read_to_string(&path).unwrap());
                 included.extend(names.iter().map(|name| (file.to_owned(), resolved(file, name))));
             }
