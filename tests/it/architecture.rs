@@ -28,9 +28,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// The rooms that compute and do nothing else.
-const PURE_ROOMS: &[&str] = &[
-    "event", "consent", "contact", "delivery", "person", "mapping", "decision",
-];
+const PURE_ROOMS: &[&str] = &["event", "consent", "contact", "delivery", "person", "mapping", "decision"];
 
 /// What a pure room must not reach: input and output, time, chance, and the runtime.
 const IMPURE_PATHS: &[&[&str]] = &[
@@ -89,11 +87,7 @@ fn hold(folders: &[&str], check: fn(&str, &str) -> Vec<String>) {
     files.sort();
     let mut violations = Vec::new();
     for file in files {
-        let path = file
-            .strip_prefix(root)
-            .unwrap()
-            .to_string_lossy()
-            .replace('\\', "/");
+        let path = file.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
         violations.extend(check(&path, &fs::read_to_string(&file).unwrap()));
     }
     assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
@@ -135,9 +129,7 @@ fn layer_violations(path: &str, text: &str) -> Vec<String> {
     let modules = modules_of(path);
     let room = modules[0];
     let Some(own_layer) = layer_of(room) else {
-        return vec![format!(
-            "{path}: the room `{room}` is in no layer; add it to the table LAYERS"
-        )];
+        return vec![format!("{path}: the room `{room}` is in no layer; add it to the table LAYERS")];
     };
     if is_test_file(path) {
         return Vec::new();
@@ -145,21 +137,14 @@ fn layer_violations(path: &str, text: &str) -> Vec<String> {
     let violation = |import: &Import| match import.segments[0].as_str() {
         "crate" => upward(room, own_layer, import),
         "super" | "self" => {
-            let levels = import
-                .segments
-                .iter()
-                .filter(|segment| *segment == "super")
-                .count();
+            let levels = import.segments.iter().filter(|segment| *segment == "super").count();
             (levels >= modules.len() + import.inline_modules)
                 .then(|| format!("`{import}` leaves the room `{room}`; say `crate::`"))
         }
         _ => None,
     };
     let found = imports(text);
-    found
-        .iter()
-        .filter_map(|i| violation(i).map(|why| format!("{path}:{}: {why}", i.line)))
-        .collect()
+    found.iter().filter_map(|i| violation(i).map(|why| format!("{path}:{}: {why}", i.line))).collect()
 }
 
 fn upward(room: &str, own_layer: usize, import: &Import) -> Option<String> {
@@ -168,13 +153,9 @@ fn upward(room: &str, own_layer: usize, import: &Import) -> Option<String> {
         return None;
     }
     match layer_of(target) {
-        None => Some(format!(
-            "`{import}` does not start with a room of the table LAYERS"
-        )),
+        None => Some(format!("`{import}` does not start with a room of the table LAYERS")),
         Some(layer) if layer < own_layer => None,
-        Some(_) => Some(format!(
-            "`{room}` must not import `{import}`: `{target}` is not below it"
-        )),
+        Some(_) => Some(format!("`{room}` must not import `{import}`: `{target}` is not below it")),
     }
 }
 
@@ -200,17 +181,12 @@ fn purity_violations(path: &str, text: &str) -> Vec<String> {
 fn length_violations(path: &str, text: &str) -> Vec<String> {
     let lines = text.lines().count();
     let long = lines > FILE_LINES_MAX;
-    long.then(|| format!("{path}: {lines} lines, at most {FILE_LINES_MAX}; split it"))
-        .into_iter()
-        .collect()
+    long.then(|| format!("{path}: {lines} lines, at most {FILE_LINES_MAX}; split it")).into_iter().collect()
 }
 
 fn opening_violations(path: &str, text: &str) -> Vec<String> {
     let silent = !text.starts_with("//! ");
-    silent
-        .then(|| format!("{path}: does not open with `//!` and what it is for"))
-        .into_iter()
-        .collect()
+    silent.then(|| format!("{path}: does not open with `//!` and what it is for")).into_iter().collect()
 }
 
 /// The checks on samples: what must be found, what must not.
@@ -277,18 +253,9 @@ mod samples {
         let leaves = ["src/event.rs:1: `super::app::App` leaves the room `event`; say `crate::`"];
         assert_eq!(layer_violations("src/event.rs", "use super::app::App;"), leaves);
         assert_eq!(layer_violations("src/event/id.rs", "use super::Event;"), NOTHING);
-        assert_eq!(
-            layer_violations("src/event/id.rs", "use super::{super::app::App, Event};").len(),
-            1
-        );
-        assert_eq!(
-            layer_violations("src/event.rs", "mod sealed { use super::Event; }"),
-            NOTHING
-        );
-        assert_eq!(
-            layer_violations("src/event.rs", "mod sealed { use super::super::app; }").len(),
-            1
-        );
+        assert_eq!(layer_violations("src/event/id.rs", "use super::{super::app::App, Event};").len(), 1);
+        assert_eq!(layer_violations("src/event.rs", "mod sealed { use super::Event; }"), NOTHING);
+        assert_eq!(layer_violations("src/event.rs", "mod sealed { use super::super::app; }").len(), 1);
     }
 
     #[test]
@@ -301,10 +268,7 @@ mod samples {
 
     #[test]
     fn the_crate_root_and_the_binary_see_every_room() {
-        assert_eq!(
-            layer_violations("src/lib.rs", "pub use crate::app::App;"),
-            NOTHING
-        );
+        assert_eq!(layer_violations("src/lib.rs", "pub use crate::app::App;"), NOTHING);
         assert_eq!(layer_violations("src/main.rs", "use crate::cli;"), NOTHING);
     }
 
@@ -313,10 +277,7 @@ mod samples {
         let text = "#[cfg(test)]\nmod tests {\n    use crate::app::App;\n    use tokio::time;\n}";
         assert_eq!(layer_violations("src/event.rs", text), NOTHING);
         assert_eq!(purity_violations("src/event.rs", text), NOTHING);
-        assert_eq!(
-            layer_violations("src/event/tests.rs", "use crate::app::App;"),
-            NOTHING
-        );
+        assert_eq!(layer_violations("src/event/tests.rs", "use crate::app::App;"), NOTHING);
     }
 
     #[test]
@@ -353,11 +314,7 @@ mod samples {
             "use crate::clock;",
             "use crate::clock::{UnixMicros, ManualClock};",
         ] {
-            assert_eq!(
-                purity_violations("src/mapping/phone.rs", impure).len(),
-                1,
-                "{impure}"
-            );
+            assert_eq!(purity_violations("src/mapping/phone.rs", impure).len(), 1, "{impure}");
         }
     }
 

@@ -7,11 +7,8 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::architecture::is_test_file;
 
-const HARDENING: &[&str] = &[
-    "read_only: true",
-    "cap_drop: [ALL]",
-    "security_opt: [\"no-new-privileges:true\"]",
-];
+const HARDENING: &[&str] =
+    &["read_only: true", "cap_drop: [ALL]", "security_opt: [\"no-new-privileges:true\"]"];
 
 #[test]
 fn the_image_is_the_static_binary_alone_and_runs_without_root() {
@@ -60,10 +57,7 @@ fn the_builder_has_the_compiler_the_project_is_written_for() {
     let manifest: toml::Table = text("Cargo.toml").parse().unwrap();
     let version = manifest["package"]["rust-version"].as_str().unwrap();
     let builder = format!("FROM rust:{version}-alpine AS builder");
-    assert!(
-        text("Dockerfile").lines().any(|line| line == builder),
-        "expected `{builder}`"
-    );
+    assert!(text("Dockerfile").lines().any(|line| line == builder), "expected `{builder}`");
 }
 
 #[test]
@@ -112,45 +106,26 @@ fn text(name: &str) -> String {
 
 /// The instructions of a Dockerfile, continued lines joined, comments gone.
 fn instructions(dockerfile: &str) -> Vec<String> {
-    let kept: Vec<&str> = dockerfile
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('#'))
-        .collect();
+    let kept: Vec<&str> = dockerfile.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
     let joined = kept.join("\n").replace("\\\n", " ");
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-    joined
-        .lines()
-        .map(words)
-        .filter(|line| !line.is_empty())
-        .collect()
+    joined.lines().map(words).filter(|line| !line.is_empty()).collect()
 }
 
 /// The promises a Dockerfile does not keep.
 fn broken_promises(dockerfile: &str) -> Vec<&'static str> {
     let all = instructions(dockerfile);
-    let last_stage = all
-        .iter()
-        .rposition(|line| line.starts_with("FROM "))
-        .unwrap_or(0);
+    let last_stage = all.iter().rposition(|line| line.starts_with("FROM ")).unwrap_or(0);
     let last = &all[last_stage..];
     let has = |line: &str| last.iter().any(|instruction| instruction == line);
     let any = |found: fn(&str) -> bool| all.iter().any(|instruction| found(instruction));
-    let environment = last
-        .iter()
-        .find(|line| line.starts_with("ENV "))
-        .map_or("", String::as_str);
+    let environment = last.iter().find(|line| line.starts_with("ENV ")).map_or("", String::as_str);
     let builds = |line: &str| line.starts_with("RUN ") && line.contains("cargo build");
     let promises = [
         ("the last stage is FROM scratch", has("FROM scratch")),
-        (
-            "no RUN in the last stage",
-            !last.iter().any(|line| line.starts_with("RUN ")),
-        ),
+        ("no RUN in the last stage", !last.iter().any(|line| line.starts_with("RUN "))),
         ("USER 65532:65532", has("USER 65532:65532")),
-        (
-            "no other USER",
-            last.iter().filter(|line| line.starts_with("USER ")).count() == 1,
-        ),
+        ("no other USER", last.iter().filter(|line| line.starts_with("USER ")).count() == 1),
         (
             "/data belongs to that user",
             last.iter().any(|line| {
@@ -168,34 +143,18 @@ fn broken_promises(dockerfile: &str) -> Vec<&'static str> {
         ("CMD is serve", has("CMD [\"serve\"]")),
         ("STOPSIGNAL SIGTERM", has("STOPSIGNAL SIGTERM")),
         ("both ports are exposed", has("EXPOSE 8080 8081")),
-        (
-            "the private listener is reachable",
-            environment.contains("FRESHSIGNAL_ADMIN__LISTEN=0.0.0.0:8081"),
-        ),
-        (
-            "the data folder is the volume",
-            environment.contains("FRESHSIGNAL_STORE__PATH=/data"),
-        ),
+        ("the private listener is reachable", environment.contains("FRESHSIGNAL_ADMIN__LISTEN=0.0.0.0:8081")),
+        ("the data folder is the volume", environment.contains("FRESHSIGNAL_STORE__PATH=/data")),
         ("no ADD", !any(|line| line.starts_with("ADD "))),
-        (
-            "nothing is downloaded by hand",
-            !any(|line| line.contains("curl ") || line.contains("wget ")),
-        ),
-        (
-            "no secret in the image",
-            !any(|line| line.contains("KEY=") || line.contains("TOKEN=")),
-        ),
+        ("nothing is downloaded by hand", !any(|line| line.contains("curl ") || line.contains("wget "))),
+        ("no secret in the image", !any(|line| line.contains("KEY=") || line.contains("TOKEN="))),
         (
             "built as locked",
             all.iter().any(|line| builds(line))
                 && all.iter().all(|line| !builds(line) || line.contains("--locked")),
         ),
     ];
-    promises
-        .into_iter()
-        .filter(|(_, kept)| !kept)
-        .map(|(promise, _)| promise)
-        .collect()
+    promises.into_iter().filter(|(_, kept)| !kept).map(|(promise, _)| promise).collect()
 }
 
 /// What a Dockerfile copies from the build context.
@@ -206,10 +165,7 @@ fn copied_from_context(dockerfile: &str) -> Vec<String> {
             continue;
         };
         if !arguments.contains("--from=") {
-            let paths: Vec<&str> = arguments
-                .split(' ')
-                .filter(|word| !word.starts_with("--"))
-                .collect();
+            let paths: Vec<&str> = arguments.split(' ').filter(|word| !word.starts_with("--")).collect();
             copied.extend(paths[..paths.len() - 1].iter().map(ToString::to_string));
         }
     }
@@ -243,9 +199,7 @@ fn included_names(source: &str) -> Vec<String> {
     let source = source.split("#[cfg(test)]\nmod ").next().unwrap_or("");
     let macros = ["include_str!(\"", "include_bytes!(\""];
     let after = macros.iter().flat_map(|name| source.split(name).skip(1));
-    after
-        .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()))
-        .collect()
+    after.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
 }
 
 /// A path relative to the file that names it, as one relative to the root.
@@ -266,9 +220,7 @@ fn service_lines<'a>(compose: &'a str, service: &str) -> Vec<&'a str> {
     let header = format!("  {service}:");
     let after = compose.lines().skip_while(|line| *line != header).skip(1);
     let lines = after.take_while(|line| line.is_empty() || line.starts_with("    "));
-    lines
-        .map(|line| line.trim().split(" # ").next().unwrap_or("").trim_end())
-        .collect()
+    lines.map(|line| line.trim().split(" # ").next().unwrap_or("").trim_end()).collect()
 }
 
 /// The checks on samples: what must be found, what must not.
@@ -284,55 +236,22 @@ mod samples {
 
     #[test]
     fn every_promise_can_be_broken() {
-        assert_eq!(
-            broken_by("FROM scratch", "FROM alpine"),
-            ["the last stage is FROM scratch"]
-        );
-        assert_eq!(
-            broken_by("CMD [\"serve\"]", "RUN true\nCMD [\"serve\"]"),
-            ["no RUN in the last stage"]
-        );
+        assert_eq!(broken_by("FROM scratch", "FROM alpine"), ["the last stage is FROM scratch"]);
+        assert_eq!(broken_by("CMD [\"serve\"]", "RUN true\nCMD [\"serve\"]"), ["no RUN in the last stage"]);
         assert_eq!(broken_by("USER 65532:65532\n", "USER 0\n"), ["USER 65532:65532"]);
         assert_eq!(broken_by("VOLUME", "USER 0\nVOLUME"), ["no other USER"]);
-        assert_eq!(
-            broken_by("--chown=65532:65532 ", ""),
-            ["/data belongs to that user"]
-        );
+        assert_eq!(broken_by("--chown=65532:65532 ", ""), ["/data belongs to that user"]);
         assert_eq!(broken_by("VOLUME [\"/data\"]", ""), ["VOLUME /data"]);
-        assert_eq!(
-            broken_by("\"health\"", "\"check\""),
-            ["HEALTHCHECK by the binary itself"]
-        );
-        assert_eq!(
-            broken_by("ENTRYPOINT", "LABEL entry="),
-            ["ENTRYPOINT is the binary"]
-        );
+        assert_eq!(broken_by("\"health\"", "\"check\""), ["HEALTHCHECK by the binary itself"]);
+        assert_eq!(broken_by("ENTRYPOINT", "LABEL entry="), ["ENTRYPOINT is the binary"]);
         assert_eq!(broken_by("[\"serve\"]", "[\"demo\"]"), ["CMD is serve"]);
         assert_eq!(broken_by("STOPSIGNAL SIGTERM", ""), ["STOPSIGNAL SIGTERM"]);
-        assert_eq!(
-            broken_by("EXPOSE 8080 8081", "EXPOSE 8080"),
-            ["both ports are exposed"]
-        );
-        assert_eq!(
-            broken_by("=0.0.0.0:8081", "=127.0.0.1:8081"),
-            ["the private listener is reachable"]
-        );
-        assert_eq!(
-            broken_by("PATH=/data", "PATH=data"),
-            ["the data folder is the volume"]
-        );
-        assert_eq!(
-            broken_by("COPY src src", "COPY src src\nADD https://example.com/x /x"),
-            ["no ADD"]
-        );
-        assert_eq!(
-            broken_by("apk add", "wget -q example.com && apk add"),
-            ["nothing is downloaded by hand"]
-        );
-        assert_eq!(
-            broken_by("ENV ", "ENV API_KEY=secret "),
-            ["no secret in the image"]
-        );
+        assert_eq!(broken_by("EXPOSE 8080 8081", "EXPOSE 8080"), ["both ports are exposed"]);
+        assert_eq!(broken_by("=0.0.0.0:8081", "=127.0.0.1:8081"), ["the private listener is reachable"]);
+        assert_eq!(broken_by("PATH=/data", "PATH=data"), ["the data folder is the volume"]);
+        assert_eq!(broken_by("COPY src src", "COPY src src\nADD https://example.com/x /x"), ["no ADD"]);
+        assert_eq!(broken_by("apk add", "wget -q example.com && apk add"), ["nothing is downloaded by hand"]);
+        assert_eq!(broken_by("ENV ", "ENV API_KEY=secret "), ["no secret in the image"]);
         assert_eq!(broken_by("--locked ", ""), ["built as locked"]);
     }
 
@@ -357,10 +276,7 @@ mod samples {
     fn the_lines_of_a_service_end_where_the_next_begins() {
         let compose =
             "services:\n  a:\n    read_only: true # yes\n    ports:\n      - \"1:1\"\n\n  b:\n    image: x\n";
-        assert_eq!(
-            service_lines(compose, "a"),
-            ["read_only: true", "ports:", "- \"1:1\"", ""]
-        );
+        assert_eq!(service_lines(compose, "a"), ["read_only: true", "ports:", "- \"1:1\"", ""]);
         assert_eq!(service_lines(compose, "b"), ["image: x"]);
         assert_eq!(service_lines(compose, "c"), Vec::<&str>::new());
     }

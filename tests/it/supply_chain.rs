@@ -20,18 +20,9 @@ fn every_licence_is_on_the_list() {
     let refused: Vec<String> = packages
         .iter()
         .filter(|package| !is_satisfied(package["license"].as_str().unwrap_or(""), &allowed))
-        .map(|package| {
-            format!(
-                "{} {}: {}",
-                package["name"], package["version"], package["license"]
-            )
-        })
+        .map(|package| format!("{} {}: {}", package["name"], package["version"], package["license"]))
         .collect();
-    assert!(
-        refused.is_empty(),
-        "not satisfied by the list in deny.toml:\n{}",
-        refused.join("\n")
-    );
+    assert!(refused.is_empty(), "not satisfied by the list in deny.toml:\n{}", refused.join("\n"));
 }
 
 #[test]
@@ -46,17 +37,10 @@ fn every_crate_comes_from_crates_io_with_a_checksum() {
 #[test]
 fn no_banned_crate_is_locked() {
     let deny = house_file("deny.toml");
-    let banned: Vec<&str> = deny["bans"]["deny"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|ban| ban["crate"].as_str().unwrap())
-        .collect();
+    let banned: Vec<&str> =
+        deny["bans"]["deny"].as_array().unwrap().iter().map(|ban| ban["crate"].as_str().unwrap()).collect();
     let lock = house_file("Cargo.lock");
-    let found: Vec<&str> = names(&lock)
-        .into_iter()
-        .filter(|name| banned.contains(name))
-        .collect();
+    let found: Vec<&str> = names(&lock).into_iter().filter(|name| banned.contains(name)).collect();
     assert_eq!(found, Vec::<&str>::new());
 }
 
@@ -71,11 +55,7 @@ fn house_file(name: &str) -> toml::Table {
 }
 
 fn strings(list: &toml::Value) -> Vec<String> {
-    list.as_array()
-        .unwrap()
-        .iter()
-        .map(|item| item.as_str().unwrap().to_owned())
-        .collect()
+    list.as_array().unwrap().iter().map(|item| item.as_str().unwrap().to_owned()).collect()
 }
 
 fn locked(lock: &toml::Table) -> impl Iterator<Item = &toml::Value> {
@@ -83,9 +63,7 @@ fn locked(lock: &toml::Table) -> impl Iterator<Item = &toml::Value> {
 }
 
 fn names(lock: &toml::Table) -> Vec<&str> {
-    locked(lock)
-        .map(|package| package["name"].as_str().unwrap())
-        .collect()
+    locked(lock).map(|package| package["name"].as_str().unwrap()).collect()
 }
 
 /// The locked crates, this one aside, that are not from crates.io or could be exchanged unnoticed.
@@ -96,23 +74,15 @@ fn strangers(lock: &toml::Table) -> Vec<&str> {
         let itself = source.is_none() && package["name"].as_str() == Some(env!("CARGO_PKG_NAME"));
         itself || (source == Some(&registry) && package.get("checksum").is_some())
     };
-    locked(lock)
-        .filter(|package| !known(package))
-        .map(|package| package["name"].as_str().unwrap())
-        .collect()
+    locked(lock).filter(|package| !known(package)).map(|package| package["name"].as_str().unwrap()).collect()
 }
 
 /// The dependencies of a manifest that take any version.
 fn wildcards(manifest: &toml::Table) -> Vec<String> {
     let tables = ["dependencies", "dev-dependencies", "build-dependencies"];
-    let declared = tables
-        .iter()
-        .filter_map(|table| manifest.get(*table)?.as_table())
-        .flatten();
+    let declared = tables.iter().filter_map(|table| manifest.get(*table)?.as_table()).flatten();
     let version = |dependency: &toml::Value| {
-        let version = dependency
-            .as_str()
-            .or_else(|| dependency.get("version")?.as_str());
+        let version = dependency.as_str().or_else(|| dependency.get("version")?.as_str());
         version.unwrap_or("*").to_owned()
     };
     declared
@@ -125,38 +95,26 @@ fn wildcards(manifest: &toml::Table) -> Vec<String> {
 fn cargo_metadata() -> Value {
     let run = |extra: &[&str]| {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .args(["metadata", "--locked", "--offline", "--format-version", "1"])
-            .args(extra);
+        cargo.args(["metadata", "--locked", "--offline", "--format-version", "1"]).args(extra);
         cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()
     };
     let mut output = run(&[]);
     if !output.status.success() {
         output = run(&["--filter-platform", &host()]);
     }
-    assert!(
-        output.status.success(),
-        "cargo metadata: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn host() -> String {
     let output = Command::new(env!("CARGO")).arg("-vV").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .unwrap()
-        .to_owned()
+    text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned()
 }
 
 /// Whether an SPDX expression can be satisfied with the allowed licences. `/` is the old way to write `OR`.
 fn is_satisfied(expression: &str, allowed: &[String]) -> bool {
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let mut words = spaced.split_whitespace().peekable();
     let satisfied = any_of(&mut words, allowed);
     satisfied && words.next().is_none()
@@ -257,10 +215,7 @@ mod samples {
             name = "from-a-folder"
             "#
         );
-        assert_eq!(
-            strangers(&lock.parse().unwrap()),
-            ["unchecked", "from-git", "from-a-folder"]
-        );
+        assert_eq!(strangers(&lock.parse().unwrap()), ["unchecked", "from-git", "from-a-folder"]);
     }
 
     #[test]

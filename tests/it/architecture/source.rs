@@ -23,12 +23,7 @@ impl fmt::Display for Import {
 /// Every path of the text outside tests, those of a single name included.
 pub fn imports(text: &str) -> Vec<Import> {
     let tokens = without_test_items(&tokens_of(&without_literals(text)));
-    let mut reader = Reader {
-        tokens: &tokens,
-        at: 0,
-        inline_modules: 0,
-        found: Vec::new(),
-    };
+    let mut reader = Reader { tokens: &tokens, at: 0, inline_modules: 0, found: Vec::new() };
     reader.read();
     reader.found
 }
@@ -41,8 +36,7 @@ struct Token {
 
 impl Token {
     fn is_name(&self) -> bool {
-        self.text
-            .starts_with(|first: char| first.is_alphabetic() || first == '_')
+        self.text.starts_with(|first: char| first.is_alphabetic() || first == '_')
     }
 }
 
@@ -139,10 +133,7 @@ fn tokens_of(code: &str) -> Vec<Token> {
                 first.len_utf8()
             };
             let (token, after) = rest.split_at(length);
-            tokens.push(Token {
-                text: token.to_owned(),
-                line: index + 1,
-            });
+            tokens.push(Token { text: token.to_owned(), line: index + 1 });
             rest = after.trim_start();
         }
     }
@@ -183,9 +174,8 @@ fn attribute_at(tokens: &[Token], at: usize) -> Option<(String, usize, bool)> {
         return None;
     }
     let end = closing(tokens, open);
-    let inside = tokens[open + 1..end.saturating_sub(1).max(open + 1)]
-        .iter()
-        .map(|token| token.text.as_str());
+    let inside =
+        tokens[open + 1..end.saturating_sub(1).max(open + 1)].iter().map(|token| token.text.as_str());
     Some((inside.collect(), end, inner))
 }
 
@@ -229,9 +219,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn text(&self, offset: usize) -> &str {
-        self.tokens
-            .get(self.at + offset)
-            .map_or("", |token| token.text.as_str())
+        self.tokens.get(self.at + offset).map_or("", |token| token.text.as_str())
     }
 
     fn name(&self, offset: usize) -> bool {
@@ -286,11 +274,7 @@ impl Reader<'_> {
             let goes_on = self.text(0) == "::" && (self.name(1) || matches!(self.text(1), "{" | "*"));
             if !goes_on {
                 let inline_modules = self.inline_modules;
-                self.found.push(Import {
-                    segments: prefix.clone(),
-                    line,
-                    inline_modules,
-                });
+                self.found.push(Import { segments: prefix.clone(), line, inline_modules });
                 return;
             }
             self.at += 1;
@@ -322,25 +306,14 @@ mod samples {
     use super::*;
 
     fn paths(text: &str) -> Vec<String> {
-        imports(text)
-            .iter()
-            .filter(|import| import.segments.len() > 1)
-            .map(ToString::to_string)
-            .collect()
+        imports(text).iter().filter(|import| import.segments.len() > 1).map(ToString::to_string).collect()
     }
 
     #[test]
     fn a_use_tree_unfolds_into_its_branches() {
         assert_eq!(
             paths("use crate::{a, b::{c as d, e::*}, f::{self, g}};\nuse h::i;"),
-            [
-                "crate::a",
-                "crate::b::c",
-                "crate::b::e::*",
-                "crate::f::self",
-                "crate::f::g",
-                "h::i"
-            ]
+            ["crate::a", "crate::b::c", "crate::b::e::*", "crate::f::self", "crate::f::g", "h::i"]
         );
     }
 
@@ -350,14 +323,8 @@ mod samples {
             paths("fn f(x: &a::B<c::D>) -> e::F { g::h::<i::J>(x)?.k() }"),
             ["a::B", "c::D", "e::F", "g::h", "i::J"]
         );
-        assert_eq!(
-            paths("#[a::b]\nfn f() { c::d!(e::f, ::g::h) }"),
-            ["a::b", "c::d", "e::f", "g::h"]
-        );
-        assert_eq!(
-            paths("macro_rules! m { () => { $crate::a::b } }"),
-            ["crate::a::b"]
-        );
+        assert_eq!(paths("#[a::b]\nfn f() { c::d!(e::f, ::g::h) }"), ["a::b", "c::d", "e::f", "g::h"]);
+        assert_eq!(paths("macro_rules! m { () => { $crate::a::b } }"), ["crate::a::b"]);
     }
 
     #[test]
@@ -367,15 +334,9 @@ mod samples {
             paths(r##"f("a::b \" c::d", r"e::f\", r#"g::h " i::j"#, b"k::l", br#"m::n"#); o::p"##),
             ["o::p"]
         );
-        assert_eq!(
-            paths("let quote = '\"'; a::b; let tick = '\\''; c::d"),
-            ["a::b", "c::d"]
-        );
+        assert_eq!(paths("let quote = '\"'; a::b; let tick = '\\''; c::d"), ["a::b", "c::d"]);
         assert_eq!(paths("fn f<'a>(x: &'a a::B) -> &'a str { \"c::d\" }"), ["a::B"]);
-        assert_eq!(
-            paths("let r#type = a::b; let for_ = 1; br; c::d"),
-            ["a::b", "c::d"]
-        );
+        assert_eq!(paths("let r#type = a::b; let for_ = 1; br; c::d"), ["a::b", "c::d"]);
     }
 
     #[test]
@@ -387,18 +348,9 @@ mod samples {
 
     #[test]
     fn test_items_fall_away_and_what_follows_stays() {
-        assert_eq!(
-            paths("#[cfg(test)]\nmod tests { fn f() { a::b } }\nuse c::d;"),
-            ["c::d"]
-        );
-        assert_eq!(
-            paths("#[cfg(test)]\n#[path = \"x\"]\nmod tests;\nuse c::d;"),
-            ["c::d"]
-        );
-        assert_eq!(
-            paths("#[cfg(all(test, unix))]\nfn f(x: [u8; 4]) { a::b }\nuse c::d;"),
-            ["c::d"]
-        );
+        assert_eq!(paths("#[cfg(test)]\nmod tests { fn f() { a::b } }\nuse c::d;"), ["c::d"]);
+        assert_eq!(paths("#[cfg(test)]\n#[path = \"x\"]\nmod tests;\nuse c::d;"), ["c::d"]);
+        assert_eq!(paths("#[cfg(all(test, unix))]\nfn f(x: [u8; 4]) { a::b }\nuse c::d;"), ["c::d"]);
         assert_eq!(paths("#[cfg(test)]\nuse a::b;\nuse c::d;"), ["c::d"]);
         assert_eq!(paths("#[cfg(not(test))]\nuse c::d;"), ["c::d"]);
         assert_eq!(paths("#![cfg(test)]\nuse c::d;"), Vec::<String>::new());
