@@ -4,6 +4,7 @@
 
 mod allowance;
 mod attempt;
+mod destination;
 mod verdict;
 
 #[cfg(test)]
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use allowance::{HOUR, Ledger, Limits as AllowanceLimits, MINUTE, SlotId, Usage, Window};
 pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX};
+pub use destination::{backoff, Destination, DestinationState};
 pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
 
 use crate::clock::UnixMicros;

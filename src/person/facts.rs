@@ -29,6 +29,8 @@ pub struct Said {
     pub values: BTreeMap<String, Value>,
     /// Consent by category.
     pub consent: BTreeMap<Category, consent::Statement>,
+    /// The browser asked not to be tracked or sold (Global Privacy Control).
+    pub privacy_control: bool,
     /// The addresses it names.
     pub emails: Vec<(Email, Strength)>,
     /// It is a mapped event, in this lane.
@@ -39,7 +41,8 @@ impl Said {
     /// Whether it says nothing at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.consent.is_empty() && self.emails.is_empty() && self.mapped.is_none()
+        let silent = self.values.is_empty() && self.consent.is_empty() && self.emails.is_empty();
+        silent && !self.privacy_control && self.mapped.is_none()
     }
 }
 
@@ -77,6 +80,9 @@ pub struct Facts {
     /// The newest choice of each consent category.
     #[serde(default, skip_serializing_if = "Lww::is_empty")]
     pub consent: Lww<Category, consent::Statement>,
+    /// The last time the browser sent Global Privacy Control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy_control: Option<Stamp>,
     /// Every address named.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub emails: BTreeMap<Email, Claim>,
@@ -101,6 +107,9 @@ impl Facts {
             };
             self.claim(email, &Claim { first_at: stamp.at, as_trait, as_property });
         }
+        if said.privacy_control {
+            self.privacy_control = self.privacy_control.take().max(Some(stamp.clone()));
+        }
         if let Some(lane) = said.mapped {
             self.happened(lane, stamp.at);
         }
@@ -110,6 +119,7 @@ impl Facts {
     pub fn join(&mut self, other: &Self) {
         self.values.join(&other.values);
         self.consent.join(&other.consent);
+        self.privacy_control = self.privacy_control.take().max(other.privacy_control.clone());
         for (email, claim) in &other.emails {
             self.claim(email, claim);
         }
@@ -143,7 +153,8 @@ impl Facts {
     /// Whether nothing was said.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.consent.is_empty() && self.emails.is_empty() && self.mapped.is_empty()
+        let silent = self.values.is_empty() && self.consent.is_empty() && self.emails.is_empty();
+        silent && self.privacy_control.is_none() && self.mapped.is_empty()
     }
 
     /// When the last thing was said.
@@ -153,7 +164,8 @@ impl Facts {
         let consent = self.consent.iter().map(|(_, said)| said.stamp.at);
         let emails = self.emails.values().filter_map(Claim::newest).map(|stamp| stamp.at);
         let mapped = self.mapped.values().copied();
-        values.chain(consent).chain(emails).chain(mapped).max().unwrap_or_default()
+        let control = self.privacy_control.iter().map(|stamp| stamp.at);
+        values.chain(consent).chain(emails).chain(mapped).chain(control).max().unwrap_or_default()
     }
 
     fn claim(&mut self, email: &Email, claim: &Claim) {

@@ -23,7 +23,9 @@ pub use journal::{NewRecord, Record};
 pub use lookup::{
     DeliveryQuery, DeliverySummary, Due, EventQuery, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
 };
-pub use plan::{Counts, Destination, DestinationState, Plan, Progress, Put};
+pub use plan::{Counts, Plan, Progress, Put};
+
+pub use crate::delivery::{Destination, DestinationState};
 
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Delivery, DeliveryId};

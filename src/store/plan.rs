@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::decision::Outcome;
-use crate::delivery::{Account, Delivery, SlotId, State};
+use crate::delivery::{Account, Delivery, Destination, SlotId, State};
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::store::Revision;
@@ -84,50 +82,6 @@ impl Counts {
         }
         if !to.is_open() {
             *self.ended.entry(to).or_default() += 1;
-        }
-    }
-}
-
-/// How the destination as a whole stands.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Destination {
-    /// What state it is in.
-    pub state: DestinationState,
-    /// Why, for a person.
-    pub reason: Option<String>,
-    /// No call leaves before this moment.
-    pub until: Option<UnixMicros>,
-    /// How often in a row it was throttled or blocked; lengthens the next wait.
-    pub repeats: u32,
-}
-
-/// The states of a destination.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DestinationState {
-    /// Calls are made.
-    #[default]
-    Running,
-    /// The account's allowance is used up.
-    Throttled,
-    /// The CRM does not answer.
-    Unreachable,
-    /// Paused by hand.
-    Paused,
-    /// Every call would be refused: key, rights, alias.
-    Blocked,
-}
-
-impl DestinationState {
-    /// The word in JSON and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Throttled => "throttled",
-            Self::Unreachable => "unreachable",
-            Self::Paused => "paused",
-            Self::Blocked => "blocked",
         }
     }
 }

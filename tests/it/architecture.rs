@@ -15,7 +15,8 @@ use source::{Import, imports};
 const LAYERS: &[&[&str]] = &[
     &["clock", "telemetry", "http"],
     &["event"],
-    &["consent", "contact", "delivery"],
+    &["consent", "delivery"],
+    &["contact"],
     &["person"],
     &["mapping"],
     &["decision"],

@@ -1,0 +1,132 @@
+//! Learning: who an event is about, and what is known of them then.
+
+use std::collections::BTreeMap;
+
+use super::Reading;
+use super::world::World;
+use crate::event::Email;
+use crate::person::{Entry, Facts, PersonId, PersonKey, Said, Strength, TimelineKey};
+
+/// Who was touched.
+#[derive(Clone, Debug)]
+pub struct Learned {
+    /// Whose event it is.
+    pub subject: PersonKey,
+    /// Everybody of whom something may have changed, with the address they had before.
+    pub touched: BTreeMap<PersonKey, Option<Email>>,
+}
+
+/// Takes in what an event says.
+pub fn learn(reading: &Reading, world: &mut World) -> Learned {
+    let mut touched = Touched::default();
+    if let Some((email, said)) = &reading.named {
+        learn_of_address(reading, email, said, world, &mut touched);
+    }
+    let subject = match (&reading.user, reading.email()) {
+        (Some(user), _) => learn_of_user(reading, user, world, &mut touched),
+        (None, Some(email)) => learn_of_email(reading, email, world, &mut touched),
+        (None, None) => learn_of_device(reading, world, &mut touched),
+    };
+    Learned { subject, touched: touched.0 }
+}
+
+#[derive(Default)]
+struct Touched(BTreeMap<PersonKey, Option<Email>>);
+
+impl Touched {
+    /// Notes the address that somebody has before anything is changed.
+    fn note(&mut self, key: &PersonKey, world: &World) {
+        if !self.0.contains_key(key) {
+            let email = world.people.get(key).and_then(|person| person.facts().email().cloned());
+            self.0.insert(key.clone(), email);
+        }
+    }
+}
+
+/// What an event says about an address in its properties, whoever sent it.
+fn learn_of_address(reading: &Reading, email: &Email, said: &Said, world: &mut World, touched: &mut Touched) {
+    let key = reading.person(PersonId::Email(email.clone()));
+    touched.note(&key, world);
+    let mut said = said.clone();
+    said.emails.push((email.clone(), Strength::Trait));
+    world.people.edit(&key).own.learn(&said, &reading.stamp);
+}
+
+fn learn_of_user(reading: &Reading, user: &str, world: &mut World, touched: &mut Touched) -> PersonKey {
+    let key = reading.person(PersonId::User(user.to_owned()));
+    touched.note(&key, world);
+    let person = world.people.edit(&key);
+    let mut said = reading.own.clone();
+    if let Some((email, about)) = &reading.named {
+        said.emails.push((email.clone(), Strength::Property));
+        person.name(email, about, &reading.stamp);
+    }
+    person.own.learn(&said, &reading.stamp);
+    for device in [&reading.anonymous, &reading.previous].into_iter().flatten() {
+        let entry = Entry {
+            stamp: reading.stamp.clone(),
+            user: Some(user.to_owned()),
+            email: None,
+            facts: Facts::default(),
+        };
+        enter(reading.timeline(device), entry, world, touched);
+    }
+    key
+}
+
+fn learn_of_email(reading: &Reading, email: &Email, world: &mut World, touched: &mut Touched) -> PersonKey {
+    let key = reading.person(PersonId::Email(email.clone()));
+    touched.note(&key, world);
+    let mut facts = Facts::default();
+    facts.learn(&reading.own, &reading.stamp);
+    if let Some((named, about)) = &reading.named
+        && named == email
+    {
+        facts.learn(about, &reading.stamp);
+        let claim = Said { emails: vec![(email.clone(), Strength::Property)], ..Said::default() };
+        facts.learn(&claim, &reading.stamp);
+    }
+    let claim = Said { emails: vec![(email.clone(), Strength::Trait)], ..Said::default() };
+    let own = &mut world.people.edit(&key).own;
+    own.join(&facts);
+    own.learn(&claim, &reading.stamp);
+    if let Some(device) = &reading.anonymous {
+        let entry = Entry { stamp: reading.stamp.clone(), user: None, email: Some(email.clone()), facts };
+        enter(reading.timeline(device), entry, world, touched);
+    }
+    key
+}
+
+fn learn_of_device(reading: &Reading, world: &mut World, touched: &mut Touched) -> PersonKey {
+    let device = reading.anonymous.clone().unwrap_or_default();
+    let mut facts = Facts::default();
+    facts.learn(&reading.own, &reading.stamp);
+    let timeline = reading.timeline(&device);
+    let entry = Entry { stamp: reading.stamp.clone(), user: None, email: None, facts };
+    enter(timeline.clone(), entry, world, touched);
+    let owner = world.timelines.get(&timeline).and_then(|timeline| timeline.owner_at(&reading.stamp));
+    let subject = reading.person(owner.unwrap_or(PersonId::Anonymous(device)));
+    touched.note(&subject, world);
+    subject
+}
+
+/// Enters an event into a time line and gives each stretch to whom it belongs now.
+fn enter(key: TimelineKey, entry: Entry, world: &mut World, touched: &mut Touched) {
+    if entry.is_empty() {
+        return;
+    }
+    let before = world.timelines.get(&key).map(crate::person::Timeline::given).unwrap_or_default();
+    let timeline = world.timelines.edit(&key);
+    timeline.insert(entry);
+    let mut after = timeline.given();
+    let owners: std::collections::BTreeSet<PersonId> = before.keys().chain(after.keys()).cloned().collect();
+    for id in owners {
+        let person_key = PersonKey { people: key.people.clone(), id };
+        let given = after.remove(&person_key.id);
+        if given.as_ref() == before.get(&person_key.id) {
+            continue;
+        }
+        touched.note(&person_key, world);
+        world.people.edit(&person_key).borrow_from(&key.anonymous_id, given);
+    }
+}

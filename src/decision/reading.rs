@@ -1,0 +1,180 @@
+//! Reading an event: what it says, and about whom. Everything later works on this alone.
+
+use serde_json::Value;
+
+use super::{IdentifyMode, Settings};
+use crate::clock::UnixMicros;
+use crate::consent;
+use crate::delivery::Lane;
+use crate::event::{Email, EmailProblem, Event, Kind, Position, SourceName, Stamp};
+use crate::person::{PersonId, PersonKey, Said, Strength, TimelineKey};
+
+/// A value larger than this as JSON is not remembered of a person.
+const VALUE_BYTES_MAX: usize = 4096;
+
+/// What an event says.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Its place in the journal.
+    pub position: Position,
+    /// Where it came from.
+    pub source: SourceName,
+    /// The name space of its ids.
+    pub people: String,
+    /// When it was received.
+    pub received_at: UnixMicros,
+    /// When it happened.
+    pub stamp: Stamp,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// The user id.
+    pub user: Option<String>,
+    /// The anonymous id.
+    pub anonymous: Option<String>,
+    /// The id that an alias links to the user.
+    pub previous: Option<String>,
+    /// The lane, if it is a mapped event.
+    pub mapped: Option<Lane>,
+    /// The lane of what is owed for it, mapped or not.
+    pub lane: Lane,
+    /// What it says about its own person.
+    pub own: Said,
+    /// The address in its properties, where that is not the one of its traits, and what it says about that.
+    pub named: Option<(Email, Said)>,
+    /// Why the address it names is of no use.
+    pub email_problem: Option<EmailProblem>,
+    /// What a person who looks at it should know.
+    pub notes: Vec<String>,
+}
+
+impl Reading {
+    /// Reads an event.
+    #[must_use]
+    pub fn of(event: &Event, settings: &Settings) -> Self {
+        let mapped = lane_if_mapped(event, settings);
+        let mut notes = Vec::new();
+        let said_consent = consent::read(&event.body, &settings.consent.categories);
+        notes.extend(said_consent.unknown.iter().map(|key| format!("{key}: not understood as consent")));
+        let mut own = Said {
+            consent: said_consent.statements,
+            privacy_control: said_consent.privacy_control,
+            ..Said::default()
+        };
+        keep(event, settings.preset.trait_paths(), &mut own, &mut notes);
+        let mut problem = None;
+        let traits_email = first_email(event, settings, "traits.", &mut problem);
+        own.emails.extend(traits_email.clone().map(|email| (email, Strength::Trait)));
+        let mut named = None;
+        if mapped.is_some() {
+            let (of_event, of_sender) = settings.preset.event_paths().partition(|path| path.starts_with("properties."));
+            let (of_event, of_sender): (Vec<&str>, Vec<&str>) = (of_event, of_sender);
+            keep(event, of_sender.into_iter(), &mut own, &mut notes);
+            let other = first_email(event, settings, "properties.", &mut problem);
+            let other = other.filter(|email| traits_email.as_ref() != Some(email));
+            let mut said = Said { mapped, ..Said::default() };
+            keep(event, of_event.into_iter(), &mut said, &mut notes);
+            match other {
+                Some(email) => named = Some((email, said)),
+                None => {
+                    own.values.extend(said.values);
+                    own.mapped = mapped;
+                }
+            }
+        }
+        let id = |field| event.id(field);
+        Self {
+            position: event.position,
+            source: event.source.clone(),
+            people: event.people.clone(),
+            received_at: event.received_at,
+            stamp: event.stamp.clone(),
+            kind: event.kind,
+            name: event.name().to_owned(),
+            user: id("userId"),
+            anonymous: id("anonymousId"),
+            previous: id("previousId").filter(|_| event.kind == Kind::Alias),
+            mapped,
+            lane: mapped.unwrap_or(if event.backfill { Lane::Backfill } else { Lane::Refresh }),
+            own,
+            named,
+            email_problem: problem,
+            notes,
+        }
+    }
+
+    /// The address the event itself names: that of its traits, else that of its properties.
+    #[must_use]
+    pub fn email(&self) -> Option<&Email> {
+        let of_traits = self.own.emails.first().map(|(email, _)| email);
+        of_traits.or(self.named.as_ref().map(|(email, _)| email))
+    }
+
+    /// A person in the event's name space.
+    #[must_use]
+    pub fn person(&self, id: PersonId) -> PersonKey {
+        PersonKey { people: self.people.clone(), id }
+    }
+
+    /// A time line in the event's name space.
+    #[must_use]
+    pub fn timeline(&self, anonymous_id: &str) -> TimelineKey {
+        TimelineKey { people: self.people.clone(), anonymous_id: anonymous_id.to_owned() }
+    }
+}
+
+fn lane_if_mapped(event: &Event, settings: &Settings) -> Option<Lane> {
+    let name = match event.kind {
+        // A track event that somebody called "identify" is no identify.
+        Kind::Track if event.name().eq_ignore_ascii_case(Kind::Identify.as_str()) => return None,
+        Kind::Track | Kind::Page | Kind::Screen => event.name(),
+        Kind::Identify if settings.identify == IdentifyMode::Create => event.name(),
+        Kind::Identify | Kind::Group | Kind::Alias => return None,
+    };
+    let lane = settings.preset.event(name)?.lane;
+    Some(if event.backfill { Lane::Backfill } else { lane })
+}
+
+fn keep<'p>(event: &Event, paths: impl Iterator<Item = &'p str>, said: &mut Said, notes: &mut Vec<String>) {
+    for path in paths {
+        let Some(value) = event.at_path(path) else { continue };
+        if value.to_string().len() > VALUE_BYTES_MAX {
+            notes.push(format!("{path}: larger than {VALUE_BYTES_MAX} bytes, left out"));
+        } else {
+            said.values.insert(path.to_owned(), value.clone());
+        }
+    }
+}
+
+fn first_email(
+    event: &Event,
+    settings: &Settings,
+    under: &str,
+    problem: &mut Option<EmailProblem>,
+) -> Option<Email> {
+    let paths = settings.preset.email_paths().iter().filter(|path| path.starts_with(under));
+    for value in paths.filter_map(|path| event.at_path(path)) {
+        match value.as_str().map_or(Err(EmailProblem::Invalid), Email::parse) {
+            Ok(email) => return Some(email),
+            Err(why) => *problem = problem.or(Some(why)),
+        }
+    }
+    None
+}
+
+/// Whether a value was said at all.
+#[must_use]
+pub(super) fn says_anything(reading: &Reading) -> bool {
+    !reading.own.is_empty() || reading.named.is_some() || reading.previous.is_some()
+}
+
+/// The text of a status as it is sent: digits alone are a number.
+#[must_use]
+pub fn status_value(text: &str) -> Value {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<u32>() {
+        Ok(number) if digits => Value::from(number),
+        Ok(_) | Err(_) => Value::from(text),
+    }
+}

@@ -1,0 +1,78 @@
+//! The settings that deciding depends on, as plain data.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::consent::{Categories, Category};
+use crate::contact::SendMode;
+use crate::delivery::Account;
+use crate::mapping::Preset;
+use crate::mapping::region::Region;
+
+/// Whether an identify counts as a mapped event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentifyMode {
+    /// It updates contacts that Freshsales has; it makes none.
+    #[default]
+    Update,
+    /// It makes contacts as a mapped event does.
+    Create,
+    /// What it says waits for the next mapped event.
+    Off,
+}
+
+/// What consent means for calls.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsentRules {
+    /// Which codes mean which category.
+    pub categories: Categories,
+    /// Categories that must be granted before anything is sent.
+    pub required: Vec<Category>,
+    /// The category that `subscription_status` is derived from.
+    pub marketing: Category,
+    /// Whether a withdrawal is sent though the gate is shut.
+    pub propagate_withdrawal: bool,
+    /// The status for granted.
+    pub subscribed: Value,
+    /// The status for denied.
+    pub unsubscribed: Value,
+    /// The status for a contact being created when nobody said anything; `None` sends none.
+    pub unknown: Option<Value>,
+}
+
+/// How calls that fail are tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryRules {
+    /// The first wait.
+    pub first: Duration,
+    /// The longest wait.
+    pub max: Duration,
+    /// A contact that fails this long while others are answered is given up.
+    pub give_up_after: Duration,
+}
+
+/// Everything deciding depends on beside the state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The account that is kept current.
+    pub account: Account,
+    /// The mapping.
+    pub preset: Preset,
+    /// Where phones without `+` and without a country are at home.
+    pub default_region: Option<Region>,
+    /// Whether identify makes contacts.
+    pub identify: IdentifyMode,
+    /// How long before the statement that completes a contact a mapped event still counts.
+    pub complete_within: Duration,
+    /// What consent means.
+    pub consent: ConsentRules,
+    /// What later calls carry.
+    pub send: SendMode,
+    /// How long log-ins and refreshes wait for more changes.
+    pub hold: Duration,
+    /// How failures are tried again.
+    pub retry: RetryRules,
+}

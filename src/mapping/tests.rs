@@ -1,0 +1,147 @@
+//! Tests of the mapping room.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::*;
+use crate::clock::UnixMicros;
+use crate::delivery::Lane;
+use crate::person::Said;
+
+fn facts(said: &[(i64, &str, Value)]) -> Facts {
+    let mut facts = Facts::default();
+    for (at, path, value) in said {
+        let values = BTreeMap::from([((*path).to_owned(), value.clone())]);
+        let stamp = Stamp { at: UnixMicros(*at), message_id: format!("m{at}") };
+        facts.learn(&Said { values, ..Said::default() }, &stamp);
+    }
+    facts
+}
+
+fn mapped(said: &[(i64, &str, Value)]) -> BTreeMap<String, Value> {
+    let mapped = map(&facts(said), &Preset::parse(None).unwrap(), None);
+    mapped.always.iter().map(|(name, said)| (name.clone(), said.value.clone())).collect()
+}
+
+fn with_preset(user: &str, said: &[(i64, &str, Value)]) -> Mapped {
+    map(&facts(said), &Preset::parse(Some(user)).unwrap(), None)
+}
+
+#[test]
+fn the_documented_person_becomes_the_documented_attributes() {
+    let attributes = mapped(&[
+        (1, "traits.name", json!("Jane Doe")),
+        (1, "traits.phone", json!("+44 7700 900123")),
+        (1, "traits.title", json!("Head of Ops")),
+        (1, "traits.company.name", json!("Globex")),
+        (1, "traits.address", json!({"city": "London", "street": "1 High St"})),
+        (1, "traits.address.street", json!("1 High St")),
+        (1, "traits.address.city", json!("London")),
+        (1, "traits.address.country", json!("United Kingdom")),
+    ]);
+    let expected = json!({
+        "address": "1 High St", "city": "London", "company_name": "Globex", "country": "United Kingdom",
+        "first_name": "Jane", "job_title": "Head of Ops", "last_name": "Doe", "mobile_number": "+447700900123",
+    });
+    assert_eq!(json!(attributes), expected);
+}
+
+#[test]
+fn the_newest_statement_wins_and_the_order_of_the_rule_breaks_ties() {
+    let city = |said: &[(i64, &str, Value)]| mapped(said)["city"].clone();
+    assert_eq!(city(&[(2, "properties.city", json!("Oslo")), (1, "traits.city", json!("Rome"))]), "Oslo");
+    assert_eq!(city(&[(1, "properties.city", json!("Oslo")), (1, "traits.city", json!("Rome"))]), "Rome");
+}
+
+#[test]
+fn a_national_phone_is_read_in_the_country_of_the_person() {
+    let said = [(1, "traits.phone", json!("020 7946 0018")), (1, "traits.country", json!("GB"))];
+    assert_eq!(mapped(&said)["mobile_number"], "+442079460018");
+    let without = map(&facts(&said[..1]), &Preset::parse(None).unwrap(), None);
+    assert_eq!(without.always.get("mobile_number"), None);
+    assert_eq!(without.left_out.len(), 1);
+    let by_default = map(&facts(&said[..1]), &Preset::parse(None).unwrap(), Region::from_text("GB"));
+    assert_eq!(by_default.always.get("mobile_number").unwrap().value, "+442079460018");
+}
+
+#[test]
+fn one_word_is_a_first_name_and_a_comma_turns_a_name_round() {
+    let one = mapped(&[(1, "traits.name", json!("Cher"))]);
+    assert_eq!(json!(one), json!({"first_name": "Cher"}));
+    let turned = mapped(&[(1, "traits.name", json!("van Doe, Jane"))]);
+    assert_eq!(json!(turned), json!({"first_name": "Jane", "last_name": "van Doe"}));
+}
+
+#[test]
+fn long_text_is_cut_and_said_so() {
+    let long = with_preset("", &[(1, "traits.city", json!("x".repeat(300)))]);
+    assert_eq!(long.always.get("city").unwrap().value.as_str().unwrap().len(), 255);
+    assert_eq!(long.left_out[0].why, "cut to 255 characters");
+}
+
+#[test]
+fn a_users_file_adds_replaces_and_removes() {
+    let user = r#"
+        [events."Trial Started"]
+        lane = "conversion"
+        [events.page]
+        send = false
+        [fields.city]
+        from = []
+        [fields.lead_source_id]
+        const = 7
+        when = "create"
+        [fields."custom_field.cf_plan"]
+        from = ["traits.plan"]
+        values = { pro = "Professional" }
+        [fields."custom_field.cf_seats"]
+        from = ["traits.seats"]
+        convert = "integer"
+    "#;
+    let preset = Preset::parse(Some(user)).unwrap();
+    assert_eq!(preset.event("trial_started").unwrap().lane, Lane::Conversion);
+    assert_eq!(preset.event("page"), None);
+    assert_eq!(preset.event("ORDER-completed").unwrap().lane, Lane::Conversion);
+    let said = [
+        (1, "traits.city", json!("Oslo")),
+        (1, "traits.plan", json!("Pro")),
+        (1, "traits.seats", json!("12")),
+    ];
+    let mapped = with_preset(user, &said);
+    let always: Vec<_> =
+        mapped.always.iter().map(|(name, said)| (name.as_str(), said.value.clone())).collect();
+    assert_eq!(
+        always,
+        [("custom_field.cf_plan", json!("Professional")), ("custom_field.cf_seats", json!(12))]
+    );
+    assert_eq!(mapped.on_create.get("lead_source_id").unwrap().value, json!(7));
+}
+
+#[test]
+fn every_problem_of_a_file_is_named() {
+    let wrong = "[fields.City]\nfrom = [\"city\"]\nmax_chars = 0";
+    let problems = Preset::parse(Some(wrong)).unwrap_err();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    let unknown = Preset::parse(Some("[fields.city]\nform = []")).unwrap_err();
+    assert!(unknown[0].to_string().contains("line 2"), "{unknown:?}");
+    assert!(Preset::parse(Some("[fields.subscription_status]\nconst = 1")).is_err());
+}
+
+#[test]
+fn conversions_take_what_people_send() {
+    let one = |convert: Convert, value: Value| convert.apply(&value, None, 255).map(|done| done.value);
+    assert_eq!(one(Convert::Integer, json!(3.0)), Ok(json!(3)));
+    assert_eq!(one(Convert::Integer, json!(" 42 ")), Ok(json!(42)));
+    assert!(one(Convert::Integer, json!(3.5)).is_err());
+    assert_eq!(one(Convert::Number, json!("3.5")), Ok(json!(3.5)));
+    assert!(one(Convert::Number, json!("NaN")).is_err());
+    assert_eq!(one(Convert::Boolean, json!("Yes")), Ok(json!(true)));
+    assert_eq!(one(Convert::Date, json!("2030-01-31T23:00:00Z")), Ok(json!("2030-01-31")));
+    assert_eq!(one(Convert::Date, json!("2030-01-31")), Ok(json!("2030-01-31")));
+    assert!(one(Convert::Date, json!("31.1.2030")).is_err());
+    assert_eq!(one(Convert::Tags, json!("a, b,,")), Ok(json!(["a", "b"])));
+    assert_eq!(one(Convert::Tags, json!(["a", 1])), Ok(json!(["a", "1"])));
+    assert_eq!(one(Convert::Text, json!(" a \n b ")), Ok(json!("a b")));
+    assert!(one(Convert::Text, json!({"a": 1})).is_err());
+}
