@@ -1,17 +1,19 @@
 //! Learning: who an event is about, and what is known of them then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Reading;
 use super::world::World;
 use crate::event::Email;
-use crate::person::{Entry, Facts, PersonId, PersonKey, Said, Strength, TimelineKey};
+use crate::person::{Entry, Facts, PersonId, PersonKey, Said, Strength, Timeline, TimelineKey};
 
 /// Who was touched.
 #[derive(Clone, Debug)]
 pub struct Learned {
     /// Whose event it is.
     pub subject: PersonKey,
+    /// The address that person has now.
+    pub email: Option<Email>,
     /// Everybody of whom something may have changed, with the address they had before.
     pub touched: BTreeMap<PersonKey, Option<Email>>,
 }
@@ -27,7 +29,8 @@ pub fn learn(reading: &Reading, world: &mut World) -> Learned {
         (None, Some(email)) => learn_of_email(reading, email, world, &mut touched),
         (None, None) => learn_of_device(reading, world, &mut touched),
     };
-    Learned { subject, touched: touched.0 }
+    let email = world.people.get(&subject).and_then(|person| person.facts().email().cloned());
+    Learned { subject, email, touched: touched.0 }
 }
 
 #[derive(Default)]
@@ -69,7 +72,7 @@ fn learn_of_user(reading: &Reading, user: &str, world: &mut World, touched: &mut
             email: None,
             facts: Facts::default(),
         };
-        enter(reading.timeline(device), entry, world, touched);
+        enter(&reading.timeline(device), entry, world, touched);
     }
     key
 }
@@ -92,7 +95,7 @@ fn learn_of_email(reading: &Reading, email: &Email, world: &mut World, touched: 
     own.learn(&claim, &reading.stamp);
     if let Some(device) = &reading.anonymous {
         let entry = Entry { stamp: reading.stamp.clone(), user: None, email: Some(email.clone()), facts };
-        enter(reading.timeline(device), entry, world, touched);
+        enter(&reading.timeline(device), entry, world, touched);
     }
     key
 }
@@ -103,7 +106,7 @@ fn learn_of_device(reading: &Reading, world: &mut World, touched: &mut Touched) 
     facts.learn(&reading.own, &reading.stamp);
     let timeline = reading.timeline(&device);
     let entry = Entry { stamp: reading.stamp.clone(), user: None, email: None, facts };
-    enter(timeline.clone(), entry, world, touched);
+    enter(&timeline, entry, world, touched);
     let owner = world.timelines.get(&timeline).and_then(|timeline| timeline.owner_at(&reading.stamp));
     let subject = reading.person(owner.unwrap_or(PersonId::Anonymous(device)));
     touched.note(&subject, world);
@@ -111,15 +114,15 @@ fn learn_of_device(reading: &Reading, world: &mut World, touched: &mut Touched) 
 }
 
 /// Enters an event into a time line and gives each stretch to whom it belongs now.
-fn enter(key: TimelineKey, entry: Entry, world: &mut World, touched: &mut Touched) {
+fn enter(key: &TimelineKey, entry: Entry, world: &mut World, touched: &mut Touched) {
     if entry.is_empty() {
         return;
     }
-    let before = world.timelines.get(&key).map(crate::person::Timeline::given).unwrap_or_default();
-    let timeline = world.timelines.edit(&key);
+    let before = world.timelines.get(key).map(Timeline::given).unwrap_or_default();
+    let timeline = world.timelines.edit(key);
     timeline.insert(entry);
     let mut after = timeline.given();
-    let owners: std::collections::BTreeSet<PersonId> = before.keys().chain(after.keys()).cloned().collect();
+    let owners: BTreeSet<PersonId> = before.keys().chain(after.keys()).cloned().collect();
     for id in owners {
         let person_key = PersonKey { people: key.people.clone(), id };
         let given = after.remove(&person_key.id);

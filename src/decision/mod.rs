@@ -1,5 +1,49 @@
 //! THE decision: what an event means for people and contacts, and what is owed then.
+//!
+//! [`decide`] reads top to bottom. It is pure: it works on a working set of documents and takes `now` as an
+//! argument. `process`, the `map` command and `/api/map` call it.
 
+mod call;
+mod judge;
+mod learn;
 mod outcome;
+mod owe;
+mod reading;
+mod settings;
+mod wish;
+mod world;
 
+#[cfg(test)]
+mod tests;
+
+pub use call::{CallOrder, Settlement, claim, settle, simulate};
+pub use judge::Decided;
 pub use outcome::Outcome;
+pub use owe::rules;
+pub use reading::{Reading, status_value};
+pub use settings::{ConsentRules, IdentifyMode, RetryRules, Settings};
+pub use wish::{Considered, consider};
+pub use world::{Deliveries, Held, HeldDelivery, Shelf, World};
+
+use crate::clock::UnixMicros;
+
+/// Decides on one event.
+///
+/// The working set must hold every document that the event can touch, or not exist; it is changed in place.
+pub fn decide(reading: &Reading, world: &mut World, settings: &Settings, now: UnixMicros) -> Decided {
+    // The same message twice is one message.
+    if let Some(first) = world.see(&reading.source, &reading.stamp.message_id, reading.position) {
+        return count(judge::duplicate(reading, first), world);
+    }
+    // What does it say, about whom? People are joins, so the order of events does not matter.
+    let learned = learn::learn(reading, world);
+    // Which contacts does that touch, and what is owed to each now?
+    let effects = owe::owe(reading, &learned, world, settings, now);
+    // One outcome: the first that fits, with its reason.
+    count(judge::judge(reading, &learned, &effects), world)
+}
+
+fn count(decided: Decided, world: &mut World) -> Decided {
+    *world.outcomes.entry(decided.outcome).or_default() += 1;
+    decided
+}

@@ -68,19 +68,19 @@ impl Reading {
         own.emails.extend(traits_email.clone().map(|email| (email, Strength::Trait)));
         let mut named = None;
         if mapped.is_some() {
-            let (of_event, of_sender) = settings.preset.event_paths().partition(|path| path.starts_with("properties."));
+            let (of_event, of_sender) =
+                settings.preset.event_paths().partition(|path| path.starts_with("properties."));
             let (of_event, of_sender): (Vec<&str>, Vec<&str>) = (of_event, of_sender);
             keep(event, of_sender.into_iter(), &mut own, &mut notes);
             let other = first_email(event, settings, "properties.", &mut problem);
             let other = other.filter(|email| traits_email.as_ref() != Some(email));
             let mut said = Said { mapped, ..Said::default() };
             keep(event, of_event.into_iter(), &mut said, &mut notes);
-            match other {
-                Some(email) => named = Some((email, said)),
-                None => {
-                    own.values.extend(said.values);
-                    own.mapped = mapped;
-                }
+            if let Some(email) = other {
+                named = Some((email, said));
+            } else {
+                own.values.extend(said.values);
+                own.mapped = mapped;
             }
         }
         let id = |field| event.id(field);

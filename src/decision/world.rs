@@ -91,8 +91,7 @@ impl Deliveries {
 
     /// Opens a delivery.
     pub fn open(&mut self, delivery: Delivery) {
-        self.0
-            .insert(delivery.id.clone(), HeldDelivery { revision: 0, was: None, delivery, changed: true });
+        self.0.insert(delivery.id.clone(), HeldDelivery { revision: 0, was: None, delivery, changed: true });
     }
 
     /// Lets a delivery make a transition.

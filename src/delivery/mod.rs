@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use allowance::{HOUR, Ledger, Limits as AllowanceLimits, MINUTE, SlotId, Usage, Window};
 pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX};
-pub use destination::{backoff, Destination, DestinationState};
+pub use destination::{Destination, DestinationState, backoff};
 pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
 
 use crate::clock::UnixMicros;

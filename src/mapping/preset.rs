@@ -132,7 +132,9 @@ impl Preset {
             return Err(problems);
         }
         let events = file.events.into_iter().map(|(name, rule)| (fold_name(&name), rule)).collect();
-        let paths: BTreeSet<String> = file.fields.values().flat_map(|rule| rule.from.clone()).collect();
+        // The email is kept as a claim, not as a value.
+        let valued = file.fields.iter().filter(|(name, _)| *name != EMAILS);
+        let paths: BTreeSet<String> = valued.flat_map(|(_, rule)| rule.from.clone()).collect();
         let (trait_paths, event_paths) = paths.into_iter().partition(|path| path.starts_with("traits."));
         let email_paths = file.fields.get(EMAILS).map(|rule| rule.from.clone()).unwrap_or_default();
         Ok(Self { events, fields: file.fields, email_paths, trait_paths, event_paths })

@@ -179,6 +179,7 @@ async fn received_over_tcp(fault: Value) -> (Account, String) {
     account.order(fault);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test server whose clients are its own")]
     let server = tokio::spawn(axum::serve(listener, account.sandbox.router()).into_future());
     let received = tokio::task::spawn_blocking(move || {
         let mut connection = TcpStream::connect(address).unwrap();

@@ -1,0 +1,256 @@
+//! Calls: what one carries when it leaves, and what its answer changes. Rebuilt from the newest state, always.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::owe::{rules, why_dropped};
+use super::wish::consider;
+use super::{Settings, World};
+use crate::clock::UnixMicros;
+use crate::contact::{AfterStored, InFlight, Owed, Refused, Standing, did_not_stick, owed, upsert_body};
+use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, State, Stored, Verdict, backoff};
+use crate::event::Email;
+
+/// A race or a secondary address of another contact is worth one more try after this long.
+const AGAIN_AFTER: Duration = Duration::from_mins(1);
+
+/// A call to make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallOrder {
+    /// Its delivery.
+    pub delivery: DeliveryId,
+    /// The contact.
+    pub email: Email,
+    /// Which attempt it is: the fence against answers of older claims.
+    pub attempt: u32,
+    /// The body of the upsert.
+    pub body: Value,
+}
+
+/// Claims a delivery: decides anew what the call carries and marks it as on its way. `None` when it is no
+/// longer to be tried, or nothing is owed any more (it is superseded then).
+pub fn claim(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixMicros) -> Option<CallOrder> {
+    let delivery = world.deliveries.get(id)?;
+    let email = delivery.email.clone();
+    let standing = world.contacts.get(&email)?.with(&settings.account);
+    let waits = matches!(delivery.state, State::Waiting | State::Retrying);
+    if !waits || standing.open.as_ref() != Some(id) || standing.in_flight.is_some() {
+        return None;
+    }
+    let attempt = delivery.attempts_made + 1;
+    let considered = consider(&email, world, settings);
+    match owed(&considered.wish, &standing, &rules(settings)) {
+        Owed::Nothing(why) => {
+            world.deliveries.change(id, |delivery| delivery.supersede(&why_dropped(&why), now));
+            standing_of(&email, world, settings).open = None;
+            None
+        }
+        Owed::Call(call) => {
+            let body = upsert_body(&email, &call.attributes);
+            let in_flight =
+                InFlight { delivery: id.clone(), attempt, sent: call.attributes, whole: call.whole };
+            world.deliveries.change(id, Delivery::claim);
+            standing_of(&email, world, settings).leave(in_flight);
+            Some(CallOrder { delivery: id.clone(), email, attempt, body })
+        }
+    }
+}
+
+/// How an attempt ended, and what else bears on what follows.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// The call.
+    pub order: CallOrder,
+    /// What its answer means.
+    pub verdict: Verdict,
+    /// The attempt for the debugger.
+    pub attempt: Attempt,
+    /// From 0 to 1: where between half and whole the next wait lies.
+    pub jitter: f64,
+    /// Whether other contacts were answered since this one first failed.
+    pub others_answered: bool,
+}
+
+/// Settles an attempt. An answer to a claim that is void changes nothing.
+pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, now: UnixMicros) {
+    let CallOrder { delivery: id, email, attempt, .. } = &settlement.order;
+    let standing = standing_of(email, world, settings);
+    let ours =
+        standing.in_flight.as_ref().is_some_and(|call| call.delivery == *id && call.attempt == *attempt);
+    if !ours {
+        return;
+    }
+    let mut next = standing.clone();
+    let transition = after(&settlement, &mut next, world, settings, now);
+    world.deliveries.change(id, |mut delivery| {
+        delivery.record(settlement.attempt);
+        transition.apply(delivery, settings, settlement.jitter, now)
+    });
+    *standing_of(email, world, settings) = next;
+    let destination = world.destination.document.after(&settlement.verdict, now);
+    if destination != world.destination.document {
+        world.destination.document = destination;
+        world.destination.changed = true;
+    }
+}
+
+/// What a delivery does after an attempt.
+enum Transition {
+    Deliver(Option<String>),
+    Supersede(&'static str),
+    Die(String),
+    Backoff(String),
+    Wait(String, UnixMicros),
+    TryOnceMore(String, UnixMicros),
+}
+
+impl Transition {
+    fn apply(self, delivery: Delivery, settings: &Settings, jitter: f64, now: UnixMicros) -> Delivery {
+        match self {
+            Self::Deliver(note) => Delivery { reason: note, ..delivery.deliver(now) },
+            Self::Supersede(why) => delivery.supersede(why, now),
+            Self::Die(why) => delivery.die(why, now),
+            Self::Backoff(why) => {
+                let wait = backoff(settings.retry.first, settings.retry.max, delivery.failures + 1, jitter);
+                delivery.retry(why, now, now.plus(wait))
+            }
+            Self::Wait(why, until) => delivery.wait(why, until),
+            Self::TryOnceMore(why, at) => delivery.retry(why, now, at),
+        }
+    }
+}
+
+const CARRIED: &str = "a newer delivery of the contact carries it";
+
+/// What the answer does to the standing of the contact, and what the delivery does then.
+fn after(
+    settlement: &Settlement,
+    standing: &mut Standing,
+    world: &World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Transition {
+    let id = &settlement.order.delivery;
+    // A change that came meanwhile opened the next delivery: it carries everything this one did not bring.
+    let newer = standing.open.take();
+    let destination_until =
+        || world.destination.document.after(&settlement.verdict, now).until.unwrap_or(now);
+    let transition = match &settlement.verdict {
+        Verdict::Stored(answer) => return after_stored(answer, standing, newer, id, now),
+        Verdict::Refused { reason, attribute, again } => {
+            return after_refused(
+                Refusal { reason, attribute: attribute.as_ref(), again: *again },
+                standing,
+                newer,
+                world.deliveries.get(id),
+                now,
+            );
+        }
+        Verdict::Passing { reason } => {
+            standing.unanswered();
+            let first_failure = world.deliveries.get(id).and_then(|delivery| delivery.first_failure_at);
+            let too_long = first_failure.is_some_and(|at| now.since(at) >= settings.retry.give_up_after);
+            if too_long && settlement.others_answered {
+                Transition::Die(format!("given up: {reason}"))
+            } else {
+                Transition::Backoff(reason.clone())
+            }
+        }
+        Verdict::Throttled { reason, .. } => {
+            standing.not_applied();
+            Transition::Wait(format!("the account is throttled: {reason}"), destination_until())
+        }
+        Verdict::Blocked { cause, reason } => {
+            standing.not_applied();
+            Transition::Wait(format!("{}: {reason}", cause_in_words(*cause)), destination_until())
+        }
+    };
+    match newer {
+        Some(newer) => {
+            standing.open = Some(newer);
+            Transition::Supersede(CARRIED)
+        }
+        None => transition,
+    }
+}
+
+fn after_stored(
+    answer: &Stored,
+    standing: &mut Standing,
+    newer: Option<DeliveryId>,
+    id: &DeliveryId,
+    now: UnixMicros,
+) -> Transition {
+    let sent = standing.in_flight.as_ref().map(|call| call.sent.clone()).unwrap_or_default();
+    let lost = answer.contact.as_ref().map(|contact| did_not_stick(&sent, contact)).unwrap_or_default();
+    let note = (!lost.is_empty())
+        .then(|| format!("stored, but Freshsales shows these otherwise than sent: {}", lost.join(", ")));
+    let after = standing.stored(answer, now);
+    match (newer, after) {
+        (Some(newer), AfterStored::Settled | AfterStored::OnceMore(_)) => {
+            standing.open = Some(newer);
+            Transition::Deliver(note)
+        }
+        (None, AfterStored::Settled) => Transition::Deliver(note),
+        (None, AfterStored::OnceMore(why)) => {
+            standing.open = Some(id.clone());
+            Transition::Wait(why.to_owned(), now)
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Refusal<'a> {
+    reason: &'a str,
+    attribute: Option<&'a String>,
+    again: bool,
+}
+
+fn after_refused(
+    refusal: Refusal<'_>,
+    standing: &mut Standing,
+    newer: Option<DeliveryId>,
+    delivery: Option<&Delivery>,
+    now: UnixMicros,
+) -> Transition {
+    let call = standing.not_applied();
+    if let Some(newer) = newer {
+        standing.open = Some(newer);
+        return Transition::Supersede(CARRIED);
+    }
+    let Some(call) = call else { return Transition::Die(refusal.reason.to_owned()) };
+    if refusal.again && delivery.is_some_and(|delivery| delivery.failures == 0) {
+        return Transition::TryOnceMore(refusal.reason.to_owned(), now.plus(AGAIN_AFTER));
+    }
+    let withdrawal_alone = call.sent.len() == 1 && call.sent.contains_key(crate::contact::STATUS);
+    if !call.whole && !standing.send_whole && !withdrawal_alone {
+        standing.send_whole = true;
+        return Transition::Wait(format!("refused as a change, so sent whole: {}", refusal.reason), now);
+    }
+    standing.send_whole = false;
+    let attribute = refusal.attribute.cloned();
+    standing.refused = Some(Refused { wanted: call.sent, attribute, at: now });
+    Transition::Die(refusal.reason.to_owned())
+}
+
+fn cause_in_words(cause: BlockCause) -> &'static str {
+    match cause {
+        BlockCause::Unauthorized => "the API key is refused",
+        BlockCause::Forbidden => "the user of the API key may not edit contacts",
+        BlockCause::NoSuchAccount => "the bundle alias names no account",
+    }
+}
+
+fn standing_of<'w>(email: &Email, world: &'w mut World, settings: &Settings) -> &'w mut Standing {
+    world.contacts.edit(email).standing.entry(settings.account.clone()).or_default()
+}
+
+/// Plays a call that Freshsales accepts, for dry runs: answers its body, or nothing when none is owed.
+pub fn simulate(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixMicros) -> Option<Value> {
+    let order = claim(id, world, settings, now)?;
+    let standing = standing_of(&order.email, world, settings);
+    standing.stored(&Stored::default(), now);
+    world.deliveries.change(id, |delivery| delivery.deliver(now));
+    Some(order.body)
+}

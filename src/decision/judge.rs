@@ -1,0 +1,163 @@
+//! Judging: the one outcome of an event and the sentence that explains it.
+
+use super::learn::Learned;
+use super::owe::{Effect, What};
+use super::reading::says_anything;
+use super::{Outcome, Reading};
+use crate::contact::WhyNothing;
+use crate::delivery::DeliveryId;
+use crate::event::{Email, EmailProblem, Kind, Position};
+
+/// What became of an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    /// Whose event it is, as text of a person's key.
+    pub person: Option<String>,
+    /// The contact it counts for.
+    pub email: Option<Email>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: String,
+    /// The delivery it opened or joined, or the last one delivered.
+    pub delivery_id: Option<DeliveryId>,
+    /// Details.
+    pub notes: Vec<String>,
+}
+
+/// The same message came before.
+pub(super) fn duplicate(reading: &Reading, first: Position) -> Decided {
+    Decided {
+        person: None,
+        email: None,
+        outcome: Outcome::Duplicate,
+        reason: format!("the message came before from source {} (event {})", reading.source.0, first.0),
+        delivery_id: None,
+        notes: Vec::new(),
+    }
+}
+
+/// The first outcome that fits.
+pub(super) fn judge(reading: &Reading, learned: &Learned, effects: &[Effect]) -> Decided {
+    let named = reading.named.as_ref().map(|(email, _)| email);
+    let email = named.or(learned.email.as_ref()).cloned();
+    let primary = effects.iter().find(|effect| Some(&effect.email) == email.as_ref());
+    let opened = effects.iter().filter(|effect| matches!(effect.what, What::Opened(_)));
+    let queued = opened.min_by_key(|effect| Some(&effect.email) != email.as_ref());
+
+    let verdict = match (queued, primary) {
+        (Some(effect), _) => opened_by(effect),
+        (None, _) if reading.mapped.is_none() && reading.kind == Kind::Track => not_mapped(&reading.name),
+        (None, _) if reading.mapped.is_none() && !tells_of_people(reading.kind) => not_mapped(&reading.name),
+        (None, Some(effect)) if reading.mapped.is_some() || effect.known || joined(&effect.what) => {
+            by_effect(effect)
+        }
+        (None, _) if reading.mapped.is_none() => of_person(reading, primary),
+        (None, _) => no_contact(reading.email_problem),
+    };
+    let mut notes = reading.notes.clone();
+    if let Some(considered) = primary.map(|effect| &effect.considered) {
+        notes.extend(considered.consent.clone());
+        notes.extend(
+            considered
+                .left_out
+                .iter()
+                .map(|out| format!("{} left out: {} ({})", out.attribute, out.why, out.path)),
+        );
+    }
+    notes.extend(
+        reading.email_problem.filter(|_| verdict.0 != Outcome::HashedEmail).map(|why| why.to_string()),
+    );
+    let (outcome, reason, delivery_id) = verdict;
+    Decided { person: Some(learned.subject.to_string()), email, outcome, reason, delivery_id, notes }
+}
+
+type Verdict = (Outcome, String, Option<DeliveryId>);
+
+fn tells_of_people(kind: Kind) -> bool {
+    match kind {
+        Kind::Identify | Kind::Group | Kind::Alias => true,
+        Kind::Track | Kind::Page | Kind::Screen => false,
+    }
+}
+
+fn joined(what: &What) -> bool {
+    match what {
+        What::Opened(_) | What::Joined(_) | What::OnItsWay(_) => true,
+        What::Nothing(..) => false,
+    }
+}
+
+fn opened_by(effect: &Effect) -> Verdict {
+    let What::Opened(id) = &effect.what else { return by_effect(effect) };
+    let reason = if effect.considered.wish.withdrawn && effect.known {
+        "marketing consent was withdrawn; Freshsales is told"
+    } else if effect.known {
+        "the contact differs from what Freshsales last accepted; a call is owed"
+    } else {
+        "Freshsales does not have the contact yet; a call is owed"
+    };
+    (Outcome::Queued, reason.to_owned(), Some(id.clone()))
+}
+
+fn by_effect(effect: &Effect) -> Verdict {
+    match &effect.what {
+        What::Opened(_) => opened_by(effect),
+        What::Joined(id) => {
+            let reason = "a delivery of this contact was owed already and takes it along";
+            (Outcome::Absorbed, reason.to_owned(), Some(id.clone()))
+        }
+        What::OnItsWay(id) => {
+            (Outcome::Absorbed, "the call on its way carries it already".to_owned(), Some(id.clone()))
+        }
+        What::Nothing(why, last) => match why {
+            WhyNothing::Unchanged => {
+                (Outcome::Unchanged, "Freshsales has all of it already".to_owned(), last.clone())
+            }
+            WhyNothing::Refused => {
+                (Outcome::Unchanged, "exactly this was refused before".to_owned(), last.clone())
+            }
+            WhyNothing::GateShut(why) => (Outcome::ConsentDenied, why.clone(), None),
+            WhyNothing::NotStarted => {
+                let reason =
+                    "it happened too long before the email was known (mapping.complete_within_hours)";
+                (Outcome::PersonUpdated, reason.to_owned(), None)
+            }
+            WhyNothing::NoPerson => {
+                (Outcome::PersonUpdated, "the address is nobody's current one".to_owned(), None)
+            }
+        },
+    }
+}
+
+fn not_mapped(name: &str) -> Verdict {
+    let reason = format!("\"{name}\" is not in the mapping, so it owes no call");
+    (Outcome::NotMapped, reason, None)
+}
+
+/// An identify, group or alias for which nothing is owed.
+fn of_person(reading: &Reading, primary: Option<&Effect>) -> Verdict {
+    if !says_anything(reading)
+        && let Some(problem) = reading.email_problem
+    {
+        return bad_email(problem);
+    }
+    let reason = match primary {
+        Some(_) => "remembered; a mapped event of this person makes the contact",
+        None => "remembered; the contact needs an email and a mapped event",
+    };
+    (Outcome::PersonUpdated, reason.to_owned(), None)
+}
+
+fn no_contact(problem: Option<EmailProblem>) -> Verdict {
+    let reason = "nobody has said an email of this person; one that comes in time still makes the contact";
+    problem.map_or_else(|| (Outcome::NoEmail, reason.to_owned(), None), bad_email)
+}
+
+fn bad_email(problem: EmailProblem) -> Verdict {
+    let outcome = match problem {
+        EmailProblem::Hashed => Outcome::HashedEmail,
+        EmailProblem::Invalid => Outcome::InvalidEmail,
+    };
+    (outcome, problem.to_string(), None)
+}

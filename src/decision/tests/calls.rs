@@ -1,0 +1,191 @@
+//! What an attempt's end does to its delivery and its contact.
+
+use super::*;
+use crate::contact::Standing;
+use crate::delivery::{
+    Attempt, AttemptRequest, Delivery, DeliveryId, DestinationState, RetryAfter, State, Stored, Verdict,
+};
+use crate::event::Email;
+
+fn started() -> (Service, DeliveryId) {
+    let mut service = Service::new(settings());
+    service.send(
+        json!({"type": "identify", "userId": "u", "traits": {"email": "sam@example.com", "city": "Oslo"}}),
+    );
+    let lead = service.send(json!({"type": "track", "event": "Lead Generated", "userId": "u"}));
+    (service, lead.delivery_id.unwrap())
+}
+
+impl Service {
+    fn claim(&mut self, id: &DeliveryId) -> CallOrder {
+        claim(id, &mut self.world, &self.settings, self.now).unwrap()
+    }
+
+    fn answer(&mut self, order: CallOrder, verdict: Verdict) {
+        let request = AttemptRequest {
+            method: "POST".into(),
+            url: String::new(),
+            headers: Vec::new(),
+            body: order.body.clone(),
+        };
+        let attempt = Attempt {
+            attempt: order.attempt,
+            started_at: self.now,
+            duration_ms: 1,
+            request,
+            response: None,
+            error: None,
+        };
+        let settlement = Settlement { order, verdict, attempt, jitter: 1.0, others_answered: true };
+        settle(settlement, &mut self.world, &self.settings, self.now);
+    }
+
+    fn delivery(&self, id: &DeliveryId) -> &Delivery {
+        self.world.deliveries.get(id).unwrap()
+    }
+
+    fn standing(&self) -> Standing {
+        let email = Email::parse("sam@example.com").unwrap();
+        self.world.contacts.get(&email).unwrap().with(&self.settings.account)
+    }
+}
+
+fn stored() -> Verdict {
+    Verdict::Stored(Stored { contact_id: Some(7), created: true, contact: None })
+}
+
+fn passing() -> Verdict {
+    Verdict::Passing { reason: "no answer in time".into() }
+}
+
+fn refused() -> Verdict {
+    Verdict::Refused { reason: "Last name can't be blank".into(), attribute: None, again: false }
+}
+
+#[test]
+fn a_stored_call_ends_its_delivery() {
+    let (mut service, id) = started();
+    let order = service.claim(&id);
+    service.answer(order, stored());
+    assert_eq!(service.delivery(&id).state, State::Delivered);
+    assert_eq!(service.standing().contact_id, Some(7));
+    assert_eq!(service.standing().last_delivered, Some(id));
+}
+
+#[test]
+fn failures_wait_twice_as_long_each_time_and_send_the_newest_state() {
+    let (mut service, id) = started();
+    for (seconds, city) in [(1, "Rome"), (2, "Bern"), (4, "Wien")] {
+        let order = service.claim(&id);
+        service.answer(order, passing());
+        let delivery = service.delivery(&id);
+        assert_eq!(delivery.state, State::Retrying);
+        assert_eq!(delivery.next_attempt_at, service.now.plus(Duration::from_secs(seconds)));
+        service.send(json!({"type": "identify", "userId": "u", "traits": {"city": city}}));
+    }
+    let order = service.claim(&id);
+    assert_eq!(order.body["contact"]["city"], "Wien");
+    assert_eq!(order.attempt, 4);
+}
+
+#[test]
+fn a_refused_contact_is_kept_and_comes_back_when_its_data_changes() {
+    let (mut service, id) = started();
+    let order = service.claim(&id);
+    service.answer(order, refused());
+    assert_eq!(service.delivery(&id).state, State::Dead);
+    let page = service.send(json!({"type": "page", "userId": "u"}));
+    assert_eq!((page.outcome, page.delivery_id.as_ref()), (Outcome::Absorbed, Some(&id)));
+    assert_eq!(service.delivery(&id).state, State::Dead);
+    let named = service.send(json!({"type": "identify", "userId": "u", "traits": {"name": "Sam Lee"}}));
+    assert_eq!((named.outcome, named.delivery_id.as_ref()), (Outcome::Absorbed, Some(&id)));
+    assert_eq!(service.delivery(&id).state, State::Retrying);
+    let order = service.claim(&id);
+    assert_eq!(order.body["contact"]["last_name"], "Lee");
+}
+
+#[test]
+fn a_refused_change_is_sent_whole_once() {
+    let (mut service, id) = started();
+    let order = service.claim(&id);
+    service.answer(order, stored());
+    let change = service.send(json!({"type": "identify", "userId": "u", "traits": {"job_title": "CEO"}}));
+    let id = change.delivery_id.unwrap();
+    let order = service.claim(&id);
+    assert_eq!(order.body["contact"], json!({"emails": "sam@example.com", "job_title": "CEO"}));
+    service.answer(order, refused());
+    let order = service.claim(&id);
+    assert_eq!(order.body["contact"]["city"], "Oslo");
+    service.answer(order, refused());
+    assert_eq!(service.delivery(&id).state, State::Dead);
+}
+
+#[test]
+fn a_change_during_the_call_opens_the_next_delivery() {
+    let (mut service, id) = started();
+    let order = service.claim(&id);
+    let same = service.send(json!({"type": "page", "userId": "u"}));
+    assert_eq!((same.outcome, same.delivery_id), (Outcome::Absorbed, Some(id.clone())));
+    let change = service.send(json!({"type": "identify", "userId": "u", "traits": {"city": "Rome"}}));
+    assert_eq!(change.outcome, Outcome::Queued);
+    let next = change.delivery_id.unwrap();
+    assert_eq!(claim(&next, &mut service.world, &service.settings, service.now), None);
+    service.answer(order, stored());
+    let order = service.claim(&next);
+    assert_eq!(order.body["contact"], json!({"emails": "sam@example.com", "city": "Rome"}));
+}
+
+#[test]
+fn a_call_without_an_answer_hands_over_to_the_newer_delivery() {
+    let (mut service, id) = started();
+    let order = service.claim(&id);
+    let change = service.send(json!({"type": "identify", "userId": "u", "traits": {"city": "Rome"}}));
+    service.answer(order, passing());
+    assert_eq!(service.delivery(&id).state, State::Superseded);
+    let next = change.delivery_id.unwrap();
+    let order = service.claim(&next);
+    assert_eq!(order.body["contact"]["city"], "Rome");
+    service.answer(order, stored());
+    // The unanswered call said Oslo and may be applied late: once more, whole.
+    assert_eq!(service.delivery(&next).state, State::Retrying);
+    let order = service.claim(&next);
+    service.answer(order, stored());
+    assert_eq!(service.delivery(&next).state, State::Delivered);
+}
+
+#[test]
+fn a_throttle_holds_the_account_and_burns_nothing() {
+    let (mut service, id) = started();
+    let order = service.claim(&id);
+    let throttled = Verdict::Throttled {
+        retry_after: RetryAfter::For(Duration::from_mins(4)),
+        reason: "Too many requests".into(),
+    };
+    service.answer(order, throttled);
+    let delivery = service.delivery(&id);
+    assert_eq!((delivery.state, delivery.failures), (State::Retrying, 0));
+    let destination = &service.world.destination.document;
+    assert_eq!(destination.state, DestinationState::Throttled);
+    assert!(!destination.open_at(service.now.plus(Duration::from_secs(239))));
+    assert!(destination.open_at(service.now.plus(Duration::from_mins(4))));
+}
+
+#[test]
+fn an_answer_to_a_void_claim_changes_nothing() {
+    let (mut service, id) = started();
+    let order = service.claim(&id);
+    let stale = CallOrder { attempt: 9, ..order };
+    service.answer(stale, stored());
+    assert_eq!(service.delivery(&id).state, State::InFlight);
+}
+
+#[test]
+fn a_contact_is_given_up_only_while_others_are_answered() {
+    let (mut service, id) = started();
+    let order = service.claim(&id);
+    service.answer(order, passing());
+    service.now = service.now.plus(Duration::from_hours(73));
+    let order = service.claim(&id);
+    service.answer(order, passing());
+    assert_eq!(service.delivery(&id).state, State::Dead);
+}

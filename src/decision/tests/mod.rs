@@ -1,0 +1,99 @@
+//! Tests of the decision room.
+
+mod calls;
+mod orders;
+mod outcomes;
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::consent::{Categories, Category};
+use crate::contact::SendMode;
+use crate::delivery::Account;
+use crate::event::{Event, Kind, Position, SourceName, Stamp};
+use crate::mapping::Preset;
+
+const HOUR: i64 = 3_600_000_000;
+/// Where the time of the tests begins.
+const START: i64 = 1_900_000_000_000_000;
+
+fn settings() -> Settings {
+    Settings {
+        account: Account("acme".into()),
+        preset: Preset::parse(None).unwrap(),
+        default_region: None,
+        identify: IdentifyMode::Update,
+        complete_within: Duration::from_hours(24),
+        consent: ConsentRules {
+            categories: Categories::default(),
+            required: Vec::new(),
+            marketing: Category::from("marketing"),
+            propagate_withdrawal: true,
+            subscribed: json!("subscribed"),
+            unsubscribed: json!("unsubscribed"),
+            unknown: None,
+        },
+        send: SendMode::Changed,
+        hold: Duration::ZERO,
+        retry: RetryRules {
+            first: Duration::from_secs(1),
+            max: Duration::from_mins(5),
+            give_up_after: Duration::from_hours(72),
+        },
+    }
+}
+
+/// A service without edges: a working set that holds everything.
+struct Service {
+    world: World,
+    settings: Settings,
+    next: u64,
+    now: UnixMicros,
+}
+
+impl Service {
+    fn new(settings: Settings) -> Self {
+        Self { world: World::default(), settings, next: 1, now: UnixMicros(START) }
+    }
+
+    /// Sends an event that happens now, with a message id of its own.
+    fn send(&mut self, event: Value) -> Decided {
+        self.now = UnixMicros(self.now.0 + 1_000_000);
+        let id = format!("m{}", self.next);
+        self.send_at(self.now.0, &id, event)
+    }
+
+    fn send_at(&mut self, at: i64, message_id: &str, event: Value) -> Decided {
+        let Value::Object(body) = event else { panic!("an event is an object") };
+        let event = read(body, self.next, at, message_id);
+        self.next += 1;
+        let reading = Reading::of(&event, &self.settings);
+        decide(&reading, &mut self.world, &self.settings, self.now)
+    }
+
+    /// Lets Freshsales accept what an event opened or joined; answers the contact as it was sent.
+    fn deliver(&mut self, decided: &Decided) -> Option<Value> {
+        let id = decided.delivery_id.as_ref()?;
+        let body = simulate(id, &mut self.world, &self.settings, self.now)?;
+        Some(body["contact"].clone())
+    }
+}
+
+fn read(body: Map<String, Value>, position: u64, at: i64, message_id: &str) -> Event {
+    Event {
+        position: Position(position),
+        source: SourceName("website".into()),
+        people: crate::person::DEFAULT_PEOPLE.into(),
+        received_at: UnixMicros(at),
+        stamp: Stamp { at: UnixMicros(at), message_id: message_id.into() },
+        kind: Kind::parse(body["type"].as_str().unwrap()).unwrap(),
+        backfill: false,
+        body,
+    }
+}
+
+fn marketing(granted: bool) -> Value {
+    json!({"consent": {"categoryPreferences": {"marketing": granted}}})
+}

@@ -1,0 +1,240 @@
+//! One outcome per event, with the contact that follows.
+
+use super::*;
+
+fn sam() -> Value {
+    json!({"type": "identify", "userId": "u", "context": marketing(true), "traits": {
+        "email": "Sam.Lee@example.com", "name": "Sam Lee", "phone": "+1 415 555 0142", "company": "Globex"}})
+}
+
+fn lead(user: &str) -> Value {
+    json!({"type": "track", "event": "Lead Generated", "userId": user})
+}
+
+#[test]
+fn an_identify_and_a_lead_become_the_documented_contact() {
+    let mut service = Service::new(settings());
+    let identified = service.send(sam());
+    assert_eq!(identified.outcome, Outcome::PersonUpdated);
+    assert_eq!(identified.delivery_id, None);
+    let lead = service.send(lead("u"));
+    assert_eq!((lead.outcome, lead.person.as_deref()), (Outcome::Queued, Some("user:u")));
+    let sent = service.deliver(&lead).unwrap();
+    assert_eq!(
+        sent.to_string(),
+        r#"{"emails":"sam.lee@example.com","first_name":"Sam","last_name":"Lee","mobile_number":"+14155550142","company_name":"Globex","subscription_status":"subscribed"}"#
+    );
+}
+
+#[test]
+fn a_lead_that_comes_before_its_identify_still_makes_the_contact() {
+    let mut service = Service::new(settings());
+    let early = service.send(lead("u"));
+    assert_eq!(early.outcome, Outcome::NoEmail);
+    let identified = service.send(sam());
+    assert_eq!(identified.outcome, Outcome::Queued);
+    let id = identified.delivery_id.clone().unwrap();
+    assert_eq!(service.world.deliveries.get(&id).unwrap().lane, crate::delivery::Lane::NewContact);
+    assert_eq!(service.deliver(&identified).unwrap()["first_name"], "Sam");
+}
+
+#[test]
+fn a_lead_a_day_before_the_email_makes_no_contact() {
+    let mut service = Service::new(settings());
+    service.send_at(START - 25 * HOUR, "old", lead("u"));
+    assert_eq!(service.send(sam()).outcome, Outcome::PersonUpdated);
+    service.send_at(START - 23 * HOUR, "newer", lead("u"));
+    assert!(
+        service
+            .send(json!({"type": "identify", "userId": "u", "traits": {"city": "Oslo"}}))
+            .delivery_id
+            .is_some()
+    );
+}
+
+#[test]
+fn what_changes_nothing_is_no_call() {
+    let mut service = Service::new(settings());
+    service.send(sam());
+    let lead = service.send(lead("u"));
+    service.deliver(&lead);
+    let page = service.send(json!({"type": "page", "userId": "u"}));
+    assert_eq!((page.outcome, page.delivery_id), (Outcome::Unchanged, lead.delivery_id));
+    let same = service.send(sam());
+    assert_eq!(same.outcome, Outcome::Unchanged);
+    let moved = service.send(json!({"type": "identify", "userId": "u", "traits": {"city": "Oslo"}}));
+    assert_eq!(moved.outcome, Outcome::Queued);
+    assert_eq!(service.deliver(&moved).unwrap(), json!({"emails": "sam.lee@example.com", "city": "Oslo"}));
+}
+
+#[test]
+fn changes_of_a_waiting_contact_are_one_call_with_the_newest_state() {
+    let mut service = Service::new(settings());
+    service.send(sam());
+    let lead = service.send(lead("u"));
+    for city in ["Rome", "Oslo"] {
+        let change = service.send(json!({"type": "identify", "userId": "u", "traits": {"city": city}}));
+        assert_eq!((change.outcome, &change.delivery_id), (Outcome::Absorbed, &lead.delivery_id));
+    }
+    assert_eq!(service.world.deliveries.get(lead.delivery_id.as_ref().unwrap()).unwrap().events, 3);
+    assert_eq!(service.deliver(&lead).unwrap()["city"], "Oslo");
+}
+
+#[test]
+fn each_outcome_says_why_nothing_was_sent() {
+    let mut service = Service::new(settings());
+    let hash = "a".repeat(64);
+    for (event, outcome) in [
+        (json!({"type": "page", "anonymousId": "a"}), Outcome::NoEmail),
+        (json!({"type": "track", "event": "Scrolled", "userId": "v"}), Outcome::NotMapped),
+        (json!({"type": "screen", "userId": "v"}), Outcome::NotMapped),
+        (json!({"type": "page", "userId": "v", "properties": {"email": "nobody"}}), Outcome::InvalidEmail),
+        (json!({"type": "page", "userId": "v", "properties": {"email": hash}}), Outcome::HashedEmail),
+        (json!({"type": "identify", "userId": "v", "traits": {"email": hash}}), Outcome::HashedEmail),
+        (json!({"type": "identify", "userId": "v", "traits": {"city": "Oslo"}}), Outcome::PersonUpdated),
+        (json!({"type": "group", "userId": "v", "groupId": "g"}), Outcome::PersonUpdated),
+    ] {
+        let decided = service.send(event.clone());
+        assert_eq!(decided.outcome, outcome, "{event}");
+        assert!(!decided.reason.is_empty());
+        assert_eq!(decided.delivery_id, None);
+    }
+}
+
+#[test]
+fn the_same_message_twice_is_one_message() {
+    let mut service = Service::new(settings());
+    service.send_at(START, "m", lead("u"));
+    let again = service.send_at(START, "m", lead("u"));
+    assert_eq!(again.outcome, Outcome::Duplicate);
+    assert_eq!(service.world.seen_again, [Position(1)]);
+}
+
+#[test]
+fn a_required_category_shuts_the_gate_until_it_is_granted() {
+    let mut settings = settings();
+    settings.consent.required = vec![Category::from("marketing")];
+    let mut service = Service::new(settings);
+    service.send(json!({"type": "identify", "userId": "u", "traits": {"email": "sam@example.com"}}));
+    let shut = service.send(lead("u"));
+    assert_eq!(shut.outcome, Outcome::ConsentDenied);
+    assert_eq!(shut.reason, "consent to marketing is required and was never given");
+    let granted = service.send(json!({"type": "identify", "userId": "u", "context": marketing(true)}));
+    assert_eq!(granted.outcome, Outcome::Queued);
+    // Denied before its turn: the call is dropped and nobody was told anything.
+    let denied = service.send(json!({"type": "identify", "userId": "u", "context": marketing(false)}));
+    assert_eq!(denied.delivery_id, None);
+    let id = granted.delivery_id.unwrap();
+    assert_eq!(service.world.deliveries.get(&id).unwrap().state, crate::delivery::State::Superseded);
+}
+
+#[test]
+fn a_withdrawal_behind_a_shut_gate_is_one_call_with_two_attributes() {
+    let mut settings = settings();
+    settings.consent.required = vec![Category::from("marketing")];
+    let mut service = Service::new(settings);
+    service.send(sam());
+    let lead = service.send(lead("u"));
+    service.deliver(&lead);
+    let refresh = service.send(json!({"type": "identify", "userId": "u", "traits": {"city": "Oslo"}}));
+    let withdrawn = service.send(json!({"type": "page", "userId": "u", "context": marketing(false)}));
+    assert_eq!(withdrawn.outcome, Outcome::Queued);
+    assert_eq!(service.deliver(&refresh), None);
+    let sent = service.deliver(&withdrawn).unwrap();
+    assert_eq!(sent, json!({"emails": "sam.lee@example.com", "subscription_status": "unsubscribed"}));
+    assert_eq!(service.send(json!({"type": "page", "userId": "u"})).outcome, Outcome::ConsentDenied);
+}
+
+#[test]
+fn denied_and_unknown_are_told_apart() {
+    let contact = |context: Value| {
+        let mut service = Service::new(settings());
+        service.send(json!({"type": "identify", "userId": "u", "context": context,
+            "traits": {"email": "sam@example.com"}}));
+        let lead = service.send(lead("u"));
+        service.deliver(&lead).unwrap()
+    };
+    assert_eq!(contact(marketing(false))["subscription_status"], "unsubscribed");
+    assert_eq!(contact(json!({})).get("subscription_status"), None);
+    let mut with_unknown = settings();
+    with_unknown.consent.unknown = Some(status_value("2"));
+    let mut service = Service::new(with_unknown);
+    service.send(json!({"type": "identify", "userId": "u", "traits": {"email": "sam@example.com"}}));
+    let lead = service.send(lead("u"));
+    assert_eq!(service.deliver(&lead).unwrap()["subscription_status"], 2);
+    assert_eq!(service.send(json!({"type": "page", "userId": "u"})).outcome, Outcome::Unchanged);
+}
+
+#[test]
+fn a_friends_address_stays_the_friends() {
+    let mut service = Service::new(settings());
+    service.send(sam());
+    let own = service.send(lead("u"));
+    service.deliver(&own);
+    let invite = service.send(json!({"type": "track", "event": "Lead Generated", "userId": "u",
+        "properties": {"email": "friend@example.com", "first_name": "Kim"}}));
+    assert_eq!(invite.outcome, Outcome::Queued);
+    let sent = service.deliver(&invite).unwrap();
+    assert_eq!(sent, json!({"emails": "friend@example.com", "first_name": "Kim"}));
+    assert_eq!(service.send(json!({"type": "page", "userId": "u"})).outcome, Outcome::Unchanged);
+}
+
+#[test]
+fn a_form_filled_before_signing_up_belongs_to_who_signs_up() {
+    let mut service = Service::new(settings());
+    let form = json!({"type": "track", "event": "Lead Generated", "anonymousId": "a",
+        "properties": {"phone": "+1 415 555 0142"}});
+    assert_eq!(service.send(form).outcome, Outcome::NoEmail);
+    let signed_up = service.send(json!({"type": "identify", "anonymousId": "a", "userId": "u",
+        "traits": {"email": "sam@example.com"}}));
+    assert_eq!(signed_up.outcome, Outcome::Queued);
+    assert_eq!(service.deliver(&signed_up).unwrap()["mobile_number"], "+14155550142");
+}
+
+#[test]
+fn a_new_email_is_a_new_contact_and_the_old_one_only_hears_of_a_withdrawal() {
+    let mut service = Service::new(settings());
+    service.send(sam());
+    let lead = service.send(lead("u"));
+    service.deliver(&lead);
+    let renamed =
+        service.send(json!({"type": "identify", "userId": "u", "traits": {"email": "new@example.com"}}));
+    assert_eq!(renamed.outcome, Outcome::Queued);
+    assert_eq!(service.deliver(&renamed).unwrap()["emails"], "new@example.com");
+    service.send(json!({"type": "identify", "userId": "u", "context": marketing(false)}));
+    let old = crate::event::Email::parse("sam.lee@example.com").unwrap();
+    let open = service.world.contacts.get(&old).unwrap().with(&service.settings.account).open.unwrap();
+    let body = simulate(&open, &mut service.world, &service.settings, service.now).unwrap();
+    assert_eq!(
+        body["contact"],
+        json!({"emails": "sam.lee@example.com", "subscription_status": "unsubscribed"})
+    );
+}
+
+#[test]
+fn an_alias_links_a_device_to_a_user() {
+    let mut service = Service::new(settings());
+    service.send(json!({"type": "page", "anonymousId": "a", "context": {"traits": {"city": "Oslo"}}}));
+    service.send(json!({"type": "identify", "userId": "u", "traits": {"email": "sam@example.com"}}));
+    let linked = service.send(json!({"type": "alias", "userId": "u", "previousId": "a"}));
+    assert_eq!(linked.outcome, Outcome::Queued);
+    assert_eq!(service.deliver(&linked).unwrap()["city"], "Oslo");
+}
+
+#[test]
+fn identify_can_make_contacts_or_wait() {
+    let mut create = settings();
+    create.identify = IdentifyMode::Create;
+    let mut service = Service::new(create);
+    assert_eq!(service.send(sam()).outcome, Outcome::Queued);
+
+    let mut off = settings();
+    off.identify = IdentifyMode::Off;
+    let mut service = Service::new(off);
+    service.send(sam());
+    let lead = service.send(lead("u"));
+    service.deliver(&lead);
+    let change = json!({"type": "identify", "userId": "u", "traits": {"city": "Oslo"}});
+    assert_eq!(service.send(change).outcome, Outcome::Unchanged);
+    assert_eq!(service.send(json!({"type": "page", "userId": "u"})).outcome, Outcome::Queued);
+}

@@ -1,0 +1,141 @@
+//! The wish: what the persons of a contact add up to.
+
+use std::time::Duration;
+
+use super::{IdentifyMode, Settings, World};
+use crate::clock::UnixMicros;
+use crate::consent::{self, Category, Choice};
+use crate::contact::{Attributes, STATUS, Wish};
+use crate::delivery::Lane;
+use crate::event::{Email, Lww, Stamp, Stamped};
+use crate::mapping::{self, LeftOut, MappedField};
+use crate::person::{Facts, PersonKey};
+
+/// A wish and how it came about.
+#[derive(Clone, Debug, Default)]
+pub struct Considered {
+    /// What is wanted.
+    pub wish: Wish,
+    /// The lane of a call that creates the contact.
+    pub lane_if_new: Option<Lane>,
+    /// Which attribute came from where.
+    pub fields: Vec<MappedField>,
+    /// What was left out, and why.
+    pub left_out: Vec<LeftOut>,
+    /// The statement that decided `subscription_status`, in words.
+    pub consent: Option<String>,
+}
+
+/// Adds up the persons of a contact.
+#[must_use]
+pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered {
+    let Some(contact) = world.contacts.get(email) else { return Considered::default() };
+    let keys = contact.members.iter().filter_map(|member| member.parse::<PersonKey>().ok());
+    let people: Vec<_> = keys.filter_map(|key| world.people.get(&key)).map(|person| person.facts()).collect();
+    let everybody = people.iter().map(AsRef::as_ref).filter(|facts: &&Facts| facts.owns(email));
+    let everybody: Vec<&Facts> = everybody.collect();
+    let here: Vec<&Facts> = everybody.iter().copied().filter(|facts| facts.email() == Some(email)).collect();
+
+    let mut considered = add_up(&here, settings);
+    let marketing = newest_choice(&everybody, &settings.consent.marketing);
+    put_status(marketing, &mut considered, settings);
+    let accepted_at = contact.with(&settings.account).accepted_at;
+    let wish = &mut considered.wish;
+    wish.has_member = !here.is_empty();
+    wish.gate_shut = shut_gate(&everybody, settings);
+    let began: Vec<Lane> =
+        here.iter().flat_map(|facts| lanes_begun(facts, email, settings.complete_within)).collect();
+    wish.started = !began.is_empty();
+    wish.may_update = settings.identify != IdentifyMode::Off || mapped_since(&here, accepted_at);
+    considered.lane_if_new = began.into_iter().max().map(|lane| match lane {
+        Lane::Conversion => Lane::NewContact,
+        Lane::Backfill | Lane::Refresh | Lane::Login | Lane::NewContact | Lane::Withdrawal => lane,
+    });
+    considered
+}
+
+/// The newest value of each attribute over everybody who has the address now.
+fn add_up(here: &[&Facts], settings: &Settings) -> Considered {
+    let mut considered = Considered::default();
+    let (mut always, mut on_create) = (Lww::default(), Lww::default());
+    for facts in here {
+        let mapped = mapping::map(facts, &settings.preset, settings.default_region);
+        always.join(&mapped.always);
+        on_create.join(&mapped.on_create);
+        considered.fields.extend(mapped.fields);
+        considered.left_out.extend(mapped.left_out);
+    }
+    let values = |lww: &Lww<String, serde_json::Value>| -> Attributes {
+        lww.iter().map(|(name, said)| (name.clone(), said.value.clone())).collect()
+    };
+    considered.wish.attributes = values(&always);
+    considered.wish.on_create = values(&on_create);
+    considered.left_out.sort();
+    considered.left_out.dedup();
+    considered
+}
+
+fn put_status(
+    marketing: Option<&Stamped<consent::Statement>>,
+    considered: &mut Considered,
+    settings: &Settings,
+) {
+    let rules = &settings.consent;
+    let wish = &mut considered.wish;
+    match marketing {
+        None => {
+            let unknown = rules.unknown.clone().map(|status| (STATUS.to_owned(), status));
+            wish.on_create.extend(unknown);
+        }
+        Some(said) => {
+            let (status, word) = match said.value.choice {
+                Choice::Granted => (&rules.subscribed, "granted"),
+                Choice::Denied => (&rules.unsubscribed, "denied"),
+            };
+            wish.withdrawn = said.value.choice == Choice::Denied;
+            wish.attributes.insert(STATUS.to_owned(), status.clone());
+            let statement = &said.value;
+            considered.consent =
+                Some(format!("{} {word} by {} = {}", rules.marketing, statement.key, statement.value));
+        }
+    }
+}
+
+fn newest_choice<'a>(people: &[&'a Facts], category: &Category) -> Option<&'a Stamped<consent::Statement>> {
+    let mut newest: Option<&Stamped<consent::Statement>> = None;
+    for said in people.iter().filter_map(|facts| facts.choice(category)) {
+        if newest.is_none_or(|newest| said.beats(newest)) {
+            newest = Some(said);
+        }
+    }
+    newest
+}
+
+/// Why the gate is shut: the first required category that is not granted, or Global Privacy Control since.
+fn shut_gate(people: &[&Facts], settings: &Settings) -> Option<String> {
+    let control: Option<&Stamp> = people.iter().filter_map(|facts| facts.privacy_control.as_ref()).max();
+    settings.consent.required.iter().find_map(|category| match newest_choice(people, category) {
+        None => Some(format!("consent to {category} is required and was never given")),
+        Some(said) => match said.value.choice {
+            Choice::Denied => {
+                Some(format!("consent to {category} is required and was denied by {}", said.value.key))
+            }
+            Choice::Granted if control.is_some_and(|control| *control >= said.stamp) => Some(format!(
+                "consent to {category} is required and the browser sends Global Privacy Control"
+            )),
+            Choice::Granted => None,
+        },
+    })
+}
+
+/// The lanes of the mapped events that happened late enough to complete a contact of this address.
+fn lanes_begun(facts: &Facts, email: &Email, within: Duration) -> Vec<Lane> {
+    let Some(claim) = facts.emails.get(email) else { return Vec::new() };
+    let earliest = claim.first_at.minus(within);
+    facts.mapped.iter().filter(|(_, at)| **at >= earliest).map(|(lane, _)| *lane).collect()
+}
+
+fn mapped_since(here: &[&Facts], accepted_at: Option<UnixMicros>) -> bool {
+    let last = here.iter().flat_map(|facts| facts.mapped.values()).max();
+    last.copied() > accepted_at
+}
