@@ -4,3 +4,4 @@
 pub mod clock;
 pub mod delivery;
 pub mod event;
+pub mod freshsales;
