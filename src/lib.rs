@@ -7,6 +7,7 @@ pub mod contact;
 pub mod decision;
 pub mod delivery;
 pub mod event;
+pub mod freshsales;
 pub mod mapping;
 pub mod person;
 pub mod sandbox;

@@ -1,0 +1,322 @@
+//! The client: one upsert out over HTTPS, one answer in, within fixed limits.
+//!
+//! It must not follow a redirect, use a proxy, retry, or let the API key out of the one header that needs it.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Response;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use serde_json::{Map, Value};
+
+use super::account::Endpoint;
+use super::config::{ApiKey, Config};
+use super::verdict::verdict;
+use super::words::fit_to_show;
+use super::{Answer, CallResult, Crm};
+use crate::clock::Clock;
+use crate::delivery::{Account, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX, Verdict};
+
+/// Of an answer's body, this much is read; a stored contact has a few KiB.
+pub const RESPONSE_BYTES_MAX: usize = 64 * 1024;
+/// Idle connections are closed before the other side does it, which would cost an attempt.
+const POOL_IDLE: Duration = Duration::from_secs(20);
+const POOL_IDLE_CONNECTIONS_MAX: usize = 16;
+const USER_AGENT: &str = concat!("freshsignal/", env!("CARGO_PKG_VERSION"));
+const BUNDLE_ALIAS: HeaderName = HeaderName::from_static("x-bundle-alias");
+const JSON: &str = "application/json";
+const REDACTED: &str = "[redacted]";
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until there is a connection, the TLS handshake included.
+    pub connect: Duration,
+    /// From the start of the call to the last byte of its answer.
+    pub attempt: Duration,
+}
+
+impl Timeouts {
+    /// As configured.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self { connect: Duration::from_secs(5), attempt: Duration::from_secs(config.attempt_timeout_seconds) }
+    }
+}
+
+/// Why there is no client. None of these holds the key.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The key or the alias can't stand in a header.
+    #[error("the API key or the bundle alias cannot be sent as a header")]
+    Header,
+    /// TLS could not be set up.
+    #[error("TLS could not be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The HTTP client could not be set up.
+    #[error("the HTTP client could not be set up: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// The live client of one account. Clones share its connections.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    endpoint: Endpoint,
+    key: ApiKey,
+    timeouts: Timeouts,
+    clock: Arc<dyn Clock>,
+    http: reqwest::Client,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("account", self.0.endpoint.account()).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client that is ready to call; nothing is called yet.
+    ///
+    /// # Errors
+    /// When TLS or the HTTP client can't be set up.
+    pub fn new(
+        endpoint: Endpoint,
+        key: ApiKey,
+        timeouts: Timeouts,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ClientError> {
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls()?)
+            .https_only(endpoint.upsert_url().scheme() == "https")
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            // A second request that nobody counted would break the allowance.
+            .retry(reqwest::retry::never())
+            .connect_timeout(timeouts.connect)
+            .timeout(timeouts.attempt)
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(POOL_IDLE_CONNECTIONS_MAX)
+            .user_agent(USER_AGENT)
+            .default_headers(headers(&endpoint, &key)?)
+            .build()
+            .map_err(reqwest::Error::without_url)?;
+        Ok(Self(Arc::new(Inner { endpoint, key, timeouts, clock, http })))
+    }
+}
+
+impl Crm for Client {
+    fn account(&self) -> &Account {
+        self.0.endpoint.account()
+    }
+
+    fn upsert(&self, body: Value) -> Answer<CallResult> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.upsert(body).await })
+    }
+
+    fn describe(&self, body: &Value) -> AttemptRequest {
+        self.0.endpoint.describe(body.clone())
+    }
+}
+
+/// The image has no certificates of its own, so the roots are compiled in.
+fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
+    let roots: rustls::RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(config)
+}
+
+fn headers(endpoint: &Endpoint, key: &ApiKey) -> Result<HeaderMap, ClientError> {
+    let value = |text: &str| HeaderValue::from_str(text).map_err(|_| ClientError::Header);
+    let mut token = value(&format!("Token token={}", key.expose()))?;
+    token.set_sensitive(true);
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, token);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    if let Some(alias) = endpoint.named_alias() {
+        headers.insert(BUNDLE_ALIAS, value(alias.as_str())?);
+    }
+    Ok(headers)
+}
+
+impl Endpoint {
+    /// What an upsert of this body sends, with the key redacted; a dry run needs nothing else.
+    #[must_use]
+    pub fn describe(&self, body: Value) -> AttemptRequest {
+        let mut headers = vec![
+            ("Authorization".to_owned(), format!("Token token={REDACTED}")),
+            ("Content-Type".to_owned(), JSON.to_owned()),
+            ("User-Agent".to_owned(), USER_AGENT.to_owned()),
+        ];
+        if let Some(alias) = self.named_alias() {
+            headers.push(("X-Bundle-Alias".to_owned(), alias.to_string()));
+        }
+        AttemptRequest { method: "POST".to_owned(), url: self.upsert_url().to_string(), headers, body }
+    }
+}
+
+/// An answer as far as it came.
+struct Received {
+    status: u16,
+    retry_after: Option<String>,
+    content_type: Option<String>,
+    body: Vec<u8>,
+    /// Why the body is not whole.
+    broken: Option<Failure>,
+}
+
+/// Why no answer came, in words for a person.
+struct Failure {
+    words: String,
+    label: &'static str,
+}
+
+impl Inner {
+    async fn upsert(&self, body: Value) -> CallResult {
+        let bytes = body.to_string().into_bytes();
+        let request = self.endpoint.describe(body);
+        match self.http.post(self.endpoint.upsert_url().clone()).body(bytes).send().await {
+            Ok(response) => self.judge(self.receive(response).await, request),
+            Err(error) => {
+                let failure = self.failure(error);
+                CallResult {
+                    verdict: Verdict::Passing { reason: failure.words.clone() },
+                    request,
+                    response: None,
+                    error: Some(failure.words),
+                    status_label: failure.label,
+                }
+            }
+        }
+    }
+
+    async fn receive(&self, mut response: Response) -> Received {
+        let header = |name: HeaderName| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let mut received = Received {
+            status: response.status().as_u16(),
+            // A header that is no text is still a header: it is judged as one without sense.
+            retry_after: response
+                .headers()
+                .get(RETRY_AFTER)
+                .map(|value| value.to_str().unwrap_or("?").to_owned()),
+            content_type: header(CONTENT_TYPE),
+            body: Vec::new(),
+            broken: None,
+        };
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => {
+                    let room = RESPONSE_BYTES_MAX - received.body.len();
+                    received.body.extend(chunk.iter().take(room));
+                    if chunk.len() >= room {
+                        return received;
+                    }
+                }
+                Ok(None) => return received,
+                Err(error) => {
+                    received.broken = Some(self.failure(error));
+                    return received;
+                }
+            }
+        }
+    }
+
+    fn judge(&self, received: Received, request: AttemptRequest) -> CallResult {
+        // An answer that echoes the request must not carry the key to the debugger. A stored contact is judged as
+        // it is: what is compared with what was sent must not have been touched.
+        let shown = String::from_utf8_lossy(&received.body).replace(self.key.expose(), REDACTED);
+        let is_success = (200..=299).contains(&received.status);
+        let judged = if is_success { received.body.as_slice() } else { shown.as_bytes() };
+        let none = Map::new();
+        let sent = request.body.get("contact").and_then(Value::as_object).unwrap_or(&none);
+        let retry_after = received.retry_after.as_deref();
+        let content_type = received.content_type.as_deref();
+        let now = self.clock.wall();
+        let judgement = verdict(received.status, retry_after, content_type, judged, sent, now);
+        let (verdict, status_label) = match received.broken {
+            Some(failure) => (broken_off(judgement, failure.words), failure.label),
+            None => (judgement, label(received.status)),
+        };
+        let error = match &verdict {
+            Verdict::Passing { reason } => Some(reason.clone()),
+            Verdict::Stored(_)
+            | Verdict::Refused { .. }
+            | Verdict::Throttled { .. }
+            | Verdict::Blocked { .. } => None,
+        };
+        CallResult {
+            verdict,
+            request,
+            response: Some(AttemptResponse { status: received.status, body: cut(shown) }),
+            error,
+            status_label,
+        }
+    }
+
+    /// A transport error in words: what failed and the deepest cause, which names no address.
+    fn failure(&self, error: reqwest::Error) -> Failure {
+        let error = error.without_url();
+        let words = match (error.is_connect(), error.is_timeout()) {
+            (true, true) => format!("no connection within {} s", self.timeouts.connect.as_secs_f32()),
+            (false, true) => format!("no whole answer within {} s", self.timeouts.attempt.as_secs_f32()),
+            (true, false) if error.is_dns() => format!("the host was not found: {}", deepest(&error)),
+            (true, false) => format!("no connection: {}", deepest(&error)),
+            (false, false) => format!("the connection broke off: {}", deepest(&error)),
+        };
+        let words = words.replace(self.key.expose(), REDACTED);
+        let label = if error.is_timeout() { "timeout" } else { "error" };
+        Failure { words: fit_to_show(&words), label }
+    }
+}
+
+fn deepest(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// Half an answer proves no success and explains no refusal, so the call is made again, which is safe; what the
+/// status alone says of the account stands.
+fn broken_off(judgement: Verdict, words: String) -> Verdict {
+    match judgement {
+        Verdict::Stored(_) | Verdict::Refused { .. } | Verdict::Passing { .. } => {
+            Verdict::Passing { reason: words }
+        }
+        Verdict::Throttled { .. } | Verdict::Blocked { .. } => judgement,
+    }
+}
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(BODY_KEPT_BYTES_MAX));
+    text
+}
+
+fn label(status: u16) -> &'static str {
+    match status {
+        200 => "200",
+        201 => "201",
+        202..=299 => "2xx",
+        300..=399 => "3xx",
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        422 => "422",
+        429 => "429",
+        402..=499 => "4xx",
+        500..=599 => "5xx",
+        _ => "error",
+    }
+}

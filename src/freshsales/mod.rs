@@ -1,0 +1,54 @@
+//! Stage 5, Freshsales: sends one finished upsert and says what the answer means.
+//!
+//! It must not decide what is sent, when, or how often: one order from outside is one HTTP request.
+
+mod account;
+mod client;
+mod config;
+mod verdict;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use serde_json::Value;
+
+use crate::delivery::{Account, AttemptRequest, AttemptResponse, Verdict};
+
+pub use account::{AccountProblem, BundleAlias, Endpoint};
+pub use client::{Client, ClientError, RESPONSE_BYTES_MAX, Timeouts};
+pub use config::{ATTEMPT_TIMEOUT_SECONDS_MAX, ApiKey, ApiKeyProblem, Config, Mode, Problem};
+pub use verdict::{RETRY_AFTER_SECONDS_MAX, verdict};
+pub use words::REASON_CHARS_MAX;
+
+/// What a call to the CRM ends with, some day.
+pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The full story of one attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallResult {
+    /// What it means for us.
+    pub verdict: Verdict,
+    /// What was sent, the key redacted. Holds personal data: for the debugger, never for a log.
+    pub request: AttemptRequest,
+    /// What came back, cut and without the key. May echo personal data: for the debugger, never for a log.
+    pub response: Option<AttemptResponse>,
+    /// Why nothing, or nothing usable, came back, for a person. Without key, address or personal data.
+    pub error: Option<String>,
+    /// One of a few words, for a metric: `200`, `201`, `2xx`, `3xx`, `400`, `401`, `403`, `404`, `422`, `429`,
+    /// `4xx`, `5xx`, `timeout`, `error`.
+    pub status_label: &'static str,
+}
+
+/// A CRM that contacts are sent to. Tests and simulations bring their own.
+pub trait Crm: Send + Sync + 'static {
+    /// Whose contacts these are: accepted state, allowance and blocks belong to it.
+    fn account(&self) -> &Account;
+    /// Sends one upsert. `body` is the finished body, its attributes in the order they are sent in.
+    fn upsert(&self, body: Value) -> Answer<CallResult>;
+    /// What [`Crm::upsert`] would send for this body; sends nothing.
+    fn describe(&self, body: &Value) -> AttemptRequest;
+}

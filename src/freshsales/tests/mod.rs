@@ -1,0 +1,6 @@
+//! Tests of the Freshsales stage. They call nothing but servers of their own on loopback.
+
+mod account;
+mod answers;
+mod client;
+mod config;

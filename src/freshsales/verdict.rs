@@ -1,0 +1,177 @@
+//! What an answer of Freshsales means: one pure function over every status, header and body there can be.
+//!
+//! Must not retry, wait or log. The reasons of `Refused` and `Throttled` are the CRM's own words and may echo
+//! personal data: they are for the debugger and for dead letters, never for a log. The reasons of `Passing` and
+//! `Blocked` are ours and hold nothing but the status.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::{Map, Value};
+
+use super::words::{self, Said};
+use crate::clock::UnixMicros;
+use crate::delivery::{BlockCause, RetryAfter, Stored, Verdict};
+
+/// A wait longer than this is absurd: no allowance of Freshsales runs over more than an hour.
+pub const RETRY_AFTER_SECONDS_MAX: u64 = 24 * 3600;
+
+const MOBILE_NUMBER: &str = "mobile_number";
+const CONTACT_STATUS: &str = "contact_status_id";
+
+/// The verdict on a whole answer. `sent` are the attributes of the call, `now` is the time of day of the answer.
+///
+/// A 2xx is stored whatever its body holds, except a page (its type is HTML, or it starts with `<`): that is the
+/// login page of a proxy, and the contact never got through.
+#[must_use]
+pub fn verdict(
+    status: u16,
+    retry_after: Option<&str>,
+    content_type: Option<&str>,
+    body: &[u8],
+    sent: &Map<String, Value>,
+    now: UnixMicros,
+) -> Verdict {
+    match status {
+        200..=299 if words::is_html(content_type, body) => Verdict::Passing {
+            reason: format!(
+                "a page came back in place of an answer ({status}): a proxy stands before Freshsales"
+            ),
+        },
+        200..=299 => Verdict::Stored(stored(status, body)),
+        300..=399 => blocked(
+            BlockCause::NoSuchAccount,
+            format!("Freshsales redirected the call ({status}): the bundle alias is wrong"),
+        ),
+        401 => blocked(
+            BlockCause::Unauthorized,
+            "Freshsales refused the API key (401): it is wrong, or its user is disabled".to_owned(),
+        ),
+        403 => {
+            blocked(BlockCause::Forbidden, "the user of the API key may not edit contacts (403)".to_owned())
+        }
+        404 => blocked(
+            BlockCause::NoSuchAccount,
+            "Freshsales has no account at this address (404): the bundle alias is wrong".to_owned(),
+        ),
+        405 | 429 => throttled(status, retry_after, &words::said(content_type, body), now),
+        408 | 425 => Verdict::Passing { reason: format!("Freshsales was too slow or not ready ({status})") },
+        400..=499 => refused(status, retry_after, content_type, body, sent, now),
+        500..=599 => Verdict::Passing { reason: format!("Freshsales is in trouble ({status})") },
+        _ => Verdict::Passing { reason: format!("an answer that means nothing ({status})") },
+    }
+}
+
+fn stored(status: u16, body: &[u8]) -> Stored {
+    let answer: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
+    let contact = answer.and_then(|mut answer| match answer.remove("contact") {
+        Some(Value::Object(contact)) => Some(contact),
+        Some(_) | None => None,
+    });
+    Stored {
+        contact_id: contact.as_ref().and_then(|contact| contact.get("id")).and_then(id),
+        created: status == 201,
+        contact,
+    }
+}
+
+fn id(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+fn blocked(cause: BlockCause, reason: String) -> Verdict {
+    Verdict::Blocked { cause, reason }
+}
+
+fn throttled(status: u16, retry_after: Option<&str>, said: &Said, now: UnixMicros) -> Verdict {
+    let reason = match words::fit_to_show(&said.words) {
+        none if none.is_empty() => format!("the account's allowance is used up ({status})"),
+        words => words,
+    };
+    Verdict::Throttled { retry_after: read_retry_after(retry_after, now), reason }
+}
+
+/// A 4xx about this contact. The first row that fits: a rate limit in disguise, an attribute that Freshsales is
+/// known to name, a race, any other attribute, or the contact as a whole.
+fn refused(
+    status: u16,
+    retry_after: Option<&str>,
+    content_type: Option<&str>,
+    body: &[u8],
+    sent: &Map<String, Value>,
+    now: UnixMicros,
+) -> Verdict {
+    let said = words::said(content_type, body);
+    // Judged without what was sent: nobody may pause the account by signing up as `Too many requests`.
+    let meant = words::without_echoes(&said.words, sent);
+    let lower = meant.to_lowercase();
+    if said.code_429
+        || words::says_429(&meant)
+        || names_a_throttle(&lower)
+        || is_throttle_page(&said, body, sent)
+    {
+        return throttled(status, retry_after, &said, now);
+    }
+    let was_sent = |name: &str| sent.contains_key(name).then(|| name.to_owned());
+    let (attribute, again) = if says_not_unique(&lower, &["mobilenumber", "mobile number", MOBILE_NUMBER]) {
+        (was_sent(MOBILE_NUMBER), false)
+    } else if lower.contains("invalid contact status provided") {
+        // Seen at random. When no status was sent there is none to leave out, so the same is tried once more.
+        let attribute = was_sent(CONTACT_STATUS);
+        let again = attribute.is_none();
+        (attribute, again)
+    } else if says_not_unique(&lower, &["email", "emails", "contact"]) {
+        (None, true)
+    } else {
+        (words::named_attribute(&meant, sent), false)
+    };
+    Verdict::Refused { reason: refusal_in_words(status, &said), attribute, again }
+}
+
+fn says_not_unique(lower: &str, names: &[&str]) -> bool {
+    names.iter().any(|name| lower.contains(&format!("{name} is not unique")))
+}
+
+fn names_a_throttle(lower: &str) -> bool {
+    lower.contains("too many requests") || lower.contains("ucr contact fetch failure")
+}
+
+/// A page has no words of its own, and its numbers are colours and sizes: only the phrases count there.
+fn is_throttle_page(said: &Said, body: &[u8], sent: &Map<String, Value>) -> bool {
+    said.html && names_a_throttle(&words::without_echoes(&String::from_utf8_lossy(body), sent).to_lowercase())
+}
+
+fn refusal_in_words(status: u16, said: &Said) -> String {
+    match words::fit_to_show(&said.words) {
+        none if none.is_empty() && said.html => {
+            format!("Freshsales refused the contact ({status}) with a page in place of a reason")
+        }
+        none if none.is_empty() => format!("Freshsales refused the contact ({status}) without a reason"),
+        words => words,
+    }
+}
+
+/// Reads `Retry-After`: a bare number is seconds (minutes have been seen), else an HTTP date. A negative wait, a
+/// moment that is past, more than a day, and anything else is absurd.
+fn read_retry_after(header: Option<&str>, now: UnixMicros) -> RetryAfter {
+    let Some(text) = header.map(str::trim).filter(|text| !text.is_empty()) else {
+        return RetryAfter::Absent;
+    };
+    let longest = Duration::from_secs(RETRY_AFTER_SECONDS_MAX);
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        let wait = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        return wait.filter(|wait| *wait <= longest).map_or(RetryAfter::Absurd, RetryAfter::For);
+    }
+    let moment = httpdate::parse_http_date(text).ok().and_then(unix_micros);
+    match moment {
+        // A date has whole seconds: the one that runs is not past.
+        Some(moment) if moment.plus(Duration::from_secs(1)) > now && moment.since(now) <= longest => {
+            RetryAfter::Until(moment)
+        }
+        Some(_) | None => RetryAfter::Absurd,
+    }
+}
+
+fn unix_micros(moment: std::time::SystemTime) -> Option<UnixMicros> {
+    let micros = moment.duration_since(UNIX_EPOCH).ok()?.as_micros();
+    i64::try_from(micros).ok().map(UnixMicros)
+}
