@@ -8,6 +8,7 @@ mod error;
 mod journal;
 mod lookup;
 mod plan;
+mod working;
 
 pub mod sqlite;
 
@@ -24,6 +25,8 @@ pub use lookup::{
     DeliveryQuery, DeliverySummary, Due, EventQuery, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
 };
 pub use plan::{Counts, Plan, Progress, Put};
+
+pub use working::keys_of_contacts;
 
 pub use crate::delivery::{Destination, DestinationState};
 
