@@ -195,7 +195,8 @@ impl Journal {
         if self.shared.queue().shut {
             return Some(StoreError::Shut.to_string());
         }
-        self.shared.full().clone()
+        let full = self.shared.full().clone();
+        full.map(|why| StoreError::Full(why).to_string())
     }
 
     /// Writes what is queued, then ends the thread.
@@ -343,8 +344,8 @@ impl Writer {
             }
             Err(error) => {
                 self.shared.fatal.note(&error);
-                if let StoreError::Full(_) = &error {
-                    self.shared.full().get_or_insert_with(|| error.to_string());
+                if let StoreError::Full(why) = &error {
+                    self.shared.full().get_or_insert_with(|| why.clone());
                 }
                 for append in group {
                     let _ = append.answer.send(Err(error.clone()));
@@ -454,8 +455,8 @@ impl Writer {
                 // Tried again after as many pages more; a full disk stops events first.
                 self.wal_pages = 0;
                 self.shared.fatal.note(&error);
-                if let StoreError::Full(_) = &error {
-                    self.shared.full().get_or_insert_with(|| error.to_string());
+                if let StoreError::Full(why) = &error {
+                    self.shared.full().get_or_insert_with(|| why.clone());
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 mod journal;
 mod lookups;
+mod model;
 mod opening;
 mod state;
 
