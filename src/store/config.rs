@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Which engine.
-    pub kind: Kind,
+    pub kind: Engine,
     /// The data folder.
     pub path: PathBuf,
     /// The data folder may be on a network file system. Locks and syncs of many of them can't be relied on.
@@ -21,7 +21,7 @@ pub struct Config {
 /// The engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum Engine {
     /// The embedded one: two files in the data folder.
     Sqlite,
 }
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(
             config,
             Config {
-                kind: Kind::Sqlite,
+                kind: Engine::Sqlite,
                 path: PathBuf::from("data"),
                 network_file_system: false
             }

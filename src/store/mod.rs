@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedMutexGuard, watch};
 
-pub use config::{Config, Kind, Settings};
+pub use config::{Config, Engine, Settings};
 pub use documents::{Documents, Keys, Revision, Versioned};
 pub use error::StoreError;
 pub use journal::{NewRecord, Record};

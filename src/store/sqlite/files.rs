@@ -6,7 +6,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -55,17 +55,7 @@ impl Folder {
         }
         check_file_system(path, network)?;
         let lock = private_file(&path.join(LOCK_FILE)).map_err(denied)?;
-        let asked = Instant::now();
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if asked.elapsed() >= lock_wait => {
-                    return Err(OpenError::InUse(path.to_owned()));
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_RETRY),
-                Err(TryLockError::Error(error)) => return Err(denied(error)),
-            }
-        }
+        have_alone(&lock, path, lock_wait)?;
         for file in [JOURNAL_FILE, STATE_FILE] {
             // SQLite gives the files beside these the same rights.
             private_file(&path.join(file)).map_err(denied)?;
@@ -78,6 +68,26 @@ impl Folder {
 
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+}
+
+/// Locks the folder, trying again until the wait is over.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "nothing runs yet that could be driven by a clock, and the other process lives in real time"
+)]
+fn have_alone(lock: &File, path: &Path, lock_wait: Duration) -> Result<(), OpenError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if waited >= lock_wait => {
+                return Err(OpenError::InUse(path.to_owned()));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_RETRY),
+            Err(TryLockError::Error(error)) => return Err(OpenError::Permission(path.to_owned(), error)),
+        }
+        waited += LOCK_RETRY;
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::{oneshot, watch};
@@ -16,6 +16,7 @@ use super::columns::{int, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::records;
+use crate::clock::Clock;
 use crate::event::Position;
 use crate::store::{NewRecord, Settings, StoreError};
 
@@ -23,7 +24,8 @@ use crate::store::{NewRecord, Settings, StoreError};
 const WAL_PAGES_MAX: i64 = 4096;
 /// Fewer pages are not worth writing back in a quiet moment.
 const WAL_PAGES_IDLE_MAX: i64 = 256;
-/// How long nothing must happen for a quiet moment; and how often a full journal looks for room.
+/// How long nothing must happen for a quiet moment; and how often a full journal looks for room. Real time:
+/// nothing but housekeeping hangs on it.
 const QUIET: Duration = Duration::from_millis(500);
 /// How often free space is looked at.
 const SPACE_CHECK: Duration = Duration::from_millis(100);
@@ -105,6 +107,7 @@ impl Journal {
         connection: Connection,
         folder: PathBuf,
         settings: Settings,
+        clock: Arc<dyn Clock>,
         fatal: Fatal,
     ) -> Result<Self, StoreError> {
         let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
@@ -131,6 +134,7 @@ impl Journal {
             page_bytes,
             wal_pages: 0,
             space_checked: None,
+            clock,
             buffer: Vec::new(),
             shared: Arc::clone(&shared),
         };
@@ -290,7 +294,8 @@ struct Writer {
     page_bytes: i64,
     /// Pages in the WAL that are not written back, about.
     wal_pages: i64,
-    space_checked: Option<Instant>,
+    space_checked: Option<Duration>,
+    clock: Arc<dyn Clock>,
     buffer: Vec<u8>,
     shared: Arc<Shared>,
 }
@@ -380,9 +385,10 @@ impl Writer {
 
     /// Refuses events before the disk is so full that nothing else can be written.
     fn check_space(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.monotonic();
         if self
             .space_checked
-            .is_some_and(|checked| checked.elapsed() < SPACE_CHECK)
+            .is_some_and(|checked| now.saturating_sub(checked) < SPACE_CHECK)
         {
             return Ok(());
         }
@@ -390,7 +396,7 @@ impl Writer {
         if free < self.shared.settings.free_bytes_min {
             return Err(StoreError::Full(format!("the disk has {free} bytes left")));
         }
-        self.space_checked = Some(Instant::now());
+        self.space_checked = Some(now);
         Ok(())
     }
 

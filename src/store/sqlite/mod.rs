@@ -73,7 +73,13 @@ impl SqliteStore {
         let fatal = Fatal::none();
         let readers = |file: &Path| Readers::open(file, &settings, Arc::clone(&clock), fatal.clone());
         let (journal_readers, state_readers) = (readers(&journal_file)?, readers(&state_file)?);
-        let journal = Journal::start(journal, path.to_owned(), settings, fatal.clone())?;
+        let journal = Journal::start(
+            journal,
+            path.to_owned(),
+            settings,
+            Arc::clone(&clock),
+            fatal.clone(),
+        )?;
         let end = *journal.end().borrow();
         if processed > end {
             journal.shut();

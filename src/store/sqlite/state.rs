@@ -2,7 +2,7 @@
 //!
 //! Must not decide anything: a plan is applied as it is, or refused whole.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -38,7 +38,7 @@ enum Message {
 /// The thread that owns the only connection that writes to the state.
 #[derive(Debug)]
 pub(super) struct StateThread {
-    orders: Sender<Message>,
+    orders: SyncSender<Message>,
     places: Arc<Semaphore>,
     fatal: Fatal,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -46,7 +46,8 @@ pub(super) struct StateThread {
 
 impl StateThread {
     pub(super) fn start(connection: Connection, fatal: Fatal) -> Result<Self, StoreError> {
-        let (orders, received) = channel();
+        // A place for each order, and one to shut: nobody ever waits for the channel itself.
+        let (orders, received) = sync_channel(ORDERS_MAX + 1);
         let thread = {
             let fatal = fatal.clone();
             std::thread::Builder::new()
@@ -80,7 +81,7 @@ impl StateThread {
                 let _ = answer.send(result);
             });
             orders
-                .send(Message::Run(order, place))
+                .try_send(Message::Run(order, place))
                 .map_err(|_| StoreError::Shut)?;
             answered.await.unwrap_or(Err(StoreError::Shut))
         })

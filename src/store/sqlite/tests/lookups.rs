@@ -108,77 +108,50 @@ async fn the_trail_is_found_by_each_condition_newest_first() {
         trail(3, Outcome::Absorbed),
     ];
     state::put(&store, events.clone().map(Put::Trail)).await.unwrap();
-    state::put(&store, [1, 1, 77].map(|at| Put::SeenAgain(Position(at))))
-        .await
-        .unwrap();
     let find = async |query| {
         let found = store.events(query).await.unwrap();
         found.iter().map(|event| event.position.0).collect::<Vec<_>>()
     };
-    assert_eq!(find(all()).await, [3, 2, 1]);
-    assert_eq!(
-        find(EventQuery {
-            before: Some(Position(3)),
-            ..all()
-        })
-        .await,
-        [2, 1]
-    );
-    assert_eq!(
-        find(EventQuery {
-            limit: Limited::to(2),
-            ..all()
-        })
-        .await,
-        [3, 2]
-    );
-    assert_eq!(
-        find(EventQuery {
-            email: Some(email("jo")),
-            ..all()
-        })
-        .await,
-        [3, 1]
-    );
-    assert_eq!(
-        find(EventQuery {
-            person: Some("user:42".to_owned()),
-            ..all()
-        })
-        .await,
-        [3, 1]
-    );
-    assert_eq!(
-        find(EventQuery {
-            event: Some("LEAD generated".to_owned()),
-            ..all()
-        })
-        .await,
-        [3, 1]
-    );
-    assert_eq!(
-        find(EventQuery {
-            outcome: Some(Outcome::NoEmail),
-            ..all()
-        })
-        .await,
-        [2]
-    );
-    assert_eq!(
-        find(EventQuery {
-            source: Some(SourceName("app".to_owned())),
-            ..all()
-        })
-        .await,
-        [2]
-    );
-    let both = EventQuery {
-        outcome: Some(Outcome::NoEmail),
-        email: Some(email("jo")),
-        ..all()
+    let with = |narrow: fn(&mut EventQuery)| {
+        let mut query = all();
+        narrow(&mut query);
+        find(query)
     };
-    assert_eq!(find(both).await, [0_u64; 0]);
+    assert_eq!(with(|_| ()).await, [3, 2, 1]);
+    assert_eq!(with(|query| query.before = Some(Position(3))).await, [2, 1]);
+    assert_eq!(with(|query| query.limit = Limited::to(2)).await, [3, 2]);
+    assert_eq!(with(|query| query.email = Some(email("jo"))).await, [3, 1]);
+    assert_eq!(
+        with(|query| query.person = Some("user:42".to_owned())).await,
+        [3, 1]
+    );
+    assert_eq!(
+        with(|query| query.event = Some("LEAD generated".to_owned())).await,
+        [3, 1]
+    );
+    assert_eq!(with(|query| query.outcome = Some(Outcome::NoEmail)).await, [2]);
+    assert_eq!(
+        with(|query| query.source = Some(SourceName("app".to_owned()))).await,
+        [2]
+    );
+    let both = |query: &mut EventQuery| {
+        query.outcome = Some(Outcome::NoEmail);
+        query.email = Some(email("jo"));
+    };
+    assert_eq!(with(both).await, [0_u64; 0]);
+}
 
+#[tokio::test]
+async fn an_event_is_found_by_its_message_id_the_first_one_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let mut other = trail(2, Outcome::NoEmail);
+    other.source = SourceName("app".to_owned());
+    other.message_id = "m1".to_owned();
+    let events = [trail(1, Outcome::Queued), other.clone()];
+    state::put(&store, events.map(Put::Trail)).await.unwrap();
+    let again = [1, 1, 77].map(|at| Put::SeenAgain(Position(at)));
+    state::put(&store, again).await.unwrap();
     let mut first = trail(1, Outcome::Queued);
     first.duplicates = 2;
     assert_eq!(store.event("m1".to_owned(), None).await.unwrap(), Some(first));

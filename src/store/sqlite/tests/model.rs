@@ -87,6 +87,30 @@ impl Model {
         *self.outcomes.entry(outcome).or_default() += 1;
     }
 
+    /// Checks that what was claimed may be claimed, and that something was if anything may be.
+    fn claim(&mut self, claimed: Option<DeliveryId>) {
+        if let Some(id) = claimed {
+            let owed = self.deliveries.get_mut(&id).unwrap();
+            assert!(matches!(owed.state, State::Waiting | State::Retrying));
+            owed.state = State::InFlight;
+            let contact = owed.contact;
+            self.slots += 1;
+            self.calls.push((id, self.slots));
+            let flying = self
+                .calls
+                .iter()
+                .filter(|(id, _)| self.deliveries[id].contact == contact);
+            assert_eq!(flying.count(), 1, "one contact, one call");
+        } else {
+            let waits = |owed: &Owed| matches!(owed.state, State::Waiting | State::Retrying);
+            let owed: Vec<_> = self.deliveries.values().filter(|owed| waits(owed)).collect();
+            assert!(
+                owed.iter()
+                    .all(|owed| self.of(owed.contact, &[State::InFlight]).is_some())
+            );
+        }
+    }
+
     fn reopen(&mut self) {
         for (id, _) in std::mem::take(&mut self.calls) {
             let contact = self.deliveries[&id].contact;
@@ -295,26 +319,8 @@ async fn take(step: Step, model: &mut Model, real: &mut Real, path: &Path) -> Re
             }
         }
         Step::Claim => {
-            if let Some(id) = real.claim().await? {
-                let owed = model.deliveries.get_mut(&id).unwrap();
-                assert!(matches!(owed.state, State::Waiting | State::Retrying));
-                owed.state = State::InFlight;
-                let contact = owed.contact;
-                model.slots += 1;
-                model.calls.push((id, model.slots));
-                let flying = model
-                    .calls
-                    .iter()
-                    .filter(|(id, _)| model.deliveries[id].contact == contact);
-                assert_eq!(flying.count(), 1, "one contact, one call");
-            } else {
-                let waits = |owed: &Owed| matches!(owed.state, State::Waiting | State::Retrying);
-                let owed: Vec<_> = model.deliveries.values().filter(|owed| waits(owed)).collect();
-                assert!(
-                    owed.iter()
-                        .all(|owed| model.of(owed.contact, &[State::InFlight]).is_some())
-                );
-            }
+            let claimed = real.claim().await?;
+            model.claim(claimed);
         }
         Step::Settle(stored) if !model.calls.is_empty() => {
             real.settle(stored).await?;
