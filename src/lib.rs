@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod clock;
+pub mod config;
 pub mod consent;
 pub mod contact;
 pub mod decision;
@@ -15,4 +16,5 @@ pub mod problem;
 pub mod process;
 pub mod sandbox;
 pub mod store;
+pub mod telemetry;
 pub mod trail;

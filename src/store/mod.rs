@@ -3,6 +3,7 @@
 //! [`Store`] is shaped for more than one engine: batches, documents with revisions, plans that apply whole or
 //! not at all. No SQL, no clock and no id made up shows here. Must not decide anything.
 
+mod config;
 mod documents;
 mod error;
 mod journal;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedMutexGuard, watch};
 
+pub use config::{Config, Engine, Settings};
 pub use documents::{Documents, Keys, Revision, Versioned};
 pub use error::StoreError;
 pub use journal::{NewRecord, Record};
