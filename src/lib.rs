@@ -7,6 +7,7 @@ pub mod contact;
 pub mod decision;
 pub mod delivery;
 pub mod event;
+pub mod http;
 pub mod person;
 pub mod sandbox;
 pub mod store;
