@@ -8,6 +8,7 @@ pub mod decision;
 pub mod delivery;
 pub mod event;
 pub mod http;
+pub mod ingest;
 pub mod person;
 pub mod sandbox;
 pub mod store;
