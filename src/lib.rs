@@ -10,6 +10,8 @@ pub mod deliver;
 pub mod delivery;
 pub mod event;
 pub mod freshsales;
+pub mod http;
+pub mod ingest;
 pub mod mapping;
 pub mod person;
 pub mod problem;
