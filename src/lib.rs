@@ -8,6 +8,7 @@ pub mod decision;
 pub mod delivery;
 pub mod event;
 pub mod freshsales;
+pub mod http;
 pub mod mapping;
 pub mod person;
 pub mod sandbox;

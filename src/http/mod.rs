@@ -1,0 +1,17 @@
+//! What both listeners share: serving a router on a socket, reading a body, the shape of an error. Each with a limit.
+//!
+//! Must not know events, stores or configuration: limits come in as values.
+
+mod body;
+mod error;
+mod guard;
+mod peers;
+mod serve;
+
+#[cfg(test)]
+mod serve_tests;
+
+pub use body::{BodyError, BodyLimits, Whole, discard, read_whole};
+pub use error::ApiError;
+pub use peers::Peer;
+pub use serve::{ServeLimits, serve};

@@ -1,0 +1,245 @@
+//! Serves a router on a bound socket: slow, silent and too many connections are closed, and a shutdown answers what is
+//! in flight.
+//!
+//! Must not know routes. Its time-outs are real ones, not the injected clock's: they guard sockets.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use super::error::ApiError;
+use super::guard::{Guarded, Traffic};
+use super::peers::{Admitted, Peer, Peers};
+
+/// The limits of a listener.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeLimits {
+    /// From the first byte of a request (of a fresh connection: from its start) to the end of its headers.
+    pub header_timeout: Duration,
+    /// How long a kept connection may be silent; longer than load balancers reuse theirs (60 s is common).
+    pub idle_timeout: Duration,
+    /// How long an answer may wait for a client that does not read.
+    pub write_timeout: Duration,
+    /// Request line and headers.
+    pub header_bytes_max: usize,
+    /// Connections in all.
+    pub connections_max: usize,
+    /// Connections of one address; generous, because a load balancer is one address.
+    pub connections_per_peer_max: usize,
+    /// Bytes of bodies that all requests of one address may hold in memory.
+    pub body_bytes_per_peer_max: usize,
+    /// How long a shutdown waits for requests in flight.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(10),
+            header_bytes_max: 16 * 1024,
+            connections_max: 10_000,
+            connections_per_peer_max: 4_000,
+            body_bytes_per_peer_max: 24 * 1024 * 1024,
+            shutdown_timeout: Duration::from_secs(8),
+        }
+    }
+}
+
+/// hyper's read buffer of one connection; it must hold the headers.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Connections over the limit that are told so at the same time; more are just closed.
+const TURNED_AWAY_MAX: usize = 256;
+/// After a failed accept (no file descriptor left, mostly) trying at once would only spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// After a shutdown began, a connection without a request gets this long to finish sending one.
+const LAST_CALL: Duration = Duration::from_millis(250);
+
+const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
+    retry-after: 1\r\nconnection: close\r\ncontent-length: 79\r\n\r\n\
+    {\"success\":false,\"code\":\"overloaded\",\"message\":\"too many connections are open\"}";
+
+/// Serves until `shutdown`, then answers the requests in flight. Answers how many connections had to be cut because
+/// they were not done in time.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ServeLimits,
+    shutdown: CancellationToken,
+) -> usize {
+    let listening = Arc::new(Listening::new(router, limits, shutdown.clone()));
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => listening.take(stream, address),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    pause(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    listening.drain().await
+}
+
+/// All connections of a listener.
+struct Listening {
+    router: Router,
+    limits: ServeLimits,
+    builder: http1::Builder,
+    peers: Arc<Peers>,
+    places: Arc<Semaphore>,
+    turned_away: Arc<Semaphore>,
+    connections: TaskTracker,
+    shutdown: CancellationToken,
+    cut: CancellationToken,
+}
+
+impl Listening {
+    fn new(router: Router, limits: ServeLimits, shutdown: CancellationToken) -> Self {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.idle_timeout)
+            .max_header_size(limits.header_bytes_max)
+            .max_buf_size(BUFFER_BYTES_MAX.max(limits.header_bytes_max));
+        Self {
+            router,
+            limits,
+            builder,
+            peers: Peers::new(limits.connections_per_peer_max, limits.body_bytes_per_peer_max),
+            places: Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS))),
+            turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
+            connections: TaskTracker::new(),
+            shutdown,
+            cut: CancellationToken::new(),
+        }
+    }
+
+    fn take(self: &Arc<Self>, stream: TcpStream, address: SocketAddr) {
+        // Small answers must not wait for more to send; a socket that refuses the option still works.
+        let _ = stream.set_nodelay(true);
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        match place.zip(self.peers.admit(address.ip())) {
+            Some((place, admitted)) => {
+                let listening = Arc::clone(self);
+                self.connections.spawn(listening.answer(stream, address, place, admitted));
+            }
+            None => {
+                if let Ok(permit) = Arc::clone(&self.turned_away).try_acquire_owned() {
+                    tokio::spawn(turn_away(stream, permit));
+                }
+            }
+        }
+    }
+
+    /// One connection, from accept to close.
+    async fn answer(
+        self: Arc<Self>,
+        stream: TcpStream,
+        address: SocketAddr,
+        _place: OwnedSemaphorePermit,
+        admitted: Admitted,
+    ) {
+        let traffic = Arc::new(Traffic::default());
+        let io =
+            Guarded::new(stream, Arc::clone(&traffic), self.limits.header_timeout, self.limits.write_timeout);
+        let service = service_fn(|request| {
+            let in_flight = traffic.begin();
+            let answered = answer_one(self.router.clone(), request, address, Arc::clone(&admitted.peer));
+            answered.inspect(move |_| drop(in_flight))
+        });
+        let mut connection = std::pin::pin!(self.builder.serve_connection(TokioIo::new(io), service));
+        tokio::select! {
+            // A client that goes away or breaks the protocol is no news.
+            _ = connection.as_mut() => return,
+            () = self.shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        let silent = async {
+            pause(LAST_CALL).await;
+            if !traffic.is_idle() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            _ = connection => {}
+            () = silent => {}
+            () = self.cut.cancelled() => {}
+        }
+    }
+
+    async fn drain(&self) -> usize {
+        self.connections.close();
+        let all_done = within(self.limits.shutdown_timeout, self.connections.wait()).await;
+        let cut = if all_done.is_some() { 0 } else { self.connections.len() };
+        self.cut.cancel();
+        self.connections.wait().await;
+        cut
+    }
+}
+
+/// A panic costs one request, not its connection.
+async fn answer_one(
+    router: Router,
+    request: Request<Incoming>,
+    address: SocketAddr,
+    peer: Arc<Peer>,
+) -> Result<Response, Infallible> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(address));
+    request.extensions_mut().insert(peer);
+    match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
+        Ok(answer) => answer,
+        Err(_panic) => Ok(ApiError::internal().into_response()),
+    }
+}
+
+/// Says why, then reads what was sent for a moment, so that the client sees the answer and no reset.
+async fn turn_away(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
+    let farewell = async {
+        stream.write_all(TURNED_AWAY).await?;
+        stream.shutdown().await?;
+        let mut ignored = [0; 1024];
+        for _ in 0..64 {
+            if stream.read(&mut ignored).await? == 0 {
+                break;
+            }
+        }
+        Ok::<(), std::io::Error>(())
+    };
+    // Best effort: the client is one too many.
+    let _ = within(Duration::from_millis(500), farewell).await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "the deadline guards a socket")]
+async fn within<F: Future>(deadline: Duration, future: F) -> Option<F::Output> {
+    tokio::time::timeout(deadline, future).await.ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the pause guards a socket")]
+async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
