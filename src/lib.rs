@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod consent;
 pub mod contact;
+pub mod debugger;
 pub mod decision;
 pub mod delivery;
 pub mod event;
