@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod consent;
 pub mod contact;
+pub mod debugger;
 pub mod decision;
 pub mod deliver;
 pub mod delivery;

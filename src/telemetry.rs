@@ -44,7 +44,11 @@ impl LogConfig {
         match self.level.parse::<EnvFilter>() {
             Ok(_) => Vec::new(),
             Err(_) => {
-                vec![Problem::new("log.level", &self.level, "error, warn, info, debug, trace or a tracing filter")]
+                vec![Problem::new(
+                    "log.level",
+                    &self.level,
+                    "error, warn, info, debug, trace or a tracing filter",
+                )]
             }
         }
     }

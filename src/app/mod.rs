@@ -4,7 +4,7 @@
 //! the environment or parse arguments.
 
 mod recorder;
-mod retention;
+// mod retention;
 mod token;
 
 use std::future::Future;
@@ -134,8 +134,7 @@ impl App {
             event_limits: Limits { event_bytes_max: config.server.event_bytes_max },
         };
         let admin = admin_of(&config)?;
-        let debugger =
-            Debugger::new(shared, settings.subscribe(), Arc::clone(&clock), admin, live, metrics);
+        let debugger = Debugger::new(shared, settings.subscribe(), Arc::clone(&clock), admin, live, metrics);
         Ok(Self { config, store, crm, clock, handle: Handle { settings, ingest }, debugger, usage })
     }
 
@@ -201,12 +200,12 @@ impl App {
             owed,
             usage: self.usage.clone(),
         };
-        let retention =
-            retention::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
+        // let retention =
+        //    retention::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
         let (stopped, drain) = (stop.clone(), self.drain());
         parts.spawn(ended(processor.run(stop.clone())));
         parts.spawn(ended(async move { deliverer.run(stopped, drain).await }));
-        parts.spawn(ended(retention));
+        // parts.spawn(ended(retention));
     }
 }
 

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 
 const FILE: &str = "admin-token";
@@ -46,7 +48,7 @@ pub(super) fn made_at_first_start(folder: &Path) -> Result<SecretString, TokenEr
     }
     let mut random = [0_u8; RANDOM_BYTES];
     getrandom::fill(&mut random).map_err(|error| TokenError::Random(error.to_string()))?;
-    let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let token = URL_SAFE_NO_PAD.encode(random);
     let path = folder.join(FILE);
     let write = || {
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;

@@ -41,14 +41,14 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let level = if arguments.once { "warn" } else { "info" };
     start_logging(&LogConfig { level: level.to_owned(), ..LogConfig::default() })?;
-    let folder = DataFolder::fresh().map_err(Failure::Running)?;
-    let result = runtime()?.block_on(demo(arguments, &folder.0));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let folder = DataFolder::fresh(clock.as_ref()).map_err(Failure::Running)?;
+    let result = runtime()?.block_on(demo(arguments, &folder.0, clock));
     drop(folder);
     result
 }
 
-async fn demo(arguments: &Arguments, folder: &Path) -> Outcome {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+async fn demo(arguments: &Arguments, folder: &Path, clock: Arc<dyn Clock>) -> Outcome {
     let stop = CancellationToken::new();
     let port = arguments.port.unwrap_or(if arguments.once { 0 } else { 8080 });
     let public = bind(port).await?;
@@ -80,7 +80,9 @@ async fn demo(arguments: &Arguments, folder: &Path) -> Outcome {
 
 async fn bind(port: u16) -> Result<TcpListener, Failure> {
     let bound = TcpListener::bind(("127.0.0.1", port)).await;
-    bound.with_context(|| format!("can't listen on port {port}; --port chooses another")).map_err(Failure::running)
+    bound
+        .with_context(|| format!("can't listen on port {port}; --port chooses another"))
+        .map_err(Failure::running)
 }
 
 /// The configuration of the demo, read the way a user's is.
@@ -129,7 +131,11 @@ async fn show_example(public: SocketAddr, private: SocketAddr, clock: &dyn Clock
 }
 
 /// Waits until the example's delivery has ended; an end other than `delivered` is a failure.
-async fn delivered(client: &reqwest::Client, private: SocketAddr, clock: &dyn Clock) -> anyhow::Result<Value> {
+async fn delivered(
+    client: &reqwest::Client,
+    private: SocketAddr,
+    clock: &dyn Clock,
+) -> anyhow::Result<Value> {
     let deadline = clock.monotonic() + DELIVERED_WITHIN;
     while clock.monotonic() < deadline {
         let event = get(client, format!("http://{private}/api/events/demo-lead")).await?;
@@ -181,8 +187,8 @@ fn invitation(public: SocketAddr, private: SocketAddr, crm: SocketAddr) -> Strin
 struct DataFolder(std::path::PathBuf);
 
 impl DataFolder {
-    fn fresh() -> anyhow::Result<Self> {
-        let name = format!("freshsignal-demo-{}", uuid::Uuid::now_v7());
+    fn fresh(clock: &dyn Clock) -> anyhow::Result<Self> {
+        let name = format!("freshsignal-demo-{}-{}", std::process::id(), clock.wall().0);
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path).with_context(|| format!("can't make {}", path.display()))?;
         Ok(Self(path))

@@ -17,7 +17,8 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// Asks `/readyz` of the private listener on this machine.
 pub(super) fn run(file: Option<&Path>) -> Outcome {
     let config = load(file)?.config;
-    let address = config.admin.address().ok_or_else(|| Failure::Usage(anyhow!("admin.listen is no address")))?;
+    let address =
+        config.admin.address().ok_or_else(|| Failure::Usage(anyhow!("admin.listen is no address")))?;
     let status = runtime()?.block_on(async {
         #[expect(clippy::disallowed_methods, reason = "a real listener is asked, so a real deadline")]
         let asked = tokio::time::timeout(TIMEOUT, readiness(on_this_machine(address))).await;
@@ -40,7 +41,8 @@ fn on_this_machine(address: SocketAddr) -> SocketAddr {
 }
 
 async fn readiness(address: SocketAddr) -> anyhow::Result<u16> {
-    let mut stream = TcpStream::connect(address).await.with_context(|| format!("nobody listens on {address}"))?;
+    let mut stream =
+        TcpStream::connect(address).await.with_context(|| format!("nobody listens on {address}"))?;
     let request = format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut head = [0; 12];
@@ -57,7 +59,9 @@ pub(super) fn token(file: Option<&Path>) -> Outcome {
         None => stored_token(&config.store.path).map_err(Failure::running)?,
     };
     let token = token.ok_or_else(|| {
-        Failure::Running(anyhow!("no token was made yet: the service makes one at its first start off loopback"))
+        Failure::Running(anyhow!(
+            "no token was made yet: the service makes one at its first start off loopback"
+        ))
     })?;
     say(token.expose_secret())
 }

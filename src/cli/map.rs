@@ -13,7 +13,7 @@ use crate::event::Limits;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The configuration file; else FRESHSIGNAL_CONFIG names one
+    /// The configuration file; else `FRESHSIGNAL_CONFIG` names one
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// A file with a JSON event a line; - or nothing reads standard input
@@ -37,13 +37,13 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         }
     };
     let clock = SystemClock::default();
-    let mut dry_run = DryRun::default();
+    let mut dry_run = DryRun::new(limits);
     for line in BufReader::new(input).lines() {
         let line = line.context("the input is not text").map_err(Failure::running)?;
         if line.trim().is_empty() {
             continue;
         }
-        let decided = dry_run.event(&line, &settings, limits, clock.wall());
+        let decided = dry_run.event(&line, &settings, clock.wall());
         say(&serde_json::to_string(&decided).map_err(Failure::running)?)?;
     }
     Ok(())

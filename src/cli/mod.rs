@@ -46,7 +46,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct ConfigArgument {
-    /// The configuration file; else FRESHSIGNAL_CONFIG names one
+    /// The configuration file; else `FRESHSIGNAL_CONFIG` names one
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

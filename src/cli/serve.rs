@@ -65,7 +65,10 @@ fn reload(handle: &Handle, file: Option<&Path>) {
     match problems {
         None => tracing::info!("sources, consent and mapping were read again"),
         Some(problems) => {
-            tracing::error!(problems, "the configuration is kept: the new one is wrong, see `freshsignal check`");
+            tracing::error!(
+                problems,
+                "the configuration is kept: the new one is wrong, see `freshsignal check`"
+            );
         }
     }
 }

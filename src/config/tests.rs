@@ -37,7 +37,10 @@ fn the_reference_file_and_the_defaults_in_code_agree() {
     for lane in crate::delivery::Lane::BY_PRECEDENCE {
         assert_eq!(delivery.share_percent(lane), default.share_percent(lane));
     }
-    assert_eq!(DeliveryConfig { lane_share_percent: default.lane_share_percent.clone(), ..delivery }, default);
+    assert_eq!(
+        DeliveryConfig { lane_share_percent: default.lane_share_percent.clone(), ..delivery },
+        default
+    );
 }
 
 #[test]
@@ -66,7 +69,14 @@ fn the_environment_lies_over_the_file_and_the_file_over_the_defaults() {
 fn every_problem_is_named_at_once_with_its_key_and_value() {
     let text = "[server]\nbody_bytes_max = \"many\"\nlissen = \"x\"\n[freshsale]\nkey = 1\n[delivery]\nsend = \"some\"";
     let found = problems(text, &[("ALLOWANCE__PER_HOUR", "-3"), ("SOURCES__WEB__KEYS", "x")]);
-    for key in ["server.body_bytes_max", "server.lissen", "freshsale", "delivery.send", "allowance.per_hour", "sources.web.keys"] {
+    for key in [
+        "server.body_bytes_max",
+        "server.lissen",
+        "freshsale",
+        "delivery.send",
+        "allowance.per_hour",
+        "sources.web.keys",
+    ] {
         assert!(found.iter().any(|line| line.starts_with(key)), "{key} is not among {found:#?}");
     }
     assert_eq!(found.len(), 6, "{found:#?}");

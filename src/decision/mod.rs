@@ -5,6 +5,7 @@
 
 mod call;
 mod config;
+mod dry_run;
 mod judge;
 mod learn;
 mod outcome;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use call::{CallOrder, Settlement, claim, settle, simulate};
 pub use config::{ConsentConfig, MARKETING, MappingConfig};
+pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};
 pub use judge::Decided;
 pub use outcome::Outcome;
 pub use owe::rules;

@@ -171,10 +171,18 @@ impl SourceConfig {
         let mut problems = Vec::new();
         let key = |field: &str| format!("sources.{name}.{field}");
         if !is_name(name) {
-            problems.push(Problem::new(format!("sources.{name}"), name, "a name of 1 to 64 of a-z, 0-9, _ and -"));
+            problems.push(Problem::new(
+                format!("sources.{name}"),
+                name,
+                "a name of 1 to 64 of a-z, 0-9, _ and -",
+            ));
         }
         if !is_name(&self.people) {
-            problems.push(Problem::new(key("people"), &self.people, "a name of 1 to 64 of a-z, 0-9, _ and -"));
+            problems.push(Problem::new(
+                key("people"),
+                &self.people,
+                "a name of 1 to 64 of a-z, 0-9, _ and -",
+            ));
         }
         if self.keys().any(|key| !is_write_key(key.expose_secret())) {
             let expected = "up to 256 visible ASCII characters, none of them a colon";

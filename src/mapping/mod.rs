@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use convert::{Convert, Converted};
-pub use preset::{EventRule, FieldRule, MappingProblem, Preset, When};
+pub use preset::{ConvertedPath, EventRule, FieldRule, MappingProblem, Origin, Preset, When};
 
 use crate::event::{Lww, Stamp, Stamped};
 use crate::person::Facts;
@@ -89,8 +89,8 @@ fn oldest(constant: &Value) -> Stamped<Value> {
 }
 
 /// What was said at the paths of a rule, the newest first; of one event in the order of the rule.
-fn newest_first<'a>(facts: &'a Facts, rule: &'a FieldRule) -> Vec<(&'a str, &'a Stamped<Value>)> {
-    let said = |path: &'a String| Some((path.as_str(), facts.values.get(path)?));
+fn newest_first<'a>(facts: &'a Facts, rule: &'a FieldRule) -> Vec<(&'a Origin, &'a Stamped<Value>)> {
+    let said = |origin: &'a Origin| Some((origin, facts.values.get(origin.path())?));
     let mut found: Vec<_> = rule.from.iter().filter_map(said).collect();
     found.sort_by(|(_, a), (_, b)| b.stamp.cmp(&a.stamp));
     found
@@ -103,9 +103,10 @@ fn first_convertible<'a>(
     region: Option<Region>,
     left_out: &mut Vec<LeftOut>,
 ) -> Option<(&'a str, Stamped<Value>)> {
-    for (path, statement) in newest_first(facts, rule) {
+    for (origin, statement) in newest_first(facts, rule) {
+        let path = origin.path();
         let note = |why: String| LeftOut { attribute: attribute.to_owned(), path: path.to_owned(), why };
-        match convert_one(&statement.value, rule, region) {
+        match convert_one(&statement.value, rule, origin.convert(rule.convert), region) {
             Ok(converted) => {
                 if converted.cut {
                     left_out.push(note(format!("cut to {} characters", rule.max_chars)));
@@ -118,9 +119,14 @@ fn first_convertible<'a>(
     None
 }
 
-fn convert_one(value: &Value, rule: &FieldRule, region: Option<Region>) -> Result<Converted, String> {
+fn convert_one(
+    value: &Value,
+    rule: &FieldRule,
+    convert: Convert,
+    region: Option<Region>,
+) -> Result<Converted, String> {
     if rule.values.is_empty() {
-        return rule.convert.apply(value, region, rule.max_chars);
+        return convert.apply(value, region, rule.max_chars);
     }
     let Value::String(word) = Convert::Lower.apply(value, region, usize::MAX)?.value else {
         return Err("it is not text".to_owned());

@@ -63,13 +63,52 @@ fn yes() -> bool {
     true
 }
 
+/// A path that an attribute is read from, with a conversion of its own where it needs one: a full name is split, a
+/// first name is not.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "a path, or { path = \"…\", convert = \"…\" }")]
+pub enum Origin {
+    /// Just the path.
+    Path(String),
+    /// A path and how what stands there is converted.
+    Converted(ConvertedPath),
+}
+
+/// A path with a conversion of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConvertedPath {
+    path: String,
+    convert: Convert,
+}
+
+impl Origin {
+    /// The dotted path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Path(path) => path,
+            Self::Converted(converted) => &converted.path,
+        }
+    }
+
+    /// The conversion of its own, else that of the rule.
+    #[must_use]
+    pub fn convert(&self, rule: Convert) -> Convert {
+        match self {
+            Self::Path(_) => rule,
+            Self::Converted(converted) => converted.convert,
+        }
+    }
+}
+
 /// Where an attribute comes from.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FieldRule {
     /// Paths in an event.
     #[serde(default)]
-    pub from: Vec<String>,
+    pub from: Vec<Origin>,
     /// A fixed value in place of `from`.
     #[serde(default, rename = "const")]
     pub constant: Option<Value>,
@@ -134,9 +173,9 @@ impl Preset {
         let events = file.events.into_iter().map(|(name, rule)| (fold_name(&name), rule)).collect();
         // The email is kept as a claim, not as a value.
         let valued = file.fields.iter().filter(|(name, _)| *name != EMAILS);
-        let paths: BTreeSet<String> = valued.flat_map(|(_, rule)| rule.from.clone()).collect();
+        let paths: BTreeSet<String> = valued.flat_map(|(_, rule)| paths_of(rule)).collect();
         let (trait_paths, event_paths) = paths.into_iter().partition(|path| path.starts_with("traits."));
-        let email_paths = file.fields.get(EMAILS).map(|rule| rule.from.clone()).unwrap_or_default();
+        let email_paths = file.fields.get(EMAILS).map(|rule| paths_of(rule).collect()).unwrap_or_default();
         Ok(Self { events, fields: file.fields, email_paths, trait_paths, event_paths })
     }
 
@@ -173,6 +212,10 @@ struct UserFile {
     _fields: BTreeMap<String, FieldRule>,
 }
 
+fn paths_of(rule: &FieldRule) -> impl Iterator<Item = String> + '_ {
+    rule.from.iter().map(|origin| origin.path().to_owned())
+}
+
 fn merge(into: &mut toml::Table, from: toml::Table) {
     for (key, value) in from {
         match (into.get_mut(&key), value) {
@@ -207,14 +250,14 @@ fn field_problems(name: &str, rule: &FieldRule) -> Vec<MappingProblem> {
             "is derived from consent; its values are set by consent.subscribed and consent.unsubscribed",
         ));
     }
-    let rooted = |path: &String| {
+    let astray = |path: &&str| {
         let inside = path.split_once('.').is_some_and(|(root, rest)| {
             matches!(root, "traits" | "properties" | "context")
                 && rest.split('.').all(|part| !part.is_empty())
         });
         !inside
     };
-    if let Some(path) = rule.from.iter().find(|path| rooted(path)) {
+    if let Some(path) = rule.from.iter().map(Origin::path).find(astray) {
         problems
             .push(wrong(".from", &format!("\"{path}\" must begin with traits., properties. or context.")));
     }

@@ -74,6 +74,12 @@ fn one_word_is_a_first_name_and_a_comma_turns_a_name_round() {
 }
 
 #[test]
+fn a_first_name_of_two_words_and_a_last_name_of_one_stay_as_they_are() {
+    let said = [(1, "traits.first_name", json!("Mary Jane")), (1, "traits.last_name", json!("Lee"))];
+    assert_eq!(json!(mapped(&said)), json!({"first_name": "Mary Jane", "last_name": "Lee"}));
+}
+
+#[test]
 fn long_text_is_cut_and_said_so() {
     let long = with_preset("", &[(1, "traits.city", json!("x".repeat(300)))]);
     assert_eq!(long.always.get("city").unwrap().value.as_str().unwrap().len(), 255);

@@ -7,15 +7,20 @@ use serde::{Deserialize, Serialize};
 
 /// The `[store]` section of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Which engine.
     pub kind: Engine,
     /// The data folder.
     pub path: PathBuf,
     /// The data folder may be on a network file system. Locks and syncs of many of them can't be relied on.
-    #[serde(default)]
     pub network_file_system: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { kind: Engine::Sqlite, path: PathBuf::from("data"), network_file_system: false }
+    }
 }
 
 /// The engines.
@@ -77,11 +82,7 @@ mod tests {
         let config: Config = toml::from_str("kind = \"sqlite\"\npath = \"data\"").unwrap();
         assert_eq!(
             config,
-            Config {
-                kind: Engine::Sqlite,
-                path: PathBuf::from("data"),
-                network_file_system: false
-            }
+            Config { kind: Engine::Sqlite, path: PathBuf::from("data"), network_file_system: false }
         );
         assert!(toml::from_str::<Config>("kind = \"sqlite\"\npath = \"data\"\nsize = 3").is_err());
         assert!(toml::from_str::<Config>("kind = \"mysql\"\npath = \"data\"").is_err());

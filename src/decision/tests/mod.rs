@@ -1,6 +1,7 @@
 //! Tests of the decision room.
 
 mod calls;
+mod dry_run;
 mod orders;
 mod outcomes;
 

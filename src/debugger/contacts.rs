@@ -1,0 +1,186 @@
+//! One contact: what is wanted, what Freshsales last accepted, what is owed between, and why it waits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Debugger;
+use super::answer::{failed, nothing, rfc3339, rfc3339_or_null};
+use super::deliveries::{DeliveryView, Detail};
+use super::query::{Params, invalid};
+use super::why::{Circumstances, why};
+use crate::clock::UnixMicros;
+use crate::contact::{Attributes, Call, InFlight, Owed, Refused, Standing, owed, upsert_body};
+use crate::decision::{Considered, Settings, World, consider, rules};
+use crate::delivery::{DeliveryId, Usage};
+use crate::event::Email;
+use crate::http::ApiError;
+use crate::mapping::{LeftOut, MappedField};
+use crate::store::{Keys, SharedStore, StoreError};
+
+/// A contact as it is shown.
+#[derive(Serialize)]
+pub(super) struct ContactView {
+    email: Email,
+    members: BTreeSet<String>,
+    wanted: Attributes,
+    accepted: Option<Attributes>,
+    owed: Option<OwedView>,
+    why: String,
+    contact_id: Option<u64>,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    accepted_at: Option<UnixMicros>,
+    in_flight: Option<InFlightView>,
+    open_delivery: Option<DeliveryView>,
+    refused: Option<RefusedView>,
+    left_out: Vec<LeftOut>,
+    fields: BTreeMap<String, String>,
+    consent: Option<String>,
+    gate: GateView,
+}
+
+#[derive(Serialize)]
+struct OwedView {
+    whole: bool,
+    withdrawal: bool,
+    payload: Value,
+}
+
+#[derive(Serialize)]
+struct InFlightView {
+    delivery_id: DeliveryId,
+    attempt: u32,
+    whole: bool,
+    sent: Attributes,
+}
+
+#[derive(Serialize)]
+struct RefusedView {
+    attribute: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    at: UnixMicros,
+    wanted: Attributes,
+}
+
+#[derive(Serialize)]
+struct GateView {
+    open: bool,
+    reason: Option<String>,
+}
+
+/// `GET /api/contacts/{email}`
+pub(super) async fn one(
+    State(app): State<Debugger>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Json<ContactView>, ApiError> {
+    let email = path.ok().and_then(|Path(text)| Email::parse(&text).ok());
+    let email = email.ok_or_else(|| invalid("email", "an email address"))?;
+    Params::read(&uri, &[])?;
+    let settings = app.settings();
+    let world = load(&app.store, &email, &settings).await.map_err(failed)?;
+    let view = ContactView::of(email, &world, &settings, app.usage(), app.now());
+    view.map(Json).ok_or_else(|| nothing("nothing is known of this contact"))
+}
+
+/// Everything the state of one contact depends on. The two look-ups are moments apart, so a contact that is
+/// changing right now may show a delivery of a moment later.
+async fn load(store: &SharedStore, email: &Email, settings: &Settings) -> Result<World, StoreError> {
+    let contacts = BTreeSet::from([email.clone()]);
+    let destination = Some(settings.account.clone());
+    let loaded = store.load(Keys { contacts, destination, ..Keys::default() }).await?;
+    let mut world = World::default();
+    let mut keys = Keys::default();
+    for (email, contact) in loaded.contacts {
+        let contact_now = &contact.document;
+        keys.people.extend(contact_now.members.iter().filter_map(|member| member.parse().ok()));
+        keys.deliveries.extend(contact_now.with(&settings.account).open);
+        world.contacts.load(email, contact.revision, contact.document);
+    }
+    if let Some(destination) = loaded.destination {
+        world.destination.document = destination.document;
+    }
+    if keys.is_empty() {
+        return Ok(world);
+    }
+    let loaded = store.load(keys).await?;
+    for (key, person) in loaded.people {
+        world.people.load(key, person.revision, person.document);
+    }
+    for delivery in loaded.deliveries.into_values() {
+        world.deliveries.load(delivery.revision, delivery.document);
+    }
+    Ok(world)
+}
+
+impl ContactView {
+    fn of(email: Email, world: &World, settings: &Settings, usage: Usage, now: UnixMicros) -> Option<Self> {
+        let contact = world.contacts.get(&email)?;
+        let standing = contact.with(&settings.account);
+        let Considered { wish, fields, left_out, consent, .. } = consider(&email, world, settings);
+        let owed = owed(&wish, &standing, &rules(settings));
+        let open = standing.open.as_ref().and_then(|id| world.deliveries.get(id));
+        let destination = &world.destination.document;
+        let why = why(&owed, Circumstances { standing: &standing, open, destination, usage, now });
+        let mut wanted = wish.attributes;
+        if !standing.known() {
+            wanted.extend(wish.on_create);
+        }
+        let Standing { contact_id, accepted, accepted_at, in_flight, refused, .. } = standing.clone();
+        Some(Self {
+            members: contact.members.clone(),
+            wanted,
+            accepted,
+            owed: OwedView::of(owed, &email),
+            email,
+            why,
+            contact_id,
+            accepted_at,
+            in_flight: in_flight.map(InFlightView::from),
+            open_delivery: open.map(|delivery| DeliveryView::of(delivery.clone(), Detail::Summary)),
+            refused: refused.map(RefusedView::from),
+            left_out,
+            fields: paths(fields),
+            consent,
+            gate: GateView { open: wish.gate_shut.is_none(), reason: wish.gate_shut },
+        })
+    }
+}
+
+/// The path each attribute was read from; several where several persons share the contact.
+fn paths(fields: Vec<MappedField>) -> BTreeMap<String, String> {
+    let mut by_attribute: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for MappedField { attribute, path, .. } in fields {
+        by_attribute.entry(attribute).or_default().insert(path);
+    }
+    let joined = |paths: BTreeSet<String>| paths.into_iter().collect::<Vec<_>>().join(", ");
+    by_attribute.into_iter().map(|(attribute, paths)| (attribute, joined(paths))).collect()
+}
+
+impl OwedView {
+    fn of(owed: Owed, email: &Email) -> Option<Self> {
+        match owed {
+            Owed::Nothing(_) => None,
+            Owed::Call(Call { attributes, whole, withdrawal }) => {
+                Some(Self { whole, withdrawal, payload: upsert_body(email, &attributes) })
+            }
+        }
+    }
+}
+
+impl From<InFlight> for InFlightView {
+    fn from(call: InFlight) -> Self {
+        Self { delivery_id: call.delivery, attempt: call.attempt, whole: call.whole, sent: call.sent }
+    }
+}
+
+impl From<Refused> for RefusedView {
+    fn from(refused: Refused) -> Self {
+        Self { attribute: refused.attribute, at: refused.at, wanted: refused.wanted }
+    }
+}

@@ -1,0 +1,121 @@
+//! Events: the list, newest first, and one event from receipt to answer.
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::Debugger;
+use super::answer::{failed, nothing, rfc3339};
+use super::deliveries::{DeliveryView, Detail};
+use super::query::{Cursor, Params, invalid, one_more, page};
+use crate::clock::UnixMicros;
+use crate::decision::Outcome;
+use crate::delivery::DeliveryId;
+use crate::event::{Email, Kind, Position, SourceName};
+use crate::http::ApiError;
+use crate::person::PersonKey;
+use crate::store::EventQuery;
+use crate::trail::EventTrail;
+
+/// An event in a list.
+#[derive(Serialize)]
+pub(super) struct EventView {
+    message_id: String,
+    source: SourceName,
+    r#type: Kind,
+    event: String,
+    #[serde(serialize_with = "rfc3339")]
+    received_at: UnixMicros,
+    #[serde(serialize_with = "rfc3339")]
+    timestamp: UnixMicros,
+    person: Option<String>,
+    email: Option<Email>,
+    outcome: Outcome,
+    reason: String,
+    notes: Vec<String>,
+    delivery_id: Option<DeliveryId>,
+    duplicates: u64,
+}
+
+impl From<EventTrail> for EventView {
+    fn from(trail: EventTrail) -> Self {
+        Self {
+            message_id: trail.message_id,
+            source: trail.source,
+            r#type: trail.kind,
+            event: trail.event,
+            received_at: trail.received_at,
+            timestamp: trail.at,
+            person: trail.person,
+            email: trail.email,
+            outcome: trail.outcome,
+            reason: trail.reason,
+            notes: trail.notes,
+            delivery_id: trail.delivery_id,
+            duplicates: trail.duplicates,
+        }
+    }
+}
+
+/// A page of events.
+#[derive(Serialize)]
+pub(super) struct EventPage {
+    events: Vec<EventView>,
+    next: Option<String>,
+}
+
+/// One event with what it said itself and the delivery it opened or joined.
+#[derive(Serialize)]
+pub(super) struct OneEvent {
+    #[serde(flatten)]
+    event: EventView,
+    /// As it was sent; null once the journal has dropped it.
+    raw: Option<Box<RawValue>>,
+    delivery: Option<DeliveryView>,
+}
+
+const FILTERS: &[&str] = &["limit", "before", "email", "person", "event", "outcome", "source"];
+const PERSON: &str = "user:ID, email:ADDRESS or anonymous:ID, with SPACE/ before it outside the default";
+const OUTCOME: &str = "one of duplicate, erased, not_mapped, person_updated, invalid_email, hashed_email, no_email, \
+                       consent_denied, queued, absorbed, unchanged";
+
+/// `GET /api/events`
+pub(super) async fn list(State(app): State<Debugger>, uri: Uri) -> Result<Json<EventPage>, ApiError> {
+    let params = Params::read(&uri, FILTERS)?;
+    let limit = params.limit()?;
+    let query = EventQuery {
+        limit: one_more(limit),
+        before: params.before(Cursor::Events)?.map(Position),
+        email: params.email()?,
+        person: params.get("person", PERSON, |text| Some(text.parse::<PersonKey>().ok()?.to_string()))?,
+        event: params.text("event"),
+        outcome: params.get("outcome", OUTCOME, Outcome::parse)?,
+        source: params.text("source").map(SourceName),
+    };
+    let rows = app.store.events(query).await.map_err(failed)?;
+    let (rows, next) = page(rows, limit, Cursor::Events, |trail| trail.position.0);
+    Ok(Json(EventPage { events: rows.into_iter().map(EventView::from).collect(), next }))
+}
+
+/// `GET /api/events/{message_id}`
+pub(super) async fn one(
+    State(app): State<Debugger>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Json<OneEvent>, ApiError> {
+    let Path(message_id) = path.map_err(|_| invalid("message_id", "the id of a message"))?;
+    let source = Params::read(&uri, &["source"])?.text("source").map(SourceName);
+    let trail = app.store.event(message_id, source).await.map_err(failed)?;
+    let trail = trail.ok_or_else(|| nothing("no event of this message id is kept, or not processed yet"))?;
+    let record = app.store.record(trail.position).await.map_err(failed)?;
+    let raw = record.and_then(|record| RawValue::from_string(record.event.raw).ok());
+    let delivery = match trail.delivery_id.clone() {
+        Some(id) => app.store.delivery(id).await.map_err(failed)?,
+        None => None,
+    };
+    let delivery = delivery.map(|delivery| DeliveryView::of(delivery, Detail::Summary));
+    Ok(Json(OneEvent { event: EventView::from(trail), raw, delivery }))
+}

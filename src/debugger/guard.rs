@@ -1,0 +1,137 @@
+//! The guard before every route of the private listener: the token, the host it was called by, the page that called.
+//!
+//! Answers with no CORS header at all, so no page of another origin can read anything. Must not say why a token is wrong.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+use crate::http::ApiError;
+
+/// Who may use the private listener.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// The token; without one only a listener on loopback is open, any other refuses everybody.
+    pub token: Option<SecretString>,
+    /// Host names accepted beside `localhost` and IP literals.
+    pub allowed_hosts: Vec<String>,
+    /// Whether the listener is on loopback.
+    pub loopback: bool,
+}
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Everybody: it shows no data.
+    Anybody,
+    /// Who has the token.
+    Token,
+}
+
+/// The guard of one route.
+#[derive(Clone)]
+pub(super) struct Guard {
+    pub admin: Arc<Admin>,
+    pub access: Access,
+}
+
+/// Why a request is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Denied {
+    Host,
+    Origin,
+    Token,
+}
+
+/// Turns away who may not use a route; marks every answer as not to be kept.
+pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let mut response = match guard.admin.admit(request.headers(), guard.access) {
+        Ok(()) => next.run(request).await,
+        Err(denied) => denied.into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+impl Admin {
+    fn admit(&self, headers: &HeaderMap, access: Access) -> Result<(), Denied> {
+        // A page whose name was pointed at this machine (DNS rebinding) shows itself by the name.
+        let host = only(headers, &header::HOST).filter(|host| self.allows_host(host)).ok_or(Denied::Host)?;
+        if headers.contains_key(header::ORIGIN) {
+            let origin = only(headers, &header::ORIGIN).and_then(|origin| origin.split_once("://"));
+            origin.filter(|(_, authority)| authority.eq_ignore_ascii_case(host)).ok_or(Denied::Origin)?;
+        }
+        match access {
+            Access::Anybody => Ok(()),
+            Access::Token if self.allows_bearer(headers) => Ok(()),
+            Access::Token => Err(Denied::Token),
+        }
+    }
+
+    fn allows_host(&self, host: &str) -> bool {
+        let Some(name) = host_name(host) else { return false };
+        let literal = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+        let same =
+            |allowed: &String| allowed.eq_ignore_ascii_case(name) || allowed.eq_ignore_ascii_case(host);
+        literal || name.eq_ignore_ascii_case("localhost") || self.allowed_hosts.iter().any(same)
+    }
+
+    fn allows_bearer(&self, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.token else { return self.loopback };
+        let bearer = only(headers, &header::AUTHORIZATION).and_then(|value| value.split_once(' '));
+        bearer.is_some_and(|(scheme, given)| {
+            let same = given.trim().as_bytes().ct_eq(token.expose_secret().as_bytes());
+            scheme.eq_ignore_ascii_case("bearer") && same.into()
+        })
+    }
+}
+
+/// The value of a header that stands there once.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(first)
+}
+
+/// `Host` without its port; brackets of an IPv6 address stay.
+fn host_name(host: &str) -> Option<&str> {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, port),
+        Some(_) | None => (host, ""),
+    };
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+    (is_port && !name.is_empty()).then_some(name)
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Host => ApiError::new(
+                StatusCode::FORBIDDEN,
+                "host_not_allowed",
+                "the private listener answers to localhost, IP addresses and the names of `admin.allowed_hosts`",
+            )
+            .into_response(),
+            Self::Origin => ApiError::new(
+                StatusCode::FORBIDDEN,
+                "origin_not_allowed",
+                "the private listener answers no page of another origin",
+            )
+            .into_response(),
+            Self::Token => {
+                let message = "this needs the admin token: `Authorization: Bearer TOKEN`";
+                let error = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
+                let bearer = HeaderValue::from_static("Bearer");
+                ([(header::WWW_AUTHENTICATE, bearer)], error).into_response()
+            }
+        }
+    }
+}

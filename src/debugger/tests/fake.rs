@@ -1,0 +1,148 @@
+//! A store in memory with just the look-ups that the debugger makes.
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::Mutex;
+
+use super::*;
+use crate::delivery::{Account, Delivery};
+use crate::event::Position;
+use crate::store::{
+    Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keys, NewRecord, Plan,
+    Record, Slot, Store, StoreError, Totals, Turn, Versioned,
+};
+use crate::trail::EventTrail;
+
+/// What the store holds.
+#[derive(Default)]
+pub struct Held {
+    pub trails: Vec<EventTrail>,
+    pub records: Vec<Record>,
+    /// In the order in which they were stored: the first has sequence 1.
+    pub deliveries: Vec<Delivery>,
+    pub world: World,
+    pub totals: Totals,
+    pub refusing: Option<String>,
+    /// What every look-up answers in place of what is held.
+    pub error: Option<StoreError>,
+    pub event_queries: Vec<EventQuery>,
+    pub delivery_queries: Vec<DeliveryQuery>,
+}
+
+/// A store that answers look-ups from memory.
+#[derive(Default)]
+pub struct FakeStore(pub Mutex<Held>);
+
+impl FakeStore {
+    fn answer<T: Send + 'static>(&self, look: impl FnOnce(&mut Held) -> T) -> Answer<T> {
+        let mut held = self.0.lock().unwrap();
+        let answer = match held.error.clone() {
+            Some(error) => Err(error),
+            None => Ok(look(&mut held)),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+fn shut<T: Send + 'static>() -> Answer<T> {
+    Box::pin(std::future::ready(Err(StoreError::Shut)))
+}
+
+fn known<K: Clone + Ord, V: Clone>(
+    keys: &BTreeSet<K>,
+    get: impl Fn(&K) -> Option<V>,
+) -> std::collections::BTreeMap<K, Versioned<V>> {
+    let versioned = |key: &K| Some((key.clone(), Versioned { revision: 1, document: get(key)? }));
+    keys.iter().filter_map(versioned).collect()
+}
+
+impl Store for FakeStore {
+    fn append(&self, _: Vec<NewRecord>) -> Answer<Position> {
+        shut()
+    }
+
+    fn journal_end(&self) -> JournalEnd {
+        watch::Sender::new(Position(0)).subscribe()
+    }
+
+    fn read(&self, _: Position, _: usize, _: usize) -> Answer<Vec<Record>> {
+        shut()
+    }
+
+    fn processed(&self) -> Answer<Position> {
+        shut()
+    }
+
+    fn turn(&self) -> Pin<Box<dyn Future<Output = Turn> + Send>> {
+        Box::pin(async { Arc::new(tokio::sync::Mutex::new(())).lock_owned().await })
+    }
+
+    fn load(&self, keys: Keys) -> Answer<Documents> {
+        self.answer(|held| Documents {
+            people: known(&keys.people, |key| held.world.people.get(key).cloned()),
+            contacts: known(&keys.contacts, |key| held.world.contacts.get(key).cloned()),
+            deliveries: known(&keys.deliveries, |key| held.world.deliveries.get(key).cloned()),
+            destination: keys
+                .destination
+                .map(|_| Versioned { revision: 1, document: held.world.destination.document.clone() }),
+            ..Documents::default()
+        })
+    }
+
+    fn apply(&self, _: Plan) -> Answer<()> {
+        shut()
+    }
+
+    fn due(&self, _: Account, _: UnixMicros, _: usize) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
+        shut()
+    }
+
+    fn slots(&self, _: Account, _: UnixMicros) -> Answer<(Vec<Slot>, u64)> {
+        shut()
+    }
+
+    fn events(&self, query: EventQuery) -> Answer<Vec<EventTrail>> {
+        self.answer(|held| {
+            held.event_queries.push(query.clone());
+            let before = |trail: &&EventTrail| query.before.is_none_or(|before| trail.position < before);
+            let newest_first = held.trails.iter().rev().filter(before);
+            newest_first.take(query.limit.rows()).cloned().collect()
+        })
+    }
+
+    fn event(&self, message_id: String, source: Option<SourceName>) -> Answer<Option<EventTrail>> {
+        self.answer(|held| {
+            let of_source = |trail: &EventTrail| source.as_ref().is_none_or(|name| trail.source == *name);
+            held.trails.iter().find(|trail| trail.message_id == message_id && of_source(trail)).cloned()
+        })
+    }
+
+    fn record(&self, position: Position) -> Answer<Option<Record>> {
+        self.answer(|held| held.records.iter().find(|record| record.position == position).cloned())
+    }
+
+    fn deliveries(&self, query: DeliveryQuery) -> Answer<Vec<DeliverySummary>> {
+        self.answer(|held| {
+            held.delivery_queries.push(query.clone());
+            let all = (1..).zip(held.deliveries.iter().cloned());
+            let rows = all.map(|(sequence, delivery)| DeliverySummary { sequence, delivery });
+            let mut rows: Vec<_> =
+                rows.filter(|row| query.before.is_none_or(|before| row.sequence < before)).collect();
+            rows.reverse();
+            rows.truncate(query.limit.rows());
+            rows
+        })
+    }
+
+    fn delivery(&self, id: DeliveryId) -> Answer<Option<Delivery>> {
+        self.answer(|held| held.deliveries.iter().find(|delivery| delivery.id == id).cloned())
+    }
+
+    fn totals(&self, _: Account) -> Answer<Totals> {
+        self.answer(|held| held.totals.clone())
+    }
+
+    fn refusing(&self) -> Option<String> {
+        self.0.lock().unwrap().refusing.clone()
+    }
+}

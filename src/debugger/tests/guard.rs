@@ -1,0 +1,212 @@
+//! Who is turned away. The table of routes is walked, so a route that is added is tested.
+
+use super::*;
+
+fn method(route: &Route) -> &'static str {
+    if route.method == POST { "POST" } else { "GET" }
+}
+
+/// A path that the route matches.
+fn path(route: &Route) -> String {
+    route.path.replace("{message_id}", "m1").replace("{id}", "d1-0").replace("{email}", "a%40b.co")
+}
+
+fn ask(route: &Route) -> axum::http::request::Builder {
+    Request::builder().method(method(route)).uri(path(route))
+}
+
+async fn answer(lab: &Lab, builder: axum::http::request::Builder) -> Reply {
+    lab.send(builder.body(Body::empty()).unwrap()).await
+}
+
+#[test]
+fn only_the_health_routes_are_open() {
+    let open = ROUTES.iter().filter(|route| route.access == Access::Anybody).map(|route| route.path);
+    assert_eq!(open.collect::<Vec<_>>(), ["/healthz", "/readyz"]);
+}
+
+#[test]
+fn routes_of_later_work_do_not_exist_yet() {
+    let paths: Vec<_> = ROUTES.iter().map(|route| (method(route), route.path)).collect();
+    assert_eq!(
+        paths,
+        [
+            ("GET", "/api/events"),
+            ("GET", "/api/events/{message_id}"),
+            ("GET", "/api/deliveries"),
+            ("GET", "/api/deliveries/{id}"),
+            ("GET", "/api/contacts/{email}"),
+            ("GET", "/api/status"),
+            ("POST", "/api/map"),
+            ("GET", "/metrics"),
+            ("GET", "/healthz"),
+            ("GET", "/readyz"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn every_route_refuses_without_the_token_or_with_another() {
+    let lab = Lab::with_token();
+    let wrong = TOKEN.replace('f', "e");
+    let headers = [
+        None,
+        Some(String::new()),
+        Some("Bearer".into()),
+        Some("Bearer ".into()),
+        Some(format!("Bearer {wrong}")),
+        Some(format!("Bearer {}", &TOKEN[..31])),
+        Some(format!("Bearer {TOKEN}0")),
+        Some(format!("Basic {TOKEN}")),
+        Some(TOKEN.to_owned()),
+    ];
+    for route in ROUTES {
+        for header in &headers {
+            let mut builder = ask(route).header("host", "localhost");
+            if let Some(value) = header {
+                builder = builder.header("authorization", value);
+            }
+            let reply = answer(&lab, builder).await;
+            if route.access == Access::Anybody {
+                assert_eq!((reply.status.as_u16(), reply.text.as_str()), (200, r#"{"status":"ok"}"#));
+                continue;
+            }
+            assert_eq!(reply.refusal(), (401, "unauthorized".into(), Value::Null), "{}", route.path);
+            assert_eq!(reply.headers["www-authenticate"], "Bearer");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_token_opens_every_route_and_a_query_never_does() {
+    let lab = Lab::with_token();
+    for route in ROUTES {
+        let bearer = format!("bearer {TOKEN}");
+        let reply =
+            answer(&lab, ask(route).header("host", "localhost").header("authorization", bearer)).await;
+        assert!(![401, 403].contains(&reply.status.as_u16()), "{}", route.path);
+        if route.access == Access::Token {
+            let uri = format!("{}?token={TOKEN}&access_token={TOKEN}", path(route));
+            let builder = Request::builder().method(method(route)).uri(uri).header("host", "localhost");
+            assert_eq!(answer(&lab, builder).await.status, 401, "{}", route.path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_loopback_is_open_and_anything_else_is_shut() {
+    let mut lab = Lab::new();
+    for route in ROUTES {
+        let reply = answer(&lab, ask(route).header("host", "localhost")).await;
+        assert!(![401, 403].contains(&reply.status.as_u16()), "{}", route.path);
+    }
+    lab.admin.loopback = false;
+    for route in ROUTES.iter().filter(|route| route.access == Access::Token) {
+        assert_eq!(answer(&lab, ask(route).header("host", "localhost")).await.status, 401, "{}", route.path);
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_nobodys_business_without_the_token() {
+    let lab = Lab::with_token();
+    for (method, path) in
+        [("GET", "/api/people"), ("DELETE", "/api/events"), ("GET", "/"), ("PUT", "/metrics")]
+    {
+        assert_eq!(answer(&lab, request(method, path)).await.status, 401, "{path}");
+    }
+    let open = Lab::new();
+    let missing = answer(&open, request("GET", "/api/people")).await;
+    assert_eq!(missing.refusal(), (404, "not_found".into(), Value::Null));
+    let method = answer(&open, request("DELETE", "/api/events")).await;
+    assert_eq!(method.refusal(), (405, "method_not_allowed".into(), Value::Null));
+}
+
+#[tokio::test]
+async fn every_route_refuses_a_foreign_host() {
+    let mut lab = Lab::new();
+    lab.admin.allowed_hosts = vec!["signal.internal".into(), "proxy.internal:8443".into()];
+    let good = [
+        "localhost",
+        "LOCALHOST:8081",
+        "127.0.0.1",
+        "127.0.0.1:8081",
+        "[::1]",
+        "[::1]:8081",
+        "10.1.2.3:80",
+        "signal.internal",
+        "Signal.Internal:9000",
+        "proxy.internal:8443",
+    ];
+    let bad = [
+        "evil.example",
+        "evil.example:8081",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "",
+        ":8081",
+        "localhost:8081:1",
+        "localhost@evil.example",
+        "proxy.internal:1",
+        "localhost:x",
+    ];
+    for route in ROUTES {
+        for host in good {
+            let reply = answer(&lab, ask(route).header("host", host)).await;
+            assert_ne!(reply.status, 403, "{} {host}", route.path);
+        }
+        for host in bad {
+            let reply = answer(&lab, ask(route).header("host", host)).await;
+            assert_eq!(
+                reply.refusal(),
+                (403, "host_not_allowed".into(), Value::Null),
+                "{} {host}",
+                route.path
+            );
+        }
+        assert_eq!(answer(&lab, ask(route)).await.status, 403);
+        let two = ask(route).header("host", "localhost").header("host", "evil.example");
+        assert_eq!(answer(&lab, two).await.status, 403);
+    }
+}
+
+#[tokio::test]
+async fn every_route_refuses_a_page_of_another_origin_and_shows_no_cors_header() {
+    let lab = Lab::new();
+    for route in ROUTES {
+        for (origin, allowed) in [
+            ("http://localhost:8081", true),
+            ("https://LOCALHOST:8081", true),
+            ("http://localhost", false),
+            ("http://localhost:8082", false),
+            ("https://evil.example", false),
+            ("localhost:8081", false),
+            ("null", false),
+            ("", false),
+        ] {
+            let builder = ask(route).header("host", "localhost:8081").header("origin", origin);
+            let reply = answer(&lab, builder).await;
+            assert_eq!(reply.status != 403, allowed, "{} {origin}", route.path);
+            if !allowed {
+                assert_eq!(reply.refusal(), (403, "origin_not_allowed".into(), Value::Null));
+            }
+            let cors = reply.headers.keys().filter(|name| name.as_str().starts_with("access-control"));
+            assert_eq!(cors.count(), 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_not_to_be_kept_and_not_to_be_guessed_at() {
+    for lab in [Lab::new(), Lab::with_token()] {
+        for route in ROUTES {
+            let reply = answer(&lab, ask(route).header("host", "localhost")).await;
+            assert_eq!(reply.headers["cache-control"], "no-store", "{}", route.path);
+            assert_eq!(reply.headers["x-content-type-options"], "nosniff", "{}", route.path);
+        }
+    }
+}
+
+#[test]
+fn the_token_is_not_in_the_debug_print() {
+    assert!(!format!("{:?}", Lab::with_token().admin).contains(TOKEN));
+}

@@ -1,0 +1,121 @@
+//! Status, health and metrics.
+
+use super::*;
+use crate::decision::Outcome;
+use crate::delivery::{Destination, DestinationState, Lane, State};
+use crate::store::{OwedInLane, Totals};
+
+fn totals() -> Totals {
+    Totals {
+        accepted: 110,
+        processed: 100,
+        outcomes: [(Outcome::Queued, 30), (Outcome::Absorbed, 70)].into(),
+        queued: 30,
+        ended: [(State::Delivered, 20), (State::Dead, 3)].into(),
+        open: [(State::Waiting, 6), (State::Retrying, 1)].into(),
+        owed: [
+            (Lane::Conversion, OwedInLane { count: 5, oldest: Some(seconds_earlier(90)) }),
+            (Lane::Refresh, OwedInLane { count: 2, oldest: Some(seconds_earlier(30)) }),
+        ]
+        .into(),
+        destination: Destination::default(),
+    }
+}
+
+fn with(totals: Totals) -> Lab {
+    Lab::new().holding(|held| held.totals = totals)
+}
+
+#[tokio::test]
+async fn the_status_is_one_snapshot_with_every_lane() {
+    assert_eq!(
+        with(totals()).json("/api/status").await,
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "account": "acme.myfreshworks.com",
+            "mode": "live",
+            "destination": {"state": "running", "reason": null, "until": null},
+            "owed": {
+                "withdrawal": 0, "new_contact": 0, "conversion": 5, "login": 0, "refresh": 2, "backfill": 0,
+            },
+            "oldest_owed_seconds": 90,
+            "drain_seconds": 1,
+            "allowance": {"hour": {"limit": 900, "used": 100}, "minute": {"limit": 90, "used": 10}},
+            "journal_lag_events": 10,
+            "accepted": 110,
+            "outcomes": {
+                "duplicate": 0, "erased": 0, "not_mapped": 0, "person_updated": 0, "invalid_email": 0,
+                "hashed_email": 0, "no_email": 0, "consent_denied": 0, "queued": 30, "absorbed": 70,
+                "unchanged": 0,
+            },
+            "queued": 30,
+            "open": {"waiting": 6, "in_flight": 0, "retrying": 1},
+            "ended": {"delivered": 20, "superseded": 0, "dead": 3, "discarded": 0, "erased": 0},
+        })
+    );
+}
+
+#[tokio::test]
+async fn draining_takes_what_the_slower_window_takes() {
+    let drain = async |owed: u64, hour, minute, destination| {
+        let owed = [(Lane::Refresh, OwedInLane { count: owed, oldest: Some(START) })].into();
+        let mut lab = with(Totals { owed, destination, ..Totals::default() });
+        lab.usage = Usage { hour, minute };
+        lab.json("/api/status").await["drain_seconds"].clone()
+    };
+    let running = Destination::default;
+    let until = |state| Destination { state, until: Some(seconds_later(60)), ..Destination::default() };
+    assert_eq!(drain(0, window(900, 0), window(90, 0), running()).await, 0);
+    assert_eq!(drain(0, window(900, 0), window(90, 0), until(DestinationState::Blocked)).await, 0);
+    assert_eq!(drain(900, window(900, 0), window(900, 0), running()).await, 1);
+    assert_eq!(drain(180, window(900, 0), window(90, 0), running()).await, 60);
+    assert_eq!(drain(1800, window(900, 0), window(900, 0), running()).await, 3600);
+    assert_eq!(drain(900, window(900, 900), window(900, 0), running()).await, 3600);
+    assert_eq!(drain(1, window(0, 0), window(90, 0), running()).await, Value::Null);
+    assert_eq!(drain(1, window(900, 900), window(90, 0), until(DestinationState::Throttled)).await, 64);
+    assert_eq!(drain(1, window(900, 0), window(90, 0), until(DestinationState::Blocked)).await, Value::Null);
+    assert_eq!(drain(1, window(900, 0), window(90, 0), until(DestinationState::Paused)).await, Value::Null);
+}
+
+#[tokio::test]
+async fn ready_says_why_not() {
+    let lab = Lab::new();
+    assert_eq!(lab.json("/healthz").await, json!({"status": "ok"}));
+    assert_eq!(lab.json("/readyz").await, json!({"status": "ok"}));
+    let full = Lab::new().holding(|held| held.refusing = Some("the journal is full".into()));
+    let reply = full.get("/readyz").await;
+    assert_eq!(reply.status, 503);
+    assert_eq!(reply.json(), json!({"status": "unavailable", "reasons": ["the journal is full"]}));
+    assert_eq!(full.get("/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_scrape_shows_what_the_store_knows() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _in_use = metrics::set_default_local_recorder(&recorder);
+    let router = with(totals()).debugger(recorder.handle()).router();
+    let response = router.oneshot(request("GET", "/metrics").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    for line in [
+        r#"freshsignal_events_total{outcome="queued"} 30"#,
+        r#"freshsignal_events_total{outcome="no_email"} 0"#,
+        "freshsignal_events_absorbed_total 70",
+        r#"freshsignal_contacts_owed{lane="conversion"} 5"#,
+        r#"freshsignal_contacts_owed{lane="withdrawal"} 0"#,
+        "freshsignal_oldest_owed_seconds 90",
+        "freshsignal_drain_seconds 1",
+        r#"freshsignal_allowance_remaining{window="hour"} 800"#,
+        r#"freshsignal_allowance_remaining{window="minute"} 80"#,
+        "freshsignal_destination_up 1",
+        "freshsignal_journal_lag_events 10",
+        "freshsignal_dead_letters 3",
+        "# TYPE freshsignal_events_total counter",
+        "# TYPE freshsignal_contacts_owed gauge",
+        "# HELP freshsignal_dead_letters Deliveries that Freshsales refused, kept",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+}

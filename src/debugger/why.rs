@@ -1,0 +1,107 @@
+//! Why a contact waits, or why nothing is owed to it, in words.
+//!
+//! Says what the delivery, the destination and the allowance tell; must not guess at more.
+
+use crate::clock::UnixMicros;
+use crate::contact::{Owed, Standing, WhyNothing};
+use crate::delivery::{Delivery, Destination, DestinationState, State, Usage, Window};
+
+/// What bears on when the next call of a contact leaves.
+#[derive(Clone, Copy)]
+pub(super) struct Circumstances<'a> {
+    /// How the contact stands with the account.
+    pub standing: &'a Standing,
+    /// Its delivery that is waiting, retrying or dead.
+    pub open: Option<&'a Delivery>,
+    /// How the destination stands.
+    pub destination: &'a Destination,
+    /// How much of the allowance is used.
+    pub usage: Usage,
+    /// The present.
+    pub now: UnixMicros,
+}
+
+/// Why it is as it is.
+pub(super) fn why(owed: &Owed, circumstances: Circumstances<'_>) -> String {
+    match owed {
+        Owed::Nothing(why) => why_nothing(why, circumstances),
+        Owed::Call(_) => why_waiting(circumstances),
+    }
+}
+
+fn why_nothing(why: &WhyNothing, circumstances: Circumstances<'_>) -> String {
+    match why {
+        WhyNothing::NoPerson => "nobody has this address any more".to_owned(),
+        WhyNothing::NotStarted => "no mapped event happened near enough to when the contact was complete \
+                                   (mapping.complete_within_hours)"
+            .to_owned(),
+        WhyNothing::GateShut(why) => why.clone(),
+        WhyNothing::Unchanged if circumstances.standing.in_flight.is_some() => {
+            "the call on its way carries it".to_owned()
+        }
+        WhyNothing::Unchanged => "Freshsales has it as wanted".to_owned(),
+        WhyNothing::Refused => {
+            let reason = circumstances.open.and_then(|dead| dead.reason.as_deref());
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("Freshsales refused exactly this{reason}; it is tried again when the contact changes")
+        }
+    }
+}
+
+fn why_waiting(circumstances: Circumstances<'_>) -> String {
+    if circumstances.standing.in_flight.is_some() {
+        return "a call of this contact is on its way; the rest goes once it is answered".to_owned();
+    }
+    let Some(delivery) = circumstances.open else {
+        return "no delivery is open: the settings changed since; the next event of the contact opens one"
+            .to_owned();
+    };
+    if let Some(held) = destination_holds(circumstances.destination, circumstances.now) {
+        return held;
+    }
+    let reason = delivery.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let later = delivery.next_attempt_at > circumstances.now;
+    let at = delivery.next_attempt_at.to_rfc3339();
+    match delivery.state {
+        State::Waiting if later => format!("held until {at} for more changes (delivery.hold_seconds)"),
+        State::Retrying if later => format!("retrying at {at}{reason}"),
+        State::Waiting | State::InFlight | State::Retrying => waiting_for_its_turn(circumstances.usage),
+        State::Dead => format!("refused{reason}; it is tried again with the next event of the contact"),
+        State::Delivered | State::Superseded | State::Discarded | State::Erased => {
+            "its delivery has ended; the next event of the contact opens one".to_owned()
+        }
+    }
+}
+
+fn destination_holds(destination: &Destination, now: UnixMicros) -> Option<String> {
+    let reason = destination.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let until = destination.until.filter(|until| *until > now).map(UnixMicros::to_rfc3339);
+    match (destination.state, until) {
+        (DestinationState::Running, _) | (DestinationState::Throttled, None) => None,
+        (DestinationState::Throttled, Some(until)) => {
+            Some(format!("the account is throttled until {until}{reason}"))
+        }
+        (DestinationState::Paused, _) => Some(format!("calls are paused by hand{reason}")),
+        (DestinationState::Unreachable, until) => Some(held("Freshsales does not answer", until, &reason)),
+        (DestinationState::Blocked, until) => Some(held("the destination is blocked", until, &reason)),
+    }
+}
+
+fn held(what: &str, until: Option<String>, reason: &str) -> String {
+    let next = until.map(|until| format!(", next try at {until}")).unwrap_or_default();
+    format!("{what}{next}{reason}")
+}
+
+fn waiting_for_its_turn(usage: Usage) -> String {
+    let full = |window: Window| window.used >= window.limit;
+    let waiting = |window: Window, name: &str| {
+        format!("waiting for the allowance: {} of {} calls of the {name} are used", window.used, window.limit)
+    };
+    if full(usage.hour) {
+        waiting(usage.hour, "hour")
+    } else if full(usage.minute) {
+        waiting(usage.minute, "minute")
+    } else {
+        "waiting for its turn among what is owed, within the share of its lane".to_owned()
+    }
+}

@@ -1,0 +1,141 @@
+//! The dry run: events in, decisions and payloads out, nothing stored and nothing sent.
+//!
+//! The `map` command and `/api/map` share it. People are remembered from one event to the next, and every
+//! delivery that an event opens counts as accepted by Freshsales at once.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::{Decided, Outcome, Reading, Settings, World, decide, simulate};
+use crate::clock::UnixMicros;
+use crate::delivery::DeliveryId;
+use crate::event::{Event, Header, Limits, Position, Refusal, SourceName, Stamp, corrected};
+use crate::person::DEFAULT_PEOPLE;
+
+/// The source that events of a dry run come from.
+const SOURCE: &str = "map";
+/// What a refused event is called in place of an outcome.
+const REJECTED: &str = "rejected";
+/// Events older than this are old data being loaded.
+const BACKFILL_AGE: Duration = Duration::from_hours(24);
+/// Contacts that one event can touch, generously: those of a person and of everybody a late link moves.
+const OPENED_MAX: usize = 256;
+
+/// A service without edges that plays events.
+#[derive(Debug)]
+pub struct DryRun {
+    world: World,
+    limits: Limits,
+    lines: u64,
+}
+
+/// What became of one event, as `map` prints it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DryRunLine {
+    /// The event's message id, or `line-` and its number where it has none.
+    pub message_id: String,
+    /// The word of its outcome; `rejected` when it would not have been accepted.
+    pub outcome: &'static str,
+    /// Why.
+    pub reason: String,
+    /// Details.
+    pub notes: Vec<String>,
+    /// The body of the call it opens; `None` when it opens none.
+    pub payload: Option<Value>,
+}
+
+/// Why an event would not have been accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DryRunRefusal {
+    /// It is no JSON.
+    #[error("malformed_body: the line is not JSON")]
+    NotJson,
+    /// It is no acceptable event.
+    #[error("{reason}: {0}", reason = .0.reason())]
+    Event(Refusal),
+}
+
+impl DryRun {
+    /// A dry run that knows nobody; `limits` are those of the ingest.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { world: World::default(), limits, lines: 0 }
+    }
+
+    /// Plays one event and says what became of it, acceptable or not.
+    pub fn event(&mut self, raw: &str, settings: &Settings, now: UnixMicros) -> DryRunLine {
+        self.play(raw, settings, now).unwrap_or_else(|refusal| DryRunLine {
+            message_id: self.line_id(),
+            outcome: REJECTED,
+            reason: refusal.to_string(),
+            notes: Vec::new(),
+            payload: None,
+        })
+    }
+
+    /// Plays one event.
+    ///
+    /// # Errors
+    /// Why the event would not have been accepted.
+    pub fn play(
+        &mut self,
+        raw: &str,
+        settings: &Settings,
+        now: UnixMicros,
+    ) -> Result<DryRunLine, DryRunRefusal> {
+        self.lines += 1;
+        // As the items of a batch: each a microsecond after the one before, so that their order is kept.
+        let received_at = now.plus(Duration::from_micros(self.lines));
+        let event = self.read(raw, received_at)?;
+        let message_id = event.stamp.message_id.clone();
+        let decided = decide(&Reading::of(&event, settings), &mut self.world, settings, received_at);
+        let (payload, others) = self.accept(&decided, settings, received_at);
+        let mut notes = decided.notes;
+        if others > 0 {
+            notes.push(format!("it also opens a delivery of each of {others} other contacts"));
+        }
+        Ok(DryRunLine {
+            message_id,
+            outcome: decided.outcome.as_str(),
+            reason: decided.reason,
+            notes,
+            payload,
+        })
+    }
+
+    fn read(&self, raw: &str, received_at: UnixMicros) -> Result<Event, DryRunRefusal> {
+        let raw: &RawValue = serde_json::from_str(raw.trim()).map_err(|_| DryRunRefusal::NotJson)?;
+        let header = Header::read(raw, None, self.limits).map_err(DryRunRefusal::Event)?;
+        let body: Map<String, Value> =
+            serde_json::from_str(raw.get()).map_err(|_| DryRunRefusal::Event(Refusal::NotAnObject))?;
+        let at = corrected(header.claimed, received_at);
+        let message_id = header.message_id.map_or_else(|| self.line_id(), std::borrow::Cow::into_owned);
+        Ok(Event {
+            position: Position(self.lines),
+            source: SourceName(SOURCE.to_owned()),
+            people: DEFAULT_PEOPLE.to_owned(),
+            received_at,
+            stamp: Stamp { at, message_id },
+            kind: header.kind,
+            backfill: header.backfill || received_at.since(at) > BACKFILL_AGE,
+            body,
+        })
+    }
+
+    /// Lets Freshsales accept what an event opened: answers the body of the event's own call, and how many
+    /// more contacts it opened a delivery of.
+    fn accept(&mut self, decided: &Decided, settings: &Settings, now: UnixMicros) -> (Option<Value>, usize) {
+        let own = decided.delivery_id.as_ref().filter(|_| decided.outcome == Outcome::Queued);
+        let payload = own.and_then(|id| simulate(id, &mut self.world, settings, now));
+        let ids = (0..OPENED_MAX).map(|nth| DeliveryId::of(Position(self.lines), nth));
+        let others = ids.filter(|id| simulate(id, &mut self.world, settings, now).is_some()).count();
+        (payload, others)
+    }
+
+    fn line_id(&self) -> String {
+        format!("line-{}", self.lines)
+    }
+}
