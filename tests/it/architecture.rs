@@ -13,7 +13,8 @@ use source::{Import, imports};
 
 /// The layers, lowest first. A room may import rooms of lower layers only; rooms of one layer do not import each other.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "telemetry", "http", "problem"],
+    &["problem"],
+    &["clock", "telemetry", "http"],
     &["event"],
     &["consent", "delivery"],
     &["contact"],
