@@ -2,16 +2,22 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod clock;
+pub mod config;
 pub mod consent;
 pub mod contact;
 pub mod debugger;
 pub mod decision;
+pub mod deliver;
 pub mod delivery;
 pub mod event;
 pub mod freshsales;
 pub mod http;
+pub mod ingest;
 pub mod mapping;
 pub mod person;
+pub mod problem;
+pub mod process;
 pub mod sandbox;
 pub mod store;
+pub mod telemetry;
 pub mod trail;

@@ -8,12 +8,12 @@ use std::net::SocketAddr;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
+use crate::problem::{Problem, REDACTED};
+
 /// Where the private listener is unless the configuration says otherwise.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8081";
 /// A shorter token is refused.
 pub const TOKEN_CHARS_MIN: usize = 32;
-/// Of a wrong value, this much is shown.
-const SHOWN_CHARS_MAX: usize = 80;
 
 /// The `[admin]` section.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,17 +45,6 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D:
     String::deserialize(deserializer).map(SecretString::from)
 }
 
-/// One thing that is wrong with the section.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The key, with its section.
-    pub key: String,
-    /// Its value, fit to be shown: secrets redacted, control characters escaped, long ones cut.
-    pub value: String,
-    /// What belongs there.
-    pub expected: String,
-}
-
 impl Config {
     /// The address of the private listener, if it is one.
     #[must_use]
@@ -73,20 +62,15 @@ impl Config {
     /// Everything that is wrong with the section.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
-        let problem = |key: &str, value: String, expected: &str| Problem {
-            key: format!("admin.{key}"),
-            value,
-            expected: expected.to_owned(),
-        };
         let mut problems = Vec::new();
         if self.address().is_none() {
             let expected = "an IP address and a port, such as 127.0.0.1:8081";
-            problems.push(problem("listen", shown(&self.listen), expected));
+            problems.push(Problem::new("admin.listen", &self.listen, expected));
         }
         problems.extend(self.token_problem());
         for host in self.allowed_hosts.iter().filter(|host| !is_host(host)) {
             let expected = "host names without scheme and path, such as freshsignal.internal";
-            problems.push(problem("allowed_hosts", shown(host), expected));
+            problems.push(Problem::new("admin.allowed_hosts", host, expected));
         }
         problems
     }
@@ -102,10 +86,11 @@ impl Config {
         if token.len() >= TOKEN_CHARS_MIN && token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return None;
         }
-        Some(Problem {
-            key: if from_file { "admin.token_file" } else { "admin.token" }.to_owned(),
-            value: if from_file { shown(&self.token_file) } else { "(redacted)".to_owned() },
-            expected: format!("one word of at least {TOKEN_CHARS_MIN} printable ASCII characters"),
+        let expected = format!("one word of at least {TOKEN_CHARS_MIN} printable ASCII characters");
+        Some(if from_file {
+            Problem::new("admin.token_file", &self.token_file, expected)
+        } else {
+            Problem::new("admin.token", REDACTED, expected)
         })
     }
 }
@@ -114,9 +99,4 @@ impl Config {
 fn is_host(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
     !text.is_empty() && text.chars().all(fits)
-}
-
-fn shown(value: &str) -> String {
-    let cut: String = value.chars().take(SHOWN_CHARS_MAX).collect();
-    cut.escape_debug().to_string()
 }

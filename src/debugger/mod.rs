@@ -26,7 +26,7 @@ use axum::routing::{MethodFilter, MethodRouter, any, on};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
-pub use config::{Config, LISTEN_DEFAULT, Problem, TOKEN_CHARS_MIN};
+pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN};
 pub use guard::Admin;
 
 use crate::clock::{Clock, UnixMicros};

@@ -4,6 +4,7 @@
 //! argument. `process`, the `map` command and `/api/map` call it.
 
 mod call;
+mod config;
 mod dry_run;
 mod judge;
 mod learn;
@@ -18,6 +19,7 @@ mod world;
 mod tests;
 
 pub use call::{CallOrder, Settlement, claim, settle, simulate};
+pub use config::{ConsentConfig, MARKETING, MappingConfig};
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};
 pub use judge::Decided;
 pub use outcome::Outcome;

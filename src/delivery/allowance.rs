@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub const HOUR: Duration = Duration::from_hours(1);
 /// The shorter window: 60 seconds.
 pub const MINUTE: Duration = Duration::from_mins(1);
+/// What is left of the hour once a slot is free again in the minute.
+const HOUR_LESS_MINUTE: Duration = Duration::from_mins(59);
 
 /// Names a slot in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -52,19 +54,25 @@ pub struct Ledger {
     limits: Limits,
     /// Calls that have left and are not answered.
     open: BTreeSet<SlotId>,
-    /// When calls were answered, oldest first.
-    answered: VecDeque<Duration>,
+    /// When slots of answered calls are free again in the hour, soonest first.
+    free_again: VecDeque<Duration>,
     next: u64,
 }
 
 impl Ledger {
-    /// A ledger that begins with what the store remembers: the moments (monotonic) at which earlier calls
-    /// were answered, and the id the next slot gets.
+    /// A ledger that begins with what the store remembers: how long ago earlier calls were answered, and the id
+    /// the next slot gets.
     #[must_use]
-    pub fn new(limits: Limits, answered: impl IntoIterator<Item = Duration>, next: u64) -> Self {
-        let mut answered: Vec<Duration> = answered.into_iter().collect();
-        answered.sort_unstable();
-        Self { limits, open: BTreeSet::new(), answered: answered.into(), next }
+    pub fn restored(
+        limits: Limits,
+        ages: impl IntoIterator<Item = Duration>,
+        now: Duration,
+        next: u64,
+    ) -> Self {
+        let left = ages.into_iter().map(|age| HOUR.saturating_sub(age)).filter(|left| !left.is_zero());
+        let mut free_again: Vec<Duration> = left.map(|left| now.saturating_add(left)).collect();
+        free_again.sort_unstable();
+        Self { limits, open: BTreeSet::new(), free_again: free_again.into(), next }
     }
 
     /// Takes a slot if both windows have room for `share_percent` of their limit.
@@ -90,7 +98,7 @@ impl Ledger {
     /// The call of a slot was answered or timed out; from now the slot ages.
     pub fn answer(&mut self, slot: SlotId, now: Duration) {
         if self.open.remove(&slot) {
-            self.answered.push_back(now);
+            self.free_again.push_back(now.saturating_add(HOUR));
         }
     }
 
@@ -101,13 +109,14 @@ impl Ledger {
 
     /// What is used now.
     pub fn usage(&mut self, now: Duration) -> Usage {
-        while self.answered.front().is_some_and(|at| at.saturating_add(HOUR) <= now) {
-            self.answered.pop_front();
+        while self.free_again.front().is_some_and(|free| *free <= now) {
+            self.free_again.pop_front();
         }
-        let last_minute = self.answered.iter().rev().take_while(|at| at.saturating_add(MINUTE) > now).count();
+        let in_minute = |free: &&Duration| **free > now.saturating_add(HOUR_LESS_MINUTE);
+        let last_minute = self.free_again.iter().rev().take_while(in_minute).count();
         let used = |answered: usize| u32::try_from(self.open.len() + answered).unwrap_or(u32::MAX);
         Usage {
-            hour: Window { limit: self.limits.per_hour, used: used(self.answered.len()) },
+            hour: Window { limit: self.limits.per_hour, used: used(self.free_again.len()) },
             minute: Window { limit: self.limits.per_minute, used: used(last_minute) },
         }
     }
@@ -117,18 +126,17 @@ impl Ledger {
         if self.has_room(now, share_percent) {
             return Some(now);
         }
-        let wait = |limit: u32, window: Duration, answered: &VecDeque<Duration>, open: usize| {
+        let wait = |limit: u32, sooner: Duration| {
             // The largest number of used slots that still leaves room for one more.
             let below = (u64::from(limit) * u64::from(share_percent)).div_ceil(100).checked_sub(1)?;
-            let may_stay = usize::try_from(below).ok()?.checked_sub(open)?;
-            let must_go = answered.len().saturating_sub(may_stay);
-            match must_go.checked_sub(1) {
-                Some(last) => answered.get(last).map(|at| at.saturating_add(window).max(now)),
+            let may_stay = usize::try_from(below).ok()?.checked_sub(self.open.len())?;
+            match self.free_again.len().saturating_sub(may_stay).checked_sub(1) {
+                Some(last) => self.free_again.get(last).map(|free| free.saturating_sub(sooner).max(now)),
                 None => Some(now),
             }
         };
-        let hour = wait(self.limits.per_hour, HOUR, &self.answered, self.open.len());
-        let minute = wait(self.limits.per_minute, MINUTE, &self.answered, self.open.len());
+        let hour = wait(self.limits.per_hour, Duration::ZERO);
+        let minute = wait(self.limits.per_minute, HOUR_LESS_MINUTE);
         Some(hour?.max(minute?))
     }
 

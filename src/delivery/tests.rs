@@ -12,7 +12,7 @@ fn seconds(seconds: u64) -> Duration {
 
 #[test]
 fn a_slot_is_free_again_a_minute_after_its_answer() {
-    let mut ledger = Ledger::new(AllowanceLimits { per_hour: 10, per_minute: 1 }, [], 1);
+    let mut ledger = Ledger::restored(AllowanceLimits { per_hour: 10, per_minute: 1 }, [], seconds(0), 1);
     let slot = ledger.take(seconds(0), 100).unwrap();
     assert_eq!(ledger.take(seconds(50), 100), None);
     ledger.answer(slot, seconds(55));
@@ -23,12 +23,21 @@ fn a_slot_is_free_again_a_minute_after_its_answer() {
 
 #[test]
 fn a_share_leaves_the_rest_to_others() {
-    let mut ledger = Ledger::new(AllowanceLimits { per_hour: 10, per_minute: 400 }, [], 1);
+    let mut ledger = Ledger::restored(AllowanceLimits { per_hour: 10, per_minute: 400 }, [], seconds(0), 1);
     for _ in 0..6 {
         assert!(ledger.take(seconds(0), 60).is_some());
     }
     assert!(ledger.take(seconds(0), 60).is_none());
     assert!(ledger.take(seconds(0), 100).is_some());
+}
+
+#[test]
+fn a_restart_grants_nothing() {
+    let limits = AllowanceLimits { per_hour: 2, per_minute: 2 };
+    let mut ledger = Ledger::restored(limits, [seconds(3000), seconds(10)], seconds(5), 9);
+    assert_eq!(ledger.take(seconds(5), 100), None);
+    assert_eq!(ledger.free_at(seconds(5), 100), Some(seconds(605)));
+    assert_eq!(ledger.take(seconds(605), 100), Some(SlotId(9)));
 }
 
 #[test]
@@ -48,7 +57,7 @@ proptest! {
         per_hour in 1_u32..12,
         per_minute in 1_u32..4,
     ) {
-        let mut ledger = Ledger::new(AllowanceLimits { per_hour, per_minute }, [], 1);
+        let mut ledger = Ledger::restored(AllowanceLimits { per_hour, per_minute }, [], seconds(0), 1);
         let mut now = seconds(0);
         let mut calls: Vec<(Duration, Duration)> = Vec::new();
         for (pause, duration) in steps {

@@ -2,6 +2,7 @@
 //!
 //! Pure data. Must not know people, contacts or storage.
 
+mod body;
 mod email;
 mod header;
 mod stamp;
@@ -10,6 +11,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
+pub use body::parse_body;
 pub use email::{Email, EmailProblem};
 pub use header::{Header, Limits, Refusal};
 pub use stamp::{Lww, Rank, Stamp, Stamped};

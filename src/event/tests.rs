@@ -68,6 +68,15 @@ fn the_clock_error_of_a_device_cancels_out() {
 }
 
 #[test]
+fn a_cut_emoji_or_a_number_beyond_every_range_does_not_cost_the_event() {
+    let raw = r#"{"a":"x\ud83d","b":1e999,"c":"\ud83d\ude00 \\ud83d \"q","d":[-1.5e3,"\udc00y"],"é":true}"#;
+    assert!(serde_json::from_str::<Value>(raw).is_err());
+    let body = parse_body(raw);
+    let expected = serde_json::json!({"a": "x\u{fffd}", "b": null, "c": "😀 \\ud83d \"q", "d": [-1500.0, "\u{fffd}y"], "é": true});
+    assert_eq!(Value::Object(body), expected);
+}
+
+#[test]
 fn addresses_are_folded_and_hashes_named() {
     assert_eq!(Email::parse(" Jane@Example.COM ").unwrap().as_str(), "jane@example.com");
     assert_eq!(Email::parse(&"aB".repeat(32)).unwrap_err(), EmailProblem::Hashed);
@@ -84,6 +93,12 @@ proptest! {
         if let Ok(raw) = RawValue::from_string(json) {
             let _ = Header::read(&raw, None, LIMITS);
         }
+    }
+
+    #[test]
+    fn a_readable_body_is_read_as_it_stands(text in "\\PC{0,40}", number in any::<f64>()) {
+        let json = serde_json::json!({"text": text, "number": number}).to_string();
+        prop_assert_eq!(parse_body(&json), serde_json::from_str::<Map<String, Value>>(&json).unwrap());
     }
 
     #[test]

@@ -9,13 +9,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
 use super::account::{self, AccountProblem, BundleAlias};
+use crate::problem::{Problem, REDACTED};
 
 /// The longest time a call may be given.
 pub const ATTEMPT_TIMEOUT_SECONDS_MAX: u64 = 300;
 /// Keys of Freshsales have some 20 characters.
 const API_KEY_BYTES_MAX: usize = 512;
-/// Of a wrong value, this much is shown.
-const SHOWN_CHARS_MAX: usize = 80;
 
 /// Whether calls leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -64,17 +63,6 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D:
     String::deserialize(deserializer).map(SecretString::from)
 }
 
-/// One thing that is wrong with the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The key, with its section.
-    pub key: String,
-    /// Its value, fit to be shown: secrets redacted, control characters escaped, long ones cut.
-    pub value: String,
-    /// What belongs there.
-    pub expected: String,
-}
-
 impl Config {
     /// Everything that is wrong with the section. A dry run needs no key, but a key that is there must be one.
     #[must_use]
@@ -85,11 +73,9 @@ impl Config {
             alias.into_iter().chain(origin).map(|problem| self.address_problem(problem)).collect();
         problems.extend(self.key_problem());
         if !(1..=ATTEMPT_TIMEOUT_SECONDS_MAX).contains(&self.attempt_timeout_seconds) {
-            problems.push(Problem {
-                key: "freshsales.attempt_timeout_seconds".to_owned(),
-                value: self.attempt_timeout_seconds.to_string(),
-                expected: format!("1 to {ATTEMPT_TIMEOUT_SECONDS_MAX} seconds"),
-            });
+            let expected = format!("1 to {ATTEMPT_TIMEOUT_SECONDS_MAX} seconds");
+            let key = "freshsales.attempt_timeout_seconds";
+            problems.push(Problem::new(key, self.attempt_timeout_seconds, expected));
         }
         problems
     }
@@ -103,7 +89,7 @@ impl Config {
                 &self.base_url
             }
         };
-        Problem { key: problem.key().to_owned(), value: shown(value), expected: problem.to_string() }
+        Problem::new(problem.key(), shown(value), problem.to_string())
     }
 
     fn key_problem(&self) -> Option<Problem> {
@@ -113,27 +99,22 @@ impl Config {
             return None;
         }
         let from_file = !self.api_key_file.is_empty();
-        Some(Problem {
-            key: if from_file { "freshsales.api_key_file" } else { "freshsales.api_key" }.to_owned(),
-            value: match (from_file, missing) {
-                (true, _) => shown(&self.api_key_file),
-                (false, true) => String::new(),
-                (false, false) => "(redacted)".to_owned(),
-            },
-            expected: problem.to_string(),
-        })
+        let key = if from_file { "freshsales.api_key_file" } else { "freshsales.api_key" };
+        let value = match (from_file, missing) {
+            (true, _) => shown(&self.api_key_file),
+            (false, true) => "",
+            (false, false) => REDACTED,
+        };
+        Some(Problem::new(key, value, problem.to_string()))
     }
 }
 
 /// A wrong value as a message may show it. A value with an `@`, or one that looks like a pasted key, may hold a
 /// secret that went into the wrong place.
-fn shown(value: &str) -> String {
+fn shown(value: &str) -> &str {
     let lower = value.to_ascii_lowercase();
-    if value.contains('@') || lower.contains("token") || lower.contains("bearer") {
-        return "(redacted)".to_owned();
-    }
-    let cut: String = value.chars().take(SHOWN_CHARS_MAX).collect();
-    cut.escape_debug().to_string()
+    let may_be_secret = value.contains('@') || lower.contains("token") || lower.contains("bearer");
+    if may_be_secret { REDACTED } else { value }
 }
 
 /// Why a text is no API key. None of these repeats it.

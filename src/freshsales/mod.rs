@@ -20,7 +20,7 @@ use crate::delivery::{Account, AttemptRequest, AttemptResponse, Verdict};
 
 pub use account::{AccountProblem, BundleAlias, Endpoint};
 pub use client::{Client, ClientError, RESPONSE_BYTES_MAX, Timeouts};
-pub use config::{ATTEMPT_TIMEOUT_SECONDS_MAX, ApiKey, ApiKeyProblem, Config, Mode, Problem};
+pub use config::{ATTEMPT_TIMEOUT_SECONDS_MAX, ApiKey, ApiKeyProblem, Config, Mode};
 pub use verdict::{RETRY_AFTER_SECONDS_MAX, verdict};
 pub use words::REASON_CHARS_MAX;
 

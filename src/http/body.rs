@@ -292,6 +292,19 @@ mod tests {
         assert_eq!(read("", Body::from_stream(endless)).await.unwrap_err(), BodyError::TooSlow);
     }
 
+    #[tokio::test]
+    async fn a_client_that_holds_all_it_may_is_overloaded_until_it_lets_go() {
+        let admitted = crate::http::peers::Peers::new(1, 10).admit([127, 0, 0, 1].into()).unwrap();
+        let read = async |text: &'static str| {
+            let request = Request::builder().extension(Arc::clone(&admitted.peer)).body(()).unwrap();
+            read_whole(&request.into_parts().0, Body::from(text), LIMITS).await
+        };
+        let held = read("12345678").await.unwrap();
+        assert_eq!(read("123").await.unwrap_err(), BodyError::Overloaded);
+        drop(held);
+        assert_eq!(read("123").await.unwrap().bytes, "123");
+    }
+
     #[test]
     fn each_refusal_has_its_status_and_code() {
         for (error, status, code) in [

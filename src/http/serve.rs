@@ -59,15 +59,15 @@ impl Default for ServeLimits {
             write_timeout: Duration::from_secs(10),
             header_bytes_max: 16 * 1024,
             connections_max: 10_000,
-            connections_per_peer_max: 4_000,
-            body_bytes_per_peer_max: 24 * 1024 * 1024,
+            connections_per_peer_max: 1_000,
+            body_bytes_per_peer_max: 16 * 1024 * 1024,
             shutdown_timeout: Duration::from_secs(8),
         }
     }
 }
 
 /// hyper's read buffer of one connection; it must hold the headers.
-const BUFFER_BYTES_MAX: usize = 64 * 1024;
+const BUFFER_BYTES_MAX: usize = 32 * 1024;
 /// Connections over the limit that are told so at the same time; more are just closed.
 const TURNED_AWAY_MAX: usize = 256;
 /// After a failed accept (no file descriptor left, mostly) trying at once would only spin.

@@ -83,6 +83,7 @@ async fn the_header_timer_does_not_run_between_requests_but_does_for_the_second(
     let mut stream = server.connect().await;
     stream.write_all(REQUEST.as_bytes()).await.unwrap();
     assert!(one_answer(&mut stream).await.ends_with("hello"));
+    #[expect(clippy::disallowed_methods, reason = "the socket's timers are real")]
     let idle = tokio::time::timeout(Duration::from_millis(300), stream.read_u8()).await;
     assert!(idle.is_err(), "closed while idle");
     stream.write_all(REQUEST.as_bytes()).await.unwrap();
@@ -127,7 +128,7 @@ async fn a_refused_large_body_still_gets_its_answer_and_no_reset() {
 
 #[tokio::test]
 async fn who_asks_before_sending_a_large_body_is_refused_at_once() {
-    let limits = BodyLimits { bytes_max: 1000, deadline: Duration::from_secs(60) };
+    let limits = BodyLimits { bytes_max: 1000, deadline: Duration::from_mins(1) };
     let refuse = move |request: Request| async move {
         let (parts, body) = request.into_parts();
         read_whole(&parts, body, limits).await.map(|_| ()).map_err(ApiError::from)
@@ -157,10 +158,10 @@ async fn connections_over_the_limit_are_told_so() {
     let mut first = server.connect().await;
     first.write_all(REQUEST.as_bytes()).await.unwrap();
     assert!(one_answer(&mut first).await.ends_with("hello"));
-    let heard = server.say(REQUEST).await;
-    let (head, body) = heard.split_once("\r\n\r\n").unwrap();
+    let answer = server.say(REQUEST).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("retry-after: 1"), "{head}");
-    assert!(head.contains(&format!("content-length: {}", body.len())), "{heard}");
+    assert!(head.contains(&format!("content-length: {}", body.len())), "{answer}");
     assert!(body.contains(r#""code":"overloaded""#), "{body}");
 }
 
@@ -170,8 +171,8 @@ async fn a_panic_is_a_500_and_the_connection_goes_on() {
     let server = Server::start(router, |_| {}).await;
     let mut stream = server.connect().await;
     stream.write_all(b"GET /panic HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    let heard = one_answer(&mut stream).await;
-    assert!(heard.starts_with("HTTP/1.1 500 ") && heard.contains(r#""code":"internal""#), "{heard}");
+    let answer = one_answer(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains(r#""code":"internal""#), "{answer}");
     stream.write_all(REQUEST.as_bytes()).await.unwrap();
     assert!(one_answer(&mut stream).await.ends_with("hello"));
 }
@@ -213,8 +214,8 @@ async fn a_shutdown_answers_the_request_in_flight_and_closes_the_idle() {
     };
     let server = Server::start(hello().route("/slow", get(slow)), |limits| {
         limits.shutdown_timeout = Duration::from_secs(5);
-        limits.header_timeout = Duration::from_secs(60);
-        limits.idle_timeout = Duration::from_secs(60);
+        limits.header_timeout = Duration::from_mins(1);
+        limits.idle_timeout = Duration::from_mins(1);
     })
     .await;
     let mut silent = server.connect().await;

@@ -119,6 +119,11 @@ impl Timeline {
         })
     }
 
+    /// Every address that was named under this anonymous id.
+    pub fn emails(&self) -> impl Iterator<Item = &Email> {
+        self.entries.iter().flat_map(|entry| entry.email.iter().chain(entry.facts.emails.keys()))
+    }
+
     /// What the stretches give to each person. A stretch that belongs to nobody yet is left out.
     #[must_use]
     pub fn given(&self) -> BTreeMap<PersonId, Facts> {

@@ -3,11 +3,13 @@
 //! [`Store`] is shaped for more than one engine: batches, documents with revisions, plans that apply whole or
 //! not at all. No SQL, no clock and no id made up shows here. Must not decide anything.
 
+mod config;
 mod documents;
 mod error;
 mod journal;
 mod lookup;
 mod plan;
+mod working;
 
 pub mod sqlite;
 
@@ -17,6 +19,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedMutexGuard, watch};
 
+pub use config::{Config, Engine, Settings};
 pub use documents::{Documents, Keys, Revision, Versioned};
 pub use error::StoreError;
 pub use journal::{NewRecord, Record};
@@ -24,6 +27,8 @@ pub use lookup::{
     DeliveryQuery, DeliverySummary, Due, EventQuery, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
 };
 pub use plan::{Counts, Plan, Progress, Put};
+
+pub use working::keys_of_contacts;
 
 pub use crate::delivery::{Destination, DestinationState};
 

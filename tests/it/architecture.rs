@@ -13,7 +13,7 @@ use source::{Import, imports};
 
 /// The layers, lowest first. A room may import rooms of lower layers only; rooms of one layer do not import each other.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "telemetry", "http"],
+    &["clock", "telemetry", "http", "problem"],
     &["event"],
     &["consent", "delivery"],
     &["contact"],

@@ -3,6 +3,7 @@
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::problem::Problem;
 
 fn config(toml: &str) -> Config {
     toml::from_str(toml).unwrap()

@@ -62,7 +62,7 @@ impl Store for FakeStore {
     }
 
     fn journal_end(&self) -> JournalEnd {
-        tokio::sync::watch::Sender::new(Position(0)).subscribe()
+        watch::Sender::new(Position(0)).subscribe()
     }
 
     fn read(&self, _: Position, _: usize, _: usize) -> Answer<Vec<Record>> {

@@ -3,7 +3,8 @@
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use crate::freshsales::{ApiKey, ApiKeyProblem, Config, Mode, Problem};
+use crate::freshsales::{ApiKey, ApiKeyProblem, Config, Mode};
+use crate::problem::Problem;
 
 fn config(value: serde_json::Value) -> Config {
     serde_json::from_value(value).unwrap()
@@ -91,7 +92,7 @@ fn a_value_that_may_hold_a_secret_is_not_shown() {
 fn a_wrong_value_is_shown_on_one_line_and_cut() {
     let wrong = config(json!({"bundle_alias": format!("a\n{}", "b".repeat(500)), "api_key": "k"}));
     let value = wrong.problems().first().map(|problem| problem.value.clone());
-    assert_eq!(value, Some(format!("a\\n{}", "b".repeat(78))));
+    assert_eq!(value, Some(format!("a\\n{}", "b".repeat(98))));
 }
 
 #[test]

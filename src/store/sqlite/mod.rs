@@ -1,1 +1,201 @@
-//! The embedded engine: two `SQLite` files in the data folder.
+//! The embedded engine: two `SQLite` files in the data folder, a thread that writes each, readers beside them.
+//!
+//! The journal takes events, the state everything else, so that applying a plan never holds up an
+//! acknowledgement. The only SQL of the project is in this folder. Must not decide anything.
+
+mod columns;
+mod failure;
+mod files;
+mod journal;
+mod migrations;
+mod outbox;
+mod readers;
+mod records;
+mod recovery;
+mod state;
+mod trail;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::{Future, ready};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+pub use failure::OpenError;
+
+use self::failure::Fatal;
+use self::files::{Access, Folder, JOURNAL_FILE, STATE_FILE};
+use self::journal::Journal;
+use self::readers::Readers;
+use self::state::StateThread;
+use crate::clock::{Clock, UnixMicros};
+use crate::delivery::{Account, Delivery, DeliveryId};
+use crate::event::{Position, SourceName};
+use crate::store::{
+    Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keys, NewRecord, Plan,
+    Record, Settings, Slot, Store, StoreError, Totals, Turn,
+};
+use crate::trail::EventTrail;
+
+/// The store in a data folder.
+pub struct SqliteStore {
+    journal: Journal,
+    state: StateThread,
+    journal_readers: Readers,
+    state_readers: Readers,
+    turn: Arc<tokio::sync::Mutex<()>>,
+    clock: Arc<dyn Clock>,
+    fatal: Fatal,
+    /// Held until everything is written.
+    folder: Mutex<Option<Folder>>,
+}
+
+impl SqliteStore {
+    /// Opens a data folder, making it where it does not exist. Blocks while another process has it, for
+    /// `settings.lock_wait` at most. Claims and slots of an earlier process are void and spent afterwards.
+    ///
+    /// # Errors
+    /// Says why it can't be used; [`OpenError::exit_code`] is the exit code for it.
+    pub fn open(path: &Path, settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
+        let folder = Folder::open(path, settings.network_file_system, settings.lock_wait)?;
+        let (journal_file, state_file) = (folder.file(JOURNAL_FILE), folder.file(STATE_FILE));
+        let mut journal = files::connect(&journal_file, Access::Write)?;
+        migrations::migrate(&mut journal, migrations::JOURNAL, &journal_file)?;
+        let mut state = files::connect(&state_file, Access::Write)?;
+        migrations::migrate(&mut state, migrations::STATE, &state_file)?;
+        recovery::recover(&mut state, clock.wall())?;
+        let processed = state::processed(&state)?;
+
+        let fatal = Fatal::none();
+        let readers = |file: &Path| Readers::open(file, &settings, Arc::clone(&clock), fatal.clone());
+        let (journal_readers, state_readers) = (readers(&journal_file)?, readers(&state_file)?);
+        let journal = Journal::start(journal, path.to_owned(), settings, Arc::clone(&clock), fatal.clone())?;
+        let end = *journal.end().borrow();
+        if processed > end {
+            journal.shut();
+            return Err(OpenError::Disk(format!(
+                "{JOURNAL_FILE} ends at {}, but {STATE_FILE} has seen it up to {}: they do not belong together",
+                end.0, processed.0
+            )));
+        }
+        Ok(Arc::new(Self {
+            journal,
+            state: StateThread::start(state, fatal.clone())?,
+            journal_readers,
+            state_readers,
+            turn: Arc::default(),
+            clock,
+            fatal,
+            folder: Mutex::new(Some(folder)),
+        }))
+    }
+
+    /// The failure after which nothing is acknowledged any more, once there is one: the process has to end
+    /// with 74 and recover by starting again.
+    #[must_use]
+    pub fn fatal(&self) -> watch::Receiver<Option<String>> {
+        self.fatal.watch()
+    }
+
+    /// Deletes the oldest events up to a position, never one that has not taken effect: about 16 MiB at a
+    /// time, so that appends do not wait. Answers how many groups went; 0 is the end.
+    #[must_use]
+    pub fn prune_journal(&self, upto: Position) -> Answer<u64> {
+        let (processed, pruner) = (self.processed(), self.journal.pruner());
+        Box::pin(async move {
+            let upto = upto.min(processed.await?);
+            pruner.prune(upto).await.unwrap_or(Err(StoreError::Shut))
+        })
+    }
+
+    /// Writes what was accepted, ends the threads and leaves the data folder to others. Blocks meanwhile.
+    pub fn shut(&self) {
+        self.journal_readers.shut();
+        self.state_readers.shut();
+        self.journal.shut();
+        self.state.shut();
+        self.folder.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+impl Store for SqliteStore {
+    fn append(&self, records: Vec<NewRecord>) -> Answer<Position> {
+        match self.journal.append(&records) {
+            Ok(answered) => Box::pin(async move { answered.await.unwrap_or(Err(StoreError::Shut)) }),
+            Err(error) => Box::pin(ready(Err(error))),
+        }
+    }
+
+    fn journal_end(&self) -> JournalEnd {
+        self.journal.end()
+    }
+
+    fn read(&self, after: Position, events_max: usize, bytes_max: usize) -> Answer<Vec<Record>> {
+        self.journal_readers.ask(move |journal| records::read(journal, after, events_max, bytes_max))
+    }
+
+    fn processed(&self) -> Answer<Position> {
+        self.state_readers.ask(state::processed)
+    }
+
+    fn turn(&self) -> Pin<Box<dyn Future<Output = Turn> + Send>> {
+        Box::pin(Arc::clone(&self.turn).lock_owned())
+    }
+
+    fn load(&self, keys: Keys) -> Answer<Documents> {
+        self.state.order(move |state| state::load(state, keys))
+    }
+
+    fn apply(&self, plan: Plan) -> Answer<()> {
+        let now = self.clock.wall();
+        self.state.order(move |state| state::apply(state, &plan, now))
+    }
+
+    fn due(&self, account: Account, now: UnixMicros, limit: usize) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
+        self.state_readers.ask(move |state| outbox::due(state, &account, now, limit))
+    }
+
+    fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)> {
+        self.state_readers.ask(move |state| outbox::slots(state, &account, now))
+    }
+
+    fn events(&self, query: EventQuery) -> Answer<Vec<EventTrail>> {
+        self.state_readers.ask(move |state| trail::events(state, query))
+    }
+
+    fn event(&self, message_id: String, source: Option<SourceName>) -> Answer<Option<EventTrail>> {
+        self.state_readers.ask(move |state| trail::event(state, &message_id, source.as_ref()))
+    }
+
+    fn record(&self, position: Position) -> Answer<Option<Record>> {
+        self.journal_readers.ask(move |journal| records::record(journal, position))
+    }
+
+    fn deliveries(&self, query: DeliveryQuery) -> Answer<Vec<DeliverySummary>> {
+        self.state_readers.ask(move |state| trail::deliveries(state, query))
+    }
+
+    fn delivery(&self, id: DeliveryId) -> Answer<Option<Delivery>> {
+        self.state_readers.ask(move |state| trail::delivery(state, &id))
+    }
+
+    fn totals(&self, account: Account) -> Answer<Totals> {
+        let end = self.journal.end();
+        self.state_readers.ask(move |state| outbox::totals(state, &account, || *end.borrow()))
+    }
+
+    fn refusing(&self) -> Option<String> {
+        let fatal = self.fatal.check().err().map(|error| error.to_string());
+        fatal.or_else(|| self.journal.refusing())
+    }
+}

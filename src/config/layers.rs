@@ -1,0 +1,186 @@
+//! Layers: the built-in defaults, a file, the environment; and every problem of them at once.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use config::{File, FileFormat, Map, Value, ValueKind};
+use serde::de::DeserializeOwned;
+
+use super::{Config, DEFAULT, secrets};
+use crate::problem::{Problem, REDACTED};
+
+const PREFIX: &str = "FRESHSIGNAL_";
+/// The variable that names the file when no argument does.
+const FILE_VARIABLE: &str = "FRESHSIGNAL_CONFIG";
+/// Keys whose value is a list; `*` is any name.
+const LISTS: [&str; 7] = [
+    "server.trusted_proxies",
+    "admin.allowed_hosts",
+    "sources.*.write_keys",
+    "sources.*.allowed_origins",
+    "consent.required",
+    "consent.categories.*",
+    "freshsales.none",
+];
+
+/// The environment, as pairs.
+pub type Environment = Vec<(String, String)>;
+
+/// A configuration that was read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What should be known, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Why a configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file can't be read at all.
+    #[error("the configuration file {} can't be read: {why}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why not; names line and key for TOML.
+        why: String,
+    },
+    /// Keys or values that can't be used, all of them.
+    #[error("{}", list(.0))]
+    Problems(Vec<Problem>),
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// Reads the layers. `file` is the argument; without it the environment may name one.
+///
+/// # Errors
+/// Every key that does not exist, every value of the wrong type, everything that makes no sense.
+pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, LoadError> {
+    let named = environment.iter().find(|(name, value)| name == FILE_VARIABLE && !value.is_empty());
+    let file = file.map(Path::to_path_buf).or_else(|| named.map(|(_, value)| PathBuf::from(value)));
+    let (overrides, warnings) = from_environment(environment);
+    let tree = merged(file.as_deref(), overrides)?;
+    let mut problems = problems_by_key(&tree);
+    if !problems.is_empty() {
+        problems.sort();
+        return Err(LoadError::Problems(problems));
+    }
+    let value = Value::new(None, ValueKind::Table(tree));
+    let mut config: Config = value
+        .try_deserialize()
+        .map_err(|error| LoadError::Problems(vec![Problem::new("configuration", "", error.to_string())]))?;
+    let mut problems = secrets::read_files(&mut config);
+    problems.extend(config.problems());
+    if problems.is_empty() { Ok(Loaded { config, warnings }) } else { Err(LoadError::Problems(problems)) }
+}
+
+fn merged(file: Option<&Path>, overrides: Vec<(String, Value)>) -> Result<Map<String, Value>, LoadError> {
+    let unreadable = |error: &config::ConfigError| LoadError::File {
+        path: file.map(Path::to_path_buf).unwrap_or_default(),
+        why: error.to_string(),
+    };
+    let mut builder = config::Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml));
+    if let Some(path) = file {
+        builder = builder.add_source(File::from(path).format(FileFormat::Toml).required(true));
+    }
+    for (key, value) in overrides {
+        builder = builder.set_override(key, value).map_err(|error| unreadable(&error))?;
+    }
+    let built = builder.build().map_err(|error| unreadable(&error))?;
+    built.cache.into_table().map_err(|error| unreadable(&error))
+}
+
+/// The keys that the environment sets. Values stay text until their key's type reads them, so that a key of digits
+/// keeps its zeros.
+fn from_environment(environment: &Environment) -> (Vec<(String, Value)>, Vec<String>) {
+    let (mut overrides, mut warnings) = (Vec::new(), Vec::new());
+    for (name, text) in environment {
+        let Some(rest) = name.strip_prefix(PREFIX).filter(|_| name != FILE_VARIABLE) else { continue };
+        if !rest.contains("__") {
+            warnings.push(format!("{name} is not a key (no __ in it) and is ignored"));
+            continue;
+        }
+        let key = rest.to_lowercase().replace("__", ".");
+        let value = if is_list(&key) {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            ValueKind::Array(items.map(|item| Value::new(None, item.to_owned())).collect())
+        } else {
+            ValueKind::String(text.clone())
+        };
+        overrides.push((key, Value::new(Some(name), value)));
+    }
+    (overrides, warnings)
+}
+
+fn is_list(key: &str) -> bool {
+    let parts: Vec<&str> = key.split('.').collect();
+    LISTS.iter().any(|list| {
+        let pattern: Vec<&str> = list.split('.').collect();
+        pattern.len() == parts.len()
+            && pattern.iter().zip(&parts).all(|(wanted, part)| *wanted == "*" || wanted == part)
+    })
+}
+
+/// Reads each key alone into its section, so that every problem is found and not the first alone.
+fn problems_by_key(tree: &Map<String, Value>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (section, value) in tree {
+        let Ok(keys) = value.clone().into_table() else {
+            problems.push(Problem::new(section, plain(value), "a section"));
+            continue;
+        };
+        if section == "sources" {
+            for (name, source) in keys {
+                let path = format!("sources.{name}");
+                match source.clone().into_table() {
+                    Ok(keys) => each_key::<crate::ingest::SourceConfig>(&path, keys, &mut problems),
+                    Err(_) => problems.push(Problem::new(path, plain(&source), "a section")),
+                }
+            }
+            continue;
+        }
+        let known = one_section(section, keys, &mut problems);
+        if !known {
+            problems.push(Problem::new(section, "", "a section of config/default.toml"));
+        }
+    }
+    problems
+}
+
+fn one_section(section: &str, keys: HashMap<String, Value>, problems: &mut Vec<Problem>) -> bool {
+    match section {
+        "server" => each_key::<crate::ingest::ServerConfig>(section, keys, problems),
+        "admin" => each_key::<super::AdminConfig>(section, keys, problems),
+        "freshsales" => each_key::<super::FreshsalesConfig>(section, keys, problems),
+        "allowance" => each_key::<super::AllowanceConfig>(section, keys, problems),
+        "delivery" => each_key::<super::DeliveryConfig>(section, keys, problems),
+        "consent" => each_key::<super::ConsentConfig>(section, keys, problems),
+        "mapping" => each_key::<super::MappingConfig>(section, keys, problems),
+        "store" => each_key::<crate::store::Config>(section, keys, problems),
+        "retention" => each_key::<super::RetentionConfig>(section, keys, problems),
+        "log" => each_key::<super::LogConfig>(section, keys, problems),
+        _ => return false,
+    }
+    true
+}
+
+fn each_key<S: DeserializeOwned>(section: &str, keys: HashMap<String, Value>, problems: &mut Vec<Problem>) {
+    for (key, value) in keys {
+        let shown = if secrets::is_secret(&key) { REDACTED.to_owned() } else { plain(&value) };
+        let alone = Value::new(None, ValueKind::Table(Map::from_iter([(key.clone(), value)])));
+        if let Err(error) = alone.try_deserialize::<S>() {
+            let words = error.to_string();
+            // The library repeats the value, which may be a secret.
+            let expected = if secrets::is_secret(&key) { "text".to_owned() } else { words };
+            problems.push(Problem::new(format!("{section}.{key}"), shown, expected));
+        }
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.to_string()
+}

@@ -1,0 +1,198 @@
+//! The configuration: every part's own section composed, read from layers, checked as a whole.
+//!
+//! The only room that reads the environment and configuration files. Must not start anything.
+
+mod layers;
+mod secrets;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::consent::Category;
+use crate::debugger::Config as AdminConfig;
+use crate::decision::{ConsentConfig, ConsentRules, MARKETING, MappingConfig, Settings, status_value};
+use crate::deliver::{AllowanceConfig, DeliveryConfig};
+use crate::delivery::Account;
+use crate::freshsales::{Config as FreshsalesConfig, Endpoint, Mode};
+use crate::ingest::{ServerConfig, Sources, source_problems};
+use crate::mapping::Preset;
+use crate::problem::Problem;
+use crate::store;
+use crate::telemetry::LogConfig;
+
+pub use layers::{Environment, LoadError, Loaded, load};
+
+/// The built-in layer: every key, its default, its comment.
+pub const DEFAULT: &str = include_str!("../../config/default.toml");
+
+/// The whole configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The public listener.
+    pub server: ServerConfig,
+    /// The private listener.
+    pub admin: AdminConfig,
+    /// Who may send.
+    #[serde(default)]
+    pub sources: Sources,
+    /// The account.
+    pub freshsales: FreshsalesConfig,
+    /// How many calls fit.
+    pub allowance: AllowanceConfig,
+    /// How calls are made.
+    pub delivery: DeliveryConfig,
+    /// What consent means.
+    pub consent: ConsentConfig,
+    /// How people become contacts.
+    pub mapping: MappingConfig,
+    /// Where everything is kept.
+    pub store: store::Config,
+    /// How long.
+    pub retention: RetentionConfig,
+    /// What is logged.
+    pub log: LogConfig,
+}
+
+/// The `[retention]` section.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionConfig {
+    /// Days that raw events are kept once they have taken effect.
+    pub journal_days_max: u64,
+    /// Bytes of the journal.
+    pub journal_bytes_max: u64,
+    /// Days that the trail is kept.
+    pub trail_days_max: u64,
+    /// Hours within which a message that comes again counts once.
+    pub dedup_hours: u64,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self { journal_days_max: 7, journal_bytes_max: 2_147_483_648, trail_days_max: 30, dedup_hours: 72 }
+    }
+}
+
+impl RetentionConfig {
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if self.journal_bytes_max < 16 * 1024 * 1024 {
+            let expected = "16777216 (16 MiB) or more";
+            problems.push(Problem::new("retention.journal_bytes_max", self.journal_bytes_max, expected));
+        }
+        for (key, value) in [
+            ("journal_days_max", self.journal_days_max),
+            ("trail_days_max", self.trail_days_max),
+            ("dedup_hours", self.dedup_hours),
+        ] {
+            if !(1..=36_500).contains(&value) {
+                problems.push(Problem::new(format!("retention.{key}"), value, "1 to 36500"));
+            }
+        }
+        problems
+    }
+}
+
+impl Config {
+    /// Everything that is wrong, part by part and across parts; not whether it is enough to serve.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.server.problems();
+        problems.extend(self.admin.problems());
+        problems.extend(source_problems(&self.sources));
+        problems.extend(self.allowance.problems());
+        problems.extend(self.delivery.problems());
+        problems.extend(self.consent.problems());
+        problems.extend(self.mapping.problems());
+        problems.extend(self.retention.problems());
+        problems.extend(self.log.problems());
+        if let Err(found) = self.preset() {
+            problems.extend(found);
+        }
+        problems
+    }
+
+    /// What serving needs beyond a configuration that makes sense: an account and somebody who may send.
+    #[must_use]
+    pub fn serving_problems(&self) -> Vec<Problem> {
+        let mut problems = self.freshsales.problems();
+        if !self.sources.values().any(crate::ingest::SourceConfig::is_on) {
+            let expected = "at least one source with a write key, or nobody may send";
+            problems.push(Problem::new("sources", "", expected));
+        }
+        problems
+    }
+
+    /// The mapping, the user's file included.
+    ///
+    /// # Errors
+    /// Every problem of the file.
+    pub fn preset(&self) -> Result<Preset, Vec<Problem>> {
+        let path = &self.mapping.file;
+        let text = if path.is_empty() {
+            None
+        } else {
+            let read = std::fs::read_to_string(Path::new(path));
+            Some(read.map_err(|error| {
+                vec![Problem::new("mapping.file", path, format!("a readable file ({error})"))]
+            })?)
+        };
+        Preset::parse(text.as_deref()).map_err(|problems| {
+            let named = |problem: &crate::mapping::MappingProblem| {
+                Problem::new("mapping.file", path, problem.to_string())
+            };
+            problems.iter().map(named).collect()
+        })
+    }
+
+    /// What deciding depends on. Without an account (as for `map`) decisions are for an account of no name.
+    ///
+    /// # Errors
+    /// Every problem of the mapping file.
+    pub fn settings(&self) -> Result<Arc<Settings>, Vec<Problem>> {
+        Ok(Arc::new(Settings {
+            account: self.account(),
+            preset: self.preset()?,
+            default_region: self.mapping.default_region(),
+            identify: self.mapping.identify,
+            complete_within: Duration::from_hours(self.mapping.complete_within_hours),
+            consent: self.consent_rules(),
+            send: self.delivery.send,
+            hold: Duration::from_secs(self.delivery.hold_seconds),
+            retry: self.delivery.retry(),
+        }))
+    }
+
+    /// The account that calls go to. What a dry run "accepts" belongs to an account of its own, so that a later live
+    /// run owes everything.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        let account = Endpoint::new(&self.freshsales).map(|endpoint| endpoint.account().0.clone());
+        let name = account.unwrap_or_default();
+        match self.freshsales.mode {
+            Mode::Live => Account(name),
+            Mode::DryRun => Account(format!("dry_run:{name}")),
+        }
+    }
+
+    fn consent_rules(&self) -> ConsentRules {
+        let consent = &self.consent;
+        let unknown = consent.unknown.trim();
+        ConsentRules {
+            categories: consent.categories.clone(),
+            required: consent.required.iter().map(|name| Category::from(name.as_str())).collect(),
+            marketing: Category::from(MARKETING),
+            propagate_withdrawal: consent.propagate_withdrawal,
+            subscribed: status_value(consent.subscribed.trim()),
+            unsubscribed: status_value(consent.unsubscribed.trim()),
+            unknown: (!unknown.is_empty()).then(|| status_value(unknown)),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The `[allowance]` and `[delivery]` sections of the configuration.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::contact::SendMode;
+use crate::decision::RetryRules;
+use crate::delivery::{AllowanceLimits, Lane};
+use crate::problem::Problem;
+
+/// The plans of Freshsales and the calls an hour they allow an account (Freshworks' own pages).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plan {
+    /// 1,000 an hour.
+    Free,
+    /// 1,000 an hour.
+    #[default]
+    Growth,
+    /// 2,000 an hour.
+    Pro,
+    /// 5,000 an hour.
+    Enterprise,
+}
+
+/// Calls a minute that every plan allows beside the hour.
+const PER_MINUTE: u32 = 400;
+
+impl Plan {
+    fn per_hour(self) -> u32 {
+        match self {
+            Self::Free | Self::Growth => 1_000,
+            Self::Pro => 2_000,
+            Self::Enterprise => 5_000,
+        }
+    }
+}
+
+/// The `[allowance]` section.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AllowanceConfig {
+    /// The plan of the account.
+    pub plan: Plan,
+    /// Calls an hour; 0: what the plan allows.
+    pub per_hour: u32,
+    /// Calls a minute; 0: what the plan allows.
+    pub per_minute: u32,
+    /// Left for the account's other integrations.
+    pub reserve_percent: u32,
+}
+
+impl Default for AllowanceConfig {
+    fn default() -> Self {
+        Self { plan: Plan::default(), per_hour: 0, per_minute: 0, reserve_percent: 10 }
+    }
+}
+
+impl AllowanceConfig {
+    /// How many calls may be made.
+    #[must_use]
+    pub fn limits(&self) -> AllowanceLimits {
+        let chosen = |number: u32, plan: u32| if number == 0 { plan } else { number };
+        let less = |limit: u32| {
+            let kept = u64::from(limit) * u64::from(100_u32.saturating_sub(self.reserve_percent)) / 100;
+            u32::try_from(kept).unwrap_or(limit).max(1)
+        };
+        AllowanceLimits {
+            per_hour: less(chosen(self.per_hour, self.plan.per_hour())),
+            per_minute: less(chosen(self.per_minute, PER_MINUTE)),
+        }
+    }
+
+    /// Everything that makes no sense.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        if self.reserve_percent < 100 {
+            return Vec::new();
+        }
+        vec![Problem::new(
+            "allowance.reserve_percent",
+            self.reserve_percent,
+            "0 to 99: something must be left for us",
+        )]
+    }
+}
+
+/// The `[delivery]` section.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeliveryConfig {
+    /// Calls on their way at one time.
+    pub concurrency_max: u32,
+    /// How long log-ins and refreshes wait for more changes.
+    pub hold_seconds: u64,
+    /// What later calls carry.
+    pub send: SendMode,
+    /// How much of the limits each lane may use up to.
+    pub lane_share_percent: BTreeMap<Lane, u32>,
+    /// The first wait after a failure.
+    pub retry_first_seconds: u64,
+    /// The longest wait.
+    pub retry_max_seconds: u64,
+    /// A contact that fails this long while others are answered is given up.
+    pub give_up_after_hours: u64,
+}
+
+/// Up to how much of the limits a lane may make calls.
+fn default_share(lane: Lane) -> u32 {
+    match lane {
+        Lane::Withdrawal | Lane::NewContact => 100,
+        Lane::Conversion => 95,
+        Lane::Login => 75,
+        Lane::Refresh => 60,
+        Lane::Backfill => 50,
+    }
+}
+
+impl Default for DeliveryConfig {
+    fn default() -> Self {
+        Self {
+            concurrency_max: 8,
+            hold_seconds: 0,
+            send: SendMode::default(),
+            lane_share_percent: BTreeMap::new(),
+            retry_first_seconds: 1,
+            retry_max_seconds: 300,
+            give_up_after_hours: 72,
+        }
+    }
+}
+
+impl DeliveryConfig {
+    /// The share of a lane.
+    #[must_use]
+    pub fn share_percent(&self, lane: Lane) -> u32 {
+        self.lane_share_percent.get(&lane).copied().unwrap_or_else(|| default_share(lane))
+    }
+
+    /// How failures are tried again.
+    #[must_use]
+    pub fn retry(&self) -> RetryRules {
+        RetryRules {
+            first: Duration::from_secs(self.retry_first_seconds),
+            max: Duration::from_secs(self.retry_max_seconds),
+            give_up_after: Duration::from_hours(self.give_up_after_hours),
+        }
+    }
+
+    /// Everything that makes no sense.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if !(1..=64).contains(&self.concurrency_max) {
+            problems.push(Problem::new("delivery.concurrency_max", self.concurrency_max, "1 to 64"));
+        }
+        for (lane, share) in &self.lane_share_percent {
+            if !(1..=100).contains(share) {
+                let key = format!("delivery.lane_share_percent.{}", lane.as_str());
+                problems.push(Problem::new(&key, share, "1 to 100"));
+            }
+        }
+        if self.hold_seconds > 86_400 {
+            problems.push(Problem::new("delivery.hold_seconds", self.hold_seconds, "0 to 86400"));
+        }
+        if self.retry_first_seconds == 0 || self.retry_first_seconds > self.retry_max_seconds {
+            let expected = "1 to delivery.retry_max_seconds";
+            problems.push(Problem::new("delivery.retry_first_seconds", self.retry_first_seconds, expected));
+        }
+        if !(1..=86_400).contains(&self.retry_max_seconds) {
+            problems.push(Problem::new("delivery.retry_max_seconds", self.retry_max_seconds, "1 to 86400"));
+        }
+        if !(1..=8_760).contains(&self.give_up_after_hours) {
+            problems.push(Problem::new(
+                "delivery.give_up_after_hours",
+                self.give_up_after_hours,
+                "1 to 8760",
+            ));
+        }
+        problems
+    }
+}

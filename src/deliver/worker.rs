@@ -1,0 +1,95 @@
+//! One call: made beside the loop, so that a slow answer holds nobody up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Clock, UnixMicros};
+use crate::decision::{CallOrder, Settlement, World};
+use crate::delivery::{Attempt, DestinationState, SlotId, Verdict};
+use crate::freshsales::{CallResult, Crm};
+
+/// A call to make.
+pub(super) struct Job {
+    pub order: CallOrder,
+    pub slot: SlotId,
+    pub opened_at: UnixMicros,
+}
+
+/// A call that has ended.
+pub(super) struct Finished {
+    pub job: Job,
+    result: CallResult,
+    started_at: UnixMicros,
+    took: Duration,
+}
+
+/// Makes the call.
+pub(super) async fn call(crm: Arc<dyn Crm>, clock: Arc<dyn Clock>, job: Job) -> Finished {
+    let started_at = clock.wall();
+    let began = clock.monotonic();
+    let result = crm.upsert(job.order.body.clone()).await;
+    Finished { job, result, started_at, took: clock.monotonic().saturating_sub(began) }
+}
+
+impl Finished {
+    /// How it is settled.
+    pub fn settlement(&self, others_answered: bool) -> Settlement {
+        let attempt = Attempt {
+            attempt: self.job.order.attempt,
+            started_at: self.started_at,
+            duration_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            request: self.result.request.clone(),
+            response: self.result.response.clone(),
+            error: self.result.error.clone(),
+        };
+        Settlement {
+            order: self.job.order.clone(),
+            verdict: self.result.verdict.clone(),
+            attempt,
+            jitter: rand::random_range(0.0..1.0),
+            others_answered,
+        }
+    }
+
+    /// Whether the CRM answered for this contact.
+    pub fn answered(&self) -> bool {
+        match self.result.verdict {
+            Verdict::Stored(_) | Verdict::Refused { .. } => true,
+            Verdict::Throttled { .. } | Verdict::Passing { .. } | Verdict::Blocked { .. } => false,
+        }
+    }
+}
+
+/// Counts a call in the metrics.
+pub(super) fn count(finished: &Finished, now: UnixMicros) {
+    metrics::counter!("freshsignal_calls_total", "status" => finished.result.status_label).increment(1);
+    if matches!(finished.result.verdict, Verdict::Stored(_)) {
+        let waited = now.since(finished.job.opened_at).as_secs_f64();
+        metrics::histogram!("freshsignal_event_to_crm_seconds").record(waited);
+    }
+}
+
+/// Says once, loudly, that the destination's state has changed. The CRM's own words stay out of the log: they may
+/// repeat personal data.
+pub(super) fn log_destination(world: &World) {
+    if !world.destination.changed {
+        return;
+    }
+    let destination = &world.destination.document;
+    let until = destination.until.map(UnixMicros::to_rfc3339);
+    match destination.state {
+        DestinationState::Running => tracing::info!("Freshsales answers again"),
+        DestinationState::Throttled => {
+            tracing::warn!(?until, "calls wait: the allowance of the account is used up");
+        }
+        DestinationState::Blocked => {
+            tracing::error!(
+                ?until,
+                "Freshsales refuses every call: check the API key, its rights and the bundle alias"
+            );
+        }
+        DestinationState::Unreachable | DestinationState::Paused => {
+            tracing::warn!(state = destination.state.as_str(), "calls wait");
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Takes a body apart: one event, an array, or `{"batch":[…]}`; then accepts or refuses each item.
+//!
+//! Works on borrowed slices: a tree of a hostile body costs many times its size. Must not wait or store anything.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::{NoContext, Timestamp, Uuid};
+
+use super::key::Source;
+use crate::clock::UnixMicros;
+use crate::event::{Header, Kind, Limits, Refusal, corrected};
+use crate::store::NewRecord;
+
+/// What a route takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One event, an array, or an object with a `batch` array.
+    Any,
+    /// One event or an array; an object is always an event.
+    Events,
+    /// An object with a `batch` array, or a bare array.
+    Batch,
+}
+
+/// A body that is not JSON, or not of the form that the route takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// Nothing was sent.
+    #[error("the body is empty; it must be one event, an array of events, or {{\"batch\":[…]}}, as JSON")]
+    Empty,
+    /// Not JSON in UTF-8.
+    #[error("the body is not JSON in UTF-8")]
+    NotJson,
+    /// A batch route without a batch.
+    #[error("the body must be {{\"batch\":[…]}} or an array of events")]
+    NoBatch,
+}
+
+/// The events of a body, unread.
+#[derive(Debug)]
+pub enum Items<'a> {
+    /// A single event: it is accepted or the request is refused.
+    One(&'a RawValue),
+    /// An array or batch: each is accepted or refused by itself.
+    Many(Vec<&'a RawValue>),
+}
+
+/// A body taken apart.
+#[derive(Debug)]
+pub struct Parsed<'a> {
+    /// Its events.
+    pub items: Items<'a>,
+    /// When the whole was sent, by the sender's clock; for items that do not say.
+    pub sent_at: Option<UnixMicros>,
+    /// The write key in the body, where one was looked for.
+    pub write_key: Option<Cow<'a, str>>,
+}
+
+/// Takes a body apart. An array stops being kept one item after `events_max`: the caller refuses it then.
+///
+/// # Errors
+/// When it is not JSON, or not what the route takes.
+pub fn parse(body: &[u8], form: Form, events_max: usize, find_key: bool) -> Result<Parsed<'_>, Malformed> {
+    let text = std::str::from_utf8(body).map_err(|_| Malformed::NotJson)?.trim_ascii();
+    let first = text.bytes().next().ok_or(Malformed::Empty)?;
+    let mut parsed = if first == b'[' {
+        let items = several(text, events_max).ok_or(Malformed::NotJson)?;
+        Parsed { items: Items::Many(items), sent_at: None, write_key: None }
+    } else {
+        object(text, form, events_max, find_key)?
+    };
+    if find_key && parsed.write_key.is_none() {
+        parsed.write_key = parsed.items.first_write_key();
+    }
+    Ok(parsed)
+}
+
+fn object(text: &str, form: Form, events_max: usize, find_key: bool) -> Result<Parsed<'_>, Malformed> {
+    let whole: &RawValue = serde_json::from_str(text).map_err(|_| Malformed::NotJson)?;
+    let single = || Parsed { items: Items::One(whole), sent_at: None, write_key: None };
+    // Most bodies are one event and say so at a glance; an escape may hide the word.
+    let may_be_batch = form != Form::Events && (text.contains("\"batch\"") || text.contains("\\u"));
+    let envelope = if may_be_batch || find_key { Envelope::of(whole) } else { Envelope::default() };
+    let batch = envelope.batch.filter(|batch| form != Form::Events && batch.get().starts_with('['));
+    match batch {
+        Some(batch) => Ok(Parsed {
+            items: Items::Many(several(batch.get(), events_max).ok_or(Malformed::NotJson)?),
+            sent_at: string(envelope.sent_at).as_deref().and_then(UnixMicros::parse),
+            write_key: string(envelope.write_key),
+        }),
+        None if form == Form::Batch => Err(Malformed::NoBatch),
+        None => Ok(single()),
+    }
+}
+
+impl<'a> Items<'a> {
+    /// Some SDKs put the key into each event: the first speaks for all.
+    fn first_write_key(&self) -> Option<Cow<'a, str>> {
+        let first = match self {
+            Self::One(event) => event,
+            Self::Many(events) => events.first()?,
+        };
+        string(Envelope::of(first).write_key)
+    }
+}
+
+fn several(array: &str, events_max: usize) -> Option<Vec<&RawValue>> {
+    let mut reader = serde_json::Deserializer::from_str(array);
+    let items = UpTo(events_max.saturating_add(1)).deserialize(&mut reader).ok()?;
+    reader.end().ok()?;
+    Some(items)
+}
+
+/// Reads an array, keeping no more than this many items: `[0,0,0…` must not cost eight times its size.
+struct UpTo(usize);
+
+impl<'de> DeserializeSeed<'de> for UpTo {
+    type Value = Vec<&'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for UpTo {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < self.0 {
+            match seq.next_element()? {
+                Some(item) => items.push(item),
+                None => return Ok(items),
+            }
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(items)
+    }
+}
+
+/// What may stand around a batch, and the id of an item. A key that stands twice counts the last time, as in JavaScript.
+#[derive(Default)]
+struct Envelope<'a> {
+    batch: Option<&'a RawValue>,
+    sent_at: Option<&'a RawValue>,
+    write_key: Option<&'a RawValue>,
+    message_id: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum EnvelopeField {
+    Batch,
+    SentAt,
+    WriteKey,
+    MessageId,
+    #[serde(other)]
+    Other,
+}
+
+impl<'a> Envelope<'a> {
+    /// Empty for what is no object.
+    fn of(value: &'a RawValue) -> Self {
+        serde_json::Deserializer::from_str(value.get()).deserialize_map(EnvelopeVisitor).unwrap_or_default()
+    }
+}
+
+struct EnvelopeVisitor;
+
+impl<'de> Visitor<'de> for EnvelopeVisitor {
+    type Value = Envelope<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut envelope = Envelope::default();
+        while let Some(field) = map.next_key()? {
+            let slot = match field {
+                EnvelopeField::Batch => &mut envelope.batch,
+                EnvelopeField::SentAt => &mut envelope.sent_at,
+                EnvelopeField::WriteKey => &mut envelope.write_key,
+                EnvelopeField::MessageId => &mut envelope.message_id,
+                EnvelopeField::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            *slot = Some(map.next_value()?);
+        }
+        Ok(envelope)
+    }
+}
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn string(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    let Text(text) = serde_json::from_str(value?.get()).ok()?;
+    (!text.is_empty()).then_some(text)
+}
+
+/// A refused item of an array or batch, as the answer names it.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its place in the array, from 0.
+    pub index: usize,
+    /// Its id, where it has a usable one.
+    #[serde(rename = "messageId")]
+    pub message_id: Option<String>,
+    /// Always `invalid_event`.
+    pub code: &'static str,
+    /// The detail.
+    pub reason: &'static str,
+    /// A sentence.
+    pub message: String,
+}
+
+/// The code of a refused event.
+pub const INVALID_EVENT: &str = "invalid_event";
+const MESSAGE_ID_SHOWN_CHARS_MAX: usize = 100;
+
+impl Rejected {
+    /// Names an item and why it is refused.
+    #[must_use]
+    pub fn new(index: usize, raw: &RawValue, refusal: Refusal) -> Self {
+        let message_id = string(Envelope::of(raw).message_id)
+            .map(|id| id.chars().take(MESSAGE_ID_SHOWN_CHARS_MAX).collect());
+        let (code, reason) = (INVALID_EVENT, refusal.reason());
+        Self { index, message_id, code, reason, message: refusal.to_string() }
+    }
+}
+
+/// Older events are old data that is being loaded.
+const BACKFILL_AFTER: Duration = Duration::from_hours(24);
+
+/// What all items of a request share.
+pub struct Intake<'a> {
+    /// Who sends.
+    pub source: &'a Source,
+    /// The kind that the route names.
+    pub by_route: Option<Kind>,
+    /// The route is for old data.
+    pub backfill: bool,
+    /// The limits of one event.
+    pub limits: Limits,
+    /// When the request was received.
+    pub received_at: UnixMicros,
+    /// When the request was sent, by the sender's clock.
+    pub sent_at: Option<UnixMicros>,
+}
+
+impl Intake<'_> {
+    /// Accepts an item, or tells why not. The nth counts n microseconds later, so that a batch keeps its order.
+    ///
+    /// # Errors
+    /// The reason to refuse it.
+    pub fn accept(&self, index: usize, raw: &RawValue) -> Result<NewRecord, Refusal> {
+        let header = Header::read(raw, self.by_route, self.limits)?;
+        let later = Duration::from_micros(u64::try_from(index).unwrap_or(u64::MAX));
+        let received_at = self.received_at.plus(later);
+        let mut claimed = header.claimed;
+        claimed.sent_at = claimed.sent_at.or(self.sent_at);
+        let at = corrected(claimed, received_at);
+        let message_id = header.message_id.map_or_else(|| new_message_id(self.received_at), Cow::into_owned);
+        Ok(NewRecord {
+            source: self.source.name.clone(),
+            people: self.source.people.clone(),
+            kind: header.kind,
+            received_at,
+            at,
+            message_id,
+            backfill: self.backfill || header.backfill || received_at.since(at) > BACKFILL_AFTER,
+            raw: raw.get().to_owned(),
+        })
+    }
+}
+
+fn new_message_id(now: UnixMicros) -> String {
+    let micros = u64::try_from(now.0).unwrap_or(0);
+    let nanos = u32::try_from(micros % 1_000_000 * 1000).unwrap_or(0);
+    Uuid::new_v7(Timestamp::from_unix(NoContext, micros / 1_000_000, nanos)).to_string()
+}

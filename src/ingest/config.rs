@@ -1,0 +1,257 @@
+//! The `[server]` and `[sources]` sections: their keys, defaults and everything that can be wrong with them.
+//!
+//! Must not read files or the environment: whoever loads the configuration puts the content of a `…_file` into its key.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use axum::http::Uri;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+
+use super::cors::AllowedOrigin;
+
+/// The `[server]` section: the public listener.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// The address and port it listens on.
+    pub listen: String,
+    /// What the tag and the SDK settings tell browsers; empty: from the request.
+    pub public_url: String,
+    /// Everything is also under this prefix; empty: under none.
+    pub path_prefix: String,
+    /// Bytes of one event.
+    pub event_bytes_max: usize,
+    /// Bytes of a body, as sent and after decompression.
+    pub body_bytes_max: usize,
+    /// Events of one request.
+    pub batch_events_max: usize,
+    /// How long a body may take to arrive, and the store to take its events.
+    pub request_timeout_seconds: u64,
+    /// How long a shutdown waits for what is in flight.
+    pub shutdown_seconds: u64,
+    /// Addresses or networks whose `X-Forwarded-*` count.
+    pub trusted_proxies: Vec<String>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: "0.0.0.0:8080".to_owned(),
+            public_url: String::new(),
+            path_prefix: String::new(),
+            event_bytes_max: 32_768,
+            body_bytes_max: 524_288,
+            batch_events_max: 2500,
+            request_timeout_seconds: 10,
+            shutdown_seconds: 8,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+/// The `[sources]` section: any number, by name.
+pub type Sources = BTreeMap<String, SourceConfig>;
+
+/// One `[sources.NAME]` section: who may send.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SourceConfig {
+    /// The write key; empty: there is none here.
+    #[serde(deserialize_with = "secret")]
+    pub write_key: SecretString,
+    /// A file that holds the write key; empty: there is none.
+    pub write_key_file: String,
+    /// More write keys, for rotation.
+    #[serde(deserialize_with = "secrets")]
+    pub write_keys: Vec<SecretString>,
+    /// A file with more write keys, one a line; empty: there is none.
+    pub write_keys_file: String,
+    /// Origins whose pages may send: `*`, `https://example.com` or `https://*.example.com`.
+    pub allowed_origins: Vec<String>,
+    /// The name space of user ids and anonymous ids.
+    pub people: String,
+    /// How many contacts it may make in an hour; 0: no limit.
+    pub new_contacts_per_hour_max: u64,
+}
+
+impl Default for SourceConfig {
+    fn default() -> Self {
+        Self {
+            write_key: SecretString::from(String::new()),
+            write_key_file: String::new(),
+            write_keys: Vec::new(),
+            write_keys_file: String::new(),
+            allowed_origins: vec!["*".to_owned()],
+            people: "default".to_owned(),
+            new_contacts_per_hour_max: 0,
+        }
+    }
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+    String::deserialize(deserializer).map(SecretString::from)
+}
+
+fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretString>, D::Error> {
+    let keys = Vec::<String>::deserialize(deserializer)?;
+    Ok(keys.into_iter().map(SecretString::from).collect())
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The key, with its section.
+    pub key: String,
+    /// Its value, fit to be shown: secrets redacted, control characters escaped, long ones cut.
+    pub value: String,
+    /// What belongs there.
+    pub expected: String,
+}
+
+fn problem(key: impl Into<String>, value: &str, expected: impl Into<String>) -> Problem {
+    let value = value.chars().take(100).flat_map(char::escape_default).collect();
+    Problem { key: key.into(), value, expected: expected.into() }
+}
+
+const REDACTED: &str = "(redacted)";
+/// Longer keys don't fit well into a query string.
+const WRITE_KEY_CHARS_MAX: usize = 256;
+const NAME_CHARS_MAX: usize = 64;
+
+impl ServerConfig {
+    /// How long a body may take to arrive, and the store to take its events.
+    #[must_use]
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_secs(self.request_timeout_seconds)
+    }
+
+    /// Everything that is wrong with the section.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if self.listen.parse::<SocketAddr>().is_err() {
+            let expected = "an IP address and a port, like 0.0.0.0:8080 or [::]:8080";
+            problems.push(problem("server.listen", &self.listen, expected));
+        }
+        if !self.public_url.is_empty() && !is_web_address(&self.public_url) {
+            let expected = "empty, or an address like https://events.example.com, without query";
+            problems.push(problem("server.public_url", &self.public_url, expected));
+        }
+        if !is_path_prefix(&self.path_prefix) {
+            let expected = "empty, or a path like /relay: letters, digits, - _ . ~, no slash at the end";
+            problems.push(problem("server.path_prefix", &self.path_prefix, expected));
+        }
+        for proxy in self.trusted_proxies.iter().filter(|proxy| !is_network(proxy)) {
+            let expected = "IP addresses or networks like 10.0.0.0/8";
+            problems.push(problem("server.trusted_proxies", proxy, expected));
+        }
+        problems.extend(self.number_problems());
+        problems
+    }
+
+    fn number_problems(&self) -> impl Iterator<Item = Problem> {
+        let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let body_bytes_max = wide(self.body_bytes_max);
+        [
+            ("server.event_bytes_max", wide(self.event_bytes_max), 256, body_bytes_max.max(256)),
+            ("server.body_bytes_max", body_bytes_max, 1024, 16 * 1024 * 1024),
+            ("server.batch_events_max", wide(self.batch_events_max), 1, 100_000),
+            ("server.request_timeout_seconds", self.request_timeout_seconds, 1, 300),
+            ("server.shutdown_seconds", self.shutdown_seconds, 0, 300),
+        ]
+        .into_iter()
+        .filter(|(_, number, min, max)| !(min..=max).contains(&number))
+        .map(|(key, number, min, max)| {
+            let limit = if key == "server.event_bytes_max" { " (server.body_bytes_max)" } else { "" };
+            problem(key, &number.to_string(), format!("a number from {min} to {max}{limit}"))
+        })
+    }
+}
+
+impl SourceConfig {
+    /// Every write key that is set.
+    pub fn keys(&self) -> impl Iterator<Item = &SecretString> {
+        std::iter::once(&self.write_key).chain(&self.write_keys).filter(|key| !key.expose_secret().is_empty())
+    }
+
+    /// A source without a key is off.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.keys().next().is_some()
+    }
+
+    fn problems(&self, name: &str) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let key = |field: &str| format!("sources.{name}.{field}");
+        if !is_name(name) {
+            problems.push(problem(format!("sources.{name}"), name, "a name of 1 to 64 of a-z, 0-9, _ and -"));
+        }
+        if !is_name(&self.people) {
+            problems.push(problem(key("people"), &self.people, "a name of 1 to 64 of a-z, 0-9, _ and -"));
+        }
+        if self.keys().any(|key| !is_write_key(key.expose_secret())) {
+            let expected = "up to 256 visible ASCII characters, none of them a colon";
+            problems.push(problem(key("write_key"), REDACTED, expected));
+        }
+        for origin in &self.allowed_origins {
+            if AllowedOrigin::parse(origin).is_none() {
+                let expected = "*, an origin like https://example.com (no path), or https://*.example.com";
+                problems.push(problem(key("allowed_origins"), origin, expected));
+            }
+        }
+        problems
+    }
+}
+
+/// Everything that is wrong with the sources.
+#[must_use]
+pub fn source_problems(sources: &Sources) -> Vec<Problem> {
+    let mut problems: Vec<_> = sources.iter().flat_map(|(name, source)| source.problems(name)).collect();
+    let mut owners = BTreeMap::new();
+    for (name, source) in sources {
+        for key in source.keys() {
+            let owner = *owners.entry(key.expose_secret()).or_insert(name);
+            if owner != name {
+                let expected = format!("another key than that of sources.{owner}");
+                problems.push(problem(format!("sources.{name}.write_key"), REDACTED, expected));
+            }
+        }
+    }
+    problems
+}
+
+/// The name of a source or of a name space of people.
+fn is_name(name: &str) -> bool {
+    let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    (1..=NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(fits)
+}
+
+/// A colon would end the key in `Authorization: Basic`.
+fn is_write_key(key: &str) -> bool {
+    key.len() <= WRITE_KEY_CHARS_MAX && key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
+}
+
+/// Whether routes can be put under this prefix.
+pub(super) fn is_path_prefix(prefix: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let segment =
+        |segment: &str| !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(fits);
+    prefix.is_empty() || prefix.strip_prefix('/').is_some_and(|path| path.split('/').all(segment))
+}
+
+fn is_web_address(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    let web = matches!(uri.scheme_str(), Some("http" | "https"));
+    let clean = !text.contains(['#', '?', '@', '"', '\'', '<', '>']);
+    web && clean && uri.host().is_some_and(|host| !host.is_empty())
+}
+
+fn is_network(text: &str) -> bool {
+    let (address, bits) = text.split_once('/').unwrap_or((text, "0"));
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let bits_max = if address.is_ipv4() { 32 } else { 128 };
+    bits.parse::<u8>().is_ok_and(|bits| bits <= bits_max)
+}

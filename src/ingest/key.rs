@@ -1,0 +1,110 @@
+//! Write keys: where a request carries one, and whose it is.
+//!
+//! A key is never logged, stored or answered. Must not know events.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::extract::Query;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use metrics::Counter;
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+use super::config::Sources;
+use super::cors::{self, AllowedOrigin};
+use crate::event::SourceName;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The key in the head of a request, first found: `Authorization: Basic`, `X-Write-Key`, `?writeKey=`.
+#[must_use]
+pub fn in_head(parts: &Parts) -> Option<Cow<'_, str>> {
+    let headers = &parts.headers;
+    headers
+        .get(header::AUTHORIZATION)
+        .and_then(basic)
+        .map(Cow::Owned)
+        .or_else(|| headers.get("x-write-key")?.to_str().ok().map(str::trim).map(Cow::Borrowed))
+        .filter(|key| !key.is_empty())
+        .or_else(|| in_query(parts).map(Cow::Owned))
+}
+
+/// `Basic base64(key:)`; the password, if any, counts for nothing.
+fn basic(value: &HeaderValue) -> Option<String> {
+    let (scheme, encoded) = value.to_str().ok()?.trim().split_once(' ')?;
+    let decoded = scheme.eq_ignore_ascii_case("basic").then(|| BASE64.decode(encoded.trim()).ok())??;
+    let pair = String::from_utf8(decoded).ok()?;
+    let key = pair.split(':').next().unwrap_or_default();
+    (!key.is_empty()).then(|| key.to_owned())
+}
+
+fn in_query(parts: &Parts) -> Option<String> {
+    parts.uri.query()?;
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).ok()?;
+    pairs.into_iter().find_map(|(name, value)| (name == "writeKey" && !value.is_empty()).then_some(value))
+}
+
+/// A source that is on.
+pub struct Source {
+    /// Its name.
+    pub name: SourceName,
+    /// The name space of its people.
+    pub people: String,
+    /// Counts its accepted events.
+    pub accepted: Counter,
+    keys: Vec<SecretString>,
+    allowed_origins: Vec<AllowedOrigin>,
+}
+
+impl Source {
+    /// Whether a page of this origin may send to it.
+    pub fn allows(&self, origin: &HeaderValue) -> bool {
+        cors::allows(&self.allowed_origins, origin)
+    }
+}
+
+/// The sources that are on, until the next reload.
+pub struct KnownSources(Vec<Arc<Source>>);
+
+impl KnownSources {
+    /// Takes the sources that have a key; an entry of `allowed_origins` that can't be read allows nobody.
+    pub fn new(sources: &Sources) -> Self {
+        let on = sources.iter().filter(|(_, source)| source.is_on()).map(|(name, source)| {
+            let allowed = source.allowed_origins.iter();
+            Arc::new(Source {
+                name: SourceName(name.clone()),
+                people: source.people.clone(),
+                accepted: metrics::counter!("freshsignal_events_accepted_total", "source" => name.clone()),
+                keys: source.keys().cloned().collect(),
+                allowed_origins: allowed.filter_map(|text| AllowedOrigin::parse(text)).collect(),
+            })
+        });
+        Self(on.collect())
+    }
+
+    /// The source of a write key. Every key is compared, each in constant time, so that the time tells nothing.
+    pub fn by_key(&self, key: &str) -> Option<&Arc<Source>> {
+        let mut found = None;
+        for source in &self.0 {
+            for known in &source.keys {
+                if known.expose_secret().as_bytes().ct_eq(key.as_bytes()).into() {
+                    found = Some(source);
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether any source lets a page of this origin send.
+    pub fn any_allows(&self, origin: &HeaderValue) -> bool {
+        self.0.iter().any(|source| source.allows(origin))
+    }
+}

@@ -1,0 +1,76 @@
+//! Loading: every document that a batch of events can touch, in as few rounds as there are steps between them.
+
+use std::collections::BTreeSet;
+
+use crate::clock::UnixMicros;
+use crate::decision::{Reading, World};
+use crate::delivery::Account;
+use crate::event::Email;
+use crate::person::{PersonId, PersonKey};
+use crate::store::{Keys, SharedStore, StoreError, keys_of_contacts};
+
+/// The working set for a batch.
+pub(super) async fn world_for(
+    store: &SharedStore,
+    events: &[(Reading, UnixMicros)],
+    account: &Account,
+) -> Result<World, StoreError> {
+    let mut world = World::default();
+    // What the events themselves name.
+    let mut first = Keys { destination: Some(account.clone()), ..Keys::default() };
+    let mut emails = BTreeSet::new();
+    for (reading, _) in events {
+        named_by(reading, &mut first, &mut emails);
+    }
+    store.load(first.clone()).await?.add_to(&mut world);
+    // Everybody who may own a stretch of a time line.
+    let owners = owners(&world).filter(|key| !first.people.contains(key)).collect();
+    load(store, Keys { people: owners, ..Keys::default() }, &mut world).await?;
+    // The contacts of all of them.
+    emails.extend(claimed(&world));
+    load(store, Keys { contacts: emails.clone(), ..Keys::default() }, &mut world).await?;
+    // Who else has those addresses, and what is owed to them.
+    load(store, keys_of_contacts(&world, &emails, account), &mut world).await?;
+    Ok(world)
+}
+
+async fn load(store: &SharedStore, keys: Keys, world: &mut World) -> Result<(), StoreError> {
+    if !keys.is_empty() {
+        store.load(keys).await?.add_to(world);
+    }
+    Ok(())
+}
+
+fn named_by(reading: &Reading, keys: &mut Keys, emails: &mut BTreeSet<Email>) {
+    keys.seen.insert((reading.source.clone(), reading.stamp.message_id.clone()));
+    if let Some(user) = &reading.user {
+        keys.people.insert(reading.person(PersonId::User(user.clone())));
+    }
+    let of_traits = reading.own.emails.iter().map(|(email, _)| email);
+    for email in of_traits.chain(reading.named.as_ref().map(|(email, _)| email)) {
+        keys.people.insert(reading.person(PersonId::Email(email.clone())));
+        emails.insert(email.clone());
+    }
+    for device in [&reading.anonymous, &reading.previous].into_iter().flatten() {
+        keys.timelines.insert(reading.timeline(device));
+    }
+}
+
+fn owners(world: &World) -> impl Iterator<Item = PersonKey> + '_ {
+    world
+        .timelines
+        .iter()
+        .flat_map(|(key, timeline)| timeline.people().map(|id| PersonKey { people: key.people.clone(), id }))
+}
+
+/// Every address that somebody in the working set claims, or may come to claim by a time line.
+fn claimed(world: &World) -> BTreeSet<Email> {
+    let mut emails = BTreeSet::new();
+    for (_, person) in world.people.iter() {
+        emails.extend(person.facts().emails.keys().cloned());
+    }
+    for (_, timeline) in world.timelines.iter() {
+        emails.extend(timeline.emails().cloned());
+    }
+    emails
+}

@@ -1,0 +1,153 @@
+//! Processing: the journal, in batches, takes effect on people, contacts and deliveries, exactly once.
+//!
+//! A thin loop around the decision: read, load, decide, apply. The position moves in the same transaction as the
+//! effect, so a crash repeats nothing and loses nothing. Must not make calls.
+
+mod load;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, UnixMicros};
+use crate::decision::{Decided, Reading, Settings, World, decide};
+use crate::event::{Event, Position, Stamp, parse_body};
+use crate::store::{Plan, Progress, Put, Record, SharedStore, StoreError};
+use crate::trail::EventTrail;
+
+/// Events of one batch.
+const BATCH_EVENTS_MAX: usize = 1_000;
+/// Bytes of one batch.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A batch that took longer is followed by a smaller one, so that others get their turn.
+const BATCH_TIME_MAX: Duration = Duration::from_millis(20);
+/// After a passing failure of the store.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The processing stage.
+pub struct Processor {
+    /// Where everything is kept.
+    pub store: SharedStore,
+    /// What deciding depends on.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Rung when deliveries may have been opened.
+    pub owed: Arc<Notify>,
+}
+
+impl Processor {
+    /// Processes the journal until it is told to stop.
+    ///
+    /// # Errors
+    /// The store failed for good; the process has to end and recover by starting again.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        let mut end = self.store.journal_end();
+        let mut batch_events = BATCH_EVENTS_MAX / 4;
+        loop {
+            let began = self.clock.monotonic();
+            let done = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                done = self.batch(batch_events) => done,
+            };
+            let took = self.clock.monotonic().saturating_sub(began);
+            match done {
+                Ok(0) => tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    moved = end.changed() => moved.map_err(|_| StoreError::Shut)?,
+                },
+                Ok(_) => {
+                    self.owed.notify_one();
+                    batch_events = if took > BATCH_TIME_MAX { batch_events / 2 } else { batch_events * 2 };
+                    batch_events = batch_events.clamp(1, BATCH_EVENTS_MAX);
+                }
+                Err(StoreError::Conflict) => {}
+                Err(fatal @ (StoreError::Fatal(_) | StoreError::Shut | StoreError::Unreadable(..))) => {
+                    return Err(fatal);
+                }
+                Err(passing @ (StoreError::Overloaded | StoreError::Full(_) | StoreError::TooSlow)) => {
+                    tracing::warn!(error = %passing, "events wait: they can't take effect now");
+                    self.clock.sleep_until(self.clock.monotonic() + RETRY_AFTER).await;
+                }
+            }
+        }
+    }
+
+    /// Processes up to `events_max` events; answers how many.
+    async fn batch(&self, events_max: usize) -> Result<usize, StoreError> {
+        let from = self.store.processed().await?;
+        let records = self.store.read(from, events_max, BATCH_BYTES_MAX).await?;
+        let Some(to) = records.last().map(|record| record.position) else { return Ok(0) };
+        let count = records.len();
+        let settings = Arc::clone(&self.settings.borrow());
+        let events: Vec<(Reading, UnixMicros)> = records
+            .into_iter()
+            .map(|record| {
+                let event = event_of(record);
+                (Reading::of(&event, &settings), event.received_at)
+            })
+            .collect();
+
+        let _turn = self.store.turn().await;
+        let mut world = load::world_for(&self.store, &events, &settings.account).await?;
+        let now = self.clock.wall();
+        let trails = events.into_iter().map(|(reading, _)| {
+            let decided = decide(&reading, &mut world, &settings, now);
+            Put::Trail(trail_of(reading, decided))
+        });
+        let trails: Vec<Put> = trails.collect();
+        let plan = plan(world, trails, Progress { from, to }, &settings);
+        self.store.apply(plan).await?;
+        Ok(count)
+    }
+}
+
+fn plan(world: World, trails: Vec<Put>, progress: Progress, settings: &Settings) -> Plan {
+    let mut plan = Plan::of(world, &settings.account);
+    // Trails first: a message that comes twice in a batch counts on the trail of its first.
+    plan.puts.splice(0..0, trails);
+    plan.progress = Some(progress);
+    plan
+}
+
+fn event_of(record: Record) -> Event {
+    let Record { position, event } = record;
+    Event {
+        position,
+        source: event.source,
+        people: event.people,
+        received_at: event.received_at,
+        stamp: Stamp { at: event.at, message_id: event.message_id },
+        kind: event.kind,
+        backfill: event.backfill,
+        body: parse_body(&event.raw),
+    }
+}
+
+fn trail_of(reading: Reading, decided: Decided) -> EventTrail {
+    EventTrail {
+        position: reading.position,
+        message_id: reading.stamp.message_id,
+        source: reading.source,
+        kind: reading.kind,
+        event: reading.name,
+        received_at: reading.received_at,
+        at: reading.stamp.at,
+        person: decided.person,
+        email: decided.email,
+        outcome: decided.outcome,
+        reason: decided.reason,
+        delivery_id: decided.delivery_id,
+        duplicates: 0,
+        notes: decided.notes,
+    }
+}
+
+/// How far processing is behind.
+#[must_use]
+pub fn lag(accepted: Position, processed: Position) -> u64 {
+    accepted.0.saturating_sub(processed.0)
+}

@@ -1,0 +1,130 @@
+//! What can go wrong: when opening, and what an error of `SQLite` means for the store.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+use tokio::sync::watch;
+
+use crate::store::StoreError;
+
+/// Why the data folder could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the data folder {0} is in use by another process")]
+    InUse(PathBuf),
+    /// It is no folder.
+    #[error("the data folder {0} is not a folder")]
+    NotAFolder(PathBuf),
+    /// We may not read or write it.
+    #[error("the data folder {0} can't be used: {1}")]
+    Permission(PathBuf, std::io::Error),
+    /// It is on a network file system and that was not allowed.
+    #[error(
+        "the data folder {0} is on a network file system ({1}), where syncs and locks can't be relied on; \
+         set store.network_file_system = true to use it all the same"
+    )]
+    NetworkFileSystem(PathBuf, &'static str),
+    /// A later version wrote it.
+    #[error("{file} was written by a later version (its schema is {found}, this one knows {known})")]
+    Newer {
+        /// Which file.
+        file: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema known here.
+        known: i64,
+    },
+    /// The library is not one to trust with data.
+    #[error("SQLite does not work as it must: {0}")]
+    Engine(String),
+    /// The disk failed or a file is damaged.
+    #[error("the disk failed or the store is damaged: {0}")]
+    Disk(String),
+}
+
+impl OpenError {
+    /// The exit code of a process that could not open its store.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::InUse(_) => 75,
+            Self::NotAFolder(_)
+            | Self::Permission(..)
+            | Self::NetworkFileSystem(..)
+            | Self::Newer { .. }
+            | Self::Engine(_) => 2,
+            Self::Disk(_) => 74,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Disk(error.to_string())
+    }
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Disk(error.to_string())
+    }
+}
+
+/// What an error of the library means.
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let Some(code) = error.sqlite_error().copied() else {
+            return Self::Unreadable("row", error.to_string());
+        };
+        match code.code {
+            ErrorCode::DiskFull => Self::Full(error.to_string()),
+            // The shared memory of the WAL could not grow: for want of room, too.
+            ErrorCode::SystemIoFailure if code.extended_code == SQLITE_IOERR_SHMSIZE => {
+                Self::Full(error.to_string())
+            }
+            ErrorCode::OperationInterrupted => Self::TooSlow,
+            ErrorCode::ConstraintViolation => Self::Conflict,
+            // Somebody has opened the file with another tool.
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Overloaded,
+            _ => Self::Fatal(error.to_string()),
+        }
+    }
+}
+
+/// The first failure that nothing but a new start can mend; shared by all that touch the files.
+#[derive(Clone, Debug)]
+pub(super) struct Fatal(watch::Sender<Option<String>>);
+
+impl Fatal {
+    pub(super) fn none() -> Self {
+        Self(watch::Sender::new(None))
+    }
+
+    /// Fails once there was a fatal failure.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        match &*self.0.borrow() {
+            Some(what) => Err(StoreError::Fatal(what.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers a failure if it is fatal and the first one.
+    pub(super) fn note(&self, error: &StoreError) {
+        if let StoreError::Fatal(what) = error {
+            self.0.send_if_modified(|fatal| {
+                let first = fatal.is_none();
+                if first {
+                    tracing::error!(error = %what, "the store failed and must be opened anew");
+                    *fatal = Some(what.clone());
+                }
+                first
+            });
+        }
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<Option<String>> {
+        self.0.subscribe()
+    }
+}

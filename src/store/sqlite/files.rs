@@ -1,0 +1,238 @@
+//! The data folder: its lock and rights, and connections that are set up as they must be.
+//!
+//! No connection leaves this file whose pragmas were not read back.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::failure::OpenError;
+
+pub(super) const JOURNAL_FILE: &str = "journal.db";
+pub(super) const STATE_FILE: &str = "state.db";
+const LOCK_FILE: &str = "lock";
+
+/// Older ones can lose data when the WAL is reset (fixed in 3.51.3).
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+/// Between two tries to get the lock.
+const LOCK_RETRY: Duration = Duration::from_millis(50);
+/// How long a connection waits for another one; ours never hold each other up that long.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const STATEMENTS_CACHED: usize = 64;
+
+/// The data folder, held for this process alone until dropped.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// The only one that writes to its file.
+    Write,
+    /// Look-ups.
+    Read,
+}
+
+impl Folder {
+    /// Makes the folder where it does not exist and waits up to `lock_wait` to have it alone.
+    pub(super) fn open(path: &Path, network: bool, lock_wait: Duration) -> Result<Self, OpenError> {
+        let denied = |error| OpenError::Permission(path.to_owned(), error);
+        match fs::metadata(path) {
+            Ok(found) if !found.is_dir() => return Err(OpenError::NotAFolder(path.to_owned())),
+            Ok(found) => restrict(path, &found, 0o700),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => make(path).map_err(denied)?,
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(OpenError::NotAFolder(path.to_owned()));
+            }
+            Err(error) => return Err(denied(error)),
+        }
+        check_file_system(path, network)?;
+        let lock = private_file(&path.join(LOCK_FILE)).map_err(denied)?;
+        have_alone(&lock, path, lock_wait)?;
+        for file in [JOURNAL_FILE, STATE_FILE] {
+            // SQLite gives the files beside these the same rights.
+            private_file(&path.join(file)).map_err(denied)?;
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+/// Locks the folder, trying again until the wait is over.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "nothing runs yet that could be driven by a clock, and the other process lives in real time"
+)]
+fn have_alone(lock: &File, path: &Path, lock_wait: Duration) -> Result<(), OpenError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if waited >= lock_wait => {
+                return Err(OpenError::InUse(path.to_owned()));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_RETRY),
+            Err(TryLockError::Error(error)) => return Err(OpenError::Permission(path.to_owned(), error)),
+        }
+        waited += LOCK_RETRY;
+    }
+}
+
+/// Makes the folder, so that a power cut can't take it away again with all that is in it.
+fn make(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    for parent in path.canonicalize()?.ancestors().skip(1) {
+        // Those that we may not read existed before.
+        let _ = File::open(parent).and_then(|parent| parent.sync_all());
+    }
+    Ok(())
+}
+
+/// Opens a file that nobody else may read, making it where it does not exist.
+fn private_file(path: &Path) -> io::Result<File> {
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    restrict(path, &file.metadata()?, 0o600);
+    Ok(file)
+}
+
+/// Takes rights of others away. A folder that belongs to somebody else (a mounted volume) can't be changed;
+/// the files in it are ours alone all the same.
+fn restrict(path: &Path, found: &fs::Metadata, mode: u32) {
+    if found.permissions().mode() & 0o777 == mode {
+        return;
+    }
+    if let Err(error) = fs::set_permissions(path, Permissions::from_mode(mode)) {
+        tracing::warn!(path = %path.display(), %error, "others may look into the data folder");
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn check_file_system(path: &Path, network: bool) -> Result<(), OpenError> {
+    const OVERLAY: u32 = 0x794c_7630;
+    const NETWORK: [(u32, &str); 9] = [
+        (0x6969, "NFS"),
+        (0x517b, "SMB"),
+        (0xff53_4d42, "CIFS"),
+        (0xfe53_4d42, "SMB2"),
+        (0x0102_1997, "9P"),
+        (0x5346_414f, "AFS"),
+        (0x00c3_6400, "Ceph"),
+        (0x0bd0_0bd0, "Lustre"),
+        (0x4750_4653, "GPFS"),
+    ];
+    let found = rustix::fs::statfs(path).map_err(|error| OpenError::Disk(error.to_string()))?;
+    // The magic numbers have 32 bits; the type of the field differs between architectures.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let magic = found.f_type as u32;
+    if magic == OVERLAY {
+        tracing::warn!(path = %path.display(), "the data folder is part of the container and goes with it: mount a volume");
+    }
+    match NETWORK.iter().find(|(known, _)| *known == magic) {
+        Some((_, name)) if !network => Err(OpenError::NetworkFileSystem(path.to_owned(), name)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn check_file_system(_: &Path, _: bool) -> Result<(), OpenError> {
+    Ok(())
+}
+
+/// Bytes that we may still write to the disk of a path.
+pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Opens a file of the store.
+pub(super) fn connect(path: &Path, access: Access) -> Result<Connection, OpenError> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(OpenError::Engine(format!("version {} is too old", rusqlite::version())));
+    }
+    let mode = match access {
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    if access == Access::Write {
+        connection.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(()))?;
+    }
+    let query_only = i64::from(access == Access::Read);
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",
+    )?;
+    // These answer with what they were set to.
+    for set in ["PRAGMA secure_delete = ON", "PRAGMA wal_autocheckpoint = 0"] {
+        connection.query_row(set, (), |_| Ok(()))?;
+    }
+    connection.pragma_update(None, "query_only", query_only)?;
+    read_back(&connection, query_only)?;
+    Ok(connection)
+}
+
+/// Refuses a connection that does not do what it was told.
+fn read_back(connection: &Connection, query_only: i64) -> Result<(), OpenError> {
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(OpenError::Engine(format!("journal_mode is {mode} and not wal")));
+    }
+    let expected = [
+        ("synchronous", 2),
+        ("temp_store", 2),
+        ("secure_delete", 1),
+        ("wal_autocheckpoint", 0),
+        ("query_only", query_only),
+    ];
+    for (pragma, expected) in expected {
+        let found: i64 = connection.pragma_query_value(None, pragma, |row| row.get(0))?;
+        if found != expected {
+            return Err(OpenError::Engine(format!("{pragma} is {found} and not {expected}")));
+        }
+    }
+    Ok(())
+}
+
+/// How far the WAL was written back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wal {
+    /// Pages in it.
+    pub(super) pages: i64,
+    /// Those that are in the file already.
+    pub(super) written_back: i64,
+}
+
+/// How to write the WAL back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Checkpoint {
+    /// Only look.
+    Look,
+    /// What can be without waiting for anybody.
+    Passive,
+    /// All of it, and make the WAL empty. Waits for readers.
+    Truncate,
+}
+
+/// Writes the WAL back. Never left to `SQLite` itself, which would keep a failure to itself.
+pub(super) fn checkpoint(connection: &Connection, how: Checkpoint) -> Result<Wal, rusqlite::Error> {
+    let sql = match how {
+        Checkpoint::Look => "PRAGMA wal_checkpoint(NOOP)",
+        Checkpoint::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
+        Checkpoint::Truncate => "PRAGMA wal_checkpoint(TRUNCATE)",
+    };
+    connection
+        .prepare_cached(sql)?
+        .query_row((), |row| Ok(Wal { pages: row.get(1)?, written_back: row.get(2)? }))
+}

@@ -1,0 +1,447 @@
+//! The journal: one thread that writes groups of events, each with one commit.
+//!
+//! Whatever arrives during a commit is the next group. Who waits is answered after the commit returned, by
+//! this thread, so no dropped connection can undo anything. Must not know what events mean.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use tokio::sync::{oneshot, watch};
+
+use super::columns::{int, uint};
+use super::failure::Fatal;
+use super::files::{self, Checkpoint};
+use super::records;
+use crate::clock::Clock;
+use crate::event::Position;
+use crate::store::{NewRecord, Settings, StoreError};
+
+/// Pages of the WAL after which they are written back: 16 MiB.
+const WAL_PAGES_MAX: i64 = 4096;
+/// Fewer pages are not worth writing back in a quiet moment.
+const WAL_PAGES_IDLE_MAX: i64 = 256;
+/// How long nothing must happen for a quiet moment; and how often a full journal looks for room. Real time:
+/// nothing but housekeeping hangs on it.
+const QUIET: Duration = Duration::from_millis(500);
+/// How often free space is looked at.
+const SPACE_CHECK: Duration = Duration::from_millis(100);
+/// What one order to prune deletes at most, so that appends do not wait long.
+const PRUNE_BYTES_MAX: i64 = 16 << 20;
+/// A full journal takes events again when a 32nd of it is free.
+const ROOM_SHARE: i64 = 32;
+
+type Answered<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// The writing side of the journal.
+#[derive(Debug)]
+pub(super) struct Journal {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Gives orders to delete old groups.
+#[derive(Debug)]
+pub(super) struct Pruner(Arc<Shared>);
+
+impl Pruner {
+    /// Deletes a part of the groups up to a position; the answer is how many. 0 is the end.
+    pub(super) fn prune(&self, upto: Position) -> oneshot::Receiver<Result<u64, StoreError>> {
+        let (answer, answered) = oneshot::channel();
+        let mut queue = self.0.queue();
+        if !queue.shut {
+            queue.prunes.push_back(Prune { upto, answer });
+        }
+        drop(queue);
+        self.0.arrived.notify_one();
+        answered
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    end: watch::Sender<Position>,
+    /// Why there is no room, while there is none.
+    full: Mutex<Option<String>>,
+    fatal: Fatal,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    appends: VecDeque<Append>,
+    events: usize,
+    bytes: usize,
+    prunes: VecDeque<Prune>,
+    shut: bool,
+}
+
+#[derive(Debug)]
+struct Append {
+    bytes: Vec<u8>,
+    events: usize,
+    answer: Answered<Position>,
+}
+
+#[derive(Debug)]
+struct Prune {
+    upto: Position,
+    answer: Answered<u64>,
+}
+
+enum Work {
+    Append(Vec<Append>),
+    Prune(Prune),
+    Quiet,
+    Shut,
+}
+
+impl Journal {
+    /// Starts the thread with the only connection that writes.
+    pub(super) fn start(
+        connection: Connection,
+        folder: PathBuf,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        fatal: Fatal,
+    ) -> Result<Self, StoreError> {
+        let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let pages_max = int(settings.journal_bytes_max) / page_bytes.max(1);
+        // Answers what holds: never less than the pages there are.
+        let pages_max: i64 =
+            connection.query_row(&format!("PRAGMA max_page_count = {pages_max}"), (), |row| row.get(0))?;
+        let end = end(&connection)?;
+        let shared = Arc::new(Shared {
+            settings,
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            end: watch::Sender::new(end),
+            full: Mutex::new(None),
+            fatal,
+        });
+        let writer = Writer {
+            connection,
+            folder,
+            end,
+            pages_max,
+            page_bytes,
+            wal_pages: 0,
+            space_checked: None,
+            clock,
+            buffer: Vec::new(),
+            shared: Arc::clone(&shared),
+        };
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| StoreError::Fatal(error.to_string()))?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Puts events into the queue; refuses at once when it can't.
+    pub(super) fn append(
+        &self,
+        records: &[NewRecord],
+    ) -> Result<oneshot::Receiver<Result<Position, StoreError>>, StoreError> {
+        let shared = &self.shared;
+        shared.fatal.check()?;
+        if let Some(why) = shared.full().clone() {
+            return Err(StoreError::Full(why));
+        }
+        let (answer, answered) = oneshot::channel();
+        let append = Append { bytes: records::encode(records)?, events: records.len(), answer };
+        let mut queue = shared.queue();
+        if queue.shut {
+            return Err(StoreError::Shut);
+        }
+        if append.events == 0 {
+            let next = Position(shared.end.borrow().0 + 1);
+            let _ = append.answer.send(Ok(next));
+            return Ok(answered);
+        }
+        let events = queue.events + append.events;
+        let bytes = queue.bytes + append.bytes.len();
+        if events > shared.settings.queue_events_max || bytes > shared.settings.queue_bytes_max {
+            return Err(StoreError::Overloaded);
+        }
+        queue.events = events;
+        queue.bytes = bytes;
+        queue.appends.push_back(append);
+        drop(queue);
+        shared.arrived.notify_one();
+        Ok(answered)
+    }
+
+    pub(super) fn pruner(&self) -> Pruner {
+        Pruner(Arc::clone(&self.shared))
+    }
+
+    pub(super) fn end(&self) -> watch::Receiver<Position> {
+        self.shared.end.subscribe()
+    }
+
+    /// Why events can't be taken now.
+    pub(super) fn refusing(&self) -> Option<String> {
+        if self.shared.queue().shut {
+            return Some(StoreError::Shut.to_string());
+        }
+        let full = self.shared.full().clone();
+        full.map(|why| StoreError::Full(why).to_string())
+    }
+
+    /// Writes what is queued, then ends the thread.
+    pub(super) fn shut(&self) {
+        self.shared.queue().shut = true;
+        self.shared.arrived.notify_one();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn full(&self) -> MutexGuard<'_, Option<String>> {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for something to do; `restless` also for a quiet moment.
+    fn next(&self, restless: bool) -> Work {
+        let mut queue = self.queue();
+        loop {
+            if !queue.appends.is_empty() {
+                return Work::Append(queue.take_group(&self.settings));
+            }
+            if let Some(prune) = queue.prunes.pop_front() {
+                return Work::Prune(prune);
+            }
+            if queue.shut {
+                return Work::Shut;
+            }
+            if restless {
+                let (after, waited) =
+                    self.arrived.wait_timeout(queue, QUIET).unwrap_or_else(PoisonError::into_inner);
+                queue = after;
+                if waited.timed_out() && queue.appends.is_empty() && queue.prunes.is_empty() {
+                    return Work::Quiet;
+                }
+            } else {
+                queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+}
+
+impl Queue {
+    /// The next group: at least one append, and no more than a commit should hold.
+    fn take_group(&mut self, settings: &Settings) -> Vec<Append> {
+        let (mut taken, mut events, mut bytes) = (0, 0, 0);
+        for append in &self.appends {
+            events += append.events;
+            bytes += append.bytes.len();
+            if taken > 0 && (events > settings.group_events_max || bytes > settings.group_bytes_max) {
+                events -= append.events;
+                bytes -= append.bytes.len();
+                break;
+            }
+            taken += 1;
+        }
+        self.events -= events;
+        self.bytes -= bytes;
+        self.appends.drain(..taken).collect()
+    }
+}
+
+/// The position of the last event.
+fn end(connection: &Connection) -> Result<Position, StoreError> {
+    let pruned: i64 = connection.query_row("SELECT journal_end FROM pruned", (), |row| row.get(0))?;
+    let last: Option<i64> = connection
+        .query_row("SELECT first + count - 1 FROM groups ORDER BY first DESC LIMIT 1", (), |row| row.get(0))
+        .optional()?;
+    Ok(Position(uint(last.unwrap_or(0).max(pruned))))
+}
+
+/// What the thread owns.
+struct Writer {
+    connection: Connection,
+    folder: PathBuf,
+    end: Position,
+    pages_max: i64,
+    page_bytes: i64,
+    /// Pages in the WAL that are not written back, about.
+    wal_pages: i64,
+    space_checked: Option<Duration>,
+    clock: Arc<dyn Clock>,
+    buffer: Vec<u8>,
+    shared: Arc<Shared>,
+}
+
+/// However the thread ends, nobody waits for it afterwards.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let mut queue = self.shared.queue();
+        queue.shut = true;
+        queue.appends.clear();
+        queue.prunes.clear();
+    }
+}
+
+impl Writer {
+    fn run(mut self) {
+        loop {
+            let restless = self.wal_pages > WAL_PAGES_IDLE_MAX || self.shared.full().is_some();
+            match self.shared.next(restless) {
+                Work::Append(group) => self.append(group),
+                Work::Prune(prune) => {
+                    let result = self.prune(prune.upto);
+                    if let Err(error) = &result {
+                        self.shared.fatal.note(error);
+                    }
+                    let _ = prune.answer.send(result);
+                }
+                Work::Quiet => {
+                    self.look_for_room();
+                    self.write_back(Checkpoint::Truncate);
+                }
+                Work::Shut => break,
+            }
+            if self.wal_pages > WAL_PAGES_MAX {
+                self.write_back(Checkpoint::Passive);
+            }
+        }
+        self.write_back(Checkpoint::Truncate);
+    }
+
+    fn append(&mut self, group: Vec<Append>) {
+        match self.write(&group) {
+            Ok(first) => {
+                self.shared.end.send_replace(self.end);
+                let mut next = first;
+                for append in group {
+                    // Who asked may be gone; the events stay.
+                    let _ = append.answer.send(Ok(next));
+                    next = Position(next.0 + append.events as u64);
+                }
+            }
+            Err(error) => {
+                self.shared.fatal.note(&error);
+                if let StoreError::Full(why) = &error {
+                    self.shared.full().get_or_insert_with(|| why.clone());
+                }
+                for append in group {
+                    let _ = append.answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// Writes a group as one row. The statement is its own transaction: it holds as a whole or not at all.
+    fn write(&mut self, group: &[Append]) -> Result<Position, StoreError> {
+        self.shared.fatal.check()?;
+        self.check_space()?;
+        let events: usize = group.iter().map(|append| append.events).sum();
+        let first = Position(self.end.0 + 1);
+        let bytes = match group {
+            [single] => &single.bytes,
+            several => {
+                self.buffer.clear();
+                for append in several {
+                    self.buffer.extend_from_slice(&append.bytes);
+                }
+                &self.buffer
+            }
+        };
+        self.connection
+            .prepare_cached("INSERT INTO groups (first, count, bytes) VALUES (?1, ?2, ?3)")?
+            .execute(params![int(first.0), int(events as u64), bytes])?;
+        self.end = Position(self.end.0 + events as u64);
+        self.wal_pages += int(bytes.len() as u64) / self.page_bytes + 2;
+        Ok(first)
+    }
+
+    /// Refuses events before the disk is so full that nothing else can be written.
+    fn check_space(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.monotonic();
+        if self.space_checked.is_some_and(|checked| now.saturating_sub(checked) < SPACE_CHECK) {
+            return Ok(());
+        }
+        let free = files::free_bytes(&self.folder).map_err(|error| StoreError::Fatal(error.to_string()))?;
+        if free < self.shared.settings.free_bytes_min {
+            return Err(StoreError::Full(format!("the disk has {free} bytes left")));
+        }
+        self.space_checked = Some(now);
+        Ok(())
+    }
+
+    /// Takes events again when there is room for them.
+    fn look_for_room(&mut self) {
+        if self.shared.full().is_none() {
+            return;
+        }
+        self.space_checked = None;
+        let pages = |pragma| self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+        let room = match (pages("page_count"), pages("freelist_count")) {
+            (Ok(used), Ok(free)) => self.pages_max - used + free,
+            (Err(error), _) | (_, Err(error)) => return self.shared.fatal.note(&error.into()),
+        };
+        if room > self.pages_max / ROOM_SHARE && self.check_space().is_ok() {
+            *self.shared.full() = None;
+        }
+    }
+
+    /// Deletes the oldest groups that end at or before a position.
+    fn prune(&mut self, upto: Position) -> Result<u64, StoreError> {
+        let (mut groups, mut bytes) = (0, 0);
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute("UPDATE pruned SET journal_end = ?1", [int(self.end.0)])?;
+        while bytes < PRUNE_BYTES_MAX {
+            let oldest: Option<(i64, i64, i64)> = transaction
+                .prepare_cached(
+                    "SELECT first, first + count - 1, length(bytes) FROM groups ORDER BY first LIMIT 1",
+                )?
+                .query_row((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .optional()?;
+            let Some((first, _, length)) = oldest.filter(|(_, last, _)| *last <= int(upto.0)) else {
+                break;
+            };
+            transaction.execute("DELETE FROM groups WHERE first = ?1", [first])?;
+            groups += 1;
+            bytes += length;
+        }
+        transaction.commit()?;
+        if groups > 0 {
+            self.write_back(Checkpoint::Truncate);
+            self.look_for_room();
+        }
+        Ok(groups)
+    }
+
+    /// Writes the WAL back into the file.
+    fn write_back(&mut self, how: Checkpoint) {
+        let mut done = files::checkpoint(&self.connection, how);
+        if matches!(&done, Ok(wal) if wal.pages > 4 * WAL_PAGES_MAX) {
+            // Somebody reads all the time, so the WAL never starts over: wait for them.
+            done = files::checkpoint(&self.connection, Checkpoint::Truncate);
+        }
+        match done.map_err(StoreError::from) {
+            Ok(wal) => self.wal_pages = wal.pages - wal.written_back,
+            Err(error) => {
+                // Tried again after as many pages more; a full disk stops events first.
+                self.wal_pages = 0;
+                self.shared.fatal.note(&error);
+                if let StoreError::Full(why) = &error {
+                    self.shared.full().get_or_insert_with(|| why.clone());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The schemas of both files, as lists of steps. A step that was released is never changed: add another.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::failure::OpenError;
+
+/// The journal: a row for each group of events that was committed together.
+pub(super) const JOURNAL: &[&str] = &["
+    CREATE TABLE groups (
+        first INTEGER PRIMARY KEY,
+        count INTEGER NOT NULL,
+        bytes BLOB NOT NULL
+    ) STRICT;
+    -- The last position when groups were pruned last, so that none is ever given twice.
+    CREATE TABLE pruned (
+        id INTEGER PRIMARY KEY CHECK (id = 0),
+        journal_end INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO pruned VALUES (0, 0);
+"];
+
+/// The state. Lanes are numbered by precedence, 0 first; states in the order of a delivery's life:
+/// 0 waiting, 1 in flight, 2 retrying, and the ends from 3 on.
+pub(super) const STATE: &[&str] = &["
+    CREATE TABLE progress (
+        id INTEGER PRIMARY KEY CHECK (id = 0),
+        position INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO progress VALUES (0, 0);
+    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE seen (
+        source TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (source, message_id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE people (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    CREATE TABLE timelines (
+        people TEXT NOT NULL,
+        anonymous_id TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (people, anonymous_id)
+    ) STRICT;
+    CREATE TABLE contacts (email TEXT PRIMARY KEY, revision INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    CREATE TABLE destinations (account TEXT PRIMARY KEY, revision INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+
+    CREATE TABLE deliveries (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        account TEXT NOT NULL,
+        email TEXT NOT NULL,
+        lane INTEGER NOT NULL,
+        state INTEGER NOT NULL,
+        opened_at INTEGER NOT NULL,
+        next_attempt_at INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX deliveries_owed ON deliveries (account, lane, opened_at, sequence, next_attempt_at, state)
+        WHERE state IN (0, 1, 2);
+    CREATE INDEX deliveries_by_time ON deliveries (account, next_attempt_at) WHERE state IN (0, 2);
+    CREATE INDEX deliveries_in_flight ON deliveries (account, email) WHERE state = 1;
+    CREATE INDEX deliveries_by_email ON deliveries (email);
+    CREATE INDEX deliveries_by_state ON deliveries (state);
+
+    -- Open deliveries counted, so that nobody counts a million rows.
+    CREATE TABLE open_deliveries (
+        account TEXT NOT NULL,
+        lane INTEGER NOT NULL,
+        state INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (account, lane, state)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER delivery_put AFTER INSERT ON deliveries WHEN new.state IN (0, 1, 2) BEGIN
+        INSERT INTO open_deliveries VALUES (new.account, new.lane, new.state, 1)
+            ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+    CREATE TRIGGER delivery_gone AFTER DELETE ON deliveries WHEN old.state IN (0, 1, 2) BEGIN
+        UPDATE open_deliveries SET count = count - 1
+            WHERE account = old.account AND lane = old.lane AND state = old.state;
+    END;
+    CREATE TRIGGER delivery_left AFTER UPDATE OF lane, state ON deliveries WHEN old.state IN (0, 1, 2) BEGIN
+        UPDATE open_deliveries SET count = count - 1
+            WHERE account = old.account AND lane = old.lane AND state = old.state;
+    END;
+    CREATE TRIGGER delivery_moved AFTER UPDATE OF lane, state ON deliveries WHEN new.state IN (0, 1, 2) BEGIN
+        INSERT INTO open_deliveries VALUES (new.account, new.lane, new.state, 1)
+            ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+
+    CREATE TABLE slots (
+        account TEXT NOT NULL,
+        id INTEGER NOT NULL,
+        taken_at INTEGER NOT NULL,
+        answered_at INTEGER,
+        PRIMARY KEY (account, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX slots_by_answer ON slots (answered_at);
+    CREATE TABLE next_slots (account TEXT PRIMARY KEY, id INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+    -- The trail. `name` is the event's in lower case.
+    CREATE TABLE events (
+        position INTEGER PRIMARY KEY,
+        message_id TEXT NOT NULL,
+        source TEXT NOT NULL,
+        name TEXT NOT NULL,
+        person TEXT,
+        email TEXT,
+        outcome TEXT NOT NULL,
+        duplicates INTEGER NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX events_by_message ON events (message_id);
+    CREATE INDEX events_by_person ON events (person) WHERE person IS NOT NULL;
+    CREATE INDEX events_by_email ON events (email) WHERE email IS NOT NULL;
+"];
+
+/// Brings a file to the newest schema, step by step, each whole or not at all.
+pub(super) fn migrate(connection: &mut Connection, steps: &[&str], file: &Path) -> Result<(), OpenError> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    let newer = || OpenError::Newer { file: file.to_owned(), found, known };
+    let done = usize::try_from(found).map_err(|_| newer())?;
+    let missing = steps.get(done..).ok_or_else(newer)?;
+    for (version, step) in (found + 1..).zip(missing) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! What is owed: deliveries that are due, slots of the allowance, totals. Look-ups only.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::columns::{email, from_text, int, lane, lane_number, state, uint};
+use super::state;
+use crate::clock::UnixMicros;
+use crate::decision::Outcome;
+use crate::delivery::{Account, DeliveryId, HOUR, Lane, SlotId, State};
+use crate::event::Position;
+use crate::store::{Destination, Due, OwedInLane, Slot, StoreError, Totals};
+
+/// Up to so many due deliveries are sorted; of more, those that are due are looked for in order.
+const SORTED_MAX: i64 = 10_000;
+
+/// What the index on the time finds, sorted: fast while little is due, however much waits for later.
+const DUE_SORTED: &str = "
+    SELECT id, email, lane, opened_at FROM deliveries AS d INDEXED BY deliveries_by_time
+    WHERE account = ?1 AND next_attempt_at <= ?2 AND state IN (0, 2)
+      AND NOT EXISTS (SELECT 1 FROM deliveries AS f INDEXED BY deliveries_in_flight
+                      WHERE f.account = ?1 AND f.email = d.email AND f.state = 1)
+    ORDER BY lane, opened_at, sequence LIMIT ?3";
+
+/// All that is owed in order, less what is not due: fast while much is due.
+const DUE_IN_ORDER: &str = "
+    SELECT id, email, lane, opened_at FROM deliveries AS d INDEXED BY deliveries_owed
+    WHERE account = ?1 AND next_attempt_at <= ?2 AND state IN (0, 1, 2) AND state <> 1
+      AND NOT EXISTS (SELECT 1 FROM deliveries AS f INDEXED BY deliveries_in_flight
+                      WHERE f.account = ?1 AND f.email = d.email AND f.state = 1)
+    ORDER BY lane, opened_at, sequence LIMIT ?3";
+
+/// Deliveries that may be tried, and when the next of the others may.
+pub(super) fn due(
+    connection: &Connection,
+    account: &Account,
+    now: UnixMicros,
+    limit: usize,
+) -> Result<(Vec<Due>, Option<UnixMicros>), StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let due: i64 = snapshot
+        .prepare_cached(
+            "SELECT count(*) FROM (SELECT 1 FROM deliveries INDEXED BY deliveries_by_time
+             WHERE account = ?1 AND next_attempt_at <= ?2 AND state IN (0, 2) LIMIT ?3)",
+        )?
+        .query_row((&account.0, now.0, SORTED_MAX + 1), |row| row.get(0))?;
+    let sql = if due > SORTED_MAX { DUE_IN_ORDER } else { DUE_SORTED };
+    let mut statement = snapshot.prepare_cached(sql)?;
+    let mut rows = statement.query((&account.0, now.0, int(limit as u64)))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(Due {
+            id: DeliveryId(row.get(0)?),
+            email: email(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
+            lane: lane(row.get(2)?)?,
+            opened_at: UnixMicros(row.get(3)?),
+        });
+    }
+    let next: Option<i64> = snapshot
+        .prepare_cached(
+            "SELECT next_attempt_at FROM deliveries INDEXED BY deliveries_by_time
+             WHERE account = ?1 AND next_attempt_at > ?2 AND state IN (0, 2) ORDER BY next_attempt_at LIMIT 1",
+        )?
+        .query_row((&account.0, now.0), |row| row.get(0))
+        .optional()?;
+    Ok((found, next.map(UnixMicros)))
+}
+
+/// Slots that may not be free yet, and the next id.
+pub(super) fn slots(
+    connection: &Connection,
+    account: &Account,
+    now: UnixMicros,
+) -> Result<(Vec<Slot>, u64), StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let slots = snapshot
+        .prepare_cached(
+            "SELECT id, taken_at, answered_at FROM slots
+             WHERE account = ?1 AND (answered_at IS NULL OR answered_at > ?2) ORDER BY id",
+        )?
+        .query_map((&account.0, now.minus(HOUR).0), |row| {
+            Ok(Slot {
+                id: SlotId(uint(row.get(0)?)),
+                taken_at: UnixMicros(row.get(1)?),
+                answered_at: row.get::<_, Option<i64>>(2)?.map(UnixMicros),
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    let next: Option<i64> = snapshot
+        .prepare_cached("SELECT id FROM next_slots WHERE account = ?1")?
+        .query_row([&account.0], |row| row.get(0))
+        .optional()?;
+    Ok((slots, next.map_or(1, uint)))
+}
+
+/// The counters and what is owed, one snapshot. `journal_end` is asked after it was taken, so that no more
+/// has taken effect than was accepted.
+pub(super) fn totals(
+    connection: &Connection,
+    account: &Account,
+    journal_end: impl FnOnce() -> Position,
+) -> Result<Totals, StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let mut totals = Totals { processed: state::processed(&snapshot)?.0, ..Totals::default() };
+    totals.accepted = journal_end().0;
+    read_counters(&snapshot, &mut totals)?;
+    read_open(&snapshot, account, &mut totals)?;
+    let destination: Option<String> = snapshot
+        .prepare_cached("SELECT body FROM destinations WHERE account = ?1")?
+        .query_row([&account.0], |row| row.get(0))
+        .optional()?;
+    if let Some(body) = destination {
+        totals.destination = from_text::<Destination>("destination", &body)?;
+    }
+    Ok(totals)
+}
+
+fn read_counters(connection: &Connection, totals: &mut Totals) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached("SELECT name, value FROM counters")?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let (name, value): (String, i64) = (row.get(0)?, row.get(1)?);
+        let unknown = || StoreError::Unreadable("counter", name.clone());
+        let value = uint(value);
+        if name == "queued" {
+            totals.queued = value;
+        } else if let Some(word) = name.strip_prefix("outcome ") {
+            totals.outcomes.insert(Outcome::parse(word).ok_or_else(unknown)?, value);
+        } else if let Some(word) = name.strip_prefix("ended ") {
+            totals.ended.insert(State::parse(word).ok_or_else(unknown)?, value);
+        }
+    }
+    totals.outcomes.retain(|_, count| *count > 0);
+    totals.ended.retain(|_, count| *count > 0);
+    Ok(())
+}
+
+fn read_open(connection: &Connection, account: &Account, totals: &mut Totals) -> Result<(), StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT account, lane, state, count FROM open_deliveries WHERE count > 0")?;
+    let mut rows = statement.query(())?;
+    let mut owed: BTreeMap<Lane, u64> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let count = uint(row.get(3)?);
+        *totals.open.entry(state(row.get(2)?)?).or_default() += count;
+        if row.get::<_, String>(0)? == account.0 {
+            *owed.entry(lane(row.get(1)?)?).or_default() += count;
+        }
+    }
+    for (lane, count) in owed {
+        let oldest: Option<i64> = connection
+            .prepare_cached(
+                "SELECT opened_at FROM deliveries INDEXED BY deliveries_owed
+                 WHERE account = ?1 AND lane = ?2 AND state IN (0, 1, 2) ORDER BY opened_at LIMIT 1",
+            )?
+            .query_row((&account.0, lane_number(lane)), |row| row.get(0))
+            .optional()?;
+        let oldest = oldest.map(UnixMicros);
+        totals.owed.insert(lane, OwedInLane { count, oldest });
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! How events stand in a group of the journal, and reading them back. Must not write to the file.
+
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use super::columns::{int, uint};
+use crate::clock::UnixMicros;
+use crate::event::{Kind, Position, SourceName};
+use crate::store::{NewRecord, Record, StoreError};
+
+/// An event in a group, borrowed on both ways. Its fields in this order are the format of the file.
+#[derive(Serialize, Deserialize)]
+struct Stored<'a> {
+    source: &'a str,
+    people: &'a str,
+    kind: &'a str,
+    received_at: i64,
+    at: i64,
+    message_id: &'a str,
+    backfill: bool,
+    raw: &'a str,
+}
+
+/// Room for what stands beside the raw event.
+const HEAD_BYTES: usize = 160;
+
+/// Events one after the other.
+pub(super) fn encode(records: &[NewRecord]) -> Result<Vec<u8>, StoreError> {
+    let bytes = records.iter().map(|record| record.raw.len() + HEAD_BYTES).sum();
+    records
+        .iter()
+        .try_fold(Vec::with_capacity(bytes), |bytes, record| {
+            let stored = Stored {
+                source: &record.source.0,
+                people: &record.people,
+                kind: record.kind.as_str(),
+                received_at: record.received_at.0,
+                at: record.at.0,
+                message_id: &record.message_id,
+                backfill: record.backfill,
+                raw: &record.raw,
+            };
+            postcard::to_extend(&stored, bytes)
+        })
+        .map_err(|error| StoreError::Unreadable("record", error.to_string()))
+}
+
+/// Events after a position: at most `events_max`, and no more once `bytes_max` is passed.
+pub(super) fn read(
+    connection: &Connection,
+    after: Position,
+    events_max: usize,
+    bytes_max: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let mut records = Vec::new();
+    let mut bytes = 0;
+    let mut statement = connection.prepare_cached(
+        "SELECT first, count, bytes FROM groups
+         WHERE first >= coalesce((SELECT max(first) FROM groups WHERE first <= ?1), 0) ORDER BY first",
+    )?;
+    let mut rows = statement.query([int(after.0.saturating_add(1))])?;
+    while let Some(row) = rows.next()? {
+        let (first, count) = (uint(row.get(0)?), uint(row.get(1)?));
+        if first.saturating_add(count) <= after.0.saturating_add(1) {
+            continue;
+        }
+        let mut rest = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+        for position in (first..first.saturating_add(count)).map(Position) {
+            if records.len() >= events_max {
+                return Ok(records);
+            }
+            let stored;
+            (stored, rest) = postcard::take_from_bytes::<Stored<'_>>(rest).map_err(|_| damaged(position))?;
+            if position <= after {
+                continue;
+            }
+            bytes += stored.raw.len();
+            records.push(stored.record(position)?);
+            if bytes >= bytes_max {
+                return Ok(records);
+            }
+        }
+    }
+    Ok(records)
+}
+
+/// One event, while it is kept.
+pub(super) fn record(connection: &Connection, position: Position) -> Result<Option<Record>, StoreError> {
+    let Some(before) = position.0.checked_sub(1) else {
+        return Ok(None);
+    };
+    let found = read(connection, Position(before), 1, 0)?.pop();
+    Ok(found.filter(|record| record.position == position))
+}
+
+impl Stored<'_> {
+    fn record(&self, position: Position) -> Result<Record, StoreError> {
+        Ok(Record {
+            position,
+            event: NewRecord {
+                source: SourceName(self.source.to_owned()),
+                people: self.people.to_owned(),
+                kind: Kind::parse(self.kind).ok_or_else(|| damaged(position))?,
+                received_at: UnixMicros(self.received_at),
+                at: UnixMicros(self.at),
+                message_id: self.message_id.to_owned(),
+                backfill: self.backfill,
+                raw: self.raw.to_owned(),
+            },
+        })
+    }
+}
+
+fn damaged(position: Position) -> StoreError {
+    StoreError::Fatal(format!("event {} of the journal can't be read", position.0))
+}

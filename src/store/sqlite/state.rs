@@ -1,0 +1,323 @@
+//! The state: one thread that loads documents and applies plans, so that a load sees every plan before it.
+//!
+//! Must not decide anything: a plan is applied as it is, or refused whole.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Params, TransactionBehavior, named_params, params};
+use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
+use super::failure::Fatal;
+use super::files::{self, Checkpoint};
+use super::trail;
+use crate::clock::UnixMicros;
+use crate::delivery::Delivery;
+use crate::event::Position;
+use crate::store::{Answer, Counts, Documents, Keys, Plan, Progress, Put, Revision, StoreError, Versioned};
+
+/// Orders that may wait; who brings more waits for a place.
+const ORDERS_MAX: usize = 256;
+/// Pages of the WAL after which they are written back: 16 MiB; in a quiet moment 1 MiB.
+const WAL_PAGES_MAX: i64 = 4096;
+const WAL_PAGES_IDLE_MAX: i64 = 256;
+/// Answered slots are forgotten after this; the allowance asks for an hour.
+const SLOTS_KEPT: Duration = Duration::from_hours(2);
+
+type Order = Box<dyn FnOnce(&mut Connection) + Send>;
+
+enum Message {
+    Run(Order, OwnedSemaphorePermit),
+    Shut,
+}
+
+/// The thread that owns the only connection that writes to the state.
+#[derive(Debug)]
+pub(super) struct StateThread {
+    orders: SyncSender<Message>,
+    places: Arc<Semaphore>,
+    fatal: Fatal,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl StateThread {
+    pub(super) fn start(connection: Connection, fatal: Fatal) -> Result<Self, StoreError> {
+        // A place for each order, and one to shut: nobody ever waits for the channel itself.
+        let (orders, received) = sync_channel(ORDERS_MAX + 1);
+        let thread = {
+            let fatal = fatal.clone();
+            std::thread::Builder::new()
+                .name("state".to_owned())
+                .spawn(move || run(connection, &received, &fatal))
+                .map_err(|error| StoreError::Fatal(error.to_string()))?
+        };
+        Ok(Self {
+            orders,
+            places: Arc::new(Semaphore::new(ORDERS_MAX)),
+            fatal,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Has the thread do something.
+    pub(super) fn order<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<T> {
+        let (orders, fatal) = (self.orders.clone(), self.fatal.clone());
+        let places = Arc::clone(&self.places);
+        Box::pin(async move {
+            let place = places.acquire_owned().await.map_err(|_| StoreError::Shut)?;
+            let (answer, answered) = oneshot::channel();
+            let order: Order = Box::new(move |connection| {
+                let result = fatal.check().and_then(|()| work(connection));
+                if let Err(error) = &result {
+                    fatal.note(error);
+                }
+                let _ = answer.send(result);
+            });
+            orders.try_send(Message::Run(order, place)).map_err(|_| StoreError::Shut)?;
+            answered.await.unwrap_or(Err(StoreError::Shut))
+        })
+    }
+
+    /// Does what was ordered before, then ends the thread.
+    pub(super) fn shut(&self) {
+        let _ = self.orders.send(Message::Shut);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(mut connection: Connection, orders: &Receiver<Message>, fatal: &Fatal) {
+    loop {
+        let waiting = orders.try_recv().or_else(|_| {
+            write_back(&connection, fatal, WAL_PAGES_IDLE_MAX);
+            orders.recv()
+        });
+        match waiting {
+            Ok(Message::Run(order, _place)) => order(&mut connection),
+            Ok(Message::Shut) | Err(_) => break,
+        }
+        write_back(&connection, fatal, WAL_PAGES_MAX);
+    }
+    write_back(&connection, fatal, 0);
+}
+
+/// Writes the WAL back once it has more than so many pages that are not.
+fn write_back(connection: &Connection, fatal: &Fatal, pages_max: i64) {
+    let done = files::checkpoint(connection, Checkpoint::Look).and_then(|wal| {
+        if wal.pages - wal.written_back <= pages_max {
+            return Ok(());
+        }
+        let waits = pages_max == 0 || wal.pages > 4 * WAL_PAGES_MAX;
+        let how = if waits { Checkpoint::Truncate } else { Checkpoint::Passive };
+        files::checkpoint(connection, how).map(|_| ())
+    });
+    // A full disk passes; the pages stay in the WAL until then.
+    if let Err(error) = done {
+        fatal.note(&error.into());
+    }
+}
+
+/// How far the journal has taken effect.
+pub(super) fn processed(connection: &Connection) -> Result<Position, StoreError> {
+    let position =
+        connection.prepare_cached("SELECT position FROM progress")?.query_row((), |row| row.get(0))?;
+    Ok(Position(uint(position)))
+}
+
+/// Loads what exists of the documents asked for.
+pub(super) fn load(connection: &Connection, keys: Keys) -> Result<Documents, StoreError> {
+    let mut found = Documents::default();
+    for key in keys.seen {
+        let position: Option<i64> = connection
+            .prepare_cached("SELECT position FROM seen WHERE source = ?1 AND message_id = ?2")?
+            .query_row((&key.0.0, &key.1), |row| row.get(0))
+            .optional()?;
+        found.seen.extend(position.map(|position| (key, Position(uint(position)))));
+    }
+    for key in keys.people {
+        let sql = "SELECT revision, body FROM people WHERE key = ?1";
+        let person = document(connection, "person", sql, [key.to_string()])?;
+        found.people.extend(person.map(|person| (key, person)));
+    }
+    for key in keys.timelines {
+        let sql = "SELECT revision, body FROM timelines WHERE people = ?1 AND anonymous_id = ?2";
+        let timeline = document(connection, "timeline", sql, (&key.people, &key.anonymous_id))?;
+        found.timelines.extend(timeline.map(|timeline| (key, timeline)));
+    }
+    for key in keys.contacts {
+        let sql = "SELECT revision, body FROM contacts WHERE email = ?1";
+        let contact = document(connection, "contact", sql, [key.as_str()])?;
+        found.contacts.extend(contact.map(|contact| (key, contact)));
+    }
+    for key in keys.deliveries {
+        let sql = "SELECT revision, body FROM deliveries WHERE id = ?1";
+        let delivery = document(connection, "delivery", sql, [&key.0])?;
+        found.deliveries.extend(delivery.map(|delivery| (key, delivery)));
+    }
+    if let Some(account) = keys.destination {
+        let sql = "SELECT revision, body FROM destinations WHERE account = ?1";
+        found.destination = document(connection, "destination", sql, [&account.0])?;
+    }
+    Ok(found)
+}
+
+/// One document by its key.
+fn document<T: DeserializeOwned>(
+    connection: &Connection,
+    what: &'static str,
+    sql: &str,
+    key: impl Params,
+) -> Result<Option<Versioned<T>>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(key)?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+    Ok(Some(Versioned { revision: uint(row.get(0)?), document: from_text(what, text)? }))
+}
+
+/// Applies a plan whole or not at all.
+pub(super) fn apply(connection: &mut Connection, plan: &Plan, now: UnixMicros) -> Result<(), StoreError> {
+    // Dropped without a commit, the transaction is rolled back.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if let Some(Progress { from, to }) = plan.progress {
+        let sql = "UPDATE progress SET position = ?2 WHERE position = ?1";
+        change_one(&transaction, sql, (int(from.0), int(to.0)))?;
+    }
+    for one in &plan.puts {
+        put(&transaction, one, now)?;
+    }
+    count(&transaction, &plan.counts)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn put(connection: &Connection, put: &Put, now: UnixMicros) -> Result<(), StoreError> {
+    match put {
+        Put::Person(key, revision, person) => {
+            let (key, body) = (key.to_string(), to_text("person", person)?);
+            let insert = "INSERT INTO people (key, body, revision) VALUES (?1, ?2, ?3 + 1)";
+            let update = "UPDATE people SET body = ?2, revision = ?3 + 1 WHERE key = ?1 AND revision = ?3";
+            let values = params![key, body, int(*revision)];
+            change_one(connection, by_revision(*revision, insert, update), values)
+        }
+        Put::Timeline(key, revision, timeline) => {
+            let body = to_text("timeline", timeline)?;
+            let insert =
+                "INSERT INTO timelines (people, anonymous_id, body, revision) VALUES (?1, ?2, ?3, ?4 + 1)";
+            let update = "UPDATE timelines SET body = ?3, revision = ?4 + 1
+                          WHERE people = ?1 AND anonymous_id = ?2 AND revision = ?4";
+            let values = params![key.people, key.anonymous_id, body, int(*revision)];
+            change_one(connection, by_revision(*revision, insert, update), values)
+        }
+        Put::Contact(email, revision, contact) => {
+            let body = to_text("contact", contact)?;
+            let insert = "INSERT INTO contacts (email, body, revision) VALUES (?1, ?2, ?3 + 1)";
+            let update =
+                "UPDATE contacts SET body = ?2, revision = ?3 + 1 WHERE email = ?1 AND revision = ?3";
+            let values = params![email.as_str(), body, int(*revision)];
+            change_one(connection, by_revision(*revision, insert, update), values)
+        }
+        Put::Delivery(revision, delivery) => put_delivery(connection, *revision, delivery),
+        Put::Destination(account, revision, destination) => {
+            let body = to_text("destination", destination)?;
+            let insert = "INSERT INTO destinations (account, body, revision) VALUES (?1, ?2, ?3 + 1)";
+            let update =
+                "UPDATE destinations SET body = ?2, revision = ?3 + 1 WHERE account = ?1 AND revision = ?3";
+            let values = params![account.0, body, int(*revision)];
+            change_one(connection, by_revision(*revision, insert, update), values)
+        }
+        Put::Seen(source, message_id, position) => {
+            let sql = "INSERT INTO seen (source, message_id, position) VALUES (?1, ?2, ?3)";
+            change_one(connection, sql, (&source.0, message_id, int(position.0)))
+        }
+        Put::Trail(event) => trail::put(connection, event),
+        Put::SeenAgain(position) => {
+            // The trail of the first one may be pruned already.
+            let sql = "UPDATE events SET duplicates = duplicates + 1 WHERE position = ?1";
+            change(connection, sql, [int(position.0)]).map(|_| ())
+        }
+        Put::SlotTaken(account, slot, at) => {
+            let sql = "INSERT INTO slots (account, id, taken_at) VALUES (?1, ?2, ?3)";
+            change_one(connection, sql, (&account.0, int(slot.0), at.0))?;
+            let sql = "INSERT INTO next_slots (account, id) VALUES (?1, ?2)
+                       ON CONFLICT DO UPDATE SET id = max(id, excluded.id)";
+            change_one(connection, sql, (&account.0, int(slot.0) + 1))
+        }
+        Put::SlotAnswered(account, slot, at) => {
+            let sql = "UPDATE slots SET answered_at = ?3 WHERE account = ?1 AND id = ?2";
+            change(connection, sql, (&account.0, int(slot.0), at.0))?;
+            let old = now.minus(SLOTS_KEPT);
+            change(connection, "DELETE FROM slots WHERE answered_at < ?1", [old.0]).map(|_| ())
+        }
+    }
+}
+
+/// Writes a delivery that was loaded at a revision.
+pub(super) fn put_delivery(
+    connection: &Connection,
+    revision: Revision,
+    delivery: &Delivery,
+) -> Result<(), StoreError> {
+    let insert = "INSERT INTO deliveries
+            (id, account, email, lane, state, opened_at, next_attempt_at, body, revision)
+        VALUES (:id, :account, :email, :lane, :state, :opened_at, :next_attempt_at, :body, :revision + 1)";
+    let update = "UPDATE deliveries SET account = :account, email = :email, lane = :lane, state = :state,
+            opened_at = :opened_at, next_attempt_at = :next_attempt_at, body = :body, revision = :revision + 1
+        WHERE id = :id AND revision = :revision";
+    let values = named_params! {
+        ":id": delivery.id.0,
+        ":account": delivery.account.0,
+        ":email": delivery.email.as_str(),
+        ":lane": lane_number(delivery.lane),
+        ":state": state_number(delivery.state),
+        ":opened_at": delivery.opened_at.0,
+        ":next_attempt_at": delivery.next_attempt_at.0,
+        ":body": to_text("delivery", delivery)?,
+        ":revision": int(revision),
+    };
+    change_one(connection, by_revision(revision, insert, update), values)
+}
+
+/// Adds to the counters.
+pub(super) fn count(connection: &Connection, counts: &Counts) -> Result<(), StoreError> {
+    let outcomes = counts.outcomes.iter();
+    let ended = counts.ended.iter();
+    let all = outcomes
+        .map(|(outcome, by)| (format!("outcome {}", outcome.as_str()), *by))
+        .chain(ended.map(|(state, by)| (format!("ended {}", state.as_str()), *by)))
+        .chain([("queued".to_owned(), counts.queued)]);
+    for (name, by) in all.filter(|(_, by)| *by != 0) {
+        let sql = "INSERT INTO counters (name, value) VALUES (?1, ?2)
+                   ON CONFLICT DO UPDATE SET value = value + excluded.value";
+        change_one(connection, sql, (name, by))?;
+    }
+    Ok(())
+}
+
+/// A document that was not there is inserted, which fails where there is one meanwhile.
+fn by_revision<'a>(revision: Revision, insert: &'a str, update: &'a str) -> &'a str {
+    if revision == 0 { insert } else { update }
+}
+
+fn change(connection: &Connection, sql: &str, values: impl Params) -> Result<usize, StoreError> {
+    Ok(connection.prepare_cached(sql)?.execute(values)?)
+}
+
+/// Changes a row that must be there as the plan expects it.
+fn change_one(connection: &Connection, sql: &str, values: impl Params) -> Result<(), StoreError> {
+    match change(connection, sql, values)? {
+        0 => Err(StoreError::Conflict),
+        _ => Ok(()),
+    }
+}

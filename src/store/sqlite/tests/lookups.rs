@@ -1,0 +1,185 @@
+//! Tests of look-ups: what is due and in which order, the trail, the lists, the deadline.
+
+use super::*;
+use crate::clock::{Clock, Sleep};
+use crate::delivery::State;
+use crate::store::{DeliveryQuery, EventQuery, Limited, Put};
+
+fn waiting(id: &str, name: &str, lane: Lane, opened_at: i64, next: i64) -> Put {
+    let mut delivery = delivery(id, name, lane, opened_at);
+    delivery.next_attempt_at = UnixMicros(next);
+    Put::Delivery(0, delivery)
+}
+
+async fn due(store: &SqliteStore, now: i64, limit: usize) -> (Vec<String>, Option<i64>) {
+    let (due, next) = store.due(account(), UnixMicros(now), limit).await.unwrap();
+    (due.into_iter().map(|due| due.id.0).collect(), next.map(|next| next.0))
+}
+
+#[tokio::test]
+async fn the_highest_lane_goes_first_and_in_it_the_longest_owed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let mut elsewhere = delivery("x", "x", Lane::Withdrawal, 1);
+    elsewhere.account = Account("other".to_owned());
+    let retrying = delivery("r", "r", Lane::Conversion, 4).retry("5xx".to_owned(), NOW, UnixMicros(10));
+    let puts = [
+        waiting("a", "a", Lane::Backfill, 1, 1),
+        waiting("b", "b", Lane::Login, 3, 10),
+        waiting("c", "c", Lane::Login, 2, 10),
+        waiting("d", "d", Lane::Withdrawal, 9, 9),
+        waiting("e", "e", Lane::NewContact, 5, 11),
+        waiting("f", "f", Lane::Refresh, 5, 20),
+        Put::Delivery(0, retrying),
+        Put::Delivery(0, delivery("g", "g", Lane::Withdrawal, 1).deliver(NOW)),
+        Put::Delivery(0, elsewhere),
+        Put::Delivery(0, delivery("h", "b", Lane::Withdrawal, 1).claim()),
+    ];
+    state::put(&store, puts).await.unwrap();
+    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    // `b` has a call on its way.
+    assert_eq!(due(&store, 10, 9).await, (ids(&["d", "r", "c", "a"]), Some(11)));
+    assert_eq!(due(&store, 10, 2).await, (ids(&["d", "r"]), Some(11)));
+    assert_eq!(due(&store, 0, 9).await, (ids(&[]), Some(1)));
+    assert_eq!(due(&store, 20, 9).await, (ids(&["d", "e", "r", "c", "f", "a"]), None));
+}
+
+#[tokio::test]
+async fn many_due_deliveries_are_answered_like_few() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let puts = (0..12_000).map(|nth: i64| {
+        let lane = if nth % 1000 == 7 { Lane::Login } else { Lane::Refresh };
+        let next = if nth % 2000 == 7 { 99 } else { 1 };
+        waiting(&format!("d{nth}"), &format!("n{nth}"), lane, 20_000 - nth, next)
+    });
+    state::put(&store, puts).await.unwrap();
+    let busy = delivery("busy", "n11007", Lane::Backfill, 1).claim();
+    state::put(&store, [Put::Delivery(0, busy)]).await.unwrap();
+    let (found, next) = due(&store, 50, 7).await;
+    assert_eq!(found, ["d9007", "d7007", "d5007", "d3007", "d1007", "d11999", "d11998"]);
+    assert_eq!(next, Some(99));
+    let totals = store.totals(account()).await.unwrap();
+    assert_eq!(totals.open[&State::Waiting], 12_000);
+    assert_eq!(totals.owed[&Lane::Login].oldest, Some(UnixMicros(20_000 - 11_007)));
+}
+
+fn all() -> EventQuery {
+    EventQuery {
+        limit: Limited::to(500),
+        before: None,
+        email: None,
+        person: None,
+        event: None,
+        outcome: None,
+        source: None,
+    }
+}
+
+#[tokio::test]
+async fn the_trail_is_found_by_each_condition_newest_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let mut other = trail(2, Outcome::NoEmail);
+    other.email = None;
+    other.person = None;
+    other.event = "page".to_owned();
+    other.source = SourceName("app".to_owned());
+    other.message_id = "m1".to_owned();
+    let events = [trail(1, Outcome::Queued), other.clone(), trail(3, Outcome::Absorbed)];
+    state::put(&store, events.clone().map(Put::Trail)).await.unwrap();
+    let find = async |query| {
+        let found = store.events(query).await.unwrap();
+        found.iter().map(|event| event.position.0).collect::<Vec<_>>()
+    };
+    let with = |narrow: fn(&mut EventQuery)| {
+        let mut query = all();
+        narrow(&mut query);
+        find(query)
+    };
+    assert_eq!(with(|_| ()).await, [3, 2, 1]);
+    assert_eq!(with(|query| query.before = Some(Position(3))).await, [2, 1]);
+    assert_eq!(with(|query| query.limit = Limited::to(2)).await, [3, 2]);
+    assert_eq!(with(|query| query.email = Some(email("jo"))).await, [3, 1]);
+    assert_eq!(with(|query| query.person = Some("user:42".to_owned())).await, [3, 1]);
+    assert_eq!(with(|query| query.event = Some("LEAD generated".to_owned())).await, [3, 1]);
+    assert_eq!(with(|query| query.outcome = Some(Outcome::NoEmail)).await, [2]);
+    assert_eq!(with(|query| query.source = Some(SourceName("app".to_owned()))).await, [2]);
+    let both = |query: &mut EventQuery| {
+        query.outcome = Some(Outcome::NoEmail);
+        query.email = Some(email("jo"));
+    };
+    assert_eq!(with(both).await, [0_u64; 0]);
+}
+
+#[tokio::test]
+async fn an_event_is_found_by_its_message_id_the_first_one_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let mut other = trail(2, Outcome::NoEmail);
+    other.source = SourceName("app".to_owned());
+    other.message_id = "m1".to_owned();
+    let events = [trail(1, Outcome::Queued), other.clone()];
+    state::put(&store, events.map(Put::Trail)).await.unwrap();
+    let again = [1, 1, 77].map(|at| Put::SeenAgain(Position(at)));
+    state::put(&store, again).await.unwrap();
+    let mut first = trail(1, Outcome::Queued);
+    first.duplicates = 2;
+    assert_eq!(store.event("m1".to_owned(), None).await.unwrap(), Some(first));
+    let app = Some(SourceName("app".to_owned()));
+    assert_eq!(store.event("m1".to_owned(), app).await.unwrap(), Some(other));
+    assert_eq!(store.event("m9".to_owned(), None).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn deliveries_are_listed_newest_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let dead = delivery("c", "jo", Lane::Login, 1).die("no".to_owned(), NOW);
+    let puts = [delivery("a", "jo", Lane::Login, 9), delivery("b", "al", Lane::Login, 8), dead.clone()];
+    state::put(&store, puts.map(|delivery| Put::Delivery(0, delivery))).await.unwrap();
+    let find = async |email: Option<Email>, state, before| {
+        let limit = Limited::to(10);
+        let query = DeliveryQuery { limit, before, email, state };
+        let found = store.deliveries(query).await.unwrap();
+        found.into_iter().map(|found| (found.sequence, found.delivery.id.0)).collect::<Vec<_>>()
+    };
+    let row = |sequence, id: &str| (sequence, id.to_owned());
+    assert_eq!(find(None, None, None).await, [row(3, "c"), row(2, "b"), row(1, "a")]);
+    assert_eq!(find(None, None, Some(3)).await, [row(2, "b"), row(1, "a")]);
+    assert_eq!(find(Some(email("jo")), None, None).await, [row(3, "c"), row(1, "a")]);
+    assert_eq!(find(None, Some(State::Dead), None).await, [row(3, "c")]);
+    assert_eq!(store.delivery(DeliveryId("c".to_owned())).await.unwrap(), Some(dead));
+    assert_eq!(store.delivery(DeliveryId("z".to_owned())).await.unwrap(), None);
+}
+
+/// A clock that runs a second whenever it is looked at.
+struct Hurried(std::sync::atomic::AtomicU64);
+
+impl Clock for Hurried {
+    fn wall(&self) -> UnixMicros {
+        NOW
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+    }
+
+    fn sleep_until(&self, _: Duration) -> Sleep {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_that_takes_too_long_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Hurried(0.into()));
+    let store = SqliteStore::open(folder.path(), settings(), clock).unwrap();
+    let events = (1..20_000).map(|position| Put::Trail(trail(position, Outcome::Queued)));
+    state::put(&store, events).await.unwrap();
+    let rare = EventQuery { outcome: Some(Outcome::Erased), ..all() };
+    assert!(matches!(store.events(rare).await, Err(StoreError::TooSlow)));
+    let quick = EventQuery { limit: Limited::to(1), ..all() };
+    assert_eq!(store.events(quick).await.unwrap().len(), 1);
+    assert_eq!(*store.fatal().borrow(), None);
+}

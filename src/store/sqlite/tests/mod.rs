@@ -1,0 +1,96 @@
+//! Tests of the embedded engine.
+
+mod journal;
+mod lookups;
+mod model;
+mod opening;
+mod state;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::SqliteStore;
+use crate::clock::{ManualClock, UnixMicros};
+use crate::contact::{Contact, InFlight, Standing};
+use crate::decision::Outcome;
+use crate::delivery::{Account, Delivery, DeliveryId, Lane};
+use crate::event::{Email, Kind, Position, SourceName};
+use crate::store::{NewRecord, Settings, Store, StoreError};
+use crate::trail::EventTrail;
+
+/// The moment at which the clock of these tests stands.
+const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
+
+fn settings() -> Settings {
+    Settings { lock_wait: Duration::ZERO, free_bytes_min: 0, ..Settings::default() }
+}
+
+fn open_with(path: &Path, settings: Settings, at: UnixMicros) -> Arc<SqliteStore> {
+    SqliteStore::open(path, settings, Arc::new(ManualClock::at(at))).unwrap()
+}
+
+fn open(path: &Path) -> Arc<SqliteStore> {
+    open_with(path, settings(), NOW)
+}
+
+fn event(raw: &str) -> NewRecord {
+    NewRecord {
+        source: SourceName("website".to_owned()),
+        people: "default".to_owned(),
+        kind: Kind::Track,
+        received_at: NOW,
+        at: UnixMicros(-5),
+        message_id: "m1".to_owned(),
+        backfill: false,
+        raw: raw.to_owned(),
+    }
+}
+
+fn account() -> Account {
+    Account("acme.myfreshworks.com".to_owned())
+}
+
+fn email(name: &str) -> Email {
+    Email::parse(&format!("{name}@example.com")).unwrap()
+}
+
+fn delivery(id: &str, name: &str, lane: Lane, opened_at: i64) -> Delivery {
+    Delivery::open(DeliveryId(id.to_owned()), account(), email(name), lane, UnixMicros(opened_at))
+}
+
+fn trail(position: u64, outcome: Outcome) -> EventTrail {
+    EventTrail {
+        position: Position(position),
+        message_id: format!("m{position}"),
+        source: SourceName("website".to_owned()),
+        kind: Kind::Track,
+        event: "Lead Generated".to_owned(),
+        received_at: NOW,
+        at: NOW,
+        person: Some("user:42".to_owned()),
+        email: Some(email("jo")),
+        outcome,
+        reason: "it says so".to_owned(),
+        delivery_id: Some(DeliveryId("d1-0".to_owned())),
+        duplicates: 0,
+        notes: vec!["a note".to_owned()],
+    }
+}
+
+/// A contact with a call on its way, and perhaps a delivery opened meanwhile.
+fn calling(id: &str, open: Option<&str>) -> Contact {
+    let mut standing = Standing::default();
+    standing.leave(InFlight {
+        delivery: DeliveryId(id.to_owned()),
+        attempt: 1,
+        sent: [("city".to_owned(), "Oslo".into())].into(),
+        whole: true,
+    });
+    standing.open = open.map(|id| DeliveryId(id.to_owned()));
+    Contact { standing: [(account(), standing)].into(), ..Contact::default() }
+}
+
+async fn append(store: &SqliteStore, raw: &str) -> Result<Position, StoreError> {
+    store.append(vec![event(raw)]).await
+}

@@ -1,0 +1,348 @@
+//! A model check: whatever is done in whatever order, restarts in between, the store ends like a reference
+//! that fits on a page.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::delivery::{SlotId, State};
+use crate::store::{Keys, Plan, Progress, Put, Totals};
+
+/// What may happen.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Events arrive, each with a message id of a few.
+    Append(Vec<u8>),
+    /// The next events take effect: the first of a message opens a delivery or joins the open one.
+    Process(u64),
+    /// The same, but decided on what was true an event ago.
+    ProcessStale,
+    /// The delivery that is due first is called.
+    Claim,
+    /// The oldest call is answered: stored or not.
+    Settle(bool),
+    /// The process ends and another begins.
+    Reopen,
+    /// Old events go.
+    Prune,
+}
+
+/// A delivery of the reference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Owed {
+    contact: u8,
+    state: State,
+    events: u64,
+}
+
+/// The reference.
+#[derive(Debug, Default)]
+struct Model {
+    journal: Vec<u8>,
+    processed: usize,
+    /// Position and how often it came again, by message.
+    first: BTreeMap<u8, (u64, u64)>,
+    outcomes: BTreeMap<Outcome, u64>,
+    deliveries: BTreeMap<DeliveryId, Owed>,
+    /// Calls on their way, oldest first, each with its slot.
+    calls: Vec<(DeliveryId, u64)>,
+    slots: u64,
+}
+
+impl Model {
+    /// The delivery of a contact in one of some states.
+    fn of(&self, contact: u8, states: &[State]) -> Option<DeliveryId> {
+        let fits = |owed: &Owed| owed.contact == contact && states.contains(&owed.state);
+        self.deliveries.iter().find(|(_, owed)| fits(owed)).map(|(id, _)| id.clone())
+    }
+
+    fn process(&mut self) {
+        let message = self.journal[self.processed];
+        self.processed += 1;
+        let position = self.processed as u64;
+        let outcome = if let Some((_, again)) = self.first.get_mut(&message) {
+            *again += 1;
+            Outcome::Duplicate
+        } else {
+            self.first.insert(message, (position, 0));
+            let contact = contact_of(message);
+            if let Some(id) = self.of(contact, &[State::Waiting, State::Retrying]) {
+                self.deliveries.get_mut(&id).unwrap().events += 1;
+                Outcome::Absorbed
+            } else {
+                let owed = Owed { contact, state: State::Waiting, events: 1 };
+                self.deliveries.insert(DeliveryId::of(Position(position), 0), owed);
+                Outcome::Queued
+            }
+        };
+        *self.outcomes.entry(outcome).or_default() += 1;
+    }
+
+    /// Checks that what was claimed may be claimed, and that something was if anything may be.
+    fn claim(&mut self, claimed: Option<DeliveryId>) {
+        if let Some(id) = claimed {
+            let owed = self.deliveries.get_mut(&id).unwrap();
+            assert!(matches!(owed.state, State::Waiting | State::Retrying));
+            owed.state = State::InFlight;
+            let contact = owed.contact;
+            self.slots += 1;
+            self.calls.push((id, self.slots));
+            let flying = self.calls.iter().filter(|(id, _)| self.deliveries[id].contact == contact);
+            assert_eq!(flying.count(), 1, "one contact, one call");
+        } else {
+            let waits = |owed: &Owed| matches!(owed.state, State::Waiting | State::Retrying);
+            let owed: Vec<_> = self.deliveries.values().filter(|owed| waits(owed)).collect();
+            assert!(owed.iter().all(|owed| self.of(owed.contact, &[State::InFlight]).is_some()));
+        }
+    }
+
+    fn reopen(&mut self) {
+        for (id, _) in std::mem::take(&mut self.calls) {
+            let contact = self.deliveries[&id].contact;
+            let newer = self.of(contact, &[State::Waiting, State::Retrying]).is_some();
+            let state = if newer { State::Superseded } else { State::Retrying };
+            self.deliveries.get_mut(&id).unwrap().state = state;
+        }
+    }
+
+    fn totals(&self) -> Totals {
+        let (mut open, mut ended) = (BTreeMap::new(), BTreeMap::new());
+        for owed in self.deliveries.values() {
+            let counted = if owed.state.is_open() { &mut open } else { &mut ended };
+            *counted.entry(owed.state).or_default() += 1;
+        }
+        Totals {
+            accepted: self.journal.len() as u64,
+            processed: self.processed as u64,
+            outcomes: self.outcomes.clone(),
+            queued: self.deliveries.len() as u64,
+            ended,
+            open,
+            ..Totals::default()
+        }
+    }
+}
+
+/// Several messages to a contact.
+fn contact_of(message: u8) -> u8 {
+    message % 3
+}
+
+fn address(contact: u8) -> Email {
+    email(&format!("c{contact}"))
+}
+
+/// The stages in small, on the real store.
+struct Real {
+    store: Arc<SqliteStore>,
+    calls: Vec<(DeliveryId, u64)>,
+}
+
+impl Real {
+    /// Decides on the event after `from` what the model decides.
+    async fn process(&self, from: u64) -> Result<(), StoreError> {
+        let store = &self.store;
+        let record = store.read(Position(from), 1, 1).await?.remove(0);
+        let (source, position) = (record.event.source, record.position);
+        let message: u8 = record.event.message_id.parse().unwrap();
+        let contact = address(contact_of(message));
+        let key = (source.clone(), record.event.message_id);
+        let keys = Keys {
+            seen: BTreeSet::from([key.clone()]),
+            contacts: BTreeSet::from([contact.clone()]),
+            ..Keys::default()
+        };
+        let mut found = store.load(keys).await?;
+        let mut plan =
+            Plan { progress: Some(Progress { from: Position(from), to: position }), ..Plan::default() };
+        let outcome = if let Some(first) = found.seen.get(&key) {
+            plan.puts.push(Put::SeenAgain(*first));
+            Outcome::Duplicate
+        } else {
+            plan.puts.push(Put::Seen(source, key.1, position));
+            let (revision, mut document) = match found.contacts.remove(&contact) {
+                Some(found) => (found.revision, found.document),
+                None => (0, Contact::default()),
+            };
+            let standing = document.standing.entry(account()).or_default();
+            if let Some(open) = &standing.open {
+                let (at, open) = self.delivery(open).await?;
+                plan.puts.push(Put::Delivery(at, open.absorb(Lane::Refresh)));
+                Outcome::Absorbed
+            } else {
+                let id = DeliveryId::of(position, 0);
+                standing.open = Some(id.clone());
+                plan.puts.push(Put::Contact(contact.clone(), revision, document));
+                plan.puts.push(Put::Delivery(0, Delivery::open(id, account(), contact, Lane::Login, NOW)));
+                plan.counts.moved(None, State::Waiting);
+                Outcome::Queued
+            }
+        };
+        plan.puts.push(Put::Trail(trail(position.0, outcome)));
+        plan.counts.outcome(outcome);
+        store.apply(plan).await
+    }
+
+    async fn delivery(&self, id: &DeliveryId) -> Result<(u64, Delivery), StoreError> {
+        let deliveries = BTreeSet::from([id.clone()]);
+        let keys = Keys { deliveries, ..Keys::default() };
+        let found = self.store.load(keys).await?.deliveries.remove(id).unwrap();
+        Ok((found.revision, found.document))
+    }
+
+    async fn contact(&self, contact: &Email) -> Result<(u64, Contact), StoreError> {
+        let contacts = BTreeSet::from([contact.clone()]);
+        let keys = Keys { contacts, ..Keys::default() };
+        let found = self.store.load(keys).await?.contacts.remove(contact).unwrap();
+        Ok((found.revision, found.document))
+    }
+
+    async fn claim(&mut self) -> Result<Option<DeliveryId>, StoreError> {
+        let Some(due) = self.store.due(account(), NOW, 1).await?.0.pop() else {
+            return Ok(None);
+        };
+        let slot = self.store.slots(account(), NOW).await?.1;
+        let (revision, delivery) = self.delivery(&due.id).await?;
+        let (at, mut contact) = self.contact(&due.email).await?;
+        let standing = contact.standing.get_mut(&account()).unwrap();
+        standing.leave(InFlight { delivery: due.id.clone(), attempt: 1, sent: BTreeMap::new(), whole: true });
+        let puts = vec![
+            Put::Delivery(revision, delivery.claim()),
+            Put::Contact(due.email, at, contact),
+            Put::SlotTaken(account(), SlotId(slot), NOW),
+        ];
+        self.store.apply(Plan { puts, ..Plan::default() }).await?;
+        self.calls.push((due.id.clone(), slot));
+        Ok(Some(due.id))
+    }
+
+    async fn settle(&mut self, stored: bool) -> Result<(), StoreError> {
+        let (id, slot) = self.calls.remove(0);
+        let (revision, delivery) = self.delivery(&id).await?;
+        let email = delivery.email.clone();
+        let (at, mut contact) = self.contact(&email).await?;
+        let standing = contact.standing.get_mut(&account()).unwrap();
+        standing.in_flight = None;
+        let settled = if stored {
+            delivery.deliver(NOW)
+        } else if standing.open.is_some() {
+            delivery.supersede("a newer one carries it", NOW)
+        } else {
+            standing.open = Some(id);
+            delivery.retry("no answer".to_owned(), NOW, NOW)
+        };
+        let mut plan = Plan::default();
+        plan.counts.moved(Some(State::InFlight), settled.state);
+        plan.puts = vec![
+            Put::Delivery(revision, settled),
+            Put::Contact(email, at, contact),
+            Put::SlotAnswered(account(), SlotId(slot), NOW),
+        ];
+        self.store.apply(plan).await
+    }
+}
+
+async fn take(step: Step, model: &mut Model, real: &mut Real, path: &Path) -> Result<(), StoreError> {
+    match step {
+        Step::Append(messages) => {
+            let named = |message: &u8| NewRecord { message_id: message.to_string(), ..event("{}") };
+            let first = real.store.append(messages.iter().map(named).collect()).await?;
+            assert_eq!(first, Position(model.journal.len() as u64 + 1));
+            model.journal.extend(messages);
+        }
+        Step::Process(events) => {
+            for _ in 0..events.min((model.journal.len() - model.processed) as u64) {
+                real.process(model.processed as u64).await?;
+                model.process();
+            }
+        }
+        Step::ProcessStale => {
+            let Some(before) = model.processed.checked_sub(1) else {
+                return Ok(());
+            };
+            if real.store.record(Position(model.processed as u64)).await?.is_some() {
+                assert!(matches!(real.process(before as u64).await, Err(StoreError::Conflict)));
+            }
+        }
+        Step::Claim => {
+            let claimed = real.claim().await?;
+            model.claim(claimed);
+        }
+        Step::Settle(stored) if !model.calls.is_empty() => {
+            real.settle(stored).await?;
+            let (id, _) = model.calls.remove(0);
+            let newer = model.of(model.deliveries[&id].contact, &[State::Waiting, State::Retrying]);
+            model.deliveries.get_mut(&id).unwrap().state = match (stored, newer) {
+                (true, _) => State::Delivered,
+                (false, Some(_)) => State::Superseded,
+                (false, None) => State::Retrying,
+            };
+        }
+        Step::Settle(_) => {}
+        Step::Reopen => {
+            real.store.shut();
+            real.store = open(path);
+            real.calls.clear();
+            model.reopen();
+        }
+        Step::Prune => {
+            real.store.prune_journal(Position(u64::MAX)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn compare(model: &Model, store: &SqliteStore) -> Result<(), StoreError> {
+    let totals = store.totals(account()).await?;
+    assert_eq!(Totals { owed: BTreeMap::new(), ..totals }, model.totals());
+    let left = store.read(Position(model.processed as u64), 1000, usize::MAX).await?;
+    let left: Vec<u8> = left.iter().map(|record| record.event.message_id.parse().unwrap()).collect();
+    assert_eq!(left, model.journal[model.processed..]);
+    for (id, owed) in &model.deliveries {
+        let found = store.delivery(id.clone()).await?.unwrap();
+        let found = (found.email, found.state, found.events);
+        assert_eq!(found, (address(owed.contact), owed.state, owed.events));
+    }
+    for (position, again) in model.first.values() {
+        let found = store.event(format!("m{position}"), None).await?.unwrap();
+        assert_eq!(found.duplicates, *again);
+    }
+    let (slots, next) = store.slots(account(), NOW).await?;
+    assert_eq!((slots.len() as u64, next), (model.slots, model.slots + 1));
+    let unanswered: Vec<u64> =
+        slots.iter().filter(|slot| slot.answered_at.is_none()).map(|slot| slot.id.0).collect();
+    assert_eq!(unanswered, model.calls.iter().map(|(_, slot)| *slot).collect::<Vec<_>>());
+    Ok(())
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => proptest::collection::vec(0_u8..12, 1..5).prop_map(Step::Append),
+        4 => (1_u64..6).prop_map(Step::Process),
+        1 => Just(Step::ProcessStale),
+        4 => Just(Step::Claim),
+        3 => any::<bool>().prop_map(Step::Settle),
+        1 => Just(Step::Reopen),
+        1 => Just(Step::Prune),
+    ];
+    proptest::collection::vec(step, 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_store_ends_like_the_reference(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        runtime.block_on(async {
+            let mut model = Model::default();
+            let mut real = Real { store: open(folder.path()), calls: Vec::new() };
+            for step in steps {
+                take(step, &mut model, &mut real, folder.path()).await.unwrap();
+                compare(&model, &real.store).await.unwrap();
+            }
+        });
+    }
+}

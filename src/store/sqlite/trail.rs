@@ -1,0 +1,172 @@
+//! The trail of events and the deliveries, as the debugger asks for them.
+
+use rusqlite::{Connection, Row, ToSql, named_params};
+use serde::{Deserialize, Serialize};
+
+use super::columns::{email, from_text, int, state_number, to_text, uint};
+use crate::clock::UnixMicros;
+use crate::decision::Outcome;
+use crate::delivery::{Delivery, DeliveryId};
+use crate::event::{Email, Kind, Position, SourceName};
+use crate::store::{DeliveryQuery, DeliverySummary, EventQuery, StoreError};
+use crate::trail::EventTrail;
+
+/// What of a trail has no column of its own.
+#[derive(Serialize, Deserialize)]
+struct Rest {
+    kind: Kind,
+    event: String,
+    received_at: UnixMicros,
+    at: UnixMicros,
+    reason: String,
+    delivery_id: Option<DeliveryId>,
+    notes: Vec<String>,
+}
+
+const COLUMNS: &str = "position, message_id, source, person, email, outcome, duplicates, body";
+
+/// Writes the trail of an event.
+pub(super) fn put(connection: &Connection, event: &EventTrail) -> Result<(), StoreError> {
+    let rest = Rest {
+        kind: event.kind,
+        event: event.event.clone(),
+        received_at: event.received_at,
+        at: event.at,
+        reason: event.reason.clone(),
+        delivery_id: event.delivery_id.clone(),
+        notes: event.notes.clone(),
+    };
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO events
+                (position, message_id, source, name, person, email, outcome, duplicates, body)
+             VALUES (:position, :message_id, :source, :name, :person, :email, :outcome, :duplicates, :body)",
+        )?
+        .execute(named_params! {
+            ":position": int(event.position.0),
+            ":message_id": event.message_id,
+            ":source": event.source.0,
+            ":name": event.event.to_lowercase(),
+            ":person": event.person,
+            ":email": event.email.as_ref().map(Email::as_str),
+            ":outcome": event.outcome.as_str(),
+            ":duplicates": int(event.duplicates),
+            ":body": to_text("trail", &rest)?,
+        })?;
+    Ok(())
+}
+
+fn trail(row: &Row<'_>) -> Result<EventTrail, StoreError> {
+    let rest: Rest = from_text("trail", row.get_ref(7)?.as_str().map_err(rusqlite::Error::from)?)?;
+    let address: Option<String> = row.get(4)?;
+    let outcome: String = row.get(5)?;
+    Ok(EventTrail {
+        position: Position(uint(row.get(0)?)),
+        message_id: row.get(1)?,
+        source: SourceName(row.get(2)?),
+        kind: rest.kind,
+        event: rest.event,
+        received_at: rest.received_at,
+        at: rest.at,
+        person: row.get(3)?,
+        email: address.as_deref().map(email).transpose()?,
+        outcome: Outcome::parse(&outcome).ok_or(StoreError::Unreadable("outcome", outcome))?,
+        reason: rest.reason,
+        delivery_id: rest.delivery_id,
+        duplicates: uint(row.get(6)?),
+        notes: rest.notes,
+    })
+}
+
+/// Conditions of a look-up and their values, in the same order.
+#[derive(Default)]
+struct Filter {
+    conditions: Vec<&'static str>,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Filter {
+    fn with<T: ToSql + 'static>(mut self, condition: &'static str, value: Option<T>) -> Self {
+        if let Some(value) = value {
+            self.conditions.push(condition);
+            self.values.push(Box::new(value));
+        }
+        self
+    }
+
+    /// Rows of a table under the conditions, the largest of `order` first.
+    fn rows<T>(
+        &self,
+        connection: &Connection,
+        (columns, table, order): (&str, &str, &str),
+        limit: usize,
+        read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let conditions =
+            if self.conditions.is_empty() { "1".to_owned() } else { self.conditions.join(" AND ") };
+        let sql =
+            format!("SELECT {columns} FROM {table} WHERE {conditions} ORDER BY {order} DESC LIMIT {limit}");
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(&self.values))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(read(row)?);
+        }
+        Ok(found)
+    }
+}
+
+/// Events, newest first. Those of a contact or a person are found; for other conditions the trail is walked
+/// back until enough fit.
+pub(super) fn events(connection: &Connection, query: EventQuery) -> Result<Vec<EventTrail>, StoreError> {
+    Filter::default()
+        .with("position < ?", query.before.map(|position| int(position.0)))
+        .with("email = ?", query.email.map(|email| email.as_str().to_owned()))
+        .with("person = ?", query.person)
+        .with("name = ?", query.event.map(|name| name.to_lowercase()))
+        .with("outcome = ?", query.outcome.map(Outcome::as_str))
+        .with("source = ?", query.source.map(|source| source.0))
+        .rows(connection, (COLUMNS, "events", "position"), query.limit.rows(), trail)
+}
+
+/// The first event with a message id.
+pub(super) fn event(
+    connection: &Connection,
+    message_id: &str,
+    source: Option<&SourceName>,
+) -> Result<Option<EventTrail>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM events WHERE message_id = ?1 AND (?2 IS NULL OR source = ?2)
+         ORDER BY position LIMIT 1"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((message_id, source.map(|source| &source.0)))?;
+    rows.next()?.map(trail).transpose()
+}
+
+/// Deliveries, newest first.
+pub(super) fn deliveries(
+    connection: &Connection,
+    query: DeliveryQuery,
+) -> Result<Vec<DeliverySummary>, StoreError> {
+    Filter::default()
+        .with("sequence < ?", query.before.map(int))
+        .with("email = ?", query.email.map(|email| email.as_str().to_owned()))
+        .with("state = ?", query.state.map(state_number))
+        .rows(connection, ("sequence, body", "deliveries", "sequence"), query.limit.rows(), |row| {
+            Ok(DeliverySummary {
+                sequence: uint(row.get(0)?),
+                delivery: from_text("delivery", row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
+            })
+        })
+}
+
+/// One delivery.
+pub(super) fn delivery(connection: &Connection, id: &DeliveryId) -> Result<Option<Delivery>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT body FROM deliveries WHERE id = ?1")?;
+    let mut rows = statement.query([&id.0])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    from_text("delivery", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?).map(Some)
+}
