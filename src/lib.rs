@@ -1,6 +1,8 @@
 //! freshsignal keeps the contacts of a Freshsales account current from customer events.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod consent;

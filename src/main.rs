@@ -1,3 +1,7 @@
 //! The binary: arguments in, a call into the library, an exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    freshsignal::cli::run()
+}

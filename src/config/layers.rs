@@ -13,14 +13,13 @@ const PREFIX: &str = "FRESHSIGNAL_";
 /// The variable that names the file when no argument does.
 const FILE_VARIABLE: &str = "FRESHSIGNAL_CONFIG";
 /// Keys whose value is a list; `*` is any name.
-const LISTS: [&str; 7] = [
+const LISTS: [&str; 6] = [
     "server.trusted_proxies",
     "admin.allowed_hosts",
     "sources.*.write_keys",
     "sources.*.allowed_origins",
     "consent.required",
     "consent.categories.*",
-    "freshsales.none",
 ];
 
 /// The environment, as pairs.

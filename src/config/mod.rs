@@ -19,7 +19,7 @@ use crate::debugger::Config as AdminConfig;
 use crate::decision::{ConsentConfig, ConsentRules, MARKETING, MappingConfig, Settings, status_value};
 use crate::deliver::{AllowanceConfig, DeliveryConfig};
 use crate::delivery::Account;
-use crate::freshsales::{Config as FreshsalesConfig, Endpoint, Mode};
+use crate::freshsales::{Config as FreshsalesConfig, DryRun, Endpoint, Mode};
 use crate::ingest::{ServerConfig, Sources, source_problems};
 use crate::mapping::Preset;
 use crate::problem::Problem;
@@ -107,6 +107,7 @@ impl Config {
         let mut problems = self.server.problems();
         problems.extend(self.admin.problems());
         problems.extend(source_problems(&self.sources));
+        problems.extend(self.not_built_yet());
         problems.extend(self.allowance.problems());
         problems.extend(self.delivery.problems());
         problems.extend(self.consent.problems());
@@ -117,6 +118,15 @@ impl Config {
             problems.extend(found);
         }
         problems
+    }
+
+    /// Keys that are fixed already and do nothing yet: better refused than silently ignored.
+    fn not_built_yet(&self) -> impl Iterator<Item = Problem> + '_ {
+        let limited = self.sources.iter().filter(|(_, source)| source.new_contacts_per_hour_max != 0);
+        limited.map(|(name, source)| {
+            let key = format!("sources.{name}.new_contacts_per_hour_max");
+            Problem::new(key, source.new_contacts_per_hour_max, "0: this limit is not enforced yet")
+        })
     }
 
     /// What serving needs beyond a configuration that makes sense: an account and somebody who may send.
@@ -170,15 +180,13 @@ impl Config {
         }))
     }
 
-    /// The account that calls go to. What a dry run "accepts" belongs to an account of its own, so that a later live
-    /// run owes everything.
-    #[must_use]
-    pub fn account(&self) -> Account {
-        let account = Endpoint::new(&self.freshsales).map(|endpoint| endpoint.account().0.clone());
-        let name = account.unwrap_or_default();
+    /// The account that calls go to; one of no name where none is configured, as for `map`.
+    fn account(&self) -> Account {
+        let account = Endpoint::new(&self.freshsales).map(|endpoint| endpoint.account().clone());
+        let account = account.unwrap_or_else(|_| Account(String::new()));
         match self.freshsales.mode {
-            Mode::Live => Account(name),
-            Mode::DryRun => Account(format!("dry_run:{name}")),
+            Mode::Live => account,
+            Mode::DryRun => DryRun::account_for(&account),
         }
     }
 

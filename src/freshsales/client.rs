@@ -89,25 +89,39 @@ impl Client {
         timeouts: Timeouts,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls()?)
+        let http = hardened(timeouts)?
             .https_only(endpoint.upsert_url().scheme() == "https")
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            // A second request that nobody counted would break the allowance.
-            .retry(reqwest::retry::never())
-            .connect_timeout(timeouts.connect)
-            .timeout(timeouts.attempt)
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(POOL_IDLE_CONNECTIONS_MAX)
-            .user_agent(USER_AGENT)
             .default_headers(headers(&endpoint, &key)?)
             .build()
             .map_err(reqwest::Error::without_url)?;
         Ok(Self(Arc::new(Inner { endpoint, key, timeouts, clock, http })))
     }
+}
+
+/// A client with a limit on everything, without redirects and proxies.
+fn hardened(timeouts: Timeouts) -> Result<reqwest::ClientBuilder, ClientError> {
+    let builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls()?)
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        // A second request that nobody counted would break the allowance.
+        .retry(reqwest::retry::never())
+        .connect_timeout(timeouts.connect)
+        .timeout(timeouts.attempt)
+        .pool_idle_timeout(POOL_IDLE)
+        .pool_max_idle_per_host(POOL_IDLE_CONNECTIONS_MAX)
+        .user_agent(USER_AGENT);
+    Ok(builder)
+}
+
+/// The same hardened client without an account's headers, for the demo to speak to its own service.
+///
+/// # Errors
+/// The TLS library refused its own defaults.
+pub fn http_client(timeouts: Timeouts) -> Result<reqwest::Client, ClientError> {
+    Ok(hardened(timeouts)?.build().map_err(reqwest::Error::without_url)?)
 }
 
 impl Crm for Client {

@@ -17,6 +17,12 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 
 const SMALL: Duration = Duration::from_millis(200);
+const ALL_TOO_LONG: Duration = Duration::from_secs(5);
+
+#[expect(clippy::disallowed_methods, reason = "the sockets under test have real timers")]
+async fn within<F: Future>(deadline: Duration, future: F) -> F::Output {
+    tokio::time::timeout(deadline, future).await.expect("still waiting")
+}
 
 struct Server {
     address: std::net::SocketAddr,
@@ -28,7 +34,7 @@ impl Server {
     async fn start(router: Router, change: impl FnOnce(&mut ServeLimits)) -> Self {
         let mut limits = ServeLimits {
             header_timeout: SMALL,
-            idle_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_mins(1),
             shutdown_timeout: SMALL,
             ..ServeLimits::default()
         };
@@ -54,7 +60,7 @@ impl Server {
 
 async fn rest_of(stream: &mut TcpStream) -> String {
     let mut heard = Vec::new();
-    stream.read_to_end(&mut heard).await.unwrap();
+    within(ALL_TOO_LONG, stream.read_to_end(&mut heard)).await.unwrap();
     String::from_utf8(heard).unwrap()
 }
 
@@ -108,16 +114,16 @@ async fn headers_over_the_limit_are_refused() {
 
 #[tokio::test]
 async fn a_refused_large_body_still_gets_its_answer_and_no_reset() {
-    let limits = BodyLimits { bytes_max: 100_000, deadline: SMALL };
+    let limits = BodyLimits { bytes_max: 1_300_000, deadline: ALL_TOO_LONG };
     let refuse = move |request: Request| async move {
         let (parts, body) = request.into_parts();
         read_whole(&parts, body, limits).await.map(|_| ()).map_err(ApiError::from)
     };
     let server = Server::start(Router::new().route("/", post(refuse)), |_| {}).await;
-    let body = "x".repeat(390_000);
+    let body = "x".repeat(5_000_000);
     for head in [
-        "content-length: 390000\r\nconnection: close\r\n\r\n",
-        "connection: close\r\ntransfer-encoding: chunked\r\n\r\n5f370\r\n",
+        "content-length: 5000000\r\nconnection: close\r\n\r\n",
+        "connection: close\r\ntransfer-encoding: chunked\r\n\r\n4c4b40\r\n",
     ] {
         let end = if head.contains("chunked") { "\r\n0\r\n\r\n" } else { "" };
         let heard = server.say(&format!("POST / HTTP/1.1\r\nhost: x\r\n{head}{body}{end}")).await;
@@ -197,7 +203,7 @@ async fn a_client_that_does_not_read_its_answer_is_closed() {
     let mut stream = server.connect().await;
     stream.write_all(REQUEST.as_bytes()).await.unwrap();
     // The channel closes when the answer is dropped.
-    assert_eq!(wait_for_end.recv().await, None);
+    assert_eq!(within(ALL_TOO_LONG, wait_for_end.recv()).await, None);
 }
 
 #[tokio::test]
@@ -219,6 +225,8 @@ async fn a_shutdown_answers_the_request_in_flight_and_closes_the_idle() {
     })
     .await;
     let mut silent = server.connect().await;
+    let mut half = server.connect().await;
+    half.write_all(b"GET / HT").await.unwrap();
     let mut kept = server.connect().await;
     kept.write_all(REQUEST.as_bytes()).await.unwrap();
     assert!(one_answer(&mut kept).await.ends_with("hello"));
@@ -228,6 +236,7 @@ async fn a_shutdown_answers_the_request_in_flight_and_closes_the_idle() {
     server.shutdown.cancel();
     assert_eq!(rest_of(&mut kept).await, "");
     assert_eq!(rest_of(&mut silent).await, "");
+    assert_eq!(rest_of(&mut half).await, "");
     assert!(TcpStream::connect(server.address).await.is_err(), "still accepting");
     release.send(true).unwrap();
     let heard = rest_of(&mut busy).await;

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
 use super::cors::AllowedOrigin;
+use crate::problem::{Problem, REDACTED};
 
 /// The `[server]` section: the public listener.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -100,23 +101,6 @@ fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretStrin
     Ok(keys.into_iter().map(SecretString::from).collect())
 }
 
-/// One thing that is wrong with the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The key, with its section.
-    pub key: String,
-    /// Its value, fit to be shown: secrets redacted, control characters escaped, long ones cut.
-    pub value: String,
-    /// What belongs there.
-    pub expected: String,
-}
-
-fn problem(key: impl Into<String>, value: &str, expected: impl Into<String>) -> Problem {
-    let value = value.chars().take(100).flat_map(char::escape_default).collect();
-    Problem { key: key.into(), value, expected: expected.into() }
-}
-
-const REDACTED: &str = "(redacted)";
 /// Longer keys don't fit well into a query string.
 const WRITE_KEY_CHARS_MAX: usize = 256;
 const NAME_CHARS_MAX: usize = 64;
@@ -134,19 +118,19 @@ impl ServerConfig {
         let mut problems = Vec::new();
         if self.listen.parse::<SocketAddr>().is_err() {
             let expected = "an IP address and a port, like 0.0.0.0:8080 or [::]:8080";
-            problems.push(problem("server.listen", &self.listen, expected));
+            problems.push(Problem::new("server.listen", &self.listen, expected));
         }
         if !self.public_url.is_empty() && !is_web_address(&self.public_url) {
             let expected = "empty, or an address like https://events.example.com, without query";
-            problems.push(problem("server.public_url", &self.public_url, expected));
+            problems.push(Problem::new("server.public_url", &self.public_url, expected));
         }
         if !is_path_prefix(&self.path_prefix) {
             let expected = "empty, or a path like /relay: letters, digits, - _ . ~, no slash at the end";
-            problems.push(problem("server.path_prefix", &self.path_prefix, expected));
+            problems.push(Problem::new("server.path_prefix", &self.path_prefix, expected));
         }
         for proxy in self.trusted_proxies.iter().filter(|proxy| !is_network(proxy)) {
             let expected = "IP addresses or networks like 10.0.0.0/8";
-            problems.push(problem("server.trusted_proxies", proxy, expected));
+            problems.push(Problem::new("server.trusted_proxies", proxy, expected));
         }
         problems.extend(self.number_problems());
         problems
@@ -166,7 +150,7 @@ impl ServerConfig {
         .filter(|(_, number, min, max)| !(min..=max).contains(&number))
         .map(|(key, number, min, max)| {
             let limit = if key == "server.event_bytes_max" { " (server.body_bytes_max)" } else { "" };
-            problem(key, &number.to_string(), format!("a number from {min} to {max}{limit}"))
+            Problem::new(key, number, format!("a number from {min} to {max}{limit}"))
         })
     }
 }
@@ -187,19 +171,19 @@ impl SourceConfig {
         let mut problems = Vec::new();
         let key = |field: &str| format!("sources.{name}.{field}");
         if !is_name(name) {
-            problems.push(problem(format!("sources.{name}"), name, "a name of 1 to 64 of a-z, 0-9, _ and -"));
+            problems.push(Problem::new(format!("sources.{name}"), name, "a name of 1 to 64 of a-z, 0-9, _ and -"));
         }
         if !is_name(&self.people) {
-            problems.push(problem(key("people"), &self.people, "a name of 1 to 64 of a-z, 0-9, _ and -"));
+            problems.push(Problem::new(key("people"), &self.people, "a name of 1 to 64 of a-z, 0-9, _ and -"));
         }
         if self.keys().any(|key| !is_write_key(key.expose_secret())) {
             let expected = "up to 256 visible ASCII characters, none of them a colon";
-            problems.push(problem(key("write_key"), REDACTED, expected));
+            problems.push(Problem::new(key("write_key"), REDACTED, expected));
         }
         for origin in &self.allowed_origins {
             if AllowedOrigin::parse(origin).is_none() {
                 let expected = "*, an origin like https://example.com (no path), or https://*.example.com";
-                problems.push(problem(key("allowed_origins"), origin, expected));
+                problems.push(Problem::new(key("allowed_origins"), origin, expected));
             }
         }
         problems
@@ -216,7 +200,7 @@ pub fn source_problems(sources: &Sources) -> Vec<Problem> {
             let owner = *owners.entry(key.expose_secret()).or_insert(name);
             if owner != name {
                 let expected = format!("another key than that of sources.{owner}");
-                problems.push(problem(format!("sources.{name}.write_key"), REDACTED, expected));
+                problems.push(Problem::new(format!("sources.{name}.write_key"), REDACTED, expected));
             }
         }
     }

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use metrics::Histogram;
 use serde::Serialize;
 
-pub use config::{Problem, ServerConfig, SourceConfig, Sources, source_problems};
+pub use config::{ServerConfig, SourceConfig, Sources, source_problems};
 pub use refused::Refused;
 
 use crate::clock::Clock;

@@ -1,0 +1,263 @@
+//! The service as a whole: its parts wired together, run until they are told to stop, then drained.
+//!
+//! Takes bound listeners and a shutdown signal, so that a test, the demo and `serve` run the same thing. Must not read
+//! the environment or parse arguments.
+
+mod recorder;
+mod retention;
+mod token;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use token::{TokenError, stored as stored_token};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::debugger::{Admin, Debugger, Live};
+use crate::decision::Settings;
+use crate::deliver::Deliverer;
+use crate::delivery::{Ledger, Usage};
+use crate::event::Limits;
+use crate::freshsales::{ApiKey, Client, Crm, DryRun, Endpoint, Mode, Timeouts};
+use crate::http::{self, ServeLimits};
+use crate::ingest::Ingest;
+use crate::problem::Problem;
+use crate::process::Processor;
+use crate::store::sqlite::{OpenError, SqliteStore};
+use crate::store::{self, SharedStore, StoreError};
+
+/// Why the service can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The configuration is not enough to serve.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Config(Vec<Problem>),
+    /// The data folder can't be used.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The admin token can't be kept.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A library refused what it was given.
+    #[error("{0}")]
+    Library(String),
+}
+
+/// Why the service stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store failed for good; starting again recovers.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A part ended that must not.
+    #[error("a part of the service ended: {0}")]
+    Part(#[from] tokio::task::JoinError),
+}
+
+/// The bound listeners.
+pub struct Listeners {
+    /// Events in.
+    pub public: TcpListener,
+    /// Debugger and metrics.
+    pub private: TcpListener,
+}
+
+/// The service, ready to run.
+pub struct App {
+    config: Config,
+    store: Arc<SqliteStore>,
+    crm: Arc<dyn Crm>,
+    clock: Arc<dyn Clock>,
+    handle: Handle,
+    debugger: Debugger,
+    usage: watch::Sender<Usage>,
+}
+
+/// What can be changed of a running service.
+#[derive(Clone)]
+pub struct Handle {
+    settings: watch::Sender<Arc<Settings>>,
+    ingest: Ingest,
+}
+
+impl Handle {
+    /// Takes over sources, consent and mapping of another configuration; everything else needs a restart.
+    ///
+    /// # Errors
+    /// Problems of the other configuration; nothing changed then.
+    pub fn reload(&self, config: &Config) -> Result<(), Vec<Problem>> {
+        let mut settings = config.settings()?;
+        // Calls go to the account that the service was started with.
+        Arc::make_mut(&mut settings).account = self.settings.borrow().account.clone();
+        self.settings.send_replace(settings);
+        self.ingest.replace_sources(&config.sources);
+        Ok(())
+    }
+}
+
+type Parts = JoinSet<Result<(), RunError>>;
+
+impl App {
+    /// Wires the parts. Blocks while another process has the data folder.
+    ///
+    /// # Errors
+    /// Everything that keeps it from starting.
+    pub fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
+        let problems = config.serving_problems();
+        if !problems.is_empty() {
+            return Err(BuildError::Config(problems));
+        }
+        let settings = watch::Sender::new(config.settings().map_err(BuildError::Config)?);
+        let crm = crm_of(&config, &clock)?;
+        let metrics = recorder::installed().map_err(BuildError::Library)?;
+        let limits = store::Settings {
+            network_file_system: config.store.network_file_system,
+            journal_bytes_max: config.retention.journal_bytes_max,
+            ..store::Settings::default()
+        };
+        let store = SqliteStore::open(&config.store.path, limits, Arc::clone(&clock))?;
+        let shared: SharedStore = Arc::clone(&store) as SharedStore;
+        let ingest = Ingest::new(&config.server, &config.sources, Arc::clone(&shared), Arc::clone(&clock));
+        let unused = Ledger::restored(config.allowance.limits(), [], Duration::ZERO, 1).usage(Duration::ZERO);
+        let usage = watch::Sender::new(unused);
+        let live = Live {
+            usage: usage.subscribe(),
+            mode: config.freshsales.mode,
+            event_limits: Limits { event_bytes_max: config.server.event_bytes_max },
+        };
+        let admin = admin_of(&config)?;
+        let debugger =
+            Debugger::new(shared, settings.subscribe(), Arc::clone(&clock), admin, live, metrics);
+        Ok(Self { config, store, crm, clock, handle: Handle { settings, ingest }, debugger, usage })
+    }
+
+    /// What can be changed while it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Runs until `shutdown`, then answers accepted requests and lets calls on their way end.
+    ///
+    /// # Errors
+    /// The store failed, or a part ended that must not.
+    pub async fn run(self, listeners: Listeners, shutdown: CancellationToken) -> Result<(), RunError> {
+        let stop = shutdown.child_token();
+        let mut parts = Parts::new();
+        self.spawn_listeners(listeners, &stop, &mut parts);
+        self.spawn_workers(&stop, &mut parts);
+        parts.spawn(watch_store(self.store.fatal(), stop.clone()));
+        let mut result = Ok(());
+        while let Some(ended) = parts.join_next().await {
+            let ended = ended.map_err(RunError::from).and_then(std::convert::identity);
+            if let Err(error) = &ended {
+                tracing::error!(%error, "the service stops");
+            }
+            result = result.and(ended);
+            stop.cancel();
+        }
+        let store = self.store;
+        // Closing writes what is left; it blocks.
+        tokio::task::spawn_blocking(move || store.shut()).await?;
+        result
+    }
+
+    fn drain(&self) -> Duration {
+        Duration::from_secs(self.config.server.shutdown_seconds)
+    }
+
+    fn spawn_listeners(&self, listeners: Listeners, stop: &CancellationToken, parts: &mut Parts) {
+        let limits = ServeLimits { shutdown_timeout: self.drain(), ..ServeLimits::default() };
+        let public = http::serve(listeners.public, self.handle.ingest.router(), limits, stop.clone());
+        let private = http::serve(listeners.private, self.debugger.router(), limits, stop.clone());
+        parts.spawn(served(public));
+        parts.spawn(served(private));
+    }
+
+    fn spawn_workers(&self, stop: &CancellationToken, parts: &mut Parts) {
+        let owed = Arc::new(Notify::new());
+        let store: SharedStore = Arc::clone(&self.store) as SharedStore;
+        let processor = Processor {
+            store: Arc::clone(&store),
+            settings: self.handle.settings.subscribe(),
+            clock: Arc::clone(&self.clock),
+            owed: Arc::clone(&owed),
+        };
+        let deliverer = Deliverer {
+            store: Arc::clone(&store),
+            crm: Arc::clone(&self.crm),
+            settings: self.handle.settings.subscribe(),
+            config: self.config.delivery.clone(),
+            limits: self.config.allowance.limits(),
+            clock: Arc::clone(&self.clock),
+            owed,
+            usage: self.usage.clone(),
+        };
+        let retention =
+            retention::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
+        let (stopped, drain) = (stop.clone(), self.drain());
+        parts.spawn(ended(processor.run(stop.clone())));
+        parts.spawn(ended(async move { deliverer.run(stopped, drain).await }));
+        parts.spawn(ended(retention));
+    }
+}
+
+async fn ended(part: impl Future<Output = Result<(), StoreError>>) -> Result<(), RunError> {
+    Ok(part.await?)
+}
+
+async fn served(listener: impl Future<Output = usize>) -> Result<(), RunError> {
+    let cut = listener.await;
+    if cut > 0 {
+        tracing::warn!(connections = cut, "connections were cut: they were not done in time");
+    }
+    Ok(())
+}
+
+/// Ends with an error once the store has failed for good.
+async fn watch_store(
+    mut fatal: watch::Receiver<Option<String>>,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        failed = fatal.wait_for(Option::is_some) => {
+            let why = failed.ok().and_then(|why| why.clone()).unwrap_or_default();
+            Err(StoreError::Fatal(why).into())
+        }
+    }
+}
+
+fn crm_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Crm>, BuildError> {
+    let problem = |key: &str, why: String| BuildError::Config(vec![Problem::new(key, "", why)]);
+    let account = &config.freshsales;
+    let endpoint = Endpoint::new(account).map_err(|why| problem(why.key(), why.to_string()))?;
+    match account.mode {
+        Mode::DryRun => Ok(Arc::new(DryRun::new(endpoint))),
+        Mode::Live => {
+            let key = ApiKey::parse(account.api_key.expose_secret())
+                .map_err(|why| problem("freshsales.api_key", why.to_string()))?;
+            let client = Client::new(endpoint, key, Timeouts::of(account), Arc::clone(clock))
+                .map_err(|why| BuildError::Library(why.to_string()))?;
+            Ok(Arc::new(client))
+        }
+    }
+}
+
+/// Off loopback a token is needed: without one in the configuration it is made at first start.
+fn admin_of(config: &Config) -> Result<Admin, BuildError> {
+    let loopback = config.admin.address().is_some_and(|address| address.ip().is_loopback());
+    let token = match config.admin.token() {
+        None if !loopback => Some(token::made_at_first_start(&config.store.path)?),
+        token => token,
+    };
+    Ok(Admin { token, allowed_hosts: config.admin.allowed_hosts.clone(), loopback })
+}

@@ -1,0 +1,50 @@
+//! Retention: what has had its time is deleted, a little at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::RetentionConfig;
+use crate::store::{Keep, SharedStore, StoreError};
+
+const EVERY: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// Deletes what is too old until it is told to stop.
+pub(super) async fn run(
+    store: SharedStore,
+    config: RetentionConfig,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) -> Result<(), StoreError> {
+    let days = |days: u64| DAY.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX));
+    loop {
+        let now = clock.wall();
+        let keep = Keep {
+            journal_since: now.minus(days(config.journal_days_max)),
+            journal_bytes_max: config.journal_bytes_max,
+            trail_since: now.minus(days(config.trail_days_max)),
+            seen_since: now.minus(Duration::from_hours(config.dedup_hours)),
+        };
+        loop {
+            match store.prune(keep).await {
+                Ok(0) => break,
+                Ok(rows) => tracing::debug!(rows, "deleted what has had its time"),
+                Err(fatal @ (StoreError::Fatal(_) | StoreError::Shut)) => return Err(fatal),
+                Err(error) => {
+                    tracing::warn!(%error, "retention waits");
+                    break;
+                }
+            }
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = clock.sleep_until(clock.monotonic() + EVERY) => {}
+        }
+    }
+}

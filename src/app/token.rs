@@ -1,0 +1,59 @@
+//! The admin token that is made at first start: kept in the data folder, readable by its owner alone, never logged.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+const FILE: &str = "admin-token";
+const RANDOM_BYTES: usize = 32;
+
+/// Why the token can't be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The file can't be read or written.
+    #[error("the admin token in {} can't be kept: {cause}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The machine gives no random bytes.
+    #[error("the machine gives no random bytes for the admin token: {0}")]
+    Random(String),
+}
+
+/// The token of a data folder, if one was made.
+///
+/// # Errors
+/// The file is there and can't be read.
+pub fn stored(folder: &Path) -> Result<Option<SecretString>, TokenError> {
+    let path = folder.join(FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(SecretString::from(text.trim()))),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(TokenError::File { path, cause }),
+    }
+}
+
+/// The token of a data folder; makes one where there is none.
+pub(super) fn made_at_first_start(folder: &Path) -> Result<SecretString, TokenError> {
+    if let Some(token) = stored(folder)? {
+        return Ok(token);
+    }
+    let mut random = [0_u8; RANDOM_BYTES];
+    getrandom::fill(&mut random).map_err(|error| TokenError::Random(error.to_string()))?;
+    let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let path = folder.join(FILE);
+    let write = || {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(token.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|cause| TokenError::File { path: path.clone(), cause })?;
+    tracing::info!("an admin token was made; `freshsignal token` prints it");
+    Ok(SecretString::from(token))
+}

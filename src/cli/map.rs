@@ -1,0 +1,50 @@
+//! `freshsignal map`: what an event would become, without a store, an account or a call.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use super::{Failure, Outcome, load, say};
+use crate::clock::{Clock, SystemClock};
+use crate::decision::DryRun;
+use crate::event::Limits;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The configuration file; else FRESHSIGNAL_CONFIG names one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A file with a JSON event a line; - or nothing reads standard input
+    #[arg(value_name = "FILE")]
+    events: Option<PathBuf>,
+}
+
+/// Prints a decision a line, in order; people are remembered between lines.
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let config = load(arguments.config.as_deref())?.config;
+    let settings = config.settings().map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::Usage(anyhow::anyhow!(lines.join("\n")))
+    })?;
+    let limits = Limits { event_bytes_max: config.server.event_bytes_max };
+    let input: Box<dyn Read> = match arguments.events.as_ref().filter(|path| path.as_os_str() != "-") {
+        None => Box::new(std::io::stdin()),
+        Some(path) => {
+            let opened = File::open(path).with_context(|| format!("can't read {}", path.display()));
+            Box::new(opened.map_err(Failure::Usage)?)
+        }
+    };
+    let clock = SystemClock::default();
+    let mut dry_run = DryRun::default();
+    for line in BufReader::new(input).lines() {
+        let line = line.context("the input is not text").map_err(Failure::running)?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let decided = dry_run.event(&line, &settings, limits, clock.wall());
+        say(&serde_json::to_string(&decided).map_err(Failure::running)?)?;
+    }
+    Ok(())
+}

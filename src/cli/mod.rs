@@ -1,0 +1,179 @@
+//! The commands: what the arguments ask for, and the exit code for how it went.
+//!
+//! Standard output carries results, standard error everything else. Must not hold logic that a library user needs.
+
+mod check;
+mod demo;
+mod health;
+mod map;
+mod sandbox;
+mod serve;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::{BuildError, RunError};
+use crate::config::{self, LoadError, Loaded};
+use crate::telemetry;
+
+/// Keeps the contacts of a Freshsales account current from customer events.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the service
+    Serve(ConfigArgument),
+    /// Everything in one process without an account: sandbox CRM, service, an example
+    Demo(demo::Arguments),
+    /// Names every problem of the configuration
+    Check(ConfigArgument),
+    /// Dry run: a JSON event a line in, a JSON decision a line out; sends nothing
+    Map(map::Arguments),
+    /// Exits 0 when the service on this machine can accept events
+    Health(ConfigArgument),
+    /// Prints the admin token made at first start
+    Token(ConfigArgument),
+    /// A Freshsales to develop against
+    Sandbox(sandbox::Arguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigArgument {
+    /// The configuration file; else FRESHSIGNAL_CONFIG names one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Why a command failed, by its exit code.
+#[derive(Debug)]
+enum Failure {
+    /// 1: failed while running.
+    Running(anyhow::Error),
+    /// 2: wrong arguments or configuration.
+    Usage(anyhow::Error),
+    /// What the library says: 74 the disk failed, 75 the data folder is in use.
+    Code(u8, anyhow::Error),
+}
+
+type Outcome = Result<(), Failure>;
+
+impl Failure {
+    fn running(error: impl Into<anyhow::Error>) -> Self {
+        Self::Running(error.into())
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self::Usage(error.into())
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Config(_) => Self::Usage(error.into()),
+            BuildError::Store(open) => Self::Code(open.exit_code(), open.into()),
+            BuildError::Token(_) | BuildError::Library(_) => Self::Running(error.into()),
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Store(_) => Self::Code(EXIT_DISK, error.into()),
+            RunError::Part(_) => Self::Running(error.into()),
+        }
+    }
+}
+
+const EXIT_RUNNING: u8 = 1;
+const EXIT_USAGE: u8 = 2;
+const EXIT_DISK: u8 = 74;
+
+/// Runs what the arguments of the process ask for.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no failure; clap knows where each is printed.
+            let _ = error.print();
+            return if error.use_stderr() { EXIT_USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    match dispatch(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let (code, error) = match failure {
+                Failure::Running(error) => (EXIT_RUNNING, error),
+                Failure::Usage(error) => (EXIT_USAGE, error),
+                Failure::Code(code, error) => (code, error),
+            };
+            complain(&format!("{error:#}"));
+            code.into()
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Outcome {
+    match command {
+        Command::Serve(argument) => serve::run(argument.config.as_deref()),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Check(argument) => check::run(argument.config.as_deref()),
+        Command::Map(arguments) => map::run(&arguments),
+        Command::Health(argument) => health::run(argument.config.as_deref()),
+        Command::Token(argument) => health::token(argument.config.as_deref()),
+        Command::Sandbox(arguments) => sandbox::run(arguments),
+    }
+}
+
+/// The configuration of this process, its warnings said.
+fn load(file: Option<&Path>) -> Result<Loaded, Failure> {
+    let loaded = config::load(file, &environment())?;
+    for warning in &loaded.warnings {
+        complain(&format!("warning: {warning}"));
+    }
+    Ok(loaded)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is handed to the configuration here")]
+fn environment() -> config::Environment {
+    // Names or values that are not UTF-8 can't be keys of ours.
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// A runtime for the commands that need one.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::running)
+}
+
+fn start_logging(config: &telemetry::LogConfig) -> Outcome {
+    telemetry::start(config).map_err(Failure::running)
+}
+
+/// A line for people on standard error.
+#[expect(clippy::print_stderr, reason = "what a command has to say to a person")]
+fn complain(line: &str) {
+    eprintln!("{line}");
+}
+
+/// A line of the result on standard output.
+fn say(line: &str) -> Outcome {
+    use std::io::Write;
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        // Who closes the pipe has read enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Failure::running),
+    }
+}

@@ -1,0 +1,85 @@
+//! `freshsignal sandbox`: a Freshsales to develop against.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, Outcome, complain, runtime, start_logging};
+use crate::clock::SystemClock;
+use crate::http::{self, ServeLimits};
+use crate::sandbox::{Sandbox, SandboxOptions};
+use crate::telemetry::LogConfig;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Where it listens
+    #[arg(long, default_value = "127.0.0.1:9090")]
+    listen: SocketAddr,
+    /// The account's bundle alias
+    #[arg(long, default_value = "acme")]
+    bundle_alias: String,
+    /// The API key it accepts
+    #[arg(long, default_value = "sandbox-key")]
+    api_key: String,
+    /// Also creates contacts without a name
+    #[arg(long)]
+    no_require_names: bool,
+    /// Calls it answers in any hour; without it there is no limit
+    #[arg(long)]
+    per_hour: Option<u32>,
+    /// Calls it answers in any minute; without it there is no limit
+    #[arg(long)]
+    per_minute: Option<u32>,
+    /// How long it holds an answer back
+    #[arg(long, default_value_t = 0)]
+    latency_ms: u64,
+}
+
+/// Serves the emulator until it is interrupted.
+pub(super) fn run(arguments: Arguments) -> Outcome {
+    start_logging(&LogConfig::default())?;
+    let options = SandboxOptions {
+        bundle_alias: arguments.bundle_alias.clone(),
+        api_key: arguments.api_key,
+        require_names: !arguments.no_require_names,
+        per_hour: arguments.per_hour,
+        per_minute: arguments.per_minute,
+        latency: Duration::from_millis(arguments.latency_ms),
+        ..SandboxOptions::default()
+    };
+    let sandbox = Sandbox::new(options, Arc::new(SystemClock::default()));
+    runtime()?.block_on(async {
+        let listener = TcpListener::bind(arguments.listen).await;
+        let listener = listener.with_context(|| format!("can't listen on {}", arguments.listen));
+        let listener = listener.map_err(Failure::running)?;
+        let address = listener.local_addr().map_err(Failure::running)?;
+        complain(&format!(
+            "a Freshsales of the account {} on http://{address}\n  contacts: http://{address}/sandbox/contacts",
+            arguments.bundle_alias
+        ));
+        let stop = CancellationToken::new();
+        tokio::spawn({
+            let stop = stop.clone();
+            async move {
+                interrupted().await;
+                stop.cancel();
+            }
+        });
+        http::serve(listener, sandbox.router(), ServeLimits::default(), stop).await;
+        Ok(())
+    })
+}
+
+/// Ends at SIGINT or SIGTERM.
+pub(super) async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

@@ -1,0 +1,71 @@
+//! `freshsignal serve`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, Outcome, environment, load, runtime, start_logging};
+use crate::app::{App, Handle, Listeners};
+use crate::clock::SystemClock;
+use crate::config;
+
+/// Serves until SIGTERM or SIGINT.
+pub(super) fn run(file: Option<&Path>) -> Outcome {
+    let config = load(file)?.config;
+    start_logging(&config.log)?;
+    let addresses = (config.server.listen.clone(), config.admin.listen.clone());
+    // Opening the store may wait for another process to leave the data folder, so it comes before the runtime.
+    let app = App::build(config, Arc::new(SystemClock::default()))?;
+    runtime()?.block_on(async {
+        let listeners = Listeners { public: bind(&addresses.0).await?, private: bind(&addresses.1).await? };
+        let stop = CancellationToken::new();
+        watch_signals(&stop, app.handle(), file.map(Path::to_path_buf))?;
+        tracing::info!(public = addresses.0, private = addresses.1, "freshsignal accepts events");
+        app.run(listeners, stop).await?;
+        tracing::info!("everything accepted is on disk; good-bye");
+        Ok(())
+    })
+}
+
+async fn bind(address: &str) -> Result<TcpListener, Failure> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("can't listen on {address}")).map_err(Failure::running)
+}
+
+/// SIGTERM and SIGINT stop; SIGHUP reads the configuration again.
+fn watch_signals(stop: &CancellationToken, handle: Handle, file: Option<PathBuf>) -> Outcome {
+    let listen = |kind| signal(kind).map_err(Failure::running);
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let mut hang_up = listen(SignalKind::hangup())?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => reload(&handle, file.as_deref()),
+            }
+        }
+        tracing::info!("told to stop: accepted requests are answered, calls on their way may end");
+        stop.cancel();
+    });
+    Ok(())
+}
+
+fn reload(handle: &Handle, file: Option<&Path>) {
+    let problems = match config::load(file, &environment()) {
+        Ok(loaded) => handle.reload(&loaded.config).err().map(|problems| problems.len()),
+        Err(config::LoadError::Problems(problems)) => Some(problems.len()),
+        Err(config::LoadError::File { .. }) => Some(1),
+    };
+    match problems {
+        None => tracing::info!("sources, consent and mapping were read again"),
+        Some(problems) => {
+            tracing::error!(problems, "the configuration is kept: the new one is wrong, see `freshsignal check`");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Tests of the configuration room.
+
+use std::io::Write;
+
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::*;
+
+fn environment(pairs: &[(&str, &str)]) -> Environment {
+    pairs.iter().map(|(name, value)| (format!("FRESHSIGNAL_{name}"), (*value).to_owned())).collect()
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn problems(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    match load(Some(file(text).path()), &environment(variables)) {
+        Err(LoadError::Problems(problems)) => problems.iter().map(ToString::to_string).collect(),
+        other => panic!("expected problems, got {other:?}"),
+    }
+}
+
+#[test]
+fn the_reference_file_and_the_defaults_in_code_agree() {
+    let config = load(None, &Environment::new()).unwrap().config;
+    assert_eq!(config.server, ServerConfig::default());
+    assert_eq!(config.allowance, AllowanceConfig::default());
+    assert_eq!(config.consent, ConsentConfig::default());
+    assert_eq!(config.mapping, MappingConfig::default());
+    assert_eq!(config.retention, RetentionConfig::default());
+    assert_eq!(config.log, LogConfig::default());
+    let (delivery, default) = (config.delivery, DeliveryConfig::default());
+    for lane in crate::delivery::Lane::BY_PRECEDENCE {
+        assert_eq!(delivery.share_percent(lane), default.share_percent(lane));
+    }
+    assert_eq!(DeliveryConfig { lane_share_percent: default.lane_share_percent.clone(), ..delivery }, default);
+}
+
+#[test]
+fn the_environment_lies_over_the_file_and_the_file_over_the_defaults() {
+    let text = "[server]\nlisten = \"127.0.0.1:1\"\nbatch_events_max = 7\n[sources.shop]\nwrite_key = \"k\"";
+    let variables = environment(&[
+        ("SERVER__LISTEN", "127.0.0.1:2"),
+        ("FRESHSALES__API_KEY", "000123"),
+        ("SOURCES__SHOP__WRITE_KEYS", "a, b"),
+        ("CONSENT__CATEGORIES__MARKETING", "C0004,ads"),
+        ("DELIVERY__SEND", "all"),
+        ("CONSENT__PROPAGATE_WITHDRAWAL", "false"),
+    ]);
+    let config = load(Some(file(text).path()), &variables).unwrap().config;
+    assert_eq!(config.server.listen, "127.0.0.1:2");
+    assert_eq!(config.server.batch_events_max, 7);
+    assert_eq!(config.server.event_bytes_max, 32_768);
+    assert_eq!(config.freshsales.api_key.expose_secret(), "000123");
+    let keys: Vec<&str> = config.sources["shop"].keys().map(ExposeSecret::expose_secret).collect();
+    assert_eq!(keys, ["k", "a", "b"]);
+    assert!(!config.consent.propagate_withdrawal);
+    assert_eq!(config.delivery.send, crate::contact::SendMode::All);
+}
+
+#[test]
+fn every_problem_is_named_at_once_with_its_key_and_value() {
+    let text = "[server]\nbody_bytes_max = \"many\"\nlissen = \"x\"\n[freshsale]\nkey = 1\n[delivery]\nsend = \"some\"";
+    let found = problems(text, &[("ALLOWANCE__PER_HOUR", "-3"), ("SOURCES__WEB__KEYS", "x")]);
+    for key in ["server.body_bytes_max", "server.lissen", "freshsale", "delivery.send", "allowance.per_hour", "sources.web.keys"] {
+        assert!(found.iter().any(|line| line.starts_with(key)), "{key} is not among {found:#?}");
+    }
+    assert_eq!(found.len(), 6, "{found:#?}");
+    assert!(found.iter().any(|line| line.contains("many")));
+}
+
+#[test]
+fn values_that_make_no_sense_are_named_too() {
+    let text = "[consent]\nrequired = [\"cookies\"]\nsubscribed = \"1\"\nunsubscribed = \"1\"\n[mapping]\n\
+        default_country = \"Atlantis\"\n[allowance]\nreserve_percent = 100\n[retention]\ntrail_days_max = 0\n\
+        [sources.shop]\nnew_contacts_per_hour_max = 5";
+    let found = problems(text, &[("LOG__LEVEL", "=shout=")]);
+    for key in [
+        "consent.required",
+        "consent.unsubscribed",
+        "mapping.default_country",
+        "allowance.reserve_percent",
+        "retention.trail_days_max",
+        "sources.shop.new_contacts_per_hour_max",
+        "log.level",
+    ] {
+        assert!(found.iter().any(|line| line.starts_with(key)), "{key} is not among {found:#?}");
+    }
+}
+
+#[test]
+fn a_secret_is_never_repeated() {
+    let found = problems("[admin]\ntoken = [\"hunter2\"]\n[freshsales]\napi_key = { a = \"hunter2\" }", &[]);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(!found.join("\n").contains("hunter2"), "{found:#?}");
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_but_not_in_both_places() {
+    let secret = file("key-from-file\n");
+    let path = secret.path().to_str().unwrap();
+    let config = load(None, &environment(&[("FRESHSALES__API_KEY_FILE", path)])).unwrap().config;
+    assert_eq!(config.freshsales.api_key.expose_secret(), "key-from-file");
+    let both = problems("", &[("FRESHSALES__API_KEY_FILE", path), ("FRESHSALES__API_KEY", "k")]);
+    assert!(both[0].contains("not both"), "{both:?}");
+    let missing = problems("", &[("ADMIN__TOKEN_FILE", "/nowhere/token")]);
+    assert!(missing[0].starts_with("admin.token_file"), "{missing:?}");
+}
+
+#[test]
+fn names_without_two_underscores_are_ignored_with_a_warning() {
+    let loaded = load(None, &environment(&[("PORT_8080_TCP", "tcp://10.0.0.1:8080")])).unwrap();
+    assert_eq!(loaded.warnings.len(), 1);
+    assert!(loaded.warnings[0].starts_with("FRESHSIGNAL_PORT_8080_TCP"));
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_named_with_its_line() {
+    let broken = file("[server]\nlisten = ");
+    let error = load(Some(broken.path()), &Environment::new()).unwrap_err().to_string();
+    assert!(error.contains("line 2"), "{error}");
+    assert!(load(Some(Path::new("/nowhere.toml")), &Environment::new()).is_err());
+}
+
+#[test]
+fn serving_needs_an_account_and_a_source() {
+    let config = load(None, &Environment::new()).unwrap().config;
+    let keys: Vec<String> = config.serving_problems().into_iter().map(|problem| problem.key).collect();
+    assert_eq!(keys, ["freshsales.bundle_alias", "freshsales.api_key", "sources"]);
+}
+
+#[test]
+fn the_settings_follow_the_configuration() {
+    let variables = environment(&[
+        ("FRESHSALES__BUNDLE_ALIAS", "acme"),
+        ("FRESHSALES__API_KEY", "k"),
+        ("CONSENT__SUBSCRIBED", "1"),
+        ("CONSENT__UNSUBSCRIBED", "0"),
+        ("MAPPING__IDENTIFY", "create"),
+    ]);
+    let settings = load(None, &variables).unwrap().config.settings().unwrap();
+    assert_eq!(settings.account.0, "acme.myfreshworks.com");
+    assert_eq!((&settings.consent.subscribed, &settings.consent.unsubscribed), (&json!(1), &json!(0)));
+    assert_eq!(settings.identify, crate::decision::IdentifyMode::Create);
+}

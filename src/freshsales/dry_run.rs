@@ -1,0 +1,52 @@
+//! A CRM that is not called: every payload is built and shown, none is sent.
+
+use serde_json::Value;
+
+use super::{Answer, CallResult, Crm, Endpoint};
+use crate::delivery::{Account, AttemptRequest, Stored, Verdict};
+
+/// What the metrics and the debugger call a call that was not made.
+const SIMULATED: &str = "simulated";
+
+/// Accepts everything and sends nothing.
+pub struct DryRun {
+    endpoint: Endpoint,
+    account: Account,
+}
+
+impl DryRun {
+    /// A dry run against an account. What it "accepts" belongs to an account of its own name, so that a live run later
+    /// owes everything.
+    #[must_use]
+    pub fn new(endpoint: Endpoint) -> Self {
+        let account = Self::account_for(endpoint.account());
+        Self { endpoint, account }
+    }
+
+    /// The name of the account that a dry run against `account` keeps current.
+    #[must_use]
+    pub fn account_for(account: &Account) -> Account {
+        Account(format!("dry_run:{}", account.0))
+    }
+}
+
+impl Crm for DryRun {
+    fn account(&self) -> &Account {
+        &self.account
+    }
+
+    fn upsert(&self, body: Value) -> Answer<CallResult> {
+        let result = CallResult {
+            verdict: Verdict::Stored(Stored::default()),
+            request: self.endpoint.describe(body),
+            response: None,
+            error: Some(SIMULATED.to_owned()),
+            status_label: SIMULATED,
+        };
+        Box::pin(std::future::ready(result))
+    }
+
+    fn describe(&self, body: &Value) -> AttemptRequest {
+        self.endpoint.describe(body.clone())
+    }
+}
