@@ -37,13 +37,13 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         }
     };
     let clock = SystemClock::default();
-    let mut dry_run = DryRun::new(limits);
+    let mut dry_run = DryRun::default();
     for line in BufReader::new(input).lines() {
         let line = line.context("the input is not text").map_err(Failure::running)?;
         if line.trim().is_empty() {
             continue;
         }
-        let decided = dry_run.event(&line, &settings, clock.wall());
+        let decided = dry_run.event(&line, &settings, limits, clock.wall());
         say(&serde_json::to_string(&decided).map_err(Failure::running)?)?;
     }
     Ok(())

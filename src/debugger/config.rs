@@ -62,17 +62,15 @@ impl Config {
     /// Everything that is wrong with the section.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
-        let problem =
-            |key: &str, value: &str, expected: &str| Problem::new(format!("admin.{key}"), value, expected);
         let mut problems = Vec::new();
         if self.address().is_none() {
             let expected = "an IP address and a port, such as 127.0.0.1:8081";
-            problems.push(problem("listen", &self.listen, expected));
+            problems.push(Problem::new("admin.listen", &self.listen, expected));
         }
         problems.extend(self.token_problem());
         for host in self.allowed_hosts.iter().filter(|host| !is_host(host)) {
             let expected = "host names without scheme and path, such as freshsignal.internal";
-            problems.push(problem("allowed_hosts", host, expected));
+            problems.push(Problem::new("admin.allowed_hosts", host, expected));
         }
         problems
     }
@@ -88,10 +86,12 @@ impl Config {
         if token.len() >= TOKEN_CHARS_MIN && token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return None;
         }
-        let key = if from_file { "admin.token_file" } else { "admin.token" };
-        let value = if from_file { self.token_file.as_str() } else { REDACTED };
         let expected = format!("one word of at least {TOKEN_CHARS_MIN} printable ASCII characters");
-        Some(Problem::new(key, value, expected))
+        Some(if from_file {
+            Problem::new("admin.token_file", &self.token_file, expected)
+        } else {
+            Problem::new("admin.token", REDACTED, expected)
+        })
     }
 }
 

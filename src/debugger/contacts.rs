@@ -21,7 +21,7 @@ use crate::delivery::{DeliveryId, Usage};
 use crate::event::Email;
 use crate::http::ApiError;
 use crate::mapping::{LeftOut, MappedField};
-use crate::store::{Keys, SharedStore, StoreError};
+use crate::store::{Keys, SharedStore, StoreError, keys_of_contacts};
 
 /// A contact as it is shown.
 #[derive(Serialize)]
@@ -93,27 +93,12 @@ pub(super) async fn one(
 async fn load(store: &SharedStore, email: &Email, settings: &Settings) -> Result<World, StoreError> {
     let contacts = BTreeSet::from([email.clone()]);
     let destination = Some(settings.account.clone());
-    let loaded = store.load(Keys { contacts, destination, ..Keys::default() }).await?;
     let mut world = World::default();
-    let mut keys = Keys::default();
-    for (email, contact) in loaded.contacts {
-        let contact_now = &contact.document;
-        keys.people.extend(contact_now.members.iter().filter_map(|member| member.parse().ok()));
-        keys.deliveries.extend(contact_now.with(&settings.account).open);
-        world.contacts.load(email, contact.revision, contact.document);
-    }
-    if let Some(destination) = loaded.destination {
-        world.destination.document = destination.document;
-    }
-    if keys.is_empty() {
-        return Ok(world);
-    }
-    let loaded = store.load(keys).await?;
-    for (key, person) in loaded.people {
-        world.people.load(key, person.revision, person.document);
-    }
-    for delivery in loaded.deliveries.into_values() {
-        world.deliveries.load(delivery.revision, delivery.document);
+    let keys = Keys { contacts: contacts.clone(), destination, ..Keys::default() };
+    store.load(keys).await?.add_to(&mut world);
+    let keys = keys_of_contacts(&world, &contacts, &settings.account);
+    if !keys.is_empty() {
+        store.load(keys).await?.add_to(&mut world);
     }
     Ok(world)
 }

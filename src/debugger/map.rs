@@ -18,8 +18,8 @@ pub(super) async fn map(State(app): State<Debugger>, request: Request) -> Result
     let (parts, body) = request.into_parts();
     let body = read_whole(&parts, body, LIMITS).await?;
     let text = std::str::from_utf8(&body.bytes).map_err(|_| refused(&DryRunRefusal::NotJson))?;
-    let mut run = DryRun::new(app.live.event_limits);
-    run.play(text, &app.settings(), app.now()).map(Json).map_err(|refusal| refused(&refusal))
+    let played = DryRun::default().play(text, &app.settings(), app.live.event_limits, app.now());
+    played.map(Json).map_err(|refusal| refused(&refusal))
 }
 
 fn refused(refusal: &DryRunRefusal) -> ApiError {

@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::{Decided, Outcome, Reading, Settings, World, decide, simulate};
 use crate::clock::UnixMicros;
 use crate::delivery::DeliveryId;
-use crate::event::{Event, Header, Limits, Position, Refusal, SourceName, Stamp, corrected};
+use crate::event::{Event, Header, Limits, Position, Refusal, SourceName, Stamp, corrected, parse_body};
 use crate::person::DEFAULT_PEOPLE;
 
 /// The source that events of a dry run come from.
@@ -24,11 +24,10 @@ const BACKFILL_AGE: Duration = Duration::from_hours(24);
 /// Contacts that one event can touch, generously: those of a person and of everybody a late link moves.
 const OPENED_MAX: usize = 256;
 
-/// A service without edges that plays events.
-#[derive(Debug)]
+/// A service without edges that plays events; at first it knows nobody.
+#[derive(Debug, Default)]
 pub struct DryRun {
     world: World,
-    limits: Limits,
     lines: u64,
 }
 
@@ -59,15 +58,9 @@ pub enum DryRunRefusal {
 }
 
 impl DryRun {
-    /// A dry run that knows nobody; `limits` are those of the ingest.
-    #[must_use]
-    pub fn new(limits: Limits) -> Self {
-        Self { world: World::default(), limits, lines: 0 }
-    }
-
-    /// Plays one event and says what became of it, acceptable or not.
-    pub fn event(&mut self, raw: &str, settings: &Settings, now: UnixMicros) -> DryRunLine {
-        self.play(raw, settings, now).unwrap_or_else(|refusal| DryRunLine {
+    /// Plays one event and says what became of it, acceptable or not. `limits` are those of ingest.
+    pub fn event(&mut self, raw: &str, settings: &Settings, limits: Limits, now: UnixMicros) -> DryRunLine {
+        self.play(raw, settings, limits, now).unwrap_or_else(|refusal| DryRunLine {
             message_id: self.line_id(),
             outcome: REJECTED,
             reason: refusal.to_string(),
@@ -84,12 +77,13 @@ impl DryRun {
         &mut self,
         raw: &str,
         settings: &Settings,
+        limits: Limits,
         now: UnixMicros,
     ) -> Result<DryRunLine, DryRunRefusal> {
         self.lines += 1;
         // As the items of a batch: each a microsecond after the one before, so that their order is kept.
         let received_at = now.plus(Duration::from_micros(self.lines));
-        let event = self.read(raw, received_at)?;
+        let event = self.read(raw, limits, received_at)?;
         let message_id = event.stamp.message_id.clone();
         let decided = decide(&Reading::of(&event, settings), &mut self.world, settings, received_at);
         let (payload, others) = self.accept(&decided, settings, received_at);
@@ -106,11 +100,9 @@ impl DryRun {
         })
     }
 
-    fn read(&self, raw: &str, received_at: UnixMicros) -> Result<Event, DryRunRefusal> {
+    fn read(&self, raw: &str, limits: Limits, received_at: UnixMicros) -> Result<Event, DryRunRefusal> {
         let raw: &RawValue = serde_json::from_str(raw.trim()).map_err(|_| DryRunRefusal::NotJson)?;
-        let header = Header::read(raw, None, self.limits).map_err(DryRunRefusal::Event)?;
-        let body: Map<String, Value> =
-            serde_json::from_str(raw.get()).map_err(|_| DryRunRefusal::Event(Refusal::NotAnObject))?;
+        let header = Header::read(raw, None, limits).map_err(DryRunRefusal::Event)?;
         let at = corrected(header.claimed, received_at);
         let message_id = header.message_id.map_or_else(|| self.line_id(), std::borrow::Cow::into_owned);
         Ok(Event {
@@ -121,7 +113,7 @@ impl DryRun {
             stamp: Stamp { at, message_id },
             kind: header.kind,
             backfill: header.backfill || received_at.since(at) > BACKFILL_AGE,
-            body,
+            body: parse_body(raw.get()),
         })
     }
 

@@ -7,6 +7,7 @@ mod events;
 mod fake;
 mod guard;
 mod map;
+mod sqlite;
 mod status;
 
 use std::time::Duration;
@@ -91,6 +92,10 @@ impl Lab {
     }
 
     fn debugger(&self, metrics: PrometheusHandle) -> Debugger {
+        self.debugger_over(Arc::clone(&self.store) as SharedStore, metrics)
+    }
+
+    fn debugger_over(&self, store: SharedStore, metrics: PrometheusHandle) -> Debugger {
         let live = Live {
             usage: watch::Sender::new(self.usage).subscribe(),
             mode: Mode::Live,
@@ -98,14 +103,7 @@ impl Lab {
         };
         let settings = watch::Sender::new(Arc::new(settings())).subscribe();
         let clock = Arc::new(ManualClock::at(START));
-        Debugger::new(
-            Arc::clone(&self.store) as SharedStore,
-            settings,
-            clock,
-            self.admin.clone(),
-            live,
-            metrics,
-        )
+        Debugger::new(store, settings, clock, self.admin.clone(), live, metrics)
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {

@@ -6,8 +6,8 @@ use crate::event::Limits;
 const LIMITS: Limits = Limits { event_bytes_max: 32_768 };
 
 fn lines(events: &[&str]) -> Vec<Value> {
-    let (mut run, settings) = (DryRun::new(LIMITS), settings());
-    let played = events.iter().map(|event| run.event(event, &settings, UnixMicros(START)));
+    let (mut run, settings) = (DryRun::default(), settings());
+    let played = events.iter().map(|event| run.event(event, &settings, LIMITS, UnixMicros(START)));
     played.map(|line| serde_json::to_value(line).unwrap()).collect()
 }
 
