@@ -24,7 +24,10 @@ pub(super) fn run(file: Option<&Path>) -> Outcome {
         let listeners = Listeners { public: bind(&addresses.0).await?, private: bind(&addresses.1).await? };
         let stop = CancellationToken::new();
         watch_signals(&stop, app.handle(), file.map(Path::to_path_buf))?;
-        tracing::info!(public = addresses.0, private = addresses.1, "freshsignal accepts events");
+        // Port 0 is chosen by the system: what is said is where they really are.
+        let at = |listener: &TcpListener| listener.local_addr().map_err(Failure::running);
+        let (public, private) = (at(&listeners.public)?, at(&listeners.private)?);
+        tracing::info!(%public, %private, "freshsignal accepts events");
         app.run(listeners, stop).await?;
         tracing::info!("everything accepted is on disk; good-bye");
         Ok(())
