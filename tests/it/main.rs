@@ -9,3 +9,8 @@ mod architecture;
 mod packaging;
 /// Licences, bans and sources of every crate that is linked, by the lists in `deny.toml`.
 mod supply_chain;
+/// What the tests of the running service share.
+mod support;
+
+/// Documented events end as exactly the documented contacts; nothing is sent without a reason.
+mod main_job;

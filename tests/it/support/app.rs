@@ -1,0 +1,269 @@
+//! The real service in this process: free ports, a data folder of its own, the sandbox behind it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use freshsignal::app::{App, Listeners, RunError};
+use freshsignal::clock::{Clock, ManualClock, SystemClock, UnixMicros};
+use freshsignal::config;
+use freshsignal::freshsales::{Timeouts, http_client};
+use freshsignal::sandbox::SandboxOptions;
+use reqwest::{Client, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::crm::Crm;
+use super::wait::{WITHIN, eventually, in_time};
+
+/// The write key of the source `website`.
+pub const WRITE_KEY: &str = "it-write-key";
+/// Where a driven clock begins: 2026-03-01T09:00:00Z.
+const START: UnixMicros = UnixMicros(1_772_355_600_000_000);
+
+/// What a service is like before it starts.
+pub struct Setup {
+    environment: Vec<(String, String)>,
+    clock: Option<ManualClock>,
+    sandbox: SandboxOptions,
+}
+
+impl Setup {
+    pub fn new() -> Self {
+        Self { environment: Vec::new(), clock: None, sandbox: SandboxOptions::default() }
+    }
+
+    /// Sets a key the way the environment does, as in `CONSENT__REQUIRED`.
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.environment.push((format!("FRESHSIGNAL_{key}"), value.to_owned()));
+        self
+    }
+
+    /// The service and the CRM go by a clock that the test drives.
+    pub fn driven_clock(mut self) -> Self {
+        self.clock = Some(ManualClock::at(START));
+        self
+    }
+
+    pub fn sandbox(mut self, options: SandboxOptions) -> Self {
+        self.sandbox = options;
+        self
+    }
+
+    pub async fn start(self) -> Service {
+        let clock: Arc<dyn Clock> = match &self.clock {
+            Some(driven) => Arc::new(driven.clone()),
+            None => Arc::new(SystemClock::default()),
+        };
+        let crm = Crm::start(self.sandbox.clone(), Arc::clone(&clock)).await;
+        let folder = tempfile::tempdir().unwrap();
+        let environment = environment(&self, &crm, &folder);
+        let running = Running::start(&environment, Arc::clone(&clock)).await;
+        let client = http_client(Timeouts { connect: WITHIN, attempt: WITHIN }).unwrap();
+        Service { crm, client, environment, driven: self.clock, clock, folder, running }
+    }
+}
+
+fn environment(setup: &Setup, crm: &Crm, folder: &TempDir) -> config::Environment {
+    let pairs = [
+        ("SOURCES__WEBSITE__WRITE_KEY", WRITE_KEY.to_owned()),
+        ("FRESHSALES__BUNDLE_ALIAS", setup.sandbox.bundle_alias.clone()),
+        ("FRESHSALES__API_KEY", setup.sandbox.api_key.clone()),
+        ("FRESHSALES__BASE_URL", format!("http://{}", crm.address)),
+        ("ADMIN__LISTEN", "127.0.0.1:0".to_owned()),
+        ("STORE__PATH", folder.path().display().to_string()),
+    ];
+    let fixed = pairs.into_iter().map(|(key, value)| (format!("FRESHSIGNAL_{key}"), value));
+    // The test's own keys come last: the last one counts.
+    fixed.chain(setup.environment.iter().cloned()).collect()
+}
+
+struct Running {
+    public: SocketAddr,
+    private: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), RunError>>,
+}
+
+impl Running {
+    async fn start(environment: &config::Environment, clock: Arc<dyn Clock>) -> Self {
+        let config = config::load(None, environment).expect("the configuration is right").config;
+        let bind = || TcpListener::bind("127.0.0.1:0");
+        let listeners = Listeners { public: bind().await.unwrap(), private: bind().await.unwrap() };
+        let (public, private) =
+            (listeners.public.local_addr().unwrap(), listeners.private.local_addr().unwrap());
+        let building = tokio::task::spawn_blocking(move || App::build(config, clock));
+        let app = building.await.unwrap().expect("the service can be built");
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(app.run(listeners, stop.clone()));
+        Self { public, private, stop, task }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        in_time("the service stops", self.task).await.unwrap().expect("the service ran without an error");
+    }
+}
+
+/// A running service and the CRM behind it.
+pub struct Service {
+    pub crm: Crm,
+    pub client: Client,
+    environment: config::Environment,
+    driven: Option<ManualClock>,
+    clock: Arc<dyn Clock>,
+    folder: TempDir,
+    running: Running,
+}
+
+impl Service {
+    /// A service with nothing but what it needs.
+    pub async fn start() -> Self {
+        Setup::new().start().await
+    }
+
+    /// A request to the public listener, with the write key.
+    pub fn post(&self, path: &str) -> RequestBuilder {
+        self.post_without_key(path).basic_auth(WRITE_KEY, Some(""))
+    }
+
+    pub fn post_without_key(&self, path: &str) -> RequestBuilder {
+        self.client.post(format!("http://{}{path}", self.running.public))
+    }
+
+    /// A request to the public listener with any method.
+    pub fn public(&self, method: reqwest::Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.running.public))
+    }
+
+    /// A request to the private listener.
+    pub fn private(&self, path: &str) -> RequestBuilder {
+        self.client.get(format!("http://{}{path}", self.running.private))
+    }
+
+    /// A POST to the private listener.
+    pub fn private_post(&self, path: &str) -> RequestBuilder {
+        self.client.post(format!("http://{}{path}", self.running.private))
+    }
+
+    /// Sends one event, which is accepted. On a driven clock a millisecond passes, so that events keep their order.
+    pub async fn send(&self, event: Value) {
+        let (status, answer) = said(self.post("/ingest").json(&event)).await;
+        assert_eq!((status, &answer["accepted"]), (StatusCode::OK, &json!(1)), "{event}: {answer}");
+        self.pass(Duration::from_millis(1));
+    }
+
+    /// Sends events as one batch, all of which are accepted.
+    pub async fn send_all(&self, events: Vec<Value>) {
+        let count = events.len();
+        let (status, answer) = said(self.post("/v1/batch").json(&json!({"batch": events}))).await;
+        assert_eq!((status, &answer["accepted"]), (StatusCode::OK, &json!(count)), "{answer}");
+        self.pass(Duration::from_millis(count.try_into().unwrap()));
+    }
+
+    /// Lets time pass on a driven clock; on the real one it passes by itself.
+    pub fn pass(&self, time: Duration) {
+        if let Some(clock) = &self.driven {
+            clock.advance(time);
+        }
+    }
+
+    /// The present, by the clock the service goes by.
+    pub fn now(&self) -> UnixMicros {
+        self.clock.wall()
+    }
+
+    /// A document of the private listener.
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, answer) = said(self.private(path)).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {answer}");
+        answer
+    }
+
+    pub async fn status(&self) -> Value {
+        self.get("/api/status").await
+    }
+
+    /// What became of an event: its outcome.
+    pub async fn outcome(&self, message_id: &str) -> String {
+        self.get(&format!("/api/events/{message_id}")).await["outcome"].as_str().unwrap().to_owned()
+    }
+
+    /// Ends when all accepted events have taken effect.
+    pub async fn processed(&self) {
+        self.until("all accepted events take effect", |status| status["journal_lag_events"] == 0).await;
+    }
+
+    /// Ends when all accepted events have taken effect and nothing is owed or on its way.
+    pub async fn settled(&self) {
+        let settled = |status: &Value| status["journal_lag_events"] == 0 && sum(&status["owed"]) == 0;
+        self.until("everything owed is delivered", settled).await;
+    }
+
+    /// Ends when the destination is in this state.
+    pub async fn destination(&self, state: &str) -> Value {
+        let is = |status: &Value| status["destination"]["state"] == state;
+        self.until(&format!("the destination is {state}"), is).await
+    }
+
+    /// Ends when so many deliveries are open in this state.
+    pub async fn open(&self, state: &str, deliveries: u64) -> Value {
+        let is = |status: &Value| status["open"][state] == deliveries;
+        self.until(&format!("{deliveries} deliveries are {state}"), is).await
+    }
+
+    /// Ends when the status satisfies a condition; answers that status.
+    pub async fn until(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        let found = eventually(what, async || {
+            last = self.status().await;
+            condition(&last).then(|| last.clone())
+        });
+        found.await
+    }
+
+    /// Stops the service and starts it again on the same data folder.
+    pub async fn restart(mut self) -> Self {
+        self.running.end().await;
+        self.running = Running::start(&self.environment, Arc::clone(&self.clock)).await;
+        self
+    }
+
+    /// Nothing has vanished: each accepted event waits or has an outcome, each delivery is open or has an end.
+    pub async fn check_books(&self) {
+        let status = self.status().await;
+        let number = |key: &str| status[key].as_u64().unwrap();
+        assert_eq!(
+            number("accepted"),
+            number("journal_lag_events") + sum(&status["outcomes"]),
+            "accepted = journal lag + outcomes: {status}"
+        );
+        assert_eq!(
+            number("queued"),
+            sum(&status["open"]) + sum(&status["ended"]),
+            "queued = open + ended: {status}"
+        );
+    }
+
+    /// The end of every test: the books are right, and the service stops by itself.
+    pub async fn finish(self) {
+        self.check_books().await;
+        self.running.end().await;
+        self.folder.close().unwrap();
+    }
+}
+
+/// The status and the JSON of an answer; null when it has none.
+pub async fn said(request: RequestBuilder) -> (StatusCode, Value) {
+    let answer = request.send().await.unwrap();
+    let status = answer.status();
+    (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default())
+}
+
+/// The sum of an object of counters.
+pub fn sum(counters: &Value) -> u64 {
+    counters.as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
+}

@@ -1,0 +1,7 @@
+//! What the tests of the running service share. Must not test anything itself.
+
+pub mod app;
+pub mod command;
+pub mod crm;
+pub mod events;
+pub mod wait;

@@ -1,0 +1,30 @@
+//! Waiting for something to happen: looked at again and again, never longer than a limit.
+
+use std::time::Duration;
+
+use freshsignal::clock::{Clock, SystemClock};
+
+/// Nothing a test waits for takes this long unless it never happens.
+pub const WITHIN: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(4);
+
+/// Looks until there is something; fails when nothing came in time.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let clock = SystemClock::default();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(clock.monotonic() < WITHIN, "waited {} seconds in vain: {what}", WITHIN.as_secs());
+        clock.sleep_until(clock.monotonic() + LOOK_EVERY).await;
+    }
+}
+
+/// Waits for a future; fails when it does not end in time.
+pub async fn in_time<F: Future>(what: &str, future: F) -> F::Output {
+    let clock = SystemClock::default();
+    tokio::select! {
+        output = future => output,
+        () = clock.sleep_until(WITHIN) => panic!("waited {} seconds in vain: {what}", WITHIN.as_secs()),
+    }
+}
