@@ -77,11 +77,7 @@ mod tests {
         let config: Config = toml::from_str("kind = \"sqlite\"\npath = \"data\"").unwrap();
         assert_eq!(
             config,
-            Config {
-                kind: Engine::Sqlite,
-                path: PathBuf::from("data"),
-                network_file_system: false
-            }
+            Config { kind: Engine::Sqlite, path: PathBuf::from("data"), network_file_system: false }
         );
         assert!(toml::from_str::<Config>("kind = \"sqlite\"\npath = \"data\"\nsize = 3").is_err());
         assert!(toml::from_str::<Config>("kind = \"mysql\"\npath = \"data\"").is_err());

@@ -60,10 +60,7 @@ impl Folder {
             // SQLite gives the files beside these the same rights.
             private_file(&path.join(file)).map_err(denied)?;
         }
-        Ok(Self {
-            path: path.to_owned(),
-            _lock: lock,
-        })
+        Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     pub(super) fn file(&self, name: &str) -> PathBuf {
@@ -103,13 +100,8 @@ fn make(path: &Path) -> io::Result<()> {
 
 /// Opens a file that nobody else may read, making it where it does not exist.
 fn private_file(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)?;
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
     restrict(path, &file.metadata()?, 0o600);
     Ok(file)
 }
@@ -166,10 +158,7 @@ pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
 /// Opens a file of the store.
 pub(super) fn connect(path: &Path, access: Access) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
-        return Err(OpenError::Engine(format!(
-            "version {} is too old",
-            rusqlite::version()
-        )));
+        return Err(OpenError::Engine(format!("version {} is too old", rusqlite::version())));
     }
     let mode = match access {
         Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
@@ -210,9 +199,7 @@ fn read_back(connection: &Connection, query_only: i64) -> Result<(), OpenError> 
     for (pragma, expected) in expected {
         let found: i64 = connection.pragma_query_value(None, pragma, |row| row.get(0))?;
         if found != expected {
-            return Err(OpenError::Engine(format!(
-                "{pragma} is {found} and not {expected}"
-            )));
+            return Err(OpenError::Engine(format!("{pragma} is {found} and not {expected}")));
         }
     }
     Ok(())
@@ -245,10 +232,7 @@ pub(super) fn checkpoint(connection: &Connection, how: Checkpoint) -> Result<Wal
         Checkpoint::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
         Checkpoint::Truncate => "PRAGMA wal_checkpoint(TRUNCATE)",
     };
-    connection.prepare_cached(sql)?.query_row((), |row| {
-        Ok(Wal {
-            pages: row.get(1)?,
-            written_back: row.get(2)?,
-        })
-    })
+    connection
+        .prepare_cached(sql)?
+        .query_row((), |row| Ok(Wal { pages: row.get(1)?, written_back: row.get(2)? }))
 }

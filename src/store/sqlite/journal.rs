@@ -114,9 +114,7 @@ impl Journal {
         let pages_max = int(settings.journal_bytes_max) / page_bytes.max(1);
         // Answers what holds: never less than the pages there are.
         let pages_max: i64 =
-            connection.query_row(&format!("PRAGMA max_page_count = {pages_max}"), (), |row| {
-                row.get(0)
-            })?;
+            connection.query_row(&format!("PRAGMA max_page_count = {pages_max}"), (), |row| row.get(0))?;
         let end = end(&connection)?;
         let shared = Arc::new(Shared {
             settings,
@@ -142,10 +140,7 @@ impl Journal {
             .name("journal".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| StoreError::Fatal(error.to_string()))?;
-        Ok(Self {
-            shared,
-            thread: Mutex::new(Some(thread)),
-        })
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// Puts events into the queue; refuses at once when it can't.
@@ -159,11 +154,7 @@ impl Journal {
             return Err(StoreError::Full(why));
         }
         let (answer, answered) = oneshot::channel();
-        let append = Append {
-            bytes: records::encode(records)?,
-            events: records.len(),
-            answer,
-        };
+        let append = Append { bytes: records::encode(records)?, events: records.len(), answer };
         let mut queue = shared.queue();
         if queue.shut {
             return Err(StoreError::Shut);
@@ -237,10 +228,8 @@ impl Shared {
                 return Work::Shut;
             }
             if restless {
-                let (after, waited) = self
-                    .arrived
-                    .wait_timeout(queue, QUIET)
-                    .unwrap_or_else(PoisonError::into_inner);
+                let (after, waited) =
+                    self.arrived.wait_timeout(queue, QUIET).unwrap_or_else(PoisonError::into_inner);
                 queue = after;
                 if waited.timed_out() && queue.appends.is_empty() && queue.prunes.is_empty() {
                     return Work::Quiet;
@@ -276,11 +265,7 @@ impl Queue {
 fn end(connection: &Connection) -> Result<Position, StoreError> {
     let pruned: i64 = connection.query_row("SELECT journal_end FROM pruned", (), |row| row.get(0))?;
     let last: Option<i64> = connection
-        .query_row(
-            "SELECT first + count - 1 FROM groups ORDER BY first DESC LIMIT 1",
-            (),
-            |row| row.get(0),
-        )
+        .query_row("SELECT first + count - 1 FROM groups ORDER BY first DESC LIMIT 1", (), |row| row.get(0))
         .optional()?;
     Ok(Position(uint(last.unwrap_or(0).max(pruned))))
 }
@@ -386,10 +371,7 @@ impl Writer {
     /// Refuses events before the disk is so full that nothing else can be written.
     fn check_space(&mut self) -> Result<(), StoreError> {
         let now = self.clock.monotonic();
-        if self
-            .space_checked
-            .is_some_and(|checked| now.saturating_sub(checked) < SPACE_CHECK)
-        {
+        if self.space_checked.is_some_and(|checked| now.saturating_sub(checked) < SPACE_CHECK) {
             return Ok(());
         }
         let free = files::free_bytes(&self.folder).map_err(|error| StoreError::Fatal(error.to_string()))?;
@@ -406,10 +388,7 @@ impl Writer {
             return;
         }
         self.space_checked = None;
-        let pages = |pragma| {
-            self.connection
-                .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
-        };
+        let pages = |pragma| self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         let room = match (pages("page_count"), pages("freelist_count")) {
             (Ok(used), Ok(free)) => self.pages_max - used + free,
             (Err(error), _) | (_, Err(error)) => return self.shared.fatal.note(&error.into()),
@@ -422,9 +401,7 @@ impl Writer {
     /// Deletes the oldest groups that end at or before a position.
     fn prune(&mut self, upto: Position) -> Result<u64, StoreError> {
         let (mut groups, mut bytes) = (0, 0);
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute("UPDATE pruned SET journal_end = ?1", [int(self.end.0)])?;
         while bytes < PRUNE_BYTES_MAX {
             let oldest: Option<(i64, i64, i64)> = transaction

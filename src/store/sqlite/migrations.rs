@@ -123,11 +123,7 @@ pub(super) const STATE: &[&str] = &["
 pub(super) fn migrate(connection: &mut Connection, steps: &[&str], file: &Path) -> Result<(), OpenError> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
-    let newer = || OpenError::Newer {
-        file: file.to_owned(),
-        found,
-        known,
-    };
+    let newer = || OpenError::Newer { file: file.to_owned(), found, known };
     let done = usize::try_from(found).map_err(|_| newer())?;
     let missing = steps.get(done..).ok_or_else(newer)?;
     for (version, step) in (found + 1..).zip(missing) {

@@ -73,13 +73,7 @@ impl SqliteStore {
         let fatal = Fatal::none();
         let readers = |file: &Path| Readers::open(file, &settings, Arc::clone(&clock), fatal.clone());
         let (journal_readers, state_readers) = (readers(&journal_file)?, readers(&state_file)?);
-        let journal = Journal::start(
-            journal,
-            path.to_owned(),
-            settings,
-            Arc::clone(&clock),
-            fatal.clone(),
-        )?;
+        let journal = Journal::start(journal, path.to_owned(), settings, Arc::clone(&clock), fatal.clone())?;
         let end = *journal.end().borrow();
         if processed > end {
             journal.shut();
@@ -147,8 +141,7 @@ impl Store for SqliteStore {
     }
 
     fn read(&self, after: Position, events_max: usize, bytes_max: usize) -> Answer<Vec<Record>> {
-        self.journal_readers
-            .ask(move |journal| records::read(journal, after, events_max, bytes_max))
+        self.journal_readers.ask(move |journal| records::read(journal, after, events_max, bytes_max))
     }
 
     fn processed(&self) -> Answer<Position> {
@@ -169,13 +162,11 @@ impl Store for SqliteStore {
     }
 
     fn due(&self, account: Account, now: UnixMicros, limit: usize) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
-        self.state_readers
-            .ask(move |state| outbox::due(state, &account, now, limit))
+        self.state_readers.ask(move |state| outbox::due(state, &account, now, limit))
     }
 
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)> {
-        self.state_readers
-            .ask(move |state| outbox::slots(state, &account, now))
+        self.state_readers.ask(move |state| outbox::slots(state, &account, now))
     }
 
     fn events(&self, query: EventQuery) -> Answer<Vec<EventTrail>> {
@@ -183,18 +174,15 @@ impl Store for SqliteStore {
     }
 
     fn event(&self, message_id: String, source: Option<SourceName>) -> Answer<Option<EventTrail>> {
-        self.state_readers
-            .ask(move |state| trail::event(state, &message_id, source.as_ref()))
+        self.state_readers.ask(move |state| trail::event(state, &message_id, source.as_ref()))
     }
 
     fn record(&self, position: Position) -> Answer<Option<Record>> {
-        self.journal_readers
-            .ask(move |journal| records::record(journal, position))
+        self.journal_readers.ask(move |journal| records::record(journal, position))
     }
 
     fn deliveries(&self, query: DeliveryQuery) -> Answer<Vec<DeliverySummary>> {
-        self.state_readers
-            .ask(move |state| trail::deliveries(state, query))
+        self.state_readers.ask(move |state| trail::deliveries(state, query))
     }
 
     fn delivery(&self, id: DeliveryId) -> Answer<Option<Delivery>> {
@@ -203,8 +191,7 @@ impl Store for SqliteStore {
 
     fn totals(&self, account: Account) -> Answer<Totals> {
         let end = self.journal.end();
-        self.state_readers
-            .ask(move |state| outbox::totals(state, &account, || *end.borrow()))
+        self.state_readers.ask(move |state| outbox::totals(state, &account, || *end.borrow()))
     }
 
     fn refusing(&self) -> Option<String> {

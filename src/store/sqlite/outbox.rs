@@ -45,11 +45,7 @@ pub(super) fn due(
              WHERE account = ?1 AND next_attempt_at <= ?2 AND state IN (0, 2) LIMIT ?3)",
         )?
         .query_row((&account.0, now.0, SORTED_MAX + 1), |row| row.get(0))?;
-    let sql = if due > SORTED_MAX {
-        DUE_IN_ORDER
-    } else {
-        DUE_SORTED
-    };
+    let sql = if due > SORTED_MAX { DUE_IN_ORDER } else { DUE_SORTED };
     let mut statement = snapshot.prepare_cached(sql)?;
     let mut rows = statement.query((&account.0, now.0, int(limit as u64)))?;
     let mut found = Vec::new();
@@ -106,10 +102,7 @@ pub(super) fn totals(
     journal_end: impl FnOnce() -> Position,
 ) -> Result<Totals, StoreError> {
     let snapshot = connection.unchecked_transaction()?;
-    let mut totals = Totals {
-        processed: state::processed(&snapshot)?.0,
-        ..Totals::default()
-    };
+    let mut totals = Totals { processed: state::processed(&snapshot)?.0, ..Totals::default() };
     totals.accepted = journal_end().0;
     read_counters(&snapshot, &mut totals)?;
     read_open(&snapshot, account, &mut totals)?;
@@ -133,13 +126,9 @@ fn read_counters(connection: &Connection, totals: &mut Totals) -> Result<(), Sto
         if name == "queued" {
             totals.queued = value;
         } else if let Some(word) = name.strip_prefix("outcome ") {
-            totals
-                .outcomes
-                .insert(Outcome::parse(word).ok_or_else(unknown)?, value);
+            totals.outcomes.insert(Outcome::parse(word).ok_or_else(unknown)?, value);
         } else if let Some(word) = name.strip_prefix("ended ") {
-            totals
-                .ended
-                .insert(State::parse(word).ok_or_else(unknown)?, value);
+            totals.ended.insert(State::parse(word).ok_or_else(unknown)?, value);
         }
     }
     totals.outcomes.retain(|_, count| *count > 0);

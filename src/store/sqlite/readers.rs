@@ -85,9 +85,7 @@ impl Shared {
         self.fatal.check()?;
         // There is one for each place until the store is shut.
         let mut connection = self.idle().pop().ok_or(StoreError::Shut)?;
-        let result = self
-            .within_time(&mut connection)
-            .and_then(|()| question(&connection));
+        let result = self.within_time(&mut connection).and_then(|()| question(&connection));
         if !self.places.is_closed() {
             self.idle().push(connection);
         }

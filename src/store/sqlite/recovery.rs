@@ -18,10 +18,7 @@ const FOLDED: &str = "the service stopped during the call; a newer delivery of t
 /// Voids the claims and spends the slots of earlier processes.
 pub(super) fn recover(connection: &mut Connection, now: UnixMicros) -> Result<(), StoreError> {
     // A slot whose call nobody answered may have reached the account as late as now.
-    connection.execute(
-        "UPDATE slots SET answered_at = ?1 WHERE answered_at IS NULL",
-        [now.0],
-    )?;
+    connection.execute("UPDATE slots SET answered_at = ?1 WHERE answered_at IS NULL", [now.0])?;
     let ids: Vec<String> = connection
         .prepare("SELECT id FROM deliveries INDEXED BY deliveries_in_flight WHERE state = 1")?
         .query_map((), |row| row.get(0))?
@@ -35,42 +32,25 @@ pub(super) fn recover(connection: &mut Connection, now: UnixMicros) -> Result<()
 
 /// What makes one claim void.
 fn void(connection: &Connection, id: DeliveryId, now: UnixMicros) -> Result<Plan, StoreError> {
-    let Some(Versioned {
-        revision,
-        document: claimed,
-    }) = delivery(connection, &id)?
-    else {
+    let Some(Versioned { revision, document: claimed }) = delivery(connection, &id)? else {
         return Ok(Plan::default());
     };
     let (email, account) = (claimed.email.clone(), claimed.account.clone());
-    let keys = Keys {
-        contacts: BTreeSet::from([email.clone()]),
-        ..Keys::default()
-    };
+    let keys = Keys { contacts: BTreeSet::from([email.clone()]), ..Keys::default() };
     let contact = state::load(connection, keys)?.contacts.remove(&email);
-    let mut contact = contact.unwrap_or(Versioned {
-        revision: 0,
-        document: Contact::default(),
-    });
+    let mut contact = contact.unwrap_or(Versioned { revision: 0, document: Contact::default() });
     let standing = contact.document.standing.entry(account).or_default();
     // One that was opened while the call was on its way.
     let newer = standing.open.take().filter(|open| *open != id);
-    let newer = newer
-        .map(|newer| delivery(connection, &newer))
-        .transpose()?
-        .flatten();
+    let newer = newer.map(|newer| delivery(connection, &newer)).transpose()?.flatten();
     standing.unanswered();
     let mut plan = Plan::default();
     match newer {
-        Some(Versioned {
-            revision: newer_revision,
-            document: mut newer,
-        }) if newer.state.is_open() => {
+        Some(Versioned { revision: newer_revision, document: mut newer }) if newer.state.is_open() => {
             standing.open = Some(newer.id.clone());
             newer.lane = newer.lane.max(claimed.lane);
             plan.counts.moved(Some(claimed.state), State::Superseded);
-            plan.puts
-                .push(Put::Delivery(revision, claimed.supersede(FOLDED, now)));
+            plan.puts.push(Put::Delivery(revision, claimed.supersede(FOLDED, now)));
             plan.puts.push(Put::Delivery(newer_revision, newer));
         }
         Some(_) | None => {
@@ -78,15 +58,11 @@ fn void(connection: &Connection, id: DeliveryId, now: UnixMicros) -> Result<Plan
             plan.puts.push(Put::Delivery(revision, claimed.void_claim(now)));
         }
     }
-    plan.puts
-        .push(Put::Contact(email, contact.revision, contact.document));
+    plan.puts.push(Put::Contact(email, contact.revision, contact.document));
     Ok(plan)
 }
 
 fn delivery(connection: &Connection, id: &DeliveryId) -> Result<Option<Versioned<Delivery>>, StoreError> {
-    let keys = Keys {
-        deliveries: BTreeSet::from([id.clone()]),
-        ..Keys::default()
-    };
+    let keys = Keys { deliveries: BTreeSet::from([id.clone()]), ..Keys::default() };
     Ok(state::load(connection, keys)?.deliveries.remove(id))
 }

@@ -80,9 +80,7 @@ impl StateThread {
                 }
                 let _ = answer.send(result);
             });
-            orders
-                .try_send(Message::Run(order, place))
-                .map_err(|_| StoreError::Shut)?;
+            orders.try_send(Message::Run(order, place)).map_err(|_| StoreError::Shut)?;
             answered.await.unwrap_or(Err(StoreError::Shut))
         })
     }
@@ -119,11 +117,7 @@ fn write_back(connection: &Connection, fatal: &Fatal, pages_max: i64) {
             return Ok(());
         }
         let waits = pages_max == 0 || wal.pages > 4 * WAL_PAGES_MAX;
-        let how = if waits {
-            Checkpoint::Truncate
-        } else {
-            Checkpoint::Passive
-        };
+        let how = if waits { Checkpoint::Truncate } else { Checkpoint::Passive };
         files::checkpoint(connection, how).map(|_| ())
     });
     // A full disk passes; the pages stay in the WAL until then.
@@ -134,9 +128,8 @@ fn write_back(connection: &Connection, fatal: &Fatal, pages_max: i64) {
 
 /// How far the journal has taken effect.
 pub(super) fn processed(connection: &Connection) -> Result<Position, StoreError> {
-    let position = connection
-        .prepare_cached("SELECT position FROM progress")?
-        .query_row((), |row| row.get(0))?;
+    let position =
+        connection.prepare_cached("SELECT position FROM progress")?.query_row((), |row| row.get(0))?;
     Ok(Position(uint(position)))
 }
 
@@ -148,9 +141,7 @@ pub(super) fn load(connection: &Connection, keys: Keys) -> Result<Documents, Sto
             .prepare_cached("SELECT position FROM seen WHERE source = ?1 AND message_id = ?2")?
             .query_row((&key.0.0, &key.1), |row| row.get(0))
             .optional()?;
-        found
-            .seen
-            .extend(position.map(|position| (key, Position(uint(position)))));
+        found.seen.extend(position.map(|position| (key, Position(uint(position)))));
     }
     for key in keys.people {
         let sql = "SELECT revision, body FROM people WHERE key = ?1";
@@ -192,10 +183,7 @@ fn document<T: DeserializeOwned>(
         return Ok(None);
     };
     let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-    Ok(Some(Versioned {
-        revision: uint(row.get(0)?),
-        document: from_text(what, text)?,
-    }))
+    Ok(Some(Versioned { revision: uint(row.get(0)?), document: from_text(what, text)? }))
 }
 
 /// Applies a plan whole or not at all.

@@ -102,11 +102,8 @@ impl Filter {
         limit: usize,
         read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let conditions = if self.conditions.is_empty() {
-            "1".to_owned()
-        } else {
-            self.conditions.join(" AND ")
-        };
+        let conditions =
+            if self.conditions.is_empty() { "1".to_owned() } else { self.conditions.join(" AND ") };
         let sql =
             format!("SELECT {columns} FROM {table} WHERE {conditions} ORDER BY {order} DESC LIMIT {limit}");
         let mut statement = connection.prepare_cached(&sql)?;
@@ -129,12 +126,7 @@ pub(super) fn events(connection: &Connection, query: EventQuery) -> Result<Vec<E
         .with("name = ?", query.event.map(|name| name.to_lowercase()))
         .with("outcome = ?", query.outcome.map(Outcome::as_str))
         .with("source = ?", query.source.map(|source| source.0))
-        .rows(
-            connection,
-            (COLUMNS, "events", "position"),
-            query.limit.rows(),
-            trail,
-        )
+        .rows(connection, (COLUMNS, "events", "position"), query.limit.rows(), trail)
 }
 
 /// The first event with a message id.
@@ -161,20 +153,12 @@ pub(super) fn deliveries(
         .with("sequence < ?", query.before.map(int))
         .with("email = ?", query.email.map(|email| email.as_str().to_owned()))
         .with("state = ?", query.state.map(state_number))
-        .rows(
-            connection,
-            ("sequence, body", "deliveries", "sequence"),
-            query.limit.rows(),
-            |row| {
-                Ok(DeliverySummary {
-                    sequence: uint(row.get(0)?),
-                    delivery: from_text(
-                        "delivery",
-                        row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?,
-                    )?,
-                })
-            },
-        )
+        .rows(connection, ("sequence, body", "deliveries", "sequence"), query.limit.rows(), |row| {
+            Ok(DeliverySummary {
+                sequence: uint(row.get(0)?),
+                delivery: from_text("delivery", row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
+            })
+        })
 }
 
 /// One delivery.
@@ -184,9 +168,5 @@ pub(super) fn delivery(connection: &Connection, id: &DeliveryId) -> Result<Optio
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    from_text(
-        "delivery",
-        row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?,
-    )
-    .map(Some)
+    from_text("delivery", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?).map(Some)
 }

@@ -24,13 +24,8 @@ async fn what_is_appended_is_read_back_byte_for_byte() {
     assert_eq!((first, next), (Position(1), Position(3)));
     let read = store.read(Position(0), 10, usize::MAX).await.unwrap();
     let expected = [odd, event(""), event(&"x".repeat(100_000))];
-    let expected: Vec<Record> = (1..)
-        .zip(expected)
-        .map(|(position, event)| Record {
-            position: Position(position),
-            event,
-        })
-        .collect();
+    let expected: Vec<Record> =
+        (1..).zip(expected).map(|(position, event)| Record { position: Position(position), event }).collect();
     assert_eq!(read, expected);
     assert_eq!(store.record(Position(2)).await.unwrap().as_ref(), expected.get(1));
     assert_eq!(store.record(Position(0)).await.unwrap(), None);
@@ -72,10 +67,7 @@ async fn concurrent_appends_get_dense_positions() {
     }
     let all = taken.len() as u64;
     assert_eq!(taken, (1..=all).collect());
-    assert_eq!(
-        store.read(Position(0), 10_000, usize::MAX).await.unwrap().len() as u64,
-        all
-    );
+    assert_eq!(store.read(Position(0), 10_000, usize::MAX).await.unwrap().len() as u64, all);
 }
 
 #[tokio::test]
@@ -96,29 +88,17 @@ async fn an_append_nobody_waits_for_is_kept() {
     assert_eq!(store.refusing().unwrap(), "the store is shut");
     let store = open(folder.path());
     let read = store.read(Position(0), 10, 1000).await.unwrap();
-    assert_eq!(
-        read.iter()
-            .map(|record| record.event.raw.as_str())
-            .collect::<Vec<_>>(),
-        ["kept"]
-    );
+    assert_eq!(read.iter().map(|record| record.event.raw.as_str()).collect::<Vec<_>>(), ["kept"]);
 }
 
 #[tokio::test]
 async fn more_than_may_wait_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let few = Settings {
-        queue_events_max: 3,
-        queue_bytes_max: 1000,
-        ..settings()
-    };
+    let few = Settings { queue_events_max: 3, queue_bytes_max: 1000, ..settings() };
     let store = open_with(folder.path(), few, NOW);
     let many = store.append(vec![event("{}"); 4]).await;
     assert!(matches!(many, Err(StoreError::Overloaded)));
-    assert!(matches!(
-        append(&store, &"x".repeat(2000)).await,
-        Err(StoreError::Overloaded)
-    ));
+    assert!(matches!(append(&store, &"x".repeat(2000)).await, Err(StoreError::Overloaded)));
     assert_eq!(store.append(vec![event("{}"); 3]).await.unwrap(), Position(1));
 }
 
@@ -128,11 +108,7 @@ async fn positions_go_on_after_everything_was_pruned() {
     let store = open(folder.path());
     store.append(vec![event("a"); 3]).await.unwrap();
     append(&store, "b").await.unwrap();
-    assert_eq!(
-        store.prune_journal(Position(9)).await.unwrap(),
-        0,
-        "nothing took effect yet"
-    );
+    assert_eq!(store.prune_journal(Position(9)).await.unwrap(), 0, "nothing took effect yet");
     state::progress(&store, 0, 3).await;
     assert_eq!(store.prune_journal(Position(9)).await.unwrap(), 1);
     state::progress(&store, 3, 4).await;
@@ -149,10 +125,7 @@ async fn positions_go_on_after_everything_was_pruned() {
 #[tokio::test]
 async fn a_full_journal_refuses_events_while_plans_apply_and_takes_them_again_after_pruning() {
     let folder = tempfile::tempdir().unwrap();
-    let small = Settings {
-        journal_bytes_max: 40 * 4096,
-        ..settings()
-    };
+    let small = Settings { journal_bytes_max: 40 * 4096, ..settings() };
     let store = open_with(folder.path(), small.clone(), NOW);
     let mut kept = 0;
     let refused = loop {
@@ -164,12 +137,7 @@ async fn a_full_journal_refuses_events_while_plans_apply_and_takes_them_again_af
     assert!(matches!(refused, StoreError::Full(_)));
     assert!(kept > 5);
     assert_eq!(*store.journal_end().borrow(), Position(kept));
-    assert!(
-        store
-            .refusing()
-            .unwrap()
-            .starts_with("there is no room to store events")
-    );
+    assert!(store.refusing().unwrap().starts_with("there is no room to store events"));
     assert!(matches!(append(&store, "small").await, Err(StoreError::Full(_))));
     state::progress(&store, 0, kept).await;
     while store.prune_journal(Position(kept - 1)).await.unwrap() > 0 {}
@@ -184,10 +152,7 @@ async fn a_full_journal_refuses_events_while_plans_apply_and_takes_them_again_af
 #[tokio::test]
 async fn a_disk_without_the_free_space_asked_for_refuses_events_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let all = Settings {
-        free_bytes_min: u64::MAX,
-        ..settings()
-    };
+    let all = Settings { free_bytes_min: u64::MAX, ..settings() };
     let store = open_with(folder.path(), all, NOW);
     assert!(matches!(append(&store, "a").await, Err(StoreError::Full(_))));
     state::put(&store, []).await.unwrap();

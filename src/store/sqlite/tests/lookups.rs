@@ -13,10 +13,7 @@ fn waiting(id: &str, name: &str, lane: Lane, opened_at: i64, next: i64) -> Put {
 
 async fn due(store: &SqliteStore, now: i64, limit: usize) -> (Vec<String>, Option<i64>) {
     let (due, next) = store.due(account(), UnixMicros(now), limit).await.unwrap();
-    (
-        due.into_iter().map(|due| due.id.0).collect(),
-        next.map(|next| next.0),
-    )
+    (due.into_iter().map(|due| due.id.0).collect(), next.map(|next| next.0))
 }
 
 #[tokio::test]
@@ -44,10 +41,7 @@ async fn the_highest_lane_goes_first_and_in_it_the_longest_owed() {
     assert_eq!(due(&store, 10, 9).await, (ids(&["d", "r", "c", "a"]), Some(11)));
     assert_eq!(due(&store, 10, 2).await, (ids(&["d", "r"]), Some(11)));
     assert_eq!(due(&store, 0, 9).await, (ids(&[]), Some(1)));
-    assert_eq!(
-        due(&store, 20, 9).await,
-        (ids(&["d", "e", "r", "c", "f", "a"]), None)
-    );
+    assert_eq!(due(&store, 20, 9).await, (ids(&["d", "e", "r", "c", "f", "a"]), None));
 }
 
 #[tokio::test]
@@ -55,11 +49,7 @@ async fn many_due_deliveries_are_answered_like_few() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let puts = (0..12_000).map(|nth: i64| {
-        let lane = if nth % 1000 == 7 {
-            Lane::Login
-        } else {
-            Lane::Refresh
-        };
+        let lane = if nth % 1000 == 7 { Lane::Login } else { Lane::Refresh };
         let next = if nth % 2000 == 7 { 99 } else { 1 };
         waiting(&format!("d{nth}"), &format!("n{nth}"), lane, 20_000 - nth, next)
     });
@@ -67,17 +57,11 @@ async fn many_due_deliveries_are_answered_like_few() {
     let busy = delivery("busy", "n11007", Lane::Backfill, 1).claim();
     state::put(&store, [Put::Delivery(0, busy)]).await.unwrap();
     let (found, next) = due(&store, 50, 7).await;
-    assert_eq!(
-        found,
-        ["d9007", "d7007", "d5007", "d3007", "d1007", "d11999", "d11998"]
-    );
+    assert_eq!(found, ["d9007", "d7007", "d5007", "d3007", "d1007", "d11999", "d11998"]);
     assert_eq!(next, Some(99));
     let totals = store.totals(account()).await.unwrap();
     assert_eq!(totals.open[&State::Waiting], 12_000);
-    assert_eq!(
-        totals.owed[&Lane::Login].oldest,
-        Some(UnixMicros(20_000 - 11_007))
-    );
+    assert_eq!(totals.owed[&Lane::Login].oldest, Some(UnixMicros(20_000 - 11_007)));
 }
 
 fn all() -> EventQuery {
@@ -102,11 +86,7 @@ async fn the_trail_is_found_by_each_condition_newest_first() {
     other.event = "page".to_owned();
     other.source = SourceName("app".to_owned());
     other.message_id = "m1".to_owned();
-    let events = [
-        trail(1, Outcome::Queued),
-        other.clone(),
-        trail(3, Outcome::Absorbed),
-    ];
+    let events = [trail(1, Outcome::Queued), other.clone(), trail(3, Outcome::Absorbed)];
     state::put(&store, events.clone().map(Put::Trail)).await.unwrap();
     let find = async |query| {
         let found = store.events(query).await.unwrap();
@@ -121,19 +101,10 @@ async fn the_trail_is_found_by_each_condition_newest_first() {
     assert_eq!(with(|query| query.before = Some(Position(3))).await, [2, 1]);
     assert_eq!(with(|query| query.limit = Limited::to(2)).await, [3, 2]);
     assert_eq!(with(|query| query.email = Some(email("jo"))).await, [3, 1]);
-    assert_eq!(
-        with(|query| query.person = Some("user:42".to_owned())).await,
-        [3, 1]
-    );
-    assert_eq!(
-        with(|query| query.event = Some("LEAD generated".to_owned())).await,
-        [3, 1]
-    );
+    assert_eq!(with(|query| query.person = Some("user:42".to_owned())).await, [3, 1]);
+    assert_eq!(with(|query| query.event = Some("LEAD generated".to_owned())).await, [3, 1]);
     assert_eq!(with(|query| query.outcome = Some(Outcome::NoEmail)).await, [2]);
-    assert_eq!(
-        with(|query| query.source = Some(SourceName("app".to_owned()))).await,
-        [2]
-    );
+    assert_eq!(with(|query| query.source = Some(SourceName("app".to_owned()))).await, [2]);
     let both = |query: &mut EventQuery| {
         query.outcome = Some(Outcome::NoEmail);
         query.email = Some(email("jo"));
@@ -165,43 +136,20 @@ async fn deliveries_are_listed_newest_first() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let dead = delivery("c", "jo", Lane::Login, 1).die("no".to_owned(), NOW);
-    let puts = [
-        delivery("a", "jo", Lane::Login, 9),
-        delivery("b", "al", Lane::Login, 8),
-        dead.clone(),
-    ];
-    state::put(&store, puts.map(|delivery| Put::Delivery(0, delivery)))
-        .await
-        .unwrap();
+    let puts = [delivery("a", "jo", Lane::Login, 9), delivery("b", "al", Lane::Login, 8), dead.clone()];
+    state::put(&store, puts.map(|delivery| Put::Delivery(0, delivery))).await.unwrap();
     let find = async |email: Option<Email>, state, before| {
         let limit = Limited::to(10);
-        let query = DeliveryQuery {
-            limit,
-            before,
-            email,
-            state,
-        };
+        let query = DeliveryQuery { limit, before, email, state };
         let found = store.deliveries(query).await.unwrap();
-        found
-            .into_iter()
-            .map(|found| (found.sequence, found.delivery.id.0))
-            .collect::<Vec<_>>()
+        found.into_iter().map(|found| (found.sequence, found.delivery.id.0)).collect::<Vec<_>>()
     };
     let row = |sequence, id: &str| (sequence, id.to_owned());
-    assert_eq!(
-        find(None, None, None).await,
-        [row(3, "c"), row(2, "b"), row(1, "a")]
-    );
+    assert_eq!(find(None, None, None).await, [row(3, "c"), row(2, "b"), row(1, "a")]);
     assert_eq!(find(None, None, Some(3)).await, [row(2, "b"), row(1, "a")]);
-    assert_eq!(
-        find(Some(email("jo")), None, None).await,
-        [row(3, "c"), row(1, "a")]
-    );
+    assert_eq!(find(Some(email("jo")), None, None).await, [row(3, "c"), row(1, "a")]);
     assert_eq!(find(None, Some(State::Dead), None).await, [row(3, "c")]);
-    assert_eq!(
-        store.delivery(DeliveryId("c".to_owned())).await.unwrap(),
-        Some(dead)
-    );
+    assert_eq!(store.delivery(DeliveryId("c".to_owned())).await.unwrap(), Some(dead));
     assert_eq!(store.delivery(DeliveryId("z".to_owned())).await.unwrap(), None);
 }
 
@@ -229,15 +177,9 @@ async fn a_look_up_that_takes_too_long_is_ended() {
     let store = SqliteStore::open(folder.path(), settings(), clock).unwrap();
     let events = (1..20_000).map(|position| Put::Trail(trail(position, Outcome::Queued)));
     state::put(&store, events).await.unwrap();
-    let rare = EventQuery {
-        outcome: Some(Outcome::Erased),
-        ..all()
-    };
+    let rare = EventQuery { outcome: Some(Outcome::Erased), ..all() };
     assert!(matches!(store.events(rare).await, Err(StoreError::TooSlow)));
-    let quick = EventQuery {
-        limit: Limited::to(1),
-        ..all()
-    };
+    let quick = EventQuery { limit: Limited::to(1), ..all() };
     assert_eq!(store.events(quick).await.unwrap().len(), 1);
     assert_eq!(*store.fatal().borrow(), None);
 }

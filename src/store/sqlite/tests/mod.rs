@@ -23,11 +23,7 @@ use crate::trail::EventTrail;
 const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
 
 fn settings() -> Settings {
-    Settings {
-        lock_wait: Duration::ZERO,
-        free_bytes_min: 0,
-        ..Settings::default()
-    }
+    Settings { lock_wait: Duration::ZERO, free_bytes_min: 0, ..Settings::default() }
 }
 
 fn open_with(path: &Path, settings: Settings, at: UnixMicros) -> Arc<SqliteStore> {
@@ -60,13 +56,7 @@ fn email(name: &str) -> Email {
 }
 
 fn delivery(id: &str, name: &str, lane: Lane, opened_at: i64) -> Delivery {
-    Delivery::open(
-        DeliveryId(id.to_owned()),
-        account(),
-        email(name),
-        lane,
-        UnixMicros(opened_at),
-    )
+    Delivery::open(DeliveryId(id.to_owned()), account(), email(name), lane, UnixMicros(opened_at))
 }
 
 fn trail(position: u64, outcome: Outcome) -> EventTrail {
@@ -98,10 +88,7 @@ fn calling(id: &str, open: Option<&str>) -> Contact {
         whole: true,
     });
     standing.open = open.map(|id| DeliveryId(id.to_owned()));
-    Contact {
-        standing: [(account(), standing)].into(),
-        ..Contact::default()
-    }
+    Contact { standing: [(account(), standing)].into(), ..Contact::default() }
 }
 
 async fn append(store: &SqliteStore, raw: &str) -> Result<Position, StoreError> {

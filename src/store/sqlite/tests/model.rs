@@ -54,10 +54,7 @@ impl Model {
     /// The delivery of a contact in one of some states.
     fn of(&self, contact: u8, states: &[State]) -> Option<DeliveryId> {
         let fits = |owed: &Owed| owed.contact == contact && states.contains(&owed.state);
-        self.deliveries
-            .iter()
-            .find(|(_, owed)| fits(owed))
-            .map(|(id, _)| id.clone())
+        self.deliveries.iter().find(|(_, owed)| fits(owed)).map(|(id, _)| id.clone())
     }
 
     fn process(&mut self) {
@@ -74,13 +71,8 @@ impl Model {
                 self.deliveries.get_mut(&id).unwrap().events += 1;
                 Outcome::Absorbed
             } else {
-                let owed = Owed {
-                    contact,
-                    state: State::Waiting,
-                    events: 1,
-                };
-                self.deliveries
-                    .insert(DeliveryId::of(Position(position), 0), owed);
+                let owed = Owed { contact, state: State::Waiting, events: 1 };
+                self.deliveries.insert(DeliveryId::of(Position(position), 0), owed);
                 Outcome::Queued
             }
         };
@@ -96,18 +88,12 @@ impl Model {
             let contact = owed.contact;
             self.slots += 1;
             self.calls.push((id, self.slots));
-            let flying = self
-                .calls
-                .iter()
-                .filter(|(id, _)| self.deliveries[id].contact == contact);
+            let flying = self.calls.iter().filter(|(id, _)| self.deliveries[id].contact == contact);
             assert_eq!(flying.count(), 1, "one contact, one call");
         } else {
             let waits = |owed: &Owed| matches!(owed.state, State::Waiting | State::Retrying);
             let owed: Vec<_> = self.deliveries.values().filter(|owed| waits(owed)).collect();
-            assert!(
-                owed.iter()
-                    .all(|owed| self.of(owed.contact, &[State::InFlight]).is_some())
-            );
+            assert!(owed.iter().all(|owed| self.of(owed.contact, &[State::InFlight]).is_some()));
         }
     }
 
@@ -123,11 +109,7 @@ impl Model {
     fn totals(&self) -> Totals {
         let (mut open, mut ended) = (BTreeMap::new(), BTreeMap::new());
         for owed in self.deliveries.values() {
-            let counted = if owed.state.is_open() {
-                &mut open
-            } else {
-                &mut ended
-            };
+            let counted = if owed.state.is_open() { &mut open } else { &mut ended };
             *counted.entry(owed.state).or_default() += 1;
         }
         Totals {
@@ -172,13 +154,8 @@ impl Real {
             ..Keys::default()
         };
         let mut found = store.load(keys).await?;
-        let mut plan = Plan {
-            progress: Some(Progress {
-                from: Position(from),
-                to: position,
-            }),
-            ..Plan::default()
-        };
+        let mut plan =
+            Plan { progress: Some(Progress { from: Position(from), to: position }), ..Plan::default() };
         let outcome = if let Some(first) = found.seen.get(&key) {
             plan.puts.push(Put::SeenAgain(*first));
             Outcome::Duplicate
@@ -197,10 +174,7 @@ impl Real {
                 let id = DeliveryId::of(position, 0);
                 standing.open = Some(id.clone());
                 plan.puts.push(Put::Contact(contact.clone(), revision, document));
-                plan.puts.push(Put::Delivery(
-                    0,
-                    Delivery::open(id, account(), contact, Lane::Login, NOW),
-                ));
+                plan.puts.push(Put::Delivery(0, Delivery::open(id, account(), contact, Lane::Login, NOW)));
                 plan.counts.moved(None, State::Waiting);
                 Outcome::Queued
             }
@@ -212,20 +186,14 @@ impl Real {
 
     async fn delivery(&self, id: &DeliveryId) -> Result<(u64, Delivery), StoreError> {
         let deliveries = BTreeSet::from([id.clone()]);
-        let keys = Keys {
-            deliveries,
-            ..Keys::default()
-        };
+        let keys = Keys { deliveries, ..Keys::default() };
         let found = self.store.load(keys).await?.deliveries.remove(id).unwrap();
         Ok((found.revision, found.document))
     }
 
     async fn contact(&self, contact: &Email) -> Result<(u64, Contact), StoreError> {
         let contacts = BTreeSet::from([contact.clone()]);
-        let keys = Keys {
-            contacts,
-            ..Keys::default()
-        };
+        let keys = Keys { contacts, ..Keys::default() };
         let found = self.store.load(keys).await?.contacts.remove(contact).unwrap();
         Ok((found.revision, found.document))
     }
@@ -238,23 +206,13 @@ impl Real {
         let (revision, delivery) = self.delivery(&due.id).await?;
         let (at, mut contact) = self.contact(&due.email).await?;
         let standing = contact.standing.get_mut(&account()).unwrap();
-        standing.leave(InFlight {
-            delivery: due.id.clone(),
-            attempt: 1,
-            sent: BTreeMap::new(),
-            whole: true,
-        });
+        standing.leave(InFlight { delivery: due.id.clone(), attempt: 1, sent: BTreeMap::new(), whole: true });
         let puts = vec![
             Put::Delivery(revision, delivery.claim()),
             Put::Contact(due.email, at, contact),
             Put::SlotTaken(account(), SlotId(slot), NOW),
         ];
-        self.store
-            .apply(Plan {
-                puts,
-                ..Plan::default()
-            })
-            .await?;
+        self.store.apply(Plan { puts, ..Plan::default() }).await?;
         self.calls.push((due.id.clone(), slot));
         Ok(Some(due.id))
     }
@@ -288,10 +246,7 @@ impl Real {
 async fn take(step: Step, model: &mut Model, real: &mut Real, path: &Path) -> Result<(), StoreError> {
     match step {
         Step::Append(messages) => {
-            let named = |message: &u8| NewRecord {
-                message_id: message.to_string(),
-                ..event("{}")
-            };
+            let named = |message: &u8| NewRecord { message_id: message.to_string(), ..event("{}") };
             let first = real.store.append(messages.iter().map(named).collect()).await?;
             assert_eq!(first, Position(model.journal.len() as u64 + 1));
             model.journal.extend(messages);
@@ -306,16 +261,8 @@ async fn take(step: Step, model: &mut Model, real: &mut Real, path: &Path) -> Re
             let Some(before) = model.processed.checked_sub(1) else {
                 return Ok(());
             };
-            if real
-                .store
-                .record(Position(model.processed as u64))
-                .await?
-                .is_some()
-            {
-                assert!(matches!(
-                    real.process(before as u64).await,
-                    Err(StoreError::Conflict)
-                ));
+            if real.store.record(Position(model.processed as u64)).await?.is_some() {
+                assert!(matches!(real.process(before as u64).await, Err(StoreError::Conflict)));
             }
         }
         Step::Claim => {
@@ -348,20 +295,9 @@ async fn take(step: Step, model: &mut Model, real: &mut Real, path: &Path) -> Re
 
 async fn compare(model: &Model, store: &SqliteStore) -> Result<(), StoreError> {
     let totals = store.totals(account()).await?;
-    assert_eq!(
-        Totals {
-            owed: BTreeMap::new(),
-            ..totals
-        },
-        model.totals()
-    );
-    let left = store
-        .read(Position(model.processed as u64), 1000, usize::MAX)
-        .await?;
-    let left: Vec<u8> = left
-        .iter()
-        .map(|record| record.event.message_id.parse().unwrap())
-        .collect();
+    assert_eq!(Totals { owed: BTreeMap::new(), ..totals }, model.totals());
+    let left = store.read(Position(model.processed as u64), 1000, usize::MAX).await?;
+    let left: Vec<u8> = left.iter().map(|record| record.event.message_id.parse().unwrap()).collect();
     assert_eq!(left, model.journal[model.processed..]);
     for (id, owed) in &model.deliveries {
         let found = store.delivery(id.clone()).await?.unwrap();
@@ -374,15 +310,9 @@ async fn compare(model: &Model, store: &SqliteStore) -> Result<(), StoreError> {
     }
     let (slots, next) = store.slots(account(), NOW).await?;
     assert_eq!((slots.len() as u64, next), (model.slots, model.slots + 1));
-    let unanswered: Vec<u64> = slots
-        .iter()
-        .filter(|slot| slot.answered_at.is_none())
-        .map(|slot| slot.id.0)
-        .collect();
-    assert_eq!(
-        unanswered,
-        model.calls.iter().map(|(_, slot)| *slot).collect::<Vec<_>>()
-    );
+    let unanswered: Vec<u64> =
+        slots.iter().filter(|slot| slot.answered_at.is_none()).map(|slot| slot.id.0).collect();
+    assert_eq!(unanswered, model.calls.iter().map(|(_, slot)| *slot).collect::<Vec<_>>());
     Ok(())
 }
 

@@ -30,10 +30,7 @@ async fn who_waits_gets_the_folder_when_the_other_leaves() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let path = folder.path().to_owned();
-    let patient = Settings {
-        lock_wait: Duration::from_secs(30),
-        ..settings()
-    };
+    let patient = Settings { lock_wait: Duration::from_secs(30), ..settings() };
     let waiting = std::thread::spawn(move || drop(open_with(&path, patient, NOW)));
     drop(store);
     waiting.join().unwrap();
@@ -60,10 +57,7 @@ async fn a_folder_open_to_others_is_closed_to_them() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let _store = open(folder.path());
-    assert_eq!(
-        fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777,
-        0o700
-    );
+    assert_eq!(fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
 #[tokio::test]
@@ -87,10 +81,7 @@ async fn every_connection_syncs_in_full_and_deletes_securely() {
             assert_eq!(pragma("synchronous"), "2");
             assert_eq!(pragma("secure_delete"), "1");
             assert_eq!(pragma("temp_store"), "2");
-            assert_eq!(
-                pragma("query_only"),
-                if access == Access::Read { "1" } else { "0" }
-            );
+            assert_eq!(pragma("query_only"), if access == Access::Read { "1" } else { "0" });
         }
     }
 }
@@ -112,14 +103,7 @@ async fn a_file_of_a_later_version_is_left_alone() {
     file.pragma_update(None, "user_version", 99).unwrap();
     drop(file);
     let error = fails(folder.path());
-    assert!(matches!(
-        error,
-        OpenError::Newer {
-            found: 99,
-            known: 1,
-            ..
-        }
-    ));
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }));
     assert_eq!(error.exit_code(), 2);
 }
 

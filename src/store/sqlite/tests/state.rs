@@ -10,24 +10,13 @@ use crate::store::{Counts, Destination, DestinationState, Keys, Plan, Progress, 
 /// Applies puts alone.
 pub(super) async fn put(store: &SqliteStore, puts: impl IntoIterator<Item = Put>) -> Result<(), StoreError> {
     let puts = puts.into_iter().collect();
-    store
-        .apply(Plan {
-            puts,
-            ..Plan::default()
-        })
-        .await
+    store.apply(Plan { puts, ..Plan::default() }).await
 }
 
 /// Lets the journal take effect, without any.
 pub(super) async fn progress(store: &SqliteStore, from: u64, to: u64) {
-    let progress = Progress {
-        from: Position(from),
-        to: Position(to),
-    };
-    let plan = Plan {
-        progress: Some(progress),
-        ..Plan::default()
-    };
+    let progress = Progress { from: Position(from), to: Position(to) };
+    let plan = Plan { progress: Some(progress), ..Plan::default() };
     store.apply(plan).await.unwrap();
 }
 
@@ -36,10 +25,7 @@ fn jo() -> PersonKey {
 }
 
 fn line() -> TimelineKey {
-    TimelineKey {
-        people: "shop".to_owned(),
-        anonymous_id: "a-1".to_owned(),
-    }
+    TimelineKey { people: "shop".to_owned(), anonymous_id: "a-1".to_owned() }
 }
 
 fn everything() -> Keys {
@@ -81,18 +67,9 @@ async fn what_is_put_is_loaded_with_the_next_revision() {
     put(&store, [seen]).await.unwrap();
     let found = store.load(everything()).await.unwrap();
     assert_eq!(found.seen.values().collect::<Vec<_>>(), [&Position(8)]);
-    assert_eq!(
-        found.people[&jo()],
-        Versioned {
-            revision: 2,
-            document: Person::default()
-        }
-    );
+    assert_eq!(found.people[&jo()], Versioned { revision: 2, document: Person::default() });
     assert_eq!(found.timelines[&line()].revision, 2);
-    assert_eq!(
-        found.contacts[&email("jo")].document,
-        calling("d9-0", Some("d1-0"))
-    );
+    assert_eq!(found.contacts[&email("jo")].document, calling("d9-0", Some("d1-0")));
     let delivered = &found.deliveries[&DeliveryId("d1-0".to_owned())];
     assert_eq!(delivered.document, delivery("d1-0", "jo", Lane::Login, 7));
     assert_eq!(found.destination.unwrap().document.repeats, 3);
@@ -110,27 +87,18 @@ async fn a_stale_revision_or_progress_conflicts_and_leaves_nothing() {
     counts.outcome(Outcome::Queued);
     let stale: Vec<Put> = [0, 2, 9].into_iter().flat_map(puts).chain([seen("m0")]).collect();
     let plans = stale.into_iter().map(|bad| Plan {
-        progress: Some(Progress {
-            from: Position(5),
-            to: Position(6),
-        }),
+        progress: Some(Progress { from: Position(5), to: Position(6) }),
         puts: vec![seen("m1"), Put::SlotTaken(account(), SlotId(1), NOW), bad],
         counts: counts.clone(),
     });
     let behind = Plan {
-        progress: Some(Progress {
-            from: Position(4),
-            to: Position(6),
-        }),
+        progress: Some(Progress { from: Position(4), to: Position(6) }),
         puts: vec![seen("m1")],
         counts: counts.clone(),
     };
     for plan in plans.chain([behind]) {
         let said = format!("{plan:?}");
-        assert!(
-            matches!(store.apply(plan).await, Err(StoreError::Conflict)),
-            "{said}"
-        );
+        assert!(matches!(store.apply(plan).await, Err(StoreError::Conflict)), "{said}");
     }
     let found = store.load(everything()).await.unwrap();
     assert!(found.seen.is_empty());
@@ -159,14 +127,7 @@ async fn counters_add_up_and_count_back() {
         counts.moved(from, to.state);
         counts.outcome(Outcome::Queued);
         let puts = vec![Put::Delivery(revision, to)];
-        store
-            .apply(Plan {
-                progress: None,
-                puts,
-                counts,
-            })
-            .await
-            .unwrap();
+        store.apply(Plan { progress: None, puts, counts }).await.unwrap();
         let totals = store.totals(account()).await.unwrap();
         let open: u64 = totals.open.values().sum();
         assert_eq!(totals.queued, open + totals.ended.values().sum::<u64>());
@@ -188,40 +149,24 @@ async fn slots_survive_a_restart_and_an_open_one_is_spent_by_it() {
     let store = open(folder.path());
     let at = |seconds: u64| NOW.plus(Duration::from_secs(seconds));
     for slot in 1..=3 {
-        put(&store, [Put::SlotTaken(account(), SlotId(slot), NOW)])
-            .await
-            .unwrap();
+        put(&store, [Put::SlotTaken(account(), SlotId(slot), NOW)]).await.unwrap();
     }
     let again = put(&store, [Put::SlotTaken(account(), SlotId(3), NOW)]).await;
     assert!(matches!(again, Err(StoreError::Conflict)));
-    put(&store, [Put::SlotAnswered(account(), SlotId(1), at(1))])
-        .await
-        .unwrap();
+    put(&store, [Put::SlotAnswered(account(), SlotId(1), at(1))]).await.unwrap();
     drop(store);
     let store = open_with(folder.path(), settings(), at(60));
-    let slot = |id, answered: u64| Slot {
-        id: SlotId(id),
-        taken_at: NOW,
-        answered_at: Some(at(answered)),
-    };
+    let slot = |id, answered: u64| Slot { id: SlotId(id), taken_at: NOW, answered_at: Some(at(answered)) };
     let slots = store.slots(account(), at(60)).await.unwrap();
     assert_eq!(slots, (vec![slot(1, 1), slot(2, 60), slot(3, 60)], 4));
     let slots = store.slots(account(), at(3601)).await.unwrap();
     assert_eq!(slots, (vec![slot(2, 60), slot(3, 60)], 4));
     drop(store);
     let store = open_with(folder.path(), settings(), at(3 * 3600));
-    put(&store, [Put::SlotTaken(account(), SlotId(4), at(10_000))])
-        .await
-        .unwrap();
-    put(&store, [Put::SlotAnswered(account(), SlotId(4), at(10_001))])
-        .await
-        .unwrap();
+    put(&store, [Put::SlotTaken(account(), SlotId(4), at(10_000))]).await.unwrap();
+    put(&store, [Put::SlotAnswered(account(), SlotId(4), at(10_001))]).await.unwrap();
     let (left, next) = store.slots(account(), NOW).await.unwrap();
-    assert_eq!(
-        (left.len(), next),
-        (1, 5),
-        "old slots are gone, their ids are not given again"
-    );
+    assert_eq!((left.len(), next), (1, 5), "old slots are gone, their ids are not given again");
 }
 
 #[tokio::test]
@@ -230,22 +175,14 @@ async fn a_claim_is_void_after_a_restart() {
     let store = open(folder.path());
     let claimed = delivery("d1-0", "jo", Lane::Login, 7).claim();
     let contact = Put::Contact(email("jo"), 0, calling("d1-0", None));
-    put(&store, [Put::Delivery(0, claimed.clone()), contact])
-        .await
-        .unwrap();
+    put(&store, [Put::Delivery(0, claimed.clone()), contact]).await.unwrap();
     drop(store);
     let store = open(folder.path());
     let found = store.load(everything()).await.unwrap();
     let voided = &found.deliveries[&claimed.id];
-    assert_eq!(
-        (voided.revision, &voided.document),
-        (2, &claimed.clone().void_claim(NOW))
-    );
+    assert_eq!((voided.revision, &voided.document), (2, &claimed.clone().void_claim(NOW)));
     let standing = found.contacts[&email("jo")].document.with(&account());
-    assert_eq!(
-        (standing.open, standing.in_flight),
-        (Some(claimed.id.clone()), None)
-    );
+    assert_eq!((standing.open, standing.in_flight), (Some(claimed.id.clone()), None));
     assert_eq!(standing.unanswered["city"], "Oslo");
     let (due, _) = store.due(account(), NOW, 10).await.unwrap();
     assert_eq!(due[0].id, claimed.id);
@@ -262,14 +199,7 @@ async fn a_void_claim_folds_into_the_delivery_opened_meanwhile() {
     counts.moved(None, State::InFlight);
     counts.moved(None, State::Waiting);
     let puts = vec![Put::Delivery(0, claimed), Put::Delivery(0, newer), contact];
-    store
-        .apply(Plan {
-            progress: None,
-            puts,
-            counts,
-        })
-        .await
-        .unwrap();
+    store.apply(Plan { progress: None, puts, counts }).await.unwrap();
     drop(store);
     let store = open(folder.path());
     let found = store.load(everything()).await.unwrap();
@@ -278,11 +208,7 @@ async fn a_void_claim_folds_into_the_delivery_opened_meanwhile() {
     let standing = found.contacts[&email("jo")].document.with(&account());
     assert_eq!(standing.open, Some(DeliveryId("d2-0".to_owned())));
     assert_eq!(standing.unanswered["city"], "Oslo");
-    let newer = store
-        .delivery(DeliveryId("d2-0".to_owned()))
-        .await
-        .unwrap()
-        .unwrap();
+    let newer = store.delivery(DeliveryId("d2-0".to_owned())).await.unwrap().unwrap();
     assert_eq!((newer.state, newer.lane), (State::Waiting, Lane::Conversion));
     let totals = store.totals(account()).await.unwrap();
     assert_eq!(totals.ended, BTreeMap::from([(State::Superseded, 1)]));
