@@ -75,9 +75,9 @@ pub fn start(config: &LogConfig) -> Result<(), TryInitError> {
     let registry = tracing_subscriber::registry().with(config.filter());
     match config.format {
         LogFormat::Text => {
-            let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-            // Colours are for people who watch, not for what collects logs.
-            registry.with(layer.with_ansi(std::io::stderr().is_terminal())).try_init()
+            let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+            // Colours are for people who look; a file or a collector gets plain text.
+            registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init()
         }
         LogFormat::Json => {
             registry.with(tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr)).try_init()

@@ -4,7 +4,7 @@
 //! the environment or parse arguments.
 
 mod recorder;
-// mod retention;
+mod retention;
 mod token;
 
 use std::future::Future;
@@ -200,12 +200,12 @@ impl App {
             owed,
             usage: self.usage.clone(),
         };
-        // let retention =
-        //    retention::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
+        let retention =
+            retention::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
         let (stopped, drain) = (stop.clone(), self.drain());
         parts.spawn(ended(processor.run(stop.clone())));
         parts.spawn(ended(async move { deliverer.run(stopped, drain).await }));
-        // parts.spawn(ended(retention));
+        parts.spawn(ended(retention));
     }
 }
 

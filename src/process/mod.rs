@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, UnixMicros};
+use crate::clock::Clock;
 use crate::decision::{Decided, Reading, Settings, World, decide};
-use crate::event::{Event, Position, Stamp, parse_body};
+use crate::event::{Event, Stamp, parse_body};
 use crate::store::{Plan, Progress, Put, Record, SharedStore, StoreError};
 use crate::trail::EventTrail;
 
@@ -83,18 +83,13 @@ impl Processor {
         let Some(to) = records.last().map(|record| record.position) else { return Ok(0) };
         let count = records.len();
         let settings = Arc::clone(&self.settings.borrow());
-        let events: Vec<(Reading, UnixMicros)> = records
-            .into_iter()
-            .map(|record| {
-                let event = event_of(record);
-                (Reading::of(&event, &settings), event.received_at)
-            })
-            .collect();
+        let events: Vec<Reading> =
+            records.into_iter().map(|record| Reading::of(&event_of(record), &settings)).collect();
 
         let _turn = self.store.turn().await;
         let mut world = load::world_for(&self.store, &events, &settings.account).await?;
         let now = self.clock.wall();
-        let trails = events.into_iter().map(|(reading, _)| {
+        let trails = events.into_iter().map(|reading| {
             let decided = decide(&reading, &mut world, &settings, now);
             Put::Trail(trail_of(reading, decided))
         });
@@ -144,10 +139,4 @@ fn trail_of(reading: Reading, decided: Decided) -> EventTrail {
         duplicates: 0,
         notes: decided.notes,
     }
-}
-
-/// How far processing is behind.
-#[must_use]
-pub fn lag(accepted: Position, processed: Position) -> u64 {
-    accepted.0.saturating_sub(processed.0)
 }
