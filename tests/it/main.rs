@@ -12,5 +12,9 @@ mod supply_chain;
 /// What the tests of the running service share.
 mod support;
 
+/// The allowance holds in every window, across restarts.
+mod allowance;
+/// What the public listener refuses, and what it takes all the same.
+mod bad_input;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
 mod main_job;

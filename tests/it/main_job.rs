@@ -5,9 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::app::{Service, Setup};
-use crate::support::events::{
-    ann, ann_says, identify_ann, identify_sam, lead_of_ann, lead_of_sam,
-};
+use crate::support::events::{ann, ann_says, identify_ann, identify_sam, lead_of_ann, lead_of_sam};
 
 const SAM: &str = "sam.lee@example.com";
 const JANE: &str = "jane.doe@example.com";
@@ -187,11 +185,19 @@ async fn consent_becomes_the_subscription_status_or_none() {
     }
     service.settled().await;
     for (number, (preferences, status)) in said.iter().enumerate() {
-        let sent = service.crm.sandbox.requests().iter().map(|call| call.json()).find(|body| {
-            body["unique_identifier"]["emails"] == ann(number)
-        });
+        let sent = service
+            .crm
+            .sandbox
+            .requests()
+            .iter()
+            .map(|call| call.json())
+            .find(|body| body["unique_identifier"]["emails"] == ann(number));
         let sent = sent.expect("each is sent");
-        assert_eq!(sent["contact"].get("subscription_status").and_then(Value::as_str), *status, "{preferences}");
+        assert_eq!(
+            sent["contact"].get("subscription_status").and_then(Value::as_str),
+            *status,
+            "{preferences}"
+        );
     }
     service.finish().await;
 }

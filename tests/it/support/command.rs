@@ -70,7 +70,8 @@ impl Served {
         };
         let ready = served.wait_for("accepts events");
         let named = |key: &str| {
-            let start = ready.find(&format!("{key}=")).expect("the line names both listeners") + key.len() + 1;
+            let start =
+                ready.find(&format!("{key}=")).expect("the line names both listeners") + key.len() + 1;
             ready[start..].split_whitespace().next().unwrap().trim_matches('"').to_owned()
         };
         (served.public, served.private) = (named("public"), named("private"));

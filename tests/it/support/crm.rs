@@ -71,7 +71,8 @@ impl Crm {
     /// The most calls that any window of this length holds.
     pub fn calls_in_any(&self, window: Duration) -> usize {
         let times: Vec<_> = self.sandbox.requests().iter().map(|call| call.at).collect();
-        let in_window = |from: usize| times[from..].iter().filter(|at| at.since(times[from]) < window).count();
+        let in_window =
+            |from: usize| times[from..].iter().filter(|at| at.since(times[from]) < window).count();
         (0..times.len()).map(in_window).max().unwrap_or(0)
     }
 }

@@ -1,0 +1,127 @@
+//! The allowance holds in every window, across restarts; a CRM that enforces it never has to.
+
+use std::time::Duration;
+
+use freshsignal::delivery::{HOUR, MINUTE};
+use freshsignal::sandbox::SandboxOptions;
+use serde_json::Value;
+
+use crate::support::app::{Service, Setup, sum};
+use crate::support::events::{ann, ann_says, identify_ann, lead_of_ann};
+
+/// A service that may make so many calls, before a CRM that answers no more.
+async fn allowed(per_hour: u32, per_minute: u32) -> Service {
+    let limits = SandboxOptions {
+        per_hour: Some(per_hour),
+        per_minute: Some(per_minute),
+        ..SandboxOptions::default()
+    };
+    let setup = Setup::new().driven_clock().sandbox(limits);
+    let setup = setup.with("ALLOWANCE__RESERVE_PERCENT", "0");
+    let setup = setup.with("ALLOWANCE__PER_HOUR", &per_hour.to_string());
+    setup.with("ALLOWANCE__PER_MINUTE", &per_minute.to_string()).start().await
+}
+
+async fn leads(service: &Service, people: usize) {
+    let pairs = (0..people).flat_map(|number| [identify_ann(number), lead_of_ann(number)]);
+    service.send_all(pairs.collect()).await;
+    service.processed().await;
+}
+
+/// Ends when every call that may leave now has been made and answered: nothing is on its way, and the window is full
+/// or nothing is owed.
+async fn all_that_may_leave_has_left(service: &Service, window: &str) -> Value {
+    let quiet = |status: &Value| {
+        let window = &status["allowance"][window];
+        let full = window["used"].as_u64() >= window["limit"].as_u64();
+        status["open"]["in_flight"] == 0 && (full || sum(&status["owed"]) == 0)
+    };
+    service.until("nothing more may leave now", quiet).await
+}
+
+fn never_throttled(service: &Service) {
+    assert!(service.crm.sandbox.requests().iter().all(|call| call.status == Some(201)));
+}
+
+#[tokio::test]
+async fn no_minute_holds_more_calls_than_allowed() {
+    let service = allowed(1_000, 3).await;
+    leads(&service, 8).await;
+    for minute in 0..8 {
+        let status = all_that_may_leave_has_left(&service, "minute").await;
+        if sum(&status["owed"]) == 0 {
+            assert_eq!(minute, 2, "eight calls at three a minute");
+            break;
+        }
+        assert_eq!(service.crm.calls(), 3 * (minute + 1));
+        // A moment before the minute is over nothing leaves.
+        service.pass(Duration::from_secs(59));
+        let early = all_that_may_leave_has_left(&service, "minute").await;
+        assert_eq!(early["allowance"]["minute"]["used"], 3, "{early}");
+        service.pass(Duration::from_secs(1));
+        service.crm.called((3 * (minute + 2)).min(8)).await;
+    }
+    assert_eq!(service.crm.calls(), 8);
+    assert_eq!(service.crm.calls_in_any(MINUTE), 3);
+    never_throttled(&service);
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn no_hour_holds_more_calls_than_allowed() {
+    let service = allowed(4, 100).await;
+    leads(&service, 6).await;
+    all_that_may_leave_has_left(&service, "hour").await;
+    for _ in 0..11 {
+        service.pass(Duration::from_mins(5));
+        all_that_may_leave_has_left(&service, "hour").await;
+        assert_eq!(service.crm.calls(), 4);
+    }
+    service.pass(Duration::from_mins(5));
+    service.settled().await;
+    assert_eq!((service.crm.calls(), service.crm.calls_in_any(HOUR)), (6, 4));
+    never_throttled(&service);
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn a_restart_grants_nothing() {
+    let mut service = allowed(1_000, 3).await;
+    leads(&service, 5).await;
+    service.crm.called(3).await;
+    all_that_may_leave_has_left(&service, "minute").await;
+    for _ in 0..3 {
+        service.pass(Duration::from_secs(10));
+        service = service.restart().await;
+        let status = all_that_may_leave_has_left(&service, "minute").await;
+        assert_eq!(status["allowance"]["minute"]["used"], 3, "{status}");
+        assert_eq!(service.crm.calls(), 3);
+    }
+    service.pass(MINUTE);
+    service.settled().await;
+    assert_eq!((service.crm.calls(), service.crm.calls_in_any(MINUTE)), (5, 3));
+    never_throttled(&service);
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn what_changes_while_calls_are_scarce_is_one_call() {
+    let service = allowed(1_000, 1).await;
+    leads(&service, 2).await;
+    service.crm.called(1).await;
+    all_that_may_leave_has_left(&service, "minute").await;
+    let (served, waiting) = if service.crm.contact(&ann(0)).is_some() { (0, 1) } else { (1, 0) };
+    assert!(service.crm.contact(&ann(served)).is_some());
+    for change in 0..100 {
+        let traits = serde_json::json!({"city": format!("City {change}")});
+        service.send(ann_says(waiting, &format!("change-{change}"), &traits)).await;
+    }
+    service.processed().await;
+    service.pass(MINUTE);
+    service.settled().await;
+    assert_eq!(service.crm.calls(), 2);
+    assert_eq!(service.crm.contact(&ann(waiting)).unwrap()["city"], "City 99");
+    let status = service.status().await;
+    assert_eq!(status["outcomes"]["absorbed"], 100, "{status}");
+    service.finish().await;
+}
