@@ -16,5 +16,13 @@ mod support;
 mod allowance;
 /// What the public listener refuses, and what it takes all the same.
 mod bad_input;
+/// Marked secrets and personal data through a whole run at trace level.
+mod canary;
+/// The real binary: what each command takes, prints and exits with.
+mod commands;
+/// What the CRM may answer, and what becomes of the contact.
+mod crm_answers;
+/// The debugger over real HTTP.
+mod debugger;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
 mod main_job;

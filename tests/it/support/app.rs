@@ -1,6 +1,7 @@
 //! The real service in this process: free ports, a data folder of its own, the sandbox behind it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -176,9 +177,10 @@ impl Service {
         self.clock.wall()
     }
 
-    /// A document of the private listener.
+    /// A document of the private listener, with the token where one is needed.
     pub async fn get(&self, path: &str) -> Value {
-        let (status, answer) = said(self.private(path)).await;
+        let request = self.token().into_iter().fold(self.private(path), RequestBuilder::bearer_auth);
+        let (status, answer) = said(request).await;
         assert_eq!(status, StatusCode::OK, "{path}: {answer}");
         answer
     }
@@ -246,6 +248,17 @@ impl Service {
             sum(&status["open"]) + sum(&status["ended"]),
             "queued = open + ended: {status}"
         );
+    }
+
+    pub fn data_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The admin token, where there is one: configured, or made at first start.
+    pub fn token(&self) -> Option<String> {
+        let configured = self.environment.iter().find(|(key, _)| key == "FRESHSIGNAL_ADMIN__TOKEN");
+        let made = || std::fs::read_to_string(self.data_folder().join("admin-token")).ok();
+        configured.map(|(_, token)| token.clone()).or_else(made)
     }
 
     /// The end of every test: the books are right, and the service stops by itself.
