@@ -62,7 +62,7 @@ async fn a_throttle_holds_the_whole_account_as_long_as_it_says() {
         assert!(status["destination"]["until"].is_string(), "{order}: {status}");
         lead(&service, 2).await;
         service.processed().await;
-        service.pass(Duration::from_secs(wait_seconds) - Duration::from_millis(100));
+        service.pass(Duration::from_millis(wait_seconds * 1_000 - 100));
         assert_eq!(service.destination("throttled").await["open"]["in_flight"], 0, "{order}");
         service.pass(Duration::from_secs(2));
         service.settled().await;

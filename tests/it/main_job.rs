@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use freshsignal::sandbox::RecordedRequest;
 use serde_json::{Value, json};
 
 use crate::support::app::{Service, Setup};
@@ -190,7 +191,7 @@ async fn consent_becomes_the_subscription_status_or_none() {
             .sandbox
             .requests()
             .iter()
-            .map(|call| call.json())
+            .map(RecordedRequest::json)
             .find(|body| body["unique_identifier"]["emails"] == ann(number));
         let sent = sent.expect("each is sent");
         assert_eq!(
