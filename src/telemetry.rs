@@ -3,6 +3,8 @@
 //! Logs go to standard error. Personal data and secrets are never put into them, at any level: whoever logs
 //! names routes, codes and counts.
 
+use std::io::IsTerminal;
+
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -73,7 +75,9 @@ pub fn start(config: &LogConfig) -> Result<(), TryInitError> {
     let registry = tracing_subscriber::registry().with(config.filter());
     match config.format {
         LogFormat::Text => {
-            registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).try_init()
+            let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+            // Colours are for people who look; a file or a collector gets plain text.
+            registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init()
         }
         LogFormat::Json => {
             registry.with(tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr)).try_init()

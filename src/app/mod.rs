@@ -4,13 +4,14 @@
 //! the environment or parse arguments.
 
 mod recorder;
-// mod retention;
+mod retention;
 mod token;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -79,6 +80,7 @@ pub struct App {
     handle: Handle,
     debugger: Debugger,
     usage: watch::Sender<Usage>,
+    metrics: PrometheusHandle,
 }
 
 /// What can be changed of a running service.
@@ -134,8 +136,9 @@ impl App {
             event_limits: Limits { event_bytes_max: config.server.event_bytes_max },
         };
         let admin = admin_of(&config)?;
-        let debugger = Debugger::new(shared, settings.subscribe(), Arc::clone(&clock), admin, live, metrics);
-        Ok(Self { config, store, crm, clock, handle: Handle { settings, ingest }, debugger, usage })
+        let debugger =
+            Debugger::new(shared, settings.subscribe(), Arc::clone(&clock), admin, live, metrics.clone());
+        Ok(Self { config, store, crm, clock, handle: Handle { settings, ingest }, debugger, usage, metrics })
     }
 
     /// What can be changed while it runs.
@@ -200,12 +203,17 @@ impl App {
             owed,
             usage: self.usage.clone(),
         };
-        // let retention =
-        //    retention::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
+        let retention =
+            retention::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
         let (stopped, drain) = (stop.clone(), self.drain());
         parts.spawn(ended(processor.run(stop.clone())));
         parts.spawn(ended(async move { deliverer.run(stopped, drain).await }));
-        // parts.spawn(ended(retention));
+        parts.spawn(ended(retention));
+        let upkeep = recorder::upkeep(self.metrics.clone(), Arc::clone(&self.clock), stop.clone());
+        parts.spawn(async move {
+            upkeep.await;
+            Ok(())
+        });
     }
 }
 

@@ -9,7 +9,8 @@ use crate::clock::Clock;
 use crate::config::RetentionConfig;
 use crate::store::{Keep, SharedStore, StoreError};
 
-const EVERY: Duration = Duration::from_mins(1);
+/// Often enough that a journal near its limit gets room before events are refused.
+const EVERY: Duration = Duration::from_secs(10);
 const DAY: Duration = Duration::from_hours(24);
 
 /// Deletes what is too old until it is told to stop.

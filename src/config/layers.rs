@@ -171,13 +171,20 @@ fn each_key<S: DeserializeOwned>(section: &str, keys: HashMap<String, Value>, pr
     for (key, value) in keys {
         let shown = if secrets::is_secret(&key) { REDACTED.to_owned() } else { plain(&value) };
         let alone = Value::new(None, ValueKind::Table(Map::from_iter([(key.clone(), value)])));
-        if let Err(error) = alone.try_deserialize::<S>() {
-            let words = error.to_string();
-            // The library repeats the value, which may be a secret.
-            let expected = if secrets::is_secret(&key) { "text".to_owned() } else { words };
+        if let Err(error) = alone.clone().try_deserialize::<S>() {
+            // Some libraries repeat the value, which may be a secret.
+            let expected =
+                if secrets::is_secret(&key) { "text".to_owned() } else { in_words::<S>(alone, &error) };
             problems.push(Problem::new(format!("{section}.{key}"), shown, expected));
         }
     }
+}
+
+/// What is expected, in the words of `serde_json`, which names the words that are allowed, where it refuses it too.
+fn in_words<S: DeserializeOwned>(alone: Value, error: &config::ConfigError) -> String {
+    let tree = alone.try_deserialize::<serde_json::Value>().ok();
+    let words = tree.and_then(|tree| serde_json::from_value::<S>(tree).err());
+    words.map_or_else(|| error.to_string(), |words| words.to_string())
 }
 
 fn plain(value: &Value) -> String {

@@ -81,6 +81,7 @@ fn every_problem_is_named_at_once_with_its_key_and_value() {
     }
     assert_eq!(found.len(), 6, "{found:#?}");
     assert!(found.iter().any(|line| line.contains("many")));
+    assert!(found.iter().any(|line| line.contains("`changed` or `all`")), "{found:#?}");
 }
 
 #[test]

@@ -107,6 +107,17 @@ pub struct Refused {
     pub at: UnixMicros,
 }
 
+impl Refused {
+    /// Whether another try is worth a call at once: something that was missing came, or the attribute that the reason
+    /// names has changed. Any other change waits for its hour.
+    #[must_use]
+    pub fn may_be_mended_by(&self, wanted: &Attributes) -> bool {
+        let came = wanted.keys().any(|name| !self.wanted.contains_key(name));
+        let named = self.attribute.as_ref();
+        came || named.is_some_and(|name| wanted.get(name) != self.wanted.get(name))
+    }
+}
+
 /// What follows a stored call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterStored {

@@ -5,6 +5,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Debugger;
@@ -14,9 +15,10 @@ use super::query::{Cursor, Params, invalid, one_more, page};
 use crate::clock::UnixMicros;
 use crate::decision::Outcome;
 use crate::delivery::DeliveryId;
-use crate::event::{Email, Kind, Position, SourceName};
+use crate::event::{Email, Kind, Position, SourceName, parse_body};
 use crate::http::ApiError;
 use crate::person::PersonKey;
+use crate::problem::REDACTED;
 use crate::store::EventQuery;
 use crate::trail::EventTrail;
 
@@ -111,11 +113,24 @@ pub(super) async fn one(
     let trail = app.store.event(message_id, source).await.map_err(failed)?;
     let trail = trail.ok_or_else(|| nothing("no event of this message id is kept, or not processed yet"))?;
     let record = app.store.record(trail.position).await.map_err(failed)?;
-    let raw = record.and_then(|record| RawValue::from_string(record.event.raw).ok());
+    let raw = record.and_then(|record| without_write_key(record.event.raw));
     let delivery = match trail.delivery_id.clone() {
         Some(id) => app.store.delivery(id).await.map_err(failed)?,
         None => None,
     };
     let delivery = delivery.map(|delivery| DeliveryView::of(delivery, Detail::Summary));
     Ok(Json(OneEvent { event: EventView::from(trail), raw, delivery }))
+}
+
+/// An event as it was sent, but for the write key that some SDKs put into its body.
+fn without_write_key(raw: String) -> Option<Box<RawValue>> {
+    let mut body = parse_body(&raw);
+    let shown = match body.get_mut("writeKey") {
+        Some(key) => {
+            *key = Value::from(REDACTED);
+            Value::Object(body).to_string()
+        }
+        None => raw,
+    };
+    RawValue::from_string(shown).ok()
 }

@@ -33,9 +33,14 @@ pub struct CallOrder {
 pub fn claim(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixMicros) -> Option<CallOrder> {
     let delivery = world.deliveries.get(id)?;
     let email = delivery.email.clone();
-    let standing = world.contacts.get(&email)?.with(&settings.account);
+    let standing =
+        world.contacts.get(&email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
     let waits = matches!(delivery.state, State::Waiting | State::Retrying);
-    if !waits || standing.open.as_ref() != Some(id) || standing.in_flight.is_some() {
+    if !waits || standing.in_flight.is_some() {
+        return None;
+    }
+    if standing.open.as_ref() != Some(id) {
+        world.deliveries.change(id, |delivery| delivery.supersede(CARRIED, now));
         return None;
     }
     let attempt = delivery.attempts_made + 1;

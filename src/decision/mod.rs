@@ -36,7 +36,7 @@ use crate::clock::UnixMicros;
 /// The working set must hold every document that the event can touch, or not exist; it is changed in place.
 pub fn decide(reading: &Reading, world: &mut World, settings: &Settings, now: UnixMicros) -> Decided {
     // The same message twice is one message.
-    if let Some(first) = world.see(&reading.source, &reading.stamp.message_id, reading.position) {
+    if let Some(first) = world.see(reading) {
         return count(judge::duplicate(reading, first), world);
     }
     // What does it say, about whom? People are joins, so the order of events does not matter.

@@ -7,8 +7,8 @@ use super::wish::{Considered, consider};
 use super::{Reading, Settings, World};
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
-use crate::contact::{Owed, Rules, WhyNothing, owed};
-use crate::delivery::{Delivery, DeliveryId, Lane, State};
+use crate::contact::{Attributes, Owed, Rules, Standing, WhyNothing, owed};
+use crate::delivery::{Delivery, DeliveryId, HOUR, Lane, State};
 use crate::event::Email;
 
 /// What an event did to a contact.
@@ -112,7 +112,9 @@ fn evaluate(
         Owed::Call(call) => {
             let new = considered.lane_if_new.filter(|_| !known).unwrap_or(event_lane);
             let lane = if call.withdrawal { Lane::Withdrawal } else { event_lane.max(new) };
-            What::from_call(open_or_join(email, id, lane, standing.open.as_ref(), world, settings, now))
+            let change =
+                Change { email, id, lane, wanted: &considered.wish.attributes, standing: &standing, now };
+            open_or_join(change, world, settings)
         }
         Owed::Nothing(why) => {
             let open = standing.open.clone();
@@ -133,60 +135,50 @@ fn evaluate(
     Effect { email: email.clone(), what, considered, known }
 }
 
-enum Opening {
-    Opened(DeliveryId),
-    Joined(DeliveryId),
-}
-
-impl What {
-    fn from_call(opening: Opening) -> Self {
-        match opening {
-            Opening::Opened(id) => Self::Opened(id),
-            Opening::Joined(id) => Self::Joined(id),
-        }
-    }
-}
-
-fn open_or_join(
-    email: &Email,
+/// A contact that is owed a call.
+struct Change<'a> {
+    email: &'a Email,
+    /// The id of the delivery it opens, if it opens one.
     id: DeliveryId,
     lane: Lane,
-    open: Option<&DeliveryId>,
-    world: &mut World,
-    settings: &Settings,
+    wanted: &'a Attributes,
+    standing: &'a Standing,
     now: UnixMicros,
-) -> Opening {
-    let waiting = open.and_then(|open| world.deliveries.get(open)).cloned();
-    let refused_at = world
-        .contacts
-        .get(email)
-        .and_then(|contact| contact.standing.get(&settings.account)?.refused.as_ref())
-        .map(|refused| refused.at);
-    match waiting {
-        Some(waiting) if lane == Lane::Withdrawal && waiting.lane != lane && waiting.state != State::Dead => {
-            world
-                .deliveries
-                .change(&waiting.id, |delivery| delivery.supersede("a withdrawal took its place", now));
-        }
-        Some(waiting) if waiting.state == State::Dead => {
-            // A refused contact comes back when its data changes, at most once an hour.
-            let not_before = refused_at.map_or(now, |at| at.plus(crate::delivery::HOUR)).max(now);
-            world.deliveries.change(&waiting.id, |dead| dead.absorb(lane).reopen(not_before));
-            return Opening::Joined(waiting.id);
-        }
-        Some(waiting) => {
-            world.deliveries.change(&waiting.id, |delivery| unhold(delivery.absorb(lane), now));
-            return Opening::Joined(waiting.id);
-        }
-        None => {}
+}
+
+impl Change<'_> {
+    /// When the delivery may be tried. What was refused comes back when its data changes; at most once an hour where
+    /// the change is no sign of mending.
+    fn not_before(&self) -> UnixMicros {
+        let refused = self.standing.refused.as_ref().filter(|refused| !refused.may_be_mended_by(self.wanted));
+        refused.map_or(self.now, |refused| refused.at.plus(HOUR)).max(self.now)
     }
+}
+
+fn open_or_join(change: Change<'_>, world: &mut World, settings: &Settings) -> What {
+    let (lane, now) = (change.lane, change.now);
+    let waiting = change.standing.open.as_ref().and_then(|open| world.deliveries.get(open)).cloned();
+    if let Some(waiting) = waiting {
+        let dead = waiting.state == State::Dead;
+        if dead || lane != Lane::Withdrawal || waiting.lane == lane {
+            let not_before = change.not_before();
+            world.deliveries.change(&waiting.id, |delivery| {
+                let delivery = delivery.absorb(lane);
+                if dead { delivery.reopen(not_before) } else { sooner(delivery, change.standing, not_before) }
+            });
+            return What::Joined(waiting.id);
+        }
+        let superseded = |delivery: Delivery| delivery.supersede("a withdrawal took its place", now);
+        world.deliveries.change(&waiting.id, superseded);
+    }
+    let (id, email) = (change.id, change.email);
     let mut delivery = Delivery::open(id.clone(), settings.account.clone(), email.clone(), lane, now);
     if gathers(lane) {
         delivery.next_attempt_at = now.plus(settings.hold);
     }
     world.deliveries.open(delivery);
     world.contacts.edit(email).standing.entry(settings.account.clone()).or_default().open = Some(id.clone());
-    Opening::Opened(id)
+    What::Opened(id)
 }
 
 /// Lanes whose deliveries wait for more changes.
@@ -197,11 +189,12 @@ fn gathers(lane: Lane) -> bool {
     }
 }
 
-/// A higher lane ends the wait for more changes.
-fn unhold(delivery: Delivery, now: UnixMicros) -> Delivery {
-    let at_once = delivery.state == State::Waiting && !gathers(delivery.lane);
-    let next_attempt_at = if at_once { delivery.next_attempt_at.min(now) } else { delivery.next_attempt_at };
-    Delivery { next_attempt_at, ..delivery }
+/// A higher lane ends the wait for more changes, and what may mend a refusal ends the wait for its hour.
+fn sooner(delivery: Delivery, standing: &Standing, not_before: UnixMicros) -> Delivery {
+    let held = delivery.state == State::Waiting && !gathers(delivery.lane);
+    let refused = delivery.state == State::Retrying && standing.refused.is_some();
+    let at_once = if held || refused { not_before } else { delivery.next_attempt_at };
+    Delivery { next_attempt_at: delivery.next_attempt_at.min(at_once), ..delivery }
 }
 
 /// What was owed is owed no more.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Outcome;
+use super::{Outcome, Reading};
+use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::delivery::{Delivery, DeliveryId, Destination, State};
 use crate::event::{Email, Position, SourceName};
@@ -124,8 +125,8 @@ pub struct World {
     pub destination: Held<Destination>,
     /// Messages seen, and where first.
     pub seen: BTreeMap<(SourceName, String), Position>,
-    /// Messages seen for the first time.
-    pub newly_seen: Vec<(SourceName, String, Position)>,
+    /// Messages seen for the first time: where, and when they were received.
+    pub newly_seen: Vec<(SourceName, String, Position, UnixMicros)>,
     /// First positions of messages that came again.
     pub seen_again: Vec<Position>,
     /// What became of how many events.
@@ -134,14 +135,15 @@ pub struct World {
 
 impl World {
     /// Takes note of a message; tells where it was seen before, if it was.
-    pub fn see(&mut self, source: &SourceName, message_id: &str, position: Position) -> Option<Position> {
-        let key = (source.clone(), message_id.to_owned());
+    pub fn see(&mut self, reading: &Reading) -> Option<Position> {
+        let Reading { source, stamp, position, received_at, .. } = reading;
+        let key = (source.clone(), stamp.message_id.clone());
         if let Some(first) = self.seen.get(&key) {
             self.seen_again.push(*first);
             return Some(*first);
         }
-        self.newly_seen.push((source.clone(), message_id.to_owned(), position));
-        self.seen.insert(key, position);
+        self.newly_seen.push((source.clone(), stamp.message_id.clone(), *position, *received_at));
+        self.seen.insert(key, *position);
         None
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::clock::UnixMicros;
 use crate::decision::{Reading, World};
 use crate::delivery::Account;
 use crate::event::Email;
@@ -12,14 +11,14 @@ use crate::store::{Keys, SharedStore, StoreError, keys_of_contacts};
 /// The working set for a batch.
 pub(super) async fn world_for(
     store: &SharedStore,
-    events: &[(Reading, UnixMicros)],
+    events: &[Reading],
     account: &Account,
 ) -> Result<World, StoreError> {
     let mut world = World::default();
     // What the events themselves name.
     let mut first = Keys { destination: Some(account.clone()), ..Keys::default() };
     let mut emails = BTreeSet::new();
-    for (reading, _) in events {
+    for reading in events {
         named_by(reading, &mut first, &mut emails);
     }
     store.load(first.clone()).await?.add_to(&mut world);

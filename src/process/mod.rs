@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, UnixMicros};
+use crate::clock::Clock;
 use crate::decision::{Decided, Reading, Settings, World, decide};
-use crate::event::{Event, Position, Stamp, parse_body};
+use crate::event::{Event, Stamp, parse_body};
 use crate::store::{Plan, Progress, Put, Record, SharedStore, StoreError};
 use crate::trail::EventTrail;
 
@@ -23,6 +23,8 @@ const BATCH_EVENTS_MAX: usize = 1_000;
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A batch that took longer is followed by a smaller one, so that others get their turn.
 const BATCH_TIME_MAX: Duration = Duration::from_millis(20);
+/// One turn at a time leaves nothing to conflict with: this many in a row are a defect, and spinning would hide it.
+const CONFLICTS_MAX: u32 = 3;
 /// After a passing failure of the store.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -46,6 +48,7 @@ impl Processor {
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
         let mut end = self.store.journal_end();
         let mut batch_events = BATCH_EVENTS_MAX / 4;
+        let mut conflicts = 0_u32;
         loop {
             let began = self.clock.monotonic();
             let done = tokio::select! {
@@ -60,11 +63,18 @@ impl Processor {
                     moved = end.changed() => moved.map_err(|_| StoreError::Shut)?,
                 },
                 Ok(_) => {
+                    conflicts = 0;
                     self.owed.notify_one();
                     batch_events = if took > BATCH_TIME_MAX { batch_events / 2 } else { batch_events * 2 };
                     batch_events = batch_events.clamp(1, BATCH_EVENTS_MAX);
                 }
-                Err(StoreError::Conflict) => {}
+                Err(StoreError::Conflict) => {
+                    conflicts += 1;
+                    if conflicts >= CONFLICTS_MAX {
+                        tracing::error!(conflicts, "the same events conflict again and again; they wait");
+                        self.clock.sleep_until(self.clock.monotonic() + RETRY_AFTER).await;
+                    }
+                }
                 Err(fatal @ (StoreError::Fatal(_) | StoreError::Shut | StoreError::Unreadable(..))) => {
                     return Err(fatal);
                 }
@@ -83,18 +93,13 @@ impl Processor {
         let Some(to) = records.last().map(|record| record.position) else { return Ok(0) };
         let count = records.len();
         let settings = Arc::clone(&self.settings.borrow());
-        let events: Vec<(Reading, UnixMicros)> = records
-            .into_iter()
-            .map(|record| {
-                let event = event_of(record);
-                (Reading::of(&event, &settings), event.received_at)
-            })
-            .collect();
+        let events: Vec<Reading> =
+            records.into_iter().map(|record| Reading::of(&event_of(record), &settings)).collect();
 
         let _turn = self.store.turn().await;
         let mut world = load::world_for(&self.store, &events, &settings.account).await?;
         let now = self.clock.wall();
-        let trails = events.into_iter().map(|(reading, _)| {
+        let trails = events.into_iter().map(|reading| {
             let decided = decide(&reading, &mut world, &settings, now);
             Put::Trail(trail_of(reading, decided))
         });
@@ -144,10 +149,4 @@ fn trail_of(reading: Reading, decided: Decided) -> EventTrail {
         duplicates: 0,
         notes: decided.notes,
     }
-}
-
-/// How far processing is behind.
-#[must_use]
-pub fn lag(accepted: Position, processed: Position) -> u64 {
-    accepted.0.saturating_sub(processed.0)
 }

@@ -7,6 +7,7 @@ mod config;
 mod documents;
 mod error;
 mod journal;
+mod keep;
 mod lookup;
 mod plan;
 mod working;
@@ -23,6 +24,7 @@ pub use config::{Config, Engine, Settings};
 pub use documents::{Documents, Keys, Revision, Versioned};
 pub use error::StoreError;
 pub use journal::{NewRecord, Record};
+pub use keep::Keep;
 pub use lookup::{
     DeliveryQuery, DeliverySummary, Due, EventQuery, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
 };
@@ -97,6 +99,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// The counters and what is owed, one snapshot.
     fn totals(&self, account: Account) -> Answer<Totals>;
+
+    /// Deletes a part of what has had its time, small enough that nothing else waits long. Counters stay as
+    /// they are and no position is given twice. Answers how many rows and groups went; 0 is the end.
+    fn prune(&self, keep: Keep) -> Answer<u64>;
 
     /// Why events can't be accepted now, if they can't.
     fn refusing(&self) -> Option<String>;

@@ -44,8 +44,8 @@ pub enum Put {
     Delivery(Revision, Delivery),
     /// The state of the destination.
     Destination(Account, Revision, Destination),
-    /// A message that was seen at a position.
-    Seen(SourceName, String, Position),
+    /// A message that was seen at a position, and when it was received.
+    Seen(SourceName, String, Position, UnixMicros),
     /// The trail of an event.
     Trail(EventTrail),
     /// The message first seen at a position came again.

@@ -75,7 +75,10 @@ impl Plan {
             puts.push(Put::Destination(account.clone(), held.revision, held.document));
         }
         puts.extend(
-            world.newly_seen.into_iter().map(|(source, id, position)| Put::Seen(source, id, position)),
+            world
+                .newly_seen
+                .into_iter()
+                .map(|(source, id, position, at)| Put::Seen(source, id, position, at)),
         );
         puts.extend(world.seen_again.into_iter().map(Put::SeenAgain));
         plan

@@ -167,6 +167,17 @@ async fn one_event_is_shown_with_what_was_sent_and_its_delivery() {
 }
 
 #[tokio::test]
+async fn a_write_key_in_the_body_of_an_event_is_not_shown() {
+    let raw = r#"{"type":"page","userId":"u","write\u004bey":"hunter2"}"#;
+    let lab = Lab::new().holding(|held| {
+        held.trails = vec![trail(1)];
+        held.records = vec![record(raw)];
+    });
+    let event = lab.json("/api/events/m1").await;
+    assert_eq!(event["raw"], json!({"type": "page", "userId": "u", "writeKey": "(redacted)"}));
+}
+
+#[tokio::test]
 async fn an_event_that_the_journal_has_dropped_has_no_raw() {
     let lab = Lab::new().holding(|held| held.trails = vec![trail(1)]);
     let event = lab.json("/api/events/m1").await;

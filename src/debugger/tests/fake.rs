@@ -8,8 +8,8 @@ use super::*;
 use crate::delivery::{Account, Delivery};
 use crate::event::Position;
 use crate::store::{
-    Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keys, NewRecord, Plan,
-    Record, Slot, Store, StoreError, Totals, Turn, Versioned,
+    Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keep, Keys, NewRecord,
+    Plan, Record, Slot, Store, StoreError, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -140,6 +140,10 @@ impl Store for FakeStore {
 
     fn totals(&self, _: Account) -> Answer<Totals> {
         self.answer(|held| held.totals.clone())
+    }
+
+    fn prune(&self, _: Keep) -> Answer<u64> {
+        Box::pin(std::future::ready(Err(StoreError::Shut)))
     }
 
     fn refusing(&self) -> Option<String> {

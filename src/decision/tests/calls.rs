@@ -100,8 +100,21 @@ fn a_refused_contact_is_kept_and_comes_back_when_its_data_changes() {
     let named = service.send(json!({"type": "identify", "userId": "u", "traits": {"name": "Sam Lee"}}));
     assert_eq!((named.outcome, named.delivery_id.as_ref()), (Outcome::Absorbed, Some(&id)));
     assert_eq!(service.delivery(&id).state, State::Retrying);
+    assert_eq!(service.delivery(&id).next_attempt_at, service.now);
     let order = service.claim(&id);
     assert_eq!(order.body["contact"]["last_name"], "Lee");
+}
+
+#[test]
+fn a_change_that_is_no_sign_of_mending_waits_for_its_hour() {
+    let (mut service, id) = started();
+    let order = service.claim(&id);
+    service.answer(order, refused());
+    let refused_at = service.now;
+    service.send(json!({"type": "identify", "userId": "u", "traits": {"city": "Rome"}}));
+    assert_eq!(service.delivery(&id).next_attempt_at, refused_at.plus(Duration::from_hours(1)));
+    service.send(json!({"type": "identify", "userId": "u", "traits": {"name": "Sam Lee"}}));
+    assert_eq!(service.delivery(&id).next_attempt_at, service.now);
 }
 
 #[test]

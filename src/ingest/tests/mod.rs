@@ -19,8 +19,8 @@ use crate::clock::{ManualClock, UnixMicros};
 use crate::delivery::{Account, Delivery, DeliveryId};
 use crate::event::Position;
 use crate::store::{
-    Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keys, Plan, Record, Slot,
-    Store, Totals, Turn,
+    Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keep, Keys, Plan, Record,
+    Slot, Store, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
@@ -93,6 +93,9 @@ impl Store for Memory {
         shut()
     }
     fn totals(&self, _: Account) -> Answer<Totals> {
+        shut()
+    }
+    fn prune(&self, _: Keep) -> Answer<u64> {
         shut()
     }
     fn refusing(&self) -> Option<String> {

@@ -9,16 +9,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{oneshot, watch};
 
 use super::columns::{int, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
-use super::records;
+use super::{records, retention};
 use crate::clock::Clock;
 use crate::event::Position;
-use crate::store::{NewRecord, Settings, StoreError};
+use crate::store::{Keep, NewRecord, Settings, StoreError};
 
 /// Pages of the WAL after which they are written back: 16 MiB.
 const WAL_PAGES_MAX: i64 = 4096;
@@ -29,8 +29,6 @@ const WAL_PAGES_IDLE_MAX: i64 = 256;
 const QUIET: Duration = Duration::from_millis(500);
 /// How often free space is looked at.
 const SPACE_CHECK: Duration = Duration::from_millis(100);
-/// What one order to prune deletes at most, so that appends do not wait long.
-const PRUNE_BYTES_MAX: i64 = 16 << 20;
 /// A full journal takes events again when a 32nd of it is free.
 const ROOM_SHARE: i64 = 32;
 
@@ -48,12 +46,17 @@ pub(super) struct Journal {
 pub(super) struct Pruner(Arc<Shared>);
 
 impl Pruner {
-    /// Deletes a part of the groups up to a position; the answer is how many. 0 is the end.
-    pub(super) fn prune(&self, upto: Position) -> oneshot::Receiver<Result<u64, StoreError>> {
+    /// Deletes a part of the groups that took effect and need not be kept; the answer is how many. 0 is the
+    /// end.
+    pub(super) fn prune(
+        &self,
+        keep: Keep,
+        processed: Position,
+    ) -> oneshot::Receiver<Result<u64, StoreError>> {
         let (answer, answered) = oneshot::channel();
         let mut queue = self.0.queue();
         if !queue.shut {
-            queue.prunes.push_back(Prune { upto, answer });
+            queue.prunes.push_back(Prune { keep, processed, answer });
         }
         drop(queue);
         self.0.arrived.notify_one();
@@ -90,7 +93,8 @@ struct Append {
 
 #[derive(Debug)]
 struct Prune {
-    upto: Position,
+    keep: Keep,
+    processed: Position,
     answer: Answered<u64>,
 }
 
@@ -302,7 +306,7 @@ impl Writer {
             match self.shared.next(restless) {
                 Work::Append(group) => self.append(group),
                 Work::Prune(prune) => {
-                    let result = self.prune(prune.upto);
+                    let result = self.prune(prune.keep, prune.processed);
                     if let Err(error) = &result {
                         self.shared.fatal.note(error);
                     }
@@ -398,26 +402,9 @@ impl Writer {
         }
     }
 
-    /// Deletes the oldest groups that end at or before a position.
-    fn prune(&mut self, upto: Position) -> Result<u64, StoreError> {
-        let (mut groups, mut bytes) = (0, 0);
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute("UPDATE pruned SET journal_end = ?1", [int(self.end.0)])?;
-        while bytes < PRUNE_BYTES_MAX {
-            let oldest: Option<(i64, i64, i64)> = transaction
-                .prepare_cached(
-                    "SELECT first, first + count - 1, length(bytes) FROM groups ORDER BY first LIMIT 1",
-                )?
-                .query_row((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                .optional()?;
-            let Some((first, _, length)) = oldest.filter(|(_, last, _)| *last <= int(upto.0)) else {
-                break;
-            };
-            transaction.execute("DELETE FROM groups WHERE first = ?1", [first])?;
-            groups += 1;
-            bytes += length;
-        }
-        transaction.commit()?;
+    /// Deletes old groups, which makes room.
+    fn prune(&mut self, keep: Keep, processed: Position) -> Result<u64, StoreError> {
+        let groups = retention::prune_journal(&mut self.connection, keep, processed, self.end)?;
         if groups > 0 {
             self.write_back(Checkpoint::Truncate);
             self.look_for_room();

@@ -117,6 +117,19 @@ pub(super) const STATE: &[&str] = &["
     CREATE INDEX events_by_message ON events (message_id);
     CREATE INDEX events_by_person ON events (person) WHERE person IS NOT NULL;
     CREATE INDEX events_by_email ON events (email) WHERE email IS NOT NULL;
+",
+"
+    -- When things have had their time. What is not known is taken as old.
+    ALTER TABLE events ADD COLUMN received_at INTEGER NOT NULL DEFAULT 0;
+    UPDATE events SET received_at = coalesce(json_extract(body, '$.received_at'), 0);
+    CREATE INDEX events_by_receipt ON events (received_at);
+    ALTER TABLE seen ADD COLUMN received_at INTEGER NOT NULL DEFAULT 0;
+    UPDATE seen SET received_at =
+        coalesce((SELECT received_at FROM events WHERE events.position = seen.position), 0);
+    CREATE INDEX seen_by_receipt ON seen (received_at);
+    ALTER TABLE deliveries ADD COLUMN ended_at INTEGER;
+    UPDATE deliveries SET ended_at = json_extract(body, '$.ended_at');
+    CREATE INDEX deliveries_by_end ON deliveries (ended_at) WHERE state IN (3, 4, 6, 7);
 "];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

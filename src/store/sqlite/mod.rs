@@ -12,6 +12,7 @@ mod outbox;
 mod readers;
 mod records;
 mod recovery;
+mod retention;
 mod state;
 mod trail;
 
@@ -36,15 +37,15 @@ use crate::clock::{Clock, UnixMicros};
 use crate::delivery::{Account, Delivery, DeliveryId};
 use crate::event::{Position, SourceName};
 use crate::store::{
-    Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keys, NewRecord, Plan,
-    Record, Settings, Slot, Store, StoreError, Totals, Turn,
+    Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keep, Keys, NewRecord,
+    Plan, Record, Settings, Slot, Store, StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
 /// The store in a data folder.
 pub struct SqliteStore {
     journal: Journal,
-    state: StateThread,
+    state: Arc<StateThread>,
     journal_readers: Readers,
     state_readers: Readers,
     turn: Arc<tokio::sync::Mutex<()>>,
@@ -84,7 +85,7 @@ impl SqliteStore {
         }
         Ok(Arc::new(Self {
             journal,
-            state: StateThread::start(state, fatal.clone())?,
+            state: Arc::new(StateThread::start(state, fatal.clone())?),
             journal_readers,
             state_readers,
             turn: Arc::default(),
@@ -99,17 +100,6 @@ impl SqliteStore {
     #[must_use]
     pub fn fatal(&self) -> watch::Receiver<Option<String>> {
         self.fatal.watch()
-    }
-
-    /// Deletes the oldest events up to a position, never one that has not taken effect: about 16 MiB at a
-    /// time, so that appends do not wait. Answers how many groups went; 0 is the end.
-    #[must_use]
-    pub fn prune_journal(&self, upto: Position) -> Answer<u64> {
-        let (processed, pruner) = (self.processed(), self.journal.pruner());
-        Box::pin(async move {
-            let upto = upto.min(processed.await?);
-            pruner.prune(upto).await.unwrap_or(Err(StoreError::Shut))
-        })
     }
 
     /// Writes what was accepted, ends the threads and leaves the data folder to others. Blocks meanwhile.
@@ -192,6 +182,20 @@ impl Store for SqliteStore {
     fn totals(&self, account: Account) -> Answer<Totals> {
         let end = self.journal.end();
         self.state_readers.ask(move |state| outbox::totals(state, &account, || *end.borrow()))
+    }
+
+    fn prune(&self, keep: Keep) -> Answer<u64> {
+        let (processed, pruner) = (self.processed(), self.journal.pruner());
+        let (journal_readers, state) = (self.journal_readers.clone(), Arc::clone(&self.state));
+        Box::pin(async move {
+            let processed = processed.await?;
+            // The journal first: its room is what events wait for.
+            let groups = pruner.prune(keep, processed).await.unwrap_or(Err(StoreError::Shut))?;
+            let next = journal_readers.ask(move |journal| records::read(journal, processed, 1, 0)).await?;
+            let waiting_since = next.first().map(|record| record.event.received_at);
+            let rows = state.order(move |state| retention::prune_state(state, keep, waiting_since)).await?;
+            Ok(groups + rows)
+        })
     }
 
     fn refusing(&self) -> Option<String> {

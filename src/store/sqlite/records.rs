@@ -93,6 +93,24 @@ pub(super) fn record(connection: &Connection, position: Position) -> Result<Opti
     Ok(found.filter(|record| record.position == position))
 }
 
+/// Whether all events of a group were received before a moment.
+pub(super) fn received_before(
+    first: Position,
+    count: u64,
+    bytes: &[u8],
+    moment: UnixMicros,
+) -> Result<bool, StoreError> {
+    let mut rest = bytes;
+    for position in (first.0..first.0.saturating_add(count)).map(Position) {
+        let stored;
+        (stored, rest) = postcard::take_from_bytes::<Stored<'_>>(rest).map_err(|_| damaged(position))?;
+        if stored.received_at >= moment.0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 impl Stored<'_> {
     fn record(&self, position: Position) -> Result<Record, StoreError> {
         Ok(Record {

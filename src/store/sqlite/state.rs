@@ -237,9 +237,9 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros) -> Result<(), StoreE
             let values = params![account.0, body, int(*revision)];
             change_one(connection, by_revision(*revision, insert, update), values)
         }
-        Put::Seen(source, message_id, position) => {
-            let sql = "INSERT INTO seen (source, message_id, position) VALUES (?1, ?2, ?3)";
-            change_one(connection, sql, (&source.0, message_id, int(position.0)))
+        Put::Seen(source, message_id, position, received_at) => {
+            let sql = "INSERT INTO seen (source, message_id, position, received_at) VALUES (?1, ?2, ?3, ?4)";
+            change_one(connection, sql, (&source.0, message_id, int(position.0), received_at.0))
         }
         Put::Trail(event) => trail::put(connection, event),
         Put::SeenAgain(position) => {
@@ -270,10 +270,10 @@ pub(super) fn put_delivery(
     delivery: &Delivery,
 ) -> Result<(), StoreError> {
     let insert = "INSERT INTO deliveries
-            (id, account, email, lane, state, opened_at, next_attempt_at, body, revision)
-        VALUES (:id, :account, :email, :lane, :state, :opened_at, :next_attempt_at, :body, :revision + 1)";
+            (id, account, email, lane, state, opened_at, next_attempt_at, ended_at, body, revision)
+        VALUES (:id, :account, :email, :lane, :state, :opened_at, :next_attempt_at, :ended_at, :body, :revision + 1)";
     let update = "UPDATE deliveries SET account = :account, email = :email, lane = :lane, state = :state,
-            opened_at = :opened_at, next_attempt_at = :next_attempt_at, body = :body, revision = :revision + 1
+            opened_at = :opened_at, next_attempt_at = :next_attempt_at, ended_at = :ended_at, body = :body, revision = :revision + 1
         WHERE id = :id AND revision = :revision";
     let values = named_params! {
         ":id": delivery.id.0,
@@ -283,6 +283,7 @@ pub(super) fn put_delivery(
         ":state": state_number(delivery.state),
         ":opened_at": delivery.opened_at.0,
         ":next_attempt_at": delivery.next_attempt_at.0,
+        ":ended_at": delivery.ended_at.map(|moment| moment.0),
         ":body": to_text("delivery", delivery)?,
         ":revision": int(revision),
     };

@@ -16,21 +16,19 @@ use crate::trail::EventTrail;
 struct Rest {
     kind: Kind,
     event: String,
-    received_at: UnixMicros,
     at: UnixMicros,
     reason: String,
     delivery_id: Option<DeliveryId>,
     notes: Vec<String>,
 }
 
-const COLUMNS: &str = "position, message_id, source, person, email, outcome, duplicates, body";
+const COLUMNS: &str = "position, message_id, source, person, email, outcome, duplicates, received_at, body";
 
 /// Writes the trail of an event.
 pub(super) fn put(connection: &Connection, event: &EventTrail) -> Result<(), StoreError> {
     let rest = Rest {
         kind: event.kind,
         event: event.event.clone(),
-        received_at: event.received_at,
         at: event.at,
         reason: event.reason.clone(),
         delivery_id: event.delivery_id.clone(),
@@ -39,8 +37,9 @@ pub(super) fn put(connection: &Connection, event: &EventTrail) -> Result<(), Sto
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO events
-                (position, message_id, source, name, person, email, outcome, duplicates, body)
-             VALUES (:position, :message_id, :source, :name, :person, :email, :outcome, :duplicates, :body)",
+                (position, message_id, source, name, person, email, outcome, duplicates, received_at, body)
+             VALUES (:position, :message_id, :source, :name, :person, :email, :outcome, :duplicates,
+                :received_at, :body)",
         )?
         .execute(named_params! {
             ":position": int(event.position.0),
@@ -51,13 +50,14 @@ pub(super) fn put(connection: &Connection, event: &EventTrail) -> Result<(), Sto
             ":email": event.email.as_ref().map(Email::as_str),
             ":outcome": event.outcome.as_str(),
             ":duplicates": int(event.duplicates),
+            ":received_at": event.received_at.0,
             ":body": to_text("trail", &rest)?,
         })?;
     Ok(())
 }
 
 fn trail(row: &Row<'_>) -> Result<EventTrail, StoreError> {
-    let rest: Rest = from_text("trail", row.get_ref(7)?.as_str().map_err(rusqlite::Error::from)?)?;
+    let rest: Rest = from_text("trail", row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?)?;
     let address: Option<String> = row.get(4)?;
     let outcome: String = row.get(5)?;
     Ok(EventTrail {
@@ -66,7 +66,7 @@ fn trail(row: &Row<'_>) -> Result<EventTrail, StoreError> {
         source: SourceName(row.get(2)?),
         kind: rest.kind,
         event: rest.event,
-        received_at: rest.received_at,
+        received_at: UnixMicros(row.get(7)?),
         at: rest.at,
         person: row.get(3)?,
         email: address.as_deref().map(email).transpose()?,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::retention::{NONE, prune};
 use super::*;
 use crate::store::Record;
 
@@ -108,12 +109,11 @@ async fn positions_go_on_after_everything_was_pruned() {
     let store = open(folder.path());
     store.append(vec![event("a"); 3]).await.unwrap();
     append(&store, "b").await.unwrap();
-    assert_eq!(store.prune_journal(Position(9)).await.unwrap(), 0, "nothing took effect yet");
+    assert_eq!(prune(&store, NONE).await, 0, "nothing took effect yet");
     state::progress(&store, 0, 3).await;
-    assert_eq!(store.prune_journal(Position(9)).await.unwrap(), 1);
+    assert_eq!(prune(&store, NONE).await, 1);
     state::progress(&store, 3, 4).await;
-    assert_eq!(store.prune_journal(Position(9)).await.unwrap(), 1);
-    assert_eq!(store.prune_journal(Position(9)).await.unwrap(), 0);
+    assert_eq!(prune(&store, NONE).await, 1);
     assert_eq!(store.read(Position(0), 9, 9).await.unwrap(), []);
     drop(store);
     let store = open(folder.path());
@@ -139,8 +139,8 @@ async fn a_full_journal_refuses_events_while_plans_apply_and_takes_them_again_af
     assert_eq!(*store.journal_end().borrow(), Position(kept));
     assert!(store.refusing().unwrap().starts_with("there is no room to store events"));
     assert!(matches!(append(&store, "small").await, Err(StoreError::Full(_))));
-    state::progress(&store, 0, kept).await;
-    while store.prune_journal(Position(kept - 1)).await.unwrap() > 0 {}
+    state::progress(&store, 0, kept - 1).await;
+    assert_eq!(prune(&store, NONE).await, kept - 1);
     assert_eq!(store.refusing(), None);
     assert_eq!(append(&store, "small").await.unwrap(), Position(kept + 1));
     drop(store);

@@ -4,6 +4,7 @@ mod journal;
 mod lookups;
 mod model;
 mod opening;
+mod retention;
 mod state;
 
 use std::path::Path;

@@ -63,7 +63,7 @@ async fn what_is_put_is_loaded_with_the_next_revision() {
     assert!(nothing.people.is_empty() && nothing.seen.is_empty() && nothing.destination.is_none());
     put(&store, puts(0)).await.unwrap();
     put(&store, puts(1)).await.unwrap();
-    let seen = Put::Seen(SourceName("website".to_owned()), "m1".to_owned(), Position(8));
+    let seen = Put::Seen(SourceName("website".to_owned()), "m1".to_owned(), Position(8), NOW);
     put(&store, [seen]).await.unwrap();
     let found = store.load(everything()).await.unwrap();
     assert_eq!(found.seen.values().collect::<Vec<_>>(), [&Position(8)]);
@@ -81,7 +81,7 @@ async fn a_stale_revision_or_progress_conflicts_and_leaves_nothing() {
     let store = open(folder.path());
     put(&store, puts(0)).await.unwrap();
     progress(&store, 0, 5).await;
-    let seen = |id: &str| Put::Seen(SourceName("website".to_owned()), id.to_owned(), Position(8));
+    let seen = |id: &str| Put::Seen(SourceName("website".to_owned()), id.to_owned(), Position(8), NOW);
     put(&store, [seen("m0")]).await.unwrap();
     let mut counts = Counts::default();
     counts.outcome(Outcome::Queued);

@@ -1,0 +1,17 @@
+//! What to keep: the moments and the size beyond which things have had their time. Must not delete anything.
+
+use crate::clock::UnixMicros;
+
+/// What to keep. Beyond it things go, oldest first; never what has not taken effect or is still owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Events of the journal that were received before go, once they took effect.
+    pub journal_since: UnixMicros,
+    /// At 80 % of this size the oldest events that took effect go, whatever their age, so that events are not
+    /// refused before there is no other way.
+    pub journal_bytes_max: u64,
+    /// Trails of events that were received before go, and deliveries that ended before; never dead ones.
+    pub trail_since: UnixMicros,
+    /// Messages first received before may count again.
+    pub seen_since: UnixMicros,
+}

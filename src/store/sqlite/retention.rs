@@ -1,0 +1,106 @@
+//! Retention: deletes what has had its time, oldest first, a bounded part at a time.
+//!
+//! Must not touch counters, what has not taken effect, or what is still owed.
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use super::columns::{int, uint};
+use super::records;
+use crate::clock::UnixMicros;
+use crate::event::Position;
+use crate::store::{Keep, StoreError};
+
+/// Rows of one table that go at once, so that plans do not wait long: together about 20 ms.
+const ROWS_MAX: i64 = 250;
+/// What goes of the journal at once, so that appends do not wait long.
+const BYTES_MAX: u64 = 16 << 20;
+/// The same for many small groups.
+const GROUPS_MAX: u64 = 1000;
+/// The share of its size from which on the journal loses events whatever their age.
+const FULL_PERCENT: u64 = 80;
+
+pub(super) const SEEN: &str = "DELETE FROM seen WHERE (source, message_id) IN
+    (SELECT source, message_id FROM seen WHERE received_at < ?1 ORDER BY received_at LIMIT ?2)";
+pub(super) const TRAIL: &str = "DELETE FROM events WHERE position IN
+    (SELECT position FROM events WHERE received_at < ?1 ORDER BY received_at LIMIT ?2)";
+/// Those that are open or dead have to stay.
+pub(super) const ENDED: &str = "DELETE FROM deliveries WHERE sequence IN
+    (SELECT sequence FROM deliveries INDEXED BY deliveries_by_end
+     WHERE state IN (3, 4, 6, 7) AND ended_at < ?1 ORDER BY ended_at LIMIT ?2)";
+
+/// Deletes a part of what the state need not keep; the answer is how many rows. `waiting_since` is when the
+/// oldest event was received that has not taken effect.
+pub(super) fn prune_state(
+    state: &mut Connection,
+    keep: Keep,
+    waiting_since: Option<UnixMicros>,
+) -> Result<u64, StoreError> {
+    // An event that waited that long may repeat any message seen: all are kept until it has taken effect.
+    let behind = waiting_since.is_some_and(|since| since < keep.seen_since);
+    let seen = (!behind).then_some((SEEN, keep.seen_since));
+    let transaction = state.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut rows = 0;
+    for (sql, since) in [(TRAIL, keep.trail_since), (ENDED, keep.trail_since)].into_iter().chain(seen) {
+        rows += transaction.prepare_cached(sql)?.execute((since.0, ROWS_MAX))? as u64;
+    }
+    transaction.commit()?;
+    Ok(rows)
+}
+
+/// Deletes a part of the groups that took effect and that the journal need not keep, or has no room for;
+/// the answer is how many. `end` is the last position given.
+pub(super) fn prune_journal(
+    journal: &mut Connection,
+    keep: Keep,
+    processed: Position,
+    end: Position,
+) -> Result<u64, StoreError> {
+    let excess = used_bytes(journal)?.saturating_sub(keep.journal_bytes_max / 100 * FULL_PERCENT);
+    let transaction = journal.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let (mut groups, mut bytes) = (0, 0);
+    while groups < GROUPS_MAX && bytes < BYTES_MAX {
+        let oldest: Option<(i64, i64, i64)> = transaction
+            .prepare_cached("SELECT first, count, length(bytes) FROM groups ORDER BY first LIMIT 1")?
+            .query_row((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let Some((first, count, length)) =
+            oldest.filter(|(first, count, _)| first + count - 1 <= int(processed.0))
+        else {
+            break;
+        };
+        if bytes >= excess
+            && !is_before(&transaction, Position(uint(first)), uint(count), keep.journal_since)?
+        {
+            break;
+        }
+        transaction.prepare_cached("DELETE FROM groups WHERE first = ?1")?.execute([first])?;
+        groups += 1;
+        bytes += uint(length);
+    }
+    if groups > 0 {
+        transaction.prepare_cached("UPDATE pruned SET journal_end = ?1")?.execute([int(end.0)])?;
+        transaction.commit()?;
+    }
+    Ok(groups)
+}
+
+/// Whether all events of a group were received before a moment.
+fn is_before(
+    journal: &Connection,
+    first: Position,
+    count: u64,
+    since: UnixMicros,
+) -> Result<bool, StoreError> {
+    let mut statement = journal.prepare_cached("SELECT bytes FROM groups WHERE first = ?1")?;
+    let mut rows = statement.query([int(first.0)])?;
+    let Some(row) = rows.next()? else { return Ok(false) };
+    let bytes = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+    records::received_before(first, count, bytes, since)
+}
+
+/// What the journal takes, without the pages that are free for what comes.
+fn used_bytes(journal: &Connection) -> Result<u64, StoreError> {
+    let pragma = |name| journal.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let pages = pragma("page_count")? - pragma("freelist_count")?;
+    Ok(uint(pages) * uint(pragma("page_size")?))
+}

@@ -1,0 +1,277 @@
+//! Tests of retention: what goes, what stays, and that the counters do not notice.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::*;
+use crate::delivery::State;
+use crate::store::sqlite::{migrations, retention};
+use crate::store::{Counts, Keep, Keys, Plan, Progress, Put};
+
+/// Keeps everything.
+pub(super) const ALL: Keep = Keep {
+    journal_since: UnixMicros(i64::MIN),
+    journal_bytes_max: u64::MAX,
+    trail_since: UnixMicros(i64::MIN),
+    seen_since: UnixMicros(i64::MIN),
+};
+
+/// Keeps nothing that may go.
+pub(super) const NONE: Keep = Keep {
+    journal_since: UnixMicros(i64::MAX),
+    journal_bytes_max: u64::MAX,
+    trail_since: UnixMicros(i64::MAX),
+    seen_since: UnixMicros(i64::MAX),
+};
+
+/// Prunes to the end; answers how much went.
+pub(super) async fn prune(store: &SqliteStore, keep: Keep) -> u64 {
+    let mut gone = 0;
+    loop {
+        match store.prune(keep).await.unwrap() {
+            0 => return gone,
+            part => gone += part,
+        }
+    }
+}
+
+fn received(at: i64) -> NewRecord {
+    NewRecord { received_at: UnixMicros(at), ..event("{}") }
+}
+
+fn seen(message_id: &str, position: u64, at: i64) -> Put {
+    Put::Seen(SourceName("website".to_owned()), message_id.to_owned(), Position(position), UnixMicros(at))
+}
+
+async fn journal(store: &SqliteStore) -> Vec<u64> {
+    let records = store.read(Position(0), 1000, usize::MAX).await.unwrap();
+    records.iter().map(|record| record.position.0).collect()
+}
+
+async fn seen_of(store: &SqliteStore, ids: &[&str]) -> Vec<String> {
+    let seen = ids.iter().map(|id| (SourceName("website".to_owned()), (*id).to_owned())).collect();
+    let found = store.load(Keys { seen, ..Keys::default() }).await.unwrap();
+    found.seen.into_keys().map(|(_, id)| id).collect()
+}
+
+#[tokio::test]
+async fn events_go_by_age_in_whole_groups_once_they_took_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.append(vec![received(10), received(11)]).await.unwrap();
+    store.append(vec![received(19), received(20)]).await.unwrap();
+    store.append(vec![received(20)]).await.unwrap();
+    let since = |at| Keep { journal_since: UnixMicros(at), ..ALL };
+    assert_eq!(prune(&store, since(100)).await, 0, "nothing took effect yet");
+    state::progress(&store, 0, 3).await;
+    assert_eq!(prune(&store, since(11)).await, 0);
+    assert_eq!(prune(&store, since(12)).await, 1);
+    assert_eq!(prune(&store, since(100)).await, 0, "the rest of the group waits");
+    state::progress(&store, 3, 5).await;
+    assert_eq!(prune(&store, since(20)).await, 0, "one of the group is young");
+    assert_eq!(journal(&store).await, [3, 4, 5]);
+    assert_eq!(prune(&store, since(21)).await, 2);
+    assert_eq!(journal(&store).await, [0_u64; 0]);
+    let totals = store.totals(account()).await.unwrap();
+    assert_eq!((totals.accepted, totals.processed), (5, 5));
+}
+
+#[tokio::test]
+async fn from_four_fifths_of_its_size_on_the_journal_loses_the_oldest_that_took_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for _ in 0..20 {
+        append(&store, &"x".repeat(40_000)).await.unwrap();
+    }
+    state::progress(&store, 0, 15).await;
+    let at_most = |bytes| Keep { journal_bytes_max: bytes, ..ALL };
+    assert_eq!(prune(&store, at_most(1_200_000)).await, 0, "it has 820,000 bytes and may have 960,000");
+    // Ten pages hold an event, and some hold the tree.
+    assert_eq!(prune(&store, at_most(1_000_000)).await, 1);
+    assert_eq!(prune(&store, at_most(500_000)).await, 10);
+    assert_eq!(journal(&store).await, (12..=20).collect::<Vec<_>>());
+    assert_eq!(prune(&store, at_most(0)).await, 4, "what waits stays");
+    assert_eq!(journal(&store).await, (16..=20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_journal_full_of_waiting_events_takes_more_once_they_took_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes_max = 100 * 4096;
+    let small = Settings { journal_bytes_max: bytes_max, ..settings() };
+    let store = open_with(folder.path(), small, NOW);
+    let keep = Keep { journal_bytes_max: bytes_max, ..ALL };
+    let big = "x".repeat(10_000);
+    let mut end = 0;
+    while let Ok(position) = append(&store, &big).await {
+        end = position.0;
+    }
+    assert_eq!(prune(&store, keep).await, 0, "all of it waits");
+    assert!(store.refusing().is_some());
+    assert!(matches!(append(&store, "small").await, Err(StoreError::Full(_))));
+    state::progress(&store, 0, end).await;
+    assert!(prune(&store, keep).await >= 5);
+    assert_eq!(store.refusing(), None);
+    // From now on the events take effect in time, and none is refused.
+    for _ in 0..100 {
+        assert_eq!(append(&store, &big).await.unwrap(), Position(end + 1));
+        state::progress(&store, end, end + 1).await;
+        end += 1;
+        prune(&store, keep).await;
+    }
+    assert!(journal(&store).await.len() >= 20);
+    drop(store);
+    // Pages were used again: three times as much went through as the file may hold.
+    assert!(fs::metadata(folder.path().join("journal.db")).unwrap().len() <= bytes_max);
+}
+
+#[tokio::test]
+async fn old_trails_and_ended_deliveries_go_and_dead_and_open_ones_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let at = |position, at| {
+        Put::Trail(EventTrail { received_at: UnixMicros(at), ..trail(position, Outcome::Queued) })
+    };
+    let open = |id: &str| delivery(id, id, Lane::Login, 1);
+    let mut erased = open("erased").deliver(UnixMicros(9));
+    erased.state = State::Erased;
+    let deliveries = [
+        open("delivered").deliver(UnixMicros(9)),
+        open("superseded").supersede("no need", UnixMicros(9)),
+        erased,
+        open("young").deliver(UnixMicros(10)),
+        open("dead").die("no".to_owned(), UnixMicros(1)),
+        open("waiting"),
+        open("calling").claim(),
+        open("retrying").retry("5xx".to_owned(), UnixMicros(1), NOW),
+        open("reopened").die("no".to_owned(), UnixMicros(1)).reopen(UnixMicros(2)),
+    ];
+    let mut counts = Counts::default();
+    for delivery in &deliveries {
+        counts.moved(None, delivery.state);
+    }
+    for _ in 0..4 {
+        counts.outcome(Outcome::Queued);
+    }
+    // The clock went back between the third and the fourth.
+    let mut puts = vec![at(1, 1), at(2, 9), at(3, 10), at(4, 5)];
+    puts.extend(deliveries.iter().map(|delivery| Put::Delivery(0, delivery.clone())));
+    store.append(vec![event("{}"); 4]).await.unwrap();
+    let progress = Some(Progress { from: Position(0), to: Position(4) });
+    store.apply(Plan { progress, puts, counts }).await.unwrap();
+    let before = store.totals(account()).await.unwrap();
+    assert_eq!(prune(&store, Keep { trail_since: UnixMicros(10), ..ALL }).await, 6);
+    assert_eq!(store.totals(account()).await.unwrap(), before);
+    assert_eq!(
+        (before.queued, before.open.values().sum::<u64>(), before.ended.values().sum::<u64>()),
+        (9, 4, 5)
+    );
+    for position in 1..=4 {
+        let found = store.event(format!("m{position}"), None).await.unwrap();
+        assert_eq!(found.map(|found| found.received_at.0), (position == 3).then_some(10));
+    }
+    for (nth, delivery) in deliveries.into_iter().enumerate() {
+        let found = store.delivery(delivery.id.clone()).await.unwrap();
+        assert_eq!(found, (nth >= 3).then_some(delivery));
+    }
+    // The number of a delivery that is gone is not given again.
+    assert_eq!(prune(&store, NONE).await, 3, "a group, a trail, a delivery");
+    assert_eq!(store.totals(account()).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_message_counts_again_after_its_time_but_not_while_older_events_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.append([1, 5, 12].map(received).into()).await.unwrap();
+    let ids = ["m1", "m2"];
+    state::put(&store, [seen("m1", 1, 1), seen("m2", 2, 10)]).await.unwrap();
+    state::progress(&store, 0, 1).await;
+    let keep = Keep { seen_since: UnixMicros(10), ..ALL };
+    assert_eq!(prune(&store, keep).await, 0, "the event of 5 may repeat any");
+    assert_eq!(seen_of(&store, &ids).await, ids);
+    state::progress(&store, 1, 2).await;
+    assert_eq!(prune(&store, keep).await, 1);
+    assert_eq!(seen_of(&store, &ids).await, ["m2"]);
+    state::put(&store, [seen("m1", 3, 12)]).await.unwrap();
+    assert_eq!(seen_of(&store, &ids).await, ids);
+}
+
+#[tokio::test]
+async fn a_part_is_small_and_the_parts_come_to_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let puts = (1..=1200).flat_map(|position| {
+        let id = format!("d{position}");
+        let ended = delivery(&id, &id, Lane::Login, 1).deliver(NOW);
+        [Put::Trail(trail(position, Outcome::Queued)), seen(&id, position, 1), Put::Delivery(0, ended)]
+    });
+    state::put(&store, puts).await.unwrap();
+    let mut parts = Vec::new();
+    for _ in 0..6 {
+        parts.push(store.prune(NONE).await.unwrap());
+    }
+    assert_eq!(parts, [750, 750, 750, 750, 600, 0]);
+}
+
+#[tokio::test]
+async fn positions_and_deliveries_are_never_numbered_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.append(vec![event("a"); 3]).await.unwrap();
+    let ended = delivery("a", "jo", Lane::Login, 1).deliver(NOW);
+    state::put(&store, [Put::Delivery(0, ended)]).await.unwrap();
+    state::progress(&store, 0, 3).await;
+    assert_eq!(prune(&store, NONE).await, 2);
+    drop(store);
+    let store = open(folder.path());
+    assert_eq!(append(&store, "b").await.unwrap(), Position(4));
+    state::put(&store, [Put::Delivery(0, delivery("b", "jo", Lane::Login, 1))]).await.unwrap();
+    let query = crate::store::DeliveryQuery {
+        limit: crate::store::Limited::to(9),
+        before: None,
+        email: None,
+        state: None,
+    };
+    let found = store.deliveries(query).await.unwrap();
+    assert_eq!(found.iter().map(|found| found.sequence).collect::<Vec<_>>(), [2]);
+}
+
+#[tokio::test]
+async fn a_store_from_before_there_was_retention_learns_when_its_rows_are_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let mut old = rusqlite::Connection::open(&path).unwrap();
+    migrations::migrate(&mut old, &migrations::STATE[..1], &path).unwrap();
+    old.execute_batch(
+        r#"INSERT INTO events VALUES (1, 'm1', 'website', 'page', NULL, NULL, 'queued', 0,
+               '{"kind":"page","event":"page","received_at":7,"at":5,"reason":"","delivery_id":null,"notes":[]}');
+           INSERT INTO seen VALUES ('website', 'm1', 1), ('website', 'm2', 2);
+           INSERT INTO deliveries (id, account, email, lane, state, opened_at, next_attempt_at, revision, body)
+               VALUES ('a', '', '', 0, 3, 1, 1, 1, '{"ended_at":9}'), ('b', '', '', 0, 0, 1, 1, 1, '{}');"#,
+    )
+    .unwrap();
+    drop(old);
+    let store = open(folder.path());
+    let trail = store.event("m1".to_owned(), None).await.unwrap().unwrap();
+    assert_eq!((trail.received_at, trail.at), (UnixMicros(7), UnixMicros(5)));
+    assert_eq!(prune(&store, Keep { seen_since: UnixMicros(7), ..ALL }).await, 1);
+    assert_eq!(seen_of(&store, &["m1", "m2"]).await, ["m1"]);
+    assert_eq!(prune(&store, Keep { trail_since: UnixMicros(9), ..ALL }).await, 1, "the trail");
+    assert_eq!(prune(&store, NONE).await, 2, "the delivery and what was seen");
+}
+
+#[tokio::test]
+async fn what_has_had_its_time_is_found_by_an_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let file = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
+    for sql in [retention::SEEN, retention::TRAIL, retention::ENDED] {
+        let mut statement = file.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = statement.query_map((0, 1), |row| row.get::<_, String>(3)).unwrap();
+        let scans: BTreeSet<String> =
+            steps.map(Result::unwrap).filter(|step| step.starts_with("SCAN")).collect();
+        assert_eq!(scans, BTreeSet::new());
+    }
+    drop(store);
+}
