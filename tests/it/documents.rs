@@ -63,8 +63,8 @@ fn every_route_of_the_debugger_is_in_the_readme_and_the_other_way_round() {
 fn every_metric_that_the_readme_names_is_recorded() {
     let sources = sources();
     let readme = text("README.md");
-    let named = quoted(&readme).filter(|word| word.starts_with("freshsignal_"));
-    let names: BTreeSet<&str> = named.filter_map(|word| word.split('{').next()).collect();
+    let words = quoted(&readme).filter(|word| word.starts_with("freshsignal_"));
+    let names: BTreeSet<&str> = words.filter_map(|word| word.split('{').next()).collect();
     assert!(names.len() >= 13, "{names:?}");
     let missing: Vec<_> = names.iter().filter(|name| !sources.contains(&format!("\"{name}\""))).collect();
     assert!(missing.is_empty(), "metrics that nothing records: {missing:?}");
@@ -119,7 +119,8 @@ fn key_of(word: &str) -> Option<&str> {
     let key = word.split(" = ").next()?;
     let is_part =
         |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    (key.contains('.') && !key.ends_with(".toml") && key.split('.').all(is_part)).then_some(key)
+    let (_, last) = key.rsplit_once('.')?;
+    (last != "toml" && key.split('.').all(is_part)).then_some(key)
 }
 
 /// The keys of the reference file; those of a source are comments in it, as there is none by default.
