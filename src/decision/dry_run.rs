@@ -12,15 +12,15 @@ use serde_json::value::RawValue;
 use super::{Decided, Outcome, Reading, Settings, World, decide, simulate};
 use crate::clock::UnixMicros;
 use crate::delivery::DeliveryId;
-use crate::event::{Event, Header, Limits, Position, Refusal, SourceName, Stamp, corrected, parse_body};
+use crate::event::{
+    Event, Header, Limits, Position, Refusal, SourceName, Stamp, corrected, is_old_data, parse_body,
+};
 use crate::person::DEFAULT_PEOPLE;
 
 /// The source that events of a dry run come from.
 const SOURCE: &str = "map";
 /// What a refused event is called in place of an outcome.
 const REJECTED: &str = "rejected";
-/// Events older than this are old data being loaded.
-const BACKFILL_AGE: Duration = Duration::from_hours(24);
 /// Contacts that one event can touch, generously: those of a person and of everybody a late link moves.
 const OPENED_MAX: usize = 256;
 
@@ -112,7 +112,7 @@ impl DryRun {
             received_at,
             stamp: Stamp { at, message_id },
             kind: header.kind,
-            backfill: header.backfill || received_at.since(at) > BACKFILL_AGE,
+            backfill: header.backfill || is_old_data(at, received_at),
             body: parse_body(raw.get()),
         })
     }

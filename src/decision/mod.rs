@@ -18,6 +18,9 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use tests::settings as test_settings;
+
 pub use call::{CallOrder, Settlement, claim, settle, simulate};
 pub use config::{ConsentConfig, MARKETING, MappingConfig};
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};

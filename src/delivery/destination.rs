@@ -65,23 +65,35 @@ impl Destination {
     #[must_use]
     pub fn after(&self, verdict: &Verdict, now: UnixMicros) -> Self {
         match verdict {
+            // What was ordered by hand only a hand takes back.
+            _ if self.state == DestinationState::Paused => self.clone(),
             Verdict::Stored(_) | Verdict::Refused { .. } => Self::default(),
             Verdict::Passing { .. } => self.clone(),
             Verdict::Throttled { retry_after, reason } => {
+                let repeats = self.repeats_of(DestinationState::Throttled, now);
                 let until = match *retry_after {
                     RetryAfter::For(wait) => now.plus(wait),
                     RetryAfter::Until(moment) => moment.max(now),
-                    RetryAfter::Absent => now.plus(doubled(THROTTLE_FIRST, self.repeats, THROTTLE_MAX)),
+                    RetryAfter::Absent => now.plus(doubled(THROTTLE_FIRST, repeats, THROTTLE_MAX)),
                     RetryAfter::Absurd => now.plus(THROTTLE_ABSURD),
                 };
-                // Calls that left before the first 429 came may answer with a shorter wait.
-                let until = self.until.filter(|_| self.state == DestinationState::Throttled).max(Some(until));
-                self.held(DestinationState::Throttled, reason, until)
+                self.held(DestinationState::Throttled, reason, until, repeats)
             }
             Verdict::Blocked { reason, .. } => {
-                let until = now.plus(doubled(PROBE_FIRST, self.repeats, PROBE_MAX));
-                self.held(DestinationState::Blocked, reason, Some(until))
+                let repeats = self.repeats_of(DestinationState::Blocked, now);
+                let until = now.plus(doubled(PROBE_FIRST, repeats, PROBE_MAX));
+                self.held(DestinationState::Blocked, reason, until, repeats)
             }
+        }
+    }
+
+    /// How often in a row the destination went into a state, this time included. Answers to calls that left before it
+    /// went there say nothing new.
+    fn repeats_of(&self, state: DestinationState, now: UnixMicros) -> u32 {
+        match self.state == state {
+            false => 1,
+            true if self.until.is_some_and(|until| until > now) => self.repeats,
+            true => self.repeats.saturating_add(1),
         }
     }
 
@@ -103,21 +115,22 @@ impl Destination {
         }
     }
 
-    fn held(&self, state: DestinationState, reason: &str, until: Option<UnixMicros>) -> Self {
-        let repeats = if self.state == state { self.repeats.saturating_add(1) } else { 1 };
+    /// Held until a moment; never shorter than an answer of the same kind asked for before.
+    fn held(&self, state: DestinationState, reason: &str, until: UnixMicros, repeats: u32) -> Self {
+        let until = self.until.filter(|_| self.state == state).max(Some(until));
         Self { state, reason: Some(reason.to_owned()), until, repeats }
     }
 }
 
-/// `first`, doubled once for each repeat, at most `max`.
-fn doubled(first: Duration, repeats: u32, max: Duration) -> Duration {
-    first.saturating_mul(2_u32.saturating_pow(repeats.min(16))).min(max)
+/// `first`, doubled for each time after the first, at most `max`.
+fn doubled(first: Duration, times: u32, max: Duration) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(times.saturating_sub(1).min(16))).min(max)
 }
 
 /// When a contact is tried again after its `failures`th failure in a row: d = min(max, first × 2^(n−1)), then
 /// evenly between d/2 and d; `jitter` from 0 to 1 chooses where.
 #[must_use]
 pub fn backoff(first: Duration, max: Duration, failures: u32, jitter: f64) -> Duration {
-    let whole = doubled(first, failures.saturating_sub(1), max);
+    let whole = doubled(first, failures, max);
     whole.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }

@@ -15,7 +15,7 @@ pub use body::parse_body;
 pub use email::{Email, EmailProblem};
 pub use header::{Header, Limits, Refusal};
 pub use stamp::{Lww, Rank, Stamp, Stamped};
-pub use time::{Claimed, corrected};
+pub use time::{Claimed, corrected, is_old_data};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

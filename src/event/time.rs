@@ -1,5 +1,7 @@
 //! Time correction: device clocks are wrong by a constant, and `sentAt` shows by how much.
 
+use std::time::Duration;
+
 use crate::clock::UnixMicros;
 
 /// The times an event claims, as sent.
@@ -9,6 +11,15 @@ pub struct Claimed {
     pub timestamp: Option<UnixMicros>,
     /// `sentAt`: when it was sent by the same clock.
     pub sent_at: Option<UnixMicros>,
+}
+
+/// Events older than this are old data being loaded.
+const OLD_AFTER: Duration = Duration::from_hours(24);
+
+/// Whether an event that happened at `at` and was received at `received_at` is old data being loaded.
+#[must_use]
+pub fn is_old_data(at: UnixMicros, received_at: UnixMicros) -> bool {
+    received_at.since(at) > OLD_AFTER
 }
 
 /// When the event happened by our clock, never later than it was received.

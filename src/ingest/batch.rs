@@ -13,7 +13,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use super::key::Source;
 use crate::clock::UnixMicros;
-use crate::event::{Header, Kind, Limits, Refusal, corrected};
+use crate::event::{Header, Kind, Limits, Refusal, corrected, is_old_data};
 use crate::store::NewRecord;
 
 /// What a route takes.
@@ -241,9 +241,6 @@ impl Rejected {
     }
 }
 
-/// Older events are old data that is being loaded.
-const BACKFILL_AFTER: Duration = Duration::from_hours(24);
-
 /// What all items of a request share.
 pub struct Intake<'a> {
     /// Who sends.
@@ -280,7 +277,7 @@ impl Intake<'_> {
             received_at,
             at,
             message_id,
-            backfill: self.backfill || header.backfill || received_at.since(at) > BACKFILL_AFTER,
+            backfill: self.backfill || header.backfill || is_old_data(at, received_at),
             raw: raw.get().to_owned(),
         })
     }

@@ -22,12 +22,9 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::consent::{Categories, Category};
-use crate::contact::SendMode;
-use crate::decision::{ConsentRules, IdentifyMode, RetryRules, World};
+use crate::decision::{World, test_settings};
 use crate::delivery::{Account, DeliveryId, Window};
 use crate::event::{Email, SourceName};
-use crate::mapping::Preset;
 use crate::store::StoreError;
 use fake::{FakeStore, Held};
 
@@ -36,29 +33,7 @@ const START: UnixMicros = UnixMicros(1_900_000_000_000_000);
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 fn settings() -> Settings {
-    Settings {
-        account: Account("acme.myfreshworks.com".into()),
-        preset: Preset::parse(None).unwrap(),
-        default_region: None,
-        identify: IdentifyMode::Update,
-        complete_within: Duration::from_hours(24),
-        consent: ConsentRules {
-            categories: Categories::default(),
-            required: Vec::new(),
-            marketing: Category::from("marketing"),
-            propagate_withdrawal: true,
-            subscribed: json!("subscribed"),
-            unsubscribed: json!("unsubscribed"),
-            unknown: None,
-        },
-        send: SendMode::Changed,
-        hold: Duration::ZERO,
-        retry: RetryRules {
-            first: Duration::from_secs(1),
-            max: Duration::from_mins(5),
-            give_up_after: Duration::from_hours(72),
-        },
-    }
+    Settings { account: Account("acme.myfreshworks.com".into()), ..test_settings() }
 }
 
 fn window(limit: u32, used: u32) -> Window {

@@ -20,7 +20,8 @@ const HOUR: i64 = 3_600_000_000;
 /// Where the time of the tests begins.
 const START: i64 = 1_900_000_000_000_000;
 
-fn settings() -> Settings {
+/// Settings as the defaults have them, for an account `acme`.
+pub fn settings() -> Settings {
     Settings {
         account: Account("acme".into()),
         preset: Preset::parse(None).unwrap(),
