@@ -5,6 +5,8 @@
 
 /// The rooms under `src/`: who may import whom, which of them are pure, how long a file may be.
 mod architecture;
+/// What the documents name: files, keys, routes, metrics, tests.
+mod documents;
 /// What the Dockerfile and `compose.yaml` promise to whoever runs the image.
 mod packaging;
 /// Licences, bans and sources of every crate that is linked, by the lists in `deny.toml`.
