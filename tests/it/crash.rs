@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use freshsignal::clock::SystemClock;
+use freshsignal::clock::{Clock, SystemClock};
 use freshsignal::sandbox::{Sandbox, SandboxOptions};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -43,11 +43,12 @@ async fn killed_again_and_again_it_loses_nothing_and_does_nothing_twice() {
     let (cycles, seed) = (asked_for("CRASH_CYCLES", CYCLES), asked_for("CRASH_SEED", SEED));
     // Slow answers: most kills meet calls that took effect and whose answer never came.
     let options = SandboxOptions { latency: Duration::from_millis(20), ..SandboxOptions::default() };
-    let sandbox = Sandbox::new(options, Arc::new(SystemClock::default()));
+    let clock = Arc::new(SystemClock::default());
+    let memory = Memory::new(clock.wall());
+    let sandbox = Sandbox::new(options, clock);
     let crm = Served::start(sandbox.router()).await;
     let folder = tempfile::tempdir().unwrap();
     let setup = Setup::new(folder.path(), crm.address);
-    let memory = Memory::default();
     let mut kills = StdRng::seed_from_u64(seed);
     let (mut slowest_start, mut backlog_max) = (Duration::ZERO, 0);
 

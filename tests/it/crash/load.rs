@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use freshsignal::clock::UnixMicros;
 use rand::rngs::StdRng;
@@ -15,9 +16,9 @@ use crate::support::process::Connection;
 const USERS: u32 = 50;
 /// A body holds at most so many events.
 const BATCH_EVENTS_MAX: usize = 8;
-/// Events happened within this hour, in no order.
-const FIRST_AT: &str = "2026-03-01T10:00:00Z";
-const SPREAD_MILLIS: i64 = 3_600_000;
+/// Events happened from this long before the test on, within an hour, in no order.
+const HAPPENED_BEFORE: Duration = Duration::from_hours(2);
+const SPREAD_MILLIS: u64 = 3_600_000;
 
 /// What an event says about its user.
 #[derive(Clone, Debug)]
@@ -31,8 +32,9 @@ pub struct Said {
 }
 
 /// What all clients of all cycles remember together.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Memory {
+    first_at: UnixMicros,
     remembered: Arc<Mutex<Remembered>>,
     acknowledged: watch::Sender<u64>,
 }
@@ -46,6 +48,12 @@ struct Remembered {
 }
 
 impl Memory {
+    /// A memory of nothing.
+    pub fn new(now: UnixMicros) -> Self {
+        let first_at = now.minus(HAPPENED_BEFORE);
+        Self { first_at, remembered: Arc::default(), acknowledged: watch::Sender::new(0) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Remembered> {
         self.remembered.lock().unwrap()
     }
@@ -131,10 +139,10 @@ impl Load {
         self.sent += 1;
         let id = format!("m-{}-{}", self.name, self.sent);
         let random = &mut self.random;
-        let ago = random.random_range(0..SPREAD_MILLIS);
+        let later = Duration::from_millis(random.random_range(0..SPREAD_MILLIS));
         let mut word = |often| random.random_bool(often).then(|| format!("W{:x}", random.random::<u32>()));
         let (city, job_title) = (word(0.9), word(0.3));
-        let at = UnixMicros(UnixMicros::parse(FIRST_AT).unwrap().0 + ago * 1_000);
+        let at = self.memory.first_at.plus(later);
         let said = Said {
             user: self.random.random_range(0..USERS),
             at,
