@@ -22,9 +22,13 @@ mod bad_input;
 mod canary;
 /// The real binary: what each command takes, prints and exits with.
 mod commands;
+/// Killed at any moment under load: nothing acknowledged is lost, nothing takes effect twice.
+mod crash;
 /// What the CRM may answer, and what becomes of the contact.
 mod crm_answers;
 /// The debugger over real HTTP.
 mod debugger;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
 mod main_job;
+/// Told to stop under load: every accepted request is answered, and it ends in time.
+mod shutdown;
