@@ -24,6 +24,10 @@ const SEED: u64 = 20_260_301;
 const CLIENTS: u64 = 6;
 /// A cycle ends after as many acknowledged events at most.
 const ACKNOWLEDGED_MAX: u64 = 700;
+/// The events of the large backlog, by how many clients they come and how many at a time.
+const BACKLOG_EVENTS: u64 = 20_000;
+const BACKLOG_CLIENTS: u64 = 4;
+const BACKLOG_BATCH: u64 = 500;
 /// Every fifth kill comes at once: while what the kill before left behind is being worked off.
 const AT_ONCE_EVERY: u64 = 5;
 const DRAIN_MAX: Duration = Duration::from_mins(1);
@@ -75,6 +79,34 @@ async fn killed_again_and_again_it_loses_nothing_and_does_nothing_twice() {
     assert_nothing_is_lost_or_doubled(&service, &memory, &status).await;
     assert_contacts_are_the_fold(&service, &memory, &sandbox).await;
     assert_every_call_took_a_slot(&status, &sandbox);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_ready_at_once_with_a_large_backlog() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody listens there, so nothing is delivered.
+    let setup = Setup::new(folder.path(), "127.0.0.1:9".parse().unwrap());
+    let service = setup.start().await;
+    let mut clients = JoinSet::new();
+    for client in 0..BACKLOG_CLIENTS {
+        let mut connection = Connection::open(service.public).await.unwrap();
+        clients.spawn(async move {
+            for batch in 0..BACKLOG_EVENTS / BACKLOG_CLIENTS / BACKLOG_BATCH {
+                let events = load::pages(&format!("{client}-{batch}"), BACKLOG_BATCH);
+                assert_eq!(connection.ingest(&events).await.unwrap().status, 200);
+            }
+        });
+    }
+    clients.join_all().await;
+    service.kill();
+
+    let service = setup.start().await;
+    let status = service.ask("/api/status").await;
+    let waiting = number(&status, "journal_lag_events");
+    say(&format!("ready after {:?} with {waiting} of {BACKLOG_EVENTS} events waiting", service.ready_after));
+    assert_conserved(&status);
+    assert_eq!(number(&status, "accepted"), BACKLOG_EVENTS);
+    assert!(service.ready_after < Duration::from_secs(10), "{:?}", service.ready_after);
 }
 
 /// Lets clients send until as many events more are acknowledged, then kills the service under them.

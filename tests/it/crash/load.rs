@@ -200,3 +200,12 @@ pub fn fold<'a>(
     contacts.retain(|email, _| leads.contains(email));
     contacts
 }
+
+/// A batch of page views of as many people.
+pub fn pages(name: &str, count: u64) -> String {
+    let page = |number| {
+        json!({ "type": "page", "messageId": format!("p-{name}-{number}"), "userId": format!("u-{name}-{number}"),
+        "context": { "traits": { "email": format!("u-{name}-{number}@example.com"), "lastName": "Lee" } } })
+    };
+    Value::Array((0..count).map(page).collect()).to_string()
+}
