@@ -3,8 +3,10 @@
 #
 #   docker build --tag freshsignal .
 #   docker run --read-only --cap-drop ALL --security-opt no-new-privileges --volume freshsignal:/data \
-#     --publish 8080:8080 --publish 127.0.0.1:8081:8081 --env-file .env freshsignal
+#     --publish 8080:8080 --publish 127.0.0.1:8081:8081 --env-file freshsignal.env freshsignal
 #
+# In freshsignal.env at least: FRESHSIGNAL_SOURCES__WEBSITE__WRITE_KEY, FRESHSIGNAL_FRESHSALES__BUNDLE_ALIAS,
+# FRESHSIGNAL_FRESHSALES__API_KEY.
 # The private listener asks for the admin token, made at the first start: `docker exec NAME /freshsignal token`.
 
 # On Alpine the compiler's own target is musl, which links statically by default.

@@ -116,11 +116,10 @@ impl Event {
     /// says nothing, `context.traits`. Null and empty text count as nothing.
     #[must_use]
     pub fn at_path(&self, path: &str) -> Option<&Value> {
-        let own = walk(&self.body, path);
-        match path.strip_prefix("traits.") {
-            Some(_) => own.or_else(|| walk(self.context()?, path)),
-            None => own,
-        }
+        let of_person = path.starts_with("traits.");
+        // The traits of a group event are the company's: its name must not become the person's.
+        let own = if of_person && self.kind == Kind::Group { None } else { walk(&self.body, path) };
+        if of_person { own.or_else(|| walk(self.context()?, path)) } else { own }
     }
 
     fn context(&self) -> Option<&Map<String, Value>> {

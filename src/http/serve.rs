@@ -12,7 +12,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use hyper::body::Incoming;
@@ -72,7 +73,8 @@ const BUFFER_BYTES_MAX: usize = 32 * 1024;
 const TURNED_AWAY_MAX: usize = 256;
 /// After a failed accept (no file descriptor left, mostly) trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// After a shutdown began, a connection without a request gets this long to finish sending one.
+/// After a shutdown began, a connection without a request gets this long to finish sending one, and what has been sent
+/// already to be read.
 const LAST_CALL: Duration = Duration::from_millis(250);
 
 const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
@@ -101,7 +103,7 @@ pub async fn serve(
             },
         }
     }
-    drop(listener);
+    listening.take_waiting(listener);
     listening.drain().await
 }
 
@@ -139,6 +141,19 @@ impl Listening {
         }
     }
 
+    /// Takes the connections that nobody has accepted yet: closing the listener would reset them, with the requests
+    /// that some have sent.
+    fn take_waiting(self: &Arc<Self>, listener: TcpListener) {
+        // It does not block: an error is the end of the queue, or as good as that.
+        let Ok(listener) = listener.into_std() else { return };
+        while let Ok((stream, address)) = listener.accept() {
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
+                self.take(stream, address);
+            }
+        }
+    }
+
     fn take(self: &Arc<Self>, stream: TcpStream, address: SocketAddr) {
         // Small answers must not wait for more to send; a socket that refuses the option still works.
         let _ = stream.set_nodelay(true);
@@ -170,23 +185,30 @@ impl Listening {
         let service = service_fn(|request| {
             let in_flight = traffic.begin();
             let answered = answer_one(self.router.clone(), request, address, Arc::clone(&admitted.peer));
-            answered.inspect(move |_| drop(in_flight))
+            let shutdown = &self.shutdown;
+            answered.map(move |answer| {
+                drop(in_flight);
+                answer.map(|answer| if shutdown.is_cancelled() { last(answer) } else { answer })
+            })
         });
         let mut connection = std::pin::pin!(self.builder.serve_connection(TokioIo::new(io), service));
         tokio::select! {
             // A client that goes away or breaks the protocol is no news.
             _ = connection.as_mut() => return,
-            () = self.shutdown.cancelled() => connection.as_mut().graceful_shutdown(),
+            () = self.shutdown.cancelled() => {}
         }
-        let silent = async {
-            pause(LAST_CALL).await;
-            if !traffic.is_idle() {
-                std::future::pending::<()>().await;
-            }
-        };
+        // A request may lie in the socket, unread or in part: hyper would close such a connection at once if told now.
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = self.cut.cancelled() => return,
+            () = pause(LAST_CALL) => {}
+        }
+        if traffic.is_idle() {
+            return;
+        }
+        connection.as_mut().graceful_shutdown();
         tokio::select! {
             _ = connection => {}
-            () = silent => {}
             () = self.cut.cancelled() => {}
         }
     }
@@ -215,6 +237,12 @@ async fn answer_one(
         Ok(answer) => answer,
         Err(_panic) => Ok(ApiError::internal().into_response()),
     }
+}
+
+/// The last answer of a connection says so, and hyper closes after it.
+fn last(mut answer: Response) -> Response {
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
 }
 
 /// Says why, then reads what was sent for a moment, so that the client sees the answer and no reset.

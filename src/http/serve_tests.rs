@@ -261,3 +261,39 @@ async fn a_shutdown_cuts_what_is_not_done_in_time() {
     server.shutdown.cancel();
     assert_eq!(server.done.await.unwrap(), 1);
 }
+
+/// Requests that have reached the machine but that nobody has read when the shutdown begins: the runtime of the test
+/// has one thread, so the server does not run in between.
+#[tokio::test]
+async fn a_shutdown_answers_requests_that_lie_in_the_socket_unread() {
+    let server = Server::start(hello(), |limits| limits.shutdown_timeout = Duration::from_secs(5)).await;
+    let mut kept = server.connect().await;
+    kept.write_all(REQUEST.as_bytes()).await.unwrap();
+    assert!(one_answer(&mut kept).await.ends_with("hello"));
+    let mut half = server.connect().await;
+    half.write_all(REQUEST.as_bytes()).await.unwrap();
+    assert!(one_answer(&mut half).await.ends_with("hello"));
+    half.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    tokio::task::yield_now().await;
+    let mut silent = server.connect().await;
+    tokio::task::yield_now().await;
+
+    // Plain sockets: nothing here gives way to the server.
+    let mut waiting = std::net::TcpStream::connect(server.address).unwrap();
+    std::io::Write::write_all(&mut waiting, REQUEST.as_bytes()).unwrap();
+    assert_eq!(kept.try_write(REQUEST.as_bytes()).unwrap(), REQUEST.len());
+    assert_eq!(silent.try_write(REQUEST.as_bytes()).unwrap(), REQUEST.len());
+    server.shutdown.cancel();
+
+    half.write_all(b"host: x\r\n\r\n").await.unwrap();
+    waiting.set_nonblocking(true).unwrap();
+    let mut waiting = TcpStream::from_std(waiting).unwrap();
+    for (stream, which) in
+        [(&mut kept, "kept"), (&mut silent, "silent"), (&mut half, "half"), (&mut waiting, "waiting")]
+    {
+        let heard = rest_of(stream).await;
+        assert!(heard.starts_with("HTTP/1.1 200 ") && heard.ends_with("hello"), "{which}: {heard:?}");
+        assert!(heard.contains("connection: close\r\n"), "{which}: {heard:?}");
+    }
+    assert_eq!(server.done.await.unwrap(), 0);
+}

@@ -5,6 +5,8 @@
 
 /// The rooms under `src/`: who may import whom, which of them are pure, how long a file may be.
 mod architecture;
+/// What the documents name: files, keys, routes, metrics, tests.
+mod documents;
 /// What the Dockerfile and `compose.yaml` promise to whoever runs the image.
 mod packaging;
 /// Licences, bans and sources of every crate that is linked, by the lists in `deny.toml`.
@@ -20,9 +22,13 @@ mod bad_input;
 mod canary;
 /// The real binary: what each command takes, prints and exits with.
 mod commands;
+/// Killed at any moment under load: nothing acknowledged is lost, nothing takes effect twice.
+mod crash;
 /// What the CRM may answer, and what becomes of the contact.
 mod crm_answers;
 /// The debugger over real HTTP.
 mod debugger;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
 mod main_job;
+/// Told to stop under load: every accepted request is answered, and it ends in time.
+mod shutdown;

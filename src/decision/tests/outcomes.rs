@@ -238,3 +238,19 @@ fn identify_can_make_contacts_or_wait() {
     assert_eq!(service.send(change).outcome, Outcome::Unchanged);
     assert_eq!(service.send(json!({"type": "page", "userId": "u"})).outcome, Outcome::Queued);
 }
+
+#[test]
+fn the_traits_of_a_group_are_the_companys_and_not_the_persons() {
+    let mut service = Service::new(settings());
+    let lead = service.send(json!({"type": "track", "event": "Lead Generated", "userId": "u",
+        "context": {"traits": {"email": "a@example.com", "name": "Jane Doe"}}}));
+    service.deliver(&lead);
+    let group = json!({"type": "group", "userId": "u", "groupId": "g",
+        "traits": {"name": "Globex Inc", "email": "office@example.com", "phone": "+1 415 555 0100"}});
+    let decided = service.send(group.clone());
+    assert_eq!(decided.outcome, Outcome::Unchanged, "{decided:?}");
+    let mut of_person = group;
+    of_person["context"] = json!({"traits": {"city": "Oslo"}});
+    let decided = service.send(of_person);
+    assert_eq!(service.deliver(&decided).unwrap()["city"], "Oslo");
+}

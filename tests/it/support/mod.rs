@@ -4,4 +4,5 @@ pub mod app;
 pub mod command;
 pub mod crm;
 pub mod events;
+pub mod process;
 pub mod wait;
