@@ -161,8 +161,9 @@ async fn no_secret_and_nothing_personal_comes_out_of_a_whole_run_at_trace_level(
         assert_eq!(status, StatusCode::OK, "{answer}");
     }
     eventually("the run is over", async || {
-        let ended = &run.status().await["ended"];
-        (ended["delivered"] == 1 && ended["dead"] == 1).then_some(())
+        let status = run.status().await;
+        let ended = &status["ended"];
+        if ended["delivered"] == 1 && ended["dead"] == 1 { Ok(()) } else { Err(status.to_string()) }
     })
     .await;
     assert_eq!(crm.contact(EMAIL).unwrap()["mobile_number"], PHONE);

@@ -336,3 +336,21 @@ async fn a_failing_contact_holds_up_nobody_else() {
     }
     service.finish().await;
 }
+
+#[tokio::test]
+async fn a_stop_while_the_crm_hangs_is_quick_and_loses_nothing() {
+    // On the real clock: how long a stop may take is a promise to whoever sends the signal.
+    let service = Setup::new().with("SERVER__SHUTDOWN_SECONDS", "1").start().await;
+    service.crm.fault(json!({"hang": true, "apply": true}));
+    lead(&service, 1).await;
+    service.crm.called(1).await;
+    let began = service.now();
+    let service = service.restart().await;
+    let took = service.now().since(began);
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    service.settled().await;
+    assert_eq!((service.crm.calls(), service.crm.sandbox.contacts().len()), (2, 1));
+    contact_is_right(&service, 1);
+    assert_eq!(service.status().await["allowance"]["minute"]["used"], 2);
+    service.finish().await;
+}

@@ -219,10 +219,9 @@ impl Service {
 
     /// Ends when the status satisfies a condition; answers that status.
     pub async fn until(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
-        let mut last = Value::Null;
         let found = eventually(what, async || {
-            last = self.status().await;
-            condition(&last).then(|| last.clone())
+            let status = self.status().await;
+            if condition(&status) { Ok(status) } else { Err(status.to_string()) }
         });
         found.await
     }

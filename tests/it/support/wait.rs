@@ -8,14 +8,15 @@ use freshsignal::clock::{Clock, SystemClock};
 pub const WITHIN: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(4);
 
-/// Looks until there is something; fails when nothing came in time.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+/// Looks until there is something; fails with what was there instead when nothing came in time.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
     let clock = SystemClock::default();
     loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(clock.monotonic() < WITHIN, "waited {} seconds in vain: {what}", WITHIN.as_secs());
+        let instead = match look().await {
+            Ok(found) => return found,
+            Err(instead) => instead,
+        };
+        assert!(clock.monotonic() < WITHIN, "waited {} s in vain: {what}\n{instead}", WITHIN.as_secs());
         clock.sleep_until(clock.monotonic() + LOOK_EVERY).await;
     }
 }
@@ -25,6 +26,6 @@ pub async fn in_time<F: Future>(what: &str, future: F) -> F::Output {
     let clock = SystemClock::default();
     tokio::select! {
         output = future => output,
-        () = clock.sleep_until(WITHIN) => panic!("waited {} seconds in vain: {what}", WITHIN.as_secs()),
+        () = clock.sleep_until(WITHIN) => panic!("waited {} s in vain: {what}", WITHIN.as_secs()),
     }
 }
