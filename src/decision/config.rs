@@ -70,10 +70,11 @@ impl ConsentConfig {
     /// What is allowed but should be known.
     #[must_use]
     pub fn warnings(&self) -> Vec<Problem> {
-        if self.unknown.trim().is_empty() {
+        if !self.unknown.trim().is_empty() {
             return Vec::new();
         }
-        let expected = "be aware: Freshsales is told this of everybody who never said anything";
+        let expected =
+            "Freshsales subscribes a new contact of whom it is told nothing; a value here is sent instead";
         vec![Problem::new("consent.unknown", &self.unknown, expected)]
     }
 }

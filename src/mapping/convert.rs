@@ -35,6 +35,9 @@ pub enum Convert {
     LastName,
 }
 
+/// Why a value is left out that simply is not there: no reason that anybody has to be told.
+pub(super) const NOTHING_TO_CONVERT: &str = "";
+
 /// A converted value, and whether it was cut.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Converted {
@@ -149,7 +152,8 @@ fn address(value: &Value) -> Result<String, String> {
     let lines = ["street", "line1", "street1", "line2", "street2"];
     let found: Vec<String> =
         lines.iter().filter_map(|line| parts.get(*line)).filter_map(|line| text(line).ok()).collect();
-    if found.is_empty() { Err("the address has no street".to_owned()) } else { Ok(found.join(", ")) }
+    // An address without a street is common and nothing to tell: its city is an attribute of its own.
+    if found.is_empty() { Err(NOTHING_TO_CONVERT.to_owned()) } else { Ok(found.join(", ")) }
 }
 
 /// `Jane van Doe` and `van Doe, Jane` are both (`Jane`, `van Doe`).

@@ -113,6 +113,7 @@ fn first_convertible<'a>(
                 }
                 return Some((path, Stamped { value: converted.value, stamp: statement.stamp.clone() }));
             }
+            Err(why) if why == convert::NOTHING_TO_CONVERT => {}
             Err(why) => left_out.push(note(why)),
         }
     }

@@ -74,6 +74,12 @@ fn one_word_is_a_first_name_and_a_comma_turns_a_name_round() {
 }
 
 #[test]
+fn an_address_without_a_street_is_nothing_to_tell() {
+    let facts = facts(&[(1, "traits.address", json!({"city": "Oslo"}))]);
+    assert_eq!(map(&facts, &Preset::parse(None).unwrap(), None).left_out, []);
+}
+
+#[test]
 fn a_first_name_of_two_words_and_a_last_name_of_one_stay_as_they_are() {
     let said = [(1, "traits.first_name", json!("Mary Jane")), (1, "traits.last_name", json!("Lee"))];
     assert_eq!(json!(mapped(&said)), json!({"first_name": "Mary Jane", "last_name": "Lee"}));
