@@ -118,7 +118,12 @@ fn enter(key: &TimelineKey, entry: Entry, world: &mut World, touched: &mut Touch
     if entry.is_empty() {
         return;
     }
-    let before = world.timelines.get(key).map(Timeline::given).unwrap_or_default();
+    let known = world.timelines.get(key);
+    if known.is_some_and(|timeline| !timeline.may_move_by(&entry)) {
+        world.timelines.edit(key).insert(entry);
+        return;
+    }
+    let before = known.map(Timeline::given).unwrap_or_default();
     let timeline = world.timelines.edit(key);
     timeline.insert(entry);
     let mut after = timeline.given();

@@ -7,7 +7,7 @@ use super::wish::{Considered, consider};
 use super::{Reading, Settings, World};
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
-use crate::contact::{Attributes, Owed, Rules, Standing, WhyNothing, owed};
+use crate::contact::{Attributes, Owed, Rules, Standing, WhyNothing, Wish, owed};
 use crate::delivery::{Delivery, DeliveryId, HOUR, Lane, State};
 use crate::event::Email;
 
@@ -109,6 +109,11 @@ fn evaluate(
         world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
     let known = standing.known();
     let what = match owed(&considered.wish, &standing, &rules(settings)) {
+        Owed::Call(_) if withdrawal_waits(&considered.wish, &standing, world) => {
+            // The gate is shut: nothing but the withdrawal goes out, so the event is not carried.
+            let why = considered.wish.gate_shut.clone().unwrap_or_default();
+            What::Nothing(WhyNothing::GateShut(why), None)
+        }
         Owed::Call(call) => {
             let new = considered.lane_if_new.filter(|_| !known).unwrap_or(event_lane);
             let lane = if call.withdrawal { Lane::Withdrawal } else { event_lane.max(new) };
@@ -133,6 +138,12 @@ fn evaluate(
         }
     };
     Effect { email: email.clone(), what, considered, known }
+}
+
+/// Whether a withdrawal is on its way out through a shut gate already.
+fn withdrawal_waits(wish: &Wish, standing: &Standing, world: &World) -> bool {
+    let waiting = standing.open.as_ref().and_then(|open| world.deliveries.get(open));
+    wish.gate_shut.is_some() && waiting.is_some_and(|waiting| waiting.lane == Lane::Withdrawal)
 }
 
 /// A contact that is owed a call.

@@ -60,6 +60,21 @@ fn two_users_of_one_browser_never_mix() {
 }
 
 #[test]
+fn one_more_event_of_the_same_user_moves_nothing() {
+    let mut timeline = Timeline::default();
+    timeline.insert(entry(1, None, None, Some("1")));
+    timeline.insert(entry(2, Some("a"), None, None));
+    timeline.insert(entry(5, Some("b"), None, None));
+    let moves = |at, user, phone| timeline.may_move_by(&entry(at, user, None, phone));
+    assert!(!moves(3, Some("a"), None));
+    assert!(moves(3, Some("b"), None));
+    assert!(moves(3, None, Some("3")));
+    assert!(moves(0, Some("a"), None));
+    assert!(moves(5, Some("a"), None));
+    assert!(!moves(6, Some("b"), None));
+}
+
+#[test]
 fn an_address_without_a_user_id_ends_a_users_stretch() {
     let mut timeline = Timeline::default();
     timeline.insert(entry(1, Some("a"), None, None));

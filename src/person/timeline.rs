@@ -111,6 +111,17 @@ impl Timeline {
         }
     }
 
+    /// Whether an entry may move something from one person to another. One more event of the user whose stretch it
+    /// falls into does not, and most events are that.
+    #[must_use]
+    pub fn may_move_by(&self, entry: &Entry) -> bool {
+        let at = self.entries.partition_point(|known| known.stamp < entry.stamp);
+        let known = self.entries.get(at).is_some_and(|next| next.stamp == entry.stamp);
+        let before = at.checked_sub(1).and_then(|before| self.entries.get(before));
+        let same_user = before.is_some_and(|before| before.user.is_some() && before.user == entry.user);
+        known || !same_user || !entry.facts.is_empty() || self.entries.len() >= ENTRIES_MAX
+    }
+
     /// Everybody a stretch may belong to, now or after a later cut.
     pub fn people(&self) -> impl Iterator<Item = PersonId> + '_ {
         self.entries.iter().flat_map(|entry| {

@@ -146,6 +146,21 @@ fn a_withdrawal_behind_a_shut_gate_is_one_call_with_two_attributes() {
 }
 
 #[test]
+fn an_event_behind_a_shut_gate_is_denied_also_while_the_withdrawal_waits() {
+    let mut settings = settings();
+    settings.consent.required = vec![Category::from("marketing")];
+    let mut service = Service::new(settings);
+    service.send(sam());
+    let lead = service.send(lead("u"));
+    service.deliver(&lead);
+    let withdrawn = service.send(json!({"type": "page", "userId": "u", "context": marketing(false)}));
+    let later = service.send(json!({"type": "identify", "userId": "u", "traits": {"city": "Oslo"}}));
+    assert_eq!((later.outcome, later.delivery_id), (Outcome::ConsentDenied, None));
+    let sent = service.deliver(&withdrawn).unwrap();
+    assert_eq!(sent, json!({"emails": "sam.lee@example.com", "subscription_status": "unsubscribed"}));
+}
+
+#[test]
 fn denied_and_unknown_are_told_apart() {
     let contact = |context: Value| {
         let mut service = Service::new(settings());
