@@ -3,6 +3,7 @@
 //! Takes bound listeners and a shutdown signal, so that a test, the demo and `serve` run the same thing. Must not read
 //! the environment or parse arguments.
 
+mod background;
 mod recorder;
 mod retention;
 mod token;
@@ -58,6 +59,9 @@ pub enum RunError {
     /// The store failed for good; starting again recovers.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A thread could not do its work.
+    #[error("the thread {0} failed: {1}")]
+    Thread(&'static str, String),
     /// A part ended that must not.
     #[error("a part of the service ended: {0}")]
     Part(#[from] tokio::task::JoinError),
@@ -206,7 +210,7 @@ impl App {
         let retention =
             retention::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
         let (stopped, drain) = (stop.clone(), self.drain());
-        parts.spawn(ended(processor.run(stop.clone())));
+        parts.spawn(background::run("process", processor.run(stop.clone())));
         parts.spawn(ended(async move { deliverer.run(stopped, drain).await }));
         parts.spawn(ended(retention));
         let upkeep = recorder::upkeep(self.metrics.clone(), Arc::clone(&self.clock), stop.clone());

@@ -90,7 +90,7 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Store(_) => Self::Code(EXIT_DISK, error.into()),
-            RunError::Part(_) => Self::Running(error.into()),
+            RunError::Part(_) | RunError::Thread(..) => Self::Running(error.into()),
         }
     }
 }

@@ -10,6 +10,7 @@ mod journal;
 mod keep;
 mod lookup;
 mod plan;
+mod priority;
 mod working;
 
 pub mod sqlite;
@@ -30,6 +31,7 @@ pub use lookup::{
 };
 pub use plan::{Counts, Plan, Progress, Put};
 
+pub use priority::give_way;
 pub use working::keys_of_contacts;
 
 pub use crate::delivery::{Destination, DestinationState};

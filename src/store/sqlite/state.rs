@@ -52,7 +52,10 @@ impl StateThread {
             let fatal = fatal.clone();
             std::thread::Builder::new()
                 .name("state".to_owned())
-                .spawn(move || run(connection, &received, &fatal))
+                .spawn(move || {
+                    crate::store::give_way();
+                    run(connection, &received, &fatal);
+                })
                 .map_err(|error| StoreError::Fatal(error.to_string()))?
         };
         Ok(Self {
