@@ -4,9 +4,11 @@
 //! names routes, codes and counts.
 
 use std::io::IsTerminal;
+use std::str::FromStr;
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
@@ -43,9 +45,11 @@ impl LogConfig {
     /// Everything that makes no sense.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
+        // A single word that is no level would be read as the name of a module.
+        let word = LevelFilter::from_str(self.level.trim()).is_ok();
         match self.level.parse::<EnvFilter>() {
-            Ok(_) => Vec::new(),
-            Err(_) => {
+            Ok(_) if word || self.level.contains('=') => Vec::new(),
+            Ok(_) | Err(_) => {
                 vec![Problem::new(
                     "log.level",
                     &self.level,

@@ -145,6 +145,15 @@ fn load(file: Option<&Path>) -> Result<Loaded, Failure> {
     Ok(loaded)
 }
 
+/// The same, and enough to serve.
+fn load_to_serve(file: Option<&Path>) -> Result<config::Config, Failure> {
+    let loaded = config::examine(file, &environment())?.approved_to_serve()?;
+    for warning in &loaded.warnings {
+        complain(&format!("warning: {warning}"));
+    }
+    Ok(loaded.config)
+}
+
 #[expect(clippy::disallowed_methods, reason = "the environment is handed to the configuration here")]
 fn environment() -> config::Environment {
     // Names or values that are not UTF-8 can't be keys of ours.

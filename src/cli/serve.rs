@@ -8,14 +8,15 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, Outcome, environment, load, runtime, start_logging};
+use super::{Failure, Outcome, environment, load_to_serve, runtime, start_logging};
 use crate::app::{App, Handle, Listeners};
 use crate::clock::SystemClock;
 use crate::config;
+use crate::problem::Problem;
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(file: Option<&Path>) -> Outcome {
-    let config = load(file)?.config;
+    let config = load_to_serve(file)?;
     start_logging(&config.log)?;
     let addresses = (config.server.listen.clone(), config.admin.listen.clone());
     // Opening the store may wait for another process to leave the data folder, so it comes before the runtime.
@@ -59,14 +60,19 @@ fn watch_signals(stop: &CancellationToken, handle: Handle, file: Option<PathBuf>
     Ok(())
 }
 
+/// Which keys are wrong; what stands there may be a secret.
+fn keys(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 fn reload(handle: &Handle, file: Option<&Path>) {
     let problems = match config::load(file, &environment()) {
-        Ok(loaded) => handle.reload(&loaded.config).err().map(|problems| problems.len()),
-        Err(config::LoadError::Problems(problems)) => Some(problems.len()),
-        Err(config::LoadError::File { .. }) => Some(1),
+        Ok(loaded) => handle.reload(&loaded.config).err().map(|problems| keys(&problems)),
+        Err(config::LoadError::Problems(problems)) => Some(keys(&problems)),
+        Err(config::LoadError::File { path, .. }) => Some(path.display().to_string()),
     };
     match problems {
-        None => tracing::info!("sources, consent and mapping were read again"),
+        None => tracing::info!("sources, consent and mapping were read again; other keys need a restart"),
         Some(problems) => {
             tracing::error!(
                 problems,

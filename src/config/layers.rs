@@ -54,27 +54,87 @@ fn list(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
+/// A configuration with everything that is wrong with it. Keys that can't be used have their default in it.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// The configuration.
+    pub config: Config,
+    /// What should be known, one sentence each.
+    pub warnings: Vec<String>,
+    /// Every key that does not exist, every value of the wrong type, everything that makes no sense.
+    pub problems: Vec<Problem>,
+}
+
+impl Examined {
+    /// The configuration, if nothing is wrong with it.
+    ///
+    /// # Errors
+    /// Everything that is.
+    pub fn approved(self) -> Result<Loaded, LoadError> {
+        if self.problems.is_empty() {
+            Ok(Loaded { config: self.config, warnings: self.warnings })
+        } else {
+            Err(LoadError::Problems(self.problems))
+        }
+    }
+
+    /// The configuration, if it is also enough to serve.
+    ///
+    /// # Errors
+    /// Everything that is wrong or missing.
+    pub fn approved_to_serve(mut self) -> Result<Loaded, LoadError> {
+        let missing = self.config.serving_problems();
+        // A key that can't be used has its default, which would be told as missing again.
+        let told = |problem: &Problem| self.problems.iter().any(|known| known.key == problem.key);
+        let missing: Vec<Problem> = missing.into_iter().filter(|problem| !told(problem)).collect();
+        self.problems.extend(missing);
+        self.approved()
+    }
+}
+
+/// Reads the layers; nothing may be wrong with them.
+///
+/// # Errors
+/// Everything that is.
+pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, LoadError> {
+    examine(file, environment)?.approved()
+}
+
 /// Reads the layers. `file` is the argument; without it the environment may name one.
 ///
 /// # Errors
-/// Every key that does not exist, every value of the wrong type, everything that makes no sense.
-pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, LoadError> {
+/// The file can't be read at all.
+pub fn examine(file: Option<&Path>, environment: &Environment) -> Result<Examined, LoadError> {
     let named = environment.iter().find(|(name, value)| name == FILE_VARIABLE && !value.is_empty());
     let file = file.map(Path::to_path_buf).or_else(|| named.map(|(_, value)| PathBuf::from(value)));
     let (overrides, warnings) = from_environment(environment);
-    let tree = merged(file.as_deref(), overrides)?;
+    let mut tree = merged(file.as_deref(), overrides)?;
     let mut problems = problems_by_key(&tree);
-    if !problems.is_empty() {
-        problems.sort();
-        return Err(LoadError::Problems(problems));
+    problems.sort();
+    for problem in &problems {
+        take_out(&mut tree, &problem.key);
     }
     let value = Value::new(None, ValueKind::Table(tree));
     let mut config: Config = value
         .try_deserialize()
         .map_err(|error| LoadError::Problems(vec![Problem::new("configuration", "", error.to_string())]))?;
-    let mut problems = secrets::read_files(&mut config);
+    problems.extend(secrets::read_files(&mut config));
     problems.extend(config.problems());
-    if problems.is_empty() { Ok(Loaded { config, warnings }) } else { Err(LoadError::Problems(problems)) }
+    Ok(Examined { config, warnings, problems })
+}
+
+/// Takes a key out, so that the rest can be read.
+fn take_out(tree: &mut Map<String, Value>, key: &str) {
+    match key.split_once('.') {
+        None => {
+            tree.remove(key);
+        }
+        Some((head, rest)) => {
+            if let Some(Value { kind: ValueKind::Table(inner), .. }) = tree.get_mut(head) {
+                take_out(inner, rest);
+            }
+        }
+    }
 }
 
 fn merged(file: Option<&Path>, overrides: Vec<(String, Value)>) -> Result<Map<String, Value>, LoadError> {

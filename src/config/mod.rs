@@ -26,7 +26,7 @@ use crate::problem::Problem;
 use crate::store;
 use crate::telemetry::LogConfig;
 
-pub use layers::{Environment, LoadError, Loaded, load};
+pub use layers::{Environment, Examined, LoadError, Loaded, examine, load};
 
 /// The built-in layer: every key, its default, its comment.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -36,27 +36,37 @@ pub const DEFAULT: &str = include_str!("../../config/default.toml");
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The public listener.
+    #[serde(default)]
     pub server: ServerConfig,
     /// The private listener.
+    #[serde(default)]
     pub admin: AdminConfig,
     /// Who may send.
     #[serde(default)]
     pub sources: Sources,
     /// The account.
+    #[serde(default)]
     pub freshsales: FreshsalesConfig,
     /// How many calls fit.
+    #[serde(default)]
     pub allowance: AllowanceConfig,
     /// How calls are made.
+    #[serde(default)]
     pub delivery: DeliveryConfig,
     /// What consent means.
+    #[serde(default)]
     pub consent: ConsentConfig,
     /// How people become contacts.
+    #[serde(default)]
     pub mapping: MappingConfig,
     /// Where everything is kept.
+    #[serde(default)]
     pub store: store::Config,
     /// How long.
+    #[serde(default)]
     pub retention: RetentionConfig,
     /// What is logged.
+    #[serde(default)]
     pub log: LogConfig,
 }
 

@@ -104,6 +104,26 @@ fn values_that_make_no_sense_are_named_too() {
 }
 
 #[test]
+fn wrong_types_wrong_sense_and_what_serving_lacks_are_told_together() {
+    let text = "[server]\nlisten = \"here\"\nlissen = 1\n[allowance]\nplan = \"gold\"\n[freshsales]\n\
+        bundle_alias = \"acme.freshsales.io\"\n[log]\nlevel = \"loud\"";
+    let examined = examine(Some(file(text).path()), &Environment::new()).unwrap();
+    let Err(LoadError::Problems(problems)) = examined.approved_to_serve() else { panic!("nothing is wrong") };
+    let mut keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    keys.sort_unstable();
+    let expected = [
+        "allowance.plan",
+        "freshsales.api_key",
+        "freshsales.bundle_alias",
+        "log.level",
+        "server.lissen",
+        "server.listen",
+        "sources",
+    ];
+    assert_eq!(keys, expected);
+}
+
+#[test]
 fn a_secret_is_never_repeated() {
     let found = problems("[admin]\ntoken = [\"hunter2\"]\n[freshsales]\napi_key = { a = \"hunter2\" }", &[]);
     assert_eq!(found.len(), 2, "{found:#?}");

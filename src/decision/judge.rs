@@ -104,7 +104,7 @@ fn by_effect(effect: &Effect) -> Verdict {
     match &effect.what {
         What::Opened(_) => opened_by(effect),
         What::Joined(id) => {
-            let reason = "a delivery of this contact was owed already and takes it along";
+            let reason = "a delivery of this contact is owed already, or was refused, and takes it along";
             (Outcome::Absorbed, reason.to_owned(), Some(id.clone()))
         }
         What::OnItsWay(id) => {

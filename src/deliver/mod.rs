@@ -18,7 +18,7 @@ pub use config::{AllowanceConfig, DeliveryConfig, Plan as AllowancePlan};
 
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::{self, Settings, World};
-use crate::delivery::{Account, AllowanceLimits, HOUR, Ledger, Usage};
+use crate::delivery::{Account, AllowanceLimits, Destination, HOUR, Ledger, Usage};
 use crate::event::Email;
 use crate::freshsales::Crm;
 use crate::store::{Due, Keys, Plan, Put, SharedStore, StoreError, keys_of_contacts};
@@ -72,6 +72,10 @@ impl Deliverer {
     /// The store failed for good.
     pub async fn run(self, stop: CancellationToken, drain: Duration) -> Result<(), StoreError> {
         let mut round = Round { ledger: self.ledger().await?, calls: JoinSet::new(), answered: [None, None] };
+        let destination = self.destination().await?;
+        if destination.probing() {
+            worker::log_destination(&destination);
+        }
         while !stop.is_cancelled() {
             let next = match self.fill(&mut round).await {
                 Ok(next) => next,
@@ -117,6 +121,11 @@ impl Deliverer {
         Ok(Ledger::restored(self.limits, ages, now, next))
     }
 
+    async fn destination(&self) -> Result<Destination, StoreError> {
+        let keys = Keys { destination: Some(self.account()), ..Keys::default() };
+        Ok(self.store.load(keys).await?.destination.map(|found| found.document).unwrap_or_default())
+    }
+
     fn account(&self) -> Account {
         self.crm.account().clone()
     }
@@ -124,9 +133,7 @@ impl Deliverer {
     /// Claims and sends as much as may leave now.
     async fn fill(&self, round: &mut Round) -> Result<Next, StoreError> {
         let now = self.clock.wall();
-        let keys = Keys { destination: Some(self.account()), ..Keys::default() };
-        let destination =
-            self.store.load(keys).await?.destination.map(|found| found.document).unwrap_or_default();
+        let destination = self.destination().await?;
         if !destination.open_at(now) {
             return Ok(destination.until.map_or(Next::News, |until| self.at(until)));
         }
@@ -274,10 +281,15 @@ impl Deliverer {
         });
         let now = self.clock.wall();
         decision::settle(finished.settlement(others_answered), &mut world, &settings, now);
-        worker::log_destination(&world);
+        worker::log_refusal(world.deliveries.get(&order.delivery));
+        let told = world.destination.changed.then(|| world.destination.document.clone());
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.push(Put::SlotAnswered(self.account(), finished.job.slot, now));
-        self.store.apply(plan).await
+        self.store.apply(plan).await?;
+        if let Some(destination) = told {
+            worker::log_destination(&destination);
+        }
+        Ok(())
     }
 
     /// What to do about a store that fails: wait a moment when it will pass.

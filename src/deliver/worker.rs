@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, UnixMicros};
-use crate::decision::{CallOrder, Settlement, World};
-use crate::delivery::{Attempt, DestinationState, SlotId, Verdict};
+use crate::decision::{CallOrder, Settlement};
+use crate::delivery::{Attempt, Delivery, Destination, DestinationState, SlotId, State, Verdict};
 use crate::freshsales::{CallResult, Crm};
 
 /// A call to make.
@@ -71,25 +71,28 @@ pub(super) fn count(finished: &Finished, now: UnixMicros) {
 
 /// Says once, loudly, that the destination's state has changed. The CRM's own words stay out of the log: they may
 /// repeat personal data.
-pub(super) fn log_destination(world: &World) {
-    if !world.destination.changed {
-        return;
-    }
-    let destination = &world.destination.document;
-    let until = destination.until.map(UnixMicros::to_rfc3339);
+pub(super) fn log_destination(destination: &Destination) {
+    let until = destination.until.map(UnixMicros::to_rfc3339).unwrap_or_default();
     match destination.state {
         DestinationState::Running => tracing::info!("Freshsales answers again"),
         DestinationState::Throttled => {
-            tracing::warn!(?until, "calls wait: the allowance of the account is used up");
+            tracing::warn!(until, "calls wait: Freshsales answers that the account is over its limit");
         }
         DestinationState::Blocked => {
             tracing::error!(
-                ?until,
+                until,
                 "Freshsales refuses every call: check the API key, its rights and the bundle alias"
             );
         }
         DestinationState::Unreachable | DestinationState::Paused => {
             tracing::warn!(state = destination.state.as_str(), "calls wait");
         }
+    }
+}
+
+/// Says that a contact was refused. Who and why stays out of the log: both are personal data.
+pub(super) fn log_refusal(delivery: Option<&Delivery>) {
+    if let Some(dead) = delivery.filter(|delivery| delivery.state == State::Dead) {
+        tracing::warn!(delivery = %dead.id, "Freshsales refused a contact; it is kept, /api/deliveries?state=dead says why");
     }
 }

@@ -165,8 +165,9 @@ impl Preset {
     }
 
     fn from_file(file: File) -> Result<Self, Vec<MappingProblem>> {
-        let problems: Vec<_> =
+        let mut problems: Vec<_> =
             file.fields.iter().flat_map(|(name, rule)| field_problems(name, rule)).collect();
+        problems.extend(file.events.iter().filter_map(|(name, rule)| event_problem(name, rule)));
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -232,6 +233,17 @@ fn fold_name(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
+/// Two lanes follow from the contact and can't be chosen for an event.
+fn event_problem(name: &str, rule: &EventRule) -> Option<MappingProblem> {
+    match rule.lane {
+        Lane::Backfill | Lane::Refresh | Lane::Login | Lane::Conversion => None,
+        Lane::NewContact | Lane::Withdrawal => Some(MappingProblem::Wrong {
+            key: format!("events.{name}.lane"),
+            problem: "must be conversion, login, refresh or backfill".to_owned(),
+        }),
+    }
+}
+
 fn field_problems(name: &str, rule: &FieldRule) -> Vec<MappingProblem> {
     let wrong = |key: &str, problem: &str| MappingProblem::Wrong {
         key: format!("fields.{name}{key}"),
@@ -260,6 +272,11 @@ fn field_problems(name: &str, rule: &FieldRule) -> Vec<MappingProblem> {
     if let Some(path) = rule.from.iter().map(Origin::path).find(astray) {
         problems
             .push(wrong(".from", &format!("\"{path}\" must begin with traits., properties. or context.")));
+    }
+    // Ids are integers of an account; a label there is refused with the whole contact.
+    let is_id = name.ends_with("_id") && name != "external_id";
+    if is_id && rule.constant.as_ref().is_some_and(|constant| !constant.is_i64() && !constant.is_u64()) {
+        problems.push(wrong(".const", "must be a whole number: the id in your account, not its label"));
     }
     if rule.max_chars == 0 {
         problems.push(wrong(".max_chars", "must be at least 1"));

@@ -137,7 +137,13 @@ fn every_problem_of_a_file_is_named() {
     assert_eq!(problems.len(), 3, "{problems:?}");
     let unknown = Preset::parse(Some("[fields.city]\nform = []")).unwrap_err();
     assert!(unknown[0].to_string().contains("line 2"), "{unknown:?}");
-    assert!(Preset::parse(Some("[fields.subscription_status]\nconst = 1")).is_err());
+    for wrong in [
+        "[fields.subscription_status]\nconst = 1",
+        "[fields.lead_source_id]\nconst = \"Website\"",
+        "[events.Upgraded]\nlane = \"new_contact\"",
+    ] {
+        assert_eq!(Preset::parse(Some(wrong)).unwrap_err().len(), 1, "{wrong}");
+    }
 }
 
 #[test]
