@@ -217,6 +217,7 @@ fn one_section(section: &str, keys: HashMap<String, Value>, problems: &mut Vec<P
         "freshsales" => each_key::<super::FreshsalesConfig>(section, keys, problems),
         "allowance" => each_key::<super::AllowanceConfig>(section, keys, problems),
         "delivery" => each_key::<super::DeliveryConfig>(section, keys, problems),
+        "bulk" => each_key::<super::BulkConfig>(section, keys, problems),
         "consent" => each_key::<super::ConsentConfig>(section, keys, problems),
         "mapping" => each_key::<super::MappingConfig>(section, keys, problems),
         "store" => each_key::<crate::store::Config>(section, keys, problems),

@@ -53,6 +53,9 @@ pub struct Config {
     /// How calls are made.
     #[serde(default)]
     pub delivery: DeliveryConfig,
+    /// Calls of many contacts.
+    #[serde(default)]
+    pub bulk: BulkConfig,
     /// What consent means.
     #[serde(default)]
     pub consent: ConsentConfig,
@@ -80,13 +83,60 @@ pub struct RetentionConfig {
     pub journal_bytes_max: u64,
     /// Days that the trail is kept.
     pub trail_days_max: u64,
+    /// Bytes of the trail; not enforced yet.
+    pub trail_bytes_max: u64,
     /// Hours within which a message that comes again counts once.
     pub dedup_hours: u64,
+    /// Messages remembered for that; not enforced yet.
+    pub dedup_entries_max: u64,
+    /// Days that a silent person is kept; not enforced yet.
+    pub person_days_max: u64,
+    /// Days that a silent anonymous id is kept; not enforced yet.
+    pub anonymous_days_max: u64,
+    /// Refused contacts that are kept; not enforced yet.
+    pub dead_letters_max: u64,
 }
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self { journal_days_max: 7, journal_bytes_max: 2_147_483_648, trail_days_max: 30, dedup_hours: 72 }
+        Self {
+            journal_days_max: 7,
+            journal_bytes_max: 2_147_483_648,
+            trail_days_max: 30,
+            trail_bytes_max: 2_147_483_648,
+            dedup_hours: 72,
+            dedup_entries_max: 20_000_000,
+            person_days_max: 400,
+            anonymous_days_max: 30,
+            dead_letters_max: 1_000_000,
+        }
+    }
+}
+
+/// The `[bulk]` section: calls of up to 100 contacts. Not built yet, so it can only be off.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BulkConfig {
+    /// Whether a backlog is worked off in bulk.
+    pub mode: BulkMode,
+    /// From how many owed contacts on.
+    pub backlog_contacts_min: u64,
+}
+
+/// Whether a backlog is worked off in bulk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BulkMode {
+    /// No.
+    #[default]
+    Off,
+    /// From `backlog_contacts_min` on.
+    Backlog,
+}
+
+impl Default for BulkConfig {
+    fn default() -> Self {
+        Self { mode: BulkMode::Off, backlog_contacts_min: 200 }
     }
 }
 
@@ -130,13 +180,41 @@ impl Config {
         problems
     }
 
-    /// Keys that are fixed already and do nothing yet: better refused than silently ignored.
-    fn not_built_yet(&self) -> impl Iterator<Item = Problem> + '_ {
-        let limited = self.sources.iter().filter(|(_, source)| source.new_contacts_per_hour_max != 0);
-        limited.map(|(name, source)| {
+    /// Keys whose names are fixed and whose parts are not built yet: a value that would be ignored is refused.
+    fn not_built_yet(&self) -> Vec<Problem> {
+        let (kept, default) = (&self.retention, RetentionConfig::default());
+        let mut waiting = vec![
+            ("bulk.mode".to_owned(), u64::from(self.bulk.mode == BulkMode::Backlog), 0, "\"off\""),
+            (
+                "delivery.resend_unchanged_after_hours".to_owned(),
+                self.delivery.resend_unchanged_after_hours,
+                0,
+                "0",
+            ),
+        ];
+        for (key, value, only) in [
+            ("trail_bytes_max", kept.trail_bytes_max, default.trail_bytes_max),
+            ("dedup_entries_max", kept.dedup_entries_max, default.dedup_entries_max),
+            ("person_days_max", kept.person_days_max, default.person_days_max),
+            ("anonymous_days_max", kept.anonymous_days_max, default.anonymous_days_max),
+            ("dead_letters_max", kept.dead_letters_max, default.dead_letters_max),
+        ] {
+            waiting.push((format!("retention.{key}"), value, only, "its default"));
+        }
+        for (name, source) in &self.sources {
             let key = format!("sources.{name}.new_contacts_per_hour_max");
-            Problem::new(key, source.new_contacts_per_hour_max, "0: this limit is not enforced yet")
-        })
+            waiting.push((key, source.new_contacts_per_hour_max, 0, "0"));
+        }
+        let ignored = waiting.into_iter().filter(|(_, value, only, _)| value != only);
+        ignored
+            .map(|(key, value, _, only)| {
+                Problem::new(
+                    key,
+                    value,
+                    format!("{only}: nothing else is built yet, and it would be ignored"),
+                )
+            })
+            .collect()
     }
 
     /// What serving needs beyond a configuration that makes sense: an account and somebody who may send.

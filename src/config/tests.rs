@@ -32,6 +32,7 @@ fn the_reference_file_and_the_defaults_in_code_agree() {
     assert_eq!(config.consent, ConsentConfig::default());
     assert_eq!(config.mapping, MappingConfig::default());
     assert_eq!(config.retention, RetentionConfig::default());
+    assert_eq!(config.bulk, BulkConfig::default());
     assert_eq!(config.log, LogConfig::default());
     let (delivery, default) = (config.delivery, DeliveryConfig::default());
     for lane in crate::delivery::Lane::BY_PRECEDENCE {
@@ -88,7 +89,7 @@ fn every_problem_is_named_at_once_with_its_key_and_value() {
 fn values_that_make_no_sense_are_named_too() {
     let text = "[consent]\nrequired = [\"cookies\"]\nsubscribed = \"1\"\nunsubscribed = \"1\"\n[mapping]\n\
         default_country = \"Atlantis\"\n[allowance]\nreserve_percent = 100\n[retention]\ntrail_days_max = 0\n\
-        [sources.shop]\nnew_contacts_per_hour_max = 5";
+        [sources.shop]\nnew_contacts_per_hour_max = 5\n[bulk]\nmode = \"backlog\"";
     let found = problems(text, &[("LOG__LEVEL", "=shout=")]);
     for key in [
         "consent.required",
@@ -97,6 +98,7 @@ fn values_that_make_no_sense_are_named_too() {
         "allowance.reserve_percent",
         "retention.trail_days_max",
         "sources.shop.new_contacts_per_hour_max",
+        "bulk.mode",
         "log.level",
     ] {
         assert!(found.iter().any(|line| line.starts_with(key)), "{key} is not among {found:#?}");

@@ -105,6 +105,8 @@ pub struct DeliveryConfig {
     pub retry_max_seconds: u64,
     /// A contact that fails this long while others are answered is given up.
     pub give_up_after_hours: u64,
+    /// A contact that was not called for this long is sent whole again; not built yet, so 0: never.
+    pub resend_unchanged_after_hours: u64,
 }
 
 /// Up to how much of the limits a lane may make calls.
@@ -128,6 +130,7 @@ impl Default for DeliveryConfig {
             retry_first_seconds: 1,
             retry_max_seconds: 300,
             give_up_after_hours: 72,
+            resend_unchanged_after_hours: 0,
         }
     }
 }
