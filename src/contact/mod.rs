@@ -11,7 +11,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, DeliveryId, Stored};
@@ -192,11 +192,5 @@ impl Standing {
         let call = self.in_flight.take()?;
         self.open = Some(call.delivery.clone());
         Some(call)
-    }
-
-    /// The contact as Freshsales stored it: attributes that did not stay as sent.
-    #[must_use]
-    pub fn lost_attributes(sent: &Attributes, contact: &Map<String, Value>) -> Vec<String> {
-        did_not_stick(sent, contact)
     }
 }

@@ -139,9 +139,4 @@ impl Ledger {
         let minute = wait(self.limits.per_minute, HOUR_LESS_MINUTE);
         Some(hour?.max(minute?))
     }
-
-    /// Other limits from now on, as after a reload.
-    pub fn limit_to(&mut self, limits: Limits) {
-        self.limits = limits;
-    }
 }

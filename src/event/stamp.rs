@@ -51,12 +51,6 @@ impl Rank for serde_json::Value {
     }
 }
 
-impl Rank for UnixMicros {
-    fn rank(&self) -> String {
-        self.0.to_string()
-    }
-}
-
 /// A map whose every entry keeps the newest statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -105,20 +99,5 @@ impl<K: Ord + Clone, V: Rank + Clone> Lww<K, V> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// How many entries there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Drops an entry.
-    pub fn forget<Q>(&mut self, key: &Q)
-    where
-        K: std::borrow::Borrow<Q>,
-        Q: Ord + ?Sized,
-    {
-        self.0.remove(key);
     }
 }
