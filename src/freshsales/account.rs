@@ -174,6 +174,13 @@ impl Endpoint {
         &self.upsert_url
     }
 
+    /// The full address of another path of the same origin.
+    pub(super) fn url(&self, path: &str) -> Url {
+        let mut url = self.upsert_url.clone();
+        url.set_path(path);
+        url
+    }
+
     /// The alias that `X-Bundle-Alias` has to name, because the host does not.
     #[must_use]
     pub fn named_alias(&self) -> Option<&BundleAlias> {

@@ -2,6 +2,8 @@
 //!
 //! It must not follow a redirect, use a proxy, retry, or let the API key out of the one header that needs it.
 
+mod ask;
+
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use super::words::fit_to_show;
 use super::{Answer, CallResult, Crm};
 use crate::clock::Clock;
 use crate::delivery::{Account, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX, Verdict};
+
+pub use ask::{Question, Reply, Unanswered};
 
 /// Of an answer's body, this much is read; a stored contact has a few KiB.
 pub const RESPONSE_BYTES_MAX: usize = 64 * 1024;
@@ -200,7 +204,7 @@ impl Inner {
         let bytes = body.to_string().into_bytes();
         let request = self.endpoint.describe(body);
         match self.http.post(self.endpoint.upsert_url().clone()).body(bytes).send().await {
-            Ok(response) => self.judge(self.receive(response).await, request),
+            Ok(response) => self.judge(self.receive(response, RESPONSE_BYTES_MAX).await, request),
             Err(error) => {
                 let failure = self.failure(error);
                 CallResult {
@@ -214,7 +218,7 @@ impl Inner {
         }
     }
 
-    async fn receive(&self, mut response: Response) -> Received {
+    async fn receive(&self, mut response: Response, bytes_max: usize) -> Received {
         let header = |name: HeaderName| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let mut received = Received {
             status: response.status().as_u16(),
@@ -230,7 +234,7 @@ impl Inner {
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) => {
-                    let room = RESPONSE_BYTES_MAX - received.body.len();
+                    let room = bytes_max - received.body.len();
                     received.body.extend(chunk.iter().take(room));
                     if chunk.len() >= room {
                         return received;

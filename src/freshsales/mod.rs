@@ -20,7 +20,9 @@ use serde_json::Value;
 use crate::delivery::{Account, AttemptRequest, AttemptResponse, Verdict};
 
 pub use account::{AccountProblem, BundleAlias, Endpoint};
-pub use client::{Client, ClientError, RESPONSE_BYTES_MAX, Timeouts, http_client};
+pub use client::{
+    Client, ClientError, Question, RESPONSE_BYTES_MAX, Reply, Timeouts, Unanswered, http_client,
+};
 pub use config::{ATTEMPT_TIMEOUT_SECONDS_MAX, ApiKey, ApiKeyProblem, Config, Mode};
 pub use dry_run::DryRun;
 pub use verdict::{RETRY_AFTER_SECONDS_MAX, verdict};

@@ -12,14 +12,14 @@ use crate::clock::{ManualClock, UnixMicros};
 use crate::delivery::{BODY_KEPT_BYTES_MAX, BlockCause, RetryAfter, Verdict};
 use crate::freshsales::{ApiKey, CallResult, Client, Config, Crm, Endpoint, Timeouts};
 
-const KEY: &str = "k3y-for-tests";
+pub(super) const KEY: &str = "k3y-for-tests";
 const DOCUMENTED: &str = r#"{"unique_identifier":{"emails":"sam.lee@example.com"},"contact":{"emails":"sam.lee@example.com","first_name":"Sam","last_name":"Lee","mobile_number":"+14155550142","company_name":"Globex","subscription_status":"subscribed"}}"#;
 
 fn body() -> Value {
     serde_json::from_str(DOCUMENTED).unwrap()
 }
 
-fn client(base_url: String, attempt: Duration) -> Client {
+pub(super) fn client(base_url: String, attempt: Duration) -> Client {
     let config = Config { bundle_alias: "acme".to_owned(), base_url, ..Config::default() };
     let clock = ManualClock::at(UnixMicros::parse("2026-03-03T12:00:00Z").unwrap());
     let timeouts = Timeouts { connect: Duration::from_secs(1), attempt };
@@ -64,7 +64,7 @@ async fn read_request(stream: &mut TcpStream) -> String {
     String::from_utf8(request).unwrap()
 }
 
-fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(super) fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len()).into_bytes()
 }
 

@@ -2,5 +2,6 @@
 
 mod account;
 mod answers;
+mod ask;
 mod client;
 mod config;

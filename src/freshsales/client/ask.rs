@@ -1,0 +1,132 @@
+//! Questions to the account: calls that read, and the one that forgets. One question is one request.
+//!
+//! Must not judge what a reply means, retry, or let the key out.
+
+use reqwest::header::HeaderName;
+use reqwest::{Method, Response};
+use serde_json::Value;
+
+use super::super::words;
+use super::{Client, Inner, REDACTED, RESPONSE_BYTES_MAX};
+
+/// An account may list hundreds of fields, some with a choice for each country of the world.
+const FIELDS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How many calls an hour the account has; unverified, and under either name.
+const LIMIT_HEADERS: [HeaderName; 2] =
+    [HeaderName::from_static("x-ratelimit-limit"), HeaderName::from_static("x-ratelimit-total")];
+const REMAINING_HEADER: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+
+/// A question to the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Who may own contacts: the cheapest call that proves alias and key.
+    Owners,
+    /// Which fields contacts have.
+    ContactFields,
+    /// Which lists of contacts the user may see: proves that contacts are open to it.
+    ContactFilters,
+    /// One contact.
+    Contact(u64),
+    /// Not a question but an order: forget a contact for good.
+    Forget(u64),
+}
+
+impl Question {
+    fn method(self) -> Method {
+        match self {
+            Self::Owners | Self::ContactFields | Self::ContactFilters | Self::Contact(_) => Method::GET,
+            Self::Forget(_) => Method::DELETE,
+        }
+    }
+
+    fn path(self) -> String {
+        let rest = match self {
+            Self::Owners => "selector/owners".to_owned(),
+            Self::ContactFields => "settings/contacts/fields".to_owned(),
+            Self::ContactFilters => "contacts/filters".to_owned(),
+            Self::Contact(id) => format!("contacts/{id}"),
+            Self::Forget(id) => format!("contacts/{id}/forget"),
+        };
+        format!("/crm/sales/api/{rest}")
+    }
+
+    fn bytes_max(self) -> usize {
+        match self {
+            Self::ContactFields => FIELDS_BYTES_MAX,
+            Self::Owners | Self::ContactFilters | Self::Contact(_) | Self::Forget(_) => RESPONSE_BYTES_MAX,
+        }
+    }
+}
+
+/// A whole answer to a question.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Retry-After`, as it came.
+    pub retry_after: Option<String>,
+    /// Calls an hour that the account has, where the answer says so.
+    pub limit: Option<u32>,
+    /// How many of them are left.
+    pub remaining: Option<u32>,
+    /// It is a page, so it does not come from the API.
+    pub html: bool,
+    /// The body, cut at a limit, without the key.
+    pub body: Vec<u8>,
+}
+
+/// Why a question got no whole answer, in words without key, address or personal data.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unanswered(pub String);
+
+impl Reply {
+    /// The body as JSON, if it is some.
+    #[must_use]
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// What an error body says, fit to be shown; empty where it says nothing.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let content_type = self.html.then_some("text/html");
+        words::fit_to_show(&words::said(content_type, &self.body).words)
+    }
+}
+
+impl Client {
+    /// Asks the account something.
+    ///
+    /// # Errors
+    /// No whole answer came.
+    pub async fn ask(&self, question: Question) -> Result<Reply, Unanswered> {
+        self.0.ask(question).await
+    }
+}
+
+impl Inner {
+    async fn ask(&self, question: Question) -> Result<Reply, Unanswered> {
+        let request = self.http.request(question.method(), self.endpoint.url(&question.path()));
+        let response = request.send().await.map_err(|error| Unanswered(self.failure(error).words))?;
+        let mut reply = Reply {
+            limit: LIMIT_HEADERS.iter().find_map(|name| number(&response, name)),
+            remaining: number(&response, &REMAINING_HEADER),
+            ..Reply::default()
+        };
+        let received = self.receive(response, question.bytes_max()).await;
+        if let Some(failure) = received.broken {
+            return Err(Unanswered(failure.words));
+        }
+        reply.status = received.status;
+        reply.retry_after = received.retry_after;
+        reply.html = words::is_html(received.content_type.as_deref(), &received.body);
+        reply.body =
+            String::from_utf8_lossy(&received.body).replace(self.key.expose(), REDACTED).into_bytes();
+        Ok(reply)
+    }
+}
+
+fn number(response: &Response, name: &HeaderName) -> Option<u32> {
+    response.headers().get(name)?.to_str().ok()?.trim().parse().ok()
+}
