@@ -46,6 +46,14 @@ pub struct DryRunLine {
     pub payload: Option<Value>,
 }
 
+impl DryRunLine {
+    /// Whether the event would not have been accepted.
+    #[must_use]
+    pub fn is_rejected(&self) -> bool {
+        self.outcome == REJECTED
+    }
+}
+
 /// Why an event would not have been accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DryRunRefusal {
