@@ -2,11 +2,13 @@
 //!
 //! Parses just enough to accept or refuse. Must not decide what an event means.
 
+mod answer;
 mod batch;
 pub mod config;
 mod cors;
 mod key;
 mod refused;
+mod route;
 
 #[cfg(test)]
 mod tests;
@@ -17,10 +19,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use bytes::Bytes;
 use metrics::Histogram;
 use serde::Serialize;
 
@@ -28,12 +29,16 @@ pub use config::{ServerConfig, SourceConfig, Sources, source_problems};
 pub use refused::Refused;
 
 use crate::clock::Clock;
-use crate::event::{Kind, Limits, SourceName};
+use crate::event::{Limits, SourceName};
 use crate::http::{self, ApiError, BodyLimits};
-use crate::store::{NewRecord, SharedStore, StoreError};
-use batch::{Form, INVALID_EVENT, Intake, Items, Malformed, Parsed, Rejected};
+use crate::store::{NewRecord, SharedStore};
+use answer::{
+    ACCEPTED_ONE, OK, json, malformed, origin_not_allowed, storage_unavailable, taken, unavailable,
+};
+use batch::{INVALID_EVENT, Intake, Items, Parsed, Rejected};
 use key::{KnownSources, Source};
 use refused::RefusedLog;
+use route::Route;
 
 /// The public side for events. Clones share everything.
 #[derive(Clone)]
@@ -46,50 +51,6 @@ struct Inner {
     clock: Arc<dyn Clock>,
     refused: RefusedLog,
     seconds: Histogram,
-}
-
-/// The routes that take events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
-    Ingest,
-    OfKind(Kind),
-    Batch,
-    Import,
-}
-
-impl Route {
-    fn all() -> impl Iterator<Item = Self> {
-        [Self::Ingest, Self::Batch, Self::Import].into_iter().chain(Kind::ALL.map(Self::OfKind))
-    }
-
-    fn path(self) -> &'static str {
-        match self {
-            Self::Ingest => "/ingest",
-            Self::Batch => "/v1/batch",
-            Self::Import => "/v1/import",
-            Self::OfKind(Kind::Identify) => "/v1/identify",
-            Self::OfKind(Kind::Track) => "/v1/track",
-            Self::OfKind(Kind::Page) => "/v1/page",
-            Self::OfKind(Kind::Screen) => "/v1/screen",
-            Self::OfKind(Kind::Group) => "/v1/group",
-            Self::OfKind(Kind::Alias) => "/v1/alias",
-        }
-    }
-
-    fn form(self) -> Form {
-        match self {
-            Self::Ingest => Form::Any,
-            Self::OfKind(_) => Form::Events,
-            Self::Batch | Self::Import => Form::Batch,
-        }
-    }
-
-    fn kind(self) -> Option<Kind> {
-        match self {
-            Self::OfKind(kind) => Some(kind),
-            Self::Ingest | Self::Batch | Self::Import => None,
-        }
-    }
 }
 
 /// A refused request, and whose it was as far as that is known.
@@ -125,9 +86,8 @@ impl Ingest {
         let mut router = Router::new();
         for prefix in [Some(""), prefixed].into_iter().flatten() {
             for route in Route::all() {
-                for slash in ["", "/"] {
-                    let path = format!("{prefix}{}{slash}", route.path());
-                    router = router.route(&path, self.events(route));
+                for (path, slash) in route.paths().iter().flat_map(|path| [(path, ""), (path, "/")]) {
+                    router = router.route(&format!("{prefix}{path}{slash}"), self.events(route));
                 }
             }
             for path in ["/healthz", "/health"] {
@@ -165,29 +125,6 @@ impl Ingest {
     pub fn refused(&self) -> Vec<Refused> {
         self.0.refused.newest_first()
     }
-}
-
-const OK: &[u8] = br#"{"status":"ok"}"#;
-/// The answer to one good event, by far the most common.
-const ACCEPTED_ONE: &[u8] = br#"{"success":true,"ok":true,"accepted":1,"rejected":[]}"#;
-
-#[derive(Serialize)]
-struct Taken<'a> {
-    success: bool,
-    ok: bool,
-    accepted: usize,
-    rejected: &'a [Rejected],
-}
-
-fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(Body::from(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-fn malformed(error: Malformed) -> ApiError {
-    ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", error.to_string())
 }
 
 impl Inner {
@@ -284,9 +221,7 @@ impl Inner {
         for item in &rejected {
             self.note_refused(route, Some(source.name.clone()), item.code, Some(item.reason));
         }
-        let answer = Taken { success: true, ok: true, accepted, rejected: &rejected };
-        let body = serde_json::to_vec(&answer).map_err(|_| ApiError::internal())?;
-        Ok(json(StatusCode::OK, body))
+        taken(accepted, &rejected)
     }
 
     fn check_count(&self, events: usize) -> Result<(), ApiError> {
@@ -381,41 +316,5 @@ fn admit<'a>(
             Err(Denied { source: Some(source.name.clone()), error: origin_not_allowed() })
         }
         Some(_) | None => Ok(source),
-    }
-}
-
-fn origin_not_allowed() -> ApiError {
-    let message = "pages of this origin may not send here (allowed_origins of the source)";
-    ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", message)
-}
-
-/// A moment, for what passes by itself; the disk takes longer.
-const OVERLOADED_RETRY_SECONDS: u32 = 1;
-const STORAGE_RETRY_SECONDS: u32 = 10;
-
-fn storage_unavailable(message: &'static str) -> ApiError {
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", message)
-        .retry_after_seconds(STORAGE_RETRY_SECONDS)
-}
-
-/// What a client may know of a failed append; the details are the log's.
-fn unavailable(error: &StoreError) -> ApiError {
-    match error {
-        StoreError::Overloaded => {
-            let message = "more events arrive than can be stored; nothing of this request was kept";
-            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
-                .retry_after_seconds(OVERLOADED_RETRY_SECONDS)
-        }
-        StoreError::Full(_) => {
-            storage_unavailable("there is no room to store events; nothing of this request was kept")
-        }
-        StoreError::Fatal(_)
-        | StoreError::Conflict
-        | StoreError::Unreadable(..)
-        | StoreError::TooSlow
-        | StoreError::Shut => {
-            tracing::error!(%error, "events could not be stored");
-            storage_unavailable("events can't be stored now; send them again with the same messageId")
-        }
     }
 }

@@ -17,10 +17,10 @@ use tower::ServiceExt;
 use super::*;
 use crate::clock::{ManualClock, UnixMicros};
 use crate::delivery::{Account, Delivery, DeliveryId};
-use crate::event::Position;
+use crate::event::{Kind, Position};
 use crate::store::{
     Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keep, Keys, Plan, Record,
-    Slot, Store, Totals, Turn,
+    Slot, Store, StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
