@@ -7,6 +7,7 @@ use crate::clock::UnixMicros;
 use crate::consent;
 use crate::delivery::Lane;
 use crate::event::{Email, EmailProblem, Event, Kind, Position, SourceName, Stamp};
+use crate::mapping::ExtraValue;
 use crate::person::{PersonId, PersonKey, Said, Strength, TimelineKey};
 
 /// A value larger than this as JSON is not remembered of a person.
@@ -62,7 +63,7 @@ impl Reading {
             privacy_control: said_consent.privacy_control,
             ..Said::default()
         };
-        keep(event, settings.preset.trait_paths(), &mut own, &mut notes);
+        keep(event, settings.preset.trait_paths(), settings, &mut own, &mut notes);
         let mut problem = None;
         let traits_email = first_email(event, settings, "traits.", &mut problem);
         own.emails.extend(traits_email.clone().map(|email| (email, Strength::Trait)));
@@ -71,15 +72,17 @@ impl Reading {
             let (of_event, of_sender) =
                 settings.preset.event_paths().partition(|path| path.starts_with("properties."));
             let (of_event, of_sender): (Vec<&str>, Vec<&str>) = (of_event, of_sender);
-            keep(event, of_sender.into_iter(), &mut own, &mut notes);
+            keep(event, of_sender.into_iter(), settings, &mut own, &mut notes);
             let other = first_email(event, settings, "properties.", &mut problem);
             let other = other.filter(|email| traits_email.as_ref() != Some(email));
             let mut said = Said { mapped, ..Said::default() };
-            keep(event, of_event.into_iter(), &mut said, &mut notes);
+            keep(event, of_event.into_iter(), settings, &mut said, &mut notes);
+            keep_extras(event, settings, &mut said, &mut notes);
             if let Some(email) = other {
                 named = Some((email, said));
             } else {
                 own.values.extend(said.values);
+                own.firsts.extend(said.firsts);
                 own.mapped = mapped;
             }
         }
@@ -136,15 +139,42 @@ fn lane_if_mapped(event: &Event, settings: &Settings) -> Option<Lane> {
     Some(if event.backfill { Lane::Backfill } else { lane })
 }
 
-fn keep<'p>(event: &Event, paths: impl Iterator<Item = &'p str>, said: &mut Said, notes: &mut Vec<String>) {
+fn keep<'p>(
+    event: &Event,
+    paths: impl Iterator<Item = &'p str>,
+    settings: &Settings,
+    said: &mut Said,
+    notes: &mut Vec<String>,
+) {
     for path in paths {
-        let Some(value) = event.at_path(path) else { continue };
-        if value.to_string().len() > VALUE_BYTES_MAX {
-            notes.push(format!("{path}: larger than {VALUE_BYTES_MAX} bytes, left out"));
-        } else {
-            said.values.insert(path.to_owned(), value.clone());
+        if let Some(value) = event.at_path(path) {
+            remember(path, value, settings, said, notes);
         }
     }
+}
+
+/// What this event alone says, by its rule in the mapping.
+fn keep_extras(event: &Event, settings: &Settings, said: &mut Said, notes: &mut Vec<String>) {
+    for extra in settings.preset.extras(event.name()) {
+        let value = match &extra.says {
+            ExtraValue::At(path) => event.at_path(path),
+            ExtraValue::Fixed(value) => Some(value),
+        };
+        if let Some(value) = value {
+            remember(&extra.path, value, settings, said, notes);
+        }
+    }
+}
+
+fn remember(path: &str, value: &Value, settings: &Settings, said: &mut Said, notes: &mut Vec<String>) {
+    if value.to_string().len() > VALUE_BYTES_MAX {
+        notes.push(format!("{path}: larger than {VALUE_BYTES_MAX} bytes, left out"));
+        return;
+    }
+    if settings.preset.keeps_first(path) {
+        said.firsts.insert(path.to_owned());
+    }
+    said.values.insert(path.to_owned(), value.clone());
 }
 
 fn first_email(

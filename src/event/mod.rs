@@ -14,7 +14,7 @@ mod tests;
 pub use body::parse_body;
 pub use email::{Email, EmailProblem};
 pub use header::{Header, Limits, Refusal};
-pub use stamp::{Lww, Rank, Stamp, Stamped};
+pub use stamp::{Fww, Lww, Rank, Stamp, Stamped};
 pub use time::{Claimed, corrected, is_old_data};
 
 use serde::{Deserialize, Serialize};
@@ -113,9 +113,13 @@ impl Event {
     }
 
     /// What stands at a dotted path (`traits.address.city`). `traits` means the event's own and, where that
-    /// says nothing, `context.traits`. Null and empty text count as nothing.
+    /// says nothing, `context.traits`; `group` means the traits of a group event. Null and empty text count as nothing.
     #[must_use]
     pub fn at_path(&self, path: &str) -> Option<&Value> {
+        if let Some(of_company) = path.strip_prefix("group.") {
+            let traits = self.body.get("traits").filter(|_| self.kind == Kind::Group);
+            return walk(traits?.as_object()?, of_company);
+        }
         let of_person = path.starts_with("traits.");
         // The traits of a group event are the company's: its name must not become the person's.
         let own = if of_person && self.kind == Kind::Group { None } else { walk(&self.body, path) };

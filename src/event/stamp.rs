@@ -1,4 +1,4 @@
-//! Last writer wins: the stamp that orders statements, and the map that keeps the newest of each.
+//! Last writer wins: the stamp that orders statements, and the maps that keep the newest or the first of each.
 //!
 //! Joining is commutative, associative and idempotent, so the order in which events arrive does not matter.
 
@@ -93,6 +93,48 @@ impl<K: Ord + Clone, V: Rank + Clone> Lww<K, V> {
     /// All entries in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &Stamped<V>)> {
         self.0.iter()
+    }
+
+    /// Whether nothing was said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A map whose every entry keeps the first statement: what somebody came with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fww<K: Ord, V>(BTreeMap<K, Stamped<V>>);
+
+impl<K: Ord, V> Default for Fww<K, V> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Ord + Clone, V: Rank + Clone> Fww<K, V> {
+    /// Takes the statement in where it is older than what is known.
+    pub fn say(&mut self, key: K, statement: Stamped<V>) {
+        if self.0.get(&key).is_none_or(|known| known.beats(&statement)) {
+            self.0.insert(key, statement);
+        }
+    }
+
+    /// The first of both, entry by entry.
+    pub fn join(&mut self, other: &Self) {
+        for (key, statement) in &other.0 {
+            self.say(key.clone(), statement.clone());
+        }
+    }
+
+    /// The first statement under a key.
+    pub fn get<Q>(&self, key: &Q) -> Option<&Stamped<V>>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        self.0.get(key)
     }
 
     /// Whether nothing was said.

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::name::FullName;
 use super::phone;
 use super::region::Region;
 
@@ -65,8 +66,8 @@ impl Convert {
             Self::Date => Value::String(date(value)?),
             Self::Tags => tags(value)?,
             Self::Address => Value::String(address(value)?),
-            Self::FirstName => Value::String(split_name(&text(value)?).0),
-            Self::LastName => Value::String(split_name(&text(value)?).1.ok_or("the name is one word")?),
+            Self::FirstName => Value::String(full_name(value)?.first),
+            Self::LastName => Value::String(full_name(value)?.last.ok_or("the name is one word")?),
         };
         Ok(cut(converted, max_chars))
     }
@@ -100,9 +101,40 @@ fn integer(value: &Value) -> Result<i64, String> {
             let text = whole.unwrap_or_else(|| number.to_string());
             text.strip_suffix(".0").unwrap_or(&text).parse().map_err(|_| no())
         }
-        Value::String(text) => text.trim().parse().map_err(|_| no()),
+        Value::String(text) => plain_number(text).and_then(|plain| plain.parse().ok()).ok_or_else(no),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(no()),
     }
+}
+
+/// A number as people write it, with signs of currency and of thousands, as a machine reads it: `$1,234.50` and
+/// `1.234,50 €` are `1234.50`. `None` where it can be read in two ways (`1,234`) or is no number.
+fn plain_number(text: &str) -> Option<String> {
+    let text: String = text.chars().filter(|c| !c.is_whitespace() && !"$€£¥₹'’".contains(*c)).collect();
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.strip_prefix('+').unwrap_or(&text)),
+    };
+    if !digits.contains(',') {
+        let plain = format!("{sign}{digits}");
+        return plain.parse::<f64>().is_ok_and(f64::is_finite).then_some(plain);
+    }
+    let point = digits.rfind(['.', ','])?;
+    let (whole, decimals) = (digits.get(..point)?, digits.get(point + 1..)?);
+    let mark = digits.get(point..=point)?;
+    // A sign that comes twice can only be one of thousands; one alone before three digits may be either.
+    let (whole, decimals) = match (whole.contains(mark), whole.contains(['.', ','])) {
+        (true, _) if !whole.contains(if mark == "," { '.' } else { ',' }) => (digits, ""),
+        (true, _) => return None,
+        (false, false) if decimals.len() == 3 => return None,
+        (false, _) => (whole, decimals),
+    };
+    let groups: Vec<&str> = whole.split(['.', ',']).collect();
+    let grouped = groups.len() == 1 || groups.iter().skip(1).all(|group| group.len() == 3);
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number =
+        grouped && groups.iter().all(|group| !group.is_empty() && all_digits(group)) && all_digits(decimals);
+    let decimals = if decimals.is_empty() { String::new() } else { format!(".{decimals}") };
+    is_number.then(|| format!("{sign}{}{decimals}", groups.concat()))
 }
 
 fn number(value: &Value) -> Result<Value, String> {
@@ -110,10 +142,10 @@ fn number(value: &Value) -> Result<Value, String> {
     match value {
         Value::Number(_) => Ok(value.clone()),
         Value::String(text) => {
-            let text = text.trim();
-            let whole = text.parse::<i64>().ok().map(Value::from);
+            let plain = plain_number(text).ok_or_else(no)?;
+            let whole = plain.parse::<i64>().ok().map(Value::from);
             let finite =
-                || text.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number);
+                || plain.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number);
             whole.or_else(finite).ok_or_else(no)
         }
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(no()),
@@ -129,12 +161,24 @@ fn boolean(value: &Value) -> Result<bool, String> {
     }
 }
 
+/// Seconds from here on are milliseconds: the year 5138 as seconds.
+const SECONDS_MAX: i64 = 100_000_000_000;
+
 fn date(value: &Value) -> Result<String, String> {
+    let no = || "it is not a date like 2030-01-31".to_owned();
+    if let Some(number) = value.as_i64() {
+        let moment = if number.abs() < SECONDS_MAX {
+            jiff::Timestamp::from_second(number)
+        } else {
+            jiff::Timestamp::from_millisecond(number)
+        };
+        return moment.map(|moment| moment.to_string().chars().take(10).collect()).map_err(|_| no());
+    }
     let text = text(value)?;
     let day = |text: &str| text.parse::<jiff::civil::Date>().ok();
     let moment = || text.parse::<jiff::civil::DateTime>().ok().map(jiff::civil::DateTime::date);
     let found = day(&text).or_else(moment).or_else(|| text.get(..10).and_then(day));
-    found.map(|day| day.to_string()).ok_or_else(|| "it is not a date like 2030-01-31".to_owned())
+    found.map(|day| day.to_string()).ok_or_else(no)
 }
 
 fn tags(value: &Value) -> Result<Value, String> {
@@ -156,16 +200,6 @@ fn address(value: &Value) -> Result<String, String> {
     if found.is_empty() { Err(NOTHING_TO_CONVERT.to_owned()) } else { Ok(found.join(", ")) }
 }
 
-/// `Jane van Doe` and `van Doe, Jane` are both (`Jane`, `van Doe`).
-fn split_name(name: &str) -> (String, Option<String>) {
-    if let Some((last, first)) = name.split_once(',').map(|(last, first)| (last.trim(), first.trim()))
-        && !last.is_empty()
-        && !first.is_empty()
-    {
-        return (first.to_owned(), Some(last.to_owned()));
-    }
-    match name.split_once(' ') {
-        Some((first, rest)) => (first.to_owned(), Some(rest.trim().to_owned())),
-        None => (name.to_owned(), None),
-    }
+fn full_name(value: &Value) -> Result<FullName, String> {
+    FullName::read(&text(value)?).ok_or_else(|| "it is not a name".to_owned())
 }

@@ -2,10 +2,13 @@
 //!
 //! An allow-list: what no rule names never reaches the CRM. Pure; must not know contacts or storage.
 
+mod check;
 mod convert;
+mod name;
 pub mod phone;
 mod preset;
 pub mod region;
+mod rules;
 
 #[cfg(test)]
 mod tests;
@@ -13,8 +16,10 @@ mod tests;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use check::MappingProblem;
 pub use convert::{Convert, Converted};
-pub use preset::{ConvertedPath, EventRule, FieldRule, MappingProblem, Origin, Preset, When};
+pub use preset::{Extra, ExtraValue, Preset};
+pub use rules::{ConvertedPath, EventField, EventRule, FieldRule, Origin, Pick, When};
 
 use crate::event::{Lww, Stamp, Stamped};
 use crate::person::Facts;
@@ -27,6 +32,8 @@ pub struct Mapped {
     pub always: Lww<String, Value>,
     /// Attributes that are sent while Freshsales does not have the contact.
     pub on_create: Lww<String, Value>,
+    /// Attributes that are sent where Freshsales has no value.
+    pub on_empty: Lww<String, Value>,
     /// Which attribute came from where.
     pub fields: Vec<MappedField>,
     /// What was left out, and why.
@@ -42,6 +49,10 @@ pub struct MappedField {
     pub path: String,
     /// The message that said it, where one did.
     pub message_id: Option<String>,
+    /// What is sent.
+    pub value: Value,
+    /// When it is sent.
+    pub when: When,
 }
 
 /// A value that is not sent as it is.
@@ -61,7 +72,7 @@ pub fn map(facts: &Facts, preset: &Preset, default_region: Option<Region>) -> Ma
     let region = preset
         .fields
         .get("country")
-        .and_then(|rule| newest_first(facts, rule).into_iter().next())
+        .and_then(|rule| by_precedence(facts, rule).into_iter().next())
         .and_then(|(_, country)| Region::from_text(country.value.as_str()?))
         .or(default_region);
     let mut mapped = Mapped::default();
@@ -73,10 +84,17 @@ pub fn map(facts: &Facts, preset: &Preset, default_region: Option<Region>) -> Ma
         };
         let Some((path, statement)) = found else { continue };
         let message_id = Some(statement.stamp.message_id.clone()).filter(|id| !id.is_empty());
-        mapped.fields.push(MappedField { attribute: name.clone(), path: path.to_owned(), message_id });
+        mapped.fields.push(MappedField {
+            attribute: name.clone(),
+            path: path.to_owned(),
+            message_id,
+            value: statement.value.clone(),
+            when: rule.when,
+        });
         match rule.when {
             When::Always => mapped.always.say(name.clone(), statement),
             When::Create => mapped.on_create.say(name.clone(), statement),
+            When::Empty => mapped.on_empty.say(name.clone(), statement),
             When::Never => false,
         };
     }
@@ -88,11 +106,22 @@ fn oldest(constant: &Value) -> Stamped<Value> {
     Stamped { value: constant.clone(), stamp: Stamp::default() }
 }
 
-/// What was said at the paths of a rule, the newest first; of one event in the order of the rule.
-fn newest_first<'a>(facts: &'a Facts, rule: &'a FieldRule) -> Vec<(&'a Origin, &'a Stamped<Value>)> {
-    let said = |origin: &'a Origin| Some((origin, facts.values.get(origin.path())?));
+/// What was said at the paths of a rule, the one that counts first; of one event in the order of the rule.
+fn by_precedence<'a>(facts: &'a Facts, rule: &'a FieldRule) -> Vec<(&'a Origin, &'a Stamped<Value>)> {
+    let said = |origin: &'a Origin| {
+        let newest = || facts.values.get(origin.path());
+        let statement = match rule.pick {
+            Pick::Newest => newest(),
+            // What was said before the mapping asked for the first is known as the newest alone.
+            Pick::First => facts.firsts.get(origin.path()).or_else(newest),
+        };
+        Some((origin, statement?))
+    };
     let mut found: Vec<_> = rule.from.iter().filter_map(said).collect();
-    found.sort_by(|(_, a), (_, b)| b.stamp.cmp(&a.stamp));
+    found.sort_by(|(_, a), (_, b)| match rule.pick {
+        Pick::Newest => b.stamp.cmp(&a.stamp),
+        Pick::First => a.stamp.cmp(&b.stamp),
+    });
     found
 }
 
@@ -103,7 +132,7 @@ fn first_convertible<'a>(
     region: Option<Region>,
     left_out: &mut Vec<LeftOut>,
 ) -> Option<(&'a str, Stamped<Value>)> {
-    for (origin, statement) in newest_first(facts, rule) {
+    for (origin, statement) in by_precedence(facts, rule) {
         let path = origin.path();
         let note = |why: String| LeftOut { attribute: attribute.to_owned(), path: path.to_owned(), why };
         match convert_one(&statement.value, rule, origin.convert(rule.convert), region) {

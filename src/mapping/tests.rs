@@ -141,9 +141,101 @@ fn every_problem_of_a_file_is_named() {
         "[fields.subscription_status]\nconst = 1",
         "[fields.lead_source_id]\nconst = \"Website\"",
         "[events.Upgraded]\nlane = \"new_contact\"",
+        "[events.Upgraded.fields.city]\nfrom = [\"city\"]",
+        "[events.Upgraded.fields.city]\nfrom = [\"traits.city\"]\nconst = \"Oslo\"",
+        "[events.Upgraded.fields.city]\nconvert = \"text\"",
+        "[events.Upgraded.fields.emails]\nfrom = [\"traits.email\"]",
+        "[events.Upgraded.fields.owner_id]\nconst = \"Kim\"",
+        "[fields.owner_id]\nfrom = [\"traits.owner\"]\nvalues = { kim = \"Kim\" }",
     ] {
         assert_eq!(Preset::parse(Some(wrong)).unwrap_err().len(), 1, "{wrong}");
     }
+}
+
+#[test]
+fn a_problem_names_the_line_and_the_key() {
+    let problems = |text: &str| {
+        let problems = Preset::parse(Some(text)).unwrap_err();
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let text = "[events.page]\nsend = true\n\n[fields.city]\nmax_chars = 0\nfrom = [\"city\"]\n";
+    assert_eq!(
+        problems(text),
+        [
+            "line 6, fields.city.from: \"city\" must begin with traits., properties., context. or group.",
+            "line 5, fields.city.max_chars: must be at least 1",
+        ]
+    );
+    assert_eq!(
+        problems("[events.\"Demo Booked\".fields]\nowner_id = { const = \"Kim\" }"),
+        [
+            "line 2, events.Demo Booked.fields.owner_id.const: must be a whole number: the id in your account, not its label"
+        ]
+    );
+}
+
+#[test]
+fn a_full_name_is_taken_apart_as_its_bearer_would() {
+    #[derive(serde::Deserialize)]
+    struct Case {
+        name: String,
+        first: Option<String>,
+        last: Option<String>,
+    }
+    let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/fixtures/names.json")).unwrap();
+    for case in cases {
+        let part = |convert: Convert| {
+            let converted = convert.apply(&json!(case.name), None, 255).ok()?;
+            converted.value.as_str().map(str::to_owned)
+        };
+        let parts = (part(Convert::FirstName), part(Convert::LastName));
+        assert_eq!(parts, (case.first, case.last), "{}", case.name);
+    }
+}
+
+#[test]
+fn numbers_are_read_from_text_unless_it_can_be_read_in_two_ways() {
+    let number = |text: &str| Convert::Number.apply(&json!(text), None, 255).ok().map(|done| done.value);
+    for (text, value) in [
+        ("42", json!(42)),
+        ("-3.5", json!(-3.5)),
+        ("$1,234.50", json!(1234.5)),
+        ("1.234,50 €", json!(1234.5)),
+        ("1 234,5", json!(1234.5)),
+        ("1,234,567", json!(1_234_567)),
+        ("0,5", json!(0.5)),
+        ("1e3", json!(1000.0)),
+    ] {
+        assert_eq!(number(text), Some(value), "{text}");
+    }
+    for text in ["1,234", "1,2,3", "1.2.3", "1,23.4,5", "twelve", "", "NaN", "inf", "12 pcs", "1,,2"] {
+        assert_eq!(number(text), None, "{text}");
+    }
+    assert_eq!(Convert::Integer.apply(&json!("1,234,567"), None, 255).unwrap().value, json!(1_234_567));
+}
+
+#[test]
+fn the_first_statement_counts_where_the_rule_says_so() {
+    let user = "[fields.\"custom_field.cf_campaign\"]\nfrom = [\"context.campaign.name\"]\npick = \"first\"";
+    let preset = Preset::parse(Some(user)).unwrap();
+    let mut facts = Facts::default();
+    for (at, campaign) in [(3, "autumn"), (1, "spring"), (2, "summer")] {
+        let path = "context.campaign.name".to_owned();
+        let firsts = [path.clone()].into_iter().filter(|path| preset.keeps_first(path)).collect();
+        let said = Said { values: BTreeMap::from([(path, json!(campaign))]), firsts, ..Said::default() };
+        facts.learn(&said, &Stamp { at: UnixMicros(at), message_id: format!("m{at}") });
+    }
+    let mapped = map(&facts, &preset, None);
+    assert_eq!(mapped.always.get("custom_field.cf_campaign").unwrap().value, json!("spring"));
+}
+
+#[test]
+fn a_users_event_is_the_built_in_one_however_it_is_written() {
+    let preset =
+        Preset::parse(Some("[events.Page]\nsend = false\n[events.order_completed]\nlane = \"login\""))
+            .unwrap();
+    assert_eq!(preset.event("page"), None);
+    assert_eq!(preset.event("Order Completed").unwrap().lane, Lane::Login);
 }
 
 #[test]
@@ -158,6 +250,8 @@ fn conversions_take_what_people_send() {
     assert_eq!(one(Convert::Date, json!("2030-01-31T23:00:00Z")), Ok(json!("2030-01-31")));
     assert_eq!(one(Convert::Date, json!("2030-01-31")), Ok(json!("2030-01-31")));
     assert!(one(Convert::Date, json!("31.1.2030")).is_err());
+    assert_eq!(one(Convert::Date, json!(1_900_000_000)), Ok(json!("2030-03-17")));
+    assert_eq!(one(Convert::Date, json!(1_900_000_000_000_i64)), Ok(json!("2030-03-17")));
     assert_eq!(one(Convert::Tags, json!("a, b,,")), Ok(json!(["a", "b"])));
     assert_eq!(one(Convert::Tags, json!(["a", 1])), Ok(json!(["a", "1"])));
     assert_eq!(one(Convert::Text, json!(" a \n b ")), Ok(json!("a b")));

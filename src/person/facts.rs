@@ -1,6 +1,6 @@
 //! Facts: what a set of events said about somebody, as a join of what each said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::clock::UnixMicros;
 use crate::consent::{self, Category, Choice};
 use crate::delivery::Lane;
-use crate::event::{Email, Lww, Rank, Stamp, Stamped};
+use crate::event::{Email, Fww, Lww, Rank, Stamp, Stamped};
 
 /// Addresses remembered of one person; the least recently said are dropped first.
 pub const EMAILS_MAX: usize = 50;
@@ -27,6 +27,8 @@ pub enum Strength {
 pub struct Said {
     /// Values by the path they stood at (`traits.phone`, `properties.phone`).
     pub values: BTreeMap<String, Value>,
+    /// Those of them whose first statement counts, not the newest.
+    pub firsts: BTreeSet<String>,
     /// Consent by category.
     pub consent: BTreeMap<Category, consent::Statement>,
     /// The browser asked not to be tracked or sold (Global Privacy Control).
@@ -77,6 +79,9 @@ pub struct Facts {
     /// The newest value of each path.
     #[serde(default, skip_serializing_if = "Lww::is_empty")]
     pub values: Lww<String, Value>,
+    /// The first value of each path whose first one counts.
+    #[serde(default, skip_serializing_if = "Fww::is_empty")]
+    pub firsts: Fww<String, Value>,
     /// The newest choice of each consent category.
     #[serde(default, skip_serializing_if = "Lww::is_empty")]
     pub consent: Lww<Category, consent::Statement>,
@@ -95,7 +100,11 @@ impl Facts {
     /// Takes in what one event said.
     pub fn learn(&mut self, said: &Said, stamp: &Stamp) {
         for (path, value) in &said.values {
-            self.values.say(path.clone(), Stamped { value: value.clone(), stamp: stamp.clone() });
+            let statement = Stamped { value: value.clone(), stamp: stamp.clone() };
+            if said.firsts.contains(path) {
+                self.firsts.say(path.clone(), statement.clone());
+            }
+            self.values.say(path.clone(), statement);
         }
         for (category, statement) in &said.consent {
             self.consent.say(category.clone(), Stamped { value: statement.clone(), stamp: stamp.clone() });
@@ -118,6 +127,7 @@ impl Facts {
     /// Takes in everything `other` knows.
     pub fn join(&mut self, other: &Self) {
         self.values.join(&other.values);
+        self.firsts.join(&other.firsts);
         self.consent.join(&other.consent);
         self.privacy_control = self.privacy_control.take().max(other.privacy_control.clone());
         for (email, claim) in &other.emails {

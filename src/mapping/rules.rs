@@ -1,0 +1,163 @@
+//! The rules of a mapping file as they are written: what an event is worth, where an attribute comes from.
+//!
+//! Data alone. Must not know how files are merged or values mapped.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::convert::Convert;
+use crate::delivery::Lane;
+
+const MAX_CHARS: usize = 255;
+
+/// What a mapped event is worth.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventRule {
+    /// The lane of what is owed for it.
+    #[serde(default = "refresh")]
+    pub lane: Lane,
+    /// Whether it counts at all.
+    #[serde(default = "yes")]
+    pub send: bool,
+    /// What this event says of attributes beside what every event does.
+    #[serde(default)]
+    pub fields: BTreeMap<String, EventField>,
+}
+
+fn refresh() -> Lane {
+    Lane::Refresh
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What one event says of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventField {
+    /// Paths in the event.
+    #[serde(default)]
+    pub from: Vec<Origin>,
+    /// A fixed value in place of `from`: that such an event happened is all it says.
+    #[serde(default, rename = "const")]
+    pub constant: Option<Value>,
+    /// How the value is converted.
+    #[serde(default)]
+    pub convert: Convert,
+}
+
+/// A path that an attribute is read from, with a conversion of its own where it needs one: a full name is split, a
+/// first name is not.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "a path, or { path = \"…\", convert = \"…\" }")]
+pub enum Origin {
+    /// Just the path.
+    Path(String),
+    /// A path and how what stands there is converted.
+    Converted(ConvertedPath),
+}
+
+/// A path with a conversion of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConvertedPath {
+    /// The dotted path.
+    pub path: String,
+    /// How what stands there is converted.
+    pub convert: Convert,
+}
+
+impl Origin {
+    /// The dotted path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Path(path) => path,
+            Self::Converted(converted) => &converted.path,
+        }
+    }
+
+    /// The conversion of its own, else that of the rule.
+    #[must_use]
+    pub fn convert(&self, rule: Convert) -> Convert {
+        match self {
+            Self::Path(_) => rule,
+            Self::Converted(converted) => converted.convert,
+        }
+    }
+}
+
+/// When a field is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// Whenever it is known.
+    #[default]
+    Always,
+    /// Only while Freshsales does not have the contact.
+    Create,
+    /// Only once an answer of Freshsales showed that the contact has no value there.
+    Empty,
+    /// Not at all.
+    Never,
+}
+
+/// Which of several statements counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pick {
+    /// The newest: how things are.
+    #[default]
+    Newest,
+    /// The first: what somebody came with.
+    First,
+}
+
+/// Where an attribute comes from.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldRule {
+    /// Paths in an event.
+    #[serde(default)]
+    pub from: Vec<Origin>,
+    /// A fixed value in place of `from`.
+    #[serde(default, rename = "const")]
+    pub constant: Option<Value>,
+    /// What is sent for what stands there, by its text in lower case.
+    #[serde(default)]
+    pub values: BTreeMap<String, Value>,
+    /// How the value is converted.
+    #[serde(default)]
+    pub convert: Convert,
+    /// When it is sent.
+    #[serde(default)]
+    pub when: When,
+    /// Which of several statements counts.
+    #[serde(default)]
+    pub pick: Pick,
+    /// Longer text is cut.
+    #[serde(default = "max_chars")]
+    pub max_chars: usize,
+}
+
+impl Default for FieldRule {
+    fn default() -> Self {
+        Self {
+            from: Vec::new(),
+            constant: None,
+            values: BTreeMap::new(),
+            convert: Convert::default(),
+            when: When::default(),
+            pick: Pick::default(),
+            max_chars: MAX_CHARS,
+        }
+    }
+}
+
+fn max_chars() -> usize {
+    MAX_CHARS
+}
