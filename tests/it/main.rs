@@ -18,6 +18,8 @@ mod support;
 mod allowance;
 /// What the public listener refuses, and what it takes all the same.
 mod bad_input;
+/// In a real browser.
+mod browser;
 /// Marked secrets and personal data through a whole run at trace level.
 mod canary;
 /// The real binary: what each command takes, prints and exits with.

@@ -140,6 +140,16 @@ impl Service {
         self.client.request(method, format!("http://{}{path}", self.running.public))
     }
 
+    /// Where the public listener is, as pages know it.
+    pub fn public_url(&self) -> String {
+        format!("http://{}", self.running.public)
+    }
+
+    /// Where the private listener is.
+    pub fn private_url(&self) -> String {
+        format!("http://{}", self.running.private)
+    }
+
     /// A request to the private listener.
     pub fn private(&self, path: &str) -> RequestBuilder {
         self.client.get(format!("http://{}{path}", self.running.private))

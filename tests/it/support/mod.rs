@@ -1,8 +1,10 @@
 //! What the tests of the running service share. Must not test anything itself.
 
 pub mod app;
+pub mod browser;
 pub mod command;
 pub mod crm;
 pub mod events;
 pub mod process;
+pub mod site;
 pub mod wait;

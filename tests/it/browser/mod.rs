@@ -1,0 +1,4 @@
+//! In a real browser: what people and their sites see. Each file a topic; [`crate::support::browser`] drives it.
+
+/// The harness itself: a test of a page fails when it should.
+mod harness;
