@@ -260,6 +260,7 @@ impl Config {
             preset: self.preset()?,
             default_region: self.mapping.default_region(),
             identify: self.mapping.identify,
+            missing_names: self.mapping.missing_names,
             complete_within: Duration::from_hours(self.mapping.complete_within_hours),
             consent: self.consent_rules(),
             send: self.delivery.send,

@@ -16,8 +16,8 @@ use serde_json::Value;
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, DeliveryId, Stored};
 
-pub use owed::{Call, Owed, Rules, SendMode, WhyNothing, Wish, owed};
-pub use payload::{CUSTOM_FIELD_PREFIX, STATUS, did_not_stick, upsert_body};
+pub use owed::{Call, Owed, Rules, SendMode, WhyNothing, Wish, owed, wanted};
+pub use payload::{CUSTOM_FIELD_PREFIX, STATUS, did_not_stick, shown_blank, upsert_body};
 
 /// Attributes by name, custom fields as `custom_field.cf_*`; without the email, which is the key.
 pub type Attributes = BTreeMap<String, Value>;
@@ -81,6 +81,9 @@ pub struct Standing {
     /// The delivery that Freshsales accepted last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_delivered: Option<DeliveryId>,
+    /// Attributes sent only where Freshsales has no value (`when = "empty"`) that its last answer showed without one.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub blank: BTreeSet<String>,
 }
 
 /// A call on its way.

@@ -16,6 +16,8 @@ pub struct Wish {
     pub attributes: Attributes,
     /// Wanted only while Freshsales does not have the contact (`when = "create"`).
     pub on_create: Attributes,
+    /// Wanted only where Freshsales has no value (`when = "empty"`).
+    pub on_empty: Attributes,
     /// Somebody has this address as theirs now.
     pub has_member: bool,
     /// A mapped event happened near enough to the statement that completed the contact.
@@ -108,10 +110,7 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
     if !begun && !standing.send_whole {
         return Owed::Nothing(if known { WhyNothing::Unchanged } else { WhyNothing::NotStarted });
     }
-    let mut wanted = wish.attributes.clone();
-    if !known {
-        wanted.extend(wish.on_create.clone());
-    }
+    let wanted = wanted(wish, standing);
     if standing.refused.as_ref().is_some_and(|refused| refused.wanted == wanted) && !withdrawal {
         return Owed::Nothing(WhyNothing::Refused);
     }
@@ -122,6 +121,18 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
     }
     let whole = never_accepted || standing.send_whole || rules.send == SendMode::All;
     Owed::Call(Call { attributes: if whole { wanted } else { changed }, whole, withdrawal })
+}
+
+/// Everything that a contact should have, as it stands now.
+#[must_use]
+pub fn wanted(wish: &Wish, standing: &Standing) -> Attributes {
+    let mut wanted = wish.attributes.clone();
+    if !standing.known() {
+        wanted.extend(wish.on_create.clone());
+    }
+    let blank = wish.on_empty.iter().filter(|(name, _)| standing.blank.contains(*name));
+    wanted.extend(blank.map(|(name, value)| (name.clone(), value.clone())));
+    wanted
 }
 
 /// What differs from what Freshsales holds. Custom fields go whole: a part of them may wipe the rest.

@@ -1,8 +1,11 @@
 //! The exact JSON of an upsert: documented names in the documented order.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::Attributes;
+use crate::delivery::Stored;
 use crate::event::Email;
 
 /// The attribute that carries marketing consent.
@@ -53,21 +56,43 @@ pub fn upsert_body(email: &Email, attributes: &Attributes) -> Value {
     json!({ "unique_identifier": { "emails": email.as_str() }, "contact": contact })
 }
 
+/// What the stored contact shows of an attribute.
+fn shown<'a>(name: &str, stored: &'a Map<String, Value>) -> Option<&'a Value> {
+    match name.strip_prefix(CUSTOM_FIELD_PREFIX) {
+        Some(field) => stored.get("custom_field")?.get(field),
+        None => stored.get(name),
+    }
+}
+
+/// Those of `names` that the answer shows without a value: null, empty text or list, or not at all. An answer that does
+/// not show the contact says that only of one it has just created.
+#[must_use]
+pub fn shown_blank(names: &BTreeSet<String>, answer: &Stored) -> BTreeSet<String> {
+    let no_value = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
+    };
+    let blank = |name: &&String| match &answer.contact {
+        Some(stored) => shown(name, stored).is_none_or(no_value),
+        None => answer.created,
+    };
+    names.iter().filter(blank).cloned().collect()
+}
+
 /// The attributes that the stored contact shows otherwise than they were sent. An attribute that the answer
 /// does not show at all is not judged.
 #[must_use]
 pub fn did_not_stick(sent: &Attributes, stored: &Map<String, Value>) -> Vec<String> {
-    let shown = |name: &str| match name.strip_prefix(CUSTOM_FIELD_PREFIX) {
-        Some(field) => stored.get("custom_field")?.get(field),
-        None => stored.get(name),
-    };
     let as_text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
             value.to_string()
         }
     };
-    let differs =
-        |(name, value): &(&String, &Value)| shown(name).is_some_and(|shown| as_text(shown) != as_text(value));
+    let differs = |(name, value): &(&String, &Value)| {
+        shown(name, stored).is_some_and(|shown| as_text(shown) != as_text(value))
+    };
     sent.iter().filter(differs).map(|(name, _)| name.clone()).collect()
 }

@@ -15,7 +15,7 @@ use super::deliveries::{DeliveryView, Detail};
 use super::query::{Params, invalid};
 use super::why::{Circumstances, why};
 use crate::clock::UnixMicros;
-use crate::contact::{Attributes, Call, InFlight, Owed, Refused, Standing, owed, upsert_body};
+use crate::contact::{Attributes, Call, InFlight, Owed, Refused, Standing, owed, upsert_body, wanted};
 use crate::decision::{Considered, Settings, World, consider, rules};
 use crate::delivery::{DeliveryId, Usage};
 use crate::event::Email;
@@ -112,10 +112,7 @@ impl ContactView {
         let open = standing.open.as_ref().and_then(|id| world.deliveries.get(id));
         let destination = &world.destination.document;
         let why = why(&owed, Circumstances { standing: &standing, open, destination, usage, now });
-        let mut wanted = wish.attributes;
-        if !standing.known() {
-            wanted.extend(wish.on_create);
-        }
+        let wanted = wanted(&wish, &standing);
         let Standing { contact_id, accepted, accepted_at, in_flight, refused, .. } = standing.clone();
         Some(Self {
             members: contact.members.clone(),

@@ -8,7 +8,9 @@ use super::owe::{rules, why_dropped};
 use super::wish::consider;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
-use crate::contact::{AfterStored, InFlight, Owed, Refused, Standing, did_not_stick, owed, upsert_body};
+use crate::contact::{
+    AfterStored, InFlight, Owed, Refused, Standing, did_not_stick, owed, shown_blank, upsert_body,
+};
 use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, State, Stored, Verdict, backoff};
 use crate::event::Email;
 
@@ -142,7 +144,17 @@ fn after(
     let destination_until =
         || world.destination.document.after(&settlement.verdict, now).until.unwrap_or(now);
     let transition = match &settlement.verdict {
-        Verdict::Stored(answer) => return after_stored(answer, standing, newer, id, now),
+        Verdict::Stored(answer) => {
+            let transition = after_stored(answer, standing, newer, id, now);
+            standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
+            let settled = standing.open.is_none();
+            let fills = settled && fills_a_blank(&settlement.order.email, standing, world, settings);
+            if fills {
+                standing.open = Some(id.clone());
+                return Transition::Wait(FILLS.to_owned(), now);
+            }
+            return transition;
+        }
         Verdict::Refused { reason, attribute, again } => {
             return after_refused(
                 Refusal { reason, attribute: attribute.as_ref(), again: *again },
@@ -177,6 +189,19 @@ fn after(
             Transition::Supersede(CARRIED)
         }
         None => transition,
+    }
+}
+
+const FILLS: &str = "Freshsales has no value for an attribute that is sent only then, so it is sent now";
+
+/// Whether something is owed that is wanted only where Freshsales has no value.
+fn fills_a_blank(email: &Email, standing: &Standing, world: &World, settings: &Settings) -> bool {
+    if standing.blank.is_empty() {
+        return false;
+    }
+    match owed(&consider(email, world, settings).wish, standing, &rules(settings)) {
+        Owed::Nothing(_) => false,
+        Owed::Call(call) => call.attributes.keys().any(|name| standing.blank.contains(name)),
     }
 }
 

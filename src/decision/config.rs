@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::IdentifyMode;
+use super::{IdentifyMode, MissingNames};
 use crate::consent::{Categories, Category};
 use crate::mapping::region::Region;
 use crate::problem::Problem;
@@ -87,6 +87,8 @@ pub struct MappingConfig {
     pub file: String,
     /// Whether identify makes contacts.
     pub identify: IdentifyMode,
+    /// What becomes of a new contact of whom nobody said a name.
+    pub missing_names: MissingNames,
     /// How long before the statement that completes a contact a mapped event still counts.
     pub complete_within_hours: u64,
     /// Where phones without `+` and without a country are at home; empty: nowhere.
@@ -98,6 +100,7 @@ impl Default for MappingConfig {
         Self {
             file: String::new(),
             identify: IdentifyMode::default(),
+            missing_names: MissingNames::default(),
             complete_within_hours: 24,
             default_country: String::new(),
         }

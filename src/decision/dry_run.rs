@@ -9,12 +9,13 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Decided, Outcome, Reading, Settings, World, decide, simulate};
+use super::{Considered, Decided, Outcome, Reading, Settings, World, consider, decide, simulate};
 use crate::clock::UnixMicros;
 use crate::delivery::DeliveryId;
 use crate::event::{
     Event, Header, Limits, Position, Refusal, SourceName, Stamp, corrected, is_old_data, parse_body,
 };
+use crate::mapping::{LeftOut, MappedField};
 use crate::person::DEFAULT_PEOPLE;
 
 /// The source that events of a dry run come from.
@@ -42,6 +43,10 @@ pub struct DryRunLine {
     pub reason: String,
     /// Details.
     pub notes: Vec<String>,
+    /// What the contact should have, each attribute with where it came from.
+    pub fields: Vec<MappedField>,
+    /// What was left out, and why.
+    pub left_out: Vec<LeftOut>,
     /// The body of the call it opens; `None` when it opens none.
     pub payload: Option<Value>,
 }
@@ -73,6 +78,8 @@ impl DryRun {
             outcome: REJECTED,
             reason: refusal.to_string(),
             notes: Vec::new(),
+            fields: Vec::new(),
+            left_out: Vec::new(),
             payload: None,
         })
     }
@@ -94,6 +101,8 @@ impl DryRun {
         let event = self.read(raw, limits, received_at)?;
         let message_id = event.stamp.message_id.clone();
         let decided = decide(&Reading::of(&event, settings), &mut self.world, settings, received_at);
+        let considered = decided.email.as_ref().map(|email| consider(email, &self.world, settings));
+        let Considered { fields, left_out, .. } = considered.unwrap_or_default();
         let (payload, others) = self.accept(&decided, settings, received_at);
         let mut notes = decided.notes;
         if others > 0 {
@@ -104,6 +113,8 @@ impl DryRun {
             outcome: decided.outcome.as_str(),
             reason: decided.reason,
             notes,
+            fields,
+            left_out,
             payload,
         })
     }

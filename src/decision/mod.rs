@@ -28,7 +28,7 @@ pub use judge::Decided;
 pub use outcome::Outcome;
 pub use owe::rules;
 pub use reading::{Reading, status_value};
-pub use settings::{ConsentRules, IdentifyMode, RetryRules, Settings};
+pub use settings::{ConsentRules, IdentifyMode, MissingNames, RetryRules, Settings};
 pub use wish::{Considered, consider};
 pub use world::{Deliveries, Held, HeldDelivery, Shelf, World};
 

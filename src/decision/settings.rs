@@ -24,6 +24,17 @@ pub enum IdentifyMode {
     Off,
 }
 
+/// What becomes of a new contact of whom nobody said a name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingNames {
+    /// It is sent as it is; most accounts refuse it, and it comes back when a name is said.
+    #[default]
+    Refuse,
+    /// It is named by its address until a name is said: for newsletter forms.
+    FromEmail,
+}
+
 /// What consent means for calls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConsentRules {
@@ -65,6 +76,8 @@ pub struct Settings {
     pub default_region: Option<Region>,
     /// Whether identify makes contacts.
     pub identify: IdentifyMode,
+    /// What becomes of a new contact without a name.
+    pub missing_names: MissingNames,
     /// How long before the statement that completes a contact a mapped event still counts.
     pub complete_within: Duration,
     /// What consent means.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{IdentifyMode, Settings, World};
+use super::{IdentifyMode, MissingNames, Settings, World};
 use crate::clock::UnixMicros;
 use crate::consent::{self, Category, Choice};
 use crate::contact::{Attributes, STATUS, Wish};
@@ -10,6 +10,9 @@ use crate::delivery::Lane;
 use crate::event::{Email, Lww, Stamp, Stamped};
 use crate::mapping::{self, LeftOut, MappedField};
 use crate::person::{Facts, PersonKey};
+
+/// The attributes that a contact is called by.
+const NAMES: [&str; 2] = ["first_name", "last_name"];
 
 /// A wish and how it came about.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +40,7 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
     let here: Vec<&Facts> = everybody.iter().copied().filter(|facts| facts.email() == Some(email)).collect();
 
     let mut considered = add_up(&here, settings);
+    put_names(email, &mut considered.wish, settings);
     let marketing = newest_choice(&everybody, &settings.consent.marketing);
     put_status(marketing, &mut considered, settings);
     let accepted_at = contact.with(&settings.account).accepted_at;
@@ -57,11 +61,12 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
 /// The newest value of each attribute over everybody who has the address now.
 fn add_up(here: &[&Facts], settings: &Settings) -> Considered {
     let mut considered = Considered::default();
-    let (mut always, mut on_create) = (Lww::default(), Lww::default());
+    let (mut always, mut on_create, mut on_empty) = (Lww::default(), Lww::default(), Lww::default());
     for facts in here {
         let mapped = mapping::map(facts, &settings.preset, settings.default_region);
         always.join(&mapped.always);
         on_create.join(&mapped.on_create);
+        on_empty.join(&mapped.on_empty);
         considered.fields.extend(mapped.fields);
         considered.left_out.extend(mapped.left_out);
     }
@@ -70,9 +75,25 @@ fn add_up(here: &[&Facts], settings: &Settings) -> Considered {
     };
     considered.wish.attributes = values(&always);
     considered.wish.on_create = values(&on_create);
+    considered.wish.on_empty = values(&on_empty);
     considered.left_out.sort();
     considered.left_out.dedup();
     considered
+}
+
+/// A contact without a name is refused by most accounts; where the settings say so, one that is created takes its name
+/// from its address.
+fn put_names(email: &Email, wish: &mut Wish, settings: &Settings) {
+    let has = |name: &str| wish.attributes.contains_key(name) || wish.on_create.contains_key(name);
+    let has_one = NAMES.into_iter().any(has);
+    match settings.missing_names {
+        MissingNames::FromEmail if !has_one => {
+            let (first, last) = mapping::name_of_address(email);
+            let both = NAMES.into_iter().zip([first, Some(last)]);
+            wish.on_create.extend(both.filter_map(|(name, value)| Some((name.to_owned(), value?.into()))));
+        }
+        MissingNames::FromEmail | MissingNames::Refuse => {}
+    }
 }
 
 fn put_status(

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 pub use check::MappingProblem;
 pub use convert::{Convert, Converted};
+pub use name::name_of_address;
 pub use preset::{Extra, ExtraValue, Preset};
 pub use rules::{ConvertedPath, EventField, EventRule, FieldRule, Origin, Pick, When};
 

@@ -2,6 +2,8 @@
 //!
 //! Judges the text alone. Must not guess where guessing does harm: a name of one word stays whole.
 
+use crate::event::Email;
+
 /// A full name, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FullName {
@@ -36,6 +38,25 @@ impl FullName {
         let last = last.into_iter().chain(suffix.map(str::to_owned)).collect::<Vec<_>>().join(" ");
         Some(Self { first, last: (!last.is_empty()).then_some(last) })
     }
+}
+
+/// A first and a last name from an address: `sam.lee+news@example.com` is Sam Lee, `info@example.com` has the last name Info.
+/// For a contact that nobody has named yet.
+#[must_use]
+pub fn name_of_address(email: &Email) -> (Option<String>, String) {
+    let local = email.as_str().split(['@', '+']).next().unwrap_or_default();
+    let words = local.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    let mut words: Vec<String> = words.map(capitalised).collect();
+    match words.len() {
+        0 => (None, local.to_owned()),
+        1 => (None, words.concat()),
+        _ => (Some(words.remove(0)), words.join(" ")),
+    }
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 /// `Sam Lee, Jr.` is `Sam Lee` and `Jr.`

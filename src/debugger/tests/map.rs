@@ -12,6 +12,7 @@ async fn an_event_with_an_email_of_its_own_has_a_payload() {
     });
     let reply = lab.map(event.to_string()).await;
     assert_eq!(reply.status, 200);
+    let name = |attribute: &str, value: &str| json!({"attribute": attribute, "path": "traits.name", "message_id": "m1", "value": value, "when": "always"});
     assert_eq!(
         reply.json(),
         json!({
@@ -19,6 +20,8 @@ async fn an_event_with_an_email_of_its_own_has_a_payload() {
             "outcome": "queued",
             "reason": "Freshsales does not have the contact yet; a call is owed",
             "notes": ["marketing granted by context.consent.categoryPreferences.marketing = true"],
+            "fields": [name("first_name", "Sam"), name("last_name", "Lee")],
+            "left_out": [],
             "payload": {
                 "unique_identifier": {"emails": "sam@example.com"},
                 "contact": {
@@ -30,7 +33,8 @@ async fn an_event_with_an_email_of_its_own_has_a_payload() {
             },
         })
     );
-    let order: Vec<_> = reply.text.match_indices("_name\"").map(|(at, _)| &reply.text[at - 5..at]).collect();
+    let payload = &reply.text[reply.text.find("\"payload\"").unwrap()..];
+    let order: Vec<_> = payload.match_indices("_name\"").map(|(at, _)| &payload[at - 5..at]).collect();
     assert_eq!(order, ["first", "\"last"]);
 }
 

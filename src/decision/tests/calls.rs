@@ -202,3 +202,45 @@ fn a_contact_is_given_up_only_while_others_are_answered() {
     service.answer(order, passing());
     assert_eq!(service.delivery(&id).state, State::Dead);
 }
+
+fn answered(contact: Value) -> Verdict {
+    let Value::Object(contact) = contact else { panic!("a contact is an object") };
+    Verdict::Stored(Stored { contact_id: Some(7), created: false, contact: Some(contact) })
+}
+
+/// A lead whose campaign goes only where Freshsales has none, after its first call was answered with a contact.
+fn lead_with_campaign(stored: Value) -> (Service, DeliveryId) {
+    let user = "[fields.medium]\nfrom = [\"context.campaign.medium\"]\nwhen = \"empty\"\npick = \"first\"";
+    let mut with_campaign = settings();
+    with_campaign.preset = Preset::parse(Some(user)).unwrap();
+    let mut service = Service::new(with_campaign);
+    for medium in ["email", "cpc"] {
+        service
+            .send(json!({"type": "page", "anonymousId": "a", "context": {"campaign": {"medium": medium}}}));
+    }
+    let lead = service.send(json!({"type": "track", "event": "Lead Generated", "anonymousId": "a",
+        "userId": "u", "context": {"traits": {"email": "sam@example.com", "city": "Oslo"}}}));
+    let id = lead.delivery_id.unwrap();
+    let order = service.claim(&id);
+    assert_eq!(order.body["contact"], json!({"emails": "sam@example.com", "city": "Oslo"}));
+    service.answer(order, answered(stored));
+    (service, id)
+}
+
+#[test]
+fn what_goes_only_where_freshsales_has_no_value_is_sent_once_its_answer_showed_none() {
+    let (mut service, id) = lead_with_campaign(json!({"id": 7, "city": "Oslo", "medium": null}));
+    assert_eq!(service.delivery(&id).state, State::Retrying);
+    let order = service.claim(&id);
+    assert_eq!(order.body["contact"], json!({"emails": "sam@example.com", "medium": "email"}));
+    service.answer(order, answered(json!({"id": 7, "city": "Oslo", "medium": "email"})));
+    assert_eq!(service.delivery(&id).state, State::Delivered);
+    assert_eq!(service.send(json!({"type": "page", "userId": "u"})).outcome, Outcome::Unchanged);
+}
+
+#[test]
+fn what_a_sales_person_entered_is_not_filled_over() {
+    let (mut service, id) = lead_with_campaign(json!({"id": 7, "city": "Oslo", "medium": "fair"}));
+    assert_eq!(service.delivery(&id).state, State::Delivered);
+    assert_eq!(service.send(json!({"type": "page", "userId": "u"})).outcome, Outcome::Unchanged);
+}

@@ -23,6 +23,8 @@ fn a_track_with_an_email_of_its_own_has_a_payload() {
             "outcome": "queued",
             "reason": "Freshsales does not have the contact yet; a call is owed",
             "notes": [],
+            "fields": [],
+            "left_out": [],
             "payload": {
                 "unique_identifier": {"emails": "jane@example.com"},
                 "contact": {"emails": "jane@example.com"},
@@ -91,4 +93,18 @@ fn an_invited_friend_is_a_contact_of_its_own() {
         r#"{"type":"track","event":"Lead Generated","userId":"u","properties":{"email":"friend@example.com"}}"#,
     ]);
     assert_eq!(played[1]["payload"]["unique_identifier"]["emails"], "friend@example.com");
+}
+
+#[test]
+fn each_attribute_says_where_it_came_from_and_what_was_left_out_says_why() {
+    let played = lines(&[
+        r#"{"type":"track","event":"Lead Generated","messageId":"m1","userId":"u","context":{"traits":{"email":"sam@example.com","name":"Sam"}},"properties":{"phone":"12","city":"Oslo"}}"#,
+    ]);
+    let field = |attribute: &str, path: &str, value: &str| json!({"attribute": attribute, "path": path, "message_id": "m1", "value": value, "when": "always"});
+    assert_eq!(
+        played[0]["fields"],
+        json!([field("city", "properties.city", "Oslo"), field("first_name", "traits.name", "Sam")])
+    );
+    let left_out: Vec<_> = played[0]["left_out"].as_array().unwrap().iter().map(|out| &out["path"]).collect();
+    assert_eq!(left_out, ["traits.name", "properties.phone"]);
 }

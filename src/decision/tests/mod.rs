@@ -27,6 +27,7 @@ pub fn settings() -> Settings {
         preset: Preset::parse(None).unwrap(),
         default_region: None,
         identify: IdentifyMode::Update,
+        missing_names: MissingNames::Refuse,
         complete_within: Duration::from_hours(24),
         consent: ConsentRules {
             categories: Categories::default(),

@@ -255,17 +255,65 @@ fn identify_can_make_contacts_or_wait() {
 }
 
 #[test]
-fn the_traits_of_a_group_are_the_companys_and_not_the_persons() {
-    let mut service = Service::new(settings());
+fn a_new_contact_without_a_name_is_named_by_its_address_where_the_settings_say_so() {
+    let newsletter = |email: &str, properties: Value| {
+        let mut by_address = settings();
+        by_address.missing_names = MissingNames::FromEmail;
+        let mut service = Service::new(by_address);
+        let mut event = json!({"type": "track", "event": "Signed Up", "properties": properties});
+        event["properties"]["email"] = json!(email);
+        let signed_up = service.send(event);
+        let sent = service.deliver(&signed_up).unwrap();
+        (service, sent)
+    };
+    let (mut service, sent) = newsletter("sam.lee+news@example.com", json!({}));
+    assert_eq!(sent, json!({"emails": "sam.lee+news@example.com", "first_name": "Sam", "last_name": "Lee"}));
+    assert_eq!(newsletter("info@example.com", json!({})).1["last_name"], "Info");
+    assert_eq!(newsletter("info@example.com", json!({})).1.get("first_name"), None);
+    assert_eq!(newsletter("42@example.com", json!({})).1["last_name"], "42");
+    let (_, named) = newsletter("info@example.com", json!({"first_name": "Kim"}));
+    assert_eq!(named, json!({"emails": "info@example.com", "first_name": "Kim"}));
+    // The name that is said later wins; nothing is sent until then.
+    let page = json!({"type": "page", "properties": {"email": "sam.lee+news@example.com"}});
+    assert_eq!(service.send(page).outcome, Outcome::Unchanged);
+    let said = service.send(json!({"type": "identify",
+        "traits": {"email": "sam.lee+news@example.com", "name": "Samantha Lee"}}));
+    assert_eq!(service.deliver(&said).unwrap()["first_name"], "Samantha");
+}
+
+#[test]
+fn an_event_says_fields_of_its_own() {
+    let user = r#"
+        [events."Order Completed".fields.lifecycle_stage_id]
+        const = 12
+        [events."Order Completed".fields."custom_field.cf_last_order"]
+        from = ["properties.total"]
+        convert = "number"
+    "#;
+    let mut settings = settings();
+    settings.preset = Preset::parse(Some(user)).unwrap();
+    let mut service = Service::new(settings);
+    let context = json!({"traits": {"email": "sam@example.com"}});
     let lead = service.send(json!({"type": "track", "event": "Lead Generated", "userId": "u",
-        "context": {"traits": {"email": "a@example.com", "name": "Jane Doe"}}}));
+        "properties": {"total": 99}, "context": context}));
+    assert_eq!(service.deliver(&lead).unwrap(), json!({"emails": "sam@example.com"}));
+    let order = service.send(json!({"type": "track", "event": "order_completed", "userId": "u",
+        "properties": {"total": "1,234.50"}, "context": context}));
+    let expected = json!({
+        "emails": "sam@example.com", "lifecycle_stage_id": 12, "custom_field": {"cf_last_order": 1234.5},
+    });
+    assert_eq!(service.deliver(&order).unwrap(), expected);
+}
+
+#[test]
+fn a_group_says_the_company_and_nothing_else_of_the_person() {
+    let mut service = Service::new(settings());
+    service.send(sam());
+    let lead = service.send(lead("u"));
     service.deliver(&lead);
-    let group = json!({"type": "group", "userId": "u", "groupId": "g",
-        "traits": {"name": "Globex Inc", "email": "office@example.com", "phone": "+1 415 555 0100"}});
-    let decided = service.send(group.clone());
-    assert_eq!(decided.outcome, Outcome::Unchanged, "{decided:?}");
-    let mut of_person = group;
-    of_person["context"] = json!({"traits": {"city": "Oslo"}});
-    let decided = service.send(of_person);
-    assert_eq!(service.deliver(&decided).unwrap()["city"], "Oslo");
+    let group = service.send(json!({"type": "group", "userId": "u", "groupId": "g",
+        "traits": {"name": "Initech", "email": "office@initech.example", "phone": "+14155550199", "city": "Austin"}}));
+    assert_eq!(group.outcome, Outcome::Queued);
+    let expected = json!({"emails": "sam.lee@example.com", "company_name": "Initech"});
+    assert_eq!(service.deliver(&group).unwrap(), expected);
 }
