@@ -156,6 +156,16 @@ impl ManualClock {
         state.sleepers.keys().next().map(|(deadline, _)| *deadline)
     }
 
+    /// Lets time pass until the first of those who wait wakes; tells whether anybody waited.
+    #[must_use = "without anybody who waits, no time passes"]
+    pub fn advance_to_next_wake(&self) -> bool {
+        let next = self.next_wake();
+        if let Some(deadline) = next {
+            self.advance(deadline.saturating_sub(self.monotonic()));
+        }
+        next.is_some()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, ManualState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

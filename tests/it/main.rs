@@ -34,3 +34,5 @@ mod debugger;
 mod main_job;
 /// Told to stop under load: every accepted request is answered, and it ends in time.
 mod shutdown;
+/// A day of a shop under simulated time, beside the policies of the peers.
+mod simulation;

@@ -15,6 +15,7 @@ mod recovery;
 mod retention;
 mod state;
 mod trail;
+mod under_way;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use self::files::{Access, Folder, JOURNAL_FILE, STATE_FILE};
 use self::journal::Journal;
 use self::readers::Readers;
 use self::state::StateThread;
+use self::under_way::UnderWay;
 use crate::clock::{Clock, UnixMicros};
 use crate::delivery::{Account, Delivery, DeliveryId};
 use crate::event::{Position, SourceName};
@@ -51,6 +53,7 @@ pub struct SqliteStore {
     turn: Arc<tokio::sync::Mutex<()>>,
     clock: Arc<dyn Clock>,
     fatal: Fatal,
+    under_way: UnderWay,
     /// Held until everything is written.
     folder: Mutex<Option<Folder>>,
 }
@@ -72,7 +75,10 @@ impl SqliteStore {
         let processed = state::processed(&state)?;
 
         let fatal = Fatal::none();
-        let readers = |file: &Path| Readers::open(file, &settings, Arc::clone(&clock), fatal.clone());
+        let under_way = UnderWay::default();
+        let readers = |file: &Path| {
+            Readers::open(file, &settings, Arc::clone(&clock), fatal.clone(), under_way.clone())
+        };
         let (journal_readers, state_readers) = (readers(&journal_file)?, readers(&state_file)?);
         let journal = Journal::start(journal, path.to_owned(), settings, Arc::clone(&clock), fatal.clone())?;
         let end = *journal.end().borrow();
@@ -85,12 +91,13 @@ impl SqliteStore {
         }
         Ok(Arc::new(Self {
             journal,
-            state: Arc::new(StateThread::start(state, fatal.clone())?),
+            state: Arc::new(StateThread::start(state, fatal.clone(), under_way.clone())?),
             journal_readers,
             state_readers,
             turn: Arc::default(),
             clock,
             fatal,
+            under_way,
             folder: Mutex::new(Some(folder)),
         }))
     }
@@ -100,6 +107,13 @@ impl SqliteStore {
     #[must_use]
     pub fn fatal(&self) -> watch::Receiver<Option<String>> {
         self.fatal.watch()
+    }
+
+    /// How many answers of this store are still waited for. At 0 nothing happens in it by itself: a simulation may let
+    /// time pass then.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.under_way.count()
     }
 
     /// Writes what was accepted, ends the threads and leaves the data folder to others. Blocks meanwhile.
@@ -121,7 +135,9 @@ impl Drop for SqliteStore {
 impl Store for SqliteStore {
     fn append(&self, records: Vec<NewRecord>) -> Answer<Position> {
         match self.journal.append(&records) {
-            Ok(answered) => Box::pin(async move { answered.await.unwrap_or(Err(StoreError::Shut)) }),
+            Ok(answered) => {
+                self.under_way.until_taken(async move { answered.await.unwrap_or(Err(StoreError::Shut)) })
+            }
             Err(error) => Box::pin(ready(Err(error))),
         }
     }
@@ -187,7 +203,7 @@ impl Store for SqliteStore {
     fn prune(&self, keep: Keep) -> Answer<u64> {
         let (processed, pruner) = (self.processed(), self.journal.pruner());
         let (journal_readers, state) = (self.journal_readers.clone(), Arc::clone(&self.state));
-        Box::pin(async move {
+        self.under_way.until_taken(async move {
             let processed = processed.await?;
             // The journal first: its room is what events wait for.
             let groups = pruner.prune(keep, processed).await.unwrap_or(Err(StoreError::Shut))?;

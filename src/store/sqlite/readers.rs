@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::failure::{Fatal, OpenError};
 use super::files::{self, Access};
+use super::under_way::UnderWay;
 use crate::clock::Clock;
 use crate::store::{Answer, Settings, StoreError};
 
@@ -27,6 +28,7 @@ struct Shared {
     timeout: Duration,
     clock: Arc<dyn Clock>,
     fatal: Fatal,
+    under_way: UnderWay,
 }
 
 impl Readers {
@@ -36,6 +38,7 @@ impl Readers {
         settings: &Settings,
         clock: Arc<dyn Clock>,
         fatal: Fatal,
+        under_way: UnderWay,
     ) -> Result<Self, OpenError> {
         let idle: Vec<Connection> = (0..settings.readers_max)
             .map(|_| files::connect(file, Access::Read))
@@ -47,6 +50,7 @@ impl Readers {
                 timeout: settings.lookup_timeout,
                 clock,
                 fatal,
+                under_way,
             }),
         })
     }
@@ -57,7 +61,7 @@ impl Readers {
         question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<T> {
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
+        self.shared.under_way.until_taken(async move {
             let place = Arc::clone(&shared.places).acquire_owned().await;
             let place = place.map_err(|_| StoreError::Shut)?;
             let asked = tokio::task::spawn_blocking(move || {

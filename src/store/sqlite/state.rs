@@ -15,6 +15,7 @@ use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::trail;
+use super::under_way::UnderWay;
 use crate::clock::UnixMicros;
 use crate::delivery::Delivery;
 use crate::event::Position;
@@ -41,11 +42,16 @@ pub(super) struct StateThread {
     orders: SyncSender<Message>,
     places: Arc<Semaphore>,
     fatal: Fatal,
+    under_way: UnderWay,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl StateThread {
-    pub(super) fn start(connection: Connection, fatal: Fatal) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        connection: Connection,
+        fatal: Fatal,
+        under_way: UnderWay,
+    ) -> Result<Self, StoreError> {
         // A place for each order, and one to shut: nobody ever waits for the channel itself.
         let (orders, received) = sync_channel(ORDERS_MAX + 1);
         let thread = {
@@ -62,6 +68,7 @@ impl StateThread {
             orders,
             places: Arc::new(Semaphore::new(ORDERS_MAX)),
             fatal,
+            under_way,
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -73,7 +80,7 @@ impl StateThread {
     ) -> Answer<T> {
         let (orders, fatal) = (self.orders.clone(), self.fatal.clone());
         let places = Arc::clone(&self.places);
-        Box::pin(async move {
+        self.under_way.until_taken(async move {
             let place = places.acquire_owned().await.map_err(|_| StoreError::Shut)?;
             let (answer, answered) = oneshot::channel();
             let order: Order = Box::new(move |connection| {

@@ -1,0 +1,218 @@
+//! The account that is kept current: the sandbox without a network, whose connection can be bad.
+//!
+//! Everybody calls it through [`Crm`], so that the service and its peers meet the same account. Answers are read by the
+//! client's own rules. It keeps what the comparison needs of each call.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, header};
+use freshsignal::clock::{Clock, ManualClock};
+use freshsignal::config::Config;
+use freshsignal::delivery::{Account, AttemptRequest, AttemptResponse, Verdict};
+use freshsignal::freshsales::{Answer, CallResult, Crm, Endpoint, RESPONSE_BYTES_MAX, verdict};
+use freshsignal::sandbox::{CustomField, CustomFieldKind, Sandbox, SandboxOptions};
+use serde_json::{Map, Value};
+use tower::ServiceExt as _;
+
+use super::chance::Chance;
+
+/// The custom field that says which conversion of a person was the last.
+pub const CONVERSION: &str = "cf_last_conversion";
+/// How long an answer takes.
+const LATENCY: Duration = Duration::from_millis(250);
+/// How long it takes to see that there is no connection.
+const NO_CONNECTION: Duration = Duration::from_secs(5);
+/// How long an answer is waited for.
+const NO_ANSWER: Duration = Duration::from_secs(20);
+
+/// What may go wrong between us and the account.
+#[derive(Clone, Debug, Default)]
+pub struct Weather {
+    /// When there is no connection.
+    pub outages: Vec<Range<Duration>>,
+    /// Of a thousand calls, so many take effect and are not answered in time.
+    pub lost_answers: u64,
+    /// Of a thousand calls, so many are answered with a 429 although there is room.
+    pub throttled: u64,
+}
+
+impl Weather {
+    pub fn is_outage(&self, now: Duration) -> bool {
+        self.outages.iter().any(|outage| outage.contains(&now))
+    }
+}
+
+/// What is kept of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// When it left.
+    pub left: Duration,
+    /// When its end was known.
+    pub ended: Duration,
+    /// Who it was about, by number.
+    pub person: u64,
+    /// The conversion it told.
+    pub conversion: Option<u64>,
+    /// The status of the answer; 0 for none.
+    pub status: u16,
+}
+
+impl Call {
+    pub fn is_accepted(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// The account behind a connection.
+pub struct SimulatedAccount {
+    pub sandbox: Sandbox,
+    router: Router,
+    endpoint: Endpoint,
+    authorization: String,
+    clock: ManualClock,
+    weather: Weather,
+    chance: Mutex<Chance>,
+    calls: Mutex<Vec<Call>>,
+}
+
+/// How many calls the account allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed {
+    pub per_hour: u32,
+    pub per_minute: u32,
+}
+
+impl SimulatedAccount {
+    pub fn new(config: &Config, allowed: Allowed, weather: Weather, clock: &ManualClock, seed: u64) -> Self {
+        let mut options = SandboxOptions {
+            per_hour: Some(allowed.per_hour),
+            per_minute: Some(allowed.per_minute),
+            latency: LATENCY,
+            ..SandboxOptions::default()
+        };
+        options.custom_fields.push(CustomField::new(CONVERSION, CustomFieldKind::Number));
+        let authorization = format!("Token token={}", options.api_key);
+        let sandbox = Sandbox::new(options, Arc::new(clock.clone()));
+        Self {
+            router: sandbox.router(),
+            sandbox,
+            endpoint: Endpoint::new(&config.freshsales).unwrap(),
+            authorization,
+            clock: clock.clone(),
+            weather,
+            chance: Mutex::new(Chance::from(seed)),
+            calls: Mutex::default(),
+        }
+    }
+
+    /// Every call so far, in the order in which they ended.
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    async fn call(&self, body: Value) -> CallResult {
+        let left = self.clock.monotonic();
+        let (person, conversion) = (person_of(&body), conversion_of(&body));
+        let result = self.through_the_weather(body, left).await;
+        let status = match &result.response {
+            Some(response) => response.status,
+            None => 0,
+        };
+        let ended = self.clock.monotonic();
+        self.calls.lock().unwrap().push(Call { left, ended, person, conversion, status });
+        result
+    }
+
+    async fn through_the_weather(&self, body: Value, left: Duration) -> CallResult {
+        if self.weather.is_outage(left) {
+            self.clock.sleep_until(left + NO_CONNECTION).await;
+            return self.unanswered(body, "no connection within 5 s");
+        }
+        let (lost, throttled) = {
+            let mut chance = self.chance.lock().unwrap();
+            (chance.happens(self.weather.lost_answers), chance.happens(self.weather.throttled))
+        };
+        if throttled {
+            self.clock.sleep_until(left + LATENCY).await;
+            return self.judged(body, 429, Some("5"), b"{}");
+        }
+        let answered = self.answered(body.clone()).await;
+        if lost {
+            self.clock.sleep_until(left + NO_ANSWER).await;
+            return self.unanswered(body, "no whole answer within 20 s");
+        }
+        answered
+    }
+
+    /// The call as the sandbox takes it.
+    async fn answered(&self, body: Value) -> CallResult {
+        let mut request = Request::post(self.endpoint.upsert_url().path())
+            .header(header::AUTHORIZATION, &self.authorization)
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(alias) = self.endpoint.named_alias() {
+            request = request.header("X-Bundle-Alias", alias.as_str());
+        }
+        let request = request.body(Body::from(body.to_string())).unwrap();
+        let (head, answer) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let bytes = to_bytes(answer, RESPONSE_BYTES_MAX).await.unwrap();
+        let retry_after = head.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
+        self.judged(body, head.status.as_u16(), retry_after, &bytes)
+    }
+
+    fn judged(&self, body: Value, status: u16, retry_after: Option<&str>, bytes: &[u8]) -> CallResult {
+        let none = Map::new();
+        let sent = body.get("contact").and_then(Value::as_object).unwrap_or(&none);
+        let json = Some("application/json");
+        let verdict = verdict(status, retry_after, json, bytes, sent, self.clock.wall());
+        let response = AttemptResponse { status, body: String::from_utf8_lossy(bytes).into_owned() };
+        CallResult {
+            verdict,
+            request: self.endpoint.describe(body),
+            response: Some(response),
+            error: None,
+            status_label: "simulated",
+        }
+    }
+
+    fn unanswered(&self, body: Value, words: &str) -> CallResult {
+        CallResult {
+            verdict: Verdict::Passing { reason: words.to_owned() },
+            request: self.endpoint.describe(body),
+            response: None,
+            error: Some(words.to_owned()),
+            status_label: "simulated",
+        }
+    }
+}
+
+/// The service's way to the account.
+pub struct Connection(pub Arc<SimulatedAccount>);
+
+impl Crm for Connection {
+    fn account(&self) -> &Account {
+        self.0.endpoint.account()
+    }
+
+    fn upsert(&self, body: Value) -> Answer<CallResult> {
+        let account = Arc::clone(&self.0);
+        Box::pin(async move { account.call(body).await })
+    }
+
+    fn describe(&self, body: &Value) -> AttemptRequest {
+        self.0.endpoint.describe(body.clone())
+    }
+}
+
+/// The number in `person-17@shop.example`.
+fn person_of(body: &Value) -> u64 {
+    let email = body["unique_identifier"]["emails"].as_str().unwrap();
+    email.strip_prefix("person-").and_then(|rest| rest.split('@').next()).unwrap().parse().unwrap()
+}
+
+fn conversion_of(body: &Value) -> Option<u64> {
+    body["contact"]["custom_field"][CONVERSION].as_u64()
+}
