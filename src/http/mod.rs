@@ -1,7 +1,9 @@
-//! What both listeners share: serving a router on a socket, reading a body, the shape of an error. Each with a limit.
+//! What both listeners share: serving a router on a socket, reading a body, a file to answer with, the shape of an
+//! error. Each with a limit.
 //!
 //! Must not know events, stores or configuration: limits come in as values.
 
+mod asset;
 mod body;
 mod error;
 mod guard;
@@ -11,6 +13,7 @@ mod serve;
 #[cfg(test)]
 mod serve_tests;
 
+pub use asset::Asset;
 pub use body::{BodyError, BodyLimits, Whole, discard, read_whole};
 pub use error::ApiError;
 pub use peers::Peer;

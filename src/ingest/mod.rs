@@ -1,6 +1,7 @@
 //! Ingest: who is it, is it well-formed; then into the journal, and only then the answer.
 //!
-//! Parses just enough to accept or refuse. Must not decide what an event means.
+//! Parses just enough to accept or refuse. Serves the script that sends from a page, too. Must not decide what an event
+//! means.
 
 mod answer;
 mod batch;
@@ -9,6 +10,7 @@ mod cors;
 mod key;
 mod refused;
 mod route;
+mod tag;
 
 #[cfg(test)]
 mod tests;
@@ -93,6 +95,11 @@ impl Ingest {
             for path in ["/healthz", "/health"] {
                 router = router.route(&format!("{prefix}{path}"), get(async || json(StatusCode::OK, OK)));
             }
+            let tag = tag::asset(&self.0.server.public_url, prefix);
+            router = router.route(
+                &format!("{prefix}/tag.js"),
+                get(async move |headers: HeaderMap| tag.answer(&headers)),
+            );
             let inner = Arc::clone(&self.0);
             let ready = get(async move || inner.ready());
             router = router.route(&format!("{prefix}/readyz"), ready);

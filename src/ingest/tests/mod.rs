@@ -4,6 +4,7 @@ mod accepting;
 mod configuration;
 mod refusing;
 mod senders;
+mod tag;
 
 use std::sync::{Arc, Mutex};
 

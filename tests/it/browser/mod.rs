@@ -2,3 +2,7 @@
 
 /// The harness itself: a test of a page fails when it should.
 mod harness;
+/// A shop with the tag, for the tests of the tag.
+mod shop;
+/// The calls of the tag and what they become.
+mod tag;
