@@ -59,7 +59,7 @@ fn set(snapshot: Snapshot<'_>) {
     let usage = snapshot.usage;
     gauge!("freshsignal_allowance_remaining", "window" => "hour").set(remaining(usage.hour));
     gauge!("freshsignal_allowance_remaining", "window" => "minute").set(remaining(usage.minute));
-    gauge!("freshsignal_destination_up").set(match totals.destination.state {
+    gauge!("freshsignal_destination_up").set(match totals.destination.state() {
         DestinationState::Running | DestinationState::Throttled => 1.0,
         DestinationState::Unreachable | DestinationState::Paused | DestinationState::Blocked => 0.0,
     });

@@ -83,8 +83,8 @@ pub(super) async fn status(State(app): State<Debugger>, uri: Uri) -> Result<Json
 
 impl DestinationView {
     fn of(destination: &Destination) -> Self {
-        let Destination { state, reason, until, .. } = destination;
-        Self { state: state.as_str(), reason: reason.clone(), until: *until }
+        let reason = destination.reason().map(str::to_owned);
+        Self { state: destination.state().as_str(), reason, until: destination.until() }
     }
 }
 
@@ -140,10 +140,10 @@ impl Snapshot<'_> {
             return Some(0);
         }
         let destination = &self.totals.destination;
-        match destination.state {
+        match destination.state() {
             DestinationState::Paused | DestinationState::Blocked => None,
             DestinationState::Running | DestinationState::Throttled | DestinationState::Unreachable => {
-                let wait = destination.until.map_or(0, |until| until.since(self.now).as_secs());
+                let wait = destination.until().map_or(0, |until| until.since(self.now).as_secs());
                 let hour = seconds_for(owed, self.usage.hour, HOUR)?;
                 let minute = seconds_for(owed, self.usage.minute, MINUTE)?;
                 Some(wait.saturating_add(hour.max(minute)).max(1))

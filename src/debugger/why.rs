@@ -74,14 +74,14 @@ fn why_waiting(circumstances: Circumstances<'_>) -> String {
 }
 
 fn destination_holds(destination: &Destination, now: UnixMicros) -> Option<String> {
-    let reason = destination.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    let until = destination.until.filter(|until| *until > now).map(UnixMicros::to_rfc3339);
-    match (destination.state, until) {
+    let reason = destination.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let until = destination.until().filter(|until| *until > now).map(UnixMicros::to_rfc3339);
+    match (destination.state(), until) {
         (DestinationState::Running, _) | (DestinationState::Throttled, None) => None,
         (DestinationState::Throttled, Some(until)) => {
             Some(format!("the account is throttled until {until}{reason}"))
         }
-        (DestinationState::Paused, _) => Some(format!("calls are paused by hand{reason}")),
+        (DestinationState::Paused, _) => Some("calls are paused by hand".to_owned()),
         (DestinationState::Unreachable, until) => Some(held("Freshsales does not answer", until, &reason)),
         (DestinationState::Blocked, until) => Some(held("the destination is blocked", until, &reason)),
     }

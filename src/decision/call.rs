@@ -11,7 +11,7 @@ use crate::clock::UnixMicros;
 use crate::contact::{
     AfterStored, InFlight, Owed, Refused, Standing, did_not_stick, owed, shown_blank, upsert_body,
 };
-use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, State, Stored, Verdict, backoff};
+use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, Ended, State, Stored, Verdict, backoff};
 use crate::event::Email;
 
 /// A race or a secondary address of another contact is worth one more try after this long.
@@ -77,6 +77,8 @@ pub struct Settlement {
     pub jitter: f64,
     /// Whether other contacts were answered since this one first failed.
     pub others_answered: bool,
+    /// The call left alone, to see whether calls are answered.
+    pub probe: bool,
 }
 
 /// Settles an attempt. An answer to a claim that is void changes nothing.
@@ -90,12 +92,19 @@ pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, no
     }
     let mut next = standing.clone();
     let transition = after(&settlement, &mut next, world, settings, now);
+    let ended = Ended {
+        verdict: &settlement.verdict,
+        delivery: id,
+        probe: settlement.probe,
+        refused_for_good: matches!(transition, Transition::Die(_)),
+        retry_max: settings.retry.max,
+    };
+    let destination = world.destination.document.after(ended, now);
     world.deliveries.change(id, |mut delivery| {
         delivery.record(settlement.attempt);
         transition.apply(delivery, settings, settlement.jitter, now)
     });
     *standing_of(email, world, settings) = next;
-    let destination = world.destination.document.after(&settlement.verdict, now);
     if destination != world.destination.document {
         world.destination.document = destination;
         world.destination.changed = true;
@@ -141,8 +150,6 @@ fn after(
     let id = &settlement.order.delivery;
     // A change that came meanwhile opened the next delivery: it carries everything this one did not bring.
     let newer = standing.open.take();
-    let destination_until =
-        || world.destination.document.after(&settlement.verdict, now).until.unwrap_or(now);
     let transition = match &settlement.verdict {
         Verdict::Stored(answer) => {
             let transition = after_stored(answer, standing, newer, id, now);
@@ -176,11 +183,11 @@ fn after(
         }
         Verdict::Throttled { reason, .. } => {
             standing.not_applied();
-            Transition::Wait(format!("the account is throttled: {reason}"), destination_until())
+            Transition::Wait(format!("the account is throttled: {reason}"), now)
         }
         Verdict::Blocked { cause, reason } => {
             standing.not_applied();
-            Transition::Wait(format!("{}: {reason}", cause_in_words(*cause)), destination_until())
+            Transition::Wait(format!("{}: {reason}", cause_in_words(*cause)), now)
         }
     };
     match newer {

@@ -18,11 +18,11 @@ pub use config::{AllowanceConfig, DeliveryConfig, Plan as AllowancePlan};
 
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::{self, Settings, World};
-use crate::delivery::{Account, AllowanceLimits, Destination, HOUR, Ledger, Usage};
+use crate::delivery::{Account, AllowanceLimits, Destination, DestinationState, Gate, HOUR, Ledger, Usage};
 use crate::event::Email;
 use crate::freshsales::Crm;
 use crate::store::{Due, Keys, Plan, Put, SharedStore, StoreError, keys_of_contacts};
-use worker::{Finished, Job};
+use worker::{Answered, Done, Finished, Job};
 
 /// After a passing failure of the store.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ pub struct Deliverer {
 /// What the loop remembers between rounds.
 struct Round {
     ledger: Ledger,
-    calls: JoinSet<Finished>,
+    calls: JoinSet<Done>,
     /// The last two contacts that were answered, and when: a contact is given up only while others are.
     answered: [Option<(Email, UnixMicros)>; 2],
 }
@@ -73,7 +73,7 @@ impl Deliverer {
     pub async fn run(self, stop: CancellationToken, drain: Duration) -> Result<(), StoreError> {
         let mut round = Round { ledger: self.ledger().await?, calls: JoinSet::new(), answered: [None, None] };
         let destination = self.destination().await?;
-        if destination.probing() {
+        if destination.state() != DestinationState::Running {
             worker::log_destination(&destination);
         }
         while !stop.is_cancelled() {
@@ -134,22 +134,26 @@ impl Deliverer {
     async fn fill(&self, round: &mut Round) -> Result<Next, StoreError> {
         let now = self.clock.wall();
         let destination = self.destination().await?;
-        if !destination.open_at(now) {
-            return Ok(destination.until.map_or(Next::News, |until| self.at(until)));
-        }
-        let places = if destination.probing() { 1 } else { self.config.concurrency_max as usize };
+        let (places, probe) = match destination.gate(now) {
+            Gate::Shut(until) => return Ok(until.map_or(Next::News, |until| self.at(until))),
+            Gate::AskAccount => return self.ask(round).await,
+            Gate::OneContact => (1, true),
+            Gate::Open => (self.config.concurrency_max as usize, false),
+        };
         let free = places.saturating_sub(round.calls.len());
         if free == 0 {
             return Ok(Next::News);
         }
-        let (due, later) = self.store.due(self.account(), now, free + SPARE_ROWS).await?;
+        let (mut due, later) = self.store.due(self.account(), now, free + SPARE_ROWS).await?;
+        // A probe tries another contact each time: the one before may be what fails.
+        due.sort_by_key(|due| destination.tried_lately(&due.id));
         let (chosen, room_at) = self.choose(due, free, round);
         let wait = later.map(|at| self.monotonic_at(at)).into_iter().chain(room_at).min();
         if chosen.is_empty() {
             return Ok(wait.map_or(Next::News, Next::At));
         }
         let full = chosen.len() == free;
-        self.claim(chosen, round).await?;
+        self.claim(chosen, probe, round).await?;
         // There may be more than were asked for.
         Ok(if full { Next::News } else { wait.map_or(Next::News, Next::At) })
     }
@@ -177,7 +181,7 @@ impl Deliverer {
     }
 
     /// Claims deliveries in one transaction with their slots, then lets the calls leave.
-    async fn claim(&self, chosen: Vec<Due>, round: &mut Round) -> Result<(), StoreError> {
+    async fn claim(&self, chosen: Vec<Due>, probe: bool, round: &mut Round) -> Result<(), StoreError> {
         let settings = Arc::clone(&self.settings.borrow());
         let now = self.clock.wall();
         let turn = self.store.turn().await;
@@ -192,7 +196,7 @@ impl Deliverer {
                 continue;
             };
             slots.push(Put::SlotTaken(self.account(), slot, now));
-            jobs.push(Job { order, slot, opened_at: due.opened_at });
+            jobs.push(Job { order, slot, opened_at: due.opened_at, probe });
         }
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.extend(slots);
@@ -210,6 +214,24 @@ impl Deliverer {
         // Claims that turned out to owe nothing left places free.
         self.owed.notify_one();
         Ok(())
+    }
+
+    /// Asks whether the account answers; one call at a time, which takes a slot like any other.
+    async fn ask(&self, round: &mut Round) -> Result<Next, StoreError> {
+        if !round.calls.is_empty() {
+            return Ok(Next::News);
+        }
+        let now = self.clock.monotonic();
+        let Some(slot) = round.ledger.take(now, 100) else {
+            return Ok(round.ledger.free_at(now, 100).map_or(Next::News, Next::At));
+        };
+        let taken = Put::SlotTaken(self.account(), slot, self.clock.wall());
+        if let Err(error) = self.store.apply(Plan { puts: vec![taken], ..Plan::default() }).await {
+            round.ledger.give_back(slot);
+            return Err(error);
+        }
+        round.calls.spawn(worker::ask(Arc::clone(&self.crm), slot));
+        Ok(Next::News)
     }
 
     async fn world_of(&self, chosen: &[Due]) -> Result<World, StoreError> {
@@ -238,24 +260,21 @@ impl Deliverer {
     /// Settles a call that has ended.
     async fn finish(
         &self,
-        done: Result<Finished, tokio::task::JoinError>,
+        done: Result<Done, tokio::task::JoinError>,
         round: &mut Round,
     ) -> Result<(), StoreError> {
-        let finished = match done {
-            Ok(finished) => finished,
-            Err(error) => return Err(StoreError::Fatal(format!("a call ended without an answer: {error}"))),
-        };
+        match done {
+            Ok(Done::Call(finished)) => self.finish_call(&finished, round).await,
+            Ok(Done::Question(answered)) => self.finish_question(&answered, round).await,
+            Err(error) => Err(StoreError::Fatal(format!("a call ended without an answer: {error}"))),
+        }
+    }
+
+    async fn finish_call(&self, finished: &Finished, round: &mut Round) -> Result<(), StoreError> {
         round.ledger.answer(finished.job.slot, self.clock.monotonic());
-        worker::count(&finished, self.clock.wall());
-        loop {
-            match self.settle(&finished, round).await {
-                Ok(()) => break,
-                Err(StoreError::Conflict) => {}
-                Err(error) => {
-                    let Next::At(moment) = self.pause_after(error)? else { continue };
-                    self.clock.sleep_until(moment).await;
-                }
-            }
+        worker::count(finished, self.clock.wall());
+        while let Err(error) = self.settle(finished, round).await {
+            self.wait_after(error).await?;
         }
         let email = &finished.job.order.email;
         if finished.answered() && round.answered[0].as_ref().is_none_or(|(last, _)| last != email) {
@@ -263,6 +282,39 @@ impl Deliverer {
         }
         if finished.answered() {
             round.answered[0] = Some((email.clone(), self.clock.wall()));
+        }
+        Ok(())
+    }
+
+    async fn finish_question(&self, answered: &Answered, round: &mut Round) -> Result<(), StoreError> {
+        round.ledger.answer(answered.slot, self.clock.monotonic());
+        worker::count_call(&answered.result);
+        while let Err(error) = self.settle_question(answered).await {
+            self.wait_after(error).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_question(&self, answered: &Answered) -> Result<(), StoreError> {
+        let _turn = self.store.turn().await;
+        let now = self.clock.wall();
+        let mut world = self.load(BTreeSet::new(), BTreeSet::new()).await?;
+        let held = &mut world.destination;
+        let verdict = &answered.result.verdict;
+        held.document = held.document.after_question(verdict, self.settings.borrow().retry.max, now);
+        held.changed = true;
+        let mut plan = Plan::of(world, &self.account());
+        plan.puts.push(Put::SlotAnswered(self.account(), answered.slot, now));
+        self.store.apply(plan).await
+    }
+
+    /// Waits before the end of a call is settled once more.
+    async fn wait_after(&self, error: StoreError) -> Result<(), StoreError> {
+        if matches!(error, StoreError::Conflict) {
+            return Ok(());
+        }
+        if let Next::At(moment) = self.pause_after(error)? {
+            self.clock.sleep_until(moment).await;
         }
         Ok(())
     }

@@ -13,6 +13,8 @@ pub(super) struct Job {
     pub order: CallOrder,
     pub slot: SlotId,
     pub opened_at: UnixMicros,
+    /// It leaves alone, to see whether calls are answered.
+    pub probe: bool,
 }
 
 /// A call that has ended.
@@ -23,12 +25,32 @@ pub(super) struct Finished {
     took: Duration,
 }
 
+/// What ended.
+pub(super) enum Done {
+    /// The call of a contact.
+    Call(Box<Finished>),
+    /// A question to the account.
+    Question(Box<Answered>),
+}
+
+/// The answer to a question that only asks whether the account answers.
+pub(super) struct Answered {
+    pub slot: SlotId,
+    pub result: CallResult,
+}
+
+/// Asks whether the account answers.
+pub(super) async fn ask(crm: Arc<dyn Crm>, slot: SlotId) -> Done {
+    Done::Question(Box::new(Answered { slot, result: crm.probe().await }))
+}
+
 /// Makes the call.
-pub(super) async fn call(crm: Arc<dyn Crm>, clock: Arc<dyn Clock>, job: Job) -> Finished {
+pub(super) async fn call(crm: Arc<dyn Crm>, clock: Arc<dyn Clock>, job: Job) -> Done {
     let started_at = clock.wall();
     let began = clock.monotonic();
     let result = crm.upsert(job.order.body.clone()).await;
-    Finished { job, result, started_at, took: clock.monotonic().saturating_sub(began) }
+    let took = clock.monotonic().saturating_sub(began);
+    Done::Call(Box::new(Finished { job, result, started_at, took }))
 }
 
 impl Finished {
@@ -48,6 +70,7 @@ impl Finished {
             attempt,
             jitter: rand::random_range(0.0..1.0),
             others_answered,
+            probe: self.job.probe,
         }
     }
 
@@ -61,8 +84,13 @@ impl Finished {
 }
 
 /// Counts a call in the metrics.
+pub(super) fn count_call(result: &CallResult) {
+    metrics::counter!("freshsignal_calls_total", "status" => result.status_label).increment(1);
+}
+
+/// Counts the call of a contact in the metrics.
 pub(super) fn count(finished: &Finished, now: UnixMicros) {
-    metrics::counter!("freshsignal_calls_total", "status" => finished.result.status_label).increment(1);
+    count_call(&finished.result);
     if matches!(finished.result.verdict, Verdict::Stored(_)) {
         let waited = now.since(finished.job.opened_at).as_secs_f64();
         metrics::histogram!("freshsignal_event_to_crm_seconds").record(waited);
@@ -72,8 +100,8 @@ pub(super) fn count(finished: &Finished, now: UnixMicros) {
 /// Says once, loudly, that the destination's state has changed. The CRM's own words stay out of the log: they may
 /// repeat personal data.
 pub(super) fn log_destination(destination: &Destination) {
-    let until = destination.until.map(UnixMicros::to_rfc3339).unwrap_or_default();
-    match destination.state {
+    let until = destination.until().map(UnixMicros::to_rfc3339).unwrap_or_default();
+    match destination.state() {
         DestinationState::Running => tracing::info!("Freshsales answers again"),
         DestinationState::Throttled => {
             tracing::warn!(until, "calls wait: Freshsales answers that the account is over its limit");
@@ -85,7 +113,7 @@ pub(super) fn log_destination(destination: &Destination) {
             );
         }
         DestinationState::Unreachable | DestinationState::Paused => {
-            tracing::warn!(state = destination.state.as_str(), "calls wait");
+            tracing::warn!(state = destination.state().as_str(), "calls wait");
         }
     }
 }

@@ -1,10 +1,15 @@
 //! The destination as a whole: whether calls may leave, and what an answer changes about that.
+//!
+//! Three things hold calls up, each without regard to the others: a person's order, a throttle of the account, and an
+//! obstacle that is probed. Whatever the answers are, the destination gets out of the last two by itself.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{RetryAfter, Verdict};
+use super::obstacle::{Obstacle, ObstacleKind, Probe, doubled};
+use super::streak::{Failures, Refusals};
+use super::{BlockCause, DeliveryId, RetryAfter, Verdict};
 use crate::clock::UnixMicros;
 
 /// A throttle that does not say how long: this long at first, doubling while it repeats.
@@ -12,24 +17,37 @@ const THROTTLE_FIRST: Duration = Duration::from_mins(1);
 const THROTTLE_MAX: Duration = Duration::from_mins(15);
 /// A throttle that asks for nonsense.
 const THROTTLE_ABSURD: Duration = Duration::from_hours(1);
-/// A blocked destination is tried again after this long, doubling while it stays blocked.
-const PROBE_FIRST: Duration = Duration::from_secs(10);
-const PROBE_MAX: Duration = Duration::from_mins(15);
 
 /// How the destination as a whole stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Destination {
-    /// What state it is in.
-    pub state: DestinationState,
-    /// Why, for a person.
-    pub reason: Option<String>,
-    /// No call leaves before this moment.
-    pub until: Option<UnixMicros>,
-    /// How often in a row it was throttled or blocked; lengthens the next wait.
-    pub repeats: u32,
+    /// Since when calls are paused by hand.
+    pub paused_since: Option<UnixMicros>,
+    /// The account was told to wait, and no call was answered since.
+    pub throttle: Option<Throttle>,
+    /// What stands in the way of calls.
+    pub obstacle: Option<Obstacle>,
+    /// Passing failures in a row.
+    pub failures: Failures,
+    /// Refusals in a row with the same words.
+    pub refusals: Refusals,
+    /// Deliveries that a rule of the account refused that is gone: they are to be tried again.
+    pub redrive: Vec<DeliveryId>,
 }
 
-/// The states of a destination.
+/// A wait that the CRM asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Throttle {
+    /// No call leaves before this moment, whatever anybody orders.
+    pub until: UnixMicros,
+    /// How often in a row; lengthens the next wait where the CRM does not say how long.
+    pub repeats: u32,
+    /// Why, for a person.
+    pub reason: String,
+}
+
+/// The states of a destination, as they are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DestinationState {
@@ -42,7 +60,7 @@ pub enum DestinationState {
     Unreachable,
     /// Paused by hand.
     Paused,
-    /// Every call would be refused: key, rights, alias.
+    /// Every call would be refused: key, rights, alias, a rule of the account.
     Blocked,
 }
 
@@ -60,71 +78,236 @@ impl DestinationState {
     }
 }
 
-impl Destination {
-    /// How the destination stands after an answer that came at `now`.
-    #[must_use]
-    pub fn after(&self, verdict: &Verdict, now: UnixMicros) -> Self {
-        match verdict {
-            // What was ordered by hand only a hand takes back.
-            _ if self.state == DestinationState::Paused => self.clone(),
-            Verdict::Stored(_) | Verdict::Refused { .. } => Self::default(),
-            Verdict::Passing { .. } => self.clone(),
-            Verdict::Throttled { retry_after, reason } => {
-                let repeats = self.repeats_of(DestinationState::Throttled, now);
-                let until = match *retry_after {
-                    RetryAfter::For(wait) => now.plus(wait),
-                    RetryAfter::Until(moment) => moment.max(now),
-                    RetryAfter::Absent => now.plus(doubled(THROTTLE_FIRST, repeats, THROTTLE_MAX)),
-                    RetryAfter::Absurd => now.plus(THROTTLE_ABSURD),
-                };
-                self.held(DestinationState::Throttled, reason, until, repeats)
-            }
-            Verdict::Blocked { reason, .. } => {
-                let repeats = self.repeats_of(DestinationState::Blocked, now);
-                let until = now.plus(doubled(PROBE_FIRST, repeats, PROBE_MAX));
-                self.held(DestinationState::Blocked, reason, until, repeats)
-            }
-        }
-    }
-
-    /// How often in a row the destination went into a state, this time included. Answers to calls that left before it
-    /// went there say nothing new.
-    fn repeats_of(&self, state: DestinationState, now: UnixMicros) -> u32 {
-        match self.state == state {
-            false => 1,
-            true if self.until.is_some_and(|until| until > now) => self.repeats,
-            true => self.repeats.saturating_add(1),
-        }
-    }
-
-    /// Whether a call may leave at `now`.
-    #[must_use]
-    pub fn open_at(&self, now: UnixMicros) -> bool {
-        self.state != DestinationState::Paused && self.until.is_none_or(|until| until <= now)
-    }
-
-    /// Whether calls leave one at a time, because nobody knows yet whether they are answered again.
-    #[must_use]
-    pub fn probing(&self) -> bool {
-        match self.state {
-            DestinationState::Running => false,
-            DestinationState::Throttled
-            | DestinationState::Unreachable
-            | DestinationState::Paused
-            | DestinationState::Blocked => true,
-        }
-    }
-
-    /// Held until a moment; never shorter than an answer of the same kind asked for before.
-    fn held(&self, state: DestinationState, reason: &str, until: UnixMicros, repeats: u32) -> Self {
-        let until = self.until.filter(|_| self.state == state).max(Some(until));
-        Self { state, reason: Some(reason.to_owned()), until, repeats }
-    }
+/// What may leave now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// Nothing before a moment; without one nothing before somebody orders it.
+    Shut(Option<UnixMicros>),
+    /// One question to the account.
+    AskAccount,
+    /// One contact's call, because nobody knows yet whether it is answered; rather one that did not try lately.
+    OneContact,
+    /// Calls, as many as fit.
+    Open,
 }
 
-/// `first`, doubled for each time after the first, at most `max`.
-fn doubled(first: Duration, times: u32, max: Duration) -> Duration {
-    first.saturating_mul(2_u32.saturating_pow(times.saturating_sub(1).min(16))).min(max)
+/// How the call of a contact ended, as far as it concerns the destination.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
+    /// What its answer means.
+    pub verdict: &'a Verdict,
+    /// Which delivery it was of.
+    pub delivery: &'a DeliveryId,
+    /// It left alone, to see whether calls are answered ([`Gate::OneContact`]). What other calls say, which left before
+    /// the hindrance was known, takes no hindrance away.
+    pub probe: bool,
+    /// The contact is refused for good by this answer, and was not for the same reason before.
+    pub refused_for_good: bool,
+    /// The longest wait between two probes of a CRM that does not answer.
+    pub retry_max: Duration,
+}
+
+impl Destination {
+    /// Pauses calls by hand. What was throttled or blocked before is so after the pause.
+    pub fn pause(&mut self, now: UnixMicros) {
+        self.paused_since.get_or_insert(now);
+    }
+
+    /// Takes a pause back, and makes the next probe due at once. A wait that the CRM asked for stays as it is.
+    pub fn resume(&mut self, now: UnixMicros) {
+        self.paused_since = None;
+        self.probe_at_once(now);
+    }
+
+    /// The settings changed: whether a rule of the account still refuses what they make is worth a probe.
+    pub fn settings_changed(&mut self, now: UnixMicros) {
+        if matches!(&self.obstacle, Some(Obstacle { kind: ObstacleKind::AccountRule { .. }, .. })) {
+            self.probe_at_once(now);
+        }
+    }
+
+    fn probe_at_once(&mut self, now: UnixMicros) {
+        if let Some(obstacle) = &mut self.obstacle {
+            obstacle.probe_at = obstacle.probe_at.min(now);
+        }
+    }
+
+    /// The state that is shown: what a person ordered, else what is worst.
+    #[must_use]
+    pub fn state(&self) -> DestinationState {
+        let obstacle = self.obstacle.as_ref().map(|obstacle| &obstacle.kind);
+        match (self.paused_since, obstacle, &self.throttle) {
+            (Some(_), _, _) => DestinationState::Paused,
+            (None, Some(ObstacleKind::Blocked { .. } | ObstacleKind::AccountRule { .. }), _) => {
+                DestinationState::Blocked
+            }
+            (None, Some(ObstacleKind::Unreachable), _) => DestinationState::Unreachable,
+            (None, None, Some(_)) => DestinationState::Throttled,
+            (None, None, None) => DestinationState::Running,
+        }
+    }
+
+    /// Why it is in that state, for a person.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        let obstacle = self.obstacle.as_ref().map(|obstacle| obstacle.reason.as_str());
+        obstacle.or(self.throttle.as_ref().map(|throttle| throttle.reason.as_str()))
+    }
+
+    /// No call leaves before this moment; `None` where nothing but a person's order holds calls up, or nothing.
+    #[must_use]
+    pub fn until(&self) -> Option<UnixMicros> {
+        let probe_at = self.obstacle.as_ref().map(|obstacle| obstacle.probe_at);
+        probe_at.max(self.throttle.as_ref().map(|throttle| throttle.until))
+    }
+
+    /// Where among the probes of the obstacle a delivery was tried last, the latest with the highest number; `None`
+    /// comes first.
+    #[must_use]
+    pub fn tried_lately(&self, delivery: &DeliveryId) -> Option<usize> {
+        self.obstacle.as_ref()?.tried.iter().position(|tried| tried == delivery)
+    }
+
+    /// What may leave at `now`.
+    #[must_use]
+    pub fn gate(&self, now: UnixMicros) -> Gate {
+        if self.paused_since.is_some() {
+            return Gate::Shut(None);
+        }
+        match (self.until().filter(|until| *until > now), &self.obstacle, &self.throttle) {
+            (Some(until), _, _) => Gate::Shut(Some(until)),
+            (None, Some(obstacle), _) => match obstacle.probe() {
+                Probe::Account => Gate::AskAccount,
+                Probe::Contact => Gate::OneContact,
+            },
+            (None, None, Some(_)) => Gate::OneContact,
+            (None, None, None) => Gate::Open,
+        }
+    }
+
+    /// How the destination stands after the call of a contact ended at `now`.
+    #[must_use]
+    pub fn after(&self, ended: Ended<'_>, now: UnixMicros) -> Self {
+        let mut next = self.clone();
+        match ended.verdict {
+            Verdict::Stored(_) => next.stored(ended),
+            Verdict::Refused { reason, .. } => next.refused(reason, ended, now),
+            Verdict::Throttled { retry_after, reason } => {
+                next.throttled(*retry_after, reason, ended.probe, now);
+            }
+            Verdict::Passing { reason } => next.failed(reason, ended, now),
+            Verdict::Blocked { cause, reason } => {
+                next.blocked(*cause, reason, ended.probe.then_some(ended.delivery), now);
+            }
+        }
+        next
+    }
+
+    /// How the destination stands after the account was asked and answered at `now`.
+    #[must_use]
+    pub fn after_question(&self, verdict: &Verdict, retry_max: Duration, now: UnixMicros) -> Self {
+        let mut next = self.clone();
+        let Some(obstacle) = next.obstacle.take() else { return next };
+        next.obstacle = Some(match verdict {
+            // Whose key may not read this may still write contacts: one of them finds out.
+            Verdict::Stored(_)
+            | Verdict::Refused { .. }
+            | Verdict::Blocked { cause: BlockCause::Forbidden, .. } => obstacle.account_answers(now),
+            Verdict::Blocked { cause, reason } => obstacle.blocked(*cause, reason, None, now),
+            Verdict::Passing { .. } => obstacle.stays(None, retry_max, now),
+            Verdict::Throttled { .. } => obstacle,
+        });
+        if let Verdict::Throttled { retry_after, reason } = verdict {
+            next.throttled(*retry_after, reason, true, now);
+        }
+        next
+    }
+
+    fn is_hindered(&self) -> bool {
+        self.throttle.is_some() || self.obstacle.is_some()
+    }
+
+    fn stored(&mut self, ended: Ended<'_>) {
+        if self.is_hindered() && !ended.probe {
+            return;
+        }
+        if let Some(Obstacle { kind: ObstacleKind::AccountRule { refused }, reason, .. }) =
+            self.obstacle.take()
+        {
+            self.refusals.disprove(&reason);
+            self.redrive.extend(refused);
+        }
+        self.throttle = None;
+        self.failures = Failures::default();
+        self.refusals.end();
+    }
+
+    fn refused(&mut self, words: &str, ended: Ended<'_>, now: UnixMicros) {
+        if let Some(mut obstacle) = self.obstacle.take_if(|obstacle| obstacle.is_rule(words)) {
+            if ended.refused_for_good {
+                obstacle.refuses(ended.delivery);
+            }
+            let by = Some(ended.delivery);
+            self.obstacle =
+                Some(if ended.probe { obstacle.stays(by, ended.retry_max, now) } else { obstacle });
+            return;
+        }
+        if self.is_hindered() && !ended.probe {
+            return;
+        }
+        // It was answered for this contact: nothing but the contact itself is in the way.
+        if let Some(Obstacle { kind: ObstacleKind::AccountRule { refused }, .. }) = self.obstacle.take() {
+            self.redrive.extend(refused);
+        }
+        self.throttle = None;
+        self.failures = Failures::default();
+        if ended.refused_for_good
+            && let Some(refused) = self.refusals.add(words, ended.delivery)
+        {
+            self.obstacle = Some(Obstacle::new(ObstacleKind::AccountRule { refused }, words, now));
+        }
+    }
+
+    fn throttled(&mut self, retry_after: RetryAfter, reason: &str, probe: bool, now: UnixMicros) {
+        // Calls that were on their way when the first answer came say nothing new.
+        let repeats =
+            self.throttle.as_ref().map_or(1, |before| before.repeats.saturating_add(u32::from(probe)));
+        let until = match retry_after {
+            RetryAfter::For(wait) => now.plus(wait),
+            RetryAfter::Until(moment) => moment.max(now),
+            RetryAfter::Absent => now.plus(doubled(THROTTLE_FIRST, repeats, THROTTLE_MAX)),
+            RetryAfter::Absurd => now.plus(THROTTLE_ABSURD),
+        };
+        // Never shorter than what was asked for before.
+        let until = self.throttle.as_ref().map_or(until, |before| before.until.max(until));
+        self.throttle = Some(Throttle { until, repeats, reason: reason.to_owned() });
+    }
+
+    fn failed(&mut self, reason: &str, ended: Ended<'_>, now: UnixMicros) {
+        self.obstacle = match self.obstacle.take() {
+            Some(obstacle) if ended.probe => Some(obstacle.stays(Some(ended.delivery), ended.retry_max, now)),
+            Some(obstacle) => Some(obstacle),
+            None => {
+                let fails = self.failures.add(ended.delivery);
+                fails.then(|| Obstacle::new(ObstacleKind::Unreachable, reason, now))
+            }
+        };
+    }
+
+    fn blocked(&mut self, cause: BlockCause, reason: &str, probe: Option<&DeliveryId>, now: UnixMicros) {
+        let kind = ObstacleKind::Blocked { cause, account_answers: false };
+        self.obstacle = Some(match self.obstacle.take() {
+            // What an obstacle of the account's rules refused is tried again when calls are answered.
+            Some(obstacle) if probe.is_some() => {
+                if let ObstacleKind::AccountRule { refused } = &obstacle.kind {
+                    self.redrive.extend(refused.iter().cloned());
+                }
+                obstacle.blocked(cause, reason, probe, now)
+            }
+            Some(obstacle) if matches!(obstacle.kind, ObstacleKind::Blocked { .. }) => obstacle,
+            Some(_) | None => Obstacle::new(kind, reason, now),
+        });
+    }
 }
 
 /// When a contact is tried again after its `failures`th failure in a row: d = min(max, first × 2^(n−1)), then

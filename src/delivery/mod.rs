@@ -5,6 +5,8 @@
 mod allowance;
 mod attempt;
 mod destination;
+mod obstacle;
+mod streak;
 mod verdict;
 
 #[cfg(test)]
@@ -16,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 pub use allowance::{HOUR, Ledger, Limits as AllowanceLimits, MINUTE, SlotId, Usage, Window};
 pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX};
-pub use destination::{Destination, DestinationState, backoff};
+pub use destination::{Destination, DestinationState, Ended, Gate, Throttle, backoff};
+pub use obstacle::{Obstacle, ObstacleKind, Probe};
 pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
 
 use crate::clock::UnixMicros;

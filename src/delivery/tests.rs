@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod destination;
+
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -48,53 +50,6 @@ fn the_lane_of_a_delivery_only_rises() {
     let delivery = delivery.absorb(Lane::Refresh);
     assert_eq!((delivery.lane, delivery.events), (Lane::Login, 2));
     assert_eq!(delivery.absorb(Lane::Conversion).lane, Lane::Conversion);
-}
-
-fn throttled(retry_after: RetryAfter) -> Verdict {
-    Verdict::Throttled { retry_after, reason: "Too many requests".into() }
-}
-
-fn waits(destination: &Destination, now: UnixMicros) -> u64 {
-    destination.until.unwrap().since(now).as_secs()
-}
-
-#[test]
-fn a_throttle_that_says_nothing_waits_a_minute_doubling_to_a_quarter_of_an_hour() {
-    let mut now = UnixMicros(0);
-    let mut destination = Destination::default();
-    for minutes in [1, 2, 4, 8, 15, 15] {
-        // Eight calls were on their way when the first answer came.
-        for _ in 0..8 {
-            destination = destination.after(&throttled(RetryAfter::Absent), now);
-        }
-        assert_eq!(waits(&destination, now), minutes * 60);
-        assert!(!destination.open_at(now));
-        now = destination.until.unwrap();
-        assert!(destination.open_at(now) && destination.probing());
-    }
-    let stored = Verdict::Stored(Stored::default());
-    assert_eq!(destination.after(&stored, now), Destination::default());
-}
-
-#[test]
-fn the_longest_wait_that_was_asked_for_is_kept() {
-    let now = UnixMicros(0);
-    let long = Destination::default().after(&throttled(RetryAfter::For(seconds(240))), now);
-    let then = long.after(&throttled(RetryAfter::For(seconds(5))), UnixMicros(1_000_000));
-    assert_eq!(waits(&then, now), 240);
-    let absurd = Destination::default().after(&throttled(RetryAfter::Absurd), now);
-    assert_eq!(waits(&absurd, now), 3600);
-    let until = Destination::default().after(&throttled(RetryAfter::Until(UnixMicros(9_000_000))), now);
-    assert_eq!(waits(&until, now), 9);
-}
-
-#[test]
-fn a_blocked_destination_is_probed_after_ten_seconds_doubling() {
-    let blocked = Verdict::Blocked { cause: BlockCause::Unauthorized, reason: "401".into() };
-    let first = Destination::default().after(&blocked, UnixMicros(0));
-    assert_eq!(waits(&first, UnixMicros(0)), 10);
-    let second = first.after(&blocked, UnixMicros(10_000_000));
-    assert_eq!((waits(&second, UnixMicros(10_000_000)), second.state), (20, DestinationState::Blocked));
 }
 
 #[test]

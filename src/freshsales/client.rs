@@ -1,4 +1,4 @@
-//! The client: one upsert out over HTTPS, one answer in, within fixed limits.
+//! The client: one call out over HTTPS, one answer in, within fixed limits.
 //!
 //! It must not follow a redirect, use a proxy, retry, or let the API key out of the one header that needs it.
 
@@ -9,8 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Response;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{RequestBuilder, Response, Url};
 use serde_json::{Map, Value};
 
 use super::account::Endpoint;
@@ -135,7 +135,19 @@ impl Crm for Client {
 
     fn upsert(&self, body: Value) -> Answer<CallResult> {
         let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.upsert(body).await })
+        Box::pin(async move {
+            let bytes = body.to_string().into_bytes();
+            let call = inner.http.post(inner.endpoint.upsert_url().clone()).body(bytes);
+            inner.call(call, inner.endpoint.describe(body)).await
+        })
+    }
+
+    fn probe(&self) -> Answer<CallResult> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let call = inner.http.get(inner.endpoint.url(&Question::Owners.path()));
+            inner.call(call, inner.endpoint.describe_probe()).await
+        })
     }
 
     fn describe(&self, body: &Value) -> AttemptRequest {
@@ -171,6 +183,16 @@ impl Endpoint {
     /// What an upsert of this body sends, with the key redacted; a dry run needs nothing else.
     #[must_use]
     pub fn describe(&self, body: Value) -> AttemptRequest {
+        self.request("POST", self.upsert_url(), body)
+    }
+
+    /// What the question that proves alias and key sends.
+    #[must_use]
+    pub fn describe_probe(&self) -> AttemptRequest {
+        self.request("GET", &self.url(&Question::Owners.path()), Value::Null)
+    }
+
+    fn request(&self, method: &str, url: &Url, body: Value) -> AttemptRequest {
         let mut headers = vec![
             ("Authorization".to_owned(), format!("Token token={REDACTED}")),
             ("Content-Type".to_owned(), JSON.to_owned()),
@@ -179,7 +201,7 @@ impl Endpoint {
         if let Some(alias) = self.named_alias() {
             headers.push(("X-Bundle-Alias".to_owned(), alias.to_string()));
         }
-        AttemptRequest { method: "POST".to_owned(), url: self.upsert_url().to_string(), headers, body }
+        AttemptRequest { method: method.to_owned(), url: url.to_string(), headers, body }
     }
 }
 
@@ -200,10 +222,8 @@ struct Failure {
 }
 
 impl Inner {
-    async fn upsert(&self, body: Value) -> CallResult {
-        let bytes = body.to_string().into_bytes();
-        let request = self.endpoint.describe(body);
-        match self.http.post(self.endpoint.upsert_url().clone()).body(bytes).send().await {
+    async fn call(&self, call: RequestBuilder, request: AttemptRequest) -> CallResult {
+        match call.send().await {
             Ok(response) => self.judge(self.receive(response, RESPONSE_BYTES_MAX).await, request),
             Err(error) => {
                 let failure = self.failure(error);

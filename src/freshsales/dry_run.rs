@@ -36,17 +36,25 @@ impl Crm for DryRun {
     }
 
     fn upsert(&self, body: Value) -> Answer<CallResult> {
-        let result = CallResult {
-            verdict: Verdict::Stored(Stored::default()),
-            request: self.endpoint.describe(body),
-            response: None,
-            error: Some(SIMULATED.to_owned()),
-            status_label: SIMULATED,
-        };
-        Box::pin(std::future::ready(result))
+        simulated(self.endpoint.describe(body))
+    }
+
+    fn probe(&self) -> Answer<CallResult> {
+        simulated(self.endpoint.describe_probe())
     }
 
     fn describe(&self, body: &Value) -> AttemptRequest {
         self.endpoint.describe(body.clone())
     }
+}
+
+fn simulated(request: AttemptRequest) -> Answer<CallResult> {
+    let result = CallResult {
+        verdict: Verdict::Stored(Stored::default()),
+        request,
+        response: None,
+        error: Some(SIMULATED.to_owned()),
+        status_label: SIMULATED,
+    };
+    Box::pin(std::future::ready(result))
 }

@@ -1,4 +1,4 @@
-//! Stage 5, Freshsales: sends one finished upsert and says what the answer means.
+//! Stage 5, Freshsales: makes one call, a finished upsert or a question, and says what the answer means.
 //!
 //! It must not decide what is sent, when, or how often: one order from outside is one HTTP request.
 
@@ -53,6 +53,8 @@ pub trait Crm: Send + Sync + 'static {
     fn account(&self) -> &Account;
     /// Sends one upsert. `body` is the finished body, its attributes in the order they are sent in.
     fn upsert(&self, body: Value) -> Answer<CallResult>;
+    /// Asks the cheapest question that proves alias and key. A verdict of `Stored` means that it was answered.
+    fn probe(&self) -> Answer<CallResult>;
     /// What [`Crm::upsert`] would send for this body; sends nothing.
     fn describe(&self, body: &Value) -> AttemptRequest;
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::contact::Refused;
 use crate::decision::{Reading, claim, decide, simulate};
-use crate::delivery::{Delivery, Destination, DestinationState};
+use crate::delivery::{BlockCause, Delivery, Destination, Obstacle, ObstacleKind, Throttle};
 use crate::event::{Event, Kind, Position, Stamp};
 
 /// Lets events of `user:u` happen, a second each; answers the delivery the last one opened or joined.
@@ -133,18 +133,25 @@ async fn nobody_who_only_identified_is_owed() {
 #[tokio::test]
 async fn the_words_say_what_the_destination_and_the_delivery_wait_for() {
     let (mut world, id) = with_lead();
-    let until = Some(seconds_later(60));
-    for (state, until, words) in [
-        (DestinationState::Throttled, until, "the account is throttled until 2030-03-17T17:47:40.000Z: so"),
-        (DestinationState::Paused, None, "calls are paused by hand: so"),
+    let throttle = Throttle { until: seconds_later(60), repeats: 1, reason: "so".into() };
+    let hindered = |kind| {
+        let obstacle = Obstacle { probe_at: seconds_later(60), ..Obstacle::new(kind, "so", START) };
+        Destination { obstacle: Some(obstacle), ..Destination::default() }
+    };
+    let blocked = ObstacleKind::Blocked { cause: BlockCause::Forbidden, account_answers: false };
+    for (destination, words) in [
         (
-            DestinationState::Blocked,
-            until,
-            "the destination is blocked, next try at 2030-03-17T17:47:40.000Z: so",
+            Destination { throttle: Some(throttle), ..Destination::default() },
+            "the account is throttled until 2030-03-17T17:47:40.000Z: so",
         ),
-        (DestinationState::Unreachable, None, "Freshsales does not answer: so"),
+        (Destination { paused_since: Some(START), ..Destination::default() }, "calls are paused by hand"),
+        (hindered(blocked), "the destination is blocked, next try at 2030-03-17T17:47:40.000Z: so"),
+        (
+            hindered(ObstacleKind::Unreachable),
+            "Freshsales does not answer, next try at 2030-03-17T17:47:40.000Z: so",
+        ),
     ] {
-        world.destination.document = Destination { state, reason: Some("so".into()), until, repeats: 1 };
+        world.destination.document = destination;
         assert_eq!(why(&world).await, words);
     }
     world.destination.document = Destination::default();

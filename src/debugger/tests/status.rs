@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::decision::Outcome;
-use crate::delivery::{Destination, DestinationState, Lane, State};
+use crate::delivery::{BlockCause, Destination, Lane, Obstacle, ObstacleKind, State, Throttle};
 use crate::store::{OwedInLane, Totals};
 
 fn totals() -> Totals {
@@ -64,17 +64,25 @@ async fn draining_takes_what_the_slower_window_takes() {
         lab.json("/api/status").await["drain_seconds"].clone()
     };
     let running = Destination::default;
-    let until = |state| Destination { state, until: Some(seconds_later(60)), ..Destination::default() };
+    let throttled = || {
+        let throttle = Throttle { until: seconds_later(60), repeats: 1, reason: String::new() };
+        Destination { throttle: Some(throttle), ..Destination::default() }
+    };
+    let blocked = || {
+        let kind = ObstacleKind::Blocked { cause: BlockCause::Forbidden, account_answers: false };
+        Destination { obstacle: Some(Obstacle::new(kind, "403", START)), ..Destination::default() }
+    };
+    let paused = Destination { paused_since: Some(START), ..Destination::default() };
     assert_eq!(drain(0, window(900, 0), window(90, 0), running()).await, 0);
-    assert_eq!(drain(0, window(900, 0), window(90, 0), until(DestinationState::Blocked)).await, 0);
+    assert_eq!(drain(0, window(900, 0), window(90, 0), blocked()).await, 0);
     assert_eq!(drain(900, window(900, 0), window(900, 0), running()).await, 1);
     assert_eq!(drain(180, window(900, 0), window(90, 0), running()).await, 60);
     assert_eq!(drain(1800, window(900, 0), window(900, 0), running()).await, 3600);
     assert_eq!(drain(900, window(900, 900), window(900, 0), running()).await, 3600);
     assert_eq!(drain(1, window(0, 0), window(90, 0), running()).await, Value::Null);
-    assert_eq!(drain(1, window(900, 900), window(90, 0), until(DestinationState::Throttled)).await, 64);
-    assert_eq!(drain(1, window(900, 0), window(90, 0), until(DestinationState::Blocked)).await, Value::Null);
-    assert_eq!(drain(1, window(900, 0), window(90, 0), until(DestinationState::Paused)).await, Value::Null);
+    assert_eq!(drain(1, window(900, 900), window(90, 0), throttled()).await, 64);
+    assert_eq!(drain(1, window(900, 0), window(90, 0), blocked()).await, Value::Null);
+    assert_eq!(drain(1, window(900, 0), window(90, 0), paused).await, Value::Null);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::contact::Standing;
 use crate::delivery::{
-    Attempt, AttemptRequest, Delivery, DeliveryId, DestinationState, RetryAfter, State, Stored, Verdict,
+    Attempt, AttemptRequest, Delivery, DeliveryId, DestinationState, Gate, RetryAfter, State, Stored, Verdict,
 };
 use crate::event::Email;
 
@@ -36,7 +36,8 @@ impl Service {
             response: None,
             error: None,
         };
-        let settlement = Settlement { order, verdict, attempt, jitter: 1.0, others_answered: true };
+        let settlement =
+            Settlement { order, verdict, attempt, jitter: 1.0, others_answered: true, probe: false };
         settle(settlement, &mut self.world, &self.settings, self.now);
     }
 
@@ -178,9 +179,10 @@ fn a_throttle_holds_the_account_and_burns_nothing() {
     let delivery = service.delivery(&id);
     assert_eq!((delivery.state, delivery.failures), (State::Retrying, 0));
     let destination = &service.world.destination.document;
-    assert_eq!(destination.state, DestinationState::Throttled);
-    assert!(!destination.open_at(service.now.plus(Duration::from_secs(239))));
-    assert!(destination.open_at(service.now.plus(Duration::from_mins(4))));
+    assert_eq!(destination.state(), DestinationState::Throttled);
+    let until = service.now.plus(Duration::from_mins(4));
+    assert_eq!(destination.gate(service.now.plus(Duration::from_secs(239))), Gate::Shut(Some(until)));
+    assert_eq!(destination.gate(until), Gate::OneContact);
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl Question {
         }
     }
 
-    fn path(self) -> String {
+    pub(super) fn path(self) -> String {
         let rest = match self {
             Self::Owners => "selector/owners".to_owned(),
             Self::ContactFields => "settings/contacts/fields".to_owned(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::delivery::{SlotId, State};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
-use crate::store::{Counts, Destination, DestinationState, Keys, Plan, Progress, Put, Slot, Versioned};
+use crate::store::{Counts, Destination, Keys, Plan, Progress, Put, Slot, Versioned};
 
 /// Applies puts alone.
 pub(super) async fn put(store: &SqliteStore, puts: impl IntoIterator<Item = Put>) -> Result<(), StoreError> {
@@ -40,12 +40,7 @@ fn everything() -> Keys {
 }
 
 fn puts(revision: u64) -> Vec<Put> {
-    let destination = Destination {
-        state: DestinationState::Blocked,
-        reason: Some("401".to_owned()),
-        until: Some(NOW),
-        repeats: 3,
-    };
+    let destination = Destination { paused_since: Some(NOW), ..Destination::default() };
     vec![
         Put::Person(jo(), revision, Person::default()),
         Put::Timeline(line(), revision, Timeline::default()),
@@ -72,7 +67,7 @@ async fn what_is_put_is_loaded_with_the_next_revision() {
     assert_eq!(found.contacts[&email("jo")].document, calling("d9-0", Some("d1-0")));
     let delivered = &found.deliveries[&DeliveryId("d1-0".to_owned())];
     assert_eq!(delivered.document, delivery("d1-0", "jo", Lane::Login, 7));
-    assert_eq!(found.destination.unwrap().document.repeats, 3);
+    assert_eq!(found.destination.unwrap().document.paused_since, Some(NOW));
 }
 
 #[tokio::test]
