@@ -32,6 +32,8 @@ mod crm_answers;
 mod debugger;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
 mod main_job;
+/// The right data of the right person, with the right to send it: identity and consent.
+mod people;
 /// Told to stop under load: every accepted request is answered, and it ends in time.
 mod shutdown;
 /// A day of a shop under simulated time, beside the policies of the peers.

@@ -53,7 +53,8 @@ fn event(act: &Act) -> Value {
         ("alias", ""),
         ("group", ""),
     ][usize::from(act.kind)];
-    let mut context = json!({"gpc": act.control});
+    let mut context = json!({"gpc": act.control,
+        "campaign": {"medium": pick(&["email", "cpc", "fair"], act.value)}});
     if let Some(granted) = [Some(true), Some(false)].get(usize::from(act.choice)).copied().flatten() {
         context["consent"] = json!({"categoryPreferences": {"marketing": granted}});
     }
@@ -63,12 +64,30 @@ fn event(act: &Act) -> Value {
     json!({
         "type": kind, "event": name, "userId": user, "anonymousId": device,
         "previousId": pick(&["a", "b"], act.value), "context": context,
-        "traits": {"email": pick(&emails, act.email), "city": pick(&["Oslo", "Rome", "Bern"], act.value)},
+        "traits": {
+            "email": pick(&emails, act.email), "city": pick(&["Oslo", "Rome", "Bern"], act.value),
+            "name": pick(&["Kim Lee", "Sam Poe"], act.value),
+        },
         "properties": {
             "email": pick(&emails, act.form_email), "phone": pick(&["+14155550142", "+14155550143"], act.value),
         },
     })
 }
+
+/// Everything a mapping may ask of the history: the first statement, what one event says, fields of a new contact.
+const MAPPING: &str = r#"
+    [fields.medium]
+    from = ["context.campaign.medium"]
+    pick = "first"
+    when = "empty"
+    [fields.lead_source_id]
+    const = 7
+    when = "create"
+    [events."Lead Generated".fields."custom_field.cf_phone"]
+    from = ["properties.phone"]
+    [events."Logged In".fields.keyword]
+    const = "member"
+"#;
 
 /// What must not depend on the order: people, and the wish of each person's newest email.
 fn outcome(service: &Service) -> BTreeMap<String, (Value, Option<String>)> {
@@ -84,6 +103,8 @@ fn outcome(service: &Service) -> BTreeMap<String, (Value, Option<String>)> {
 
 fn play(acts: &[(usize, Act)], required: bool) -> Service {
     let mut settings = settings();
+    settings.preset = Preset::parse(Some(MAPPING)).unwrap();
+    settings.missing_names = MissingNames::FromEmail;
     if required {
         settings.consent.required = vec![Category::from("marketing")];
     }
