@@ -1,14 +1,89 @@
-//! `freshsignal check`.
+//! `freshsignal check`: what is wrong with the configuration, and with `--live` what the account says against it.
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::{Outcome, complain, load_to_serve, say};
+use anyhow::anyhow;
+use secrecy::ExposeSecret;
 
-/// Names every problem of the configuration, also what only serving needs.
-pub(super) fn run(file: Option<&Path>) -> Outcome {
-    let config = load_to_serve(file)?;
+use super::{Failure, Outcome, complain, load_to_serve, runtime, say};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::freshsales::{
+    ApiKey, CALLS_MAX, Client, Endpoint, Expected, Mode, Report, TestContact, Timeouts, check,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The configuration file; else `FRESHSIGNAL_CONFIG` names one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Also asks Freshsales: alias, key, rights, calls an hour, fields; changes nothing there
+    #[arg(long)]
+    live: bool,
+    /// Also writes one test contact, reads what stuck, and forgets it again
+    #[arg(long, requires = "live")]
+    probe: bool,
+}
+
+/// Names every problem of the configuration, also what only serving needs; then, where that is wanted, of the account.
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let config = load_to_serve(arguments.config.as_deref())?;
     for warning in config.consent.warnings() {
         complain(&format!("warning: {warning}"));
     }
-    say("the configuration is complete")
+    say("the configuration is complete")?;
+    if arguments.live { live(&config, arguments.probe) } else { Ok(()) }
+}
+
+fn live(config: &Config, probe: bool) -> Outcome {
+    let client = client(config)?;
+    let settings = config.settings().map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::Usage(anyhow!(lines.join("\n")))
+    })?;
+    let expected = Expected {
+        preset: settings.preset.clone(),
+        per_hour: config.allowance.of_the_account().per_hour,
+        subscribed: settings.consent.subscribed.clone(),
+        unsubscribed: settings.consent.unsubscribed.clone(),
+    };
+    let test = if probe { Some(test_contact(config)?) } else { None };
+    let report = runtime()?.block_on(check(&client, &expected, test));
+    show(&report)
+}
+
+fn client(config: &Config) -> Result<Client, Failure> {
+    let account = &config.freshsales;
+    let key = ApiKey::parse(account.api_key.expose_secret());
+    let key = key.map_err(|problem| Failure::Usage(anyhow!("freshsales.api_key: {problem}")))?;
+    let endpoint = Endpoint::new(account);
+    let endpoint = endpoint.map_err(|problem| Failure::Usage(anyhow!("{}: {problem}", problem.key())))?;
+    let clock = Arc::new(SystemClock::default());
+    Client::new(endpoint, key, Timeouts::of(account), clock).map_err(Failure::running)
+}
+
+/// Told before it is written, so that it can be found whatever happens.
+fn test_contact(config: &Config) -> Result<TestContact, Failure> {
+    if config.freshsales.mode == Mode::DryRun {
+        return Err(Failure::Usage(anyhow!(
+            "freshsales.mode = \"dry_run\": nothing may be written to the account; set \"live\" for --probe"
+        )));
+    }
+    let test = TestContact::new(rand::random());
+    let test = test.ok_or_else(|| Failure::Running(anyhow!("there is no address for the test contact")))?;
+    complain(&format!("writing a test contact: {}", test.email().as_str()));
+    Ok(test)
+}
+
+fn show(report: &Report) -> Outcome {
+    for finding in &report.findings {
+        say(&finding.to_string())?;
+    }
+    say(&format!("{} calls of the account's allowance were used ({CALLS_MAX} at the most)", report.calls))?;
+    match report.wrong() {
+        0 => Ok(()),
+        1 => Err(Failure::Running(anyhow!("one thing is wrong with the account"))),
+        more => Err(Failure::Running(anyhow!("{more} things are wrong with the account"))),
+    }
 }

@@ -32,8 +32,8 @@ enum Command {
     Serve(ConfigArgument),
     /// Everything in one process without an account: sandbox CRM, service, an example
     Demo(demo::Arguments),
-    /// Names every problem of the configuration
-    Check(ConfigArgument),
+    /// Names every problem of the configuration; --live also asks Freshsales
+    Check(check::Arguments),
     /// Dry run: a JSON event a line in, a JSON decision a line out; sends nothing
     Map(map::Arguments),
     /// Exits 0 when the service on this machine can accept events
@@ -128,7 +128,7 @@ fn dispatch(command: Command) -> Outcome {
     match command {
         Command::Serve(argument) => serve::run(argument.config.as_deref()),
         Command::Demo(arguments) => demo::run(&arguments),
-        Command::Check(argument) => check::run(argument.config.as_deref()),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Map(arguments) => map::run(&arguments),
         Command::Health(argument) => health::run(argument.config.as_deref()),
         Command::Token(argument) => health::token(argument.config.as_deref()),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, Outcome, complain, runtime, start_logging};
 use crate::clock::SystemClock;
 use crate::http::{self, ServeLimits};
-use crate::sandbox::{Sandbox, SandboxOptions};
+use crate::sandbox::{Quirk, Sandbox, SandboxOptions};
 use crate::telemetry::LogConfig;
 
 #[derive(Debug, clap::Args)]
@@ -37,6 +37,15 @@ pub(super) struct Arguments {
     /// How long it holds an answer back
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
+    /// An attribute without which no contact is created; may be given again
+    #[arg(long, value_name = "ATTRIBUTE")]
+    mandatory: Vec<String>,
+    /// An attribute that is taken and not kept; may be given again
+    #[arg(long, value_name = "ATTRIBUTE")]
+    dropped: Vec<String>,
+    /// Something that was seen of some accounts; may be given again
+    #[arg(long)]
+    quirk: Vec<Quirk>,
 }
 
 /// Serves the emulator until it is interrupted.
@@ -49,6 +58,9 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         per_hour: arguments.per_hour,
         per_minute: arguments.per_minute,
         latency: Duration::from_millis(arguments.latency_ms),
+        mandatory: arguments.mandatory,
+        dropped: arguments.dropped,
+        quirks: arguments.quirk.into_iter().collect(),
         ..SandboxOptions::default()
     };
     let sandbox = Sandbox::new(options, Arc::new(SystemClock::default()));

@@ -62,14 +62,21 @@ impl AllowanceConfig {
     /// How many calls may be made.
     #[must_use]
     pub fn limits(&self) -> AllowanceLimits {
-        let chosen = |number: u32, plan: u32| if number == 0 { plan } else { number };
         let less = |limit: u32| {
             let kept = u64::from(limit) * u64::from(100_u32.saturating_sub(self.reserve_percent)) / 100;
             u32::try_from(kept).unwrap_or(limit).max(1)
         };
+        let whole = self.of_the_account();
+        AllowanceLimits { per_hour: less(whole.per_hour), per_minute: less(whole.per_minute) }
+    }
+
+    /// How many calls the account has, those that are left to others included.
+    #[must_use]
+    pub fn of_the_account(&self) -> AllowanceLimits {
+        let chosen = |number: u32, plan: u32| if number == 0 { plan } else { number };
         AllowanceLimits {
-            per_hour: less(chosen(self.per_hour, self.plan.per_hour())),
-            per_minute: less(chosen(self.per_minute, PER_MINUTE)),
+            per_hour: chosen(self.per_hour, self.plan.per_hour()),
+            per_minute: chosen(self.per_minute, PER_MINUTE),
         }
     }
 

@@ -3,9 +3,11 @@
 //! It must not decide what is sent, when, or how often: one order from outside is one HTTP request.
 
 mod account;
+mod check;
 mod client;
 mod config;
 mod dry_run;
+mod fields;
 mod verdict;
 mod words;
 
@@ -20,6 +22,7 @@ use serde_json::Value;
 use crate::delivery::{Account, AttemptRequest, AttemptResponse, Verdict};
 
 pub use account::{AccountProblem, BundleAlias, Endpoint};
+pub use check::{CALLS_MAX, Expected, Finding, Level, Report, TestContact, check};
 pub use client::{
     Client, ClientError, Question, RESPONSE_BYTES_MAX, Reply, Timeouts, Unanswered, http_client,
 };

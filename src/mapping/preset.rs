@@ -125,6 +125,11 @@ impl Preset {
         self.extras.get(&fold_name(name)).map_or(&[], Vec::as_slice)
     }
 
+    /// The rules by attribute.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &FieldRule)> {
+        self.fields.iter().map(|(name, rule)| (name.as_str(), rule))
+    }
+
     /// The paths of the contact's key, the first of them first.
     #[must_use]
     pub fn email_paths(&self) -> &[String] {

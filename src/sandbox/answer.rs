@@ -48,6 +48,8 @@ pub(super) enum Refusal {
     UnknownAccount,
     #[error("You have to be logged in to do this: the API key or its scheme is wrong.")]
     WrongKey,
+    #[error("You are not allowed to perform this action.")]
+    NotAllowed,
     #[error("The content type should be application/json.")]
     ContentType,
     #[error("Too many requests.")]
@@ -100,6 +102,7 @@ impl Refusal {
         match self {
             Self::UnknownAccount | Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongKey => StatusCode::UNAUTHORIZED,
+            Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -127,4 +130,6 @@ pub(super) enum Problem {
     TooLong { name: String, limit_chars: usize },
     #[error("emails is invalid")]
     Email,
+    #[error("{0} is mandatory")]
+    Mandatory(String),
 }

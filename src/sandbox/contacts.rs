@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Problem, Refusal};
 use super::fields;
-use super::options::SandboxOptions;
+use super::options::{Quirk, SandboxOptions};
 use crate::clock::UnixMicros;
 
 /// Ids count up from here: they do not fit in 32 bits, as in the real service.
@@ -56,7 +56,8 @@ impl ContactBook {
         if !fields::is_email(email.trim()) {
             return Err(Refusal::Invalid(vec![Problem::Email]));
         }
-        let attributes = fields::checked(given, &options.custom_fields).map_err(Refusal::Invalid)?;
+        let checked = fields::checked(given, &options.custom_fields).map_err(Refusal::Invalid)?;
+        let attributes = kept(checked, options);
         let id = self.ids.get(&identity(email)).copied();
         self.refuse_taken_email(&attributes, id)?;
         match id {
@@ -115,12 +116,17 @@ impl ContactBook {
         if options.require_names && !says("first_name") && !says("last_name") {
             return Err(Refusal::MissingNames);
         }
+        let missing: Vec<Problem> = missing(&attributes, options).collect();
+        if !missing.is_empty() {
+            return Err(Refusal::Invalid(missing));
+        }
         if self.contacts.len() >= CONTACTS_MAX {
             return Err(Refusal::AccountFull);
         }
         attributes.entry("emails").or_insert_with(|| json!(email.trim()));
         // Saying nothing is not neutral: the service subscribes whoever is created without a status.
-        attributes.entry("subscription_status").or_insert_with(|| json!("subscribed"));
+        let subscribed = if options.has(Quirk::NumericStatus) { json!(1) } else { json!("subscribed") };
+        attributes.entry("subscription_status").or_insert(subscribed);
         let id = self.next_id;
         self.next_id += 1;
         let contact = Contact { attributes, created_at: now, updated_at: now };
@@ -155,6 +161,31 @@ impl Contact {
         shown.insert("updated_at".to_owned(), json!(self.updated_at.to_rfc3339()));
         Value::Object(shown)
     }
+}
+
+/// What of the attributes the account keeps.
+fn kept(mut attributes: Map<String, Value>, options: &SandboxOptions) -> Map<String, Value> {
+    attributes.retain(|name, _| !options.dropped.contains(name));
+    if let Some(status) =
+        attributes.get_mut("subscription_status").filter(|_| options.has(Quirk::NumericStatus))
+    {
+        let number = status.as_str().map(|text| text.trim().parse().unwrap_or(0_u64));
+        *status = number.map_or_else(|| status.clone(), Value::from);
+    }
+    attributes
+}
+
+/// The mandatory attributes that a contact to be created lacks.
+fn missing<'a>(
+    attributes: &'a Map<String, Value>,
+    options: &'a SandboxOptions,
+) -> impl Iterator<Item = Problem> + 'a {
+    let given = |name: &str| {
+        attributes.contains_key(name)
+            || attributes.get("custom_field").is_some_and(|fields| fields.get(name).is_some())
+    };
+    let missing = options.mandatory.iter().filter(move |name| *name != "emails" && !given(name));
+    missing.map(|name| Problem::Mandatory(name.clone()))
 }
 
 /// Emails are the same contact whatever their case.

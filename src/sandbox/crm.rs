@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::Query;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Refusal};
 use super::contacts::{self, Upserted};
 use super::fields;
-use super::options::SandboxOptions;
+use super::options::{Quirk, SandboxOptions};
 use super::reply::{Ending, Reply};
 use super::state::State;
 use crate::clock::UnixMicros;
@@ -53,6 +53,22 @@ enum Route {
     Forget(u64),
 }
 
+impl Route {
+    /// Whether the user needs rights to contacts for it.
+    fn touches_contacts(&self) -> bool {
+        match self {
+            Self::JobStatus(_) | Self::Owners | Self::ContactFields => false,
+            Self::Upsert
+            | Self::BulkUpsert
+            | Self::Lookup
+            | Self::Filters
+            | Self::View
+            | Self::Contact(_)
+            | Self::Forget(_) => true,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Lookup {
     #[serde(default)]
@@ -83,9 +99,22 @@ pub(super) fn answer(call: &Call, state: &mut State, options: &SandboxOptions, n
         let body = body.as_ref().map_err(Clone::clone);
         take_effect(call, body, state, options, now).unwrap_or_else(|refusal| refusal.answer())
     };
-    let Some(fault) = fault else { return plain(real()) };
+    let Some(fault) = fault else {
+        let answer = real();
+        return plain(with_limits(answer, state, options));
+    };
     let (answer, ending, delay) = fault.outcome(fault.applies().then(real));
     Reply { answer, ending, due: due.saturating_add(delay) }
+}
+
+/// What some accounts are said to tell of their limit.
+fn with_limits(answer: Answer, state: &State, options: &SandboxOptions) -> Answer {
+    match state.limits.hour().filter(|_| options.has(Quirk::RateLimitHeaders)) {
+        Some((limit, left)) => answer
+            .with(HeaderName::from_static("x-ratelimit-limit"), limit)
+            .with(HeaderName::from_static("x-ratelimit-remaining"), left),
+        None => answer,
+    }
 }
 
 /// Whether the call is let in, by the things a server looks at first.
@@ -113,7 +142,11 @@ fn take_effect(
     now: Now,
 ) -> Result<Answer, Refusal> {
     let found = |body: Option<Value>| body.map(|body| ok(&body)).ok_or(Refusal::NotFound);
-    match route(&call.method, call.uri.path())? {
+    let route = route(&call.method, call.uri.path())?;
+    if options.has(Quirk::NoContactRights) && route.touches_contacts() {
+        return Err(Refusal::NotAllowed);
+    }
+    match route {
         Route::Upsert => upsert(body?, state, options, now),
         Route::BulkUpsert => {
             let job = state.jobs.open(body?, &mut state.book, options, now.wall)?;
@@ -121,7 +154,7 @@ fn take_effect(
         }
         Route::JobStatus(id) => found(state.jobs.poll(id)),
         Route::Owners => Ok(ok(&owners())),
-        Route::ContactFields => Ok(ok(&fields::listed(&options.custom_fields))),
+        Route::ContactFields => Ok(ok(&fields::listed(options))),
         Route::Lookup => lookup(call, state),
         Route::Filters => Ok(ok(
             &json!({"filters": [{"id": 70_000_000_101_u64, "name": "All Contacts", "is_default": true}]}),
@@ -164,8 +197,8 @@ fn upsert(body: &Value, state: &mut State, options: &SandboxOptions, now: Now) -
         .ok_or(Refusal::Malformed("contact should be an object"))?;
     let (upserted, stored) = state.book.upsert(email, contact, options, now.wall)?;
     let status = match upserted {
-        Upserted::Created => StatusCode::CREATED,
-        Upserted::Updated => StatusCode::OK,
+        Upserted::Created if !options.has(Quirk::Always200) => StatusCode::CREATED,
+        Upserted::Created | Upserted::Updated => StatusCode::OK,
     };
     Ok(Answer::json(status, &json!({"contact": stored})))
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::answer::Problem;
-use super::options::{CustomField, CustomFieldKind};
+use super::options::{CustomField, CustomFieldKind, Quirk, SandboxOptions};
 use crate::clock::UnixMicros;
 
 /// Longer text is refused, and the whole contact with it.
@@ -102,12 +102,23 @@ pub(super) fn is_email(text: &str) -> bool {
 }
 
 /// The answer of `GET /settings/contacts/fields`.
-pub(super) fn listed(custom_fields: &[CustomField]) -> Value {
+pub(super) fn listed(options: &SandboxOptions) -> Value {
+    let required = |name: &str| options.mandatory.iter().any(|mandatory| mandatory == name);
     let standard = ATTRIBUTES.iter().map(|(name, label, kind)| {
-        json!({"name": name, "label": label, "type": type_of(*kind), "required": false, "unique": *name == "emails",
-            "default": true, "choices": []})
+        let choices = match kind {
+            Kind::Status if options.has(Quirk::NumericStatus) => statuses(),
+            Kind::Email
+            | Kind::Text
+            | Kind::Id
+            | Kind::Status
+            | Kind::List
+            | Kind::Accounts
+            | Kind::Custom => json!([]),
+        };
+        json!({"name": name, "label": label, "type": type_of(*kind), "required": required(name),
+            "unique": *name == "emails", "default": true, "choices": choices})
     });
-    let custom = custom_fields.iter().map(|field| {
+    let custom = options.custom_fields.iter().map(|field| {
         let choices: Vec<Value> = match &field.kind {
             CustomFieldKind::Dropdown(choices) => {
                 choices.iter().enumerate().map(|(n, value)| json!({"id": n + 1, "value": value})).collect()
@@ -118,7 +129,7 @@ pub(super) fn listed(custom_fields: &[CustomField]) -> Value {
             | CustomFieldKind::Checkbox => Vec::new(),
         };
         json!({"name": field.name, "label": label_of(&field.name), "type": custom_type_of(&field.kind),
-            "required": false, "unique": false, "default": false, "choices": choices})
+            "required": required(&field.name), "unique": false, "default": false, "choices": choices})
     });
     let fields: Vec<Value> = standard
         .chain(custom)
@@ -131,6 +142,12 @@ pub(super) fn listed(custom_fields: &[CustomField]) -> Value {
         })
         .collect();
     json!({ "fields": fields })
+}
+
+/// The numbers of `subscription_status` and what they mean.
+fn statuses() -> Value {
+    let words = ["Unsubscribed", "Subscribed", "Not subscribed", "Reported as spam", "Bounced"];
+    words.iter().enumerate().map(|(id, value)| json!({"id": id, "value": value})).collect()
 }
 
 fn kind_of(name: &str) -> Option<Kind> {

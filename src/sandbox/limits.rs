@@ -41,6 +41,13 @@ impl Limits {
         Ok(())
     }
 
+    /// How many calls the hour has and how many of them are left; `None` without a limit.
+    pub(super) fn hour(&self) -> Option<(u32, u32)> {
+        let [hour, _] = &self.windows;
+        let used = u32::try_from(hour.calls.len()).unwrap_or(u32::MAX);
+        hour.calls_max.map(|limit| (limit, limit.saturating_sub(used)))
+    }
+
     /// Forgets all calls.
     pub(super) fn clear(&mut self) {
         self.windows.iter_mut().for_each(|window| window.calls.clear());

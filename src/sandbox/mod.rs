@@ -40,7 +40,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 pub use faults::{Fault, FaultError};
-pub use options::{CustomField, CustomFieldKind, SandboxOptions};
+pub use options::{CustomField, CustomFieldKind, Quirk, SandboxOptions};
 pub use recorder::RecordedRequest;
 pub use state::SandboxView;
 

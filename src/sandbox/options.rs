@@ -1,5 +1,6 @@
 //! What a sandbox account is like: its alias, key, rules, limits and custom fields. Values only, no behaviour.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How the sandbox behaves; the default is an account called `acme` without limits.
@@ -19,8 +20,27 @@ pub struct SandboxOptions {
     pub latency: Duration,
     /// The custom fields that exist in the account; any other `cf_*` is refused.
     pub custom_fields: Vec<CustomField>,
+    /// Attributes without which no contact is created, custom fields by their `cf_` name.
+    pub mandatory: Vec<String>,
+    /// Attributes that are taken and not kept.
+    pub dropped: Vec<String>,
+    /// In what else it differs from the account that the documents describe.
+    pub quirks: BTreeSet<Quirk>,
     /// How many polls of a bulk job answer `IN_PROGRESS` before its report is ready.
     pub bulk_polls_in_progress: u32,
+}
+
+/// Something that was seen of some accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Quirk {
+    /// The user of the key may not touch contacts: 403, while everything else works.
+    NoContactRights,
+    /// `subscription_status` is a number; a text is made one, which is 0 for a word.
+    NumericStatus,
+    /// 200 answers a contact that was created, too.
+    Always200,
+    /// Answers say how many calls an hour the account has, and how many are left.
+    RateLimitHeaders,
 }
 
 impl Default for SandboxOptions {
@@ -33,8 +53,18 @@ impl Default for SandboxOptions {
             per_minute: None,
             latency: Duration::ZERO,
             custom_fields: default_custom_fields(),
+            mandatory: Vec::new(),
+            dropped: Vec::new(),
+            quirks: BTreeSet::new(),
             bulk_polls_in_progress: 1,
         }
+    }
+}
+
+impl SandboxOptions {
+    /// Whether the account has this quirk.
+    pub(super) fn has(&self, quirk: Quirk) -> bool {
+        self.quirks.contains(&quirk)
     }
 }
 

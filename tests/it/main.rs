@@ -30,6 +30,8 @@ mod crash;
 mod crm_answers;
 /// The debugger over real HTTP.
 mod debugger;
+/// `check --live`: what is wrong with an account, and what to do about it.
+mod live_check;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
 mod main_job;
 /// The right data of the right person, with the right to send it: identity and consent.

@@ -25,7 +25,7 @@ pub enum Question {
     ContactFields,
     /// Which lists of contacts the user may see: proves that contacts are open to it.
     ContactFilters,
-    /// One contact.
+    /// One contact, with the companies it belongs to.
     Contact(u64),
     /// Not a question but an order: forget a contact for good.
     Forget(u64),
@@ -48,6 +48,13 @@ impl Question {
             Self::Forget(id) => format!("contacts/{id}/forget"),
         };
         format!("/crm/sales/api/{rest}")
+    }
+
+    fn query(self) -> Option<&'static str> {
+        match self {
+            Self::Contact(_) => Some("include=sales_accounts"),
+            Self::Owners | Self::ContactFields | Self::ContactFilters | Self::Forget(_) => None,
+        }
     }
 
     fn bytes_max(self) -> usize {
@@ -107,7 +114,9 @@ impl Client {
 
 impl Inner {
     async fn ask(&self, question: Question) -> Result<Reply, Unanswered> {
-        let request = self.http.request(question.method(), self.endpoint.url(&question.path()));
+        let mut url = self.endpoint.url(&question.path());
+        url.set_query(question.query());
+        let request = self.http.request(question.method(), url);
         let response = request.send().await.map_err(|error| Unanswered(self.failure(error).words))?;
         let mut reply = Reply {
             limit: LIMIT_HEADERS.iter().find_map(|name| number(&response, name)),

@@ -32,7 +32,10 @@ async fn each_question_is_one_request_to_its_own_address() {
         (Question::Owners, "GET /crm/sales/api/selector/owners HTTP/1.1"),
         (Question::ContactFields, "GET /crm/sales/api/settings/contacts/fields HTTP/1.1"),
         (Question::ContactFilters, "GET /crm/sales/api/contacts/filters HTTP/1.1"),
-        (Question::Contact(70_054_866_612), "GET /crm/sales/api/contacts/70054866612 HTTP/1.1"),
+        (
+            Question::Contact(70_054_866_612),
+            "GET /crm/sales/api/contacts/70054866612?include=sales_accounts HTTP/1.1",
+        ),
         (Question::Forget(70_054_866_612), "DELETE /crm/sales/api/contacts/70054866612/forget HTTP/1.1"),
     ];
     for (question, line) in table {

@@ -4,6 +4,7 @@ mod admission;
 mod bulk;
 mod control;
 mod faults;
+mod quirks;
 mod reading;
 mod upsert;
 

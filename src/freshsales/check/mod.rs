@@ -1,0 +1,158 @@
+//! The live check: asks the account what a configuration can't know, and says what to do about it.
+//!
+//! Each question is a call of the account's allowance, so their number is bounded. What replies mean is judged by pure
+//! functions beside this file. Must not change the account, except for the one test contact of the probe.
+
+mod access;
+mod finding;
+mod mapping;
+mod probe;
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+pub use finding::{Finding, Level};
+pub use probe::TestContact;
+
+use super::fields::{ContactField, contact_fields};
+use super::{CallResult, Client, Crm, Question, Reply, Unanswered};
+use crate::mapping::Preset;
+use access::Access;
+
+/// Calls that one check makes at the most.
+pub const CALLS_MAX: u32 = 10;
+
+/// What the configuration says, as far as an account can contradict it.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// The mapping.
+    pub preset: Preset,
+    /// Calls an hour that the configuration takes the account to have, before any reserve.
+    pub per_hour: u32,
+    /// What is written for a granted consent.
+    pub subscribed: Value,
+    /// What is written for a denied one.
+    pub unsubscribed: Value,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// In the order it was found.
+    pub findings: Vec<Finding>,
+    /// Calls that were made.
+    pub calls: u32,
+}
+
+impl Report {
+    /// How many findings have to be dealt with.
+    #[must_use]
+    pub fn wrong(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.level == Level::Wrong).count()
+    }
+}
+
+/// Asks the account, and where a test contact is given writes, reads and forgets it.
+pub async fn check(client: &Client, expected: &Expected, test: Option<TestContact>) -> Report {
+    let mut inquiry = Inquiry { client, report: Report::default() };
+    let reply = inquiry.ask(Question::Owners).await;
+    let (access, found) = access::account(reply.as_ref());
+    inquiry.report.findings.extend(found);
+    let Access::Open { owners } = access else { return inquiry.report };
+    if let Ok(reply) = &reply {
+        inquiry.find(access::allowance(reply, expected.per_hour));
+    }
+    let fields = inquiry.fields().await;
+    if let Some(fields) = &fields {
+        inquiry.report.findings.extend(mapping::judge(&expected.preset, fields, &owners));
+        inquiry.report.findings.extend(mapping::judge_status(expected, fields));
+    }
+    let reply = inquiry.ask(Question::ContactFilters).await;
+    inquiry.find(access::contacts(reply.as_ref()));
+    if let Some(test) = test {
+        inquiry.probe(test, expected, fields.as_deref().unwrap_or_default()).await;
+    }
+    inquiry.report
+}
+
+struct Inquiry<'a> {
+    client: &'a Client,
+    report: Report,
+}
+
+impl Inquiry<'_> {
+    async fn ask(&mut self, question: Question) -> Result<Reply, Unanswered> {
+        self.count()?;
+        self.client.ask(question).await
+    }
+
+    async fn upsert(&mut self, body: Value) -> Result<CallResult, Unanswered> {
+        self.count()?;
+        Ok(self.client.upsert(body).await)
+    }
+
+    fn count(&mut self) -> Result<(), Unanswered> {
+        if self.report.calls >= CALLS_MAX {
+            return Err(Unanswered(format!("{CALLS_MAX} calls were made already")));
+        }
+        self.report.calls += 1;
+        Ok(())
+    }
+
+    fn find(&mut self, finding: Finding) {
+        self.report.findings.push(finding);
+    }
+
+    async fn fields(&mut self) -> Option<Vec<ContactField>> {
+        let reply = self.ask(Question::ContactFields).await;
+        let listed = match access::fields(reply.as_ref()) {
+            Ok(reply) => reply.json().as_ref().and_then(contact_fields),
+            Err(finding) => {
+                self.find(finding);
+                return None;
+            }
+        };
+        if listed.is_none() {
+            self.find(access::no_list_of_fields());
+        }
+        listed
+    }
+
+    /// Writes the test contact twice, as a first call and as a change of its status; reads it; forgets it.
+    async fn probe(&mut self, test: TestContact, expected: &Expected, fields: &[ContactField]) {
+        let first = probe::first(&test, expected, fields);
+        let created = self.upsert(first.body(&test)).await;
+        let stored = match probe::created(created.as_ref(), &test) {
+            Ok((stored, finding)) => {
+                self.find(finding);
+                stored
+            }
+            Err(finding) => return self.find(finding),
+        };
+        let Some(id) = stored.contact_id else { return self.find(probe::no_id(&test)) };
+        let shown = self.shown(id, stored.contact).await;
+        self.report.findings.extend(probe::stuck(&first, &shown));
+
+        let second = probe::second(expected);
+        let changed = self.upsert(second.body(&test)).await;
+        match probe::changed(changed.as_ref()) {
+            Ok(_) => {
+                let shown = self.shown(id, None).await;
+                self.report.findings.extend(probe::stuck(&second, &shown));
+                self.report.findings.extend(probe::kept(&first, &shown));
+            }
+            Err(finding) => self.find(finding),
+        }
+        let forgotten = self.ask(Question::Forget(id)).await;
+        self.find(probe::forgotten(forgotten.as_ref(), id, &test));
+    }
+
+    /// The contact as Freshsales shows it when asked, else as the answer of the call showed it.
+    async fn shown(&mut self, id: u64, answered: Option<probe::Shown>) -> probe::Shown {
+        let asked = self.ask(Question::Contact(id)).await.ok();
+        let read = asked.filter(|reply| reply.status == 200).and_then(|reply| probe::contact_in(&reply));
+        read.or(answered).unwrap_or_default()
+    }
+}
