@@ -13,7 +13,7 @@ mod tests;
 
 pub use body::parse_body;
 pub use email::{Email, EmailProblem};
-pub use header::{Header, Limits, Refusal};
+pub use header::{Header, Limits, NESTING_MAX, Refusal};
 pub use stamp::{Fww, Lww, Rank, Stamp, Stamped};
 pub use time::{Claimed, corrected, is_old_data};
 

@@ -67,14 +67,15 @@ impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
         let (status, code) = match error {
             BodyError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
-            BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
+            // Not 408: RudderStack's SDKs delete what was refused with any 4xx but 429, and the slow part may be ours.
+            BodyError::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "request_timeout"),
             BodyError::Broken | BodyError::UnknownEncoding | BodyError::Corrupt => {
                 (StatusCode::BAD_REQUEST, "malformed_body")
             }
             BodyError::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
         };
         let answer = Self::new(status, code, error.to_string());
-        if error == BodyError::Overloaded { answer.retry_after_seconds(1) } else { answer }
+        if status == StatusCode::SERVICE_UNAVAILABLE { answer.retry_after_seconds(1) } else { answer }
     }
 }
 
@@ -309,7 +310,7 @@ mod tests {
     fn each_refusal_has_its_status_and_code() {
         for (error, status, code) in [
             (BodyError::TooLarge { bytes_max: 1 }, 413, "body_too_large"),
-            (BodyError::TooSlow, 408, "request_timeout"),
+            (BodyError::TooSlow, 503, "request_timeout"),
             (BodyError::Broken, 400, "malformed_body"),
             (BodyError::UnknownEncoding, 400, "malformed_body"),
             (BodyError::Corrupt, 400, "malformed_body"),

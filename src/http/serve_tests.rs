@@ -155,7 +155,8 @@ async fn a_body_byte_by_byte_meets_the_deadline_of_the_whole() {
     };
     let server = Server::start(Router::new().route("/", post(read)), |_| {}).await;
     let heard = server.say("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\nx").await;
-    assert!(heard.starts_with("HTTP/1.1 408 "), "{heard}");
+    assert!(heard.starts_with("HTTP/1.1 503 "), "{heard}");
+    assert!(heard.contains("retry-after: 1") && heard.contains("request_timeout"), "{heard}");
 }
 
 #[tokio::test]

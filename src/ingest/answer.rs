@@ -3,6 +3,8 @@
 //! A success is exactly 200 (`rudder-sdk-python` 2.1 sends again after any other 2xx) and has no top-level key `error`,
 //! which a sender could take for a failure. Must not decide who is answered what.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -45,6 +47,18 @@ pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
 /// The refusal of a body that can't be taken apart.
 pub fn malformed(error: Malformed) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", error.to_string())
+}
+
+/// The refusal of what is more than may be sent at once.
+pub fn too_large(message: impl Into<Cow<'static, str>>) -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+}
+
+/// The refusal of a question for an address that nobody named.
+pub fn unknown_host() -> ApiError {
+    let message =
+        "the request names no host; server.public_url says under which address this service is reached";
+    ApiError::new(StatusCode::BAD_REQUEST, "unknown_host", message)
 }
 
 /// The refusal of a page.

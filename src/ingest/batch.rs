@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::{NoContext, Timestamp, Uuid};
 
-use super::key::Source;
+use super::key::{self, Source};
+use super::shared::Shared;
 use crate::clock::UnixMicros;
 use crate::event::{Header, Kind, Limits, Refusal, corrected, is_old_data};
 use crate::store::NewRecord;
@@ -59,6 +60,14 @@ pub struct Parsed<'a> {
     pub sent_at: Option<UnixMicros>,
     /// The write key in the body, where one was looked for.
     pub write_key: Option<Cow<'a, str>>,
+    /// What all its events share.
+    pub shared: Shared<'a>,
+}
+
+impl<'a> Parsed<'a> {
+    fn only(items: Items<'a>) -> Self {
+        Self { items, sent_at: None, write_key: None, shared: Shared::default() }
+    }
 }
 
 /// Takes a body apart. An array stops being kept one item after `events_max`: the caller refuses it then.
@@ -70,7 +79,7 @@ pub fn parse(body: &[u8], form: Form, events_max: usize, find_key: bool) -> Resu
     let first = text.bytes().next().ok_or(Malformed::Empty)?;
     let mut parsed = if first == b'[' {
         let items = several(text, events_max).ok_or(Malformed::NotJson)?;
-        Parsed { items: Items::Many(items), sent_at: None, write_key: None }
+        Parsed::only(Items::Many(items))
     } else {
         object(text, form, events_max, find_key)?
     };
@@ -82,7 +91,6 @@ pub fn parse(body: &[u8], form: Form, events_max: usize, find_key: bool) -> Resu
 
 fn object(text: &str, form: Form, events_max: usize, find_key: bool) -> Result<Parsed<'_>, Malformed> {
     let whole: &RawValue = serde_json::from_str(text).map_err(|_| Malformed::NotJson)?;
-    let single = || Parsed { items: Items::One(whole), sent_at: None, write_key: None };
     // Most bodies are one event and say so at a glance; an escape may hide the word.
     let may_be_batch = form != Form::Events && (text.contains("\"batch\"") || text.contains("\\u"));
     let envelope = if may_be_batch || find_key { Envelope::of(whole) } else { Envelope::default() };
@@ -91,10 +99,11 @@ fn object(text: &str, form: Form, events_max: usize, find_key: bool) -> Result<P
         Some(batch) => Ok(Parsed {
             items: Items::Many(several(batch.get(), events_max).ok_or(Malformed::NotJson)?),
             sent_at: string(envelope.sent_at).as_deref().and_then(UnixMicros::parse),
-            write_key: string(envelope.write_key),
+            write_key: string(envelope.write_key).and_then(key::in_text),
+            shared: Shared::new(envelope.context, envelope.integrations),
         }),
         None if form == Form::Batch => Err(Malformed::NoBatch),
-        None => Ok(single()),
+        None => Ok(Parsed::only(Items::One(whole))),
     }
 }
 
@@ -105,7 +114,7 @@ impl<'a> Items<'a> {
             Self::One(event) => event,
             Self::Many(events) => events.first()?,
         };
-        string(Envelope::of(first).write_key)
+        string(Envelope::of(first).write_key).and_then(key::in_text)
     }
 }
 
@@ -154,6 +163,8 @@ struct Envelope<'a> {
     sent_at: Option<&'a RawValue>,
     write_key: Option<&'a RawValue>,
     message_id: Option<&'a RawValue>,
+    context: Option<&'a RawValue>,
+    integrations: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -163,6 +174,8 @@ enum EnvelopeField {
     SentAt,
     WriteKey,
     MessageId,
+    Context,
+    Integrations,
     #[serde(other)]
     Other,
 }
@@ -191,6 +204,8 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
                 EnvelopeField::SentAt => &mut envelope.sent_at,
                 EnvelopeField::WriteKey => &mut envelope.write_key,
                 EnvelopeField::MessageId => &mut envelope.message_id,
+                EnvelopeField::Context => &mut envelope.context,
+                EnvelopeField::Integrations => &mut envelope.integrations,
                 EnvelopeField::Other => {
                     map.next_value::<IgnoredAny>()?;
                     continue;

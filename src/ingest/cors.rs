@@ -61,7 +61,7 @@ impl AllowedOrigin {
 }
 
 /// A host with or without a port: `example.com`, `localhost:3000`, `[::1]:3000`.
-fn is_host(text: &str) -> bool {
+pub fn is_host(text: &str) -> bool {
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
         Some(_) | None => (text, None),
@@ -92,10 +92,13 @@ pub fn let_read(answer: &mut Response, origin: &HeaderValue, sources: &KnownSour
     }
 }
 
+/// What pages send: `x-retry-count` is `@segment/analytics-next` 1.84's; `anonymousid` and `sentat` are
+/// `@rudderstack/analytics-js` 3.34's; `x-write-key`, `x-enable-debug` and `x-ip-policy` are `@jitsu/js` 1.11's.
 const HEADERS: &str = "authorization, content-type, content-encoding, x-write-key, x-retry-count, \
-    x-enable-debug, anonymousid, sentat";
-/// Headers of one family of SDKs; their names change between versions.
+    x-enable-debug, x-ip-policy, anonymousid, sentat";
+/// Headers of `@rudderstack/analytics-js` (`Rsa-Retry-Attempt`, `Rsa-Recovered`…); their names change between versions.
 const HEADER_FAMILY: &str = "rsa-";
+const METHODS: &str = "GET, HEAD, POST, OPTIONS";
 /// As long as browsers allow (two hours).
 const MAX_AGE_SECONDS: u32 = 7200;
 
@@ -104,8 +107,8 @@ pub fn preflight(request: &HeaderMap) -> Response {
     let mut answer = Response::new(Body::empty());
     *answer.status_mut() = StatusCode::NO_CONTENT;
     let headers = answer.headers_mut();
-    headers.insert(header::ALLOW, HeaderValue::from_static("POST, OPTIONS"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST, OPTIONS"));
+    headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers(request));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(MAX_AGE_SECONDS));
     answer

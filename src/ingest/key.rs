@@ -1,6 +1,6 @@
 //! Write keys: where a request carries one, and whose it is.
 //!
-//! A key is never logged, stored or answered. Must not know events.
+//! A key is never logged or stored, and answered to nobody but who sent it. Must not know events.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use super::config::Sources;
 use super::cors::{self, AllowedOrigin};
 use crate::event::SourceName;
 
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+/// Base64 with padding or without.
+pub const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
@@ -28,28 +29,41 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[must_use]
 pub fn in_head(parts: &Parts) -> Option<Cow<'_, str>> {
     let headers = &parts.headers;
-    headers
-        .get(header::AUTHORIZATION)
-        .and_then(basic)
-        .map(Cow::Owned)
-        .or_else(|| headers.get("x-write-key")?.to_str().ok().map(str::trim).map(Cow::Borrowed))
-        .filter(|key| !key.is_empty())
-        .or_else(|| in_query(parts).map(Cow::Owned))
+    let basic = headers.get(header::AUTHORIZATION).and_then(basic).map(Cow::Owned);
+    basic
+        .or_else(|| in_text(Cow::Borrowed(headers.get("x-write-key")?.to_str().ok()?)))
+        .or_else(|| in_query(parts))
+}
+
+/// The key in a text that may say more: `@jitsu/js` 1.11 sends `key:secret` and, in a body, the masked `key:***` or `***`.
+/// No key of ours has a colon in it.
+#[must_use]
+pub fn in_text(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    let key = match text {
+        Cow::Borrowed(text) => Cow::Borrowed(before_colon(text)),
+        Cow::Owned(text) => Cow::Owned(before_colon(&text).to_owned()),
+    };
+    (!key.is_empty() && key != MASKED).then_some(key)
+}
+
+const MASKED: &str = "***";
+
+fn before_colon(text: &str) -> &str {
+    text.split(':').next().unwrap_or_default().trim()
 }
 
 /// `Basic base64(key:)`; the password, if any, counts for nothing.
 fn basic(value: &HeaderValue) -> Option<String> {
     let (scheme, encoded) = value.to_str().ok()?.trim().split_once(' ')?;
     let decoded = scheme.eq_ignore_ascii_case("basic").then(|| BASE64.decode(encoded.trim()).ok())??;
-    let pair = String::from_utf8(decoded).ok()?;
-    let key = pair.split(':').next().unwrap_or_default();
-    (!key.is_empty()).then(|| key.to_owned())
+    in_text(Cow::Owned(String::from_utf8(decoded).ok()?)).map(Cow::into_owned)
 }
 
-fn in_query(parts: &Parts) -> Option<String> {
+fn in_query(parts: &Parts) -> Option<Cow<'static, str>> {
     parts.uri.query()?;
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).ok()?;
-    pairs.into_iter().find_map(|(name, value)| (name == "writeKey" && !value.is_empty()).then_some(value))
+    let values = pairs.into_iter().filter(|(name, _)| name == "writeKey");
+    values.map(|(_, value)| Cow::Owned(value)).find_map(in_text)
 }
 
 /// A source that is on.

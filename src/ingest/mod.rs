@@ -3,13 +3,18 @@
 //! Parses just enough to accept or refuse. Serves the script that sends from a page, too. Must not decide what an event
 //! means.
 
+mod address;
 mod answer;
 mod batch;
 pub mod config;
 mod cors;
 mod key;
+mod pixel;
 mod refused;
 mod route;
+mod router;
+mod settings;
+mod shared;
 mod tag;
 
 #[cfg(test)]
@@ -17,23 +22,22 @@ mod tests;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use metrics::Histogram;
 use serde::Serialize;
 
 pub use config::{ServerConfig, SourceConfig, Sources, source_problems};
 pub use refused::Refused;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixMicros};
 use crate::event::{Limits, SourceName};
 use crate::http::{self, ApiError, BodyLimits};
 use crate::store::{NewRecord, SharedStore};
+use address::Address;
 use answer::{
     ACCEPTED_ONE, OK, json, malformed, origin_not_allowed, storage_unavailable, taken, unavailable,
 };
@@ -41,6 +45,8 @@ use batch::{INVALID_EVENT, Intake, Items, Parsed, Rejected};
 use key::{KnownSources, Source};
 use refused::RefusedLog;
 use route::Route;
+use settings::Settings;
+use shared::Shared;
 
 /// The public side for events. Clones share everything.
 #[derive(Clone)]
@@ -80,47 +86,6 @@ impl Ingest {
         }))
     }
 
-    /// The routes, each also with a slash at its end and under `server.path_prefix`. What else the public listener
-    /// serves can be merged in, as long as it brings no fallback.
-    pub fn router(&self) -> Router {
-        let prefix = self.0.server.path_prefix.as_str();
-        let prefixed = (!prefix.is_empty() && config::is_path_prefix(prefix)).then_some(prefix);
-        let mut router = Router::new();
-        for prefix in [Some(""), prefixed].into_iter().flatten() {
-            for route in Route::all() {
-                for (path, slash) in route.paths().iter().flat_map(|path| [(path, ""), (path, "/")]) {
-                    router = router.route(&format!("{prefix}{path}{slash}"), self.events(route));
-                }
-            }
-            for path in ["/healthz", "/health"] {
-                router = router.route(&format!("{prefix}{path}"), get(async || json(StatusCode::OK, OK)));
-            }
-            let tag = tag::asset(&self.0.server.public_url, prefix);
-            router = router.route(
-                &format!("{prefix}/tag.js"),
-                get(async move |headers: HeaderMap| tag.answer(&headers)),
-            );
-            let inner = Arc::clone(&self.0);
-            let ready = get(async move || inner.ready());
-            router = router.route(&format!("{prefix}/readyz"), ready);
-        }
-        let (here, there) = (Arc::clone(&self.0), Arc::clone(&self.0));
-        router
-            .method_not_allowed_fallback(async move |request| {
-                here.turn_down(request, ApiError::method_not_allowed()).await
-            })
-            .fallback(async move |request| there.turn_down(request, ApiError::not_found()).await)
-    }
-
-    fn events(&self, route: Route) -> axum::routing::MethodRouter {
-        let (poster, asker) = (Arc::clone(&self.0), Arc::clone(&self.0));
-        post(move |request: Request| {
-            let inner = Arc::clone(&poster);
-            async move { inner.post(route, request).await }
-        })
-        .options(async move |headers: HeaderMap| asker.preflight(&headers))
-    }
-
     /// Replaces the sources; requests that were already let in finish with the old ones.
     pub fn replace_sources(&self, sources: &Sources) {
         let known = Arc::new(KnownSources::new(sources));
@@ -143,22 +108,43 @@ impl Inner {
         BodyLimits { bytes_max: self.server.body_bytes_max, deadline: self.server.request_timeout() }
     }
 
-    async fn post(&self, route: Route, request: Request) -> Response {
+    async fn events(&self, route: Route, parts: Parts, body: Body) -> Response {
         let started = self.clock.monotonic();
-        let (parts, body) = request.into_parts();
         let sources = self.sources();
-        let mut response = match self.take(route, &parts, body, &sources).await {
-            Ok(response) => response,
-            Err(Denied { source, error }) => {
-                self.note_refused(route, source, error.code(), error.reason());
-                error.into_response()
-            }
-        };
-        if let Some(origin) = parts.headers.get(header::ORIGIN) {
-            cors::let_read(&mut response, origin, &sources);
-        }
+        let response = self.take(route, &parts, body, &sources).await;
+        let response = self.finished(route.path(), &parts.headers, response);
         self.seconds.record(self.clock.monotonic().saturating_sub(started));
-        tracing::debug!(route = route.path(), status = response.status().as_u16(), "answered");
+        response
+    }
+
+    /// The settings of an SDK, for who has a key that is known. Another is a 401: both SDKs then say so on the page's
+    /// console, send nothing, and ask again when the page is loaded again.
+    fn settings(&self, settings: Settings, prefix: &str, named: Option<String>, parts: &Parts) -> Response {
+        let sources = self.sources();
+        let key = match named {
+            Some(key) => key::in_text(key.into()),
+            None => key::in_head(parts),
+        };
+        let document = || {
+            admit(&sources, key.as_deref(), &parts.headers)?;
+            let address = Address::of(&self.server.public_url, prefix, &parts.headers);
+            let address = address.ok_or_else(answer::unknown_host)?;
+            let document = settings.document(key.as_deref().unwrap_or_default(), &address);
+            Ok(json(StatusCode::OK, document.to_string()))
+        };
+        self.finished(settings.paths()[0], &parts.headers, document())
+    }
+
+    /// The answer, as the page that asked may read it; a refusal is noted.
+    fn finished(&self, route: &'static str, asked: &HeaderMap, answer: Result<Response, Denied>) -> Response {
+        let mut response = answer.unwrap_or_else(|Denied { source, error }| {
+            self.note_refused(route, source, error.code(), error.reason());
+            error.into_response()
+        });
+        if let Some(origin) = asked.get(header::ORIGIN) {
+            cors::let_read(&mut response, origin, &self.sources());
+        }
+        tracing::debug!(route, status = response.status().as_u16(), "answered");
         response
     }
 
@@ -189,19 +175,26 @@ impl Inner {
             Some(source) => source,
             None => admit(sources, parsed.write_key.as_deref(), &parts.headers)?,
         };
-        let answer = self.append(route, source, parsed).await;
+        let sent_at = parsed.sent_at.or_else(|| sent_at_in(&parts.headers));
+        let answer = self.append(route, source, parsed, sent_at).await;
         answer.map_err(|error| Denied { source: Some(source.name.clone()), error })
     }
 
     /// Accepts or refuses each event; answers once the accepted ones are on disk.
-    async fn append(&self, route: Route, source: &Source, parsed: Parsed<'_>) -> Result<Response, ApiError> {
+    async fn append(
+        &self,
+        route: Route,
+        source: &Source,
+        parsed: Parsed<'_>,
+        sent_at: Option<UnixMicros>,
+    ) -> Result<Response, ApiError> {
         let intake = Intake {
             source,
             by_route: route.kind(),
             backfill: route == Route::Import,
             limits: Limits { event_bytes_max: self.server.event_bytes_max },
             received_at: self.clock.wall(),
-            sent_at: parsed.sent_at,
+            sent_at,
         };
         let items = match parsed.items {
             Items::One(raw) => {
@@ -214,11 +207,11 @@ impl Inner {
             }
             Items::Many(items) => items,
         };
-        self.check_count(items.len())?;
+        self.check_count(items.len(), &parsed.shared)?;
         let mut records = Vec::with_capacity(items.len());
         let mut rejected = Vec::new();
         for (index, raw) in items.into_iter().enumerate() {
-            match intake.accept(index, raw) {
+            match intake.accept(index, &parsed.shared.add_to(raw)) {
                 Ok(record) => records.push(record),
                 Err(refusal) => rejected.push(Rejected::new(index, raw, refusal)),
             }
@@ -226,18 +219,22 @@ impl Inner {
         let accepted = records.len();
         self.store(source, records).await?;
         for item in &rejected {
-            self.note_refused(route, Some(source.name.clone()), item.code, Some(item.reason));
+            self.note_refused(route.path(), Some(source.name.clone()), item.code, Some(item.reason));
         }
         taken(accepted, &rejected)
     }
 
-    fn check_count(&self, events: usize) -> Result<(), ApiError> {
+    fn check_count(&self, events: usize, shared: &Shared<'_>) -> Result<(), ApiError> {
         let events_max = self.server.batch_events_max;
-        if events <= events_max {
-            return Ok(());
+        if events > events_max {
+            let message = format!("the batch has more than {events_max} events (server.batch_events_max)");
+            return Err(answer::too_large(message));
         }
-        let message = format!("the batch has more than {events_max} events (server.batch_events_max)");
-        Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message))
+        if shared.bytes().saturating_mul(events) > self.server.body_bytes_max.saturating_mul(SHARED_FACTOR) {
+            let message = "what stands beside the batch is too large to count for each of its events";
+            return Err(answer::too_large(message));
+        }
+        Ok(())
     }
 
     async fn store(&self, source: &Source, records: Vec<NewRecord>) -> Result<(), ApiError> {
@@ -260,13 +257,13 @@ impl Inner {
 
     fn note_refused(
         &self,
-        route: Route,
+        route: &'static str,
         source: Option<SourceName>,
         code: &'static str,
         reason: Option<&'static str>,
     ) {
         metrics::counter!("freshsignal_events_rejected_total", "code" => code).increment(1);
-        let (at, route) = (self.clock.wall(), route.path());
+        let at = self.clock.wall();
         self.refused.add(Refused { at, source, route, code, reason });
     }
 
@@ -303,6 +300,14 @@ impl Inner {
         http::discard(&parts.headers, body, self.body_limits()).await;
         error.into_response()
     }
+}
+
+/// What a batch shares may make it larger up to this many times the limit of a body.
+const SHARED_FACTOR: usize = 8;
+
+/// `@rudderstack/analytics-js` 3.34 says in a header of this name when it sent.
+fn sent_at_in(headers: &HeaderMap) -> Option<UnixMicros> {
+    headers.get("sentat")?.to_str().ok().and_then(UnixMicros::parse)
 }
 
 /// The source of a key, if it lets the page that sends.

@@ -18,6 +18,10 @@ pub enum Route {
     Import,
 }
 
+/// Routes whose bodies are read and thrown away: metrics of `@segment/analytics-next`, and `RudderStack`'s merging of
+/// profiles, which has no counterpart here.
+pub const IGNORED: [&str; 4] = ["/v1/m", "/m", "/v1/merge", "/merge"];
+
 impl Route {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {

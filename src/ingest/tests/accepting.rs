@@ -108,6 +108,57 @@ async fn a_message_id_is_kept_or_made() {
 }
 
 #[tokio::test]
+async fn a_batch_shares_its_context_and_integrations_with_its_events() {
+    let bench = Bench::new();
+    let body = r#"{"context":{"ip":"1.2.3.4","backfill":true},"integrations":{"All":true},"batch":[
+        {"type":"page","userId":"u"},
+        {"type":"page","userId":"u","context":{"ip":"::1","backfill":false}}]}"#;
+    let (status, _) = bench.post("/v1/batch", body).await;
+    assert_eq!(status, 200);
+    let records = bench.records();
+    let raw: Vec<_> = records.iter().map(|record| record.raw.as_str()).collect();
+    assert_eq!(
+        raw,
+        [
+            r#"{"type":"page","userId":"u","context":{"ip":"1.2.3.4","backfill":true},"integrations":{"All":true}}"#,
+            r#"{"type":"page","userId":"u","context":{"ip":"::1","backfill":false},"integrations":{"All":true}}"#,
+        ]
+    );
+    assert_eq!((records[0].backfill, records[1].backfill), (true, false));
+}
+
+#[tokio::test]
+async fn what_a_batch_shares_counts_for_each_event_and_may_not_blow_it_up() {
+    let bench = Bench::with("event_bytes_max = 1000\nbody_bytes_max = 2000", SOURCES);
+    let batch = |bytes: usize, events: usize| {
+        let events = vec![PAGE; events].join(",");
+        format!(r#"{{"context":{{"x":"{}"}},"batch":[{events}]}}"#, "x".repeat(bytes))
+    };
+    let (status, body) = bench.post("/v1/batch", batch(1000, 1)).await;
+    assert!(status == 200 && body.contains("event_too_large"), "{status} {body}");
+    assert_eq!(bench.post("/v1/batch", batch(400, 20)).await.0, 200);
+    let refused = refusal(bench.post("/v1/batch", batch(800, 20)).await);
+    assert_eq!(refused, said(413, "body_too_large", ""));
+    assert_eq!(bench.records().len(), 20);
+}
+
+#[tokio::test]
+async fn a_header_says_when_it_was_sent_where_the_body_does_not() {
+    let bench = Bench::new();
+    let events = [
+        r#"{"type":"page","userId":"u","originalTimestamp":"2020-01-01T00:00:00+00:00"}"#,
+        r#"{"type":"page","userId":"u","timestamp":"2020-01-01T00:00:00Z","sentAt":"2020-01-01T00:00:20Z"}"#,
+    ];
+    for event in events {
+        let request = Request::post("/v1/page").header("x-write-key", "srv");
+        let request = request.header("SentAt", "2020-01-01T00:01:00.000Z").body(event.into()).unwrap();
+        assert_eq!(bench.send(request).await.status(), 200);
+    }
+    let ago: Vec<_> = bench.records().iter().map(|record| NOW.0 - record.at.0).collect();
+    assert_eq!(ago, [60_000_000, 20_000_000]);
+}
+
+#[tokio::test]
 async fn times_are_corrected_by_the_events_own_sent_at_else_by_the_batchs() {
     let bench = Bench::new();
     // The sender's clock is years behind; the events happened 60 s and 20 s before they were sent.

@@ -3,6 +3,7 @@
 mod accepting;
 mod configuration;
 mod refusing;
+mod sdks;
 mod senders;
 mod tag;
 

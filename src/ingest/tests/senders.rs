@@ -29,6 +29,17 @@ async fn the_key_is_taken_from_the_first_place_that_has_one() {
         ("/ingest", vec![], r#"{"batch":[{"type":"page","userId":"u"}],"writeKey":"srv"}"#, "server"),
         ("/ingest", vec![], r#"[{"type":"page","userId":"u","writeKey":"srv"}]"#, "server"),
         ("/v1/batch", vec![], r#"{"batch":[{"type":"page","userId":"u","writeKey":"srv"}]}"#, "server"),
+        // A key with a secret behind it, wherever it stands; one that is masked is none.
+        ("/ingest", vec![("x-write-key", "srv:secret")], PAGE, "server"),
+        ("/ingest?writeKey=srv:secret", vec![], PAGE, "server"),
+        ("/ingest", vec![], r#"{"type":"page","userId":"u","writeKey":"srv:***"}"#, "server"),
+        ("/ingest?writeKey=***", vec![("x-write-key", "***")], in_body, "server"),
+        (
+            "/b",
+            vec![],
+            r#"{"batch":[{"type":"page","userId":"u","writeKey":"srv"}],"writeKey":"***"}"#,
+            "server",
+        ),
         // Precedence, place by place.
         ("/ingest?writeKey=srv", vec![BASIC_WEB, ("x-write-key", "srv")], in_body, "website"),
         ("/ingest?writeKey=srv", vec![("x-write-key", "web")], in_body, "website"),
@@ -55,6 +66,7 @@ async fn a_wrong_key_is_refused_even_if_a_right_one_follows_and_so_is_none() {
         ("/ingest", vec![("x-write-key", "srv2")], PAGE),
         ("/ingest", vec![], r#"{"type":"page","userId":"u","writeKey":"x"}"#),
         ("/ingest", vec![], r#"{"type":"page","userId":"u","writeKey":""}"#),
+        ("/ingest", vec![], r#"{"type":"page","userId":"u","writeKey":"***"}"#),
         ("/ingest", vec![], "[]"),
     ] {
         let answer = read(bench.send(keyed(uri, &headers, body)).await).await;
@@ -134,11 +146,11 @@ async fn a_preflight_passes_when_any_source_that_is_on_allows_the_origin() {
         let allowed = response.headers().get("access-control-allow-origin");
         assert_eq!(allowed.is_some(), status == 204);
         if status == 204 {
-            assert_eq!(response.headers()["access-control-allow-methods"], "POST, OPTIONS");
+            assert_eq!(response.headers()["access-control-allow-methods"], "GET, HEAD, POST, OPTIONS");
             assert_eq!(
                 response.headers()["access-control-allow-headers"],
                 "authorization, content-type, content-encoding, x-write-key, x-retry-count, x-enable-debug, \
-                 anonymousid, sentat, rsa-test"
+                 x-ip-policy, anonymousid, sentat, rsa-test"
             );
             assert_eq!(response.headers()["access-control-max-age"], "7200");
         } else {

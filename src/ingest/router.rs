@@ -1,0 +1,121 @@
+//! Which path and method is answered by what.
+//!
+//! Must not answer anything itself.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post};
+
+use super::answer::{OK, json, taken};
+use super::route::{self, Route};
+use super::settings::Settings;
+use super::{Denied, Ingest, config, pixel, tag};
+use crate::event::Kind;
+use crate::http::{self, ApiError};
+
+impl Ingest {
+    /// The routes, each also with a slash at its end and under `server.path_prefix`. What else the public listener
+    /// serves can be merged in, as long as it brings no fallback.
+    pub fn router(&self) -> Router {
+        let prefix = self.0.server.path_prefix.as_str();
+        let prefixed = (!prefix.is_empty() && config::is_path_prefix(prefix)).then_some(prefix);
+        let mut router = Router::new();
+        for prefix in [Some(""), prefixed].into_iter().flatten() {
+            for (path, methods) in self.routes(prefix) {
+                for slash in ["", "/"] {
+                    router = router.route(&format!("{prefix}{path}{slash}"), methods.clone());
+                }
+            }
+        }
+        let (here, there) = (Arc::clone(&self.0), Arc::clone(&self.0));
+        router
+            .method_not_allowed_fallback(async move |request| {
+                here.turn_down(request, ApiError::method_not_allowed()).await
+            })
+            .fallback(async move |request| there.turn_down(request, ApiError::not_found()).await)
+    }
+
+    /// Every path below `prefix` with what answers there.
+    fn routes(&self, prefix: &str) -> Vec<(String, MethodRouter)> {
+        let mut routes = Vec::new();
+        let mut add = |path: &str, methods: MethodRouter| routes.push((path.to_owned(), methods));
+        for route in Route::all() {
+            for path in route.paths() {
+                add(path, self.events(route));
+            }
+        }
+        for kind in pixel::KINDS {
+            for path in pixel::paths(kind) {
+                add(&path, self.pixel(kind));
+            }
+        }
+        for settings in Settings::ALL {
+            for path in settings.paths() {
+                add(path, self.settings(settings, prefix));
+            }
+        }
+        for path in route::IGNORED {
+            add(path, self.ignored());
+        }
+        for path in ["/healthz", "/health"] {
+            add(path, get(async || json(StatusCode::OK, OK)));
+        }
+        let tag = tag::asset(&self.0.server.public_url, prefix);
+        add("/tag.js", get(async move |headers: HeaderMap| tag.answer(&headers)));
+        let inner = Arc::clone(&self.0);
+        add("/readyz", get(async move || inner.ready()));
+        routes
+    }
+
+    fn events(&self, route: Route) -> MethodRouter {
+        let inner = Arc::clone(&self.0);
+        let taken = async move |request: Request| {
+            let (parts, body) = request.into_parts();
+            inner.events(route, parts, body).await
+        };
+        self.asked_first(post(taken))
+    }
+
+    fn pixel(&self, kind: Kind) -> MethodRouter {
+        let inner = Arc::clone(&self.0);
+        let taken = async move |request: Request| {
+            let (parts, _) = request.into_parts();
+            let event = pixel::event(&parts.uri);
+            pixel::instead_of(inner.events(Route::OfKind(kind), parts, Body::from(event)).await)
+        };
+        // Without a HEAD of its own it would be a GET, which is an event.
+        self.asked_first(get(taken).head(async || pixel::instead_of(Response::default())))
+    }
+
+    fn settings(&self, settings: Settings, prefix: &str) -> MethodRouter {
+        let (inner, prefix) = (Arc::clone(&self.0), prefix.to_owned());
+        let told = async move |named: Option<Path<String>>, request: Request| {
+            let named = named.map(|Path(key)| key);
+            inner.settings(settings, &prefix, named, &request.into_parts().0)
+        };
+        // RudderStack's looks for ad-blockers by a HEAD without a key.
+        self.asked_first(get(told).head(async || StatusCode::OK))
+    }
+
+    /// What some SDKs send and nobody here reads.
+    fn ignored(&self) -> MethodRouter {
+        let inner = Arc::clone(&self.0);
+        let ignored = async move |request: Request| {
+            let (parts, body) = request.into_parts();
+            http::discard(&parts.headers, body, inner.body_limits()).await;
+            inner.finished("ignored", &parts.headers, taken(0, &[]).map_err(Denied::from))
+        };
+        self.asked_first(post(ignored))
+    }
+
+    /// With the answer to a preflight.
+    fn asked_first(&self, methods: MethodRouter) -> MethodRouter {
+        let inner = Arc::clone(&self.0);
+        methods.options(async move |headers: HeaderMap| inner.preflight(&headers))
+    }
+}
