@@ -27,6 +27,7 @@
   const DAY_MS = 864e5;
   // Beyond this the oldest events give way.
   const EVENTS_MAX = 500;
+  const BATCH_MAX = 100;
   // What browsers still send when the page is gone, all requests together, is 64 KiB.
   const BODY_CHARS_MAX = 6e4;
   const SEND_AFTER_MS = 50;
@@ -134,7 +135,7 @@
   // Until when we wait by ourselves, and until when the service told us to.
   let notBefore = 0;
   let toldUntil = 0;
-  let batchMax = 100;
+  let batchMax = BATCH_MAX;
   let release = [];
 
   const forget = (entries) => {
@@ -171,7 +172,9 @@
   const flush = async () => {
     forget(waiting.filter(({ at }) => at < Date.now() - DAY_MS));
     // Without a network the `online` event comes back to it.
-    if (inFlight.length || !waiting.length || pause() > 0 || navigator.onLine === false) return;
+    if (inFlight.length || !waiting.length || navigator.onLine === false) return;
+    // A timer may be a moment early.
+    if (pause() > 0) return wake(1);
     inFlight = batch(waiting);
     const entries = inFlight;
     const text = body(entries);
@@ -187,8 +190,8 @@
       // Good events are on disk, bad ones will never be good.
       forget(entries);
       failures = 0;
-      batchMax = 100;
       if (waiting.length) wake(0);
+      else batchMax = BATCH_MAX;
     } else if (unreadable) {
       // One of them spoils the rest: each by itself.
       batchMax = 1;

@@ -1,7 +1,13 @@
 //! In a real browser: what people and their sites see. Each file a topic; [`crate::support::browser`] drives it.
 
+/// What a page says about consent, and by which tool.
+mod consent;
 /// The harness itself: a test of a page fails when it should.
 mod harness;
+/// How events get from the tag to the service.
+mod queue;
+/// A service that answers as a test says, for the tests of the queue.
+mod recorder;
 /// A shop with the tag, for the tests of the tag.
 mod shop;
 /// The calls of the tag and what they become.

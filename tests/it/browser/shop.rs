@@ -10,9 +10,10 @@ use crate::support::wait::eventually;
 /// The stub that keeps calls until the tag has loaded, as the README has it.
 pub const STUB: &str = r#"(function(w,n){var d=w[n]=w[n]||[];"identify track page group alias reset consent ready".split(" ").forEach(function(m){d[m]=d[m]||function(){d.push([m].concat([].slice.call(arguments)))}})})(window,"datafly");"#;
 
-/// A page at `/` with the tag under these attributes, and with calls made before the tag has loaded.
-pub fn front_page(service: &Service, attributes: &str, calls: &str) -> File {
-    let tag = format!("{}/tag.js", service.public_url());
+/// A page at `/` with the tag of whoever is at that address, under these attributes, and with calls made before the tag
+/// has loaded.
+pub fn front_page(events_at: &str, attributes: &str, calls: &str) -> File {
+    let tag = format!("{events_at}/tag.js");
     page(
         "/",
         format!(
@@ -26,7 +27,8 @@ pub fn front_page(service: &Service, attributes: &str, calls: &str) -> File {
 /// A browser on that page, with the tag loaded.
 pub async fn opened(service: &Service, attributes: &str, calls: &str) -> (Browser, Site) {
     let elsewhere = page("/elsewhere", "<!doctype html><title>Elsewhere</title><h1>Elsewhere</h1>");
-    let site = Site::start(vec![front_page(service, attributes, calls), elsewhere]).await;
+    let front = front_page(&service.public_url(), attributes, calls);
+    let site = Site::start(vec![front, elsewhere]).await;
     let browser = Browser::start().await;
     browser.open(&site.url("/")).await;
     loaded(&browser).await;
@@ -49,8 +51,11 @@ pub async fn events(service: &Service) -> Vec<Value> {
     service.processed().await;
     let mut events = Vec::new();
     for event in service.get("/api/events?limit=500").await["events"].as_array().unwrap().iter().rev() {
-        let message_id = event["message_id"].as_str().unwrap();
-        events.push(service.get(&format!("/api/events/{message_id}")).await);
+        // One that came again is told with the first one, as `duplicates`.
+        if event["outcome"] != "duplicate" {
+            let message_id = event["message_id"].as_str().unwrap();
+            events.push(service.get(&format!("/api/events/{message_id}")).await);
+        }
     }
     events
 }

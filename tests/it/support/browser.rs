@@ -136,9 +136,14 @@ impl Browser {
         .await;
     }
 
+    /// The tab that everything else is about.
+    pub async fn tab(&self) -> WindowHandle {
+        self.driver.window().await.unwrap()
+    }
+
     /// Opens another tab and goes there; the answer leads back.
     pub async fn new_tab(&self) -> WindowHandle {
-        let before = self.driver.window().await.unwrap();
+        let before = self.tab().await;
         let tab = self.driver.new_tab().await.unwrap();
         self.switch_to(&tab).await;
         before
