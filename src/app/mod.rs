@@ -23,7 +23,7 @@ pub use token::{TokenError, stored as stored_token};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::debugger::{Admin, Debugger, Live};
+use crate::debugger::{Admin, Debugger, Erasures, Live};
 use crate::decision::Settings;
 use crate::deliver::Deliverer;
 use crate::delivery::{Ledger, Usage};
@@ -31,6 +31,7 @@ use crate::event::Limits;
 use crate::freshsales::{ApiKey, Client, Crm, DryRun, Endpoint, Mode, Timeouts};
 use crate::http::{self, ServeLimits};
 use crate::ingest::Ingest;
+use crate::privacy::Eraser;
 use crate::problem::Problem;
 use crate::process::Processor;
 use crate::store::sqlite::{OpenError, SqliteStore};
@@ -85,6 +86,13 @@ pub struct App {
     debugger: Debugger,
     usage: watch::Sender<Usage>,
     metrics: PrometheusHandle,
+    erasing: Erasing,
+}
+
+/// How orders to erase somebody reach the stage for them, and what is done.
+struct Erasing {
+    ordered: Arc<Notify>,
+    done: watch::Sender<u64>,
 }
 
 /// What can be changed of a running service.
@@ -134,15 +142,27 @@ impl App {
         let ingest = Ingest::new(&config.server, &config.sources, Arc::clone(&shared), Arc::clone(&clock));
         let unused = Ledger::restored(config.allowance.limits(), [], Duration::ZERO, 1).usage(Duration::ZERO);
         let usage = watch::Sender::new(unused);
+        let erasing = Erasing { ordered: Arc::default(), done: watch::Sender::new(0) };
         let live = Live {
             usage: usage.subscribe(),
             mode: config.freshsales.mode,
             event_limits: Limits { event_bytes_max: config.server.event_bytes_max },
+            erasures: Erasures { ordered: Arc::clone(&erasing.ordered), done: erasing.done.subscribe() },
         };
         let admin = admin_of(&config)?;
         let debugger =
             Debugger::new(shared, settings.subscribe(), Arc::clone(&clock), admin, live, metrics.clone());
-        Ok(Self { config, store, crm, clock, handle: Handle { settings, ingest }, debugger, usage, metrics })
+        Ok(Self {
+            config,
+            store,
+            crm,
+            clock,
+            handle: Handle { settings, ingest },
+            debugger,
+            usage,
+            metrics,
+            erasing,
+        })
     }
 
     /// What can be changed while it runs.
@@ -207,6 +227,14 @@ impl App {
             owed,
             usage: self.usage.clone(),
         };
+        let eraser = Eraser {
+            store: Arc::clone(&store),
+            settings: self.handle.settings.subscribe(),
+            clock: Arc::clone(&self.clock),
+            ordered: Arc::clone(&self.erasing.ordered),
+            done: self.erasing.done.clone(),
+        };
+        parts.spawn(background::run("privacy", eraser.run(stop.clone())));
         let retention =
             retention::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
         let (stopped, drain) = (stop.clone(), self.drain());

@@ -43,6 +43,24 @@ impl Contact {
         self.members.len() < MEMBERS_MAX && self.members.insert(person)
     }
 
+    /// Whether a call is owed, on its way or refused, with any account.
+    #[must_use]
+    pub fn awaits_a_call(&self) -> bool {
+        self.standing.values().any(|standing| standing.open.is_some() || standing.in_flight.is_some())
+    }
+
+    /// Forgets every value that was sent and is not among `known`; the status stays, so that nobody is subscribed again.
+    pub fn keep_only(&mut self, known: &Attributes) {
+        let stays = |name: &String, value: &mut Value| name == STATUS || known.get(name) == Some(value);
+        for standing in self.standing.values_mut() {
+            let sent = standing.in_flight.as_mut().map(|call| &mut call.sent);
+            let refused = standing.refused.as_mut().map(|refused| &mut refused.wanted);
+            let held =
+                standing.accepted.iter_mut().chain([&mut standing.unanswered]).chain(sent).chain(refused);
+            held.for_each(|attributes| attributes.retain(stays));
+        }
+    }
+
     /// How it stands with an account.
     #[must_use]
     pub fn with(&self, account: &Account) -> Standing {

@@ -74,7 +74,7 @@ pub(super) struct EventPage {
 pub(super) struct OneEvent {
     #[serde(flatten)]
     event: EventView,
-    /// As it was sent; null once the journal has dropped it.
+    /// As it was sent; null once the journal has dropped it or it was erased.
     raw: Option<Box<RawValue>>,
     delivery: Option<DeliveryView>,
 }
@@ -113,7 +113,8 @@ pub(super) async fn one(
     let trail = app.store.event(message_id, source).await.map_err(failed)?;
     let trail = trail.ok_or_else(|| nothing("no event of this message id is kept, or not processed yet"))?;
     let record = app.store.record(trail.position).await.map_err(failed)?;
-    let raw = record.and_then(|record| without_write_key(record.event.raw));
+    let raw = record.filter(|record| !record.event.raw.is_empty());
+    let raw = raw.and_then(|record| without_write_key(record.event.raw));
     let delivery = match trail.delivery_id.clone() {
         Some(id) => app.store.delivery(id).await.map_err(failed)?,
         None => None,
@@ -123,7 +124,7 @@ pub(super) async fn one(
 }
 
 /// An event as it was sent, but for the write key that some SDKs put into its body.
-fn without_write_key(raw: String) -> Option<Box<RawValue>> {
+pub(super) fn without_write_key(raw: String) -> Option<Box<RawValue>> {
     let mut body = parse_body(&raw);
     let shown = match body.get_mut("writeKey") {
         Some(key) => {

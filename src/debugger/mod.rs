@@ -1,7 +1,7 @@
 //! The debugger: what happened to each event, how contacts and deliveries stand, and what an event would do.
 //!
-//! Reads the store and shows it on the private listener. Must not decide anything and must not write; whatever it
-//! shows is personal data, so every route that shows any is behind the guard.
+//! Reads the store and shows it on the private listener. Must not decide anything; what a person
+//! orders here is a command in the store that the owning stage carries out. Whatever it shows is personal data, so every route that shows any is behind the guard.
 
 mod answer;
 mod config;
@@ -10,6 +10,7 @@ mod deliveries;
 mod events;
 mod guard;
 mod map;
+mod people;
 mod query;
 mod scrape;
 mod status;
@@ -18,13 +19,14 @@ mod why;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN};
 pub use guard::Admin;
@@ -47,6 +49,17 @@ pub struct Live {
     pub mode: Mode,
     /// What ingest accepts, so that a dry run refuses what it would.
     pub event_limits: Limits,
+    /// How orders to erase somebody are told of.
+    pub erasures: Erasures,
+}
+
+/// Between whoever orders an erasure and the stage that carries it out; the order itself is in the store.
+#[derive(Clone, Debug)]
+pub struct Erasures {
+    /// Rung when an order was given.
+    pub ordered: Arc<Notify>,
+    /// The last order that was carried out.
+    pub done: watch::Receiver<u64>,
 }
 
 /// The private listener's routes and what they need.
@@ -70,6 +83,7 @@ struct Route {
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
+const DELETE: MethodFilter = MethodFilter::DELETE;
 
 const fn route(
     method: MethodFilter,
@@ -87,6 +101,8 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/deliveries", Access::Token, |method| on(method, deliveries::list)),
     route(GET, "/api/deliveries/{id}", Access::Token, |method| on(method, deliveries::one)),
     route(GET, "/api/contacts/{email}", Access::Token, |method| on(method, contacts::one)),
+    route(GET, "/api/people", Access::Token, |method| on(method, people::held)),
+    route(DELETE, "/api/people", Access::Token, |method| on(method, people::erase)),
     route(GET, "/api/status", Access::Token, |method| on(method, status::status)),
     route(POST, "/api/map", Access::Token, |method| on(method, map::map)),
     route(GET, "/metrics", Access::Token, |method| on(method, scrape::metrics)),
@@ -112,13 +128,20 @@ impl Debugger {
     /// The routes of the private listener.
     pub fn router(&self) -> Router {
         let guarded = |access| from_fn_with_state(Guard { admin: Arc::clone(&self.admin), access }, guard);
-        let add = |router: Router<Self>, route: &Route| {
-            let handler = (route.handler)(route.method).fallback(async || ApiError::method_not_allowed());
-            router.route(route.path, handler.layer(guarded(route.access)))
+        // Several methods of a path share its fallback and its guard.
+        let mut paths: BTreeMap<&str, (Access, MethodRouter<Self>)> = BTreeMap::new();
+        for route in ROUTES {
+            let handler = (route.handler)(route.method);
+            let (_, others) = paths.remove(route.path).unwrap_or((route.access, MethodRouter::new()));
+            paths.insert(route.path, (route.access, others.merge(handler)));
+        }
+        let add = |router: Router<Self>, (path, (access, handler)): (&str, (Access, MethodRouter<Self>))| {
+            let handler = handler.fallback(async || ApiError::method_not_allowed());
+            router.route(path, handler.layer(guarded(access)))
         };
         // What does not exist is nobody's business without the token either.
         let unknown = any(async || ApiError::not_found()).layer(guarded(Access::Token));
-        ROUTES.iter().fold(Router::new(), add).fallback_service(unknown).with_state(self.clone())
+        paths.into_iter().fold(Router::new(), add).fallback_service(unknown).with_state(self.clone())
     }
 
     fn settings(&self) -> Arc<Settings> {

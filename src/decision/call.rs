@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::owe::{rules, why_dropped};
 use super::wish::consider;
-use super::{Settings, World};
+use super::{Settings, World, erase};
 use crate::clock::UnixMicros;
 use crate::contact::{
     AfterStored, InFlight, Owed, Refused, Standing, did_not_stick, owed, shown_blank, upsert_body,
@@ -84,13 +84,19 @@ pub struct Settlement {
 /// Settles an attempt. An answer to a claim that is void changes nothing.
 pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, now: UnixMicros) {
     let CallOrder { delivery: id, email, attempt, .. } = &settlement.order;
-    let standing = standing_of(email, world, settings);
+    if let Some(how) = world.deliveries.get(id).and_then(|delivery| delivery.erasure) {
+        erase::settle_erased(&settlement, how, world, settings, now);
+        return;
+    }
+    // A contact that is gone must not come back by an answer.
+    let standing =
+        world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
     let ours =
         standing.in_flight.as_ref().is_some_and(|call| call.delivery == *id && call.attempt == *attempt);
     if !ours {
         return;
     }
-    let mut next = standing.clone();
+    let mut next = standing;
     let transition = after(&settlement, &mut next, world, settings, now);
     let ended = Ended {
         verdict: &settlement.verdict,

@@ -37,6 +37,18 @@ pub(super) fn duplicate(reading: &Reading, first: Position) -> Decided {
     }
 }
 
+/// It speaks of somebody who was erased since. Nothing of it is repeated.
+pub(super) fn erased() -> Decided {
+    Decided {
+        person: None,
+        email: None,
+        outcome: Outcome::Erased,
+        reason: "it was said before its person was erased".to_owned(),
+        delivery_id: None,
+        notes: Vec::new(),
+    }
+}
+
 /// The first outcome that fits.
 pub(super) fn judge(reading: &Reading, learned: &Learned, effects: &[Effect]) -> Decided {
     let named = reading.named.as_ref().map(|(email, _)| email);

@@ -71,6 +71,7 @@ fn learn_of_user(reading: &Reading, user: &str, world: &mut World, touched: &mut
             user: Some(user.to_owned()),
             email: None,
             facts: Facts::default(),
+            gone: false,
         };
         enter(&reading.timeline(device), entry, world, touched);
     }
@@ -94,7 +95,13 @@ fn learn_of_email(reading: &Reading, email: &Email, world: &mut World, touched: 
     own.join(&facts);
     own.learn(&claim, &reading.stamp);
     if let Some(device) = &reading.anonymous {
-        let entry = Entry { stamp: reading.stamp.clone(), user: None, email: Some(email.clone()), facts };
+        let entry = Entry {
+            stamp: reading.stamp.clone(),
+            user: None,
+            email: Some(email.clone()),
+            facts,
+            gone: false,
+        };
         enter(&reading.timeline(device), entry, world, touched);
     }
     key
@@ -105,7 +112,7 @@ fn learn_of_device(reading: &Reading, world: &mut World, touched: &mut Touched) 
     let mut facts = Facts::default();
     facts.learn(&reading.own, &reading.stamp);
     let timeline = reading.timeline(&device);
-    let entry = Entry { stamp: reading.stamp.clone(), user: None, email: None, facts };
+    let entry = Entry { stamp: reading.stamp.clone(), user: None, email: None, facts, gone: false };
     enter(&timeline, entry, world, touched);
     let owner = world.timelines.get(&timeline).and_then(|timeline| timeline.owner_at(&reading.stamp));
     let subject = reading.person(owner.unwrap_or(PersonId::Anonymous(device)));

@@ -6,6 +6,7 @@
 mod call;
 mod config;
 mod dry_run;
+mod erase;
 mod judge;
 mod learn;
 mod outcome;
@@ -24,6 +25,7 @@ pub(crate) use tests::settings as test_settings;
 pub use call::{CallOrder, Settlement, claim, settle, simulate};
 pub use config::{ConsentConfig, MARKETING, MappingConfig};
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};
+pub use erase::{erase, extent};
 pub use judge::Decided;
 pub use outcome::Outcome;
 pub use owe::rules;
@@ -39,9 +41,15 @@ use crate::clock::UnixMicros;
 /// The working set must hold every document that the event can touch, or not exist; it is changed in place.
 pub fn decide(reading: &Reading, world: &mut World, settings: &Settings, now: UnixMicros) -> Decided {
     // The same message twice is one message.
-    if let Some(first) = world.see(reading) {
+    if let Some(first) = world.see_again(reading) {
         return count(judge::duplicate(reading, first), world);
     }
+    // What was said before its person was erased stays unsaid.
+    let Some(reading) = erase::still_said(reading, world) else {
+        return count(judge::erased(), world);
+    };
+    let reading = reading.as_ref();
+    world.see_first(reading);
     // What does it say, about whom? People are joins, so the order of events does not matter.
     let learned = learn::learn(reading, world);
     // Which contacts does that touch, and what is owed to each now?

@@ -6,6 +6,7 @@ use super::{IdentifyMode, Settings};
 use crate::clock::UnixMicros;
 use crate::consent;
 use crate::delivery::Lane;
+use crate::erasure::Mark;
 use crate::event::{Email, EmailProblem, Event, Kind, Position, SourceName, Stamp};
 use crate::mapping::ExtraValue;
 use crate::person::{PersonId, PersonKey, Said, Strength, TimelineKey};
@@ -48,6 +49,8 @@ pub struct Reading {
     pub email_problem: Option<EmailProblem>,
     /// What a person who looks at it should know.
     pub notes: Vec<String>,
+    /// Its content was erased in the journal.
+    pub blank: bool,
 }
 
 impl Reading {
@@ -104,6 +107,8 @@ impl Reading {
             named,
             email_problem: problem,
             notes,
+            // An event that was accepted says who it is.
+            blank: event.body.is_empty(),
         }
     }
 
@@ -118,6 +123,16 @@ impl Reading {
     #[must_use]
     pub fn person(&self, id: PersonId) -> PersonKey {
         PersonKey { people: self.people.clone(), id }
+    }
+
+    /// What the people it speaks of are recognised by.
+    pub fn marks(&self) -> impl Iterator<Item = Mark> + '_ {
+        let user = |id: &String| Mark::User(self.people.clone(), id.clone());
+        let device = |id: &String| Mark::Anonymous(self.people.clone(), id.clone());
+        let traits = self.own.emails.iter().map(|(email, _)| email);
+        let emails = traits.chain(self.named.iter().map(|(email, _)| email)).cloned().map(Mark::Email);
+        let previous = self.previous.iter().flat_map(move |id| [user(id), device(id)]);
+        emails.chain(self.user.iter().map(user)).chain(self.anonymous.iter().map(device)).chain(previous)
     }
 
     /// A time line in the event's name space.

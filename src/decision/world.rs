@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{Outcome, Reading};
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
-use crate::delivery::{Delivery, DeliveryId, Destination, State};
+use crate::delivery::{Account, Delivery, DeliveryId, Destination, State};
+use crate::erasure::Mark;
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 
@@ -18,6 +19,8 @@ pub struct Held<V> {
     pub document: V,
     /// Whether it was changed.
     pub changed: bool,
+    /// Whether it is to go.
+    pub gone: bool,
 }
 
 /// Documents of one kind by key.
@@ -33,25 +36,32 @@ impl<K: Ord, V> Default for Shelf<K, V> {
 impl<K: Ord + Clone, V: Default> Shelf<K, V> {
     /// Puts a loaded document on the shelf.
     pub fn load(&mut self, key: K, revision: u64, document: V) {
-        self.0.insert(key, Held { revision, document, changed: false });
+        self.0.insert(key, Held { revision, document, changed: false, gone: false });
     }
 
     /// A document, if it exists.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<&V> {
-        self.0.get(key).map(|held| &held.document)
+        self.0.get(key).filter(|held| !held.gone).map(|held| &held.document)
+    }
+
+    /// Lets a document go.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        let held = self.0.get_mut(key).filter(|held| !held.gone)?;
+        (held.changed, held.gone) = (true, true);
+        Some(std::mem::take(&mut held.document))
     }
 
     /// A document to change; a new one where it does not exist.
     pub fn edit(&mut self, key: &K) -> &mut V {
         let held = self.0.entry(key.clone()).or_default();
-        held.changed = true;
+        (held.changed, held.gone) = (true, false);
         &mut held.document
     }
 
     /// All documents, changed or not.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.0.iter().map(|(key, held)| (key, &held.document))
+        self.0.iter().filter(|(_, held)| !held.gone).map(|(key, held)| (key, &held.document))
     }
 
     /// The changed documents.
@@ -75,24 +85,37 @@ pub struct HeldDelivery {
     pub delivery: Delivery,
     /// Whether it was changed.
     pub changed: bool,
+    /// Whether it is to go; it ends erased then.
+    pub gone: bool,
 }
 
 impl Deliveries {
     /// Takes in a loaded delivery.
     pub fn load(&mut self, revision: u64, delivery: Delivery) {
         let was = Some(delivery.state);
-        self.0.insert(delivery.id.clone(), HeldDelivery { revision, was, delivery, changed: false });
+        self.0.insert(
+            delivery.id.clone(),
+            HeldDelivery { revision, was, delivery, changed: false, gone: false },
+        );
     }
 
     /// A delivery, if it exists.
     #[must_use]
     pub fn get(&self, id: &DeliveryId) -> Option<&Delivery> {
-        self.0.get(id).map(|held| &held.delivery)
+        self.0.get(id).filter(|held| !held.gone).map(|held| &held.delivery)
     }
 
     /// Opens a delivery.
     pub fn open(&mut self, delivery: Delivery) {
-        self.0.insert(delivery.id.clone(), HeldDelivery { revision: 0, was: None, delivery, changed: true });
+        let held = HeldDelivery { revision: 0, was: None, delivery, changed: true, gone: false };
+        self.0.insert(held.delivery.id.clone(), held);
+    }
+
+    /// Ends a delivery as erased: it counts, and nothing of it stays.
+    pub fn erase(&mut self, id: &DeliveryId) {
+        if let Some(held) = self.0.get_mut(id) {
+            (held.changed, held.gone, held.delivery.state) = (true, true, State::Erased);
+        }
     }
 
     /// Lets a delivery make a transition.
@@ -131,19 +154,28 @@ pub struct World {
     pub seen_again: Vec<Position>,
     /// What became of how many events.
     pub outcomes: BTreeMap<Outcome, i64>,
+    /// When people were erased of whom an event speaks.
+    pub tombstones: BTreeMap<Mark, UnixMicros>,
+    /// People who are erased now.
+    pub buried: Vec<(Mark, UnixMicros)>,
+    /// Events whose content must not stay in the journal.
+    pub to_blank: Vec<Position>,
+    /// Contacts that Freshsales is to be told to forget.
+    pub forgets: Vec<(Account, u64)>,
 }
 
 impl World {
-    /// Takes note of a message; tells where it was seen before, if it was.
-    pub fn see(&mut self, reading: &Reading) -> Option<Position> {
+    /// Where a message was seen before, if it was.
+    pub fn see_again(&mut self, reading: &Reading) -> Option<Position> {
+        let first = *self.seen.get(&(reading.source.clone(), reading.stamp.message_id.clone()))?;
+        self.seen_again.push(first);
+        Some(first)
+    }
+
+    /// Takes note of a message that was not seen before.
+    pub fn see_first(&mut self, reading: &Reading) {
         let Reading { source, stamp, position, received_at, .. } = reading;
-        let key = (source.clone(), stamp.message_id.clone());
-        if let Some(first) = self.seen.get(&key) {
-            self.seen_again.push(*first);
-            return Some(*first);
-        }
         self.newly_seen.push((source.clone(), stamp.message_id.clone(), *position, *received_at));
-        self.seen.insert(key, *position);
-        None
+        self.seen.insert((source.clone(), stamp.message_id.clone()), *position);
     }
 }

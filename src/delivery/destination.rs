@@ -168,6 +168,19 @@ impl Destination {
         self.obstacle.as_ref()?.tried.iter().position(|tried| tried == delivery)
     }
 
+    /// Forgets words of the CRM that name somebody who was erased; tells whether there were any. Words of refusals are a
+    /// contact's own, so none of them stay.
+    pub fn forget_words(&mut self, named: impl Fn(&str) -> bool) -> bool {
+        let reasons = [
+            self.obstacle.as_mut().map(|obstacle| &mut obstacle.reason),
+            self.throttle.as_mut().map(|throttle| &mut throttle.reason),
+        ];
+        let found = reasons.into_iter().flatten().filter(|reason| named(reason));
+        let forgotten = found.map(String::clear).count() > 0;
+        let refusals = std::mem::take(&mut self.refusals);
+        forgotten || refusals != Refusals::default()
+    }
+
     /// What may leave at `now`.
     #[must_use]
     pub fn gate(&self, now: UnixMicros) -> Gate {

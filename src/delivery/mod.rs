@@ -191,6 +191,19 @@ pub struct Delivery {
     pub reason: Option<String>,
     /// The first attempts and the latest ones.
     pub attempts: Vec<Attempt>,
+    /// The contact was erased while the call was on its way: whatever its answer, it ends erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<Erasing>,
+}
+
+/// What follows when the call of an erased contact ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Erasing {
+    /// Nothing.
+    Here,
+    /// Freshsales is told to forget the contact.
+    InCrmToo,
 }
 
 impl Delivery {
@@ -212,6 +225,7 @@ impl Delivery {
             first_failure_at: None,
             reason: None,
             attempts: Vec::new(),
+            erasure: None,
         }
     }
 
@@ -283,6 +297,15 @@ impl Delivery {
         self.ended_at = None;
         self.failures = 0;
         self.first_failure_at = None;
+        self
+    }
+
+    /// Its contact is erased while the call is on its way.
+    #[must_use]
+    pub fn erase_in_flight(mut self, how: Erasing) -> Self {
+        self.attempts.clear();
+        self.reason = None;
+        self.erasure = Some(how);
         self
     }
 

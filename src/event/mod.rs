@@ -109,7 +109,7 @@ impl Event {
     /// An id of the event (`userId`, `anonymousId`, `previousId`); null, empty and absent are the same.
     #[must_use]
     pub fn id(&self, field: &str) -> Option<String> {
-        self.body.get(field).and_then(id_text)
+        id_in(&self.body, field)
     }
 
     /// What stands at a dotted path (`traits.address.city`). `traits` means the event's own and, where that
@@ -129,6 +129,12 @@ impl Event {
     fn context(&self) -> Option<&Map<String, Value>> {
         self.body.get("context")?.as_object()
     }
+}
+
+/// An id that stands in the body of an event; null, empty and absent are the same.
+#[must_use]
+pub fn id_in(body: &Map<String, Value>, field: &str) -> Option<String> {
+    body.get(field).and_then(id_text)
 }
 
 /// Ids are text; numbers are taken as their digits, anything else is no id.

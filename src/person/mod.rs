@@ -17,7 +17,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use facts::{Claim, EMAILS_MAX, Facts, Said, Strength};
-pub use timeline::{ENTRIES_MAX, Entry, Timeline};
+pub use timeline::{ENTRIES_MAX, Entry, Span, Timeline};
 
 use crate::event::Email;
 
@@ -53,7 +53,7 @@ pub struct PersonKey {
 }
 
 /// An anonymous id in a name space: the key of a [`Timeline`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TimelineKey {
     /// The name space (`sources.*.people`).
     pub people: String,
@@ -165,6 +165,22 @@ impl Person {
             }
         }
         true
+    }
+
+    /// Forgets what was said of an address that is not this person's own.
+    pub fn forget_email(&mut self, email: &Email) {
+        self.named.remove(email);
+        self.own.emails.remove(email);
+        for borrowed in self.borrowed.values_mut() {
+            borrowed.emails.remove(email);
+        }
+    }
+
+    /// Makes what an anonymous id gave to this person their own for good.
+    pub fn keep_borrowed(&mut self, anonymous_id: &str) {
+        if let Some(facts) = self.borrowed.remove(anonymous_id) {
+            self.own.join(&facts);
+        }
     }
 
     /// Keeps what an event of this person said that named `email` in its properties.

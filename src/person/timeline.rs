@@ -28,19 +28,46 @@ pub struct Entry {
     /// What it said; empty where it carried a user id, for then the user holds it.
     #[serde(default, skip_serializing_if = "Facts::is_empty")]
     pub facts: Facts,
+    /// Somebody was here who was erased: nothing before it leads to whoever comes after.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 impl Entry {
     /// An entry that neither cuts the time line nor says anything is not worth keeping.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.user.is_none() && self.email.is_none() && self.facts.is_empty()
+        self.user.is_none() && self.email.is_none() && self.facts.is_empty() && !self.gone
+    }
+
+    /// The mark that somebody was here.
+    fn gone(stamp: &Stamp) -> Self {
+        let stamp = Stamp { at: stamp.at, message_id: String::new() };
+        Self { stamp, user: None, email: None, facts: Facts::default(), gone: true }
     }
 
     fn join(&mut self, other: Self) {
         self.user = self.user.take().max(other.user);
         self.email = self.email.take().max(other.email);
         self.facts.join(&other.facts);
+        self.gone |= other.gone;
+    }
+}
+
+/// A part of a time line: from one moment on, up to another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The first moment of it; none: from the beginning.
+    pub from: Option<Stamp>,
+    /// The first moment after it; none: to the end.
+    pub to: Option<Stamp>,
+}
+
+impl Span {
+    /// Whether a moment falls into it.
+    #[must_use]
+    pub fn holds(&self, stamp: &Stamp) -> bool {
+        self.from.as_ref().is_none_or(|from| from <= stamp) && self.to.as_ref().is_none_or(|to| stamp < to)
     }
 }
 
@@ -59,6 +86,7 @@ struct Stretch<'a> {
     user: Option<String>,
     email: Option<Email>,
     facts: Facts,
+    gone: bool,
 }
 
 impl<'a> Stretch<'a> {
@@ -69,10 +97,12 @@ impl<'a> Stretch<'a> {
     /// Whether an entry is the start of somebody else's stretch.
     fn ends_before(&self, entry: &Entry) -> bool {
         match (&entry.user, &entry.email) {
+            _ if entry.gone => true,
             (Some(user), _) => self.user.as_ref() != Some(user),
             // Inside a user's stretch an address without a user id may be anybody's.
             (None, Some(email)) => {
-                self.email.as_ref() != Some(email) && (self.user.is_some() || self.email.is_some())
+                let somebodys = self.user.is_some() || self.email.is_some() || self.gone;
+                self.email.as_ref() != Some(email) && somebodys
             }
             (None, None) => false,
         }
@@ -84,6 +114,7 @@ impl<'a> Stretch<'a> {
             self.email = self.email.take().or_else(|| entry.email.clone());
         }
         self.facts.join(&entry.facts);
+        self.gone |= entry.gone;
     }
 }
 
@@ -107,6 +138,7 @@ impl Timeline {
                 next.facts.join(&oldest.facts);
                 next.user = next.user.take().or(oldest.user);
                 next.email = next.email.take().or(oldest.email);
+                next.gone |= oldest.gone;
             }
         }
     }
@@ -156,6 +188,39 @@ impl Timeline {
         owners(&stretches, index).next()
     }
 
+    /// The parts that belong to people of whom `theirs` holds.
+    pub fn spans_of(&self, theirs: impl Fn(&PersonId) -> bool) -> Vec<Span> {
+        let stretches = self.stretches();
+        let is_theirs = |index: &usize| owners(&stretches, *index).any(|owner| theirs(&owner));
+        let begins = |index: usize| stretches.get(index).and_then(|stretch| stretch.from.cloned());
+        let indexes = (0..stretches.len()).filter(is_theirs);
+        indexes.map(|index| Span { from: begins(index), to: begins(index + 1) }).collect()
+    }
+
+    /// Leaves out what falls into the spans. That somebody was there stays, so that nothing of theirs passes to whoever
+    /// was before or comes after.
+    pub fn cut(&mut self, spans: &[Span]) {
+        for span in spans {
+            let held = |entry: &Entry| span.holds(&entry.stamp);
+            let first = self.entries.iter().find(|entry| held(entry)).map(|entry| Entry::gone(&entry.stamp));
+            self.entries.retain(|entry| !held(entry));
+            if let Some(gone) = first {
+                self.insert(gone);
+            }
+        }
+    }
+
+    /// Forgets that an address was named; tells whether it was.
+    pub fn forget_email(&mut self, email: &Email) -> bool {
+        let mut named = false;
+        for entry in &mut self.entries {
+            named |= entry.facts.emails.remove(email).is_some();
+            named |= entry.email.take_if(|known| known == email).is_some();
+        }
+        self.entries.retain(|entry| !entry.is_empty());
+        named
+    }
+
     fn stretches(&self) -> Vec<Stretch<'_>> {
         let mut stretches = Vec::new();
         let mut current = Stretch::default();
@@ -175,7 +240,8 @@ impl Timeline {
 /// of that address.
 fn owners<'s>(stretches: &'s [Stretch<'_>], index: usize) -> impl Iterator<Item = PersonId> + use<'s> {
     let stretch = stretches.get(index);
-    let before_any_user = stretches.iter().take(index + 1).all(|stretch| stretch.user.is_none());
+    let before_any_user =
+        stretches.iter().take(index + 1).all(|stretch| stretch.user.is_none() && !stretch.gone);
     let leads_to = stretches.get(index + 1).filter(|_| before_any_user).and_then(|next| next.user.as_ref());
     let user = stretch.and_then(|stretch| stretch.user.as_ref()).or(leads_to);
     let email = stretch.filter(|stretch| stretch.user.is_none()).and_then(|stretch| stretch.email.as_ref());

@@ -42,6 +42,7 @@ async fn load(store: &SharedStore, keys: Keys, world: &mut World) -> Result<(), 
 
 fn named_by(reading: &Reading, keys: &mut Keys, emails: &mut BTreeSet<Email>) {
     keys.seen.insert((reading.source.clone(), reading.stamp.message_id.clone()));
+    keys.marks.extend(reading.marks());
     if let Some(user) = &reading.user {
         keys.people.insert(reading.person(PersonId::User(user.clone())));
     }

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::decision::{Decided, Reading, Settings, World, decide};
+use crate::decision::{Decided, Outcome, Reading, Settings, World, decide};
 use crate::event::{Event, Stamp, parse_body};
 use crate::store::{Plan, Progress, Put, Record, SharedStore, StoreError};
 use crate::trail::EventTrail;
@@ -132,7 +132,12 @@ fn event_of(record: Record) -> Event {
     }
 }
 
-fn trail_of(reading: Reading, decided: Decided) -> EventTrail {
+fn trail_of(mut reading: Reading, decided: Decided) -> EventTrail {
+    if decided.outcome == Outcome::Erased {
+        // Ids of messages and names of events may say who somebody is.
+        reading.stamp.message_id = format!("erased-{}", reading.position.0);
+        reading.kind.as_str().clone_into(&mut reading.name);
+    }
     EventTrail {
         position: reading.position,
         message_id: reading.stamp.message_id,

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::delivery::{Account, Delivery, DeliveryId};
+use crate::erasure::Mark;
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::store::Destination;
@@ -35,6 +37,8 @@ pub struct Keys {
     pub deliveries: BTreeSet<DeliveryId>,
     /// The destination's own state.
     pub destination: Option<Account>,
+    /// People who may have been erased.
+    pub marks: BTreeSet<Mark>,
 }
 
 impl Keys {
@@ -60,4 +64,22 @@ pub struct Documents {
     pub deliveries: BTreeMap<DeliveryId, Versioned<Delivery>>,
     /// The destination's own state.
     pub destination: Option<Versioned<Destination>>,
+    /// When people were erased.
+    pub tombstones: BTreeMap<Mark, UnixMicros>,
+}
+
+/// Where a search through all documents stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Among people, after so many.
+    People(i64),
+    /// Among time lines, after so many.
+    Timelines(i64),
+    /// Among contacts, after so many.
+    Contacts(i64),
+}
+
+impl Place {
+    /// Where a search begins.
+    pub const START: Self = Self::People(0);
 }

@@ -11,6 +11,7 @@ mod keep;
 mod lookup;
 mod plan;
 mod priority;
+mod reach;
 mod working;
 
 pub mod sqlite;
@@ -22,22 +23,24 @@ use std::sync::Arc;
 use tokio::sync::{OwnedMutexGuard, watch};
 
 pub use config::{Config, Engine, Settings};
-pub use documents::{Documents, Keys, Revision, Versioned};
+pub use documents::{Documents, Keys, Place, Revision, Versioned};
 pub use error::StoreError;
 pub use journal::{NewRecord, Record};
 pub use keep::Keep;
 pub use lookup::{
     DeliveryQuery, DeliverySummary, Due, EventQuery, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
 };
-pub use plan::{Counts, Plan, Progress, Put};
+pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put};
 
 pub use priority::give_way;
+pub use reach::reach;
 pub use working::keys_of_contacts;
 
 pub use crate::delivery::{Destination, DestinationState};
 
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Delivery, DeliveryId};
+use crate::erasure::Erasure;
 use crate::event::{Position, SourceName};
 use crate::trail::EventTrail;
 
@@ -66,6 +69,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The last position whose event has taken effect.
     fn processed(&self) -> Answer<Position>;
+
+    /// The last position whose event has taken effect, and a signal whenever it moves.
+    fn processed_end(&self) -> JournalEnd;
 
     /// Waits for the turn to load, decide and apply. An engine with real conflicts may give it at once.
     fn turn(&self) -> Pin<Box<dyn Future<Output = Turn> + Send>>;
@@ -105,6 +111,26 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes a part of what has had its time, small enough that nothing else waits long. Counters stay as
     /// they are and no position is given twice. Answers how many rows and groups went; 0 is the end.
     fn prune(&self, keep: Keep) -> Answer<u64>;
+
+    /// Documents in which one of some texts stands, from a place on; and the place to go on from, while there is more.
+    /// Texts are compared as documents are written: addresses in lower case, other texts as JSON.
+    fn find(&self, texts: Vec<String>, from: Place) -> Answer<(Keys, Option<Place>)>;
+
+    /// Orders to erase somebody that are not carried out, oldest first, and the id that the next order may have.
+    fn erasures(&self) -> Answer<(Vec<Erasure>, u64)>;
+
+    /// One order to erase somebody, or its receipt.
+    fn erasure(&self, id: u64) -> Answer<Option<Erasure>>;
+
+    /// Deletes a part of the rows that an erasure in [`Stage::Rows`](crate::erasure::Stage::Rows) reaches; answers how
+    /// far it is then.
+    fn erase_rows(&self, erasure: Erasure) -> Answer<Erasure>;
+
+    /// Blanks a part of the events whose content is to go from the journal; answers how many. 0 is the end.
+    fn blank(&self) -> Answer<u64>;
+
+    /// Makes sure that nothing that was deleted is left in any file; answers whether that was possible now.
+    fn wipe(&self) -> Answer<bool>;
 
     /// Why events can't be accepted now, if they can't.
     fn refusing(&self) -> Option<String>;

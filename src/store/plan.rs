@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::decision::Outcome;
-use crate::delivery::{Account, Delivery, Destination, SlotId, State};
+use crate::delivery::{Account, Delivery, DeliveryId, Destination, SlotId, State};
+use crate::erasure::{Erasure, Mark};
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::store::Revision;
@@ -54,6 +55,38 @@ pub enum Put {
     SlotTaken(Account, SlotId, UnixMicros),
     /// The call of a slot was answered or timed out.
     SlotAnswered(Account, SlotId, UnixMicros),
+    /// A document goes.
+    Gone(Gone),
+    /// Something is noted for an erasure.
+    Privacy(Privacy),
+}
+
+/// A document that goes, at the revision it was loaded at.
+#[derive(Clone, Debug)]
+pub enum Gone {
+    /// A person.
+    Person(PersonKey, Revision),
+    /// A time line.
+    Timeline(TimelineKey, Revision),
+    /// A contact.
+    Contact(Email, Revision),
+    /// A delivery.
+    Delivery(DeliveryId, Revision),
+}
+
+/// What is noted for an erasure.
+#[derive(Clone, Debug)]
+pub enum Privacy {
+    /// What this mark said up to a moment counts no more. Kept as a hash.
+    Tombstone(Mark, UnixMicros),
+    /// The content of an event is to go from the journal.
+    Blank(Position),
+    /// A message counts as never seen.
+    Unsee(SourceName, String),
+    /// Freshsales is to be told to forget the contact of this id.
+    Forget(Account, u64),
+    /// How far an erasure has come.
+    Erasure(Box<Erasure>),
 }
 
 /// Counters that are never pruned, changed in the transaction of what they count.

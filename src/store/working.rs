@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Documents, Keys, Plan, Put};
+use super::{Documents, Gone, Keys, Plan, Privacy, Put};
 use crate::decision::{Held, World};
 use crate::delivery::Account;
 use crate::event::Email;
@@ -24,9 +24,11 @@ impl Documents {
             world.deliveries.load(found.revision, found.document);
         }
         if let Some(found) = self.destination {
-            world.destination = Held { revision: found.revision, document: found.document, changed: false };
+            world.destination =
+                Held { revision: found.revision, document: found.document, changed: false, gone: false };
         }
         world.seen.extend(self.seen);
+        world.tombstones.extend(self.tombstones);
     }
 }
 
@@ -54,21 +56,25 @@ impl Plan {
         let mut plan = Self::default();
         plan.counts.outcomes = world.outcomes;
         let puts = &mut plan.puts;
-        puts.extend(
-            world.people.into_changed().map(|(key, held)| Put::Person(key, held.revision, held.document)),
-        );
-        puts.extend(
-            world
-                .timelines
-                .into_changed()
-                .map(|(key, held)| Put::Timeline(key, held.revision, held.document)),
-        );
-        puts.extend(
-            world.contacts.into_changed().map(|(key, held)| Put::Contact(key, held.revision, held.document)),
-        );
+        puts.extend(world.people.into_changed().filter_map(|(key, held)| {
+            let gone = (held.revision > 0).then(|| Put::Gone(Gone::Person(key.clone(), held.revision)));
+            if held.gone { gone } else { Some(Put::Person(key, held.revision, held.document)) }
+        }));
+        puts.extend(world.timelines.into_changed().filter_map(|(key, held)| {
+            let gone = (held.revision > 0).then(|| Put::Gone(Gone::Timeline(key.clone(), held.revision)));
+            if held.gone { gone } else { Some(Put::Timeline(key, held.revision, held.document)) }
+        }));
+        puts.extend(world.contacts.into_changed().filter_map(|(key, held)| {
+            let gone = (held.revision > 0).then(|| Put::Gone(Gone::Contact(key.clone(), held.revision)));
+            if held.gone { gone } else { Some(Put::Contact(key, held.revision, held.document)) }
+        }));
         for held in world.deliveries.into_changed() {
             plan.counts.moved(held.was, held.delivery.state);
-            puts.push(Put::Delivery(held.revision, held.delivery));
+            if !held.gone {
+                puts.push(Put::Delivery(held.revision, held.delivery));
+            } else if held.revision > 0 {
+                puts.push(Put::Gone(Gone::Delivery(held.delivery.id, held.revision)));
+            }
         }
         if world.destination.changed {
             let held = world.destination;
@@ -81,6 +87,14 @@ impl Plan {
                 .map(|(source, id, position, at)| Put::Seen(source, id, position, at)),
         );
         puts.extend(world.seen_again.into_iter().map(Put::SeenAgain));
+        puts.extend(world.buried.into_iter().map(|(mark, at)| Put::Privacy(Privacy::Tombstone(mark, at))));
+        puts.extend(world.to_blank.into_iter().map(Privacy::Blank).map(Put::Privacy));
+        puts.extend(
+            world
+                .forgets
+                .into_iter()
+                .map(|(account, contact)| Put::Privacy(Privacy::Forget(account, contact))),
+        );
         plan
     }
 }

@@ -19,18 +19,20 @@ const LAYERS: &[&[&str]] = &[
     &["consent", "delivery"],
     &["contact"],
     &["person"],
+    &["erasure"],
     &["mapping"],
     &["decision"],
     &["trail"],
     &["store", "freshsales"],
-    &["ingest", "process", "deliver", "debugger", "sandbox"],
+    &["ingest", "process", "deliver", "privacy", "debugger", "sandbox"],
     &["config"],
     &["app"],
     &["cli"],
 ];
 
 /// The rooms that compute and do nothing else.
-const PURE_ROOMS: &[&str] = &["event", "consent", "contact", "delivery", "person", "mapping", "decision"];
+const PURE_ROOMS: &[&str] =
+    &["event", "consent", "contact", "delivery", "person", "erasure", "mapping", "decision"];
 
 /// What a pure room must not reach: input and output, time, chance, and the runtime.
 const IMPURE_PATHS: &[&[&str]] = &[

@@ -36,6 +36,8 @@ mod live_check;
 mod main_job;
 /// The right data of the right person, with the right to send it: identity and consent.
 mod people;
+/// What is held on a person is shown, and erased to the last byte, and does not come back.
+mod privacy;
 /// Told to stop under load: every accepted request is answered, and it ends in time.
 mod shutdown;
 /// A day of a shop under simulated time, beside the policies of the peers.

@@ -6,10 +6,11 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::delivery::{Account, Delivery};
+use crate::erasure::Erasure;
 use crate::event::Position;
 use crate::store::{
     Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keep, Keys, NewRecord,
-    Plan, Record, Slot, Store, StoreError, Totals, Turn, Versioned,
+    Place, Plan, Record, Slot, Store, StoreError, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -51,7 +52,7 @@ fn shut<T: Send + 'static>() -> Answer<T> {
 fn known<K: Clone + Ord, V: Clone>(
     keys: &BTreeSet<K>,
     get: impl Fn(&K) -> Option<V>,
-) -> std::collections::BTreeMap<K, Versioned<V>> {
+) -> BTreeMap<K, Versioned<V>> {
     let versioned = |key: &K| Some((key.clone(), Versioned { revision: 1, document: get(key)? }));
     keys.iter().filter_map(versioned).collect()
 }
@@ -144,6 +145,34 @@ impl Store for FakeStore {
 
     fn prune(&self, _: Keep) -> Answer<u64> {
         Box::pin(std::future::ready(Err(StoreError::Shut)))
+    }
+
+    fn processed_end(&self) -> JournalEnd {
+        watch::Sender::new(Position(0)).subscribe()
+    }
+
+    fn find(&self, _: Vec<String>, _: Place) -> Answer<(Keys, Option<Place>)> {
+        shut()
+    }
+
+    fn erasures(&self) -> Answer<(Vec<Erasure>, u64)> {
+        shut()
+    }
+
+    fn erasure(&self, _: u64) -> Answer<Option<Erasure>> {
+        shut()
+    }
+
+    fn erase_rows(&self, _: Erasure) -> Answer<Erasure> {
+        shut()
+    }
+
+    fn blank(&self) -> Answer<u64> {
+        shut()
+    }
+
+    fn wipe(&self) -> Answer<bool> {
+        shut()
     }
 
     fn refusing(&self) -> Option<String> {

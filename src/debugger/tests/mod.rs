@@ -75,6 +75,7 @@ impl Lab {
             usage: watch::Sender::new(self.usage).subscribe(),
             mode: Mode::Live,
             event_limits: Limits { event_bytes_max: 1000 },
+            erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },
         };
         let settings = watch::Sender::new(Arc::new(settings())).subscribe();
         let clock = Arc::new(ManualClock::at(START));

@@ -19,10 +19,11 @@ use tower::ServiceExt;
 use super::*;
 use crate::clock::{ManualClock, UnixMicros};
 use crate::delivery::{Account, Delivery, DeliveryId};
+use crate::erasure::Erasure;
 use crate::event::{Kind, Position};
 use crate::store::{
-    Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keep, Keys, Plan, Record,
-    Slot, Store, StoreError, Totals, Turn,
+    Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keep, Keys, Place, Plan,
+    Record, Slot, Store, StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
@@ -98,6 +99,27 @@ impl Store for Memory {
         shut()
     }
     fn prune(&self, _: Keep) -> Answer<u64> {
+        shut()
+    }
+    fn processed_end(&self) -> JournalEnd {
+        self.journal_end()
+    }
+    fn find(&self, _: Vec<String>, _: Place) -> Answer<(Keys, Option<Place>)> {
+        shut()
+    }
+    fn erasures(&self) -> Answer<(Vec<Erasure>, u64)> {
+        shut()
+    }
+    fn erasure(&self, _: u64) -> Answer<Option<Erasure>> {
+        shut()
+    }
+    fn erase_rows(&self, _: Erasure) -> Answer<Erasure> {
+        shut()
+    }
+    fn blank(&self) -> Answer<u64> {
+        shut()
+    }
+    fn wipe(&self) -> Answer<bool> {
         shut()
     }
     fn refusing(&self) -> Option<String> {

@@ -3,7 +3,7 @@
 //! Whatever arrives during a commit is the next group. Who waits is answered after the commit returned, by
 //! this thread, so no dropped connection can undo anything. Must not know what events mean.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use super::columns::{int, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
-use super::{records, retention};
+use super::{blank, records, retention};
 use crate::clock::Clock;
 use crate::event::Position;
 use crate::store::{Keep, NewRecord, Settings, StoreError};
@@ -41,11 +41,37 @@ pub(super) struct Journal {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Gives orders to delete old groups.
-#[derive(Debug)]
-pub(super) struct Pruner(Arc<Shared>);
+/// Gives orders to delete old groups, to blank events and to write everything back.
+#[derive(Clone, Debug)]
+pub(super) struct Keeper(Arc<Shared>);
 
-impl Pruner {
+impl Keeper {
+    /// Takes the content of events away, as far as one order should; answers which are done.
+    pub(super) fn blank(
+        &self,
+        positions: BTreeSet<Position>,
+    ) -> oneshot::Receiver<Result<Vec<Position>, StoreError>> {
+        let (answer, answered) = oneshot::channel();
+        self.give(Chore::Blank(positions, answer));
+        answered
+    }
+
+    /// Leaves nothing in the WAL; answers whether that was possible now.
+    pub(super) fn wipe(&self) -> oneshot::Receiver<Result<bool, StoreError>> {
+        let (answer, answered) = oneshot::channel();
+        self.give(Chore::Wipe(answer));
+        answered
+    }
+
+    fn give(&self, chore: Chore) {
+        let mut queue = self.0.queue();
+        if !queue.shut {
+            queue.chores.push_back(chore);
+        }
+        drop(queue);
+        self.0.arrived.notify_one();
+    }
+
     /// Deletes a part of the groups that took effect and need not be kept; the answer is how many. 0 is the
     /// end.
     pub(super) fn prune(
@@ -54,12 +80,7 @@ impl Pruner {
         processed: Position,
     ) -> oneshot::Receiver<Result<u64, StoreError>> {
         let (answer, answered) = oneshot::channel();
-        let mut queue = self.0.queue();
-        if !queue.shut {
-            queue.prunes.push_back(Prune { keep, processed, answer });
-        }
-        drop(queue);
-        self.0.arrived.notify_one();
+        self.give(Chore::Prune(keep, processed, answer));
         answered
     }
 }
@@ -80,7 +101,7 @@ struct Queue {
     appends: VecDeque<Append>,
     events: usize,
     bytes: usize,
-    prunes: VecDeque<Prune>,
+    chores: VecDeque<Chore>,
     shut: bool,
 }
 
@@ -91,16 +112,17 @@ struct Append {
     answer: Answered<Position>,
 }
 
+/// What is done between appends.
 #[derive(Debug)]
-struct Prune {
-    keep: Keep,
-    processed: Position,
-    answer: Answered<u64>,
+enum Chore {
+    Prune(Keep, Position, Answered<u64>),
+    Blank(BTreeSet<Position>, Answered<Vec<Position>>),
+    Wipe(Answered<bool>),
 }
 
 enum Work {
     Append(Vec<Append>),
-    Prune(Prune),
+    Chore(Chore),
     Quiet,
     Shut,
 }
@@ -181,8 +203,8 @@ impl Journal {
         Ok(answered)
     }
 
-    pub(super) fn pruner(&self) -> Pruner {
-        Pruner(Arc::clone(&self.shared))
+    pub(super) fn keeper(&self) -> Keeper {
+        Keeper(Arc::clone(&self.shared))
     }
 
     pub(super) fn end(&self) -> watch::Receiver<Position> {
@@ -225,8 +247,8 @@ impl Shared {
             if !queue.appends.is_empty() {
                 return Work::Append(queue.take_group(&self.settings));
             }
-            if let Some(prune) = queue.prunes.pop_front() {
-                return Work::Prune(prune);
+            if let Some(chore) = queue.chores.pop_front() {
+                return Work::Chore(chore);
             }
             if queue.shut {
                 return Work::Shut;
@@ -235,7 +257,7 @@ impl Shared {
                 let (after, waited) =
                     self.arrived.wait_timeout(queue, QUIET).unwrap_or_else(PoisonError::into_inner);
                 queue = after;
-                if waited.timed_out() && queue.appends.is_empty() && queue.prunes.is_empty() {
+                if waited.timed_out() && queue.appends.is_empty() && queue.chores.is_empty() {
                     return Work::Quiet;
                 }
             } else {
@@ -295,7 +317,7 @@ impl Drop for Writer {
         let mut queue = self.shared.queue();
         queue.shut = true;
         queue.appends.clear();
-        queue.prunes.clear();
+        queue.chores.clear();
     }
 }
 
@@ -305,13 +327,7 @@ impl Writer {
             let restless = self.wal_pages > WAL_PAGES_IDLE_MAX || self.shared.full().is_some();
             match self.shared.next(restless) {
                 Work::Append(group) => self.append(group),
-                Work::Prune(prune) => {
-                    let result = self.prune(prune.keep, prune.processed);
-                    if let Err(error) = &result {
-                        self.shared.fatal.note(error);
-                    }
-                    let _ = prune.answer.send(result);
-                }
+                Work::Chore(chore) => self.chore(chore),
                 Work::Quiet => {
                     self.look_for_room();
                     self.write_back(Checkpoint::Truncate);
@@ -323,6 +339,29 @@ impl Writer {
             }
         }
         self.write_back(Checkpoint::Truncate);
+    }
+
+    /// Does a chore and answers who ordered it, who may be gone.
+    fn chore(&mut self, chore: Chore) {
+        fn noted<T>(result: Result<T, StoreError>, fatal: &Fatal) -> Result<T, StoreError> {
+            result.inspect_err(|error| fatal.note(error))
+        }
+        match chore {
+            Chore::Prune(keep, processed, answer) => {
+                let result = self.prune(keep, processed);
+                let _ = answer.send(noted(result, &self.shared.fatal));
+            }
+            Chore::Blank(positions, answer) => {
+                let result = blank::blank(&mut self.connection, &positions);
+                self.wal_pages += blank::PAGES_MAX;
+                let _ = answer.send(noted(result, &self.shared.fatal));
+            }
+            Chore::Wipe(answer) => {
+                let result = files::checkpoint(&self.connection, Checkpoint::Truncate);
+                let result = result.map(|wal| wal.pages == 0).map_err(StoreError::from);
+                let _ = answer.send(noted(result, &self.shared.fatal));
+            }
+        }
     }
 
     fn append(&mut self, group: Vec<Append>) {

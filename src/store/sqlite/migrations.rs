@@ -130,6 +130,25 @@ pub(super) const STATE: &[&str] = &["
     ALTER TABLE deliveries ADD COLUMN ended_at INTEGER;
     UPDATE deliveries SET ended_at = json_extract(body, '$.ended_at');
     CREATE INDEX deliveries_by_end ON deliveries (ended_at) WHERE state IN (3, 4, 6, 7);
+",
+"
+    -- Erasure: who must not come back, known by a hash under a key of this folder alone.
+    CREATE TABLE tombstone_key (id INTEGER PRIMARY KEY CHECK (id = 0), key BLOB NOT NULL) STRICT;
+    INSERT INTO tombstone_key VALUES (0, randomblob(32));
+    CREATE TABLE tombstones (mark BLOB PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    -- Orders, with everything they need until they are carried out; receipts afterwards.
+    CREATE TABLE erasures (id INTEGER PRIMARY KEY, done INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    CREATE INDEX erasures_open ON erasures (id) WHERE done = 0;
+    -- Events of the journal whose content is to go.
+    CREATE TABLE blanks (position INTEGER PRIMARY KEY) STRICT;
+    -- Contacts that Freshsales is to forget.
+    CREATE TABLE forgets (
+        account TEXT NOT NULL,
+        contact_id INTEGER NOT NULL,
+        next_attempt_at INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        PRIMARY KEY (account, contact_id)
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

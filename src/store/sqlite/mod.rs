@@ -3,7 +3,9 @@
 //! The journal takes events, the state everything else, so that applying a plan never holds up an
 //! acknowledgement. The only SQL of the project is in this folder. Must not decide anything.
 
+mod blank;
 mod columns;
+mod erase;
 mod failure;
 mod files;
 mod journal;
@@ -14,6 +16,7 @@ mod records;
 mod recovery;
 mod retention;
 mod state;
+mod tombstones;
 mod trail;
 mod under_way;
 
@@ -37,10 +40,11 @@ use self::state::StateThread;
 use self::under_way::UnderWay;
 use crate::clock::{Clock, UnixMicros};
 use crate::delivery::{Account, Delivery, DeliveryId};
+use crate::erasure::Erasure;
 use crate::event::{Position, SourceName};
 use crate::store::{
     Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keep, Keys, NewRecord,
-    Plan, Record, Settings, Slot, Store, StoreError, Totals, Turn,
+    Place, Plan, Record, Settings, Slot, Store, StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
@@ -51,6 +55,7 @@ pub struct SqliteStore {
     journal_readers: Readers,
     state_readers: Readers,
     turn: Arc<tokio::sync::Mutex<()>>,
+    processed: watch::Sender<Position>,
     clock: Arc<dyn Clock>,
     fatal: Fatal,
     under_way: UnderWay,
@@ -72,6 +77,10 @@ impl SqliteStore {
         let mut state = files::connect(&state_file, Access::Write)?;
         migrations::migrate(&mut state, migrations::STATE, &state_file)?;
         recovery::recover(&mut state, clock.wall())?;
+        // Of what was deleted before a kill, the WAL may still hold what it was.
+        for file in [&journal, &state] {
+            files::checkpoint(file, files::Checkpoint::Truncate)?;
+        }
         let processed = state::processed(&state)?;
 
         let fatal = Fatal::none();
@@ -95,6 +104,7 @@ impl SqliteStore {
             journal_readers,
             state_readers,
             turn: Arc::default(),
+            processed: watch::Sender::new(processed),
             clock,
             fatal,
             under_way,
@@ -154,6 +164,10 @@ impl Store for SqliteStore {
         self.state_readers.ask(state::processed)
     }
 
+    fn processed_end(&self) -> JournalEnd {
+        self.processed.subscribe()
+    }
+
     fn turn(&self) -> Pin<Box<dyn Future<Output = Turn> + Send>> {
         Box::pin(Arc::clone(&self.turn).lock_owned())
     }
@@ -163,8 +177,14 @@ impl Store for SqliteStore {
     }
 
     fn apply(&self, plan: Plan) -> Answer<()> {
-        let now = self.clock.wall();
-        self.state.order(move |state| state::apply(state, &plan, now))
+        let (now, processed) = (self.clock.wall(), self.processed.clone());
+        self.state.order(move |state| {
+            state::apply(state, &plan, now)?;
+            if let Some(progress) = plan.progress {
+                processed.send_replace(progress.to);
+            }
+            Ok(())
+        })
     }
 
     fn due(&self, account: Account, now: UnixMicros, limit: usize) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
@@ -201,7 +221,7 @@ impl Store for SqliteStore {
     }
 
     fn prune(&self, keep: Keep) -> Answer<u64> {
-        let (processed, pruner) = (self.processed(), self.journal.pruner());
+        let (processed, pruner) = (self.processed(), self.journal.keeper());
         let (journal_readers, state) = (self.journal_readers.clone(), Arc::clone(&self.state));
         self.under_way.until_taken(async move {
             let processed = processed.await?;
@@ -211,6 +231,45 @@ impl Store for SqliteStore {
             let waiting_since = next.first().map(|record| record.event.received_at);
             let rows = state.order(move |state| retention::prune_state(state, keep, waiting_since)).await?;
             Ok(groups + rows)
+        })
+    }
+
+    fn find(&self, texts: Vec<String>, from: Place) -> Answer<(Keys, Option<Place>)> {
+        self.state_readers.ask(move |state| erase::find(state, &texts, from))
+    }
+
+    fn erasures(&self) -> Answer<(Vec<Erasure>, u64)> {
+        self.state_readers.ask(erase::open)
+    }
+
+    fn erasure(&self, id: u64) -> Answer<Option<Erasure>> {
+        self.state_readers.ask(move |state| erase::one(state, id))
+    }
+
+    fn erase_rows(&self, erasure: Erasure) -> Answer<Erasure> {
+        self.state.order(move |state| erase::rows(state, erasure))
+    }
+
+    fn blank(&self) -> Answer<u64> {
+        let (state, keeper) = (Arc::clone(&self.state), self.journal.keeper());
+        Box::pin(async move {
+            let positions = state.order(|state| erase::blanks(state, blank::EVENTS_MAX)).await?;
+            if positions.is_empty() {
+                return Ok(0);
+            }
+            let done = keeper.blank(positions).await.unwrap_or(Err(StoreError::Shut))?;
+            let count = done.len() as u64;
+            // Killed in between, they are blanked once more.
+            state.order(move |state| erase::blanked(state, &done)).await?;
+            Ok(count)
+        })
+    }
+
+    fn wipe(&self) -> Answer<bool> {
+        let (state, keeper) = (Arc::clone(&self.state), self.journal.keeper());
+        Box::pin(async move {
+            let journal = keeper.wipe().await.unwrap_or(Err(StoreError::Shut))?;
+            Ok(state.order(|state| state::wipe(state)).await? && journal)
         })
     }
 

@@ -1,5 +1,7 @@
 //! How events stand in a group of the journal, and reading them back. Must not write to the file.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +111,25 @@ pub(super) fn received_before(
         }
     }
     Ok(true)
+}
+
+/// A group without the content of some of its events, which keep their places and their times; and which those were.
+pub(super) fn blanked(
+    first: Position,
+    count: u64,
+    bytes: &[u8],
+    positions: &BTreeSet<Position>,
+) -> Result<Vec<u8>, StoreError> {
+    let (mut rest, mut written) = (bytes, Vec::with_capacity(bytes.len()));
+    for position in (first.0..first.0.saturating_add(count)).map(Position) {
+        let stored;
+        (stored, rest) = postcard::take_from_bytes::<Stored<'_>>(rest).map_err(|_| damaged(position))?;
+        let blank = positions.contains(&position);
+        let kept = if blank { Stored { message_id: "", raw: "", ..stored } } else { stored };
+        written = postcard::to_extend(&kept, written)
+            .map_err(|error| StoreError::Unreadable("record", error.to_string()))?;
+    }
+    Ok(written)
 }
 
 impl Stored<'_> {

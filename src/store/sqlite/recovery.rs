@@ -10,7 +10,7 @@ use super::state;
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::delivery::{Delivery, DeliveryId, State};
-use crate::store::{Keys, Plan, Put, StoreError, Versioned};
+use crate::store::{Gone, Keys, Plan, Put, StoreError, Versioned};
 
 /// The reason of a delivery whose contact has a newer one.
 const FOLDED: &str = "the service stopped during the call; a newer delivery of the contact carries the rest";
@@ -35,6 +35,12 @@ fn void(connection: &Connection, id: DeliveryId, now: UnixMicros) -> Result<Plan
     let Some(Versioned { revision, document: claimed }) = delivery(connection, &id)? else {
         return Ok(Plan::default());
     };
+    if claimed.erasure.is_some() {
+        // The answer that was waited for will not come.
+        let mut plan = Plan { puts: vec![Put::Gone(Gone::Delivery(id, revision))], ..Plan::default() };
+        plan.counts.moved(Some(claimed.state), State::Erased);
+        return Ok(plan);
+    }
     let (email, account) = (claimed.email.clone(), claimed.account.clone());
     let keys = Keys { contacts: BTreeSet::from([email.clone()]), ..Keys::default() };
     let contact = state::load(connection, keys)?.contacts.remove(&email);

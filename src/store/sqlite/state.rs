@@ -14,12 +14,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
-use super::trail;
 use super::under_way::UnderWay;
+use super::{erase, tombstones, trail};
 use crate::clock::UnixMicros;
 use crate::delivery::Delivery;
 use crate::event::Position;
-use crate::store::{Answer, Counts, Documents, Keys, Plan, Progress, Put, Revision, StoreError, Versioned};
+use crate::store::{
+    Answer, Counts, Documents, Gone, Keys, Plan, Progress, Put, Revision, StoreError, Versioned,
+};
 
 /// Orders that may wait; who brings more waits for a place.
 const ORDERS_MAX: usize = 256;
@@ -136,6 +138,11 @@ fn write_back(connection: &Connection, fatal: &Fatal, pages_max: i64) {
     }
 }
 
+/// Leaves nothing in the WAL; answers whether that was possible now.
+pub(super) fn wipe(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(files::checkpoint(connection, Checkpoint::Truncate)?.pages == 0)
+}
+
 /// How far the journal has taken effect.
 pub(super) fn processed(connection: &Connection) -> Result<Position, StoreError> {
     let position =
@@ -177,6 +184,7 @@ pub(super) fn load(connection: &Connection, keys: Keys) -> Result<Documents, Sto
         let sql = "SELECT revision, body FROM destinations WHERE account = ?1";
         found.destination = document(connection, "destination", sql, [&account.0])?;
     }
+    found.tombstones = tombstones::of(connection, keys.marks)?;
     Ok(found)
 }
 
@@ -270,6 +278,30 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros) -> Result<(), StoreE
             let old = now.minus(SLOTS_KEPT);
             change(connection, "DELETE FROM slots WHERE answered_at < ?1", [old.0]).map(|_| ())
         }
+        Put::Gone(document) => gone(connection, document),
+        Put::Privacy(note) => erase::note(connection, note, now),
+    }
+}
+
+/// Deletes a document.
+fn gone(connection: &Connection, document: &Gone) -> Result<(), StoreError> {
+    match document {
+        Gone::Person(key, revision) => {
+            let sql = "DELETE FROM people WHERE key = ?1 AND revision = ?2";
+            change_one(connection, sql, (key.to_string(), int(*revision)))
+        }
+        Gone::Timeline(key, revision) => {
+            let sql = "DELETE FROM timelines WHERE people = ?1 AND anonymous_id = ?2 AND revision = ?3";
+            change_one(connection, sql, (&key.people, &key.anonymous_id, int(*revision)))
+        }
+        Gone::Contact(email, revision) => {
+            let sql = "DELETE FROM contacts WHERE email = ?1 AND revision = ?2";
+            change_one(connection, sql, (email.as_str(), int(*revision)))
+        }
+        Gone::Delivery(id, revision) => {
+            let sql = "DELETE FROM deliveries WHERE id = ?1 AND revision = ?2";
+            change_one(connection, sql, (&id.0, int(*revision)))
+        }
     }
 }
 
@@ -321,7 +353,7 @@ fn by_revision<'a>(revision: Revision, insert: &'a str, update: &'a str) -> &'a 
     if revision == 0 { insert } else { update }
 }
 
-fn change(connection: &Connection, sql: &str, values: impl Params) -> Result<usize, StoreError> {
+pub(super) fn change(connection: &Connection, sql: &str, values: impl Params) -> Result<usize, StoreError> {
     Ok(connection.prepare_cached(sql)?.execute(values)?)
 }
 

@@ -155,6 +155,14 @@ impl Service {
         self.client.get(format!("http://{}{path}", self.running.private))
     }
 
+    /// A DELETE to the private listener, which succeeds.
+    pub async fn delete(&self, path: &str) -> Value {
+        let address = format!("http://{}{path}", self.running.private);
+        let (status, answer) = said(self.client.delete(address)).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {answer}");
+        answer
+    }
+
     /// A POST to the private listener.
     pub fn private_post(&self, path: &str) -> RequestBuilder {
         self.client.post(format!("http://{}{path}", self.running.private))

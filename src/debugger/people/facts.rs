@@ -1,0 +1,48 @@
+//! What is known of somebody, statement by statement: what was said, when, by which message, and where it stood.
+
+use serde_json::{Map, Value, json};
+
+use crate::event::Stamp;
+use crate::person::{Facts, Person};
+
+/// Everything held on one person. Where it came from: their own events, those of a device, or an event that named
+/// an address.
+pub(super) fn of_person(person: &Person) -> Value {
+    let devices: Map<String, Value> =
+        person.borrowed.iter().map(|(id, facts)| (id.clone(), of_facts(facts))).collect();
+    let named: Map<String, Value> =
+        person.named.iter().map(|(email, facts)| (email.as_str().to_owned(), of_facts(facts))).collect();
+    json!({ "own": of_facts(&person.own), "from_anonymous_ids": devices, "of_addresses_they_named": named })
+}
+
+fn of_facts(facts: &Facts) -> Value {
+    let traits: Vec<Value> = facts
+        .values
+        .iter()
+        .map(|(path, said)| json!({ "path": path, "value": said.value, "said": when(&said.stamp) }))
+        .collect();
+    let consent: Vec<Value> = facts
+        .consent
+        .iter()
+        .map(|(category, said)| {
+            json!({ "category": category, "choice": said.value.choice, "key": said.value.key,
+                "value": said.value.value, "said": when(&said.stamp) })
+        })
+        .collect();
+    let emails: Vec<Value> = facts
+        .emails
+        .iter()
+        .map(|(email, claim)| {
+            json!({ "email": email, "first_named_at": claim.first_at.to_rfc3339(),
+                "as_trait": claim.as_trait.as_ref().map(when), "as_property": claim.as_property.as_ref().map(when) })
+        })
+        .collect();
+    let mapped: Map<String, Value> =
+        facts.mapped.iter().map(|(lane, at)| (lane.as_str().to_owned(), json!(at.to_rfc3339()))).collect();
+    json!({ "emails": emails, "traits": traits, "first_traits": facts.firsts, "consent": consent,
+        "privacy_control": facts.privacy_control.as_ref().map(when), "last_mapped_events": mapped })
+}
+
+fn when(stamp: &Stamp) -> Value {
+    json!({ "at": stamp.at.to_rfc3339(), "message_id": stamp.message_id })
+}

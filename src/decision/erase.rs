@@ -1,0 +1,312 @@
+//! Erasing: who and what goes with a person, what stays of others, and what is not heard any more afterwards.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Reading, Settings, Settlement, World, consider};
+use crate::clock::UnixMicros;
+use crate::consent::{Choice, Statement};
+use crate::contact::Contact;
+use crate::delivery::{Ended, Erasing, Verdict};
+use crate::erasure::{Device, Extent, Mark, Receipt, Subject};
+use crate::event::{Email, Stamp, Stamped};
+use crate::person::{Claim, Facts, PersonId, PersonKey, Timeline, TimelineKey};
+
+/// What an event still says, less what was said before its person was erased; nothing when that is all of it.
+pub(super) fn still_said<'r>(reading: &'r Reading, world: &mut World) -> Option<Cow<'r, Reading>> {
+    let gone = |mark: &Mark| world.tombstones.get(mark).is_some_and(|at| reading.stamp.at <= *at);
+    let gone_email = |email: &Email| gone(&Mark::Email(email.clone()));
+    let of_space = |mark: fn(String, String) -> Mark, id: &String| mark(reading.people.clone(), id.clone());
+    let subject = match (&reading.user, reading.email(), &reading.anonymous) {
+        (Some(user), ..) => Some(of_space(Mark::User, user)),
+        (None, Some(email), _) => Some(Mark::Email(email.clone())),
+        (None, None, device) => device.as_ref().map(|device| of_space(Mark::Anonymous, device)),
+    };
+    let subject_gone = subject.is_some_and(|subject| gone(&subject));
+    if reading.blank || subject_gone || reading.own.emails.iter().any(|(email, _)| gone_email(email)) {
+        world.to_blank.push(reading.position);
+        return None;
+    }
+    let friend_gone = reading.named.as_ref().is_some_and(|(email, _)| gone_email(email));
+    let previous_gone = reading
+        .previous
+        .as_ref()
+        .is_some_and(|id| gone(&of_space(Mark::Anonymous, id)) || gone(&of_space(Mark::User, id)));
+    if !friend_gone && !previous_gone {
+        return Some(Cow::Borrowed(reading));
+    }
+    world.to_blank.push(reading.position);
+    let mut rest = reading.clone();
+    rest.named = rest.named.filter(|_| !friend_gone);
+    rest.previous = rest.previous.filter(|_| !previous_gone);
+    rest.notes.push("it names somebody who was erased; that part does not count".to_owned());
+    Some(Cow::Owned(rest))
+}
+
+/// The end of a call whose contact was erased meanwhile: the account's state learns from the answer, nobody else.
+pub(super) fn settle_erased(
+    settlement: &Settlement,
+    how: Erasing,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) {
+    world.deliveries.erase(&settlement.order.delivery);
+    if let (Erasing::InCrmToo, Verdict::Stored(stored)) = (how, &settlement.verdict) {
+        let id = stored.contact_id.map(|id| (settings.account.clone(), id));
+        world.forgets.extend(id);
+    }
+    let ended = Ended {
+        verdict: &settlement.verdict,
+        delivery: &settlement.order.delivery,
+        probe: settlement.probe,
+        refused_for_good: false,
+        retry_max: settings.retry.max,
+    };
+    let mut destination = world.destination.document.after(ended, now);
+    // The words of the answer may repeat what was sent.
+    destination.forget_words(|_| true);
+    if destination != world.destination.document {
+        world.destination.document = destination;
+        world.destination.changed = true;
+    }
+}
+
+/// How far an erasure reaches, by the documents of a working set. New names in the answer may call for more documents.
+#[must_use]
+pub fn extent(subject: &Subject, world: &World) -> Extent {
+    let mut extent = Extent::default();
+    match subject {
+        Subject::Email(email) => {
+            extent.emails.insert(email.clone());
+            extent.people.extend(owners(email, world));
+        }
+        Subject::User(key) => {
+            extent.people.insert(key.clone());
+        }
+    }
+    loop {
+        let before = (extent.people.len(), extent.emails.len());
+        let addresses = addresses_of(&extent.people, world);
+        let stays = |key: &PersonKey| !matches!(key.id, PersonId::Email(_)) && !extent.people.contains(key);
+        let (shared, alone): (BTreeSet<_>, BTreeSet<_>) =
+            addresses.into_iter().partition(|email| owners(email, world).any(|key| stays(&key)));
+        extent.emails.extend(alone);
+        extent.shared = shared;
+        let of_address = world.people.iter().map(|(key, _)| key).filter(|key| match &key.id {
+            PersonId::Email(email) => extent.emails.contains(email),
+            PersonId::User(_) | PersonId::Anonymous(_) => false,
+        });
+        let of_address: Vec<PersonKey> = of_address.cloned().collect();
+        extent.people.extend(of_address);
+        if before == (extent.people.len(), extent.emails.len()) {
+            break;
+        }
+    }
+    extent.devices = world.timelines.iter().filter_map(|(key, line)| device(key, line, &extent)).collect();
+    extent
+}
+
+/// Everybody whose own an address is.
+fn owners<'w>(email: &'w Email, world: &'w World) -> impl Iterator<Item = PersonKey> + 'w {
+    let owns = move |key: &PersonKey, facts: &Facts| {
+        matches!(&key.id, PersonId::Email(own) if own == email) || facts.owns(email)
+    };
+    world.people.iter().filter(move |(key, person)| owns(key, &person.facts())).map(|(key, _)| key.clone())
+}
+
+/// Every address that is or was somebody's own of these people, and those of contacts that have no other members.
+fn addresses_of(people: &BTreeSet<PersonKey>, world: &World) -> BTreeSet<Email> {
+    let mut addresses = BTreeSet::new();
+    for key in people {
+        if let PersonId::Email(email) = &key.id {
+            addresses.insert(email.clone());
+        }
+        let Some(person) = world.people.get(key) else { continue };
+        let facts = person.facts();
+        addresses.extend(facts.emails.keys().filter(|email| facts.owns(email)).cloned());
+        // What was typed on their device before they signed in is theirs; a friend's address is not among it.
+        addresses.extend(person.borrowed.values().flat_map(|facts| facts.emails.keys()).cloned());
+    }
+    let theirs = |member: &String| member.parse().is_ok_and(|key| people.contains(&key));
+    let only_theirs = |contact: &Contact| !contact.members.is_empty() && contact.members.iter().all(theirs);
+    let contacts = world.contacts.iter().filter(|(_, contact)| only_theirs(contact));
+    addresses.extend(contacts.map(|(email, _)| email.clone()));
+    addresses
+}
+
+fn device(key: &TimelineKey, line: &Timeline, extent: &Extent) -> Option<Device> {
+    let theirs = |id: &PersonId| {
+        extent.people.contains(&PersonKey { people: key.people.clone(), id: id.clone() })
+            || matches!(id, PersonId::Email(email) if extent.emails.contains(email))
+    };
+    let seen = line.people().any(|id| theirs(&id));
+    let shared = line.people().any(|id| !theirs(&id));
+    let spans = if shared { line.spans_of(theirs) } else { Vec::new() };
+    (seen && (!shared || !spans.is_empty())).then(|| Device { key: key.clone(), spans })
+}
+
+/// Erases everything that an extent reaches from a working set that holds all of it; answers what that was, in numbers.
+pub fn erase(
+    extent: &Extent,
+    forget_in_crm: bool,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Receipt {
+    let mut receipt = Receipt { erased_at: now, ..Receipt::default() };
+    let denials = denials(extent, world, settings);
+    for key in &extent.people {
+        receipt.people += u64::from(world.people.remove(key).is_some());
+    }
+    for device in &extent.devices {
+        receipt.anonymous_ids += 1;
+        take_back(device, extent, world);
+    }
+    receipt.mentions += forget_mentions(extent, world);
+    for email in &extent.emails {
+        erase_contact(email, forget_in_crm, world, &mut receipt);
+    }
+    for (email, denial) in denials {
+        keep_denial(&email, denial, world, settings);
+    }
+    leave_contacts(extent, world, settings);
+    let named = |words: &str| {
+        let words = words.to_lowercase();
+        extent.emails.iter().any(|email| words.contains(email.as_str()))
+    };
+    world.destination.changed |= world.destination.document.forget_words(named);
+    world.buried.extend(extent.marks().map(|mark| (mark, now)));
+    receipt
+}
+
+/// Takes a time line, or the person's part of it, and what it gave to others.
+fn take_back(device: &Device, extent: &Extent, world: &mut World) {
+    let Some(line) = world.timelines.get(&device.key) else { return };
+    let before = line.given();
+    let mut after = if device.spans.is_empty() {
+        world.timelines.remove(&device.key);
+        BTreeMap::new()
+    } else {
+        let line = world.timelines.edit(&device.key);
+        line.cut(&device.spans);
+        line.given()
+    };
+    let owners: BTreeSet<PersonId> = before.keys().chain(after.keys()).cloned().collect();
+    for id in owners {
+        let given = after.remove(&id);
+        let key = PersonKey { people: device.key.people.clone(), id };
+        if given.as_ref() != before.get(&key.id)
+            && !extent.people.contains(&key)
+            && world.people.get(&key).is_some()
+        {
+            world.people.edit(&key).borrow_from(&device.key.anonymous_id, given);
+        }
+    }
+}
+
+/// Others who named one of the addresses, such as who invited a friend.
+fn forget_mentions(extent: &Extent, world: &mut World) -> u64 {
+    let mut mentions = 0;
+    let keys: Vec<PersonKey> = world.people.iter().map(|(key, _)| key.clone()).collect();
+    for key in keys {
+        let Some(mut person) = world.people.get(&key).cloned() else { continue };
+        extent.emails.iter().for_each(|email| person.forget_email(email));
+        if world.people.get(&key) != Some(&person) {
+            *world.people.edit(&key) = person;
+            mentions += 1;
+        }
+    }
+    let keys: Vec<TimelineKey> = world.timelines.iter().map(|(key, _)| key.clone()).collect();
+    for key in keys {
+        let Some(mut line) = world.timelines.get(&key).cloned() else { continue };
+        let named = extent.emails.iter().filter(|email| line.forget_email(email)).count();
+        if named > 0 {
+            *world.timelines.edit(&key) = line;
+            mentions += 1;
+        }
+    }
+    mentions
+}
+
+fn erase_contact(email: &Email, forget_in_crm: bool, world: &mut World, receipt: &mut Receipt) {
+    let Some(contact) = world.contacts.remove(email) else { return };
+    receipt.contacts += 1;
+    for (account, standing) in contact.standing {
+        if let Some(open) = &standing.open {
+            receipt.deliveries += u64::from(world.deliveries.get(open).is_some());
+            world.deliveries.erase(open);
+        }
+        if let Some(call) = &standing.in_flight {
+            receipt.deliveries += u64::from(world.deliveries.get(&call.delivery).is_some());
+            // Its answer is waited for, so that no newer call of this address meets it on the way.
+            let how = if forget_in_crm { Erasing::InCrmToo } else { Erasing::Here };
+            world.deliveries.change(&call.delivery, |delivery| delivery.erase_in_flight(how));
+        }
+        if forget_in_crm {
+            match standing.contact_id {
+                Some(id) => {
+                    receipt.forget_ordered += 1;
+                    world.forgets.push((account, id));
+                }
+                None if standing.known() => receipt.forget_unknown += 1,
+                None => {}
+            }
+        }
+    }
+}
+
+/// A refusal of somebody who goes, for an address that others have too.
+type Denial = Stamped<Statement>;
+
+/// The refusals that bind shared addresses.
+fn denials(extent: &Extent, world: &World, settings: &Settings) -> Vec<(Email, Denial)> {
+    let of_address = |email: &Email| {
+        let people =
+            extent.people.iter().filter_map(|key| world.people.get(key)).map(|person| person.facts());
+        let theirs: Vec<_> = people.filter(|facts| facts.owns(email)).collect();
+        let said = theirs.iter().filter_map(|facts| facts.choice(&settings.consent.marketing));
+        let newest = said.max_by_key(|said| said.stamp.clone())?;
+        (newest.value.choice == Choice::Denied).then(|| newest.clone())
+    };
+    extent.shared.iter().filter_map(|email| Some((email.clone(), of_address(email)?))).collect()
+}
+
+/// A shared address stays unsubscribed: the refusal becomes the address's own.
+fn keep_denial(email: &Email, denial: Denial, world: &mut World, settings: &Settings) {
+    let key =
+        PersonKey { people: crate::person::DEFAULT_PEOPLE.to_owned(), id: PersonId::Email(email.clone()) };
+    let stamp = Stamp { at: denial.stamp.at, message_id: String::new() };
+    let mut facts = Facts::default();
+    facts
+        .consent
+        .say(settings.consent.marketing.clone(), Stamped { value: denial.value, stamp: stamp.clone() });
+    let claim = Claim { first_at: stamp.at, as_trait: Some(stamp), as_property: None };
+    facts.emails.insert(email.clone(), claim);
+    world.people.edit(&key).own.join(&facts);
+    world.contacts.edit(email).join_member(key.to_string());
+}
+
+/// Contacts that others stay in: the person is no member any more, and values that were theirs alone are forgotten.
+fn leave_contacts(extent: &Extent, world: &mut World, settings: &Settings) {
+    let theirs = |member: &String| member.parse().is_ok_and(|key| extent.people.contains(&key));
+    let left: Vec<Email> = world
+        .contacts
+        .iter()
+        .filter(|(_, contact)| contact.members.iter().any(theirs))
+        .map(|(email, _)| email.clone())
+        .collect();
+    for email in left {
+        world.contacts.edit(&email).members.retain(|member| !theirs(member));
+        let wish = consider(&email, world, settings).wish;
+        let contact = world.contacts.edit(&email);
+        contact.keep_only(&wish.attributes);
+        let open: Vec<_> = contact.standing.values().filter_map(|standing| standing.open.clone()).collect();
+        for id in open {
+            world.deliveries.change(&id, |mut delivery| {
+                delivery.attempts.clear();
+                delivery
+            });
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Reaching: loads everything that the state holds on somebody, wherever it stands. Must not change anything.
+
+use std::collections::BTreeSet;
+
+use super::{Keys, Place, Store, StoreError};
+use crate::decision::{World, extent};
+use crate::delivery::Account;
+use crate::erasure::{Extent, Subject};
+use crate::event::Email;
+use crate::person::{DEFAULT_PEOPLE, PersonId, PersonKey};
+
+/// Names lead to documents and documents to names; after so many rounds what is left is no one person any more.
+const ROUNDS_MAX: usize = 12;
+
+/// Who and what belongs to somebody, and the documents of all of it. Reads every document of the state; who means to
+/// change something holds the turn.
+///
+/// # Errors
+/// The store failed.
+pub async fn reach(
+    store: &dyn Store,
+    subject: &Subject,
+    account: &Account,
+) -> Result<(World, Extent), StoreError> {
+    let mut world = World::default();
+    store.load(Keys { destination: Some(account.clone()), ..Keys::default() }).await?.add_to(&mut world);
+    let mut found = extent(subject, &world);
+    let mut searched = BTreeSet::new();
+    for _ in 0..ROUNDS_MAX {
+        let texts: Vec<String> =
+            found.needles().into_iter().filter(|text| !searched.contains(text)).collect();
+        let new = search(store, texts.clone()).await?;
+        searched.extend(texts);
+        let named = Keys {
+            people: found.people.clone(),
+            contacts: found.emails.union(&found.shared).cloned().collect(),
+            ..Keys::default()
+        };
+        for keys in [new, named] {
+            store.load(without(keys, &world)).await?.add_to(&mut world);
+        }
+        store.load(of_contacts(&world, &found.shared)).await?.add_to(&mut world);
+        found = extent(subject, &world);
+        let known = |email: &Email| world.contacts.get(email).is_some() || searched.contains(email.as_str());
+        if found.needles().iter().all(|text| searched.contains(text)) && found.shared.iter().all(known) {
+            break;
+        }
+    }
+    Ok((world, found))
+}
+
+async fn search(store: &dyn Store, texts: Vec<String>) -> Result<Keys, StoreError> {
+    let mut keys = Keys::default();
+    let mut place = Some(Place::START).filter(|_| !texts.is_empty());
+    while let Some(from) = place {
+        let (found, next) = store.find(texts.clone(), from).await?;
+        keys.people.extend(found.people);
+        keys.timelines.extend(found.timelines);
+        keys.contacts.extend(found.contacts);
+        place = next;
+    }
+    Ok(keys)
+}
+
+/// What is loaded already is not loaded again.
+fn without(mut keys: Keys, world: &World) -> Keys {
+    keys.people.retain(|key| world.people.get(key).is_none());
+    keys.timelines.retain(|key| world.timelines.get(key).is_none());
+    keys.contacts.retain(|email| world.contacts.get(email).is_none());
+    keys
+}
+
+/// What the contacts of a working set speak of, and who speaks for an address that several share.
+fn of_contacts(world: &World, shared: &BTreeSet<Email>) -> Keys {
+    let mut keys = Keys::default();
+    for (_, contact) in world.contacts.iter() {
+        keys.people.extend(contact.members.iter().filter_map(|member| member.parse::<PersonKey>().ok()));
+        for standing in contact.standing.values() {
+            keys.deliveries.extend(standing.open.clone());
+            keys.deliveries.extend(standing.in_flight.as_ref().map(|call| call.delivery.clone()));
+        }
+    }
+    let of_address =
+        |email: &Email| PersonKey { people: DEFAULT_PEOPLE.to_owned(), id: PersonId::Email(email.clone()) };
+    keys.people.extend(shared.iter().map(of_address));
+    keys.deliveries.retain(|id| world.deliveries.get(id).is_none());
+    without(keys, world)
+}

@@ -1,0 +1,343 @@
+//! Erasure in the state: finds the documents that name somebody, keeps the orders, deletes rows a part at a time.
+//!
+//! Must not decide who goes: that is in the order.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
+use serde::Deserialize;
+
+use super::columns::{from_text, int, state, to_text, uint};
+use super::{state, tombstones};
+use crate::clock::UnixMicros;
+use crate::delivery::{Delivery, State};
+use crate::erasure::{Erasure, Extent, Receipt, Stage};
+use crate::event::{Email, Position, Stamp};
+use crate::person::TimelineKey;
+use crate::store::{Counts, Keys, Place, Privacy, StoreError};
+
+/// Documents looked through at once.
+const DOCUMENTS_MAX: i64 = 2_000;
+/// Rows of the trail, of the deliveries and of the messages looked through at once, so that plans do not wait long.
+const EVENTS_MAX: u64 = 2_000;
+const DELIVERIES_MAX: u64 = 250;
+const MESSAGES_MAX: i64 = 2_000;
+
+/// Documents of one table in which one of some texts stands, from a place on; and the next place.
+pub(super) fn find(
+    connection: &Connection,
+    texts: &[String],
+    from: Place,
+) -> Result<(Keys, Option<Place>), StoreError> {
+    let (table, key, after) = match from {
+        Place::People(after) => ("people", "key", after),
+        Place::Timelines(after) => ("timelines", "people || char(10) || anonymous_id", after),
+        Place::Contacts(after) => ("contacts", "email", after),
+    };
+    let to = after.saturating_add(DOCUMENTS_MAX);
+    let stands = vec!["instr(body, ?) OR instr(key, ?)"; texts.len()].join(" OR ");
+    let sql = format!(
+        "SELECT key FROM (SELECT {key} AS key, body FROM {table} WHERE rowid > {after} AND rowid <= {to})
+         WHERE {stands}"
+    );
+    let mut keys = Keys::default();
+    if !texts.is_empty() {
+        let mut statement = connection.prepare(&sql)?;
+        let values = texts.iter().flat_map(|text| [text, text]);
+        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+        while let Some(row) = rows.next()? {
+            take_key(&row.get::<_, String>(0)?, from, &mut keys)?;
+        }
+    }
+    let last: Option<i64> =
+        connection.query_row(&format!("SELECT max(rowid) FROM {table}"), (), |row| row.get(0))?;
+    let next = match from {
+        _ if last.is_some_and(|last| to < last) => Some(match from {
+            Place::People(_) => Place::People(to),
+            Place::Timelines(_) => Place::Timelines(to),
+            Place::Contacts(_) => Place::Contacts(to),
+        }),
+        Place::People(_) => Some(Place::Timelines(0)),
+        Place::Timelines(_) => Some(Place::Contacts(0)),
+        Place::Contacts(_) => None,
+    };
+    Ok((keys, next))
+}
+
+fn take_key(key: &str, place: Place, keys: &mut Keys) -> Result<(), StoreError> {
+    match place {
+        Place::People(_) => {
+            let unreadable = |_| StoreError::Unreadable("person", "its key".to_owned());
+            keys.people.insert(key.parse().map_err(unreadable)?);
+        }
+        Place::Timelines(_) => {
+            let (people, id) = key.split_once('\n').unwrap_or_default();
+            let (people, anonymous_id) = (people.to_owned(), id.to_owned());
+            keys.timelines.insert(TimelineKey { people, anonymous_id });
+        }
+        Place::Contacts(_) => {
+            keys.contacts.insert(super::columns::email(key)?);
+        }
+    }
+    Ok(())
+}
+
+/// Notes something for an erasure.
+pub(super) fn note(connection: &Connection, note: &Privacy, now: UnixMicros) -> Result<(), StoreError> {
+    match note {
+        Privacy::Tombstone(mark, at) => tombstones::put(connection, mark, *at),
+        Privacy::Blank(position) => {
+            let sql = "INSERT OR IGNORE INTO blanks VALUES (?1)";
+            state::change(connection, sql, [int(position.0)]).map(|_| ())
+        }
+        Privacy::Unsee(source, message_id) => unsee(connection, &source.0, message_id).map(|_| ()),
+        Privacy::Forget(account, contact) => {
+            let sql =
+                "INSERT INTO forgets (account, contact_id, next_attempt_at, attempts) VALUES (?1, ?2, ?3, 0)
+                       ON CONFLICT DO UPDATE SET next_attempt_at = excluded.next_attempt_at";
+            state::change(connection, sql, (&account.0, int(*contact), now.0)).map(|_| ())
+        }
+        Privacy::Erasure(erasure) => put(connection, erasure),
+    }
+}
+
+/// Writes an order, or its receipt.
+fn put(connection: &Connection, erasure: &Erasure) -> Result<(), StoreError> {
+    let body = to_text("erasure", erasure)?;
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO erasures (id, done, body) VALUES (?1, ?2, ?3)")?
+        .execute((int(erasure.id), erasure.stage.is_done(), body))?;
+    Ok(())
+}
+
+/// Orders that are not carried out, and the next id.
+pub(super) fn open(connection: &Connection) -> Result<(Vec<Erasure>, u64), StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let mut statement = snapshot
+        .prepare_cached("SELECT body FROM erasures INDEXED BY erasures_open WHERE done = 0 ORDER BY id")?;
+    let mut rows = statement.query(())?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(from_text("erasure", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
+    }
+    let last: Option<i64> = snapshot.query_row("SELECT max(id) FROM erasures", (), |row| row.get(0))?;
+    Ok((found, last.map_or(1, |last| uint(last) + 1)))
+}
+
+/// One order or receipt.
+pub(super) fn one(connection: &Connection, id: u64) -> Result<Option<Erasure>, StoreError> {
+    let body: Option<String> = connection
+        .prepare_cached("SELECT body FROM erasures WHERE id = ?1")?
+        .query_row([int(id)], |row| row.get(0))
+        .optional()?;
+    body.map(|body| from_text("erasure", &body)).transpose()
+}
+
+/// Deletes a part of the rows that an erasure reaches, in one transaction with how far it is then.
+pub(super) fn rows(connection: &mut Connection, mut erasure: Erasure) -> Result<Erasure, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let Erasure { stage, receipt, .. } = &mut erasure;
+    if let Stage::Rows { extent, last, events_after, deliveries_after, messages_after } = stage {
+        if events_after < last {
+            *events_after = events(&transaction, extent, *events_after, *last, receipt)?;
+        } else if let Some(after) = deliveries(&transaction, extent, *deliveries_after, receipt)? {
+            *deliveries_after = after;
+        } else if let Some(after) = messages(&transaction, extent, messages_after, receipt)? {
+            *messages_after = after;
+        } else {
+            let (extent, last) = (std::mem::take(extent), *last);
+            *stage = Stage::Journal { extent, last, after: Position(0) };
+        }
+    }
+    put(&transaction, &erasure)?;
+    transaction.commit()?;
+    Ok(erasure)
+}
+
+/// Whether one of the addresses stands in a text.
+fn names(extent: &Extent, text: &str) -> bool {
+    let mut addresses = extent.emails.iter();
+    // Most of what is stored is in lower case already.
+    addresses.any(|email| text.contains(email.as_str())) || {
+        let has_capitals = text.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii());
+        has_capitals && {
+            let lower = text.to_lowercase();
+            extent.emails.iter().any(|email| lower.contains(email.as_str()))
+        }
+    }
+}
+
+/// The moment in the body of a trail.
+#[derive(Deserialize)]
+struct When {
+    at: UnixMicros,
+}
+
+/// What the trail has on one event.
+struct Trail {
+    position: i64,
+    source: String,
+    message_id: String,
+    theirs: bool,
+}
+
+fn trail_of_person(row: &Row<'_>, extent: &Extent) -> Result<Option<Trail>, StoreError> {
+    let text = |index| row.get_ref(index)?.as_str_or_null().map_err(rusqlite::Error::from);
+    let (person, email, message_id, name, body) = (text(3)?, text(4)?, text(2)?, text(5)?, text(6)?);
+    let message_id = message_id.unwrap_or_default();
+    let body = body.unwrap_or_default();
+    let key = person.and_then(|person| person.parse().ok());
+    let theirs = key.is_some_and(|key| {
+        extent.has(&key, || {
+            let at = from_text::<When>("trail", body).map(|when| when.at).unwrap_or_default();
+            Stamp { at, message_id: message_id.to_owned() }
+        })
+    });
+    let theirs =
+        theirs || email.is_some_and(|email| extent.emails.iter().any(|known| known.as_str() == email));
+    let named = theirs || [message_id, name.unwrap_or_default(), body].iter().any(|text| names(extent, text));
+    let found =
+        Trail { position: row.get(0)?, source: row.get(1)?, message_id: message_id.to_owned(), theirs };
+    Ok(named.then_some(found))
+}
+
+/// Deletes trails of the person's events, and what is remembered of their messages; their content is to go too.
+fn events(
+    connection: &Connection,
+    extent: &Extent,
+    after: Position,
+    last: Position,
+    receipt: &mut Receipt,
+) -> Result<Position, StoreError> {
+    let to = Position(after.0.saturating_add(EVENTS_MAX).min(last.0));
+    let mut found = Vec::new();
+    {
+        let mut statement = connection.prepare_cached(
+            "SELECT position, source, message_id, person, email, name, body FROM events
+             WHERE position > ?1 AND position <= ?2",
+        )?;
+        let mut rows = statement.query((int(after.0), int(to.0)))?;
+        while let Some(row) = rows.next()? {
+            found.extend(trail_of_person(row, extent)?);
+        }
+    }
+    for Trail { position, source, message_id, theirs } in found {
+        receipt.trail_events +=
+            connection.prepare_cached("DELETE FROM events WHERE position = ?1")?.execute([position])? as u64;
+        connection.prepare_cached("INSERT OR IGNORE INTO blanks VALUES (?1)")?.execute([position])?;
+        if theirs {
+            receipt.trail_events += connection
+                .prepare_cached(
+                    "DELETE FROM events WHERE message_id = ?1 AND source = ?2 AND outcome = 'duplicate'",
+                )?
+                .execute((&message_id, &source))? as u64;
+            receipt.message_ids += unsee(connection, &source, &message_id)?;
+        }
+    }
+    Ok(to)
+}
+
+/// Forgets that a message was seen: what its person said before is not heard any more anyway.
+pub(super) fn unsee(connection: &Connection, source: &str, message_id: &str) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM seen WHERE source = ?1 AND message_id = ?2";
+    Ok(connection.prepare_cached(sql)?.execute((source, message_id))? as u64)
+}
+
+/// Deletes ended deliveries of the person's contacts, and of others whose answers named an address; where one is still
+/// owed, only what was sent and answered goes.
+fn deliveries(
+    connection: &Connection,
+    extent: &Extent,
+    after: u64,
+    receipt: &mut Receipt,
+) -> Result<Option<u64>, StoreError> {
+    let newest: Option<i64> =
+        connection.query_row("SELECT max(sequence) FROM deliveries", (), |row| row.get(0))?;
+    let newest = uint(newest.unwrap_or_default());
+    if after >= newest {
+        return Ok(None);
+    }
+    let to = after.saturating_add(DELIVERIES_MAX).min(newest);
+    let mut found = Vec::new();
+    {
+        let mut statement = connection.prepare_cached(
+            "SELECT revision, body, email, state FROM deliveries
+             WHERE sequence > ?1 AND sequence <= ?2 AND opened_at <= ?3",
+        )?;
+        let mut rows = statement.query((int(after), int(to), receipt.erased_at.0))?;
+        while let Some(row) = rows.next()? {
+            let text = |index| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
+            let (body, address) = (text(1)?, text(2)?);
+            let is = |email: &Email| email.as_str() == address;
+            let theirs = extent.emails.iter().any(is);
+            if theirs || extent.shared.iter().any(is) || names(extent, body) {
+                let delivery = from_text::<Delivery>("delivery", body)?;
+                found.push((uint(row.get(0)?), delivery, state(row.get(3)?)?, theirs));
+            }
+        }
+    }
+    for (revision, mut delivery, state, theirs) in found {
+        let owed = match state {
+            State::Waiting | State::InFlight | State::Retrying => true,
+            State::Dead => !theirs,
+            State::Delivered | State::Superseded | State::Discarded | State::Erased => false,
+        };
+        if owed {
+            delivery.attempts.clear();
+            delivery.reason = None;
+            state::put_delivery(connection, revision, &delivery)?;
+            continue;
+        }
+        receipt.deliveries += 1;
+        if state == State::Dead {
+            let mut counts = Counts::default();
+            counts.moved(Some(State::Dead), State::Erased);
+            state::count(connection, &counts)?;
+        }
+        connection.prepare_cached("DELETE FROM deliveries WHERE id = ?1")?.execute([&delivery.id.0])?;
+    }
+    Ok(Some(to))
+}
+
+/// Forgets messages whose ids hold an address.
+fn messages(
+    connection: &Connection,
+    extent: &Extent,
+    after: &(String, String),
+    receipt: &mut Receipt,
+) -> Result<Option<(String, String)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT source, message_id FROM seen WHERE (source, message_id) > (?1, ?2)
+         ORDER BY source, message_id LIMIT ?3",
+    )?;
+    let seen: Vec<(String, String)> = statement
+        .query_map((&after.0, &after.1, MESSAGES_MAX), |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (source, message_id) in &seen {
+        if names(extent, message_id) {
+            receipt.message_ids += unsee(connection, source, message_id)?;
+        }
+    }
+    Ok(seen.into_iter().next_back())
+}
+
+/// Events of the journal that are to be blanked and have taken effect.
+pub(super) fn blanks(connection: &Connection, limit: usize) -> Result<BTreeSet<Position>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT position FROM blanks WHERE position <= (SELECT position FROM progress) ORDER BY position LIMIT ?1",
+    )?;
+    let positions = statement.query_map([int(limit as u64)], |row| row.get(0))?;
+    Ok(positions
+        .map(|position| position.map(|position| Position(uint(position))))
+        .collect::<Result<_, _>>()?)
+}
+
+/// Events that are blanked.
+pub(super) fn blanked(connection: &mut Connection, done: &[Position]) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for position in done {
+        transaction.prepare_cached("DELETE FROM blanks WHERE position = ?1")?.execute([int(position.0)])?;
+    }
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! Erasure and export of a person, seen from outside: what is shown, what is gone, what does not come back.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::app::{Service, Setup};
+use crate::support::events::{identify_ann, lead_of_ann};
+use crate::support::wait::eventually;
+
+const EMAIL: &str = "erika.mustermann@example.com";
+
+/// Texts of Erika that no byte of the data folder may hold once she is erased.
+const TRACES: [&str; 8] = [
+    "erika.mustermann",
+    "Erika.Mustermann",
+    "erika.old@example.com",
+    "user-erika",
+    "device-erika",
+    "4915112345678",
+    "Musterfrau",
+    "message-of-erika",
+];
+
+/// What Erika did, all of it before now: she looked around, filled a form, signed up and changed her address.
+fn history() -> Vec<Value> {
+    let at = |minute: u32, event: Value| {
+        let mut event = event;
+        event["timestamp"] = json!(format!("2026-03-01T08:{minute:02}:00Z"));
+        event["messageId"] = json!(format!("message-of-erika-{minute}"));
+        event
+    };
+    vec![
+        at(
+            1,
+            json!({"type": "page", "anonymousId": "device-erika", "properties": {"url": "https://shop.example/?e=erika.mustermann%40example.com"}}),
+        ),
+        at(
+            2,
+            json!({"type": "track", "event": "Lead Generated", "anonymousId": "device-erika",
+            "properties": {"email": "erika.old@example.com", "phone": "+4915112345678"}}),
+        ),
+        at(
+            3,
+            json!({"type": "identify", "anonymousId": "device-erika", "userId": "user-erika",
+            "traits": {"email": "Erika.Mustermann@example.com", "name": "Erika Musterfrau", "phone": "+4915112345678"}}),
+        ),
+        at(4, json!({"type": "track", "event": "Lead Generated", "userId": "user-erika"})),
+        at(5, json!({"type": "track", "event": "looked at Musterfrau", "userId": "user-erika"})),
+    ]
+}
+
+fn invitation() -> Value {
+    json!({"type": "track", "event": "Lead Generated", "userId": "ann-1", "messageId": "invitation",
+        "properties": {"email": EMAIL, "name": "Erika Musterfrau"}})
+}
+
+/// Every text that stands somewhere in the data folder: in files, WALs and free pages.
+fn traces_in(folder: &Path, texts: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        for text in texts {
+            let count = bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count();
+            if count > 0 {
+                found.push(format!("{text} stands in {} {count} times", path.display()));
+            }
+        }
+    }
+    found
+}
+
+async fn nothing_is_left(service: &Service, texts: &[&str]) {
+    let folder = service.data_folder().to_owned();
+    eventually("no trace is left", async || {
+        let found = traces_in(&folder, texts);
+        if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
+    })
+    .await;
+}
+
+async fn with_erika() -> Service {
+    let service = Setup::new().driven_clock().start().await;
+    service.send(identify_ann(1)).await;
+    service.send(lead_of_ann(1)).await;
+    for event in history() {
+        service.send(event).await;
+    }
+    service.send(invitation()).await;
+    service.settled().await;
+    service
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_an_erasure_no_byte_of_the_person_is_left_and_what_comes_late_does_not_bring_them_back() {
+    let service = with_erika().await;
+    assert!(service.crm.contact(EMAIL).is_some());
+    assert!(!traces_in(service.data_folder(), &TRACES).is_empty());
+    let before = service.status().await;
+
+    let receipt = service.delete(&format!("/api/people?email={EMAIL}")).await;
+    assert_eq!(traces_in(service.data_folder(), &TRACES), Vec::<String>::new(), "{receipt}");
+    assert_eq!(receipt["done"], true);
+    let erased = &receipt["erased"];
+    // user:user-erika, and the people of both addresses; the invitation is Ann's and names her.
+    assert_eq!((&erased["people"], &erased["contacts"]), (&json!(3), &json!(2)), "{receipt}");
+    assert_eq!((&erased["anonymous_ids"], &erased["events"]), (&json!(1), &json!(6)), "{receipt}");
+    let after = service.status().await;
+    assert_eq!((&after["accepted"], &after["outcomes"]), (&before["accepted"], &before["outcomes"]));
+    service.check_books().await;
+
+    // The same events again, as an SDK that was offline sends them.
+    for mut event in history() {
+        service.send(event.clone()).await;
+        event["messageId"] = json!(format!("again-{}", event["messageId"].as_str().unwrap()));
+        service.send(event).await;
+    }
+    service.processed().await;
+    let status = service.status().await;
+    assert_eq!(status["outcomes"]["erased"], 10, "{status}");
+    assert_eq!(status["owed"], after["owed"]);
+    let held = service.get(&format!("/api/people?email={EMAIL}")).await;
+    assert_eq!((&held["people"], &held["contacts"]), (&json!([]), &json!([])), "{held}");
+    // What came again does not stay in the journal either.
+    service.pass(Duration::from_secs(11));
+    nothing_is_left(&service, &TRACES).await;
+
+    // Ann is still there, and what Erika says from now on starts anew.
+    assert_eq!(service.get("/api/people?userId=ann-1").await["people"][0]["person"], "user:ann-1");
+    let calls = service.crm.calls();
+    service.send(json!({"type": "identify", "userId": "user-erika", "messageId": "anew-1", "traits": {"email": EMAIL, "name": "E. M."}})).await;
+    service.send(json!({"type": "track", "event": "Lead Generated", "userId": "user-erika", "messageId": "anew-2"})).await;
+    service.settled().await;
+    assert_eq!(service.outcome("anew-2").await, "queued");
+    assert_eq!(service.crm.calls(), calls + 1);
+    assert!(!service.crm.body(calls).contains("4915112345678"), "{}", service.crm.body(calls));
+    service.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erased_person_stays_erased_over_a_restart_and_by_user_id() {
+    let service = with_erika().await;
+    let receipt = service.delete("/api/people?userId=user-erika").await;
+    assert_eq!(receipt["erased"]["people"], 3, "{receipt}");
+    let service = service.restart().await;
+    assert_eq!(traces_in(service.data_folder(), &TRACES), Vec::<String>::new());
+    for event in history() {
+        service.send(event).await;
+    }
+    service.processed().await;
+    assert_eq!(service.status().await["outcomes"]["erased"], 5);
+    service.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_that_is_held_on_a_person_is_shown() {
+    let service = with_erika().await;
+    let held = service.get("/api/people?userId=user-erika").await;
+    let people: Vec<&str> =
+        held["people"].as_array().unwrap().iter().map(|person| person["person"].as_str().unwrap()).collect();
+    assert_eq!(
+        people,
+        ["user:user-erika", "email:erika.mustermann@example.com", "email:erika.old@example.com"]
+    );
+    assert_eq!(
+        held["anonymous_ids"],
+        json!([{"people": "default", "anonymous_id": "device-erika", "shared": false}])
+    );
+    let text = held.to_string();
+    for said in [
+        "Erika Musterfrau",
+        "+4915112345678",
+        "message-of-erika-3",
+        "https://shop.example/?e=erika.mustermann%40example.com",
+    ] {
+        assert!(text.contains(said), "{said} is missing: {held:#}");
+    }
+    let contacts: Vec<&Value> =
+        held["contacts"].as_array().unwrap().iter().map(|contact| &contact["email"]).collect();
+    assert_eq!(contacts, [EMAIL, "erika.old@example.com"]);
+    assert_eq!(held["contacts"][0]["accounts"][0]["accepted"]["mobile_number"], "+4915112345678");
+    // The five of hers, and the invitation that counts for her address.
+    assert_eq!(held["events"].as_array().unwrap().len(), 6);
+    assert!(held["events"].as_array().unwrap().iter().all(|event| event["raw"].is_object()), "{held:#}");
+    assert!(!held["deliveries"].as_array().unwrap().is_empty());
+    service.finish().await;
+}
