@@ -183,15 +183,8 @@ impl Config {
     /// Keys whose names are fixed and whose parts are not built yet: a value that would be ignored is refused.
     fn not_built_yet(&self) -> Vec<Problem> {
         let (kept, default) = (&self.retention, RetentionConfig::default());
-        let mut waiting = vec![
-            ("bulk.mode".to_owned(), u64::from(self.bulk.mode == BulkMode::Backlog), 0, "\"off\""),
-            (
-                "delivery.resend_unchanged_after_hours".to_owned(),
-                self.delivery.resend_unchanged_after_hours,
-                0,
-                "0",
-            ),
-        ];
+        let mut waiting =
+            vec![("bulk.mode".to_owned(), u64::from(self.bulk.mode == BulkMode::Backlog), 0, "\"off\"")];
         for (key, value, only) in [
             ("trail_bytes_max", kept.trail_bytes_max, default.trail_bytes_max),
             ("dedup_entries_max", kept.dedup_entries_max, default.dedup_entries_max),
@@ -265,6 +258,7 @@ impl Config {
             consent: self.consent_rules(),
             send: self.delivery.send,
             hold: Duration::from_secs(self.delivery.hold_seconds),
+            resend_after: self.delivery.resend_after(),
             retry: self.delivery.retry(),
         }))
     }

@@ -96,6 +96,9 @@ pub struct Standing {
     /// What was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
+    /// Values that Freshsales refused while it stored the rest: they are not sent again until they change.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: Attributes,
     /// The delivery that Freshsales accepted last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_delivered: Option<DeliveryId>,
@@ -126,6 +129,33 @@ pub struct Refused {
     pub attribute: Option<String>,
     /// When.
     pub at: UnixMicros,
+    /// Whether it is to be sent again although nothing changed.
+    #[serde(default)]
+    pub redrive: Redrive,
+}
+
+/// Whether what was refused is sent again although nothing changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Redrive {
+    /// Nobody ordered it.
+    #[default]
+    Never,
+    /// It was ordered: the next call carries it.
+    Ordered,
+    /// It was ordered, and refused again.
+    Refused,
+}
+
+impl Redrive {
+    /// After another refusal.
+    #[must_use]
+    pub fn refused_again(self) -> Self {
+        match self {
+            Self::Never | Self::Refused => Self::Never,
+            Self::Ordered => Self::Refused,
+        }
+    }
 }
 
 impl Refused {
@@ -165,6 +195,13 @@ impl Standing {
         baseline
     }
 
+    /// Whether it is so long since Freshsales accepted the contact that it is sent again though nothing changed.
+    #[must_use]
+    pub fn is_stale(&self, resend_before: Option<UnixMicros>) -> bool {
+        let before = |accepted_at: UnixMicros| resend_before.is_some_and(|moment| accepted_at < moment);
+        self.in_flight.is_none() && self.accepted_at.is_some_and(before)
+    }
+
     /// A call leaves.
     pub fn leave(&mut self, in_flight: InFlight) {
         self.open = None;
@@ -181,23 +218,36 @@ impl Standing {
         let differs =
             |(name, value): (&String, &Value)| call.sent.get(name).is_some_and(|sent| sent != value);
         let late_write = self.unanswered.iter().any(differs);
+        let late_status = self.unanswered.get_key_value(STATUS).is_some_and(differs);
+        let told = call.sent.contains_key(STATUS);
         self.unanswered.retain(|name, _| !call.sent.contains_key(name));
+        self.left_out.retain(|name, _| !call.sent.contains_key(name));
         self.accepted.get_or_insert_default().extend(call.sent);
         self.accepted_at = Some(now);
         self.contact_id = answer.contact_id.or(self.contact_id);
         self.refused = None;
         self.last_delivered = Some(call.delivery);
-        self.send_whole = !call.whole && (other_id || (answer.created && knew));
+        let other = other_id || (answer.created && knew);
+        let not_told = other && !told && self.forget_status();
+        self.send_whole = other && (!call.whole || not_told);
         if self.send_whole {
             return AfterStored::OnceMore("Freshsales answered with another contact, so it is sent whole");
         }
         if late_write {
             self.send_whole = true;
+            if late_status {
+                self.forget_status();
+            }
             return AfterStored::OnceMore(
                 "an earlier call without an answer may arrive late, so it is sent again",
             );
         }
         AfterStored::Settled
+    }
+
+    /// Freshsales may not have the status it was told any more; tells whether it was told one.
+    fn forget_status(&mut self) -> bool {
+        self.accepted.as_mut().is_some_and(|accepted| accepted.remove(STATUS).is_some())
     }
 
     /// Nobody knows whether the call on its way was applied.

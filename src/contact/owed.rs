@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::payload::CUSTOM_FIELD_PREFIX;
-use super::{Attributes, STATUS, Standing};
+use super::{Attributes, Redrive, Refused, STATUS, Standing};
+use crate::clock::UnixMicros;
 
 /// What the persons of a contact add up to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,6 +51,8 @@ pub struct Rules {
     pub propagate_withdrawal: bool,
     /// The status that says "unsubscribed".
     pub unsubscribed: Value,
+    /// What was accepted last before this moment is sent again though nothing changed.
+    pub resend_before: Option<UnixMicros>,
 }
 
 /// A call that is owed.
@@ -61,6 +64,8 @@ pub struct Call {
     pub whole: bool,
     /// Whether it tells Freshsales that somebody withdrew consent.
     pub withdrawal: bool,
+    /// Nothing changed; it is only long since the contact was sent.
+    pub resend: bool,
 }
 
 /// Why nothing is owed.
@@ -96,7 +101,7 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
     let withdrawal = wish.withdrawn && known && !told;
     let only_status = || {
         let attributes = Attributes::from([(STATUS.to_owned(), rules.unsubscribed.clone())]);
-        Owed::Call(Call { attributes, whole: false, withdrawal: true })
+        Owed::Call(Call { attributes, whole: false, withdrawal: true, resend: false })
     };
     let may_tell = withdrawal && rules.propagate_withdrawal;
     if !wish.has_member {
@@ -111,19 +116,33 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
         return Owed::Nothing(if known { WhyNothing::Unchanged } else { WhyNothing::NotStarted });
     }
     let wanted = wanted(wish, standing);
-    if standing.refused.as_ref().is_some_and(|refused| refused.wanted == wanted) && !withdrawal {
+    let is_refused = |refused: &Refused| refused.wanted == wanted && refused.redrive != Redrive::Ordered;
+    if standing.refused.as_ref().is_some_and(is_refused) && !withdrawal {
         return Owed::Nothing(WhyNothing::Refused);
     }
     let never_accepted = standing.accepted.is_none() && standing.in_flight.is_none();
     let changed = differing(&wanted, &baseline, &standing.unanswered);
-    if changed.is_empty() && !standing.send_whole && !never_accepted {
+    let stale = standing.is_stale(rules.resend_before);
+    let resend = changed.is_empty() && !standing.send_whole && !never_accepted;
+    if resend && !stale {
         return Owed::Nothing(WhyNothing::Unchanged);
     }
-    let whole = never_accepted || standing.send_whole || rules.send == SendMode::All;
-    Owed::Call(Call { attributes: if whole { wanted } else { changed }, whole, withdrawal })
+    let whole = never_accepted || standing.send_whole || stale || rules.send == SendMode::All;
+    let attributes = if whole { whole_call(wanted, &changed, rules.send) } else { changed };
+    Owed::Call(Call { attributes, whole, withdrawal, resend })
 }
 
-/// Everything that a contact should have, as it stands now.
+/// Everything wanted, less the status that Freshsales was told already: who unsubscribed there since stays
+/// unsubscribed.
+fn whole_call(mut wanted: Attributes, changed: &Attributes, send: SendMode) -> Attributes {
+    match send {
+        SendMode::Changed => wanted.retain(|name, _| name != STATUS || changed.contains_key(STATUS)),
+        SendMode::All => {}
+    }
+    wanted
+}
+
+/// Everything that a contact should have, as it stands now, less the values that were refused for it.
 #[must_use]
 pub fn wanted(wish: &Wish, standing: &Standing) -> Attributes {
     let mut wanted = wish.attributes.clone();
@@ -132,6 +151,7 @@ pub fn wanted(wish: &Wish, standing: &Standing) -> Attributes {
     }
     let blank = wish.on_empty.iter().filter(|(name, _)| standing.blank.contains(*name));
     wanted.extend(blank.map(|(name, value)| (name.clone(), value.clone())));
+    wanted.retain(|name, value| standing.left_out.get(name) != Some(value));
     wanted
 }
 

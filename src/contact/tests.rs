@@ -10,7 +10,12 @@ fn attributes(pairs: &[(&str, Value)]) -> Attributes {
 }
 
 fn rules() -> Rules {
-    Rules { send: SendMode::Changed, propagate_withdrawal: true, unsubscribed: json!("unsubscribed") }
+    Rules {
+        send: SendMode::Changed,
+        propagate_withdrawal: true,
+        unsubscribed: json!("unsubscribed"),
+        resend_before: None,
+    }
 }
 
 fn wish(pairs: &[(&str, Value)]) -> Wish {
@@ -144,7 +149,7 @@ fn another_contact_id_is_followed_by_one_whole_call() {
 #[test]
 fn exactly_what_was_refused_is_not_sent_again() {
     let wanted = attributes(&[("city", json!("Oslo"))]);
-    let refused = Refused { wanted, attribute: None, at: UnixMicros(1) };
+    let refused = Refused { wanted, attribute: None, at: UnixMicros(1), redrive: Redrive::Never };
     let standing = Standing { refused: Some(refused), ..Standing::default() };
     assert_eq!(
         owed(&wish(&[("city", json!("Oslo"))]), &standing, &rules()),

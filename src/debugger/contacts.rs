@@ -108,7 +108,7 @@ impl ContactView {
         let contact = world.contacts.get(&email)?;
         let standing = contact.with(&settings.account);
         let Considered { wish, fields, left_out, consent, .. } = consider(&email, world, settings);
-        let owed = owed(&wish, &standing, &rules(settings));
+        let owed = owed(&wish, &standing, &rules(settings, now));
         let open = standing.open.as_ref().and_then(|id| world.deliveries.get(id));
         let destination = &world.destination.document;
         let why = why(&owed, Circumstances { standing: &standing, open, destination, usage, now });
@@ -148,7 +148,7 @@ impl OwedView {
     fn of(owed: Owed, email: &Email) -> Option<Self> {
         match owed {
             Owed::Nothing(_) => None,
-            Owed::Call(Call { attributes, whole, withdrawal }) => {
+            Owed::Call(Call { attributes, whole, withdrawal, resend: _ }) => {
                 Some(Self { whole, withdrawal, payload: upsert_body(email, &attributes) })
             }
         }

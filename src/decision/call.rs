@@ -5,17 +5,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::owe::{rules, why_dropped};
+use super::refusal::{Refusal, after_refused};
 use super::wish::consider;
 use super::{Settings, World, erase};
 use crate::clock::UnixMicros;
-use crate::contact::{
-    AfterStored, InFlight, Owed, Refused, Standing, did_not_stick, owed, shown_blank, upsert_body,
+use crate::contact::{AfterStored, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body};
+use crate::delivery::{
+    Attempt, BlockCause, Delivery, DeliveryId, Destination, Ended, State, Stored, Verdict, backoff,
 };
-use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, Ended, State, Stored, Verdict, backoff};
 use crate::event::Email;
-
-/// A race or a secondary address of another contact is worth one more try after this long.
-const AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// A call to make.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +45,7 @@ pub fn claim(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixM
     }
     let attempt = delivery.attempts_made + 1;
     let considered = consider(&email, world, settings);
-    match owed(&considered.wish, &standing, &rules(settings)) {
+    match owed(&considered.wish, &standing, &rules(settings, now)) {
         Owed::Nothing(why) => {
             world.deliveries.change(id, |delivery| delivery.supersede(&why_dropped(&why), now));
             standing_of(&email, world, settings).open = None;
@@ -75,7 +73,7 @@ pub struct Settlement {
     pub attempt: Attempt,
     /// From 0 to 1: where between half and whole the next wait lies.
     pub jitter: f64,
-    /// Whether other contacts were answered since this one first failed.
+    /// Whether other contacts were answered since this one failed last.
     pub others_answered: bool,
     /// The call left alone, to see whether calls are answered.
     pub probe: bool,
@@ -98,14 +96,7 @@ pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, no
     }
     let mut next = standing;
     let transition = after(&settlement, &mut next, world, settings, now);
-    let ended = Ended {
-        verdict: &settlement.verdict,
-        delivery: id,
-        probe: settlement.probe,
-        refused_for_good: matches!(transition, Transition::Die(_)),
-        retry_max: settings.retry.max,
-    };
-    let destination = world.destination.document.after(ended, now);
+    let destination = settlement.destination(world, matches!(transition, Transition::Die(_)), settings, now);
     world.deliveries.change(id, |mut delivery| {
         delivery.record(settlement.attempt);
         transition.apply(delivery, settings, settlement.jitter, now)
@@ -117,33 +108,64 @@ pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, no
     }
 }
 
+impl Settlement {
+    /// How the destination stands after it.
+    fn destination(
+        &self,
+        world: &World,
+        refused_for_good: bool,
+        settings: &Settings,
+        now: UnixMicros,
+    ) -> Destination {
+        let ended = Ended {
+            verdict: &self.verdict,
+            delivery: &self.order.delivery,
+            probe: self.probe,
+            refused_for_good,
+            retry_max: settings.retry.max,
+        };
+        world.destination.document.after(ended, now)
+    }
+}
+
 /// What a delivery does after an attempt.
-enum Transition {
+pub(super) enum Transition {
     Deliver(Option<String>),
-    Supersede(&'static str),
+    Supersede(String),
     Die(String),
-    Backoff(String),
-    Wait(String, UnixMicros),
+    /// Tried again after its own wait; so much of the time since its last failure counts towards giving it up.
+    Backoff(String, Duration),
+    /// Waits without burning anything.
+    Wait(String),
+    /// Tried once more at a moment.
     TryOnceMore(String, UnixMicros),
+    /// Tried once more without an attribute.
+    Salvage(String),
 }
 
 impl Transition {
     fn apply(self, delivery: Delivery, settings: &Settings, jitter: f64, now: UnixMicros) -> Delivery {
         match self {
-            Self::Deliver(note) => Delivery { reason: note, ..delivery.deliver(now) },
-            Self::Supersede(why) => delivery.supersede(why, now),
-            Self::Die(why) => delivery.die(why, now),
-            Self::Backoff(why) => {
-                let wait = backoff(settings.retry.first, settings.retry.max, delivery.failures + 1, jitter);
-                delivery.retry(why, now, now.plus(wait))
+            Self::Deliver(note) => {
+                let notes: Vec<String> = delivery.notes.iter().cloned().chain(note).collect();
+                let reason = (!notes.is_empty()).then(|| notes.join("; "));
+                Delivery { reason, ..delivery.deliver(now) }
             }
-            Self::Wait(why, until) => delivery.wait(why, until),
+            Self::Supersede(why) => delivery.supersede(&why, now),
+            Self::Die(why) => delivery.die(why, now),
+            Self::Backoff(why, counts) => {
+                let wait = backoff(settings.retry.first, settings.retry.max, delivery.failures + 1, jitter);
+                let failing = delivery.failing.saturating_add(counts);
+                Delivery { failing, ..delivery }.retry(why, now, now.plus(wait))
+            }
+            Self::Wait(why) => delivery.wait(why, now),
             Self::TryOnceMore(why, at) => delivery.retry(why, now, at),
+            Self::Salvage(note) => delivery.salvage(note, now),
         }
     }
 }
 
-const CARRIED: &str = "a newer delivery of the contact carries it";
+pub(super) const CARRIED: &str = "a newer delivery of the contact carries it";
 
 /// What the answer does to the standing of the contact, and what the delivery does then.
 fn after(
@@ -161,58 +183,80 @@ fn after(
             let transition = after_stored(answer, standing, newer, id, now);
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
             let settled = standing.open.is_none();
-            let fills = settled && fills_a_blank(&settlement.order.email, standing, world, settings);
+            let fills = settled && fills_a_blank(&settlement.order.email, standing, world, settings, now);
             if fills {
                 standing.open = Some(id.clone());
-                return Transition::Wait(FILLS.to_owned(), now);
+                return Transition::Wait(FILLS.to_owned());
             }
             return transition;
         }
-        Verdict::Refused { reason, attribute, again } => {
-            return after_refused(
-                Refusal { reason, attribute: attribute.as_ref(), again: *again },
-                standing,
-                newer,
-                world.deliveries.get(id),
-                now,
-            );
+        Verdict::Refused { reason, attribute, demanded, again } => {
+            let refusal =
+                Refusal { reason, attribute: attribute.as_ref(), demanded: *demanded, again: *again };
+            return after_refused(refusal, standing, newer, world.deliveries.get(id), settings, now);
         }
         Verdict::Passing { reason } => {
             standing.unanswered();
-            let first_failure = world.deliveries.get(id).and_then(|delivery| delivery.first_failure_at);
-            let too_long = first_failure.is_some_and(|at| now.since(at) >= settings.retry.give_up_after);
-            if too_long && settlement.others_answered {
-                Transition::Die(format!("given up: {reason}"))
+            if settlement.destination(world, false, settings, now).obstacle.is_some() {
+                // It is not this contact that fails.
+                Transition::Wait(reason.clone())
             } else {
-                Transition::Backoff(reason.clone())
+                after_failure(reason, world.deliveries.get(id), settlement.others_answered, settings, now)
             }
         }
         Verdict::Throttled { reason, .. } => {
             standing.not_applied();
-            Transition::Wait(format!("the account is throttled: {reason}"), now)
+            Transition::Wait(format!("the account is throttled: {reason}"))
         }
         Verdict::Blocked { cause, reason } => {
             standing.not_applied();
-            Transition::Wait(format!("{}: {reason}", cause_in_words(*cause)), now)
+            Transition::Wait(format!("{}: {reason}", cause_in_words(*cause)))
         }
     };
     match newer {
         Some(newer) => {
             standing.open = Some(newer);
-            Transition::Supersede(CARRIED)
+            Transition::Supersede(CARRIED.to_owned())
         }
         None => transition,
+    }
+}
+
+/// A failure of this contact that will pass. It is given up once it has failed for long enough; only its own waits
+/// between two tries count, and only while other contacts got answers.
+fn after_failure(
+    reason: &str,
+    delivery: Option<&Delivery>,
+    others_answered: bool,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Transition {
+    let retry = settings.retry;
+    let Some(delivery) = delivery else { return Transition::Backoff(reason.to_owned(), Duration::ZERO) };
+    let own_wait = backoff(retry.first, retry.max, delivery.failures, 1.0);
+    let since = delivery.last_failure_at.map_or(Duration::ZERO, |last| now.since(last));
+    let counts = if others_answered { since.min(own_wait) } else { Duration::ZERO };
+    if delivery.failing.saturating_add(counts) >= retry.give_up_after {
+        Transition::Die(format!("given up: {reason}"))
+    } else {
+        Transition::Backoff(reason.to_owned(), counts)
     }
 }
 
 const FILLS: &str = "Freshsales has no value for an attribute that is sent only then, so it is sent now";
 
 /// Whether something is owed that is wanted only where Freshsales has no value.
-fn fills_a_blank(email: &Email, standing: &Standing, world: &World, settings: &Settings) -> bool {
+fn fills_a_blank(
+    email: &Email,
+    standing: &Standing,
+    world: &World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> bool {
     if standing.blank.is_empty() {
         return false;
     }
-    match owed(&consider(email, world, settings).wish, standing, &rules(settings)) {
+    match owed(&consider(email, world, settings).wish, standing, &rules(settings, now)) {
         Owed::Nothing(_) => false,
         Owed::Call(call) => call.attributes.keys().any(|name| standing.blank.contains(name)),
     }
@@ -238,43 +282,9 @@ fn after_stored(
         (None, AfterStored::Settled) => Transition::Deliver(note),
         (None, AfterStored::OnceMore(why)) => {
             standing.open = Some(id.clone());
-            Transition::Wait(why.to_owned(), now)
+            Transition::Wait(why.to_owned())
         }
     }
-}
-
-#[derive(Clone, Copy)]
-struct Refusal<'a> {
-    reason: &'a str,
-    attribute: Option<&'a String>,
-    again: bool,
-}
-
-fn after_refused(
-    refusal: Refusal<'_>,
-    standing: &mut Standing,
-    newer: Option<DeliveryId>,
-    delivery: Option<&Delivery>,
-    now: UnixMicros,
-) -> Transition {
-    let call = standing.not_applied();
-    if let Some(newer) = newer {
-        standing.open = Some(newer);
-        return Transition::Supersede(CARRIED);
-    }
-    let Some(call) = call else { return Transition::Die(refusal.reason.to_owned()) };
-    if refusal.again && delivery.is_some_and(|delivery| delivery.failures == 0) {
-        return Transition::TryOnceMore(refusal.reason.to_owned(), now.plus(AGAIN_AFTER));
-    }
-    let withdrawal_alone = call.sent.len() == 1 && call.sent.contains_key(crate::contact::STATUS);
-    if !call.whole && !standing.send_whole && !withdrawal_alone {
-        standing.send_whole = true;
-        return Transition::Wait(format!("refused as a change, so sent whole: {}", refusal.reason), now);
-    }
-    standing.send_whole = false;
-    let attribute = refusal.attribute.cloned();
-    standing.refused = Some(Refused { wanted: call.sent, attribute, at: now });
-    Transition::Die(refusal.reason.to_owned())
 }
 
 fn cause_in_words(cause: BlockCause) -> &'static str {
@@ -285,7 +295,7 @@ fn cause_in_words(cause: BlockCause) -> &'static str {
     }
 }
 
-fn standing_of<'w>(email: &Email, world: &'w mut World, settings: &Settings) -> &'w mut Standing {
+pub(super) fn standing_of<'w>(email: &Email, world: &'w mut World, settings: &Settings) -> &'w mut Standing {
     world.contacts.edit(email).standing.entry(settings.account.clone()).or_default()
 }
 

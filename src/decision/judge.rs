@@ -86,7 +86,7 @@ pub(super) fn judge(reading: &Reading, learned: &Learned, effects: &[Effect]) ->
 
 type Verdict = (Outcome, String, Option<DeliveryId>);
 
-fn tells_of_people(kind: Kind) -> bool {
+pub(super) fn tells_of_people(kind: Kind) -> bool {
     match kind {
         Kind::Identify | Kind::Group | Kind::Alias => true,
         Kind::Track | Kind::Page | Kind::Screen => false,

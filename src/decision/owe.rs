@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use super::judge::tells_of_people;
 use super::learn::Learned;
+use super::reading::says_anything;
 use super::wish::{Considered, consider};
 use super::{Reading, Settings, World};
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
-use crate::contact::{Attributes, Owed, Rules, Standing, WhyNothing, Wish, owed};
+use crate::contact::{Attributes, Owed, Rules, Standing, WhyNothing, Wish, owed, wanted};
 use crate::delivery::{Delivery, DeliveryId, HOUR, Lane, State};
 use crate::event::Email;
 
@@ -39,8 +41,9 @@ pub enum What {
 
 /// The part of the settings that comparing wanted with accepted needs.
 #[must_use]
-pub fn rules(settings: &Settings) -> Rules {
+pub fn rules(settings: &Settings, now: UnixMicros) -> Rules {
     Rules {
+        resend_before: settings.resend_after.map(|after| now.minus(after)),
         send: settings.send,
         propagate_withdrawal: settings.consent.propagate_withdrawal,
         unsubscribed: settings.consent.unsubscribed.clone(),
@@ -56,12 +59,36 @@ pub fn owe(
     now: UnixMicros,
 ) -> Vec<Effect> {
     let emails = contacts_touched(reading, learned, world, settings);
+    let counts = belongs(reading);
     let mut effects = Vec::new();
     for (nth, email) in emails.into_iter().enumerate() {
-        let id = DeliveryId::of(reading.position, nth);
-        effects.push(evaluate(&email, id, reading.lane, world, settings, now));
+        let event = Touch { email, id: DeliveryId::of(reading.position, nth), lane: reading.lane, counts };
+        effects.push(evaluate(&event, world, settings, now));
     }
     effects
+}
+
+/// Whether an event can belong to what is owed: it is mapped, tells of people, or says something of its own. One that is
+/// not mapped and says nothing merely touches its contact.
+fn belongs(reading: &Reading) -> bool {
+    reading.mapped.is_some() || tells_of_people(reading.kind) || says_anything(reading)
+}
+
+/// An event that touches a contact.
+struct Touch {
+    email: Email,
+    /// The id of the delivery that it opens, if it opens one.
+    id: DeliveryId,
+    lane: Lane,
+    /// Whether it counts as one of the events of a delivery.
+    counts: bool,
+}
+
+impl Touch {
+    /// A delivery takes the event along.
+    fn join(&self, delivery: Delivery, lane: Lane) -> Delivery {
+        if self.counts { delivery.absorb(lane) } else { delivery }
+    }
 }
 
 /// The contacts of everybody touched: the address they have, the one they had, and after a withdrawal every
@@ -96,19 +123,14 @@ fn contacts_touched(
     emails
 }
 
-fn evaluate(
-    email: &Email,
-    id: DeliveryId,
-    event_lane: Lane,
-    world: &mut World,
-    settings: &Settings,
-    now: UnixMicros,
-) -> Effect {
+fn evaluate(touch: &Touch, world: &mut World, settings: &Settings, now: UnixMicros) -> Effect {
+    let email = &touch.email;
+    let event_lane = touch.lane;
     let considered = consider(email, world, settings);
     let standing =
         world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
     let known = standing.known();
-    let what = match owed(&considered.wish, &standing, &rules(settings)) {
+    let what = match owed(&considered.wish, &standing, &rules(settings, now)) {
         Owed::Call(_) if withdrawal_waits(&considered.wish, &standing, world) => {
             // The gate is shut: nothing but the withdrawal goes out, so the event is not carried.
             let why = considered.wish.gate_shut.clone().unwrap_or_default();
@@ -116,16 +138,23 @@ fn evaluate(
         }
         Owed::Call(call) => {
             let new = considered.lane_if_new.filter(|_| !known).unwrap_or(event_lane);
-            let lane = if call.withdrawal { Lane::Withdrawal } else { event_lane.max(new) };
-            let change =
-                Change { email, id, lane, wanted: &considered.wish.attributes, standing: &standing, now };
+            let lane = match (call.withdrawal, call.resend) {
+                (true, _) => Lane::Withdrawal,
+                (false, true) => event_lane.min(Lane::Refresh),
+                (false, false) => event_lane.max(new),
+            };
+            let wanted = wanted(&considered.wish, &standing);
+            let change = Change { touch, lane, wanted: &wanted, standing: &standing, now };
             open_or_join(change, world, settings)
         }
         Owed::Nothing(why) => {
             let open = standing.open.clone();
             match (open, &standing.in_flight) {
                 (Some(open), _) if why == WhyNothing::Refused => {
-                    world.deliveries.change(&open, |dead| Delivery { events: dead.events + 1, ..dead });
+                    world.deliveries.change(&open, |dead| {
+                        let lane = dead.lane;
+                        touch.join(dead, lane)
+                    });
                     What::Joined(open)
                 }
                 (Some(open), _) => {
@@ -147,10 +176,9 @@ fn withdrawal_waits(wish: &Wish, standing: &Standing, world: &World) -> bool {
 }
 
 /// A contact that is owed a call.
+#[derive(Clone, Copy)]
 struct Change<'a> {
-    email: &'a Email,
-    /// The id of the delivery it opens, if it opens one.
-    id: DeliveryId,
+    touch: &'a Touch,
     lane: Lane,
     wanted: &'a Attributes,
     standing: &'a Standing,
@@ -174,7 +202,7 @@ fn open_or_join(change: Change<'_>, world: &mut World, settings: &Settings) -> W
         if dead || lane != Lane::Withdrawal || waiting.lane == lane {
             let not_before = change.not_before();
             world.deliveries.change(&waiting.id, |delivery| {
-                let delivery = delivery.absorb(lane);
+                let delivery = change.touch.join(delivery, lane);
                 if dead { delivery.reopen(not_before) } else { sooner(delivery, change.standing, not_before) }
             });
             return What::Joined(waiting.id);
@@ -182,7 +210,7 @@ fn open_or_join(change: Change<'_>, world: &mut World, settings: &Settings) -> W
         let superseded = |delivery: Delivery| delivery.supersede("a withdrawal took its place", now);
         world.deliveries.change(&waiting.id, superseded);
     }
-    let (id, email) = (change.id, change.email);
+    let (id, email) = (change.touch.id.clone(), &change.touch.email);
     let mut delivery = Delivery::open(id.clone(), settings.account.clone(), email.clone(), lane, now);
     if gathers(lane) {
         delivery.next_attempt_at = now.plus(settings.hold);

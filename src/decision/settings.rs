@@ -86,6 +86,8 @@ pub struct Settings {
     pub send: SendMode,
     /// How long log-ins and refreshes wait for more changes.
     pub hold: Duration,
+    /// A contact that was not sent for this long is sent again though nothing changed; `None`: never.
+    pub resend_after: Option<Duration>,
     /// How failures are tried again.
     pub retry: RetryRules,
 }

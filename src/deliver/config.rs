@@ -112,7 +112,7 @@ pub struct DeliveryConfig {
     pub retry_max_seconds: u64,
     /// A contact that fails this long while others are answered is given up.
     pub give_up_after_hours: u64,
-    /// A contact that was not called for this long is sent whole again; not built yet, so 0: never.
+    /// A contact that was not sent for this long is sent whole again; 0: never.
     pub resend_unchanged_after_hours: u64,
 }
 
@@ -147,6 +147,13 @@ impl DeliveryConfig {
     #[must_use]
     pub fn share_percent(&self, lane: Lane) -> u32 {
         self.lane_share_percent.get(&lane).copied().unwrap_or_else(|| default_share(lane))
+    }
+
+    /// How long after it was sent last a contact is sent again though nothing changed.
+    #[must_use]
+    pub fn resend_after(&self) -> Option<Duration> {
+        let hours = self.resend_unchanged_after_hours;
+        (hours > 0).then(|| Duration::from_hours(hours))
     }
 
     /// How failures are tried again.
@@ -188,6 +195,10 @@ impl DeliveryConfig {
                 self.give_up_after_hours,
                 "1 to 8760",
             ));
+        }
+        if self.resend_unchanged_after_hours > 87_600 {
+            let hours = self.resend_unchanged_after_hours;
+            problems.push(Problem::new("delivery.resend_unchanged_after_hours", hours, "0 (never) to 87600"));
         }
         problems
     }

@@ -3,7 +3,12 @@
 //! One loop owns the allowance; calls run beside it. Every call takes a slot that is on disk before it leaves.
 //! Must not decide what a call carries: that is the decision's.
 
+mod claim;
 mod config;
+mod log;
+mod pace;
+mod schedule;
+mod settle;
 mod worker;
 
 use std::collections::BTreeSet;
@@ -17,17 +22,19 @@ use tokio_util::sync::CancellationToken;
 pub use config::{AllowanceConfig, DeliveryConfig, Plan as AllowancePlan};
 
 use crate::clock::{Clock, UnixMicros};
-use crate::decision::{self, Settings, World};
-use crate::delivery::{Account, AllowanceLimits, Destination, DestinationState, Gate, HOUR, Ledger, Usage};
+use crate::decision::{Settings, World};
+use crate::delivery::{
+    Account, AllowanceLimits, DeliveryId, Destination, DestinationState, HOUR, Ledger, Usage,
+};
 use crate::event::Email;
 use crate::freshsales::Crm;
-use crate::store::{Due, Keys, Plan, Put, SharedStore, StoreError, keys_of_contacts};
-use worker::{Answered, Done, Finished, Job};
+use crate::store::{Keys, Plan, SharedStore, StoreError, keys_of_contacts};
+use pace::Pace;
+use schedule::Schedule;
+use worker::Done;
 
 /// After a passing failure of the store.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Rows asked for beside the free places, so that lanes without room do not hide others.
-const SPARE_ROWS: usize = 16;
 
 /// The delivering stage.
 pub struct Deliverer {
@@ -51,7 +58,8 @@ pub struct Deliverer {
 
 /// What the loop remembers between rounds.
 struct Round {
-    ledger: Ledger,
+    schedule: Schedule,
+    pace: Pace,
     calls: JoinSet<Done>,
     /// The last two contacts that were answered, and when: a contact is given up only while others are.
     answered: [Option<(Email, UnixMicros)>; 2],
@@ -71,11 +79,18 @@ impl Deliverer {
     /// # Errors
     /// The store failed for good.
     pub async fn run(self, stop: CancellationToken, drain: Duration) -> Result<(), StoreError> {
-        let mut round = Round { ledger: self.ledger().await?, calls: JoinSet::new(), answered: [None, None] };
+        let mut round = Round {
+            schedule: Schedule::new(self.ledger().await?, &self.config),
+            pace: Pace::new(self.config.concurrency_max),
+            calls: JoinSet::new(),
+            answered: [None, None],
+        };
         let destination = self.destination().await?;
         if destination.state() != DestinationState::Running {
-            worker::log_destination(&destination);
+            log::destination(&destination);
         }
+        let mut settings = self.settings.clone();
+        settings.mark_unchanged();
         while !stop.is_cancelled() {
             let next = match self.fill(&mut round).await {
                 Ok(next) => next,
@@ -91,6 +106,7 @@ impl Deliverer {
                 () = stop.cancelled() => {}
                 () = self.owed.notified() => {}
                 () = wake => {}
+                Ok(()) = settings.changed() => self.settings_changed().await?,
                 Some(done) = round.calls.join_next() => self.finish(done, &mut round).await?,
             }
         }
@@ -107,6 +123,29 @@ impl Deliverer {
                     Some(done) => self.finish(done, &mut round).await?,
                     None => return Ok(()),
                 },
+            }
+        }
+    }
+
+    /// New settings may satisfy a rule of the account that refused contact after contact.
+    async fn settings_changed(&self) -> Result<(), StoreError> {
+        let now = self.clock.wall();
+        self.change_destination(|destination| destination.settings_changed(now)).await
+    }
+
+    /// Changes how the destination stands, whatever else happens to it meanwhile.
+    async fn change_destination(&self, change: impl Fn(&mut Destination)) -> Result<(), StoreError> {
+        loop {
+            let turn = self.store.turn().await;
+            let mut world = self.load(BTreeSet::new(), BTreeSet::new()).await?;
+            let before = world.destination.document.clone();
+            change(&mut world.destination.document);
+            world.destination.changed = world.destination.document != before;
+            let applied = self.store.apply(Plan::of(world, &self.account())).await;
+            drop(turn);
+            match applied {
+                Ok(()) => return Ok(()),
+                Err(error) => self.wait_after(error).await?,
             }
         }
     }
@@ -130,119 +169,10 @@ impl Deliverer {
         self.crm.account().clone()
     }
 
-    /// Claims and sends as much as may leave now.
-    async fn fill(&self, round: &mut Round) -> Result<Next, StoreError> {
-        let now = self.clock.wall();
-        let destination = self.destination().await?;
-        let (places, probe) = match destination.gate(now) {
-            Gate::Shut(until) => return Ok(until.map_or(Next::News, |until| self.at(until))),
-            Gate::AskAccount => return self.ask(round).await,
-            Gate::OneContact => (1, true),
-            Gate::Open => (self.config.concurrency_max as usize, false),
-        };
-        let free = places.saturating_sub(round.calls.len());
-        if free == 0 {
-            return Ok(Next::News);
-        }
-        let (mut due, later) = self.store.due(self.account(), now, free + SPARE_ROWS).await?;
-        // A probe tries another contact each time: the one before may be what fails.
-        due.sort_by_key(|due| destination.tried_lately(&due.id));
-        let (chosen, room_at) = self.choose(due, free, round);
-        let wait = later.map(|at| self.monotonic_at(at)).into_iter().chain(room_at).min();
-        if chosen.is_empty() {
-            return Ok(wait.map_or(Next::News, Next::At));
-        }
-        let full = chosen.len() == free;
-        self.claim(chosen, probe, round).await?;
-        // There may be more than were asked for.
-        Ok(if full { Next::News } else { wait.map_or(Next::News, Next::At) })
-    }
-
-    /// The due deliveries that fit into the free places and into the shares of their lanes, and when there is
-    /// room for the first that did not.
-    fn choose(&self, due: Vec<Due>, free: usize, round: &mut Round) -> (Vec<Due>, Option<Duration>) {
-        let now = self.clock.monotonic();
-        // Slots are only tried here; they are taken when the claims are known to hold.
-        let mut trial = round.ledger.clone();
-        let mut room_at: Option<Duration> = None;
-        let mut chosen = Vec::new();
-        for delivery in due {
-            let share = self.config.share_percent(delivery.lane);
-            if chosen.len() == free {
-                break;
-            }
-            if trial.take(now, share).is_some() {
-                chosen.push(delivery);
-            } else if let Some(at) = round.ledger.free_at(now, share).filter(|at| *at > now) {
-                room_at = Some(room_at.map_or(at, |known| known.min(at)));
-            }
-        }
-        (chosen, room_at)
-    }
-
-    /// Claims deliveries in one transaction with their slots, then lets the calls leave.
-    async fn claim(&self, chosen: Vec<Due>, probe: bool, round: &mut Round) -> Result<(), StoreError> {
-        let settings = Arc::clone(&self.settings.borrow());
-        let now = self.clock.wall();
-        let turn = self.store.turn().await;
-        let mut world = self.world_of(&chosen).await?;
-        let mut jobs = Vec::new();
-        let mut slots = Vec::new();
-        for due in &chosen {
-            let share = self.config.share_percent(due.lane);
-            let Some(slot) = round.ledger.take(self.clock.monotonic(), share) else { break };
-            let Some(order) = decision::claim(&due.id, &mut world, &settings, now) else {
-                round.ledger.give_back(slot);
-                continue;
-            };
-            slots.push(Put::SlotTaken(self.account(), slot, now));
-            jobs.push(Job { order, slot, opened_at: due.opened_at, probe });
-        }
-        let mut plan = Plan::of(world, &settings.account);
-        plan.puts.extend(slots);
-        let applied = self.store.apply(plan).await;
-        drop(turn);
-        if let Err(error) = applied {
-            for job in jobs {
-                round.ledger.give_back(job.slot);
-            }
-            return Err(error);
-        }
-        for job in jobs {
-            round.calls.spawn(worker::call(Arc::clone(&self.crm), Arc::clone(&self.clock), job));
-        }
-        // Claims that turned out to owe nothing left places free.
-        self.owed.notify_one();
-        Ok(())
-    }
-
-    /// Asks whether the account answers; one call at a time, which takes a slot like any other.
-    async fn ask(&self, round: &mut Round) -> Result<Next, StoreError> {
-        if !round.calls.is_empty() {
-            return Ok(Next::News);
-        }
-        let now = self.clock.monotonic();
-        let Some(slot) = round.ledger.take(now, 100) else {
-            return Ok(round.ledger.free_at(now, 100).map_or(Next::News, Next::At));
-        };
-        let taken = Put::SlotTaken(self.account(), slot, self.clock.wall());
-        if let Err(error) = self.store.apply(Plan { puts: vec![taken], ..Plan::default() }).await {
-            round.ledger.give_back(slot);
-            return Err(error);
-        }
-        round.calls.spawn(worker::ask(Arc::clone(&self.crm), slot));
-        Ok(Next::News)
-    }
-
-    async fn world_of(&self, chosen: &[Due]) -> Result<World, StoreError> {
-        let emails: BTreeSet<Email> = chosen.iter().map(|due| due.email.clone()).collect();
-        self.load(emails, chosen.iter().map(|due| due.id.clone()).collect()).await
-    }
-
     async fn load(
         &self,
         emails: BTreeSet<Email>,
-        deliveries: BTreeSet<crate::delivery::DeliveryId>,
+        deliveries: BTreeSet<DeliveryId>,
     ) -> Result<World, StoreError> {
         let mut world = World::default();
         let keys = Keys {
@@ -257,89 +187,13 @@ impl Deliverer {
         Ok(world)
     }
 
-    /// Settles a call that has ended.
-    async fn finish(
-        &self,
-        done: Result<Done, tokio::task::JoinError>,
-        round: &mut Round,
-    ) -> Result<(), StoreError> {
-        match done {
-            Ok(Done::Call(finished)) => self.finish_call(&finished, round).await,
-            Ok(Done::Question(answered)) => self.finish_question(&answered, round).await,
-            Err(error) => Err(StoreError::Fatal(format!("a call ended without an answer: {error}"))),
-        }
-    }
-
-    async fn finish_call(&self, finished: &Finished, round: &mut Round) -> Result<(), StoreError> {
-        round.ledger.answer(finished.job.slot, self.clock.monotonic());
-        worker::count(finished, self.clock.wall());
-        while let Err(error) = self.settle(finished, round).await {
-            self.wait_after(error).await?;
-        }
-        let email = &finished.job.order.email;
-        if finished.answered() && round.answered[0].as_ref().is_none_or(|(last, _)| last != email) {
-            round.answered[1] = round.answered[0].take();
-        }
-        if finished.answered() {
-            round.answered[0] = Some((email.clone(), self.clock.wall()));
-        }
-        Ok(())
-    }
-
-    async fn finish_question(&self, answered: &Answered, round: &mut Round) -> Result<(), StoreError> {
-        round.ledger.answer(answered.slot, self.clock.monotonic());
-        worker::count_call(&answered.result);
-        while let Err(error) = self.settle_question(answered).await {
-            self.wait_after(error).await?;
-        }
-        Ok(())
-    }
-
-    async fn settle_question(&self, answered: &Answered) -> Result<(), StoreError> {
-        let _turn = self.store.turn().await;
-        let now = self.clock.wall();
-        let mut world = self.load(BTreeSet::new(), BTreeSet::new()).await?;
-        let held = &mut world.destination;
-        let verdict = &answered.result.verdict;
-        held.document = held.document.after_question(verdict, self.settings.borrow().retry.max, now);
-        held.changed = true;
-        let mut plan = Plan::of(world, &self.account());
-        plan.puts.push(Put::SlotAnswered(self.account(), answered.slot, now));
-        self.store.apply(plan).await
-    }
-
-    /// Waits before the end of a call is settled once more.
+    /// Waits before something is tried once more that the store did not take.
     async fn wait_after(&self, error: StoreError) -> Result<(), StoreError> {
         if matches!(error, StoreError::Conflict) {
             return Ok(());
         }
         if let Next::At(moment) = self.pause_after(error)? {
             self.clock.sleep_until(moment).await;
-        }
-        Ok(())
-    }
-
-    async fn settle(&self, finished: &Finished, round: &Round) -> Result<(), StoreError> {
-        let settings = Arc::clone(&self.settings.borrow());
-        let order = &finished.job.order;
-        let _turn = self.store.turn().await;
-        let mut world = self
-            .load(BTreeSet::from([order.email.clone()]), BTreeSet::from([order.delivery.clone()]))
-            .await?;
-        let first_failure =
-            world.deliveries.get(&order.delivery).and_then(|delivery| delivery.first_failure_at);
-        let others_answered = round.answered.iter().flatten().any(|(email, at)| {
-            *email != order.email && first_failure.is_some_and(|first_failure| *at > first_failure)
-        });
-        let now = self.clock.wall();
-        decision::settle(finished.settlement(others_answered), &mut world, &settings, now);
-        worker::log_refusal(world.deliveries.get(&order.delivery));
-        let told = world.destination.changed.then(|| world.destination.document.clone());
-        let mut plan = Plan::of(world, &settings.account);
-        plan.puts.push(Put::SlotAnswered(self.account(), finished.job.slot, now));
-        self.store.apply(plan).await?;
-        if let Some(destination) = told {
-            worker::log_destination(&destination);
         }
         Ok(())
     }
@@ -358,7 +212,7 @@ impl Deliverer {
     }
 
     fn show(&self, round: &mut Round) {
-        let usage = round.ledger.usage(self.clock.monotonic());
+        let usage = round.schedule.usage(self.clock.monotonic());
         self.usage.send_if_modified(|shown| std::mem::replace(shown, usage) != usage);
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::{CallOrder, Settlement};
-use crate::delivery::{Attempt, Delivery, Destination, DestinationState, SlotId, State, Verdict};
+use crate::delivery::{Attempt, SlotId, Verdict};
 use crate::freshsales::{CallResult, Crm};
 
 /// A call to make.
@@ -94,33 +94,5 @@ pub(super) fn count(finished: &Finished, now: UnixMicros) {
     if matches!(finished.result.verdict, Verdict::Stored(_)) {
         let waited = now.since(finished.job.opened_at).as_secs_f64();
         metrics::histogram!("freshsignal_event_to_crm_seconds").record(waited);
-    }
-}
-
-/// Says once, loudly, that the destination's state has changed. The CRM's own words stay out of the log: they may
-/// repeat personal data.
-pub(super) fn log_destination(destination: &Destination) {
-    let until = destination.until().map(UnixMicros::to_rfc3339).unwrap_or_default();
-    match destination.state() {
-        DestinationState::Running => tracing::info!("Freshsales answers again"),
-        DestinationState::Throttled => {
-            tracing::warn!(until, "calls wait: Freshsales answers that the account is over its limit");
-        }
-        DestinationState::Blocked => {
-            tracing::error!(
-                until,
-                "Freshsales refuses every call: check the API key, its rights and the bundle alias"
-            );
-        }
-        DestinationState::Unreachable | DestinationState::Paused => {
-            tracing::warn!(state = destination.state().as_str(), "calls wait");
-        }
-    }
-}
-
-/// Says that a contact was refused. Who and why stays out of the log: both are personal data.
-pub(super) fn log_refusal(delivery: Option<&Delivery>) {
-    if let Some(dead) = delivery.filter(|delivery| delivery.state == State::Dead) {
-        tracing::warn!(delivery = %dead.id, "Freshsales refused a contact; it is kept, /api/deliveries?state=dead says why");
     }
 }

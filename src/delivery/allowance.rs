@@ -75,6 +75,12 @@ impl Ledger {
         Self { limits, open: BTreeSet::new(), free_again: free_again.into(), next }
     }
 
+    /// The slot that the next call takes.
+    #[must_use]
+    pub fn next_slot(&self) -> SlotId {
+        SlotId(self.next)
+    }
+
     /// Takes a slot if both windows have room for `share_percent` of their limit.
     pub fn take(&mut self, now: Duration, share_percent: u32) -> Option<SlotId> {
         if !self.has_room(now, share_percent) {

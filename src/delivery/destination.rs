@@ -181,6 +181,13 @@ impl Destination {
         forgotten || refusals != Refusals::default()
     }
 
+    /// Whether the next probe is the newest owed contact in place of the longest owed. Contacts that are wrong
+    /// themselves come in crowds, and one that came since may be right.
+    #[must_use]
+    pub fn tries_the_newest(&self) -> bool {
+        self.obstacle.as_ref().is_some_and(Obstacle::tries_the_newest)
+    }
+
     /// What may leave at `now`.
     #[must_use]
     pub fn gate(&self, now: UnixMicros) -> Gate {

@@ -13,6 +13,7 @@ mod verdict;
 mod tests;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
 
 use crate::clock::UnixMicros;
 use crate::event::Email;
+
+/// Notes of one delivery that are kept.
+const NOTES_KEPT_MAX: usize = 8;
 
 /// What a call is worth when calls are scarce; the order of the variants is the order of precedence, highest
 /// last, so that the greater of two lanes is the one a contact is in.
@@ -185,8 +189,19 @@ pub struct Delivery {
     pub attempts_made: u32,
     /// How many of them failed in a row for a passing reason that counts (a throttle does not).
     pub failures: u32,
-    /// When the first attempt failed for such a reason.
-    pub first_failure_at: Option<UnixMicros>,
+    /// When the last of these was.
+    #[serde(default)]
+    pub last_failure_at: Option<UnixMicros>,
+    /// How long it has been failing while other contacts got answers. Waiting for the allowance, a throttle, a block or
+    /// the breaker is no part of it.
+    #[serde(default)]
+    pub failing: Duration,
+    /// It was sent again without an attribute that Freshsales refused.
+    #[serde(default)]
+    pub salvaged: bool,
+    /// What else happened to it, for a person.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Why it stands where it stands, for a person.
     pub reason: Option<String>,
     /// The first attempts and the latest ones.
@@ -222,7 +237,10 @@ impl Delivery {
             ended_at: None,
             attempts_made: 0,
             failures: 0,
-            first_failure_at: None,
+            last_failure_at: None,
+            failing: Duration::ZERO,
+            salvaged: false,
+            notes: Vec::new(),
             reason: None,
             attempts: Vec::new(),
             erasure: None,
@@ -276,8 +294,24 @@ impl Delivery {
     #[must_use]
     pub fn retry(mut self, why: String, now: UnixMicros, at: UnixMicros) -> Self {
         self.failures += 1;
-        self.first_failure_at.get_or_insert(now);
+        self.last_failure_at = Some(now);
         self.wait(why, at)
+    }
+
+    /// Freshsales refused the value of one attribute: tried again without it, at once.
+    #[must_use]
+    pub fn salvage(mut self, note: String, now: UnixMicros) -> Self {
+        self.salvaged = true;
+        self.note(note.clone());
+        self.wait(note, now)
+    }
+
+    /// Notes something for a person; the latest notes are kept.
+    pub fn note(&mut self, note: String) {
+        if self.notes.len() >= NOTES_KEPT_MAX {
+            self.notes.remove(0);
+        }
+        self.notes.push(note);
     }
 
     /// The account as a whole has to wait until `at`; this burns nothing.
@@ -296,7 +330,9 @@ impl Delivery {
         self.next_attempt_at = now;
         self.ended_at = None;
         self.failures = 0;
-        self.first_failure_at = None;
+        self.last_failure_at = None;
+        self.failing = Duration::ZERO;
+        self.salvaged = false;
         self
     }
 

@@ -133,6 +133,15 @@ impl Obstacle {
         matches!(self.kind, ObstacleKind::AccountRule { .. }) && self.reason == words
     }
 
+    /// Whether its next probe is the newest owed contact in place of the longest owed.
+    #[must_use]
+    pub fn tries_the_newest(&self) -> bool {
+        match self.kind {
+            ObstacleKind::AccountRule { .. } => self.probes.is_multiple_of(2),
+            ObstacleKind::Unreachable | ObstacleKind::Blocked { .. } => false,
+        }
+    }
+
     /// A rule of the account refused one more.
     pub fn refuses(&mut self, delivery: &DeliveryId) {
         if let ObstacleKind::AccountRule { refused } = &mut self.kind

@@ -18,6 +18,8 @@ pub enum Verdict {
         reason: String,
         /// The attribute of the payload that the answer names, where it names one.
         attribute: Option<String>,
+        /// The answer says that the attribute must be there, not that its value is wrong: it can't be left out.
+        demanded: bool,
         /// A race or a secondary address (`Email is not unique`): worth one more try after a minute.
         again: bool,
     },

@@ -124,7 +124,8 @@ fn refused(
     } else {
         (words::named_attribute(&meant, sent), false)
     };
-    Verdict::Refused { reason: refusal_in_words(status, &said), attribute, again }
+    let demanded = words::demands(&lower);
+    Verdict::Refused { reason: refusal_in_words(status, &said), attribute, demanded, again }
 }
 
 fn says_not_unique(lower: &str, names: &[&str]) -> bool {

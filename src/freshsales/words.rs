@@ -146,6 +146,13 @@ fn strings<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     }
 }
 
+/// Whether it is said that something must be there, rather than that a value is wrong.
+pub(super) fn demands(lower: &str) -> bool {
+    const DEMANDS: [&str; 7] =
+        ["be blank", "be empty", "mandatory", "required", "must be present", "missing", "must be filled"];
+    DEMANDS.iter().any(|words| lower.contains(words))
+}
+
 /// Whether `429` stands there as a word of its own.
 pub(super) fn says_429(words: &str) -> bool {
     words.split(|c: char| !c.is_alphanumeric()).any(|word| word == "429")

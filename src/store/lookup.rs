@@ -84,6 +84,15 @@ pub struct Due {
     pub opened_at: UnixMicros,
 }
 
+/// Which of a lane's due deliveries come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DueOrder {
+    /// Those that are owed the longest.
+    LongestFirst,
+    /// Those that were opened last.
+    NewestFirst,
+}
+
 /// A slot of the allowance as the store keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {

@@ -28,7 +28,7 @@ pub use error::StoreError;
 pub use journal::{NewRecord, Record};
 pub use keep::Keep;
 pub use lookup::{
-    DeliveryQuery, DeliverySummary, Due, EventQuery, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
+    DeliveryQuery, DeliverySummary, Due, DueOrder, EventQuery, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
 };
 pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put};
 
@@ -39,7 +39,7 @@ pub use working::keys_of_contacts;
 pub use crate::delivery::{Destination, DestinationState};
 
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, Delivery, DeliveryId};
+use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::erasure::Erasure;
 use crate::event::{Position, SourceName};
 use crate::trail::EventTrail;
@@ -83,9 +83,17 @@ pub trait Store: Send + Sync + 'static {
     /// rests on has changed: load and decide again.
     fn apply(&self, plan: Plan) -> Answer<()>;
 
-    /// Deliveries that may be tried at `now`: the highest lanes first, in each the longest owed; none of a
-    /// contact with a call on its way. Beside them the moment when the next of the others is due.
-    fn due(&self, account: Account, now: UnixMicros, limit: usize) -> Answer<(Vec<Due>, Option<UnixMicros>)>;
+    /// Deliveries of these lanes that may be tried at `now`: lane after lane as they are named, in each the longest
+    /// owed first, or the newest; none of a contact with a call on its way. Beside them the moment when the next of all
+    /// others is due.
+    fn due(
+        &self,
+        account: Account,
+        now: UnixMicros,
+        lanes: Vec<Lane>,
+        order: DueOrder,
+        limit: usize,
+    ) -> Answer<(Vec<Due>, Option<UnixMicros>)>;
 
     /// Slots of an account that may not be free yet at `now`, and the id that the next slot may have.
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)>;

@@ -1,7 +1,7 @@
 //! The route of contacts.
 
 use super::*;
-use crate::contact::Refused;
+use crate::contact::{Redrive, Refused};
 use crate::decision::{Reading, claim, decide, simulate};
 use crate::delivery::{BlockCause, Delivery, Destination, Obstacle, ObstacleKind, Throttle};
 use crate::event::{Event, Kind, Position, Stamp};
@@ -183,7 +183,8 @@ async fn what_was_refused_is_shown_with_its_reason() {
     let standing = world.contacts.edit(&address).standing.get_mut(&settings().account).unwrap();
     let wanted = [("first_name", json!("Sam")), ("subscription_status", json!("subscribed"))];
     let wanted = wanted.map(|(name, value)| (name.to_owned(), value)).into();
-    standing.refused = Some(Refused { wanted, attribute: Some("last_name".into()), at: START });
+    standing.refused =
+        Some(Refused { wanted, attribute: Some("last_name".into()), at: START, redrive: Redrive::Never });
     let shown = contact(&world).await;
     assert_eq!(shown["refused"]["attribute"], "last_name");
     assert_eq!(

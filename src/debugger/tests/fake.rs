@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::sync::Mutex;
 
 use super::*;
-use crate::delivery::{Account, Delivery};
+use crate::delivery::{Account, Delivery, Lane};
 use crate::erasure::Erasure;
 use crate::event::Position;
 use crate::store::{
-    Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keep, Keys, NewRecord,
-    Place, Plan, Record, Slot, Store, StoreError, Totals, Turn, Versioned,
+    Answer, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, JournalEnd, Keep, Keys,
+    NewRecord, Place, Plan, Record, Slot, Store, StoreError, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -94,7 +94,14 @@ impl Store for FakeStore {
         shut()
     }
 
-    fn due(&self, _: Account, _: UnixMicros, _: usize) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
+    fn due(
+        &self,
+        _: Account,
+        _: UnixMicros,
+        _: Vec<Lane>,
+        _: DueOrder,
+        _: usize,
+    ) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
         shut()
     }
 

@@ -7,7 +7,7 @@ use crate::delivery::{
 };
 use crate::event::Email;
 
-fn started() -> (Service, DeliveryId) {
+pub(super) fn started() -> (Service, DeliveryId) {
     let mut service = Service::new(settings());
     service.send(
         json!({"type": "identify", "userId": "u", "traits": {"email": "sam@example.com", "city": "Oslo"}}),
@@ -17,11 +17,11 @@ fn started() -> (Service, DeliveryId) {
 }
 
 impl Service {
-    fn claim(&mut self, id: &DeliveryId) -> CallOrder {
+    pub(super) fn claim(&mut self, id: &DeliveryId) -> CallOrder {
         claim(id, &mut self.world, &self.settings, self.now).unwrap()
     }
 
-    fn answer(&mut self, order: CallOrder, verdict: Verdict) {
+    pub(super) fn answer(&mut self, order: CallOrder, verdict: Verdict) {
         let request = AttemptRequest {
             method: "POST".into(),
             url: String::new(),
@@ -41,17 +41,17 @@ impl Service {
         settle(settlement, &mut self.world, &self.settings, self.now);
     }
 
-    fn delivery(&self, id: &DeliveryId) -> &Delivery {
+    pub(super) fn delivery(&self, id: &DeliveryId) -> &Delivery {
         self.world.deliveries.get(id).unwrap()
     }
 
-    fn standing(&self) -> Standing {
+    pub(super) fn standing(&self) -> Standing {
         let email = Email::parse("sam@example.com").unwrap();
         self.world.contacts.get(&email).unwrap().with(&self.settings.account)
     }
 }
 
-fn stored() -> Verdict {
+pub(super) fn stored() -> Verdict {
     Verdict::Stored(Stored { contact_id: Some(7), created: true, contact: None })
 }
 
@@ -60,7 +60,12 @@ fn passing() -> Verdict {
 }
 
 fn refused() -> Verdict {
-    Verdict::Refused { reason: "Last name can't be blank".into(), attribute: None, again: false }
+    Verdict::Refused {
+        reason: "Last name can't be blank".into(),
+        attribute: None,
+        demanded: true,
+        again: false,
+    }
 }
 
 #[test]
@@ -195,14 +200,44 @@ fn an_answer_to_a_void_claim_changes_nothing() {
 }
 
 #[test]
-fn a_contact_is_given_up_only_while_others_are_answered() {
+fn a_contact_is_given_up_after_hours_of_its_own_failures_while_others_are_answered() {
     let (mut service, id) = started();
-    let order = service.claim(&id);
-    service.answer(order, passing());
-    service.now = service.now.plus(Duration::from_hours(73));
-    let order = service.claim(&id);
-    service.answer(order, passing());
-    assert_eq!(service.delivery(&id).state, State::Dead);
+    let began = service.now;
+    while service.delivery(&id).state != State::Dead {
+        let order = service.claim(&id);
+        service.answer(order, passing());
+        service.now = service.now.plus(Duration::from_mins(5));
+        assert!(service.now.since(began) < Duration::from_hours(80), "it is never given up");
+    }
+    assert!(service.now.since(began) >= Duration::from_hours(72));
+    assert!(service.delivery(&id).reason.as_ref().unwrap().starts_with("given up: "));
+}
+
+#[test]
+fn time_spent_waiting_for_anything_else_is_no_failure_of_the_contact() {
+    let (mut service, id) = started();
+    for _ in 0..3 {
+        let order = service.claim(&id);
+        service.answer(order, passing());
+        service.now = service.now.plus(Duration::from_hours(100));
+    }
+    let delivery = service.delivery(&id);
+    // Its own waits were 1 and 2 s.
+    assert_eq!((delivery.state, delivery.failing), (State::Retrying, Duration::from_secs(3)));
+}
+
+#[test]
+fn behind_the_breaker_a_failure_burns_nothing() {
+    let (mut service, id) = started();
+    let kind = crate::delivery::ObstacleKind::Unreachable;
+    service.world.destination.document.obstacle =
+        Some(crate::delivery::Obstacle::new(kind, "no connection", service.now));
+    for _ in 0..9 {
+        let order = service.claim(&id);
+        service.answer(order, passing());
+    }
+    let delivery = service.delivery(&id);
+    assert_eq!((delivery.state, delivery.failures, delivery.failing), (State::Retrying, 0, Duration::ZERO));
 }
 
 fn answered(contact: Value) -> Verdict {

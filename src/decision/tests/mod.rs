@@ -4,6 +4,7 @@ mod calls;
 mod dry_run;
 mod orders;
 mod outcomes;
+mod refusals;
 
 use std::time::Duration;
 
@@ -40,6 +41,7 @@ pub fn settings() -> Settings {
         },
         send: SendMode::Changed,
         hold: Duration::ZERO,
+        resend_after: None,
         retry: RetryRules {
             first: Duration::from_secs(1),
             max: Duration::from_mins(5),

@@ -31,7 +31,7 @@ fn blocked(cause: BlockCause) -> Verdict {
 }
 
 fn refused(words: &str) -> Verdict {
-    Verdict::Refused { reason: words.into(), attribute: None, again: false }
+    Verdict::Refused { reason: words.into(), attribute: None, demanded: false, again: false }
 }
 
 /// A destination and the time.

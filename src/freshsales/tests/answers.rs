@@ -44,9 +44,9 @@ fn as_json(verdict: &Verdict) -> Value {
             "created": stored.created,
             "contact": stored.contact.is_some(),
         }}),
-        Verdict::Refused { reason, attribute, again } => {
-            json!({"refused": {"reason": reason, "attribute": attribute, "again": again}})
-        }
+        Verdict::Refused { reason, attribute, demanded, again } => json!({"refused": {
+            "reason": reason, "attribute": attribute, "demanded": demanded, "again": again,
+        }}),
         Verdict::Throttled { retry_after, reason } => {
             let wait = match retry_after {
                 RetryAfter::For(wait) => format!("{} s", wait.as_secs_f64()),

@@ -18,12 +18,12 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::clock::{ManualClock, UnixMicros};
-use crate::delivery::{Account, Delivery, DeliveryId};
+use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::erasure::Erasure;
 use crate::event::{Kind, Position};
 use crate::store::{
-    Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keep, Keys, Place, Plan,
-    Record, Slot, Store, StoreError, Totals, Turn,
+    Answer, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, JournalEnd, Keep, Keys,
+    Place, Plan, Record, Slot, Store, StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
@@ -74,7 +74,14 @@ impl Store for Memory {
     fn apply(&self, _: Plan) -> Answer<()> {
         shut()
     }
-    fn due(&self, _: Account, _: UnixMicros, _: usize) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
+    fn due(
+        &self,
+        _: Account,
+        _: UnixMicros,
+        _: Vec<Lane>,
+        _: DueOrder,
+        _: usize,
+    ) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
         shut()
     }
     fn slots(&self, _: Account, _: UnixMicros) -> Answer<(Vec<Slot>, u64)> {

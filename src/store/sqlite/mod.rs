@@ -39,12 +39,12 @@ use self::readers::Readers;
 use self::state::StateThread;
 use self::under_way::UnderWay;
 use crate::clock::{Clock, UnixMicros};
-use crate::delivery::{Account, Delivery, DeliveryId};
+use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::erasure::Erasure;
 use crate::event::{Position, SourceName};
 use crate::store::{
-    Answer, DeliveryQuery, DeliverySummary, Documents, Due, EventQuery, JournalEnd, Keep, Keys, NewRecord,
-    Place, Plan, Record, Settings, Slot, Store, StoreError, Totals, Turn,
+    Answer, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, JournalEnd, Keep, Keys,
+    NewRecord, Place, Plan, Record, Settings, Slot, Store, StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
@@ -187,8 +187,15 @@ impl Store for SqliteStore {
         })
     }
 
-    fn due(&self, account: Account, now: UnixMicros, limit: usize) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
-        self.state_readers.ask(move |state| outbox::due(state, &account, now, limit))
+    fn due(
+        &self,
+        account: Account,
+        now: UnixMicros,
+        lanes: Vec<Lane>,
+        order: DueOrder,
+        limit: usize,
+    ) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
+        self.state_readers.ask(move |state| outbox::due(state, &account, now, &lanes, order, limit))
     }
 
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)> {

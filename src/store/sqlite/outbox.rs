@@ -10,32 +10,47 @@ use crate::clock::UnixMicros;
 use crate::decision::Outcome;
 use crate::delivery::{Account, DeliveryId, HOUR, Lane, SlotId, State};
 use crate::event::Position;
-use crate::store::{Destination, Due, OwedInLane, Slot, StoreError, Totals};
+use crate::store::{Destination, Due, DueOrder, OwedInLane, Slot, StoreError, Totals};
 
 /// Up to so many due deliveries are sorted; of more, those that are due are looked for in order.
 const SORTED_MAX: i64 = 10_000;
 
-/// What the index on the time finds, sorted: fast while little is due, however much waits for later.
-const DUE_SORTED: &str = "
-    SELECT id, email, lane, opened_at FROM deliveries AS d INDEXED BY deliveries_by_time
-    WHERE account = ?1 AND next_attempt_at <= ?2 AND state IN (0, 2)
-      AND NOT EXISTS (SELECT 1 FROM deliveries AS f INDEXED BY deliveries_in_flight
-                      WHERE f.account = ?1 AND f.email = d.email AND f.state = 1)
-    ORDER BY lane, opened_at, sequence LIMIT ?3";
+/// Due deliveries of the lanes in a set of bits, by lane.
+fn due_sql(index: DueIndex, order: DueOrder) -> String {
+    let (index, lanes, states) = match index {
+        DueIndex::ByTime => ("deliveries_by_time", "(?3 >> lane) & 1", "state IN (0, 2)"),
+        DueIndex::InOrder => ("deliveries_owed", "lane = ?3", "state IN (0, 1, 2) AND state <> 1"),
+    };
+    let direction = match order {
+        DueOrder::LongestFirst => "ASC",
+        DueOrder::NewestFirst => "DESC",
+    };
+    format!(
+        "SELECT id, email, lane, opened_at FROM deliveries AS d INDEXED BY {index}
+         WHERE account = ?1 AND next_attempt_at <= ?2 AND {lanes} AND {states}
+           AND NOT EXISTS (SELECT 1 FROM deliveries AS f INDEXED BY deliveries_in_flight
+                           WHERE f.account = ?1 AND f.email = d.email AND f.state = 1)
+         ORDER BY lane, opened_at {direction}, sequence {direction} LIMIT ?4"
+    )
+}
 
-/// All that is owed in order, less what is not due: fast while much is due.
-const DUE_IN_ORDER: &str = "
-    SELECT id, email, lane, opened_at FROM deliveries AS d INDEXED BY deliveries_owed
-    WHERE account = ?1 AND next_attempt_at <= ?2 AND state IN (0, 1, 2) AND state <> 1
-      AND NOT EXISTS (SELECT 1 FROM deliveries AS f INDEXED BY deliveries_in_flight
-                      WHERE f.account = ?1 AND f.email = d.email AND f.state = 1)
-    ORDER BY lane, opened_at, sequence LIMIT ?3";
+/// Where due deliveries are looked for.
+#[derive(Clone, Copy)]
+enum DueIndex {
+    /// What the index on the time finds, sorted: fast while little is due, however much waits for later. The third
+    /// value is a set of lanes.
+    ByTime,
+    /// All that is owed in order, less what is not due: fast while much is due. The third value is a lane.
+    InOrder,
+}
 
 /// Deliveries that may be tried, and when the next of the others may.
 pub(super) fn due(
     connection: &Connection,
     account: &Account,
     now: UnixMicros,
+    lanes: &[Lane],
+    order: DueOrder,
     limit: usize,
 ) -> Result<(Vec<Due>, Option<UnixMicros>), StoreError> {
     let snapshot = connection.unchecked_transaction()?;
@@ -45,17 +60,24 @@ pub(super) fn due(
              WHERE account = ?1 AND next_attempt_at <= ?2 AND state IN (0, 2) LIMIT ?3)",
         )?
         .query_row((&account.0, now.0, SORTED_MAX + 1), |row| row.get(0))?;
-    let sql = if due > SORTED_MAX { DUE_IN_ORDER } else { DUE_SORTED };
-    let mut statement = snapshot.prepare_cached(sql)?;
-    let mut rows = statement.query((&account.0, now.0, int(limit as u64)))?;
+    let (index, keys): (_, Vec<i64>) = if due > SORTED_MAX {
+        (DueIndex::InOrder, lanes.iter().map(|lane| lane_number(*lane)).collect())
+    } else {
+        (DueIndex::ByTime, vec![lanes.iter().fold(0, |set, lane| set | (1 << lane_number(*lane)))])
+    };
+    let mut statement = snapshot.prepare_cached(&due_sql(index, order))?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(Due {
-            id: DeliveryId(row.get(0)?),
-            email: email(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
-            lane: lane(row.get(2)?)?,
-            opened_at: UnixMicros(row.get(3)?),
-        });
+    for key in keys.into_iter().filter(|_| due > 0) {
+        let missing = int(limit.saturating_sub(found.len()) as u64);
+        let mut rows = statement.query((&account.0, now.0, key, missing))?;
+        while let Some(row) = rows.next()? {
+            found.push(Due {
+                id: DeliveryId(row.get(0)?),
+                email: email(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
+                lane: lane(row.get(2)?)?,
+                opened_at: UnixMicros(row.get(3)?),
+            });
+        }
     }
     let next: Option<i64> = snapshot
         .prepare_cached(

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::{Clock, Sleep};
 use crate::delivery::State;
-use crate::store::{DeliveryQuery, EventQuery, Limited, Put};
+use crate::store::{DeliveryQuery, DueOrder, EventQuery, Limited, Put};
 
 fn waiting(id: &str, name: &str, lane: Lane, opened_at: i64, next: i64) -> Put {
     let mut delivery = delivery(id, name, lane, opened_at);
@@ -12,7 +12,10 @@ fn waiting(id: &str, name: &str, lane: Lane, opened_at: i64, next: i64) -> Put {
 }
 
 async fn due(store: &SqliteStore, now: i64, limit: usize) -> (Vec<String>, Option<i64>) {
-    let (due, next) = store.due(account(), UnixMicros(now), limit).await.unwrap();
+    let (due, next) = store
+        .due(account(), UnixMicros(now), Lane::BY_PRECEDENCE.into(), DueOrder::LongestFirst, limit)
+        .await
+        .unwrap();
     (due.into_iter().map(|due| due.id.0).collect(), next.map(|next| next.0))
 }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::retention::{NONE, prune};
 use super::*;
 use crate::delivery::{SlotId, State};
-use crate::store::{Keys, Plan, Progress, Put, Totals};
+use crate::store::{DueOrder, Keys, Plan, Progress, Put, Totals};
 
 /// What may happen.
 #[derive(Clone, Debug)]
@@ -213,7 +213,13 @@ impl Real {
     }
 
     async fn claim(&mut self) -> Result<Option<DeliveryId>, StoreError> {
-        let Some(due) = self.store.due(account(), NOW, 1).await?.0.pop() else {
+        let Some(due) = self
+            .store
+            .due(account(), NOW, Lane::BY_PRECEDENCE.into(), DueOrder::LongestFirst, 1)
+            .await?
+            .0
+            .pop()
+        else {
             return Ok(None);
         };
         let slot = self.store.slots(account(), NOW).await?.1;

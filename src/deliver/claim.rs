@@ -1,0 +1,186 @@
+//! Claiming: chooses what may leave now, claims it together with its slots, and lets the calls leave.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::worker::{self, Job};
+use super::{Deliverer, Next, Round};
+use crate::clock::UnixMicros;
+use crate::decision::{self, RedriveBy, World};
+use crate::delivery::{DeliveryId, Destination, Gate, Lane};
+use crate::event::Email;
+use crate::store::{Due, DueOrder, Plan, Put, StoreError};
+
+/// Rows asked for beside the free places: claims that turn out to owe nothing leave places to others, and a probe finds
+/// one that did not try lately.
+const SPARE_ROWS: usize = 16;
+/// Refused contacts that are made due again in one plan.
+const REDRIVEN_AT_ONCE: usize = 100;
+
+/// What was found to call, and when there may be more.
+struct Found {
+    chosen: Vec<Due>,
+    wait: Option<Duration>,
+}
+
+impl Deliverer {
+    /// Claims and sends as much as may leave now.
+    pub(super) async fn fill(&self, round: &mut Round) -> Result<Next, StoreError> {
+        let now = self.clock.wall();
+        let destination = self.destination().await?;
+        if !destination.redrive.is_empty() {
+            self.redrive(&destination.redrive).await?;
+        }
+        let gate = destination.gate(now);
+        match gate {
+            Gate::Shut(until) => {
+                round.pace.start_over();
+                return Ok(until.map_or(Next::News, |until| self.at(until)));
+            }
+            Gate::AskAccount => {
+                round.pace.start_over();
+                return self.ask(round).await;
+            }
+            Gate::OneContact => round.pace.start_over(),
+            Gate::Open => {}
+        }
+        let free = round.pace.places().saturating_sub(round.calls.len());
+        if free == 0 {
+            return Ok(Next::News);
+        }
+        let Found { chosen, wait } = self.look(&destination, free, now, round).await?;
+        if chosen.is_empty() {
+            return Ok(wait.map_or(Next::News, Next::At));
+        }
+        let full = chosen.len() == free;
+        self.claim(chosen, &gate, round).await?;
+        // There may be more than were asked for.
+        Ok(if full { Next::News } else { wait.map_or(Next::News, Next::At) })
+    }
+
+    /// Looks for what is due in the lanes that may make a call.
+    async fn look(
+        &self,
+        destination: &Destination,
+        free: usize,
+        now: UnixMicros,
+        round: &mut Round,
+    ) -> Result<Found, StoreError> {
+        let monotonic = self.clock.monotonic();
+        let lanes = round.schedule.open_lanes(monotonic);
+        let order =
+            if destination.tries_the_newest() { DueOrder::NewestFirst } else { DueOrder::LongestFirst };
+        let rows = free + SPARE_ROWS;
+        let (mut due, later) = self.store.due(self.account(), now, lanes.clone(), order, rows).await?;
+        // A probe tries another contact each time: the one before may be what fails.
+        due.sort_by_key(|due| destination.tried_lately(&due.id));
+        let ages = destination.obstacle.is_none() && round.schedule.ages_within(free);
+        let longest = if ages { self.longest_owed(&lanes, now).await? } else { None };
+        let chosen = round.schedule.choose(due, longest, free, monotonic);
+        let mut wait = later.map(|at| self.monotonic_at(at));
+        if chosen.len() < free {
+            for (lane, at) in round.schedule.shut_lanes(monotonic) {
+                if self.is_due(lane, now).await? {
+                    wait = Some(wait.map_or(at, |known| known.min(at)));
+                }
+            }
+        }
+        Ok(Found { chosen, wait })
+    }
+
+    async fn longest_owed(&self, lanes: &[Lane], now: UnixMicros) -> Result<Option<Due>, StoreError> {
+        let mut longest: Option<Due> = None;
+        for lane in lanes {
+            let (found, _) =
+                self.store.due(self.account(), now, vec![*lane], DueOrder::LongestFirst, 1).await?;
+            longest = longest.into_iter().chain(found).min_by_key(|due| due.opened_at);
+        }
+        Ok(longest)
+    }
+
+    async fn is_due(&self, lane: Lane, now: UnixMicros) -> Result<bool, StoreError> {
+        let (found, _) = self.store.due(self.account(), now, vec![lane], DueOrder::LongestFirst, 1).await?;
+        Ok(!found.is_empty())
+    }
+
+    /// Claims deliveries in one transaction with their slots, then lets the calls leave.
+    async fn claim(&self, chosen: Vec<Due>, gate: &Gate, round: &mut Round) -> Result<(), StoreError> {
+        let settings = Arc::clone(&self.settings.borrow());
+        let now = self.clock.wall();
+        let turn = self.store.turn().await;
+        let emails = chosen.iter().map(|due| due.email.clone()).collect();
+        let mut world = self.load(emails, chosen.iter().map(|due| due.id.clone()).collect()).await?;
+        if world.destination.document.gate(now) != *gate {
+            // Somebody ordered a pause meanwhile.
+            return Err(StoreError::Conflict);
+        }
+        let mut jobs = Vec::new();
+        let mut slots = Vec::new();
+        for due in &chosen {
+            let Some(slot) = round.schedule.take(due.lane, self.clock.monotonic()) else { break };
+            let Some(order) = decision::claim(&due.id, &mut world, &settings, now) else {
+                round.schedule.give_back(slot);
+                continue;
+            };
+            slots.push(Put::SlotTaken(self.account(), slot, now));
+            let probe = *gate == Gate::OneContact;
+            jobs.push(Job { order, slot, opened_at: due.opened_at, probe });
+        }
+        let mut plan = Plan::of(world, &settings.account);
+        plan.puts.extend(slots);
+        let applied = self.store.apply(plan).await;
+        drop(turn);
+        if let Err(error) = applied {
+            for job in jobs {
+                round.schedule.give_back(job.slot);
+            }
+            return Err(error);
+        }
+        for job in jobs {
+            round.calls.spawn(worker::call(Arc::clone(&self.crm), Arc::clone(&self.clock), job));
+        }
+        // Claims that turned out to owe nothing left places free.
+        self.owed.notify_one();
+        Ok(())
+    }
+
+    /// Asks whether the account answers; one call at a time, which takes a slot like any other.
+    async fn ask(&self, round: &mut Round) -> Result<Next, StoreError> {
+        if !round.calls.is_empty() {
+            return Ok(Next::News);
+        }
+        let slot = match round.schedule.take_for_question(self.clock.monotonic()) {
+            Ok(slot) => slot,
+            Err(free_at) => return Ok(free_at.map_or(Next::News, Next::At)),
+        };
+        let taken = Put::SlotTaken(self.account(), slot, self.clock.wall());
+        if let Err(error) = self.store.apply(Plan { puts: vec![taken], ..Plan::default() }).await {
+            round.schedule.give_back(slot);
+            return Err(error);
+        }
+        round.calls.spawn(worker::ask(Arc::clone(&self.crm), slot));
+        Ok(Next::News)
+    }
+
+    /// Makes due again what a rule of the account refused that is gone, some at a time.
+    async fn redrive(&self, ids: &[DeliveryId]) -> Result<(), StoreError> {
+        let settings = Arc::clone(&self.settings.borrow());
+        let now = self.clock.wall();
+        for some in ids.chunks(REDRIVEN_AT_ONCE) {
+            let _turn = self.store.turn().await;
+            let some: BTreeSet<DeliveryId> = some.iter().cloned().collect();
+            let found = self.load(BTreeSet::new(), some.clone()).await?;
+            let email = |id: &DeliveryId| Some(found.deliveries.get(id)?.email.clone());
+            let emails: BTreeSet<Email> = some.iter().filter_map(email).collect();
+            let mut world: World = self.load(emails, some.clone()).await?;
+            for id in &some {
+                decision::redrive(id, RedriveBy::Rule, &mut world, &settings, now);
+            }
+            world.destination.document.redrive.retain(|id| !some.contains(id));
+            world.destination.changed = true;
+            self.store.apply(Plan::of(world, &settings.account)).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,48 @@
+//! What the log says about delivering. The CRM's own words stay out of it: they may repeat personal data.
+
+use crate::clock::UnixMicros;
+use crate::delivery::{Delivery, Destination, DestinationState, ObstacleKind, State};
+
+/// Says, loudly where somebody has to do something, how the destination stands now.
+pub(super) fn destination(destination: &Destination) {
+    let until = destination.until().map(UnixMicros::to_rfc3339).unwrap_or_default();
+    match destination.state() {
+        DestinationState::Running => tracing::info!("Freshsales answers again"),
+        DestinationState::Throttled => {
+            tracing::warn!(until, "calls wait: Freshsales answers that the account is over its limit");
+        }
+        DestinationState::Blocked => tracing::error!(until, "{}", blocked(destination)),
+        DestinationState::Unreachable => {
+            tracing::warn!(
+                until,
+                "calls wait: Freshsales does not answer; one contact is tried at this time"
+            );
+        }
+        DestinationState::Paused => tracing::warn!("calls are paused by hand"),
+    }
+}
+
+fn blocked(destination: &Destination) -> &'static str {
+    match destination.obstacle.as_ref().map(|obstacle| &obstacle.kind) {
+        Some(ObstacleKind::AccountRule { .. }) => {
+            "Freshsales refuses contact after contact with the same words: a rule of the account; /api/status says which"
+        }
+        Some(ObstacleKind::Blocked { .. } | ObstacleKind::Unreachable) | None => {
+            "Freshsales refuses every call: check the API key, its rights and the bundle alias"
+        }
+    }
+}
+
+/// Says how the destination stands where that has changed.
+pub(super) fn change(before: &Destination, after: &Destination) {
+    if (before.state(), before.until()) != (after.state(), after.until()) {
+        destination(after);
+    }
+}
+
+/// Says that a contact was refused. Who and why stays out of the log: both are personal data.
+pub(super) fn refusal(delivery: Option<&Delivery>) {
+    if let Some(dead) = delivery.filter(|delivery| delivery.state == State::Dead) {
+        tracing::warn!(delivery = %dead.id, "Freshsales refused a contact; it is kept, /api/deliveries?state=dead says why");
+    }
+}

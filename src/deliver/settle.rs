@@ -1,0 +1,91 @@
+//! Settling: what the answer to a call changes is written together with the end of its slot.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::worker::{self, Answered, Done, Finished};
+use super::{Deliverer, Round, log};
+use crate::decision;
+use crate::store::{Plan, Put, StoreError};
+
+impl Deliverer {
+    /// Settles a call that has ended.
+    pub(super) async fn finish(
+        &self,
+        done: Result<Done, tokio::task::JoinError>,
+        round: &mut Round,
+    ) -> Result<(), StoreError> {
+        match done {
+            Ok(Done::Call(finished)) => self.finish_call(&finished, round).await,
+            Ok(Done::Question(answered)) => self.finish_question(&answered, round).await,
+            Err(error) => Err(StoreError::Fatal(format!("a call ended without an answer: {error}"))),
+        }
+    }
+
+    async fn finish_call(&self, finished: &Finished, round: &mut Round) -> Result<(), StoreError> {
+        round.schedule.answer(finished.job.slot, self.clock.monotonic());
+        worker::count(finished, self.clock.wall());
+        while let Err(error) = self.settle(finished, round).await {
+            self.wait_after(error).await?;
+        }
+        let email = &finished.job.order.email;
+        if finished.answered() && round.answered[0].as_ref().is_none_or(|(last, _)| last != email) {
+            round.answered[1] = round.answered[0].take();
+        }
+        if finished.answered() {
+            round.pace.answered();
+            round.answered[0] = Some((email.clone(), self.clock.wall()));
+        }
+        Ok(())
+    }
+
+    async fn finish_question(&self, answered: &Answered, round: &mut Round) -> Result<(), StoreError> {
+        round.schedule.answer(answered.slot, self.clock.monotonic());
+        worker::count_call(&answered.result);
+        while let Err(error) = self.settle_question(answered).await {
+            self.wait_after(error).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_question(&self, answered: &Answered) -> Result<(), StoreError> {
+        let _turn = self.store.turn().await;
+        let now = self.clock.wall();
+        let mut world = self.load(BTreeSet::new(), BTreeSet::new()).await?;
+        let held = &mut world.destination;
+        let verdict = &answered.result.verdict;
+        let before = held.document.clone();
+        held.document = before.after_question(verdict, self.settings.borrow().retry.max, now);
+        held.changed = true;
+        let after = held.document.clone();
+        let mut plan = Plan::of(world, &self.account());
+        plan.puts.push(Put::SlotAnswered(self.account(), answered.slot, now));
+        self.store.apply(plan).await?;
+        log::change(&before, &after);
+        Ok(())
+    }
+
+    async fn settle(&self, finished: &Finished, round: &Round) -> Result<(), StoreError> {
+        let settings = Arc::clone(&self.settings.borrow());
+        let order = &finished.job.order;
+        let _turn = self.store.turn().await;
+        let mut world = self
+            .load(BTreeSet::from([order.email.clone()]), BTreeSet::from([order.delivery.clone()]))
+            .await?;
+        let failed_at = world.deliveries.get(&order.delivery).and_then(|delivery| delivery.last_failure_at);
+        let others_answered =
+            round.answered.iter().flatten().any(|(email, at)| {
+                *email != order.email && failed_at.is_some_and(|failed_at| *at > failed_at)
+            });
+        let before = world.destination.document.clone();
+        let now = self.clock.wall();
+        decision::settle(finished.settlement(others_answered), &mut world, &settings, now);
+        log::refusal(world.deliveries.get(&order.delivery));
+        let after = world.destination.document.clone();
+        let mut plan = Plan::of(world, &settings.account);
+        plan.puts.push(Put::SlotAnswered(self.account(), finished.job.slot, now));
+        self.store.apply(plan).await?;
+        log::change(&before, &after);
+        Ok(())
+    }
+}
