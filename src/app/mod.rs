@@ -12,6 +12,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
@@ -87,6 +88,7 @@ pub struct App {
     usage: watch::Sender<Usage>,
     metrics: PrometheusHandle,
     erasing: Erasing,
+    also_public: Router,
 }
 
 /// How orders to erase somebody reach the stage for them, and what is done.
@@ -162,7 +164,15 @@ impl App {
             usage,
             metrics,
             erasing,
+            also_public: Router::new(),
         })
+    }
+
+    /// Serves more on the public listener: routes that nothing else has, and no fallback.
+    #[must_use]
+    pub fn with_public(mut self, routes: Router) -> Self {
+        self.also_public = routes;
+        self
     }
 
     /// What can be changed while it runs.
@@ -202,7 +212,8 @@ impl App {
 
     fn spawn_listeners(&self, listeners: Listeners, stop: &CancellationToken, parts: &mut Parts) {
         let limits = ServeLimits { shutdown_timeout: self.drain(), ..ServeLimits::default() };
-        let public = http::serve(listeners.public, self.handle.ingest.router(), limits, stop.clone());
+        let routes = self.handle.ingest.router().merge(self.also_public.clone());
+        let public = http::serve(listeners.public, routes, limits, stop.clone());
         let private = http::serve(listeners.private, self.debugger.router(), limits, stop.clone());
         parts.spawn(served(public));
         parts.spawn(served(private));

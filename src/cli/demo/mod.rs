@@ -1,6 +1,8 @@
-//! `freshsignal demo`: everything in one process, without an account.
+//! `freshsignal demo`: everything in one process, without an account; with a page to try it on.
 //!
 //! The service is the real one over real HTTP; only the CRM behind it is the sandbox.
+
+mod page;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -58,13 +60,14 @@ async fn demo(arguments: &Arguments, folder: &Path, clock: Arc<dyn Clock>) -> Ou
     let (public_at, private_at, crm_at) = (at(&public)?, at(&private)?, at(&crm)?);
 
     let sandbox = Sandbox::new(SandboxOptions::default(), Arc::clone(&clock));
+    let page = page::router(reqwest_client().map_err(Failure::Running)?, private_at, sandbox.clone());
     let crm = tokio::spawn(http::serve(crm, sandbox.router(), ServeLimits::default(), stop.clone()));
     let config = demo_config(folder, private_at, crm_at)?;
     let building = tokio::task::spawn_blocking({
         let clock = Arc::clone(&clock);
         move || App::build(config, clock)
     });
-    let app = building.await.map_err(Failure::running)??;
+    let app = building.await.map_err(Failure::running)??.with_public(page);
     let service = tokio::spawn(app.run(Listeners { public, private }, stop.clone()));
 
     let shown = show_example(public_at, private_at, clock.as_ref()).await;
@@ -174,7 +177,8 @@ fn print(line: &str) -> anyhow::Result<()> {
 
 fn invitation(public: SocketAddr, private: SocketAddr, crm: SocketAddr) -> String {
     format!(
-        "\nSend an event of your own:\n  \
+        "\nOpen the demo shop, and see what becomes of what you do there:\n  http://{public}/demo\n\
+         Or send an event of your own:\n  \
          curl -u {WRITE_KEY}: http://{public}/ingest -d '{{\"type\":\"track\",\"event\":\"Lead Generated\",\
          \"userId\":\"u1\",\"context\":{{\"traits\":{{\"email\":\"jane@example.com\",\"name\":\"Jane Doe\"}}}}}}'\n\
          What became of it:\n  curl http://{private}/api/events\n\
