@@ -68,6 +68,20 @@ pub trait Clock: Send + Sync + 'static {
     fn sleep_until(&self, deadline: Duration) -> Sleep;
 }
 
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn wall(&self) -> UnixMicros {
+        self.as_ref().wall()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.as_ref().monotonic()
+    }
+
+    fn sleep_until(&self, deadline: Duration) -> Sleep {
+        self.as_ref().sleep_until(deadline)
+    }
+}
+
 /// The clock of the machine.
 #[derive(Debug)]
 pub struct SystemClock {
@@ -102,6 +116,64 @@ impl Clock for SystemClock {
                 None => std::future::pending().await,
             }
         })
+    }
+}
+
+/// How fast a [`SteadyClock`] goes while it waits for the machine's, in tenths.
+const WAITING_TENTHS: u32 = 9;
+
+/// A clock whose time of day never goes back, whatever the machine's does.
+///
+/// The order of what people say and every moment that something waits for hang on the time of day. When the machine's is
+/// set forward, this one follows. When it is set back, this one goes on from where it was, a tenth more slowly, until the
+/// machine's has come up to it: nothing that was said later looks older, and nothing waits for days.
+#[derive(Debug)]
+pub struct SteadyClock<C> {
+    machine: C,
+    /// When both agreed last: the time of day, and the monotonic time then.
+    agreed: Mutex<(UnixMicros, Duration)>,
+}
+
+impl<C: Clock> SteadyClock<C> {
+    /// Goes by another clock.
+    pub fn over(machine: C) -> Self {
+        let agreed = (machine.wall(), machine.monotonic());
+        Self { machine, agreed: Mutex::new(agreed) }
+    }
+
+    /// Goes on from a moment that is known to have been, should the machine's time of day be before it.
+    pub fn not_before(&self, moment: UnixMicros) {
+        let mut agreed = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
+        if agreed.0 < moment {
+            *agreed = (moment, self.machine.monotonic());
+        }
+    }
+
+    /// How far the machine's time of day is behind this one.
+    pub fn ahead(&self) -> Duration {
+        self.wall().since(self.machine.wall())
+    }
+}
+
+impl<C: Clock> Clock for SteadyClock<C> {
+    fn wall(&self) -> UnixMicros {
+        let mut agreed = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (machine, now) = (self.machine.wall(), self.machine.monotonic());
+        let (wall, at) = *agreed;
+        let own = wall.plus(now.saturating_sub(at) / 10 * WAITING_TENTHS);
+        if machine < own {
+            return own;
+        }
+        *agreed = (machine, now);
+        machine
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.machine.monotonic()
+    }
+
+    fn sleep_until(&self, deadline: Duration) -> Sleep {
+        self.machine.sleep_until(deadline)
     }
 }
 
@@ -192,5 +264,67 @@ impl Clock for ManualClock {
         Box::pin(async move {
             let _ = receiver.await;
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DAY: i64 = 24 * 3_600 * 1_000_000;
+
+    #[test]
+    fn time_passes_until_the_first_sleeper_wakes() {
+        let clock = ManualClock::at(UnixMicros(0));
+        assert!(!clock.advance_to_next_wake());
+        let (_late, _early) =
+            (clock.sleep_until(Duration::from_secs(9)), clock.sleep_until(Duration::from_secs(4)));
+        assert!(clock.advance_to_next_wake());
+        assert_eq!((clock.monotonic(), clock.wall()), (Duration::from_secs(4), UnixMicros(4_000_000)));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_forward_is_followed_and_one_that_is_set_back_is_waited_for() {
+        let machine = ManualClock::at(UnixMicros(DAY));
+        let steady = SteadyClock::over(machine.clone());
+        machine.jump_wall_to(UnixMicros(3 * DAY));
+        assert_eq!(steady.wall(), UnixMicros(3 * DAY));
+        machine.jump_wall_to(UnixMicros(DAY));
+        machine.advance(Duration::from_secs(100));
+        assert_eq!(steady.wall(), UnixMicros(3 * DAY + 90_000_000));
+        // Two days are made up for in twenty.
+        machine.advance(Duration::from_hours(20 * 24));
+        assert_eq!(steady.ahead(), Duration::ZERO);
+    }
+
+    #[test]
+    fn time_goes_on_from_the_last_moment_that_was() {
+        let machine = ManualClock::at(UnixMicros(DAY));
+        let steady = SteadyClock::over(machine);
+        steady.not_before(UnixMicros(0));
+        assert_eq!(steady.wall(), UnixMicros(DAY));
+        steady.not_before(UnixMicros(2 * DAY));
+        assert_eq!(steady.wall(), UnixMicros(2 * DAY));
+    }
+
+    proptest! {
+        #[test]
+        fn the_steady_time_of_day_never_goes_back_nor_stands_still(
+            steps in prop::collection::vec((-3 * DAY..3 * DAY, 1_u64..100_000), 1..100),
+        ) {
+            let machine = ManualClock::at(UnixMicros(10 * DAY));
+            let steady = SteadyClock::over(machine.clone());
+            let mut last = steady.wall();
+            for (jump, seconds) in steps {
+                machine.jump_wall_to(UnixMicros(machine.wall().0 + jump));
+                machine.advance(Duration::from_secs(seconds));
+                let now = steady.wall();
+                prop_assert!(now.since(last) >= Duration::from_secs(seconds) / 10 * 9);
+                prop_assert!(now >= machine.wall());
+                last = now;
+            }
+        }
     }
 }

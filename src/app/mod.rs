@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use token::{TokenError, stored as stored_token};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::debugger::{Admin, Debugger, Erasures, Live};
 use crate::decision::Settings;
@@ -132,6 +132,8 @@ impl App {
             return Err(BuildError::Config(problems));
         }
         let settings = watch::Sender::new(config.settings().map_err(BuildError::Config)?);
+        let steady = Arc::new(SteadyClock::over(clock));
+        let clock: Arc<dyn Clock> = Arc::clone(&steady) as Arc<dyn Clock>;
         let crm = crm_of(&config, &clock)?;
         let metrics = recorder::installed().map_err(BuildError::Library)?;
         let limits = store::Settings {
@@ -140,6 +142,7 @@ impl App {
             ..store::Settings::default()
         };
         let store = SqliteStore::open(&config.store.path, limits, Arc::clone(&clock))?;
+        go_on(&steady, &store);
         let shared: SharedStore = Arc::clone(&store) as SharedStore;
         let ingest = Ingest::new(&config.server, &config.sources, Arc::clone(&shared), Arc::clone(&clock));
         let unused = Ledger::restored(config.allowance.limits(), [], Duration::ZERO, 1).usage(Duration::ZERO);
@@ -283,6 +286,19 @@ async fn watch_store(
             let why = failed.ok().and_then(|why| why.clone()).unwrap_or_default();
             Err(StoreError::Fatal(why).into())
         }
+    }
+}
+
+/// Time goes on from where it was when the store was used last.
+fn go_on<C: Clock>(steady: &SteadyClock<C>, store: &SqliteStore) {
+    steady.not_before(store.latest_moment());
+    let ahead_seconds = steady.ahead().as_secs();
+    if ahead_seconds > 60 {
+        tracing::warn!(
+            ahead_seconds,
+            "the clock of this machine is behind the last moment in the data folder: check it; until it has come up, \
+             times go on from that moment"
+        );
     }
 }
 

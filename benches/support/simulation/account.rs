@@ -23,9 +23,9 @@ use super::chance::Chance;
 /// The custom field that says which conversion of a person was the last.
 pub const CONVERSION: &str = "cf_last_conversion";
 /// How long an answer takes.
-const LATENCY: Duration = Duration::from_millis(250);
+pub const LATENCY: Duration = Duration::from_millis(250);
 /// How long it takes to see that there is no connection.
-const NO_CONNECTION: Duration = Duration::from_secs(5);
+pub const NO_CONNECTION: Duration = Duration::from_secs(5);
 /// How long an answer is waited for.
 const NO_ANSWER: Duration = Duration::from_secs(20);
 
@@ -214,7 +214,7 @@ impl Crm for Connection {
 }
 
 /// The number in `person-17@shop.example`.
-fn person_of(body: &Value) -> u64 {
+pub fn person_of(body: &Value) -> u64 {
     let email = body["unique_identifier"]["emails"].as_str().unwrap();
     email.strip_prefix("person-").and_then(|rest| rest.split('@').next()).unwrap().parse().unwrap()
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use freshsignal::clock::{Clock, ManualClock};
+use freshsignal::clock::{Clock, ManualClock, SteadyClock};
 use freshsignal::config::{self, Config};
 use freshsignal::decision::Settings;
 use freshsignal::deliver::Deliverer;
@@ -41,6 +41,11 @@ pub struct Ground {
 impl Ground {
     /// The real settings but for the number of calls, and one field of the shop's own.
     pub fn new(allowed: Allowed) -> Self {
+        Self::with(allowed, &[])
+    }
+
+    /// The same with further keys, written as the environment writes them.
+    pub fn with(allowed: Allowed, further: &[(&str, &str)]) -> Self {
         let folder = in_memory();
         let mapping = folder.path().join("mapping.toml");
         let field = format!(
@@ -56,8 +61,9 @@ impl Ground {
             ("ALLOWANCE__PER_HOUR", allowed.per_hour.to_string()),
             ("ALLOWANCE__PER_MINUTE", allowed.per_minute.to_string()),
         ];
-        let environment =
-            pairs.into_iter().map(|(key, value)| (format!("FRESHSIGNAL_{key}"), value)).collect();
+        let further = further.iter().map(|(key, value)| (*key, (*value).to_owned()));
+        let pairs = pairs.into_iter().chain(further);
+        let environment = pairs.map(|(key, value)| (format!("FRESHSIGNAL_{key}"), value)).collect();
         Self { config: config::load(None, &environment).unwrap().config, folder }
     }
 
@@ -86,13 +92,15 @@ pub struct Service {
 impl Service {
     /// Opens the store and sets the stages to work.
     pub fn start(config: Config, time: SimulatedTime, crm: Arc<dyn Crm>) -> Self {
-        let clock = time.shared_clock();
+        let steady = Arc::new(SteadyClock::over(time.clock.clone()));
+        let clock: Arc<dyn Clock> = Arc::clone(&steady) as Arc<dyn Clock>;
         let limits = store::Settings {
             journal_bytes_max: config.retention.journal_bytes_max,
             ..store::Settings::default()
         };
         let store = SqliteStore::open(&config.store.path, limits, Arc::clone(&clock)).unwrap();
         time.heed(&store);
+        steady.not_before(store.latest_moment());
         let shared: SharedStore = Arc::clone(&store) as SharedStore;
         let ingest = Ingest::new(&config.server, &config.sources, Arc::clone(&shared), Arc::clone(&clock));
         let settings = watch::Sender::new(config.settings().unwrap());
@@ -162,7 +170,7 @@ impl Service {
     }
 
     /// The stages end for a failure alone.
-    fn check_stages(&self) {
+    pub fn check_stages(&self) {
         assert!(self.stages.iter().all(|stage| !stage.is_finished()), "a stage has ended");
     }
 }

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::sync::{Arc, Mutex, Weak};
 
-use freshsignal::clock::{Clock, ManualClock, UnixMicros};
+use freshsignal::clock::{ManualClock, UnixMicros};
 use freshsignal::store::sqlite::SqliteStore;
 
 /// When a simulation begins: 2026-03-01T00:00:00Z.
@@ -28,10 +28,6 @@ impl SimulatedTime {
     /// Time stands still while this store works.
     pub fn heed(&self, store: &Arc<SqliteStore>) {
         *self.store.lock().unwrap() = Arc::downgrade(store);
-    }
-
-    pub fn shared_clock(&self) -> Arc<dyn Clock> {
-        Arc::new(self.clock.clone())
     }
 
     /// Runs something to its end. Fails when nothing would ever happen again.

@@ -288,7 +288,7 @@ impl Queue {
 }
 
 /// The position of the last event.
-fn end(connection: &Connection) -> Result<Position, StoreError> {
+pub(super) fn end(connection: &Connection) -> Result<Position, StoreError> {
     let pruned: i64 = connection.query_row("SELECT journal_end FROM pruned", (), |row| row.get(0))?;
     let last: Option<i64> = connection
         .query_row("SELECT first + count - 1 FROM groups ORDER BY first DESC LIMIT 1", (), |row| row.get(0))

@@ -59,6 +59,7 @@ pub struct SqliteStore {
     clock: Arc<dyn Clock>,
     fatal: Fatal,
     under_way: UnderWay,
+    latest: UnixMicros,
     /// Held until everything is written.
     folder: Mutex<Option<Folder>>,
 }
@@ -76,7 +77,8 @@ impl SqliteStore {
         migrations::migrate(&mut journal, migrations::JOURNAL, &journal_file)?;
         let mut state = files::connect(&state_file, Access::Write)?;
         migrations::migrate(&mut state, migrations::STATE, &state_file)?;
-        recovery::recover(&mut state, clock.wall())?;
+        let latest = recovery::latest(&journal, journal::end(&journal)?, &state)?;
+        recovery::recover(&mut state, clock.wall().max(latest))?;
         // Of what was deleted before a kill, the WAL may still hold what it was.
         for file in [&journal, &state] {
             files::checkpoint(file, files::Checkpoint::Truncate)?;
@@ -108,6 +110,7 @@ impl SqliteStore {
             clock,
             fatal,
             under_way,
+            latest,
             folder: Mutex::new(Some(folder)),
         }))
     }
@@ -117,6 +120,12 @@ impl SqliteStore {
     #[must_use]
     pub fn fatal(&self) -> watch::Receiver<Option<String>> {
         self.fatal.watch()
+    }
+
+    /// The latest moment that was seen before the store opened; a clock that shows an earlier one was set back.
+    #[must_use]
+    pub fn latest_moment(&self) -> UnixMicros {
+        self.latest
     }
 
     /// How many answers of this store are still waited for. At 0 nothing happens in it by itself: a simulation may let

@@ -13,7 +13,7 @@ use crate::event::Position;
 use crate::store::{Destination, Due, DueOrder, OwedInLane, Slot, StoreError, Totals};
 
 /// Up to so many due deliveries are sorted; of more, those that are due are looked for in order.
-const SORTED_MAX: i64 = 10_000;
+const SORTED_MAX: i64 = 256;
 
 /// Due deliveries of the lanes in a set of bits, by lane.
 fn due_sql(index: DueIndex, order: DueOrder) -> String {

@@ -6,14 +6,28 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::state;
+use super::{records, state};
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::delivery::{Delivery, DeliveryId, State};
+use crate::event::Position;
 use crate::store::{Gone, Keys, Plan, Put, StoreError, Versioned};
 
 /// The reason of a delivery whose contact has a newer one.
 const FOLDED: &str = "the service stopped during the call; a newer delivery of the contact carries the rest";
+
+/// The latest moment that either file has seen: the time of day never was before it, whatever the clock says now.
+pub(super) fn latest(
+    journal: &Connection,
+    end: Position,
+    state: &Connection,
+) -> Result<UnixMicros, StoreError> {
+    let slots = "SELECT max(coalesce(max(taken_at), 0), coalesce(max(answered_at), 0)) FROM slots";
+    let called = UnixMicros(state.query_row(slots, (), |row| row.get(0))?);
+    let before_last = Position(end.0.saturating_sub(1));
+    let last = records::read(journal, before_last, 1, 0)?;
+    Ok(last.first().map_or(called, |record| record.event.received_at.max(called)))
+}
 
 /// Voids the claims and spends the slots of earlier processes.
 pub(super) fn recover(connection: &mut Connection, now: UnixMicros) -> Result<(), StoreError> {
