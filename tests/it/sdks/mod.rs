@@ -5,6 +5,7 @@
 
 mod gate;
 mod recorded;
+mod snippets;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
