@@ -2,7 +2,11 @@
 //!
 //! Pure data for the debugger. Must not decide anything.
 
+mod refused;
+
 use serde::{Deserialize, Serialize};
+
+pub use refused::{Refused, RefusedLog};
 
 use crate::clock::UnixMicros;
 use crate::decision::Outcome;

@@ -153,6 +153,7 @@ impl App {
             mode: config.freshsales.mode,
             event_limits: Limits { event_bytes_max: config.server.event_bytes_max },
             erasures: Erasures { ordered: Arc::clone(&erasing.ordered), done: erasing.done.subscribe() },
+            refused: ingest.refused(),
         };
         let admin = admin_of(&config)?;
         let debugger =
@@ -255,6 +256,11 @@ impl App {
         parts.spawn(background::run("process", processor.run(stop.clone())));
         parts.spawn(ended(async move { deliverer.run(stopped, drain).await }));
         parts.spawn(ended(retention));
+        let history = self.debugger.clone().keep_history(stop.clone());
+        parts.spawn(async move {
+            history.await;
+            Ok(())
+        });
         let upkeep = recorder::upkeep(self.metrics.clone(), Arc::clone(&self.clock), stop.clone());
         parts.spawn(async move {
             upkeep.await;

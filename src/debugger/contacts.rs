@@ -1,6 +1,6 @@
 //! One contact: what is wanted, what Freshsales last accepted, what is owed between, and why it waits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -39,7 +39,7 @@ pub(super) struct ContactView {
     open_delivery: Option<DeliveryView>,
     refused: Option<RefusedView>,
     left_out: Vec<LeftOut>,
-    fields: BTreeMap<String, String>,
+    fields: Vec<MappedField>,
     consent: Option<String>,
     gate: GateView,
 }
@@ -127,21 +127,11 @@ impl ContactView {
             open_delivery: open.map(|delivery| DeliveryView::of(delivery.clone(), Detail::Summary)),
             refused: refused.map(RefusedView::from),
             left_out,
-            fields: paths(fields),
+            fields,
             consent,
             gate: GateView { open: wish.gate_shut.is_none(), reason: wish.gate_shut },
         })
     }
-}
-
-/// The path each attribute was read from; several where several persons share the contact.
-fn paths(fields: Vec<MappedField>) -> BTreeMap<String, String> {
-    let mut by_attribute: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for MappedField { attribute, path, .. } in fields {
-        by_attribute.entry(attribute).or_default().insert(path);
-    }
-    let joined = |paths: BTreeSet<String>| paths.into_iter().collect::<Vec<_>>().join(", ");
-    by_attribute.into_iter().map(|(attribute, paths)| (attribute, joined(paths))).collect()
 }
 
 impl OwedView {

@@ -12,6 +12,7 @@ use super::Debugger;
 use super::answer::{failed, nothing, rfc3339};
 use super::deliveries::{DeliveryView, Detail};
 use super::query::{Cursor, Params, invalid, one_more, page};
+use super::rejected::{self, Narrow, REJECTED, RejectedView};
 use crate::clock::UnixMicros;
 use crate::decision::Outcome;
 use crate::delivery::DeliveryId;
@@ -62,11 +63,49 @@ impl From<EventTrail> for EventView {
     }
 }
 
-/// A page of events.
+/// A page of events, or of refused requests.
 #[derive(Serialize)]
-pub(super) struct EventPage {
-    events: Vec<EventView>,
-    next: Option<String>,
+#[serde(untagged)]
+pub(super) enum EventPage {
+    Events { events: Vec<EventView>, next: Option<String> },
+    Rejected { events: Vec<RejectedView>, next: Option<String> },
+}
+
+/// What a list or a stream is about.
+pub(super) enum Listed {
+    /// Events that took effect.
+    Events(EventQuery),
+    /// What ingest refused.
+    Rejected(Narrow),
+}
+
+impl Listed {
+    /// Whether an event that took effect belongs to it.
+    pub fn admits(&self, event: &EventTrail) -> bool {
+        match self {
+            Self::Events(query) => query.admits(event),
+            Self::Rejected(_) => false,
+        }
+    }
+}
+
+/// Reads what is asked for, its first page.
+pub(super) fn listed(params: &Params) -> Result<Listed, ApiError> {
+    if params.text("outcome").is_some_and(|outcome| outcome.trim() == REJECTED) {
+        return Narrow::read(params).map(Listed::Rejected);
+    }
+    let (since, until) = params.times()?;
+    Ok(Listed::Events(EventQuery {
+        limit: one_more(params.limit()?),
+        before: None,
+        email: params.email()?,
+        person: params.get("person", PERSON, |text| Some(text.parse::<PersonKey>().ok()?.to_string()))?,
+        event: params.text("event"),
+        outcome: params.get("outcome", OUTCOME, Outcome::parse)?,
+        source: params.text("source").map(SourceName),
+        since,
+        until,
+    }))
 }
 
 /// One event with what it said itself and the delivery it opened or joined.
@@ -79,27 +118,29 @@ pub(super) struct OneEvent {
     delivery: Option<DeliveryView>,
 }
 
-const FILTERS: &[&str] = &["limit", "before", "email", "person", "event", "outcome", "source"];
+const FILTERS: &[&str] =
+    &["limit", "before", "email", "person", "event", "outcome", "source", "since", "until"];
+/// The filters that are no page.
+pub(super) const NARROWING: &[&str] = &["email", "person", "event", "outcome", "source", "since", "until"];
 const PERSON: &str = "user:ID, email:ADDRESS or anonymous:ID, with SPACE/ before it outside the default";
 const OUTCOME: &str = "one of duplicate, erased, not_mapped, person_updated, invalid_email, hashed_email, no_email, \
-                       consent_denied, queued, absorbed, unchanged";
+                       consent_denied, queued, absorbed, unchanged, rejected";
 
 /// `GET /api/events`
 pub(super) async fn list(State(app): State<Debugger>, uri: Uri) -> Result<Json<EventPage>, ApiError> {
     let params = Params::read(&uri, FILTERS)?;
     let limit = params.limit()?;
-    let query = EventQuery {
-        limit: one_more(limit),
-        before: params.before(Cursor::Events)?.map(Position),
-        email: params.email()?,
-        person: params.get("person", PERSON, |text| Some(text.parse::<PersonKey>().ok()?.to_string()))?,
-        event: params.text("event"),
-        outcome: params.get("outcome", OUTCOME, Outcome::parse)?,
-        source: params.text("source").map(SourceName),
+    let query = match listed(&params)? {
+        Listed::Events(query) => EventQuery { before: params.before(Cursor::Events)?.map(Position), ..query },
+        Listed::Rejected(narrow) => {
+            let before = params.before(Cursor::Rejected)?;
+            let (events, next) = rejected::list(&app.live.refused, &narrow, before, limit);
+            return Ok(Json(EventPage::Rejected { events, next }));
+        }
     };
     let rows = app.store.events(query).await.map_err(failed)?;
     let (rows, next) = page(rows, limit, Cursor::Events, |trail| trail.position.0);
-    Ok(Json(EventPage { events: rows.into_iter().map(EventView::from).collect(), next }))
+    Ok(Json(EventPage::Events { events: rows.into_iter().map(EventView::from).collect(), next }))
 }
 
 /// `GET /api/events/{message_id}`

@@ -49,14 +49,15 @@ enum Denied {
     Token,
 }
 
-/// Turns away who may not use a route; marks every answer as not to be kept.
+/// Turns away who may not use a route; marks every answer as not to be kept, but for what says otherwise itself.
 pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let mut response = match guard.admin.admit(request.headers(), guard.access) {
         Ok(()) => next.run(request).await,
         Err(denied) => denied.into_response(),
     };
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // The page's own files hold no data and say for themselves how they may be kept.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -9,11 +9,15 @@ mod contacts;
 mod deliveries;
 mod events;
 mod guard;
+mod history;
 mod map;
+mod page;
 mod people;
 mod query;
+mod rejected;
 mod scrape;
 mod status;
+mod stream;
 mod why;
 
 #[cfg(test)]
@@ -26,7 +30,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN};
 pub use guard::Admin;
@@ -38,7 +42,9 @@ use crate::event::Limits;
 use crate::freshsales::Mode;
 use crate::http::ApiError;
 use crate::store::SharedStore;
+use crate::trail::RefusedLog;
 use guard::{Access, Guard, guard};
+use history::History;
 
 /// What the running service knows beside the store.
 #[derive(Clone, Debug)]
@@ -51,6 +57,8 @@ pub struct Live {
     pub event_limits: Limits,
     /// How orders to erase somebody are told of.
     pub erasures: Erasures,
+    /// What ingest refused lately.
+    pub refused: Arc<RefusedLog>,
 }
 
 /// Between whoever orders an erasure and the stage that carries it out; the order itself is in the store.
@@ -71,6 +79,9 @@ pub struct Debugger {
     admin: Arc<Admin>,
     live: Live,
     metrics: PrometheusHandle,
+    history: Arc<History>,
+    /// Places for live streams.
+    watchers: Arc<Semaphore>,
 }
 
 /// One route of the private listener.
@@ -104,8 +115,12 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/people", Access::Token, |method| on(method, people::held)),
     route(DELETE, "/api/people", Access::Token, |method| on(method, people::erase)),
     route(GET, "/api/status", Access::Token, |method| on(method, status::status)),
+    route(GET, "/api/status/history", Access::Token, |method| on(method, history::history)),
+    route(GET, "/api/stream", Access::Token, |method| on(method, stream::stream)),
     route(POST, "/api/map", Access::Token, |method| on(method, map::map)),
     route(GET, "/metrics", Access::Token, |method| on(method, scrape::metrics)),
+    route(GET, "/debug", Access::Anybody, |method| on(method, page::index)),
+    route(GET, "/debug/{file}", Access::Anybody, |method| on(method, page::file)),
     route(GET, "/healthz", Access::Anybody, |method| on(method, status::alive)),
     route(GET, "/readyz", Access::Anybody, |method| on(method, status::ready)),
 ];
@@ -122,7 +137,16 @@ impl Debugger {
         metrics: PrometheusHandle,
     ) -> Self {
         scrape::describe();
-        Self { store, settings, clock, admin: Arc::new(admin), live, metrics }
+        Self {
+            store,
+            settings,
+            clock,
+            admin: Arc::new(admin),
+            live,
+            metrics,
+            history: Arc::default(),
+            watchers: Arc::new(Semaphore::new(stream::WATCHERS_MAX)),
+        }
     }
 
     /// The routes of the private listener.

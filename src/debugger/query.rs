@@ -9,6 +9,7 @@ use axum::http::{StatusCode, Uri};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::clock::UnixMicros;
 use crate::event::Email;
 use crate::http::ApiError;
 use crate::store::{LIMIT_MAX, Limited};
@@ -67,6 +68,12 @@ impl Params {
         Ok(limit.unwrap_or(LIMIT_DEFAULT))
     }
 
+    /// `since` and `until`: a span of receipt times, both ends included.
+    pub fn times(&self) -> Result<(Option<UnixMicros>, Option<UnixMicros>), ApiError> {
+        let time = |name| self.get(name, "a time such as 2026-03-01T09:00:00Z", UnixMicros::parse);
+        Ok((time("since")?, time("until")?))
+    }
+
     /// `before`: where the page before ended.
     pub fn before(&self, cursor: Cursor) -> Result<Option<u64>, ApiError> {
         self.get("before", "the `next` of the page before", |text| cursor.read(text))
@@ -87,6 +94,7 @@ fn refused(name: &'static str, message: String) -> ApiError {
 pub(super) enum Cursor {
     Events,
     Deliveries,
+    Rejected,
 }
 
 impl Cursor {
@@ -94,6 +102,7 @@ impl Cursor {
         match self {
             Self::Events => "e",
             Self::Deliveries => "d",
+            Self::Rejected => "r",
         }
     }
 

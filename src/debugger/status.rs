@@ -34,6 +34,8 @@ pub(super) struct StatusView {
     allowance: Usage,
     journal_lag_events: u64,
     accepted: u64,
+    /// Requests and events refused since the process began.
+    rejected: u64,
     outcomes: Map<String, Value>,
     queued: u64,
     open: Map<String, Value>,
@@ -51,6 +53,11 @@ struct DestinationView {
 /// `GET /api/status`
 pub(super) async fn status(State(app): State<Debugger>, uri: Uri) -> Result<Json<StatusView>, ApiError> {
     Params::read(&uri, &[])?;
+    view(&app).await.map(Json)
+}
+
+/// The status as it is now.
+pub(super) async fn view(app: &Debugger) -> Result<StatusView, ApiError> {
     let account = app.settings().account.clone();
     let totals = app.store.totals(account.clone()).await.map_err(failed)?;
     let snapshot = Snapshot { totals: &totals, usage: app.usage(), now: app.now() };
@@ -60,7 +67,7 @@ pub(super) async fn status(State(app): State<Debugger>, uri: Uri) -> Result<Json
     let open = open.into_iter().map(|state| count(state.as_str(), totals.open.get(&state)));
     let ended = ended.into_iter().map(|state| count(state.as_str(), totals.ended.get(&state)));
     let owed = Lane::BY_PRECEDENCE.map(|lane| (lane.as_str().to_owned(), json!(snapshot.owed_in(lane))));
-    Ok(Json(StatusView {
+    Ok(StatusView {
         version: env!("CARGO_PKG_VERSION"),
         account,
         mode: match app.live.mode {
@@ -78,7 +85,8 @@ pub(super) async fn status(State(app): State<Debugger>, uri: Uri) -> Result<Json
         queued: totals.queued,
         open: open.collect(),
         ended: ended.collect(),
-    }))
+        rejected: app.live.refused.count(),
+    })
 }
 
 impl DestinationView {

@@ -345,6 +345,20 @@ impl Delivery {
         self
     }
 
+    /// The same without its attempts, which may be large.
+    #[must_use]
+    pub fn without_attempts(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            account: self.account.clone(),
+            email: self.email.clone(),
+            reason: self.reason.clone(),
+            notes: self.notes.clone(),
+            attempts: Vec::new(),
+            ..*self
+        }
+    }
+
     /// Keeps an attempt for the debugger: the first few and the latest ones.
     pub fn record(&mut self, attempt: Attempt) {
         if self.attempts.len() >= ATTEMPTS_KEPT_MAX {

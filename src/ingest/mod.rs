@@ -10,7 +10,6 @@ pub mod config;
 mod cors;
 mod key;
 mod pixel;
-mod refused;
 mod route;
 mod router;
 mod settings;
@@ -31,19 +30,18 @@ use metrics::Histogram;
 use serde::Serialize;
 
 pub use config::{ServerConfig, SourceConfig, Sources, source_problems};
-pub use refused::Refused;
 
 use crate::clock::{Clock, UnixMicros};
 use crate::event::{Limits, SourceName};
 use crate::http::{self, ApiError, BodyLimits};
 use crate::store::{NewRecord, SharedStore};
+use crate::trail::{Refused, RefusedLog};
 use address::Address;
 use answer::{
     ACCEPTED_ONE, OK, json, malformed, origin_not_allowed, storage_unavailable, taken, unavailable,
 };
 use batch::{INVALID_EVENT, Intake, Items, Parsed, Rejected};
 use key::{KnownSources, Source};
-use refused::RefusedLog;
 use route::Route;
 use settings::Settings;
 use shared::Shared;
@@ -57,7 +55,7 @@ struct Inner {
     sources: RwLock<Arc<KnownSources>>,
     store: SharedStore,
     clock: Arc<dyn Clock>,
-    refused: RefusedLog,
+    refused: Arc<RefusedLog>,
     seconds: Histogram,
 }
 
@@ -81,7 +79,7 @@ impl Ingest {
             sources: RwLock::new(Arc::new(KnownSources::new(sources))),
             store,
             clock,
-            refused: RefusedLog::default(),
+            refused: Arc::default(),
             seconds: metrics::histogram!("freshsignal_ingest_seconds"),
         }))
     }
@@ -92,10 +90,10 @@ impl Ingest {
         *self.0.sources.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
-    /// The last 1,000 refusals, newest first, without personal data.
+    /// The last refusals, without personal data.
     #[must_use]
-    pub fn refused(&self) -> Vec<Refused> {
-        self.0.refused.newest_first()
+    pub fn refused(&self) -> Arc<RefusedLog> {
+        Arc::clone(&self.0.refused)
     }
 }
 

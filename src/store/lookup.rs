@@ -8,6 +8,7 @@ use crate::clock::UnixMicros;
 use crate::decision::Outcome;
 use crate::delivery::{DeliveryId, Lane, SlotId, State};
 use crate::event::{Email, Position, SourceName};
+use crate::trail::EventTrail;
 
 /// The most rows one look-up answers.
 pub const LIMIT_MAX: usize = 500;
@@ -47,6 +48,25 @@ pub struct EventQuery {
     pub outcome: Option<Outcome>,
     /// Only those of this source.
     pub source: Option<SourceName>,
+    /// Only those received at this moment or later.
+    pub since: Option<UnixMicros>,
+    /// Only those received at this moment or earlier.
+    pub until: Option<UnixMicros>,
+}
+
+impl EventQuery {
+    /// Whether an event fits, whatever its page.
+    #[must_use]
+    pub fn admits(&self, event: &EventTrail) -> bool {
+        let same = |name: &String| name.to_lowercase() == event.event.to_lowercase();
+        self.email.as_ref().is_none_or(|email| event.email.as_ref() == Some(email))
+            && self.person.as_ref().is_none_or(|person| event.person.as_ref() == Some(person))
+            && self.event.as_ref().is_none_or(same)
+            && self.outcome.is_none_or(|outcome| event.outcome == outcome)
+            && self.source.as_ref().is_none_or(|source| event.source == *source)
+            && self.since.is_none_or(|since| event.received_at >= since)
+            && self.until.is_none_or(|until| event.received_at <= until)
+    }
 }
 
 /// Which deliveries.

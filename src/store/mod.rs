@@ -9,6 +9,7 @@ mod error;
 mod journal;
 mod keep;
 mod lookup;
+mod news;
 mod plan;
 mod priority;
 mod reach;
@@ -19,6 +20,7 @@ pub mod sqlite;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedMutexGuard, watch};
 
@@ -30,6 +32,7 @@ pub use keep::Keep;
 pub use lookup::{
     DeliveryQuery, DeliverySummary, Due, DueOrder, EventQuery, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
 };
+pub use news::{Change, Herald, NEWS_KEPT_MAX, News};
 pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put};
 
 pub use priority::give_way;
@@ -115,6 +118,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The counters and what is owed, one snapshot.
     fn totals(&self, account: Account) -> Answer<Totals>;
+
+    /// How long the deliveries that ended as delivered since a moment took from being owed: the latest `limit`.
+    fn delivered_since(&self, account: Account, since: UnixMicros, limit: usize) -> Answer<Vec<Duration>>;
+
+    /// What applied plans change from now on.
+    fn news(&self) -> News;
 
     /// Deletes a part of what has had its time, small enough that nothing else waits long. Counters stay as
     /// they are and no position is given twice. Answers how many rows and groups went; 0 is the end.

@@ -7,7 +7,7 @@ use crate::event::{Kind, Position};
 use crate::store::{EventQuery, NewRecord, Record};
 use crate::trail::EventTrail;
 
-fn trail(position: u64) -> EventTrail {
+pub fn trail(position: u64) -> EventTrail {
     EventTrail {
         position: Position(position),
         message_id: format!("m{position}"),
@@ -83,7 +83,7 @@ async fn every_filter_reaches_the_store() {
     let lab = Lab::new();
     lab.json(
         "/api/events?email=Sam%40Example.com&person=shop/user:7&event=Lead+Generated&outcome=no_email\
-         &source=website&limit=500",
+         &source=website&limit=500&since=2026-03-01T09:00:00Z&until=2026-03-01T10:00:00Z",
     )
     .await;
     lab.json("/api/events?email=&limit=").await;
@@ -96,6 +96,8 @@ async fn every_filter_reaches_the_store() {
         event: None,
         outcome: None,
         source: None,
+        since: None,
+        until: None,
     };
     let all = EventQuery {
         limit: crate::store::Limited::to(500),
@@ -105,6 +107,8 @@ async fn every_filter_reaches_the_store() {
         event: Some("Lead Generated".into()),
         outcome: Some(Outcome::NoEmail),
         source: Some(SourceName("website".into())),
+        since: UnixMicros::parse("2026-03-01T09:00:00Z"),
+        until: UnixMicros::parse("2026-03-01T10:00:00Z"),
     };
     assert_eq!(queries, [all, none]);
 }

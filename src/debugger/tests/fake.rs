@@ -9,8 +9,8 @@ use crate::delivery::{Account, Delivery, Lane};
 use crate::erasure::Erasure;
 use crate::event::Position;
 use crate::store::{
-    Answer, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, JournalEnd, Keep, Keys,
-    NewRecord, Place, Plan, Record, Slot, Store, StoreError, Totals, Turn, Versioned,
+    Answer, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, Herald, JournalEnd, Keep,
+    Keys, NewRecord, News, Place, Plan, Record, Slot, Store, StoreError, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -32,7 +32,7 @@ pub struct Held {
 
 /// A store that answers look-ups from memory.
 #[derive(Default)]
-pub struct FakeStore(pub Mutex<Held>);
+pub struct FakeStore(pub Mutex<Held>, pub Herald);
 
 impl FakeStore {
     fn answer<T: Send + 'static>(&self, look: impl FnOnce(&mut Held) -> T) -> Answer<T> {
@@ -148,6 +148,18 @@ impl Store for FakeStore {
 
     fn totals(&self, _: Account) -> Answer<Totals> {
         self.answer(|held| held.totals.clone())
+    }
+
+    fn delivered_since(&self, _: Account, since: UnixMicros, limit: usize) -> Answer<Vec<Duration>> {
+        self.answer(|held| {
+            let delivered = held.deliveries.iter().filter(|delivery| delivery.ended_at > Some(since));
+            let took = |delivery: &Delivery| Some(delivery.ended_at?.since(delivery.opened_at));
+            delivered.filter_map(took).take(limit).collect()
+        })
+    }
+
+    fn news(&self) -> News {
+        self.1.news()
     }
 
     fn prune(&self, _: Keep) -> Answer<u64> {

@@ -6,9 +6,13 @@ mod deliveries;
 mod events;
 mod fake;
 mod guard;
+mod history;
 mod map;
+mod page;
+mod rejected;
 mod sqlite;
 mod status;
+mod stream;
 
 use std::time::Duration;
 
@@ -26,6 +30,7 @@ use crate::decision::{World, test_settings};
 use crate::delivery::{Account, DeliveryId, Window};
 use crate::event::{Email, SourceName};
 use crate::store::StoreError;
+use crate::trail::Refused;
 use fake::{FakeStore, Held};
 
 /// 2030-03-17T17:46:40Z
@@ -45,6 +50,7 @@ struct Lab {
     store: Arc<FakeStore>,
     admin: Admin,
     usage: Usage,
+    refused: Arc<RefusedLog>,
 }
 
 impl Lab {
@@ -52,7 +58,7 @@ impl Lab {
     fn new() -> Self {
         let admin = Admin { token: None, allowed_hosts: Vec::new(), loopback: true };
         let usage = Usage { hour: window(900, 100), minute: window(90, 10) };
-        Self { store: Arc::default(), admin, usage }
+        Self { store: Arc::default(), admin, usage, refused: Arc::default() }
     }
 
     fn with_token() -> Self {
@@ -70,12 +76,18 @@ impl Lab {
         self.debugger_over(Arc::clone(&self.store) as SharedStore, metrics)
     }
 
+    fn refuse(&self, at: UnixMicros, source: Option<&str>, code: &'static str, reason: Option<&'static str>) {
+        let source = source.map(|name| SourceName(name.into()));
+        self.refused.add(Refused { at, source, route: "/ingest", code, reason });
+    }
+
     fn debugger_over(&self, store: SharedStore, metrics: PrometheusHandle) -> Debugger {
         let live = Live {
             usage: watch::Sender::new(self.usage).subscribe(),
             mode: Mode::Live,
             event_limits: Limits { event_bytes_max: 1000 },
             erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },
+            refused: Arc::clone(&self.refused),
         };
         let settings = watch::Sender::new(Arc::new(settings())).subscribe();
         let clock = Arc::new(ManualClock::at(START));
@@ -86,8 +98,15 @@ impl Lab {
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let response = self.debugger(metrics).router().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        Reply { status, headers, text: String::from_utf8(body.to_vec()).unwrap() }
+        let mut body = response.into_body();
+        let text = if headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            // It has no end: what comes first is enough.
+            let frame = body.frame().await.unwrap().unwrap();
+            frame.into_data().unwrap()
+        } else {
+            body.collect().await.unwrap().to_bytes()
+        };
+        Reply { status, headers, text: String::from_utf8(text.to_vec()).unwrap() }
     }
 
     async fn get(&self, path: &str) -> Reply {

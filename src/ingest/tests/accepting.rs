@@ -58,7 +58,7 @@ async fn an_array_and_a_batch_keep_their_good_events_and_name_the_bad_ones() {
         assert_eq!(bench.post(path, body).await, (200, rejected.to_owned()), "{path}");
         let times: Vec<_> = bench.records().iter().map(|record| record.received_at.0 - NOW.0).collect();
         assert_eq!(times, [0, 3], "{path}");
-        let reasons: Vec<_> = bench.ingest.refused().iter().map(|refused| refused.reason.unwrap()).collect();
+        let reasons: Vec<_> = bench.refused().iter().map(|refused| refused.reason.unwrap()).collect();
         assert_eq!(reasons, ["not_an_object", "missing_event_name"]);
     }
 }

@@ -8,6 +8,7 @@ mod senders;
 mod tag;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
@@ -22,8 +23,8 @@ use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::erasure::Erasure;
 use crate::event::{Kind, Position};
 use crate::store::{
-    Answer, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, JournalEnd, Keep, Keys,
-    Place, Plan, Record, Slot, Store, StoreError, Totals, Turn,
+    Answer, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, Herald, JournalEnd, Keep,
+    Keys, News, Place, Plan, Record, Slot, Store, StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
@@ -105,6 +106,12 @@ impl Store for Memory {
     fn totals(&self, _: Account) -> Answer<Totals> {
         shut()
     }
+    fn delivered_since(&self, _: Account, _: UnixMicros, _: usize) -> Answer<Vec<Duration>> {
+        shut()
+    }
+    fn news(&self) -> News {
+        Herald::default().news()
+    }
     fn prune(&self, _: Keep) -> Answer<u64> {
         shut()
     }
@@ -175,6 +182,12 @@ impl Bench {
     async fn post(&self, path: &str, body: impl Into<Body>) -> (u16, String) {
         let request = Request::post(path).header("x-write-key", "srv").body(body.into()).unwrap();
         read(self.send(request).await).await
+    }
+
+    /// What was refused, newest first.
+    fn refused(&self) -> Vec<Refused> {
+        let log = self.ingest.refused();
+        log.newest_first(None, usize::MAX, |_| true).into_iter().map(|(_, refused)| refused).collect()
     }
 
     fn records(&self) -> Vec<NewRecord> {

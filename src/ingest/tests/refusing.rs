@@ -23,7 +23,7 @@ async fn a_single_bad_event_is_a_400_with_its_reason() {
     ] {
         let refused = refusal(bench.post("/ingest", body.to_owned()).await);
         assert_eq!(refused, said(400, "invalid_event", reason));
-        let noted = &bench.ingest.refused()[0];
+        let noted = &bench.refused()[0];
         let expected = Refused {
             at: NOW,
             source: Some(SourceName("server".to_owned())),

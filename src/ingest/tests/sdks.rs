@@ -60,7 +60,7 @@ async fn what_is_ignored_is_200_without_a_key_and_keeps_nothing() {
         assert_eq!(read(response).await, (200, nothing.to_owned()), "{path}");
     }
     assert_eq!(bench.records(), []);
-    assert_eq!(bench.ingest.refused(), []);
+    assert_eq!(bench.refused(), []);
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn a_pixel_is_an_event_and_an_image() {
             (Kind::Track, r#"{"writeKey":"srv","userId":"u","event":"E"}"#),
         ]
     );
-    let reasons: Vec<_> = bench.ingest.refused().iter().map(|refused| refused.code).collect();
+    let reasons: Vec<_> = bench.refused().iter().map(|refused| refused.code).collect();
     assert_eq!(reasons, ["malformed_body", "unknown_write_key", "invalid_event"]);
 }
 

@@ -71,7 +71,7 @@ async fn a_wrong_key_is_refused_even_if_a_right_one_follows_and_so_is_none() {
     ] {
         let answer = read(bench.send(keyed(uri, &headers, body)).await).await;
         assert_eq!(refusal(answer), said(401, "unknown_write_key", ""), "{uri} {headers:?} {body}");
-        assert_eq!(bench.ingest.refused()[0].source, None);
+        assert_eq!(bench.refused()[0].source, None);
     }
     assert_eq!(bench.records(), []);
 }
@@ -113,7 +113,7 @@ async fn a_page_may_send_when_its_own_source_allows_the_origin() {
         assert_eq!(answer.0, status, "{key} {origin}");
         if status == 403 {
             assert_eq!(refusal(answer), said(403, "origin_not_allowed", ""));
-            assert_eq!(bench.ingest.refused()[0].source, Some(SourceName("website".to_owned())));
+            assert_eq!(bench.refused()[0].source, Some(SourceName("website".to_owned())));
         }
     }
 }

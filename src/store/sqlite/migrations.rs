@@ -149,6 +149,11 @@ pub(super) const STATE: &[&str] = &["
         attempts INTEGER NOT NULL,
         PRIMARY KEY (account, contact_id)
     ) STRICT, WITHOUT ROWID;
+",
+"
+    -- What the debugger filters by, each with the position that the list is ordered by.
+    CREATE INDEX events_by_outcome ON events (outcome);
+    CREATE INDEX events_by_name ON events (name);
 "];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

@@ -27,6 +27,7 @@ use std::future::{Future, ready};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -43,8 +44,8 @@ use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::erasure::Erasure;
 use crate::event::{Position, SourceName};
 use crate::store::{
-    Answer, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, JournalEnd, Keep, Keys,
-    NewRecord, Place, Plan, Record, Settings, Slot, Store, StoreError, Totals, Turn,
+    Answer, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, Herald, JournalEnd, Keep,
+    Keys, NewRecord, News, Place, Plan, Record, Settings, Slot, Store, StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
@@ -57,6 +58,7 @@ pub struct SqliteStore {
     turn: Arc<tokio::sync::Mutex<()>>,
     processed: watch::Sender<Position>,
     clock: Arc<dyn Clock>,
+    herald: Herald,
     fatal: Fatal,
     under_way: UnderWay,
     latest: UnixMicros,
@@ -108,6 +110,7 @@ impl SqliteStore {
             turn: Arc::default(),
             processed: watch::Sender::new(processed),
             clock,
+            herald: Herald::default(),
             fatal,
             under_way,
             latest,
@@ -187,11 +190,13 @@ impl Store for SqliteStore {
 
     fn apply(&self, plan: Plan) -> Answer<()> {
         let (now, processed) = (self.clock.wall(), self.processed.clone());
+        let herald = self.herald.clone();
         self.state.order(move |state| {
             state::apply(state, &plan, now)?;
             if let Some(progress) = plan.progress {
                 processed.send_replace(progress.to);
             }
+            herald.tell(&plan);
             Ok(())
         })
     }
@@ -234,6 +239,14 @@ impl Store for SqliteStore {
     fn totals(&self, account: Account) -> Answer<Totals> {
         let end = self.journal.end();
         self.state_readers.ask(move |state| outbox::totals(state, &account, || *end.borrow()))
+    }
+
+    fn delivered_since(&self, account: Account, since: UnixMicros, limit: usize) -> Answer<Vec<Duration>> {
+        self.state_readers.ask(move |state| trail::delivered_since(state, &account, since, limit))
+    }
+
+    fn news(&self) -> News {
+        self.herald.news()
     }
 
     fn prune(&self, keep: Keep) -> Answer<u64> {

@@ -1,12 +1,14 @@
 //! The trail of events and the deliveries, as the debugger asks for them.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, Row, ToSql, named_params};
 use serde::{Deserialize, Serialize};
 
 use super::columns::{email, from_text, int, state_number, to_text, uint};
 use crate::clock::UnixMicros;
 use crate::decision::Outcome;
-use crate::delivery::{Delivery, DeliveryId};
+use crate::delivery::{Account, Delivery, DeliveryId, State};
 use crate::event::{Email, Kind, Position, SourceName};
 use crate::store::{DeliveryQuery, DeliverySummary, EventQuery, StoreError};
 use crate::trail::EventTrail;
@@ -116,8 +118,15 @@ impl Filter {
     }
 }
 
-/// Events, newest first. Those of a contact or a person are found; for other conditions the trail is walked
-/// back until enough fit.
+/// Where in the trail a time begins and ends. Requests that arrive together may be stored in another order than they
+/// were received in, so the neighbourhood belongs to it; `received_at` decides exactly.
+const NOT_BEFORE: &str = "position >= (SELECT coalesce(min(position), 9223372036854775807) FROM
+    (SELECT position FROM events WHERE received_at >= ? ORDER BY received_at LIMIT 1000))";
+const NOT_AFTER: &str = "position <= (SELECT coalesce(max(position), -1) FROM
+    (SELECT position FROM events WHERE received_at <= ? ORDER BY received_at DESC LIMIT 1000))";
+
+/// Events, newest first. Those of a contact, a person, a name, an outcome or a time are found; for several conditions
+/// and for a source the trail is walked back until enough fit.
 pub(super) fn events(connection: &Connection, query: EventQuery) -> Result<Vec<EventTrail>, StoreError> {
     Filter::default()
         .with("position < ?", query.before.map(|position| int(position.0)))
@@ -126,6 +135,10 @@ pub(super) fn events(connection: &Connection, query: EventQuery) -> Result<Vec<E
         .with("name = ?", query.event.map(|name| name.to_lowercase()))
         .with("outcome = ?", query.outcome.map(Outcome::as_str))
         .with("source = ?", query.source.map(|source| source.0))
+        .with(NOT_BEFORE, query.since.map(|since| since.0))
+        .with("received_at >= ?", query.since.map(|since| since.0))
+        .with(NOT_AFTER, query.until.map(|until| until.0))
+        .with("received_at <= ?", query.until.map(|until| until.0))
         .rows(connection, (COLUMNS, "events", "position"), query.limit.rows(), trail)
 }
 
@@ -169,4 +182,25 @@ pub(super) fn delivery(connection: &Connection, id: &DeliveryId) -> Result<Optio
         return Ok(None);
     };
     from_text("delivery", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?).map(Some)
+}
+
+/// How long deliveries took that were delivered lately, the latest first.
+pub(super) fn delivered_since(
+    connection: &Connection,
+    account: &Account,
+    since: UnixMicros,
+    limit: usize,
+) -> Result<Vec<Duration>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT opened_at, ended_at FROM deliveries INDEXED BY deliveries_by_end
+         WHERE state IN (3, 4, 6, 7) AND state = ?1 AND account = ?2 AND ended_at > ?3
+         ORDER BY ended_at DESC LIMIT ?4",
+    )?;
+    let parameters = (state_number(State::Delivered), &account.0, since.0, int(limit as u64));
+    let mut rows = statement.query(parameters)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(UnixMicros(row.get(1)?).since(UnixMicros(row.get(0)?)));
+    }
+    Ok(found)
 }

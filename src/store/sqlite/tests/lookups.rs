@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::clock::{Clock, Sleep};
-use crate::delivery::State;
-use crate::store::{DeliveryQuery, DueOrder, EventQuery, Limited, Put};
+use crate::delivery::{Attempt, AttemptRequest, State};
+use crate::store::{Change, DeliveryQuery, DueOrder, EventQuery, Limited, Put};
 
 fn waiting(id: &str, name: &str, lane: Lane, opened_at: i64, next: i64) -> Put {
     let mut delivery = delivery(id, name, lane, opened_at);
@@ -76,6 +76,8 @@ fn all() -> EventQuery {
         event: None,
         outcome: None,
         source: None,
+        since: None,
+        until: None,
     }
 }
 
@@ -108,6 +110,8 @@ async fn the_trail_is_found_by_each_condition_newest_first() {
     assert_eq!(with(|query| query.event = Some("LEAD generated".to_owned())).await, [3, 1]);
     assert_eq!(with(|query| query.outcome = Some(Outcome::NoEmail)).await, [2]);
     assert_eq!(with(|query| query.source = Some(SourceName("app".to_owned()))).await, [2]);
+    assert_eq!(with(|query| query.since = Some(UnixMicros(NOW.0 + 1))).await, [0_u64; 0]);
+    assert_eq!(with(|query| query.until = Some(UnixMicros(NOW.0 - 1))).await, [0_u64; 0]);
     let both = |query: &mut EventQuery| {
         query.outcome = Some(Outcome::NoEmail);
         query.email = Some(email("jo"));
@@ -180,9 +184,85 @@ async fn a_look_up_that_takes_too_long_is_ended() {
     let store = SqliteStore::open(folder.path(), settings(), clock).unwrap();
     let events = (1..20_000).map(|position| Put::Trail(trail(position, Outcome::Queued)));
     state::put(&store, events).await.unwrap();
-    let rare = EventQuery { outcome: Some(Outcome::Erased), ..all() };
+    let rare = EventQuery { source: Some(SourceName("silent".to_owned())), ..all() };
     assert!(matches!(store.events(rare).await, Err(StoreError::TooSlow)));
     let quick = EventQuery { limit: Limited::to(1), ..all() };
     assert_eq!(store.events(quick).await.unwrap().len(), 1);
     assert_eq!(*store.fatal().borrow(), None);
+}
+
+/// Requests that arrive together are stored in any order, and clocks are set: every second event is 3 ms early here.
+#[tokio::test]
+async fn a_time_finds_what_the_condition_on_each_event_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let received = |position: u64| {
+        let early = if position.is_multiple_of(2) { 3_000 } else { 0 };
+        UnixMicros(NOW.0 + i64::try_from(position).unwrap() * 1_000 - early)
+    };
+    let mut events: Vec<_> = (1..=300).map(|position| trail(position, Outcome::Queued)).collect();
+    for event in &mut events {
+        event.received_at = received(event.position.0);
+    }
+    state::put(&store, events.clone().into_iter().map(Put::Trail)).await.unwrap();
+    for (since, until) in
+        [(None, None), (Some(10), None), (None, Some(290)), (Some(100), Some(200)), (Some(9), Some(8))]
+    {
+        let query = EventQuery { since: since.map(received), until: until.map(received), ..all() };
+        let mut expected: Vec<_> = events.iter().filter(|event| query.admits(event)).cloned().collect();
+        expected.reverse();
+        assert_eq!(store.events(query).await.unwrap(), expected, "{since:?} {until:?}");
+    }
+}
+
+#[tokio::test]
+async fn deliveries_say_how_long_they_took_the_latest_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let ended = |id: &str, end: fn(Delivery, UnixMicros) -> Delivery, at: i64| {
+        Put::Delivery(0, end(delivery(id, id, Lane::Login, 1_000_000), UnixMicros(at)))
+    };
+    let died = |delivery: Delivery, at| delivery.die("refused".to_owned(), at);
+    let puts = [
+        ended("early", Delivery::deliver, 1_500_000),
+        ended("second", Delivery::deliver, 3_000_000),
+        ended("third", Delivery::deliver, 4_000_000),
+        ended("dead", died, 5_000_000),
+    ];
+    state::put(&store, puts).await.unwrap();
+    let since = async |limit| store.delivered_since(account(), UnixMicros(1_500_000), limit).await.unwrap();
+    assert_eq!(since(9).await, [3, 2].map(Duration::from_secs));
+    assert_eq!(since(1).await, [Duration::from_secs(3)]);
+    let other = Account("other.myfreshworks.com".to_owned());
+    assert_eq!(store.delivered_since(other, UnixMicros(0), 9).await.unwrap(), [] as [Duration; 0]);
+}
+
+#[tokio::test]
+async fn who_watches_is_told_what_a_plan_changed_once_it_is_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    state::put(&store, [Put::Trail(trail(1, Outcome::Queued))]).await.unwrap();
+    let mut news = store.news();
+    let mut tried = delivery("d2-0", "jo", Lane::Login, 5);
+    let request =
+        AttemptRequest { method: "POST".into(), url: String::new(), headers: Vec::new(), body: "x".into() };
+    tried.record(Attempt {
+        attempt: 1,
+        started_at: NOW,
+        duration_ms: 1,
+        request,
+        response: None,
+        error: None,
+    });
+    let puts = [Put::Trail(trail(2, Outcome::Absorbed)), Put::Delivery(0, tried.clone())];
+    state::put(&store, puts).await.unwrap();
+    let stale =
+        state::put(&store, [Put::Delivery(7, tried.clone()), Put::Trail(trail(3, Outcome::Queued))]).await;
+    assert!(matches!(stale, Err(StoreError::Conflict)), "{stale:?}");
+    assert_eq!(news.try_recv().unwrap(), Change::Event(Box::new(trail(2, Outcome::Absorbed))));
+    assert_eq!(
+        news.try_recv().unwrap(),
+        Change::Delivery(Box::new(Delivery { attempts: Vec::new(), ..tried }))
+    );
+    assert!(news.try_recv().is_err(), "what was not applied is no news");
 }

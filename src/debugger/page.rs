@@ -1,0 +1,154 @@
+//! The debugger's page: static files that are compiled in.
+//!
+//! They hold no data, so they answer without the token; the page asks for it and sends it along. Must not build HTML
+//! from anything: what the page shows it fetches as JSON and puts in as text.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use axum::body::Body;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::http::ApiError;
+
+/// No script and no style but the files below, nobody else's data, no frame around it; and no text becomes HTML.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types 'none'";
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+/// A file of the page.
+struct File {
+    name: &'static str,
+    kind: &'static str,
+    content: &'static str,
+}
+
+macro_rules! file {
+    ($name:literal, $kind:expr) => {
+        File { name: $name, kind: $kind, content: include_str!(concat!("ui/", $name)) }
+    };
+}
+
+const INDEX: File = file!("index.html", HTML);
+
+/// What the page loads.
+const FILES: &[File] = &[
+    file!("style.css", CSS),
+    file!("icon.svg", SVG),
+    file!("main.js", SCRIPT),
+    file!("api.js", SCRIPT),
+    file!("dom.js", SCRIPT),
+    file!("words.js", SCRIPT),
+    file!("live.js", SCRIPT),
+    file!("plot.js", SCRIPT),
+    file!("rows.js", SCRIPT),
+    file!("events.js", SCRIPT),
+    file!("event.js", SCRIPT),
+    file!("contacts.js", SCRIPT),
+    file!("deliveries.js", SCRIPT),
+    file!("dead_letters.js", SCRIPT),
+    file!("playground.js", SCRIPT),
+    file!("status.js", SCRIPT),
+];
+
+/// `GET /debug`
+pub(super) async fn index(headers: HeaderMap) -> Response {
+    answer(&INDEX, &headers)
+}
+
+/// `GET /debug/{file}`
+pub(super) async fn file(path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
+    let file = path.ok().and_then(|Path(name)| FILES.iter().find(|file| file.name == name));
+    match file {
+        Some(file) => answer(file, &headers),
+        None => ApiError::not_found().into_response(),
+    }
+}
+
+/// The file, or that the one the browser keeps is still the same. It asks each time: a new binary brings new files.
+fn answer(file: &File, headers: &HeaderMap) -> Response {
+    let tag = entity_tag(file.content);
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+    let same =
+        known.is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag || known.trim() == "*"));
+    let body = if same { Body::empty() } else { Body::from(file.content) };
+    let mut response = Response::new(body);
+    if same {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let fixed = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
+    response.headers_mut().extend([
+        fixed(header::CONTENT_TYPE, file.kind),
+        fixed(header::CACHE_CONTROL, "no-cache"),
+        fixed(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        fixed(header::REFERRER_POLICY, "no-referrer"),
+        fixed(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        fixed(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ]);
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// Changes with the content; that is all it is for.
+fn entity_tag(content: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The files that a text names: in quotes, and known by their end.
+    fn named(content: &str) -> Vec<&str> {
+        let ends = [".js", ".css", ".svg"];
+        let quoted = content.split('"').skip(1).step_by(2);
+        quoted.filter(|text| ends.iter().any(|end| text.ends_with(end))).collect()
+    }
+
+    #[test]
+    fn every_file_that_the_page_loads_is_compiled_in() {
+        let exists = |name: &str| FILES.iter().any(|file| file.name == name);
+        let page = named(INDEX.content);
+        assert!(page.len() >= 3, "{page:?}");
+        for name in page {
+            assert!(exists(name.trim_start_matches("debug/")), "index.html names {name}");
+        }
+        for file in FILES.iter().filter(|file| file.kind == SCRIPT) {
+            for name in named(file.content) {
+                assert!(exists(name.trim_start_matches("./")), "{} names {name}", file.name);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_that_the_page_does_makes_html_of_text() {
+        for file in FILES.iter().chain([&INDEX]) {
+            for word in
+                ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("]
+            {
+                assert!(!file.content.contains(word), "{} has {word}", file.name);
+            }
+        }
+        assert!(!INDEX.content.contains("<style") && !INDEX.content.contains(" style="));
+        assert!(INDEX.content.split("<script").skip(1).all(|tag| tag.contains(" src=\"debug/")));
+    }
+
+    #[test]
+    fn every_file_says_what_it_is_for() {
+        for file in FILES.iter().filter(|file| file.kind == SCRIPT) {
+            assert!(file.content.starts_with("// "), "{}", file.name);
+            assert!(file.content.lines().count() <= 400, "{}", file.name);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+// What is asked of the service: with the token where one is needed, and every failure as a sentence.
+
+import { ask, h } from "./dom.js";
+
+const TOKEN = "freshsignal-token";
+
+export class Failure extends Error {
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export function pathOf(path, params) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(params ?? {})) {
+    if (value !== null && value !== undefined && value !== "") query.set(name, value);
+  }
+  return query.size ? `${path}?${query}` : path;
+}
+
+function headers(more) {
+  const token = sessionStorage.getItem(TOKEN);
+  return { ...more, ...(token ? { authorization: `Bearer ${token}` } : {}) };
+}
+
+// Asks for the token, once however many requests wait for it.
+let asking = null;
+function askForToken(wrong) {
+  asking ??= (async () => {
+    const field = h("input", {
+      id: "token",
+      type: "password",
+      autocomplete: "off",
+      spellcheck: "false",
+      required: true,
+      autofocus: true,
+    });
+    const body = h(
+      "div",
+      { class: "stack" },
+      h("p", {}, "This listener is not open without the admin token. ", h("code", {}, "freshsignal token"), " prints it."),
+      h("label", { for: "token" }, "Admin token"),
+      field,
+      wrong && h("p", { class: "wrong", role: "alert" }, "That token is not the one. Look for spaces, and that it is of this data folder."),
+      h("p", { class: "faint" }, "It is kept in this tab until you close it, and sent to this service alone."),
+    );
+    const answer = await ask("Admin token", body, [{ label: "Continue", value: "ok", primary: true }]);
+    const token = field.value.trim();
+    if (answer && token) sessionStorage.setItem(TOKEN, token);
+    asking = null;
+    return Boolean(answer && token);
+  })();
+  return asking;
+}
+
+// One request; the answer as the browser gives it. A wrong token is asked for again.
+async function request(path, options = {}) {
+  for (let tries = 0; ; tries += 1) {
+    const had = sessionStorage.getItem(TOKEN);
+    let response;
+    try {
+      response = await fetch(path, { ...options, headers: headers(options.headers), cache: "no-store" });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Failure(0, "no_answer", "The service does not answer. Is it running, and is this its address?");
+    }
+    if (response.status !== 401) return response;
+    if (had && had === sessionStorage.getItem(TOKEN)) sessionStorage.removeItem(TOKEN);
+    if (sessionStorage.getItem(TOKEN)) continue;
+    if (!(await askForToken(Boolean(had))) && tries > 0) {
+      throw new Failure(401, "unauthorized", "Nothing is shown without the admin token. Reload to enter it.");
+    }
+  }
+}
+
+async function read(response) {
+  const text = await response.text();
+  let body = null;
+  try {
+    body = text ? JSON.parse(text) : null;
+  } catch {
+    throw new Failure(response.status, "no_json", "The answer is not from freshsignal. Is something between you and it?");
+  }
+  if (!response.ok) {
+    throw new Failure(response.status, body?.code ?? "failed", body?.message ?? `The service answered ${response.status}.`);
+  }
+  return body;
+}
+
+export async function get(path, params, signal) {
+  return read(await request(pathOf(path, params), { signal }));
+}
+
+export async function send(method, path, body) {
+  const options = { method };
+  if (body !== undefined) {
+    options.headers = { "content-type": "application/json" };
+    options.body = typeof body === "string" ? body : JSON.stringify(body);
+  }
+  return read(await request(path, options));
+}
+
+// Server-sent events by `fetch`, because an EventSource can't send the token. Ends when the stream does.
+export async function stream(path, params, signal, told) {
+  const response = await request(pathOf(path, params), { signal });
+  if (!response.ok) await read(response);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    rest += value;
+    const messages = rest.split("\n\n");
+    rest = messages.pop();
+    for (const message of messages) {
+      const name = /^event: (.*)$/m.exec(message)?.[1];
+      const data = /^data: (.*)$/m.exec(message)?.[1];
+      if (name && data) told(name, JSON.parse(data));
+    }
+  }
+}

@@ -1,0 +1,164 @@
+// Contacts: a search, those that had deliveries lately, and one with all that explains it.
+
+import { get } from "./api.js";
+import { h, show } from "./dom.js";
+import { listen } from "./live.js";
+import { goTo } from "./main.js";
+import { deliveryTable } from "./deliveries.js";
+import { comparison, empty, facts, into, json, link, note, pill, section, table, time } from "./rows.js";
+import { LANES, OUTCOMES, STATES, person } from "./words.js";
+
+const LATELY = 200;
+
+export async function contacts(place) {
+  const submit = (event) => {
+    event.preventDefault();
+    const email = new FormData(event.target).get("email").trim();
+    if (email) goTo(`contacts/${encodeURIComponent(email)}`);
+  };
+  const form = h(
+    "form",
+    { class: "filters", role: "search", on: { submit } },
+    h(
+      "div",
+      { class: "field" },
+      h("label", { for: "contact-email" }, "Email"),
+      h("input", { id: "contact-email", name: "email", type: "search", "data-focus": "", required: true, placeholder: "sam@example.com", autocomplete: "off", spellcheck: "false" }),
+    ),
+    h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Look up")),
+  );
+  const list = h("div", { class: "list" });
+  show(place, h("div", { class: "title" }, h("h1", {}, "Contacts")), form, h("h2", { class: "list-title" }, "Called or owed lately"), list);
+  const columns = [
+    { name: "Contact", class: "who", cell: (delivery) => link(["contacts", delivery.email], delivery.email, { class: "row" }) },
+    { name: "Latest delivery", class: "outcome", cell: (delivery) => [pill(STATES, delivery.state), " ", link(["deliveries", delivery.id], LANES[delivery.lane] ?? delivery.lane)] },
+    { name: "When", class: "when", cell: (delivery) => time(delivery.ended_at ?? delivery.opened_at) },
+    { name: "Why", class: "why", cell: (delivery) => delivery.reason },
+  ];
+  const read = () =>
+    into(
+      list,
+      get("api/deliveries", { limit: LATELY }),
+      ({ deliveries }) => {
+        const newest = new Map();
+        for (const delivery of deliveries) if (!newest.has(delivery.email)) newest.set(delivery.email, delivery);
+        if (newest.size) return table("Contacts with deliveries, latest first", columns, [...newest.values()]);
+        return empty("No contact was owed anything yet", "A contact is made by a person with an email and a mapped event. Look one up above, or see ", h("a", { href: "#/events" }, "what became of the events"), ".");
+      },
+      read,
+    );
+  await read();
+}
+
+function standing(contact) {
+  if (contact.in_flight) return note("wait", "A call is on its way", contact.why);
+  if (!contact.gate.open) return note("stop", "Consent keeps it back", contact.gate.reason);
+  if (contact.owed) return note("wait", contact.owed.withdrawal ? "Owed: Freshsales is told of a withdrawal" : "Owed", contact.why);
+  if (contact.refused || contact.open_delivery?.state === "dead") return note("stop", "Refused by Freshsales", contact.why);
+  return note(contact.accepted ? "good" : "calm", contact.accepted ? "Up to date" : "Nothing is owed", contact.why);
+}
+
+// What is wanted, what is there, what is owed and why it waits. `said` marks a field, as an event's page does.
+export function contactParts(contact, said) {
+  return [
+    standing(contact),
+    Object.keys(contact.wanted).length || contact.accepted
+      ? comparison(contact, said)
+      : h("p", { class: "faint" }, "Nothing is wanted: nothing the mapping reads was said of anybody with this address."),
+    contact.left_out.length > 0 && [
+      h("h3", {}, "Left out"),
+      h("ul", { class: "plain" }, contact.left_out.map((out) => h("li", {}, h("code", {}, out.attribute), ` from `, h("code", {}, out.path), `: ${out.why}`))),
+    ],
+    contact.owed && json(contact.owed.payload, { label: contact.owed.whole ? "What the next call carries (everything)" : "What the next call carries (what changed)" }),
+  ];
+}
+
+function held(email) {
+  const body = h("div", { class: "list" });
+  const details = h("details", { class: "attempt" }, h("summary", {}, h("strong", {}, "Everything held on this person")), body);
+  details.addEventListener("toggle", () => {
+    if (details.open && !body.childElementCount) into(body, get("api/people", { email }), (people) => json(people, { label: "As JSON" }));
+  });
+  return details;
+}
+
+export async function contact(place, { about }) {
+  const head = h("div", { class: "list" });
+  const eventsPlace = h("div", { class: "list" });
+  const deliveriesPlace = h("div", { class: "list" });
+  show(
+    place,
+    h("p", { class: "crumb" }, h("a", { href: "#/contacts" }, "Contacts"), " / ", about),
+    h("div", { class: "title" }, h("h1", {}, about)),
+    head,
+    section("Its events", eventsPlace),
+    section("Its deliveries", deliveriesPlace),
+  );
+  const render = (found) => [
+    section(
+      "Contact",
+      facts([
+        ["Freshsales id", found.contact_id && h("code", {}, String(found.contact_id))],
+        ["Last accepted", found.accepted_at && time(found.accepted_at)],
+        ["People", found.members.map((member, nth) => [nth > 0 && ", ", link([["events"], { person: member }], person(member))])],
+        ["Consent", found.consent ?? "nobody said anything about marketing"],
+        ["Gate", found.gate.open ? "open" : found.gate.reason],
+        ["Delivery", found.open_delivery && [pill(STATES, found.open_delivery.state), " ", link(["deliveries", found.open_delivery.id], found.open_delivery.id)]],
+      ]),
+      contactParts(found),
+    ),
+    held(about),
+  ];
+  const unknown = () =>
+    empty(
+      "Nothing is known of this contact",
+      "No event that took effect named this address. Is it spelled as the events spell it? See whether events of it were ",
+      link([["events"], { email: about }], "received"),
+      ", or something was ",
+      h("a", { href: "#/events?outcome=rejected" }, "rejected"),
+      ". An event without an email belongs to its user id: look for that person among the events.",
+    );
+  const readContact = async () => {
+    const found = get(`api/contacts/${encodeURIComponent(about)}`);
+    const or = found.catch((error) => {
+      if (error.status === 404) return null;
+      throw error;
+    });
+    await into(head, or, (found) => (found ? render(found) : unknown()), readContact);
+  };
+  const columns = [
+    { name: "Received", class: "when", cell: (event) => time(event.received_at) },
+    { name: "Event", class: "what", cell: (event) => link([["events", event.message_id], { source: event.source }], event.event, { class: "row" }) },
+    { name: "Outcome", class: "outcome", cell: (event) => pill(OUTCOMES, event.outcome) },
+    { name: "Why", class: "why", cell: (event) => event.reason },
+  ];
+  const more = (page, path) => page.next && h("p", {}, link([[path], { email: about }], `All ${path} of this contact`));
+  const readEvents = () =>
+    into(
+      eventsPlace,
+      get("api/events", { email: about, limit: 20 }),
+      (page) => (page.events.length ? [table("Events of the contact", columns, page.events), more(page, "events")] : h("p", { class: "faint" }, "None is kept.")),
+      readEvents,
+    );
+  const readDeliveries = () =>
+    into(
+      deliveriesPlace,
+      get("api/deliveries", { email: about, limit: 20 }),
+      (page) => (page.deliveries.length ? [deliveryTable(page.deliveries), more(page, "deliveries")] : h("p", { class: "faint" }, "None is kept.")),
+      readDeliveries,
+    );
+  await Promise.all([readContact(), readEvents(), readDeliveries()]);
+  // Many changes in a row are one look.
+  let again = null;
+  const stop = listen((name, data) => {
+    if ((name === "event" || name === "delivery") && data.email === about.toLowerCase()) {
+      clearTimeout(again);
+      again = setTimeout(() => Promise.all([readContact(), readEvents(), readDeliveries()]), 300);
+    }
+  });
+  return () => {
+    clearTimeout(again);
+    stop();
+  };
+}
+

@@ -1,0 +1,141 @@
+// Dead letters: what Freshsales refused, why, and what can be done: send again, after a look at what that costs, or
+// discard.
+
+import { get, send } from "./api.js";
+import { ask, h, show, toast } from "./dom.js";
+import { listen } from "./live.js";
+import { goTo } from "./main.js";
+import { empty, json, link, pages, table, time } from "./rows.js";
+import { duration, many } from "./words.js";
+
+const PAGE = 50;
+
+export async function deadLetters(place, { params }) {
+  const list = h("div", { class: "list" });
+  const chosen = new Set();
+  const some = h("button", { type: "button", class: "primary", disabled: true, on: { click: () => redrive({ emails: [...chosen] }) } }, "Send chosen again");
+  const all = h("button", { type: "button", on: { click: () => redrive({ all: true }) } }, "Send all again");
+  const fresh = h("button", { type: "button", hidden: true, on: { click: () => read() } }, "Show what changed");
+  const submit = (event) => {
+    event.preventDefault();
+    goTo("dead-letters", Object.fromEntries(new FormData(event.target)));
+  };
+  const text = (name, label, placeholder) =>
+    h("div", { class: "field" }, h("label", { for: `filter-${name}` }, label), h("input", { id: `filter-${name}`, name, value: params[name] ?? "", placeholder, autocomplete: "off", spellcheck: "false", "data-focus": name === "email" }));
+  const form = h(
+    "form",
+    { class: "filters", role: "search", on: { submit } },
+    text("email", "Email", "sam@example.com"),
+    text("reason", "Reason has", "last_name"),
+    h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Filter"), (params.email || params.reason) && h("a", { class: "button", href: "#/dead-letters" }, "Clear")),
+  );
+  const choose = (letter) => {
+    const box = h("input", { type: "checkbox", "aria-label": `Choose ${letter.email}` });
+    box.addEventListener("change", () => {
+      if (box.checked) chosen.add(letter.email);
+      else chosen.delete(letter.email);
+      some.disabled = chosen.size === 0;
+      some.textContent = chosen.size ? `Send ${chosen.size} again` : "Send chosen again";
+    });
+    return box;
+  };
+  const columns = [
+    { name: "Choose", class: "choose", cell: choose },
+    { name: "Contact", class: "who", cell: (letter) => link(["contacts", letter.email], letter.email, { class: "row" }) },
+    { name: "Status", class: "number", cell: (letter) => letter.status ?? "—" },
+    { name: "Why it was refused", class: "why", cell: (letter) => [letter.reason, letter.payload && payload(letter)] },
+    { name: "First try", class: "when", cell: (letter) => time(letter.first_attempt_at) },
+    { name: "Last try", class: "when", cell: (letter) => time(letter.last_attempt_at) },
+    {
+      name: "",
+      class: "do",
+      cell: (letter) => [
+        h("button", { type: "button", class: "small", on: { click: () => redrive({ emails: [letter.email] }) } }, "Send again"),
+        h("button", { type: "button", class: "small danger", on: { click: () => discard(letter.email) } }, "Discard"),
+      ],
+    },
+  ];
+  const payload = (letter) => h("details", { class: "attempt" }, h("summary", {}, "What was sent"), json(letter.payload, { label: "Payload" }));
+  show(
+    place,
+    h("div", { class: "title" }, h("h1", {}, "Dead letters"), h("div", { class: "tools" }, fresh, some, all)),
+    h("p", { class: "lead" }, "Freshsales refused these contacts. They come back by themselves when their data changes. Once the reason is gone in Freshsales or in the mapping, send them again: always with the newest data."),
+    form,
+    list,
+  );
+  const paged = pages(list, {
+    load: async (before) => {
+      const page = await get("api/dead-letters", { ...params, limit: PAGE, before });
+      return { rows: page.dead_letters, next: page.next };
+    },
+    render: (rows, before) => {
+      const made = table("Dead letters", columns, rows, { class: "letters" });
+      if (!before) return made;
+      before.querySelector("tbody").append(...made.querySelectorAll("tbody tr"));
+      return before;
+    },
+    none: () =>
+      params.email || params.reason
+        ? empty("No dead letter fits", h("a", { href: "#/dead-letters" }, "Clear the filter"), ".")
+        : empty("No dead letters", "Everything that Freshsales was sent, it took. What it refuses is kept here with its reason."),
+  });
+
+  async function redrive(which) {
+    try {
+      const preview = await send("POST", "api/dead-letters/redrive", { ...which, preview: true });
+      const sure = await ask(
+        "Send again?",
+        h(
+          "div",
+          { class: "stack" },
+          h("p", {}, `That is ${many(preview.calls, "call")}`, preview.seconds === null || preview.seconds === undefined ? "; how long it takes can't be told while no calls are made." : ` and takes about ${duration(preview.seconds)}.`),
+          h("p", { class: "faint" }, "Each goes with its newest data, within the allowance. What is still wrong comes back here."),
+        ),
+        [
+          { label: "Not now", value: false },
+          { label: "Send again", value: true, primary: true },
+        ],
+      );
+      if (!sure) return;
+      await send("POST", "api/dead-letters/redrive", which);
+      toast(which.all ? "All of them are owed again" : `${many(which.emails.length, "contact is", "contacts are")} owed again`);
+      await read();
+    } catch (error) {
+      toast(error.message);
+    }
+  }
+
+  async function discard(email) {
+    const sure = await ask(
+      "Discard it?",
+      h("p", {}, h("strong", {}, email), " stays as Freshsales has it, or is not made. It is tried again only when its data changes."),
+      [
+        { label: "Keep it", value: false },
+        { label: "Discard", value: true, primary: true, danger: true },
+      ],
+    );
+    if (!sure) return;
+    try {
+      await send("DELETE", `api/dead-letters/${encodeURIComponent(email)}`);
+      toast("Discarded");
+      await read();
+    } catch (error) {
+      toast(error.message);
+    }
+  }
+
+  async function read() {
+    fresh.hidden = true;
+    chosen.clear();
+    some.disabled = true;
+    some.textContent = "Send chosen again";
+    const rows = await paged.first();
+    all.disabled = rows.length === 0;
+  }
+
+  const stop = listen((name, data) => {
+    if (name === "delivery" && (data.state === "dead" || data.state === "discarded")) fresh.hidden = false;
+  });
+  await read();
+  return stop;
+}

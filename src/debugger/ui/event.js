@@ -1,0 +1,153 @@
+// One event from end to end: received, person, consent, mapping, contact, delivery. It answers "why is this contact not
+// in the CRM?": each step says what it did, and the step at which it ended says so.
+
+import { get } from "./api.js";
+import { h, show } from "./dom.js";
+import { contactParts } from "./contacts.js";
+import { deliveryParts } from "./deliveries.js";
+import { listen } from "./live.js";
+import { contactLink, facts, into, json, link, note, pill, time } from "./rows.js";
+import { OUTCOMES, STATES, many, person, wordOf } from "./words.js";
+
+// At which step an outcome ends the way.
+const ENDS = {
+  duplicate: "received",
+  erased: "person",
+  person_updated: "mapping",
+  not_mapped: "mapping",
+  invalid_email: "person",
+  hashed_email: "person",
+  no_email: "person",
+  consent_denied: "consent",
+  unchanged: "contact",
+};
+
+const NEXT = {
+  duplicate: "The first one with this id is what counted. A sender that sends another event has to give it another messageId.",
+  no_email: "An identify with an email of the same user within mapping.complete_within_hours still makes the contact.",
+  invalid_email: "The sender has to send a real address.",
+  hashed_email: "The sender has to send the address itself; many tools can hash it or not.",
+  not_mapped: "To send contacts for it, name it in your mapping: [events.\"…\"] with a lane.",
+  consent_denied: "Nothing is sent until every category of consent.required is granted. What was said is remembered.",
+  person_updated: "A mapped event of this person, near enough in time, makes the contact.",
+  unchanged: "There was nothing to do: Freshsales has these values from an earlier call.",
+};
+
+function step(name, title, ends, ...body) {
+  const here = ends === name;
+  return h(
+    "li",
+    { class: here ? "step ends" : "step" },
+    h("h2", {}, title, here && h("span", { class: "pill stop" }, "it ends here")),
+    body,
+  );
+}
+
+const CONSENT_NOTE = /^\S+ (granted|denied) by /;
+const LEFT_OUT_NOTE = / left out: /;
+
+function steps(event, contact, delivery) {
+  const ends = ENDS[event.outcome];
+  const notes = event.notes ?? [];
+  const consent = notes.filter((text) => CONSENT_NOTE.test(text));
+  const left = notes.filter((text) => LEFT_OUT_NOTE.test(text));
+  const others = notes.filter((text) => !CONSENT_NOTE.test(text) && !LEFT_OUT_NOTE.test(text));
+  const list = (texts) => texts.length > 0 && h("ul", { class: "plain" }, texts.map((text) => h("li", {}, text)));
+  const fields = contact?.fields ?? [];
+  const mine = fields.filter((field) => field.message_id === event.message_id);
+  const said = (field) =>
+    field.message_id === event.message_id
+      ? h("span", { class: "pill good" }, "this event")
+      : field.message_id && link(["events", field.message_id], "another event", { class: "faint" });
+  return h(
+    "ol",
+    { class: "steps" },
+    step(
+      "received",
+      "Received",
+      ends,
+      facts([
+        ["At", time(event.received_at)],
+        ["Happened", time(event.timestamp)],
+        ["Source", event.source],
+        ["Kind", event.type],
+        ["Message id", h("code", {}, event.message_id)],
+        ["Came again", event.duplicates > 0 && many(event.duplicates, "time")],
+      ]),
+      event.raw ? h("details", { class: "attempt" }, h("summary", {}, "The event as it was sent"), json(event.raw, { label: "Event" })) : h("p", { class: "faint" }, "What was sent is no longer kept (retention.journal_days_max)."),
+    ),
+    step(
+      "person",
+      "Person",
+      ends,
+      event.person ? facts([["Whose it is", link([["events"], { person: event.person }], person(event.person))], ["Email", contactLink(event.email) ?? "none is known"]]) : h("p", { class: "faint" }, "Not looked at."),
+      list(others),
+    ),
+    step(
+      "consent",
+      "Consent",
+      ends,
+      consent.length ? list(consent) : h("p", { class: "faint" }, "When it was processed, nobody had said anything about marketing."),
+      contact && !contact.gate.open && note("stop", "The gate is shut now", contact.gate.reason),
+    ),
+    step(
+      "mapping",
+      "Mapping",
+      ends,
+      mine.length > 0
+        ? h("ul", { class: "plain" }, mine.map((field) => h("li", {}, h("code", {}, field.attribute), " from ", h("code", {}, field.path))))
+        : h("p", { class: "faint" }, contact ? "This event said no value that is wanted now; where each came from stands with the contact, below." : "It led to no contact."),
+      left.length > 0 && [h("h3", {}, "Left out"), list(left)],
+    ),
+    step(
+      "contact",
+      "Contact, as it is now",
+      ends,
+      contact ? contactParts(contact, said) : h("p", { class: "faint" }, event.email ? "Nothing is known of this contact any more." : "There is none without an email."),
+    ),
+    step(
+      "delivery",
+      "Delivery",
+      ends,
+      delivery ? [h("p", {}, link(["deliveries", delivery.id], `Delivery ${delivery.id}`)), deliveryParts(delivery)] : h("p", { class: "faint" }, event.delivery_id ? "It is no longer kept (retention.trail_days_max)." : "It led to no call."),
+    ),
+  );
+}
+
+// What is not there any more is null; all else that fails fails the page.
+function orNull(promise) {
+  return promise.catch((error) => {
+    if (error.status === 404) return null;
+    throw error;
+  });
+}
+
+export async function event(place, { about, params }) {
+  const body = h("div", { class: "list" });
+  show(place, h("p", { class: "crumb" }, h("a", { href: "#/events" }, "Events"), " / ", about), body);
+  let shown = null;
+  const load = async () => {
+    const event = await get(`api/events/${encodeURIComponent(about)}`, { source: params.source });
+    const [contact, delivery] = await Promise.all([
+      event.email ? orNull(get(`api/contacts/${encodeURIComponent(event.email)}`)) : null,
+      event.delivery_id ? orNull(get(`api/deliveries/${encodeURIComponent(event.delivery_id)}`)) : null,
+    ]);
+    return { event, contact, delivery };
+  };
+  const render = ({ event, contact, delivery }) => {
+    const [, tone, meaning] = wordOf(OUTCOMES, event.outcome);
+    const goesOn = delivery && event.outcome !== "unchanged" ? ` Its delivery stands at: ${wordOf(STATES, delivery.state)[0].toLowerCase()}.` : "";
+    return [
+      h("div", { class: "title" }, h("h1", {}, event.event), pill(OUTCOMES, event.outcome)),
+      note(tone, event.reason, meaning, goesOn, NEXT[event.outcome] && h("p", {}, NEXT[event.outcome])),
+      steps(event, contact, delivery),
+    ];
+  };
+  const read = async () => {
+    shown = await into(body, load(), render, read);
+  };
+  await read();
+  return listen((name, data) => {
+    if (name === "delivery" && shown && data.id === shown.event.delivery_id) read();
+  });
+}

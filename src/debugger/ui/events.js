@@ -1,0 +1,240 @@
+// The list of events: live, filtered, newest first.
+
+import { get } from "./api.js";
+import { h, show } from "./dom.js";
+import { listen, liveState, watch } from "./live.js";
+import { goTo } from "./main.js";
+import { contactLink, empty, link, pages, pill, table, tableRow, time } from "./rows.js";
+import { OUTCOMES, count, many, person } from "./words.js";
+
+// More rows than this are let go while the list is live.
+const ROWS_MAX = 300;
+const PAGE = 50;
+const SPANS = { 900: "Last 15 minutes", 3600: "Last hour", 86400: "Last 24 hours" };
+
+const COLUMNS = [
+  { name: "Received", class: "when", cell: (event) => time(event.received_at) },
+  {
+    name: "Event",
+    class: "what",
+    cell: (event) => {
+      if (event.message_id === null) return h("span", { class: "row", tabindex: "0" }, event.route);
+      const to = link([["events", event.message_id], { source: event.source }], event.event, { class: "row" });
+      return event.event === event.type ? to : [to, " ", h("span", { class: "faint kind" }, event.type)];
+    },
+  },
+  { name: "Who", class: "who", cell: (event) => contactLink(event.email) ?? h("span", { class: "faint" }, event.person ? person(event.person) : "—") },
+  { name: "Outcome", class: "outcome", cell: (event) => pill(OUTCOMES, event.outcome) },
+  { name: "Why", class: "why", cell: (event) => [event.reason, event.code && h("span", { class: "faint" }, ` (${event.code})`)] },
+  { name: "Source", class: "source", cell: (event) => event.source ?? h("span", { class: "faint" }, "unknown") },
+];
+
+const keyed = (event) => ({ "data-key": key(event) });
+const key = (event) => JSON.stringify([event.source, event.message_id, event.received_at, event.outcome, event.code]);
+
+function field(label, input) {
+  const id = `filter-${input.name}`;
+  input.id = id;
+  return h("div", { class: "field" }, h("label", { for: id }, label), input);
+}
+
+function local(moment) {
+  if (!moment) return "";
+  const date = new Date(moment);
+  return new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+}
+
+function filters(params) {
+  const text = (name, placeholder) => h("input", { name, value: params[name] ?? "", placeholder, autocomplete: "off", spellcheck: "false" });
+  const email = text("email", "sam@example.com");
+  email.dataset.focus = "";
+  const outcome = h(
+    "select",
+    { name: "outcome" },
+    h("option", { value: "" }, "Any"),
+    Object.entries(OUTCOMES).map(([word, [label]]) => h("option", { value: word }, label)),
+  );
+  outcome.value = params.outcome ?? "";
+  const between = params.since || params.until;
+  const span = h(
+    "select",
+    { name: "span" },
+    h("option", { value: "" }, "Any time"),
+    Object.entries(SPANS).map(([seconds, label]) => h("option", { value: seconds }, label)),
+    h("option", { value: "between" }, "Between…"),
+  );
+  span.value = between ? "between" : (params.span ?? "");
+  const since = field("From", h("input", { name: "since", type: "datetime-local", value: local(params.since) }));
+  const until = field("To", h("input", { name: "until", type: "datetime-local", value: local(params.until) }));
+  const turn = () => {
+    since.hidden = span.value !== "between";
+    until.hidden = span.value !== "between";
+  };
+  span.addEventListener("change", turn);
+  turn();
+  const submit = (event) => {
+    event.preventDefault();
+    const given = Object.fromEntries(new FormData(event.target));
+    const moment = (name) => (given.span === "between" && given[name] ? new Date(given[name]).toISOString() : "");
+    const times = { since: moment("since"), until: moment("until"), span: given.span === "between" ? "" : given.span };
+    goTo("events", { ...given, ...times });
+  };
+  const used = Object.values(params).filter(Boolean).length;
+  const form = h(
+    "form",
+    { class: "filters", role: "search", on: { submit } },
+    field("Email", email),
+    field("Person", text("person", "user:42")),
+    field("Event", text("event", "Lead Generated")),
+    field("Outcome", outcome),
+    field("Source", text("source", "website")),
+    field("Time", span),
+    since,
+    until,
+    h(
+      "div",
+      { class: "actions" },
+      h("button", { type: "submit", class: "primary" }, "Filter"),
+      used > 0 && h("a", { class: "button", href: "#/events" }, "Clear"),
+    ),
+  );
+  const folded = h("details", { class: "fold" }, h("summary", {}, used ? `Filter (${used} set)` : "Filter"), form);
+  folded.open = used > 0 || window.matchMedia("(min-width: 45rem)").matches;
+  return folded;
+}
+
+// What the service is asked for.
+function query(params) {
+  const { span, ...rest } = params;
+  // A bare id is a user's: who looks for one should not have to know the notation.
+  if (rest.person && !/(^|\/)(user|email|anonymous):/.test(rest.person)) rest.person = `user:${rest.person}`;
+  if (span) rest.since = new Date(Date.now() - Number(span) * 1000).toISOString();
+  return rest;
+}
+
+function none(params) {
+  const given = Object.keys(params).length > 0;
+  if (!given) {
+    return empty(
+      "No event yet",
+      "Send one to ",
+      h("code", {}, "/ingest"),
+      " on the public listener, and it shows up here by itself. Was something sent already? Look at what was ",
+      h("a", { href: "#/events?outcome=rejected" }, "rejected"),
+      ".",
+    );
+  }
+  if (params.outcome === "rejected") return empty("Nothing was rejected", "Of refused requests the last 1,000 since the service started are kept.");
+  return empty(
+    "No event fits",
+    "Nothing that is kept has all of these. ",
+    h("a", { href: "#/events" }, "Clear the filter"),
+    ", or look at what was ",
+    h("a", { href: "#/events?outcome=rejected" }, "rejected"),
+    ": of a refused request nobody knows whose it was. Is the email the one that the events name?",
+  );
+}
+
+export async function events(place, { params }) {
+  const asked = query(params);
+  const place_of_list = h("div", { class: "list" });
+  const shown = new Set();
+  let body = null;
+  let paused = false;
+  let waiting = [];
+  let missed = 0;
+  let trimmed = false;
+  let away = false;
+
+  const pause = h("button", { type: "button", "data-pause": "", "aria-pressed": "false", on: { click: () => turn() } }, "Pause");
+  const state = h("span", { class: "live", role: "status" });
+  show(
+    place,
+    h("div", { class: "title" }, h("h1", {}, "Events"), h("div", { class: "tools" }, state, pause)),
+    filters(params),
+    place_of_list,
+  );
+
+  const list = pages(place_of_list, {
+    load: async (before) => {
+      // Rows that were let go stand between the end of the list and the next page: it begins where the list ends.
+      const end = before && trimmed ? { until: body.lastElementChild.querySelector("time").dateTime } : { before };
+      if (!before || trimmed) trimmed = false;
+      const page = await get("api/events", { ...asked, limit: PAGE, ...end });
+      return { rows: page.events, next: page.next };
+    },
+    render: (rows, table_before) => {
+      if (!table_before) shown.clear();
+      const fresh = rows.filter((row) => !shown.has(key(row)));
+      fresh.forEach((row) => shown.add(key(row)));
+      if (!table_before) {
+        const made = table("Events, newest first", COLUMNS, fresh, { class: "events" }, keyed);
+        body = made.querySelector("tbody");
+        return made;
+      }
+      body.append(...fresh.map((row) => tableRow(COLUMNS, row, keyed(row))));
+      return table_before;
+    },
+    none: () => none(params),
+  });
+
+  function tellState() {
+    const live = { live: "Live", connecting: "Connecting…", broken: "Not connected", asleep: "Asleep", off: "Not live" }[liveState()];
+    const held = paused ? `Paused${waiting.length ? ` · ${count(waiting.length)} new` : ""}` : live;
+    const text = missed ? `${held} · ${many(missed, "change")} too fast to show` : held;
+    if (state.textContent !== text) state.textContent = text;
+    state.classList.toggle("on", !paused && liveState() === "live");
+  }
+
+  function turn() {
+    paused = !paused;
+    pause.textContent = paused ? "Resume" : "Pause";
+    pause.setAttribute("aria-pressed", String(paused));
+    if (!paused) {
+      const held = waiting;
+      waiting = [];
+      held.forEach(add);
+    }
+    tellState();
+  }
+
+  function add(event) {
+    if (shown.has(key(event))) return;
+    if (!body) {
+      // The first one: there was no list yet.
+      list.first();
+      return;
+    }
+    shown.add(key(event));
+    body.prepend(tableRow(COLUMNS, event, { class: "new", ...keyed(event) }));
+    if (body.rows.length > ROWS_MAX) {
+      shown.delete(body.lastElementChild.dataset.key);
+      body.lastElementChild.remove();
+      trimmed = true;
+    }
+  }
+
+  const stop = listen((name, data) => {
+    if (name === "event") {
+      if (paused) {
+        waiting.push(data);
+        if (waiting.length > ROWS_MAX) waiting.shift();
+      } else {
+        add(data);
+      }
+    } else if (name === "skipped") {
+      missed += data.changes;
+    }
+    // What happened while nobody told is in the list.
+    if (name === "live" && (data === "broken" || data === "asleep")) away = true;
+    if (name === "live" && data === "live" && away && !paused) {
+      away = false;
+      list.first();
+    }
+    if (name !== "status") tellState();
+  });
+  tellState();
+  watch(asked);
+  await list.first();
+  return stop;
+}

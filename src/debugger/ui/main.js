@@ -1,0 +1,171 @@
+// The page: which view is shown, the state in its head, and the keyboard.
+
+import { Failure, get } from "./api.js";
+import { ask, h, show } from "./dom.js";
+import { listen, liveState, watch } from "./live.js";
+import { problem, walk } from "./rows.js";
+import { DESTINATION, wordOf } from "./words.js";
+import { contact, contacts } from "./contacts.js";
+import { deadLetters } from "./dead_letters.js";
+import { deliveries, delivery } from "./deliveries.js";
+import { event } from "./event.js";
+import { events } from "./events.js";
+import { playground } from "./playground.js";
+import { status } from "./status.js";
+
+const VIEWS = [
+  { path: "events", name: "Events", list: events, one: event },
+  { path: "contacts", name: "Contacts", list: contacts, one: contact },
+  { path: "deliveries", name: "Deliveries", list: deliveries, one: delivery },
+  { path: "dead-letters", name: "Dead letters", list: deadLetters },
+  { path: "playground", name: "Playground", list: playground },
+  { path: "status", name: "Status", list: status },
+];
+
+const main = document.getElementById("main");
+let leave = null;
+let view = null;
+let latest = null;
+
+// `#/events/ID?source=website` is the view, what it is about, and its parameters.
+function route() {
+  const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
+  const [name, ...rest] = path.split("/");
+  const about = rest.length ? decode(rest.join("/")) : null;
+  return { name: name || "events", about, params: Object.fromEntries(new URLSearchParams(query ?? "")) };
+}
+
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+async function go() {
+  const { name, about, params } = route();
+  const next = VIEWS.find((view) => view.path === name) ?? VIEWS[0];
+  const arrived = view !== null;
+  leave?.();
+  leave = null;
+  view = next;
+  for (const item of document.querySelectorAll("#nav a")) {
+    const here = item.dataset.view === next.path;
+    if (here) item.setAttribute("aria-current", "page");
+    else item.removeAttribute("aria-current");
+    if (here) item.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+  document.title = `${about ? `${about} · ` : ""}${next.name} · freshsignal`;
+  const place = h("div", { class: `view ${next.path}` });
+  show(main, place);
+  if (arrived) {
+    window.scrollTo(0, 0);
+    main.focus({ preventScroll: true });
+  }
+  if (next.path !== "events" || about) watch();
+  const open = about !== null && next.one ? next.one : next.list;
+  try {
+    const done = await open(place, { about, params, latest: () => latest });
+    if (place.isConnected) leave = done ?? null;
+    else done?.();
+  } catch (error) {
+    if (error instanceof Failure) show(place, problem(error, go));
+    else throw error;
+  }
+}
+
+// Goes to a view with parameters; the same place again is read again.
+export function goTo(path, params = {}) {
+  const given = Object.entries(params).filter(([, value]) => value);
+  const hash = `#/${path}${given.length ? `?${new URLSearchParams(given)}` : ""}`;
+  if (location.hash === hash) go();
+  else location.hash = hash;
+}
+
+function showStatus(status) {
+  latest = status;
+  const [label, tone, meaning] = wordOf(DESTINATION, status.destination.state);
+  const pill = document.getElementById("destination");
+  pill.className = `pill ${tone}`;
+  pill.textContent = status.mode === "dry_run" ? `${label} · dry run` : label;
+  pill.title = `Freshsales: ${meaning}`;
+  const dead = document.querySelector('#nav a[data-view="dead-letters"]');
+  const letters = status.ended.dead;
+  show(dead, "Dead letters", letters > 0 && h("span", { class: "count" }, letters > 999 ? "999+" : letters));
+}
+
+// A destination that does not work is news on every view; so is a page that is no longer live.
+function showBanner() {
+  const lines = [];
+  const state = latest?.destination.state;
+  if (liveState() === "broken") lines.push(["stop", "The service does not answer; this page shows what it was. It tries again by itself."]);
+  if (state && state !== "running") {
+    const [label, tone, meaning] = wordOf(DESTINATION, state);
+    const reason = latest.destination.reason ? ` ${latest.destination.reason}` : "";
+    lines.push([tone, `${label}. ${meaning}${reason}`]);
+  }
+  const banner = document.getElementById("banner");
+  const text = lines.map(([, line]) => line).join("\n");
+  if (banner.dataset.text === text) return;
+  banner.dataset.text = text;
+  show(banner, lines.map(([tone, line]) => h("p", { class: tone }, line)));
+}
+
+const THEMES = ["auto", "light", "dark"];
+function theme(turn) {
+  const now = localStorage.getItem("freshsignal-theme") ?? "auto";
+  const next = turn ? THEMES[(THEMES.indexOf(now) + 1) % THEMES.length] : now;
+  if (turn) localStorage.setItem("freshsignal-theme", next);
+  document.documentElement.dataset.theme = next;
+  document.getElementById("theme").textContent = { auto: "Auto", light: "Light", dark: "Dark" }[next] ?? "Auto";
+}
+
+function help() {
+  const keys = [
+    ["j / k", "next and previous row"],
+    ["Enter", "open the row"],
+    ["/", "to the filter"],
+    ["p", "pause and resume the live list"],
+    ["1 … 6", "to a view"],
+    ["Esc", "back to the list"],
+    ["?", "this help"],
+  ];
+  const list = h("dl", { class: "facts keys" }, keys.map(([key, does]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, does)]));
+  ask("Keyboard", list, [{ label: "Close", value: null, primary: true }]);
+}
+
+function pressed(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const typing = event.target.closest?.("input, textarea, select");
+  if (event.key === "Escape") {
+    if (typing) typing.blur();
+    else if (route().about !== null) goTo(view.path);
+    return;
+  }
+  if (typing) return;
+  const number = Number(event.key);
+  if (event.key === "j" || event.key === "k") walk(event.key === "j" ? 1 : -1);
+  else if (event.key === "/") document.querySelector("[data-focus]")?.focus();
+  else if (event.key === "p") document.querySelector("[data-pause]")?.click();
+  else if (event.key === "?") help();
+  else if (number >= 1 && number <= VIEWS.length) goTo(VIEWS[number - 1].path);
+  else return;
+  event.preventDefault();
+}
+
+show(
+  document.getElementById("nav"),
+  VIEWS.map(({ path, name }) => h("a", { href: `#/${path}`, "data-view": path }, name)),
+);
+theme(false);
+document.getElementById("theme").addEventListener("click", () => theme(true));
+document.getElementById("help").addEventListener("click", help);
+document.addEventListener("keydown", pressed);
+window.addEventListener("hashchange", go);
+listen((name, data) => {
+  if (name === "status") showStatus(data);
+  if (name === "status" || name === "live") showBanner();
+});
+get("api/status").then(showStatus, () => {});
+go();

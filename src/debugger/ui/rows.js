@@ -1,0 +1,200 @@
+// What several views share: pills, lists that the keyboard walks, pages, empty and error states, JSON with a copy
+// button, and the table that compares what is wanted with what Freshsales has.
+
+import { append, h, show, toast } from "./dom.js";
+import { ago, clock, full, pretty, wordOf } from "./words.js";
+
+export function pill(table, word) {
+  const [label, tone, meaning] = wordOf(table, word);
+  return h("span", { class: `pill ${tone}`, title: meaning }, label);
+}
+
+export function time(moment) {
+  return moment ? h("time", { datetime: moment, title: full(moment) }, clock(moment)) : h("span", { class: "faint" }, "—");
+}
+
+export function timeAgo(moment) {
+  return h("time", { datetime: moment, title: full(moment) }, ago(moment));
+}
+
+export function link(parts, text, attributes) {
+  const [path, params] = Array.isArray(parts[0]) ? parts : [parts, null];
+  const query = params ? `?${new URLSearchParams(params)}` : "";
+  return h("a", { href: `#/${path.map(encodeURIComponent).join("/")}${query}`, ...attributes }, text);
+}
+
+export function contactLink(email) {
+  return email ? link(["contacts", email], email) : null;
+}
+
+export function note(tone, title, ...body) {
+  return h("div", { class: `note ${tone}` }, title && h("strong", {}, title), h("div", {}, body));
+}
+
+// Nothing is here: why that may be, and what to do next.
+export function empty(title, ...next) {
+  return h("div", { class: "empty" }, h("h2", {}, title), h("p", {}, next));
+}
+
+// What went wrong, in the service's own sentence, and a way to try again.
+export function problem(error, again) {
+  return h(
+    "div",
+    { class: "problem", role: "alert" },
+    h("h2", {}, error.status === 404 ? "Not found" : "This could not be read"),
+    h("p", {}, error.message),
+    again && h("p", {}, h("button", { type: "button", on: { click: again } }, "Try again")),
+  );
+}
+
+export function loading() {
+  return h("p", { class: "loading", role: "status" }, "Reading…");
+}
+
+// Shows what a promise brings, or why it failed. Answers what it brought, or null.
+export async function into(place, promise, render, again) {
+  show(place, loading());
+  try {
+    const found = await promise;
+    show(place, render(found));
+    return found;
+  } catch (error) {
+    if (error.name === "AbortError") return null;
+    show(place, problem(error, again));
+    return null;
+  }
+}
+
+export async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(`${what} copied`);
+  } catch {
+    toast("The browser does not allow copying here; select the text instead.");
+  }
+}
+
+export function copyButton(label, text, what = label) {
+  return h("button", { type: "button", class: "small", on: { click: () => copy(text(), what) } }, label);
+}
+
+export function json(value, { label = "JSON", actions = [] } = {}) {
+  const text = pretty(value);
+  return h(
+    "figure",
+    { class: "json" },
+    h("figcaption", {}, h("span", {}, label), h("span", { class: "tools" }, actions, copyButton("Copy", () => text, label))),
+    h("pre", { tabindex: "0" }, text),
+  );
+}
+
+export function section(title, ...body) {
+  return h("section", { class: "card" }, h("h2", {}, title), body);
+}
+
+export function facts(pairs) {
+  const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return h("dl", { class: "facts" }, shown.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+}
+
+// A list: columns with a name and a cell for each row; the first link of a row is what the keyboard goes to.
+export function table(caption, columns, rows, attributes = {}, ofRow = () => null) {
+  const head = h("tr", {}, columns.map((column) => h("th", { scope: "col", class: column.class }, column.name)));
+  const body = h("tbody", {}, rows.map((row) => tableRow(columns, row, ofRow(row))));
+  return h("div", { class: "scroll" }, h("table", attributes, h("caption", { class: "hidden" }, caption), h("thead", {}, head), body));
+}
+
+export function tableRow(columns, row, attributes) {
+  const cell = (column) => h("td", { "data-name": column.name, class: column.class }, column.cell(row));
+  return h("tr", attributes, columns.map(cell));
+}
+
+// Moves the focus from row to row.
+export function walk(direction) {
+  const links = [...document.querySelectorAll("main tbody tr:not([hidden]) .row")];
+  if (!links.length) return;
+  const now = links.indexOf(document.activeElement?.closest("tr")?.querySelector(".row"));
+  const next = links[Math.max(0, Math.min(links.length - 1, now < 0 ? 0 : now + direction))];
+  next.focus();
+  next.scrollIntoView({ block: "nearest" });
+}
+
+// A list read page by page. `load(before)` answers `{rows, next}`.
+export function pages(place, { load, render, none, more = "Older" }) {
+  const state = { next: null, body: null };
+  const foot = h("div", { class: "foot" });
+  const button = h("button", { type: "button", on: { click: () => page() } }, more);
+  async function page() {
+    button.disabled = true;
+    try {
+      const { rows, next } = await load(state.next);
+      state.next = next;
+      const body = render(rows, state.body);
+      state.body = body;
+      if (!place.isConnected) return;
+      if (!rows.length && !place.querySelector("tbody tr")) show(place, none());
+      show(foot, next ? button : rows.length > 0 && h("span", { class: "faint" }, "That is all."));
+    } catch (error) {
+      if (error.name !== "AbortError") show(foot, problem(error, () => page()));
+    }
+    button.disabled = false;
+  }
+  async function first() {
+    state.next = null;
+    state.body = null;
+    show(place, loading());
+    try {
+      const { rows, next } = await load(null);
+      state.next = next;
+      if (!rows.length) {
+        show(place, none());
+        return rows;
+      }
+      show(place);
+      state.body = render(rows, null);
+      append(place, [state.body, foot]);
+      show(foot, next && button);
+      return rows;
+    } catch (error) {
+      if (error.name !== "AbortError") show(place, problem(error, () => first()));
+      return [];
+    }
+  }
+  return { first };
+}
+
+function value(attribute) {
+  return attribute === undefined ? h("span", { class: "faint" }, "—") : h("code", {}, pretty(attribute));
+}
+
+// Wanted beside accepted; where they differ it is said in a word too, not by colour alone.
+export function comparison(contact, said = () => null) {
+  const { wanted, accepted } = contact;
+  const names = [...new Set([...Object.keys(wanted), ...Object.keys(accepted ?? {})])];
+  const sources = new Map();
+  for (const field of contact.fields) {
+    sources.set(field.attribute, [...(sources.get(field.attribute) ?? []), field]);
+  }
+  const differs = (name) => name in wanted && JSON.stringify(wanted[name]) !== JSON.stringify(accepted?.[name]);
+  const columns = [
+    { name: "Attribute", cell: (name) => h("code", {}, name) },
+    { name: "Wanted", cell: (name) => value(wanted[name]) },
+    {
+      name: "Freshsales has",
+      cell: (name) => [value(accepted?.[name]), differs(name) && h("span", { class: "pill wait" }, name in (accepted ?? {}) ? "differs" : "missing")],
+    },
+    {
+      name: "Read from",
+      cell: (name) => {
+        const fields = sources.get(name) ?? [];
+        if (name === "subscription_status") return h("span", { class: "faint" }, contact.consent ?? "what people said about consent");
+        return fields.map((field, nth) => [nth > 0 && ", ", h("code", {}, field.path), " ", said(field)]);
+      },
+    },
+  ];
+  const body = table("Wanted beside accepted", columns, names.sort(), { class: "comparison" });
+  for (const row of body.querySelectorAll("tbody tr")) {
+    row.classList.toggle("differs", differs(row.querySelector("code").textContent));
+  }
+  return body;
+}

@@ -1,0 +1,213 @@
+// The status: the destination with pause and resume, what is owed and how long it takes, the allowance, and plots of
+// the last hours.
+
+import { get, send } from "./api.js";
+import { ask, h, show, toast } from "./dom.js";
+import { listen } from "./live.js";
+import { plot } from "./plot.js";
+import { facts, note, pill, problem, section, timeAgo } from "./rows.js";
+import { DESTINATION, LANES, OUTCOMES, STATES, count, duration, many, millis, wordOf } from "./words.js";
+
+const HOURS = 6;
+const READ_HISTORY_EVERY_MS = 30000;
+
+function meter(label, used, limit, unit) {
+  const full = limit > 0 ? Math.min(1, used / limit) : 0;
+  const tone = full >= 1 ? "stop" : full >= 0.8 ? "wait" : "good";
+  return h(
+    "div",
+    { class: "meter" },
+    h("div", { class: "meter-line" }, h("span", {}, label), h("span", {}, h("b", {}, count(used)), ` of ${count(limit)} ${unit}`)),
+    h("meter", { class: tone, min: 0, max: Math.max(1, limit), value: used, "aria-label": `${label}: ${used} of ${limit} ${unit}` }),
+  );
+}
+
+function tile(name, value, more) {
+  return h("div", { class: "tile" }, h("span", { class: "tile-name" }, name), h("span", { class: "tile-value" }, value), more && h("span", { class: "faint" }, more));
+}
+
+async function order(what) {
+  if (what === "pause") {
+    const sure = await ask("Pause all calls?", h("p", {}, "Events are still accepted and nothing is lost. No call is made until somebody resumes, not even after a restart."), [
+      { label: "Keep going", value: false },
+      { label: "Pause", value: true, primary: true },
+    ]);
+    if (!sure) return;
+  }
+  try {
+    await send("POST", `api/${what}`);
+    toast(what === "pause" ? "Calls are paused" : "Calls go on as soon as Freshsales lets them");
+  } catch (error) {
+    toast(error.message);
+  }
+}
+
+async function reload() {
+  try {
+    await send("POST", "api/reload");
+    toast("The configuration was read again");
+  } catch (error) {
+    await ask("The configuration was not taken over", h("p", { class: "breaks" }, error.message), [{ label: "Close", value: null, primary: true }]);
+  }
+}
+
+function destination(status) {
+  const { state, reason, until } = status.destination;
+  const [label, tone, meaning] = wordOf(DESTINATION, state);
+  const paused = state === "paused";
+  const stuck = state === "blocked" || state === "unreachable";
+  return section(
+    "Freshsales",
+    note(tone, label, meaning, reason && h("p", {}, reason), until && h("p", {}, "Next try ", timeAgo(until))),
+    facts([
+      ["Account", h("code", {}, status.account)],
+      ["Mode", status.mode === "dry_run" ? "dry run: payloads are built and shown, nothing is sent" : "live"],
+      ["Version", status.version],
+    ]),
+    h(
+      "div",
+      { class: "actions" },
+      paused
+        ? h("button", { type: "button", class: "primary", on: { click: () => order("resume") } }, "Resume calls")
+        : h("button", { type: "button", on: { click: () => order("pause") } }, "Pause calls"),
+      stuck && h("button", { type: "button", class: "primary", on: { click: () => order("resume") } }, "Try again now"),
+      h("button", { type: "button", on: { click: reload } }, "Reload configuration"),
+    ),
+  );
+}
+
+function bars(title, entries, unit) {
+  const most = Math.max(1, ...entries.map(([, number]) => number));
+  return h(
+    "table",
+    { class: "bars" },
+    h("caption", {}, title),
+    h(
+      "tbody",
+      {},
+      entries.map(([name, number, href]) =>
+        h(
+          "tr",
+          {},
+          h("th", { scope: "row" }, href ? h("a", { href }, name) : name),
+          h("td", { class: "bar" }, h("meter", { min: 0, max: most, value: number, "aria-hidden": "true" })),
+          h("td", { class: "number" }, count(number), h("span", { class: "hidden" }, ` ${unit}`)),
+        ),
+      ),
+    ),
+  );
+}
+
+function numbers(status) {
+  const { owed, open, outcomes, ended } = status;
+  const all = Object.values(owed).reduce((sum, number) => sum + number, 0);
+  const drain = status.drain_seconds === null ? "not while it stands" : all ? duration(status.drain_seconds) : "nothing to do";
+  return [
+    h(
+      "div",
+      { class: "tiles" },
+      tile("Owed", many(all, "contact"), all ? `the oldest for ${duration(status.oldest_owed_seconds)}` : "Freshsales is up to date"),
+      tile("Drained in", drain, "as far as can be told"),
+      tile("Not yet in effect", many(status.journal_lag_events, "event"), "accepted and on disk"),
+      tile("Dead letters", h("a", { href: "#/dead-letters" }, count(ended.dead)), "refused, kept"),
+      tile("Rejected", h("a", { href: "#/events?outcome=rejected" }, count(status.rejected ?? 0)), "since the start"),
+    ),
+    h(
+      "div",
+      { class: "halves" },
+      destination(status),
+      section(
+        "Allowance",
+        meter("This hour", status.allowance.hour.used, status.allowance.hour.limit, "calls"),
+        meter("This minute", status.allowance.minute.used, status.allowance.minute.limit, "calls"),
+        h("p", { class: "faint" }, "Calls that freshsignal made within the last hour and minute, of what it may use now."),
+      ),
+      section("Owed by lane", bars("Contacts that are owed a call", Object.entries(owed).map(([lane, number]) => [LANES[lane] ?? lane, number]), "contacts"), h("p", { class: "faint" }, "The upper lanes go first.")),
+      section(
+        "Deliveries",
+        bars("Open and ended", [...Object.entries(open), ...Object.entries(ended)].map(([state, number]) => [wordOf(STATES, state)[0], number, `#/deliveries?state=${state}`]), "deliveries"),
+      ),
+      section("Events", bars("What became of them", Object.entries(outcomes).map(([outcome, number]) => [wordOf(OUTCOMES, outcome)[0], number, `#/events?outcome=${outcome}`]), "events")),
+      section("Rare words", h("p", {}, "An event ", pill(OUTCOMES, "absorbed"), " joined a call that was owed already. ", pill(OUTCOMES, "unchanged"), " means that Freshsales has it all. A delivery is ", pill(STATES, "superseded"), " when nothing was owed any more at its turn.")),
+    ),
+  ];
+}
+
+// From counters to numbers a minute.
+function perMinute(samples, name) {
+  return samples.map((sample, nth) => {
+    const before = samples[nth - 1];
+    if (!before || sample[name] < before[name]) return null;
+    const minutes = (new Date(sample.at) - new Date(before.at)) / 60000;
+    return minutes > 0 && minutes < 5 ? (sample[name] - before[name]) / minutes : null;
+  });
+}
+
+function plots({ samples, every_seconds: every }) {
+  const times = samples.map((sample) => Number(new Date(sample.at)));
+  const of = (read) => samples.map(read);
+  const whole = (number) => count(Math.round(number * 10) / 10);
+  const drawn = (title, series, format = whole, least = 1) => plot({ title, times, every, series, format, least });
+  const total = (sample) => Object.values(sample.owed).reduce((sum, number) => sum + number, 0);
+  return h(
+    "div",
+    { class: "halves" },
+    drawn("Allowance used in the hour", [
+      { name: "used", values: of((sample) => sample.allowance.hour.used) },
+      { name: "may be used", values: of((sample) => sample.allowance.hour.limit) },
+    ]),
+    drawn("Owed", [{ name: "contacts", values: of(total) }]),
+    drawn("Throughput a minute", [
+      { name: "events accepted", values: perMinute(samples, "accepted") },
+      { name: "contacts delivered", values: perMinute(samples, "delivered") },
+    ]),
+    drawn(
+      "From owed to stored",
+      [
+        { name: "half within", values: of((sample) => sample.latency?.median_ms ?? null) },
+        { name: "95 % within", values: of((sample) => sample.latency?.p95_ms ?? null) },
+      ],
+      millis,
+    ),
+  );
+}
+
+export async function status(place, { latest }) {
+  const now = h("div", { class: "list" });
+  const past = h("div", { class: "list" });
+  show(place, h("div", { class: "title" }, h("h1", {}, "Status")), now, h("h2", { class: "list-title" }, `The last ${HOURS} hours`), past);
+  const draw = (status) => {
+    // What somebody is about to press must not be drawn anew under the hand.
+    const focused = now.contains(document.activeElement) ? document.activeElement.textContent : null;
+    show(now, numbers(status));
+    if (focused) [...now.querySelectorAll("button, a")].find((element) => element.textContent === focused)?.focus();
+  };
+  const readPast = async () => {
+    try {
+      show(past, plots(await get("api/status/history", { hours: HOURS })));
+    } catch (error) {
+      show(past, problem(error, readPast));
+    }
+  };
+  const read = async () => {
+    try {
+      draw(await get("api/status"));
+    } catch (error) {
+      show(now, problem(error, read));
+    }
+  };
+  let drawn = "";
+  const stop = listen((name, data) => {
+    if (name !== "status") return;
+    const text = JSON.stringify(data);
+    if (text !== drawn) draw(data);
+    drawn = text;
+  });
+  const again = setInterval(readPast, READ_HISTORY_EVERY_MS);
+  if (latest()) draw(latest());
+  await Promise.all([read(), readPast()]);
+  return () => {
+    clearInterval(again);
+    stop();
+  };
+}

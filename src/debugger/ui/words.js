@@ -1,0 +1,125 @@
+// The service's words in words for people: outcomes, states, lanes, times.
+
+// Tone says how a thing is marked beside its word: good, wait, stop, calm.
+export const OUTCOMES = {
+  queued: ["Queued", "good", "A call to Freshsales was owed because of it."],
+  absorbed: ["Absorbed", "good", "A call that was owed already took it along."],
+  unchanged: ["Unchanged", "calm", "Freshsales has all of it already, so no call was made."],
+  person_updated: ["Remembered", "calm", "The person is known better now; no call is owed for that yet."],
+  not_mapped: ["Not mapped", "calm", "No rule of the mapping names this event."],
+  no_email: ["No email", "wait", "Nobody has said an email of this person."],
+  invalid_email: ["Invalid email", "stop", "The email it names is no address."],
+  hashed_email: ["Hashed email", "stop", "The email it names is a hash; Freshsales needs the address."],
+  consent_denied: ["No consent", "stop", "A category that is required is not granted."],
+  duplicate: ["Duplicate", "calm", "The same message came before and took effect then."],
+  erased: ["Erased", "stop", "It speaks of somebody who was erased afterwards."],
+  rejected: ["Rejected", "stop", "It was refused at the door and never accepted."],
+};
+
+export const STATES = {
+  waiting: ["Waiting", "wait", "Owed, not tried yet."],
+  in_flight: ["In flight", "wait", "A call is on its way."],
+  retrying: ["Retrying", "wait", "Tried without an end; tried again later."],
+  delivered: ["Delivered", "good", "Freshsales accepted it."],
+  superseded: ["Superseded", "calm", "Nothing was owed any more when its turn came."],
+  dead: ["Dead", "stop", "Freshsales refused it; kept until sent, discarded or erased."],
+  discarded: ["Discarded", "calm", "Given up by order."],
+  erased: ["Erased", "calm", "Deleted with its person."],
+};
+
+export const DESTINATION = {
+  running: ["Running", "good", "Calls are made as the allowance permits."],
+  throttled: ["Throttled", "wait", "Freshsales asked to wait. Nothing is lost; it goes on by itself."],
+  unreachable: ["Unreachable", "stop", "Freshsales does not answer. It is tried again by itself."],
+  paused: ["Paused", "stop", "Paused by hand. Events are accepted and wait until somebody resumes."],
+  blocked: ["Blocked", "stop", "Freshsales refuses every call. Look at the key, the alias and the rights of its user."],
+};
+
+export const LANES = {
+  withdrawal: "Withdrawal",
+  new_contact: "New contact",
+  conversion: "Conversion",
+  login: "Log-in",
+  refresh: "Refresh",
+  backfill: "Backfill",
+};
+
+export function wordOf(table, word) {
+  return table[word] ?? [String(word ?? "?"), "calm", ""];
+}
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+
+export function clock(moment) {
+  const date = new Date(moment);
+  const today = new Date().toDateString() === date.toDateString();
+  return today ? CLOCK.format(date) : `${DAY.format(date)} ${CLOCK.format(date)}`;
+}
+
+export function full(moment) {
+  return FULL.format(new Date(moment));
+}
+
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "unknown";
+  if (seconds < 1) return seconds === 0 ? "0 s" : "under 1 s";
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.round(seconds / 360) / 10} h`;
+  return `${Math.round(seconds / 8640) / 10} days`;
+}
+
+export function millis(ms) {
+  return ms < 1000 ? `${Math.round(ms)} ms` : duration(ms / 1000);
+}
+
+export function ago(moment) {
+  const seconds = (Date.now() - new Date(moment)) / 1000;
+  return seconds < 0 ? `in ${duration(-seconds)}` : `${duration(seconds)} ago`;
+}
+
+export function count(number) {
+  return Number(number).toLocaleString("en");
+}
+
+export function many(number, one, more) {
+  return `${count(number)} ${number === 1 ? one : (more ?? `${one}s`)}`;
+}
+
+// A person's key in words: `user:42` of the default people, `shop/user:42` of another table.
+export function person(key) {
+  const [, people, kind, id] = /^(?:([^/]*)\/)?(user|email|anonymous):(.*)$/s.exec(key ?? "") ?? [];
+  if (!kind) return String(key ?? "");
+  const who = { user: "user", email: "email", anonymous: "visitor" }[kind];
+  return `${who} ${id}${people ? ` (${people})` : ""}`;
+}
+
+export function pretty(value) {
+  return typeof value === "string" ? value : JSON.stringify(value, null, 2);
+}
+
+// Text that may be JSON, put in lines where it is.
+export function prettyText(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+function quoted(text) {
+  return `'${String(text).replaceAll("'", "'\\''")}'`;
+}
+
+// The call as a command. The key is not known here: the shell fills it in.
+export function curl(request) {
+  const parts = [`curl -X ${quoted(request.method)} ${quoted(request.url)}`];
+  for (const [name, value] of Object.entries(request.headers ?? {})) {
+    const secret = name.toLowerCase() === "authorization";
+    parts.push(secret ? `-H "Authorization: Token token=$FRESHSALES_API_KEY"` : `-H ${quoted(`${name}: ${value}`)}`);
+  }
+  parts.push(`--data-raw ${quoted(JSON.stringify(request.body))}`);
+  return parts.join(" \\\n  ");
+}

@@ -1,0 +1,287 @@
+//! The debugger's page: lists, details, filters, orders and the playground, by mouse and by keyboard.
+
+use serde_json::json;
+
+use crate::support::app::{Service, Setup};
+use crate::support::browser::Browser;
+use crate::support::events::{ann, ann_says, identify_ann, identify_sam, lead_of_ann, lead_of_sam};
+
+/// Every view by its address, with the name of its pictures.
+const VIEWS: [(&str, &str); 8] = [
+    ("events", "#/events"),
+    ("event", "#/events/sam-lead?source=website"),
+    ("event-that-ended", "#/events/hash-1?source=website"),
+    ("contacts", "#/contacts"),
+    ("contact", "#/contacts/ann-2%40example.com"),
+    ("deliveries", "#/deliveries"),
+    ("playground", "#/playground"),
+    ("status", "#/status"),
+];
+
+async fn debugger(service: &Service) -> Browser {
+    let browser = Browser::start().await;
+    browser.open(&format!("{}/debug", service.private_url())).await;
+    browser.shows("h1", "Events").await;
+    browser
+}
+
+async fn go(browser: &Browser, hash: &str) {
+    browser.run(&format!("location.hash = {}", json!(hash))).await;
+    let ready = "return document.querySelector('main h1') && !document.querySelector('main .loading')";
+    browser.eventually(&format!("{hash} is shown"), ready).await;
+}
+
+/// Waits until the list has rows with these texts in them, in this order.
+async fn rows_are(browser: &Browser, expected: &[&str]) {
+    let what = format!("the rows are those of {expected:?}");
+    let script = format!(
+        "const rows = [...document.querySelectorAll('main tbody tr')].map((row) => row.innerText);
+         const expected = {};
+         return rows.length === expected.length && expected.every((text, nth) => rows[nth].includes(text))",
+        json!(expected)
+    );
+    browser.eventually(&what, &script).await;
+}
+
+/// A service that has seen something of everything.
+async fn eventful() -> Service {
+    let service = Setup::new().with("CONSENT__REQUIRED", "").start().await;
+    service.send_all(vec![identify_sam(), lead_of_sam()]).await;
+    service.send(json!({"type": "page", "anonymousId": "visitor-1", "messageId": "view-1"})).await;
+    service
+        .send(
+            json!({"type": "track", "event": "Button Clicked", "userId": "user-456", "messageId": "click-1"}),
+        )
+        .await;
+    service
+        .send(json!({"type": "track", "event": "Signed Up", "userId": "hash-1", "messageId": "hash-1",
+        "properties": {"email": "a".repeat(64)}}))
+        .await;
+    service.settled().await;
+    service.send(lead_of_sam()).await;
+    service.crm.fault(json!({"status": 422, "email": ann(1), "times": 9, "body": {"errors": {"code": 422, "message": ["Last name can't be blank"]}}}));
+    service.send_all(vec![identify_ann(1), lead_of_ann(1), identify_ann(2), lead_of_ann(2)]).await;
+    service.settled().await;
+    let moved = json!({"city": "Berlin", "phone": "12"});
+    service.send(ann_says(2, "ann-2-moved", &moved)).await;
+    service.settled().await;
+    service.post("/ingest").body("{").send().await.unwrap();
+    service.post("/ingest").json(&json!({"type": "track", "userId": "u"})).send().await.unwrap();
+    service
+}
+
+#[tokio::test]
+async fn every_view_has_its_picture_light_and_dark_and_on_a_phone() {
+    let service = eventful().await;
+    let browser = debugger(&service).await;
+    for (theme, width, height) in [("light", 1280, 900), ("dark", 1280, 900), ("phone", 390, 844)] {
+        browser.color_scheme(if theme == "dark" { "dark" } else { "light" }).await;
+        browser.size(width, height).await;
+        for (name, hash) in VIEWS {
+            go(&browser, hash).await;
+            browser.screenshot(&format!("debugger-{name}-{theme}")).await;
+            let wider = browser.run("return document.documentElement.scrollWidth - innerWidth").await;
+            assert!(wider.as_i64().unwrap() <= 0, "{name} is wider than the screen ({theme}): {wider}");
+        }
+    }
+    browser.close().await;
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn events_arrive_live_are_filtered_and_can_be_held() {
+    let service = Service::start().await;
+    let browser = debugger(&service).await;
+    browser.shows("main", "No event yet").await;
+    browser.shows(".live", "Live").await;
+    service.send(identify_sam()).await;
+    rows_are(&browser, &["Remembered"]).await;
+    service.send(lead_of_sam()).await;
+    rows_are(&browser, &["Lead Generated", "identify"]).await;
+
+    browser.press("p").await;
+    browser.shows(".live", "Paused").await;
+    service.send_all(vec![identify_ann(1), lead_of_ann(1)]).await;
+    browser.shows(".live", "2 new").await;
+    rows_are(&browser, &["Lead Generated", "identify"]).await;
+    browser.press("p").await;
+    rows_are(&browser, &["ann-1@", "ann-1@", "sam.lee@", "sam.lee@"]).await;
+
+    browser.press("/").await;
+    browser.press("sam.lee@example.com\u{e007}").await;
+    rows_are(&browser, &["sam.lee@", "sam.lee@"]).await;
+    service.send(ann_says(1, "ann-1-moved", &json!({"city": "Berlin"}))).await;
+    service.send(json!({"type": "page", "userId": "user-456", "messageId": "sam-view"})).await;
+    rows_are(&browser, &["page", "sam.lee@", "sam.lee@"]).await;
+    go(&browser, "#/events?outcome=queued&event=lead+generated").await;
+    rows_are(&browser, &["ann-1@", "sam.lee@"]).await;
+    go(&browser, "#/events?person=ann-1&span=900").await;
+    rows_are(&browser, &["identify", "Lead Generated", "identify"]).await;
+    go(&browser, "#/events?email=nobody@example.com").await;
+    browser.shows("main", "No event fits").await;
+
+    service.post("/ingest").body("{").send().await.unwrap();
+    go(&browser, "#/events?outcome=rejected").await;
+    rows_are(&browser, &["the body was not the JSON that the route takes"]).await;
+    service.post("/ingest").json(&json!({"type": "track", "userId": "u"})).send().await.unwrap();
+    rows_are(&browser, &["a track event without its name", "malformed_body"]).await;
+    browser.close().await;
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn one_event_is_explained_from_end_to_end_and_reached_by_keyboard() {
+    let service = eventful().await;
+    let browser = debugger(&service).await;
+    go(&browser, "#/events?event=Lead+Generated&outcome=queued").await;
+    rows_are(&browser, &["ann-2@", "ann-1@", "sam.lee@"]).await;
+    browser.press("jjjjk").await;
+    browser.press("j\u{e007}").await;
+    browser.shows("h1", "Lead Generated").await;
+    browser.shows("main", "marketing granted by context.consent.categoryPreferences.marketing = true").await;
+    browser.shows(".comparison", "mobile_number").await;
+    browser.shows(".comparison", "traits.phone").await;
+    browser.shows("main", "\"company_name\": \"Globex\"").await;
+    browser.shows("main", "201").await;
+    let curl = "return document.querySelector('.attempt[open] .json').textContent.includes('Copy as curl')";
+    assert_eq!(browser.run(curl).await, json!(true));
+    assert!(!browser.text("main").await.contains("sandbox-key"), "the key stays where it is");
+
+    go(&browser, "#/events/hash-1").await;
+    browser.shows(".step.ends h2", "Person").await;
+    browser.shows(".note", "Freshsales needs the address").await;
+    browser.press("\u{e00c}").await;
+    browser.shows("h1", "Events").await;
+
+    go(&browser, "#/contacts/ann-1%40example.com").await;
+    browser.shows(".note.stop", "Last name can't be blank").await;
+    browser.shows(".comparison", "missing").await;
+    go(&browser, "#/contacts/ann-2%40example.com").await;
+    browser.shows(".note.good", "Freshsales has it as wanted").await;
+    browser.shows("main", "mobile_number from traits.phone").await;
+    go(&browser, "#/deliveries?state=dead").await;
+    rows_are(&browser, &["ann-1@example.com"]).await;
+    browser.close().await;
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn the_playground_decides_and_explains_what_it_can_not_read() {
+    let service = Service::start().await;
+    let browser = debugger(&service).await;
+    browser.press("5").await;
+    browser.shows("h1", "Playground").await;
+    browser.shows("main .card", "\"mobile_number\": \"+14155550142\"").await;
+    browser.fill("#playground", r#"{"type":"track","event":"Odd","userId":"u"}"#).await;
+    browser.click("main button[type=submit]").await;
+    browser.shows("main .card", "Not mapped").await;
+    browser.fill("#playground", "{\"type\":").await;
+    browser.click("main button[type=submit]").await;
+    browser.shows("main .note", "That is not JSON yet").await;
+    assert_eq!(service.status().await["accepted"], 0);
+    browser.close().await;
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn what_strangers_sent_shows_as_text_and_never_runs() {
+    let payloads: Vec<String> = serde_json::from_str(include_str!("../../fixtures/stored_xss.json")).unwrap();
+    assert_eq!(payloads.len(), 25);
+    let service = Service::start().await;
+    let mut events = Vec::new();
+    for (nth, payload) in payloads.iter().enumerate() {
+        let email = format!("x{nth}@example.com");
+        service.crm.fault(json!({"status": 422, "email": email, "times": 9, "body": {"errors": {"code": 422, "message": [payload]}}}));
+        events.push(json!({"type": "identify", "userId": payload, "messageId": format!("{nth} {payload}").chars().take(100).collect::<String>(),
+            "traits": {"email": email, "first_name": payload, "last_name": payload, "city": payload, "phone": payload,
+                payload.as_str(): payload}}));
+        events.push(json!({"type": "track", "event": "Lead Generated", "userId": payload, "messageId": format!("lead-{nth}"),
+            "properties": {"url": payload, "name": payload}, "context": {"page": {"url": payload}}}));
+        events.push(json!({"type": "track", "event": payload, "anonymousId": payload, "messageId": format!("odd-{nth}")}));
+    }
+    service.send_all(events).await;
+    service.settled().await;
+
+    let browser = debugger(&service).await;
+    let mark =
+        "window.ran = []; window.xss = (what) => { window.ran.push(what); }; window.alert = window.xss;";
+    browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": mark })).await;
+    browser.reload().await;
+    browser.shows("h1", "Events").await;
+    let mut views = vec![
+        "#/events".to_owned(),
+        "#/deliveries".to_owned(),
+        "#/contacts".to_owned(),
+        "#/deliveries?state=dead".to_owned(),
+    ];
+    for nth in 0..payloads.len() {
+        views.push(format!("#/events/lead-{nth}"));
+        views.push(format!("#/contacts/x{nth}%40example.com"));
+        views.push(format!("#/events/odd-{nth}"));
+    }
+    for payload in &payloads {
+        views.push(format!("#/events?email={}", percent(payload)));
+        views.push(format!("#/{}", percent(payload)));
+    }
+    for view in &views {
+        go(&browser, view).await;
+        let look = "const bad = 'script:not([src^=\"debug/\"]), img:not([src^=\"debug/\"]), iframe, object, embed, base, video, marquee, style, math, form form, [onerror], [onload], [onfocus], [onmouseover], [ontoggle], [onstart]';
+            document.querySelectorAll('details').forEach((details) => { details.open = true; });
+            const links = [...document.querySelectorAll('main a')].filter((link) => !link.getAttribute('href').startsWith('#'));
+            return {ran: window.ran, bad: [...document.querySelectorAll(bad)].map((one) => one.outerHTML), links: links.length}";
+        assert_eq!(browser.run(look).await, json!({"ran": [], "bad": [], "links": 0}), "{view}");
+    }
+    for (nth, payload) in payloads.iter().enumerate() {
+        go(&browser, &format!("#/events/lead-{nth}")).await;
+        let shown = browser.run("return document.querySelector('main').textContent").await;
+        // A zero byte is shown as what the browser makes of it.
+        let text = payload.split('\0').next().unwrap();
+        assert!(shown.as_str().unwrap().contains(text), "{payload} does not show as it is");
+    }
+    // Emails that are none are refused by name; the console knows of no more.
+    let refused = browser.complaints().await;
+    assert!(
+        refused
+            .iter()
+            .all(|complaint| complaint.contains("400 (Bad Request)") || complaint.contains("/api/people")),
+        "{refused:?}"
+    );
+    browser.close().await;
+    service.finish().await;
+}
+
+/// As `encodeURIComponent` writes it.
+fn percent(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric();
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_token_is_asked_for_once_and_goes_along_with_everything() {
+    let token = "it-admin-token-of-more-than-32-characters";
+    let service = Setup::new().with("ADMIN__TOKEN", token).start().await;
+    service.send(identify_sam()).await;
+    service.processed().await;
+    let browser = Browser::start().await;
+    browser.open(&format!("{}/debug", service.private_url())).await;
+    browser.shows("dialog", "Admin token").await;
+    assert_eq!(browser.run("return document.querySelectorAll('main tbody tr').length").await, json!(0));
+    browser.fill("#token", "not-the-token").await;
+    browser.press("\u{e007}").await;
+    browser.shows("dialog .wrong", "not the one").await;
+    browser.fill("#token", token).await;
+    browser.press("\u{e007}").await;
+    rows_are(&browser, &["sam.lee@example.com"]).await;
+    browser.shows(".live", "Live").await;
+    assert!(browser.complaints().await.iter().all(|complaint| complaint.contains("401 (Unauthorized)")));
+    assert_eq!(
+        browser.run("return [document.cookie, localStorage.getItem('freshsignal-token')]").await,
+        json!(["", null])
+    );
+    browser.reload().await;
+    rows_are(&browser, &["sam.lee@example.com"]).await;
+    browser.close().await;
+    service.finish().await;
+}
