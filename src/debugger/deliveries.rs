@@ -33,6 +33,7 @@ pub(super) struct DeliveryView {
     lane: Lane,
     state: Stage,
     reason: Option<String>,
+    notes: Vec<String>,
     events: u64,
     #[serde(serialize_with = "rfc3339")]
     opened_at: UnixMicros,
@@ -84,6 +85,7 @@ impl DeliveryView {
             lane: delivery.lane,
             state: delivery.state,
             reason: delivery.reason,
+            notes: delivery.notes,
             events: delivery.events,
             opened_at: delivery.opened_at,
             ended_at: delivery.ended_at,

@@ -1,7 +1,7 @@
 //! The pace: how many calls may be on their way at one time.
 //!
-//! One at first, and after anything that held calls up; twice as many with each answer. So a CRM that comes back is not
-//! met by everything at once.
+//! One at first, and after anything that held calls up; twice as many with each answer, half as many with each that does
+//! not come. So a CRM that is in trouble, or comes back, is not met by everything at once.
 
 /// How many calls may be on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,11 @@ impl Pace {
         self.places = self.places.saturating_mul(2).min(self.places_max);
     }
 
+    /// A contact got no answer, for a reason that will pass.
+    pub fn failed(&mut self) {
+        self.places = (self.places / 2).max(1);
+    }
+
     /// Calls were held up.
     pub fn start_over(&mut self) {
         self.places = 1;
@@ -45,7 +50,10 @@ mod tests {
             pace.answered();
         }
         assert_eq!(seen, [1, 2, 4, 6, 6]);
+        pace.failed();
+        assert_eq!(pace.places(), 3);
         pace.start_over();
+        pace.failed();
         assert_eq!(pace.places(), 1);
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::config::DeliveryConfig;
-use crate::delivery::{Lane, Ledger, SlotId, Usage};
+use crate::delivery::{Lane, Ledger, RateHint, RetryAfter, SlotId, Usage};
 use crate::store::Due;
 
 /// One call in so many goes to the longest owed of any lane.
@@ -83,6 +83,20 @@ impl Schedule {
     /// The call of a slot was answered or timed out.
     pub fn answer(&mut self, slot: SlotId, now: Duration) {
         self.ledger.answer(slot, now);
+    }
+
+    /// The account was throttled: others use it too, so less is used from now on.
+    pub fn throttled(&mut self, retry_after: RetryAfter, now: Duration) {
+        let wait = match retry_after {
+            RetryAfter::For(wait) => Some(wait),
+            RetryAfter::Until(_) | RetryAfter::Absent | RetryAfter::Absurd => None,
+        };
+        self.ledger.throttled(wait, now);
+    }
+
+    /// An answer says how much of the allowance is left.
+    pub fn told(&mut self, hint: RateHint, now: Duration) {
+        self.ledger.told(hint, now);
     }
 
     /// What is used now.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::worker::{self, Answered, Done, Finished};
 use super::{Deliverer, Round, log};
 use crate::decision;
+use crate::delivery::Verdict;
+use crate::freshsales::CallResult;
 use crate::store::{Plan, Put, StoreError};
 
 impl Deliverer {
@@ -25,12 +27,19 @@ impl Deliverer {
     async fn finish_call(&self, finished: &Finished, round: &mut Round) -> Result<(), StoreError> {
         round.schedule.answer(finished.job.slot, self.clock.monotonic());
         worker::count(finished, self.clock.wall());
-        while let Err(error) = self.settle(finished, round).await {
-            self.wait_after(error).await?;
-        }
+        let throttled = loop {
+            match self.settle(finished, round).await {
+                Ok(throttled) => break throttled,
+                Err(error) => self.wait_after(error).await?,
+            }
+        };
+        self.learn(finished.result(), throttled, round);
         let email = &finished.job.order.email;
         if finished.answered() && round.answered[0].as_ref().is_none_or(|(last, _)| last != email) {
             round.answered[1] = round.answered[0].take();
+        }
+        if finished.failed() {
+            round.pace.failed();
         }
         if finished.answered() {
             round.pace.answered();
@@ -42,13 +51,28 @@ impl Deliverer {
     async fn finish_question(&self, answered: &Answered, round: &mut Round) -> Result<(), StoreError> {
         round.schedule.answer(answered.slot, self.clock.monotonic());
         worker::count_call(&answered.result);
-        while let Err(error) = self.settle_question(answered).await {
-            self.wait_after(error).await?;
-        }
+        let throttled = loop {
+            match self.settle_question(answered).await {
+                Ok(throttled) => break throttled,
+                Err(error) => self.wait_after(error).await?,
+            }
+        };
+        self.learn(&answered.result, throttled, round);
         Ok(())
     }
 
-    async fn settle_question(&self, answered: &Answered) -> Result<(), StoreError> {
+    /// Learns from an answer how much of the allowance there is. A burst of throttled calls counts as one.
+    fn learn(&self, result: &CallResult, throttled: bool, round: &mut Round) {
+        let now = self.clock.monotonic();
+        if let Verdict::Throttled { retry_after, .. } = result.verdict
+            && throttled
+        {
+            round.schedule.throttled(retry_after, now);
+        }
+        round.schedule.told(result.rate, now);
+    }
+
+    async fn settle_question(&self, answered: &Answered) -> Result<bool, StoreError> {
         let _turn = self.store.turn().await;
         let now = self.clock.wall();
         let mut world = self.load(BTreeSet::new(), BTreeSet::new()).await?;
@@ -62,10 +86,11 @@ impl Deliverer {
         plan.puts.push(Put::SlotAnswered(self.account(), answered.slot, now));
         self.store.apply(plan).await?;
         log::change(&before, &after);
-        Ok(())
+        Ok(after.is_throttled_anew(&before))
     }
 
-    async fn settle(&self, finished: &Finished, round: &Round) -> Result<(), StoreError> {
+    /// Tells whether the answer begins a throttle.
+    async fn settle(&self, finished: &Finished, round: &Round) -> Result<bool, StoreError> {
         let settings = Arc::clone(&self.settings.borrow());
         let order = &finished.job.order;
         let _turn = self.store.turn().await;
@@ -86,6 +111,6 @@ impl Deliverer {
         plan.puts.push(Put::SlotAnswered(self.account(), finished.job.slot, now));
         self.store.apply(plan).await?;
         log::change(&before, &after);
-        Ok(())
+        Ok(after.is_throttled_anew(&before))
     }
 }

@@ -74,6 +74,16 @@ impl Finished {
         }
     }
 
+    /// What the whole call ended with.
+    pub fn result(&self) -> &CallResult {
+        &self.result
+    }
+
+    /// Whether it failed for a reason that will pass.
+    pub fn failed(&self) -> bool {
+        matches!(self.result.verdict, Verdict::Passing { .. })
+    }
+
     /// Whether the CRM answered for this contact.
     pub fn answered(&self) -> bool {
         match self.result.verdict {

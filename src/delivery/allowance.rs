@@ -1,13 +1,16 @@
 //! The allowance: how many calls fit into any hour and any minute.
 //!
 //! A sliding log of slots, exact by construction: a call takes a slot before it leaves and holds it until an
-//! hour (a minute) after its answer, so no window of that length anywhere holds more calls than the limit.
+//! hour (a minute) after its answer, so no window of that length anywhere holds more calls than the limit, which may be
+//! lower than configured while others use the account.
 //! Times are monotonic, so a wall clock that jumps grants nothing.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::adapt::{Adaptive, Limit, RateHint};
 
 /// The longer window: 3,600 seconds.
 pub const HOUR: Duration = Duration::from_hours(1);
@@ -51,7 +54,7 @@ pub struct Usage {
 /// The slots taken and not free again.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    limits: Limits,
+    limits: Adaptive,
     /// Calls that have left and are not answered.
     open: BTreeSet<SlotId>,
     /// When slots of answered calls are free again in the hour, soonest first.
@@ -72,7 +75,7 @@ impl Ledger {
         let left = ages.into_iter().map(|age| HOUR.saturating_sub(age)).filter(|left| !left.is_zero());
         let mut free_again: Vec<Duration> = left.map(|left| now.saturating_add(left)).collect();
         free_again.sort_unstable();
-        Self { limits, open: BTreeSet::new(), free_again: free_again.into(), next }
+        Self { limits: Adaptive::new(limits), open: BTreeSet::new(), free_again: free_again.into(), next }
     }
 
     /// The slot that the next call takes.
@@ -122,8 +125,8 @@ impl Ledger {
         let last_minute = self.free_again.iter().rev().take_while(in_minute).count();
         let used = |answered: usize| u32::try_from(self.open.len() + answered).unwrap_or(u32::MAX);
         Usage {
-            hour: Window { limit: self.limits.per_hour, used: used(self.free_again.len()) },
-            minute: Window { limit: self.limits.per_minute, used: used(last_minute) },
+            hour: Window { limit: self.limits.hour().at(now), used: used(self.free_again.len()) },
+            minute: Window { limit: self.limits.minute().at(now), used: used(last_minute) },
         }
     }
 
@@ -132,17 +135,45 @@ impl Ledger {
         if self.has_room(now, share_percent) {
             return Some(now);
         }
-        let wait = |limit: u32, sooner: Duration| {
-            // The largest number of used slots that still leaves room for one more.
-            let below = (u64::from(limit) * u64::from(share_percent)).div_ceil(100).checked_sub(1)?;
-            let may_stay = usize::try_from(below).ok()?.checked_sub(self.open.len())?;
-            match self.free_again.len().saturating_sub(may_stay).checked_sub(1) {
-                Some(last) => self.free_again.get(last).map(|free| free.saturating_sub(sooner).max(now)),
-                None => Some(now),
-            }
+        let in_use = self.usage(now);
+        let wait = |limit: &Limit, used: u32, sooner: Duration| {
+            // A lowered limit may come back before a slot is free.
+            let needed = u64::from(used) * 100 / u64::from(share_percent.max(1)) + 1;
+            let back = limit.reaches(needed, now);
+            let freed = self.slot_free_at(limit.at(now), share_percent, sooner, now);
+            back.into_iter().chain(freed).min()
         };
-        let hour = wait(self.limits.per_hour, Duration::ZERO);
-        let minute = wait(self.limits.per_minute, HOUR_LESS_MINUTE);
+        let hour = wait(self.limits.hour(), in_use.hour.used, Duration::ZERO);
+        let minute = wait(self.limits.minute(), in_use.minute.used, HOUR_LESS_MINUTE);
         Some(hour?.max(minute?))
+    }
+
+    /// When enough slots are free again for one more inside the share; slots of a shorter window are so much `sooner`.
+    fn slot_free_at(
+        &self,
+        limit: u32,
+        share_percent: u32,
+        sooner: Duration,
+        now: Duration,
+    ) -> Option<Duration> {
+        // The largest number of used slots that still leaves room for one more.
+        let below = (u64::from(limit) * u64::from(share_percent)).div_ceil(100).checked_sub(1)?;
+        let may_stay = usize::try_from(below).ok()?.checked_sub(self.open.len())?;
+        match self.free_again.len().saturating_sub(may_stay).checked_sub(1) {
+            Some(last) => self.free_again.get(last).map(|free| free.saturating_sub(sooner).max(now)),
+            None => Some(now),
+        }
+    }
+
+    /// The account was throttled for this long, as far as it said: others use it too, so less is used from now on.
+    pub fn throttled(&mut self, wait: Option<Duration>, now: Duration) {
+        let used = self.usage(now);
+        self.limits.throttled(wait, used, now);
+    }
+
+    /// An answer says how much of the allowance is left.
+    pub fn told(&mut self, hint: RateHint, now: Duration) {
+        let used = self.usage(now);
+        self.limits.told(hint, used, now);
     }
 }

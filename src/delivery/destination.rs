@@ -147,6 +147,14 @@ impl Destination {
         }
     }
 
+    /// Whether a throttle began, or was repeated, since then. What stragglers say of one that runs is none.
+    #[must_use]
+    pub fn is_throttled_anew(&self, before: &Self) -> bool {
+        let repeats =
+            |destination: &Self| destination.throttle.as_ref().map_or(0, |throttle| throttle.repeats);
+        repeats(self) > repeats(before)
+    }
+
     /// Why it is in that state, for a person.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {

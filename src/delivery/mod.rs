@@ -2,6 +2,7 @@
 //!
 //! Pure data and transitions. Must not know how a call is made or where a delivery is stored.
 
+mod adapt;
 mod allowance;
 mod attempt;
 mod destination;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use adapt::RateHint;
 pub use allowance::{HOUR, Ledger, Limits as AllowanceLimits, MINUTE, SlotId, Usage, Window};
 pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX};
 pub use destination::{Destination, DestinationState, Ended, Gate, Throttle, backoff};

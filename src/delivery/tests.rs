@@ -60,7 +60,83 @@ fn a_failure_waits_between_half_and_whole_of_twice_as_long_each_time() {
     assert_eq!(wait(40, 1.0), 300_000);
 }
 
+fn ledger_of(per_hour: u32, per_minute: u32) -> Ledger {
+    Ledger::restored(AllowanceLimits { per_hour, per_minute }, [], seconds(0), 1)
+}
+
+fn limits(ledger: &mut Ledger, now: u64) -> (u32, u32) {
+    let usage = ledger.usage(seconds(now));
+    (usage.hour.limit, usage.minute.limit)
+}
+
+#[test]
+fn a_throttle_lowers_the_limit_to_what_was_used_and_it_comes_back_bit_by_bit() {
+    let mut ledger = ledger_of(1_000, 400);
+    for _ in 0..300 {
+        ledger.take(seconds(0), 100);
+    }
+    ledger.throttled(Some(seconds(600)), seconds(0));
+    assert_eq!(limits(&mut ledger, 0), (270, 400));
+    assert_eq!(limits(&mut ledger, 360), (370, 400));
+    assert_eq!(limits(&mut ledger, 2_628), (1_000, 400));
+    assert_eq!(limits(&mut ledger, 9_999), (1_000, 400));
+}
+
+#[test]
+fn a_throttle_of_a_minute_lowers_the_minute() {
+    let mut ledger = ledger_of(1_000, 400);
+    ledger.throttled(Some(seconds(30)), seconds(0));
+    // Others used it all: something is always left for us.
+    assert_eq!(limits(&mut ledger, 0), (1_000, 40));
+    assert_eq!(limits(&mut ledger, 600), (1_000, 400));
+}
+
+#[test]
+fn what_answers_say_is_left_counts() {
+    let mut ledger = ledger_of(900, 360);
+    for _ in 0..100 {
+        ledger.take(seconds(0), 100);
+    }
+    let told = |limit, remaining| RateHint { limit, remaining, reset: None };
+    ledger.told(told(Some(1_000), Some(300)), seconds(0));
+    assert_eq!(limits(&mut ledger, 0), (400, 360));
+    ledger.told(told(Some(1_000), Some(850)), seconds(0));
+    assert_eq!(limits(&mut ledger, 0), (900, 360));
+    ledger.told(told(Some(300), Some(120)), seconds(0));
+    assert_eq!(limits(&mut ledger, 0), (900, 220));
+    ledger.told(told(None, None), seconds(0));
+    assert_eq!(limits(&mut ledger, 0), (900, 220));
+}
+
 proptest! {
+    #[test]
+    fn whatever_the_account_says_no_more_is_used_than_configured_and_it_comes_back(
+        steps in prop::collection::vec(
+            (0_u64..600, prop::option::of(0_u64..4_000), prop::option::of(0_u32..3_000), prop::option::of(0_u32..2_000)),
+            1..60,
+        ),
+        share_percent in 1_u32..=100,
+    ) {
+        let mut ledger = ledger_of(50, 20);
+        let mut now = 0;
+        for (pause, throttle, limit, remaining) in steps {
+            now += pause;
+            if let Some(slot) = ledger.take(seconds(now), share_percent) {
+                ledger.answer(slot, seconds(now));
+            }
+            ledger.told(RateHint { limit, remaining, reset: None }, seconds(now));
+            if throttle.is_some() {
+                ledger.throttled(throttle.map(seconds), seconds(now));
+            }
+            let (hour, minute) = limits(&mut ledger, now);
+            prop_assert!((5..=50).contains(&hour) && (2..=20).contains(&minute));
+            if let Some(free) = ledger.free_at(seconds(now), share_percent) {
+                prop_assert!(ledger.clone().take(free, share_percent).is_some());
+            }
+        }
+        prop_assert_eq!(limits(&mut ledger, now + 3_600), (50, 20));
+    }
+
     #[test]
     fn no_window_ever_holds_more_calls_than_its_limit(
         steps in prop::collection::vec((0_u64..900, 0_u64..30), 1..200),

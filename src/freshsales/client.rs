@@ -3,6 +3,7 @@
 //! It must not follow a redirect, use a proxy, retry, or let the API key out of the one header that needs it.
 
 mod ask;
+mod rate;
 
 use std::error::Error;
 use std::fmt;
@@ -19,7 +20,9 @@ use super::verdict::verdict;
 use super::words::fit_to_show;
 use super::{Answer, CallResult, Crm};
 use crate::clock::Clock;
-use crate::delivery::{Account, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX, Verdict};
+use crate::delivery::{Account, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX, RateHint, Verdict};
+
+use rate::rate_hint;
 
 pub use ask::{Question, Reply, Unanswered};
 
@@ -210,6 +213,7 @@ struct Received {
     status: u16,
     retry_after: Option<String>,
     content_type: Option<String>,
+    rate: RateHint,
     body: Vec<u8>,
     /// Why the body is not whole.
     broken: Option<Failure>,
@@ -232,6 +236,7 @@ impl Inner {
                     request,
                     response: None,
                     error: Some(failure.words),
+                    rate: RateHint::default(),
                     status_label: failure.label,
                 }
             }
@@ -248,6 +253,7 @@ impl Inner {
                 .get(RETRY_AFTER)
                 .map(|value| value.to_str().unwrap_or("?").to_owned()),
             content_type: header(CONTENT_TYPE),
+            rate: rate_hint(response.headers(), self.clock.wall()),
             body: Vec::new(),
             broken: None,
         };
@@ -297,6 +303,7 @@ impl Inner {
             request,
             response: Some(AttemptResponse { status: received.status, body: cut(shown) }),
             error,
+            rate: received.rate,
             status_label,
         }
     }

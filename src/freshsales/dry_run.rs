@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Answer, CallResult, Crm, Endpoint};
-use crate::delivery::{Account, AttemptRequest, Stored, Verdict};
+use crate::delivery::{Account, AttemptRequest, RateHint, Stored, Verdict};
 
 /// What the metrics and the debugger call a call that was not made.
 const SIMULATED: &str = "simulated";
@@ -54,6 +54,7 @@ fn simulated(request: AttemptRequest) -> Answer<CallResult> {
         request,
         response: None,
         error: Some(SIMULATED.to_owned()),
+        rate: RateHint::default(),
         status_label: SIMULATED,
     };
     Box::pin(std::future::ready(result))

@@ -19,7 +19,7 @@ use std::pin::Pin;
 
 use serde_json::Value;
 
-use crate::delivery::{Account, AttemptRequest, AttemptResponse, Verdict};
+use crate::delivery::{Account, AttemptRequest, AttemptResponse, RateHint, Verdict};
 
 pub use account::{AccountProblem, BundleAlias, Endpoint};
 pub use check::{CALLS_MAX, Expected, Finding, Level, Report, TestContact, check};
@@ -45,6 +45,8 @@ pub struct CallResult {
     pub response: Option<AttemptResponse>,
     /// Why nothing, or nothing usable, came back, for a person. Without key, address or personal data.
     pub error: Option<String>,
+    /// What the answer says about the allowance.
+    pub rate: RateHint,
     /// One of a few words, for a metric: `200`, `201`, `2xx`, `3xx`, `400`, `401`, `403`, `404`, `422`, `429`,
     /// `4xx`, `5xx`, `timeout`, `error`.
     pub status_label: &'static str,

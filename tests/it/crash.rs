@@ -109,6 +109,29 @@ async fn it_is_ready_at_once_with_a_large_backlog() {
     assert!(service.ready_after < Duration::from_secs(10), "{:?}", service.ready_after);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_in_the_middle_of_an_hour_it_is_granted_no_call_more() {
+    const PER_HOUR: u64 = 12;
+    let sandbox = Sandbox::new(SandboxOptions::default(), Arc::new(SystemClock::default()));
+    let crm = Served::start(sandbox.router()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::new(folder.path(), crm.address).with("ALLOWANCE__PER_HOUR", &PER_HOUR.to_string());
+    let used = |status: &Value| status["allowance"]["hour"]["used"].as_u64().unwrap();
+    for kill in 0..4 {
+        let service = setup.start().await;
+        let mut connection = Connection::open(service.public).await.unwrap();
+        assert_eq!(connection.ingest(&load::new_contacts(&kill.to_string(), 5)).await.unwrap().status, 200);
+        let calls_max = PER_HOUR.min(5 * (kill + 1));
+        until("calls are made as far as the allowance goes", DRAIN_MAX, async || {
+            let status = service.ask("/api/status").await;
+            used(&status) == calls_max && number(&status["open"], "in_flight") == 0
+        })
+        .await;
+        service.kill();
+    }
+    assert_eq!(sandbox.requests().len() as u64, PER_HOUR);
+}
+
 /// Lets clients send until as many events more are acknowledged, then kills the service under them.
 async fn load_and_kill(service: Service, memory: &Memory, seed: u64, events: u64) {
     let enough = memory.acknowledged() + events;

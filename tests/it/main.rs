@@ -38,6 +38,8 @@ mod main_job;
 mod people;
 /// What is held on a person is shown, and erased to the last byte, and does not come back.
 mod privacy;
+/// Every call counts: what costs one, which contact goes first, what an outage costs.
+mod scarce;
 /// The SDKs people already have, unmodified: real ones, and what they sent.
 mod sdks;
 /// Told to stop under load: every accepted request is answered, and it ends in time.

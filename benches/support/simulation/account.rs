@@ -12,7 +12,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
 use freshsignal::clock::{Clock, ManualClock};
 use freshsignal::config::Config;
-use freshsignal::delivery::{Account, AttemptRequest, AttemptResponse, Verdict};
+use freshsignal::delivery::{Account, AttemptRequest, AttemptResponse, RateHint, Verdict};
 use freshsignal::freshsales::{Answer, CallResult, Crm, Endpoint, RESPONSE_BYTES_MAX, verdict};
 use freshsignal::sandbox::{CustomField, CustomFieldKind, Sandbox, SandboxOptions};
 use serde_json::{Map, Value};
@@ -174,6 +174,7 @@ impl SimulatedAccount {
             request: self.endpoint.describe(body),
             response: Some(response),
             error: None,
+            rate: RateHint::default(),
             status_label: "simulated",
         }
     }
@@ -184,6 +185,7 @@ impl SimulatedAccount {
             request: self.endpoint.describe(body),
             response: None,
             error: Some(words.to_owned()),
+            rate: RateHint::default(),
             status_label: "simulated",
         }
     }

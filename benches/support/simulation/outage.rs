@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use freshsignal::clock::{Clock, ManualClock};
-use freshsignal::delivery::{Account, AttemptRequest, Stored, Verdict};
+use freshsignal::delivery::{Account, AttemptRequest, RateHint, Stored, Verdict};
 use freshsignal::freshsales::{Answer, CallResult, Crm, Endpoint};
 use freshsignal::store::{Keep, Store as _, Totals};
 use serde_json::{Value, json};
@@ -196,7 +196,14 @@ impl Counter {
         };
         drop(seen);
         let request = self.endpoint.describe(body);
-        CallResult { verdict, request, response: None, error: None, status_label: "simulated" }
+        CallResult {
+            verdict,
+            request,
+            response: None,
+            error: None,
+            rate: RateHint::default(),
+            status_label: "simulated",
+        }
     }
 }
 

@@ -33,6 +33,7 @@ fn shape(attempts: &Value) -> Value {
         "lane": "new_contact",
         "state": "retrying",
         "reason": "the account is throttled",
+        "notes": [],
         "events": 2,
         "opened_at": "2030-03-17T17:46:40.000Z",
         "ended_at": null,

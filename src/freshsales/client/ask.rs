@@ -2,19 +2,16 @@
 //!
 //! Must not judge what a reply means, retry, or let the key out.
 
-use reqwest::header::HeaderName;
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde_json::Value;
 
 use super::super::words;
+use super::rate::rate_hint;
 use super::{Client, Inner, REDACTED, RESPONSE_BYTES_MAX};
+use crate::delivery::RateHint;
 
 /// An account may list hundreds of fields, some with a choice for each country of the world.
 const FIELDS_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How many calls an hour the account has; unverified, and under either name.
-const LIMIT_HEADERS: [HeaderName; 2] =
-    [HeaderName::from_static("x-ratelimit-limit"), HeaderName::from_static("x-ratelimit-total")];
-const REMAINING_HEADER: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 
 /// A question to the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,11 +115,8 @@ impl Inner {
         url.set_query(question.query());
         let request = self.http.request(question.method(), url);
         let response = request.send().await.map_err(|error| Unanswered(self.failure(error).words))?;
-        let mut reply = Reply {
-            limit: LIMIT_HEADERS.iter().find_map(|name| number(&response, name)),
-            remaining: number(&response, &REMAINING_HEADER),
-            ..Reply::default()
-        };
+        let RateHint { limit, remaining, .. } = rate_hint(response.headers(), self.clock.wall());
+        let mut reply = Reply { limit, remaining, ..Reply::default() };
         let received = self.receive(response, question.bytes_max()).await;
         if let Some(failure) = received.broken {
             return Err(Unanswered(failure.words));
@@ -134,8 +128,4 @@ impl Inner {
             String::from_utf8_lossy(&received.body).replace(self.key.expose(), REDACTED).into_bytes();
         Ok(reply)
     }
-}
-
-fn number(response: &Response, name: &HeaderName) -> Option<u32> {
-    response.headers().get(name)?.to_str().ok()?.trim().parse().ok()
 }

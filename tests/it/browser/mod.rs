@@ -2,10 +2,10 @@
 
 /// What a page says about consent, and by which tool.
 mod consent;
-/// The demo page.
-mod demo;
 /// The debugger's page: what a person who looks for something sees, and what they can order.
 mod debugger;
+/// The demo page.
+mod demo;
 /// The harness itself: a test of a page fails when it should.
 mod harness;
 /// How events get from the tag to the service.

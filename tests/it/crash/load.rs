@@ -209,3 +209,13 @@ pub fn pages(name: &str, count: u64) -> String {
     };
     Value::Array((0..count).map(page).collect()).to_string()
 }
+
+/// A batch of leads of as many people.
+pub fn new_contacts(name: &str, count: u64) -> String {
+    let lead = |number| {
+        json!({ "type": "track", "event": "Lead Generated", "messageId": format!("l-{name}-{number}"),
+        "userId": format!("l-{name}-{number}"),
+        "context": { "traits": { "email": format!("l-{name}-{number}@example.com"), "lastName": "Lee" } } })
+    };
+    Value::Array((0..count).map(lead).collect()).to_string()
+}

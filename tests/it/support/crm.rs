@@ -37,6 +37,11 @@ impl Crm {
         self.sandbox.fault(Fault::from_json(order).unwrap());
     }
 
+    /// Lets nothing go wrong any more.
+    pub fn mend(&self) {
+        self.sandbox.mend();
+    }
+
     /// How many calls were received.
     pub fn calls(&self) -> usize {
         self.sandbox.requests().len()

@@ -56,6 +56,12 @@ impl Setup {
         Self { data: folder.join("data"), log, variables }
     }
 
+    /// Sets a key the way the environment does, as in `ALLOWANCE__PER_HOUR`.
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.variables.push((format!("FRESHSIGNAL_{key}"), value.to_owned()));
+        self
+    }
+
     /// Starts a child and waits until it is ready.
     pub async fn start(&self) -> Service {
         for _ in 0..START_ATTEMPTS {
