@@ -196,7 +196,7 @@ impl Inner {
         };
         let items = match parsed.items {
             Items::One(raw) => {
-                let record = intake.accept(0, raw).map_err(|refusal| {
+                let record = intake.accept(0, &parsed.shared.add_to(raw)).map_err(|refusal| {
                     ApiError::new(StatusCode::BAD_REQUEST, INVALID_EVENT, refusal.to_string())
                         .because(refusal.reason())
                 })?;

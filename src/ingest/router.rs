@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -19,16 +20,17 @@ use crate::event::Kind;
 use crate::http::{self, ApiError};
 
 impl Ingest {
-    /// The routes, each also with a slash at its end and under `server.path_prefix`. What else the public listener
-    /// serves can be merged in, as long as it brings no fallback.
+    /// The routes, each also with a slash at its end and under `server.path_prefix`, and with two at its beginning: that
+    /// is what `@jitsu/js` and `@segment/analytics-next` ask for when their host was written with a slash at its end.
+    /// What else the public listener serves can be merged in, as long as it brings no fallback.
     pub fn router(&self) -> Router {
         let prefix = self.0.server.path_prefix.as_str();
         let prefixed = (!prefix.is_empty() && config::is_path_prefix(prefix)).then_some(prefix);
         let mut router = Router::new();
         for prefix in [Some(""), prefixed].into_iter().flatten() {
             for (path, methods) in self.routes(prefix) {
-                for slash in ["", "/"] {
-                    router = router.route(&format!("{prefix}{path}{slash}"), methods.clone());
+                for (before, after) in [("", ""), ("", "/"), ("/", ""), ("/", "/")] {
+                    router = router.route(&format!("{prefix}{before}{path}{after}"), methods.clone());
                 }
             }
         }
@@ -94,8 +96,8 @@ impl Ingest {
 
     fn settings(&self, settings: Settings, prefix: &str) -> MethodRouter {
         let (inner, prefix) = (Arc::clone(&self.0), prefix.to_owned());
-        let told = async move |named: Option<Path<String>>, request: Request| {
-            let named = named.map(|Path(key)| key);
+        let told = async move |named: Result<Path<String>, PathRejection>, request: Request| {
+            let named = named.ok().map(|Path(key)| key);
             inner.settings(settings, &prefix, named, &request.into_parts().0)
         };
         // RudderStack's looks for ad-blockers by a HEAD without a key.

@@ -1,4 +1,5 @@
-//! What stands beside a batch and counts for each of its events: `context` and `integrations`, as in Segment's HTTP API.
+//! An event as it is kept: with what stands beside its batch and counts for each of its events (`context` and
+//! `integrations`, as in Segment's HTTP API), and without its write key.
 //!
 //! What an event says itself wins, key by key. Must not read more of an event than its outermost keys.
 
@@ -12,6 +13,8 @@ use serde_json::value::RawValue;
 
 /// The keys of a batch that its events share.
 const SHARED: [&str; 2] = ["context", "integrations"];
+/// Seen in every event of `@segment/analytics-next` 1.84.
+const WRITE_KEY: &str = "writeKey";
 
 /// The objects that the events of a batch share.
 #[derive(Debug, Default)]
@@ -31,16 +34,18 @@ impl<'a> Shared<'a> {
         keys.sum()
     }
 
-    /// The event with what it shares. What is no object stays as it is.
+    /// The event with what it shares, and without the write key that some SDKs put into each. What is no object stays as
+    /// it is.
     pub fn add_to(&self, event: &'a RawValue) -> Cow<'a, RawValue> {
-        let own = if self.0.is_empty() { None } else { Members::of(event) };
+        let as_sent = self.0.is_empty() && !event.get().contains(WRITE_KEY);
+        let own = if as_sent { None } else { Members::of(event) };
         own.and_then(|own| self.merged(&own)).map_or(Cow::Borrowed(event), Cow::Owned)
     }
 
     fn merged(&self, own: &Members<'_>) -> Option<Box<RawValue>> {
         let mut writer = Writer::default();
         for (key, value) in &own.0 {
-            if self.0.iter().all(|(shared, _)| shared != key) {
+            if key != WRITE_KEY && self.0.iter().all(|(shared, _)| shared != key) {
                 writer.member(key, value.get())?;
             }
         }
@@ -166,6 +171,21 @@ mod tests {
             assert!(merged.len() <= event.len() + shared.bytes());
         }
         assert_eq!(shared.add_to(raw("[1]")).get(), "[1]");
+    }
+
+    #[test]
+    fn the_write_key_of_an_event_is_not_kept() {
+        let shared = Shared::default();
+        for (event, kept) in [
+            (
+                r#"{"writeKey":"k","type": "page","a":{"writeKey":"mine"}}"#,
+                r#"{"type":"page","a":{"writeKey":"mine"}}"#,
+            ),
+            (r#"{"write\u004bey":1,"a":"writeKey"}"#, r#"{"a":"writeKey"}"#),
+            (r#"{"writeKey":"k"}"#, "{}"),
+        ] {
+            assert_eq!(shared.add_to(raw(event)).get(), kept);
+        }
     }
 
     #[test]
