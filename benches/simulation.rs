@@ -28,6 +28,7 @@ const ALLOWED: Allowed = Allowed { per_hour: 1_000, per_minute: 400 };
 fn main() {
     let began = Instant::now();
     day_of_a_shop();
+    day_of_bad_connections();
     println!("\nall of it took {}", shown(began.elapsed()));
 }
 
@@ -59,4 +60,25 @@ fn day_of_a_shop() {
     println!("\nfreshsignal: {} calls in its busiest hour; outcomes {:?}", own.busiest_hour, totals.outcomes);
     promise::keeps_up(&own, ALLOWED.per_hour, &without);
     promise::spares_calls(&own, &peers);
+}
+
+/// Of a hundred calls two take effect without an answer and one is answered with a 429; three times the service is killed.
+fn day_of_bad_connections() {
+    let scenario = Scenario {
+        weather: Weather { lost_answers: 20, throttled: 10, ..Weather::default() },
+        kills: [9, 14, 20].map(Duration::from_hours).to_vec(),
+        ..Scenario::of(Shop { people: 10_000, events: 100_000, seed: 2 }, ALLOWED)
+    };
+    let day = scenario.shop.day();
+    println!(
+        "\n{} events of {} people; 2 % of the calls not answered, 1 % throttled, killed three times\n\n{}",
+        day.happenings.len(),
+        scenario.shop.people,
+        heading()
+    );
+    let (own, _) = scenario.service(&day);
+    println!("{}", own.row(&[]));
+    assert_eq!((own.right, own.lost), (own.contacts, 0), "contacts that are right, events lost");
+    assert_eq!(own.delivered(), own.conversions.len(), "conversions delivered");
+    assert!(own.busiest_hour <= ALLOWED.per_hour as usize, "{} calls in an hour", own.busiest_hour);
 }

@@ -315,3 +315,19 @@ async fn what_was_accepted_before_a_restart_is_known_after_it() {
     assert_eq!(service.status().await["outcomes"]["duplicate"], 2);
     service.finish().await;
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_nothing_older_and_keeps_nothing_waiting() {
+    let mut service = Setup::new().driven_clock().start().await;
+    service.send(identify_ann(0)).await;
+    service.send(lead_of_ann(0)).await;
+    service.settled().await;
+    for city in ["Leeds", "York"] {
+        service.set_back(Duration::from_hours(3 * 24));
+        service.send(ann_says(0, city, &json!({ "city": city }))).await;
+        service.settled().await;
+        assert_eq!(service.crm.contact(&ann(0)).unwrap()["city"], city);
+        service = service.restart().await;
+    }
+    service.finish().await;
+}

@@ -190,6 +190,12 @@ impl Service {
         }
     }
 
+    /// Sets the time of day of a driven clock back, as a time server may.
+    pub fn set_back(&self, time: Duration) {
+        let clock = self.driven.as_ref().expect("the clock is driven");
+        clock.jump_wall_to(clock.wall().minus(time));
+    }
+
     /// The present, by the clock the service goes by.
     pub fn now(&self) -> UnixMicros {
         self.clock.wall()
