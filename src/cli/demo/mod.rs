@@ -181,7 +181,7 @@ fn invitation(public: SocketAddr, private: SocketAddr, crm: SocketAddr) -> Strin
          Or send an event of your own:\n  \
          curl -u {WRITE_KEY}: http://{public}/ingest -d '{{\"type\":\"track\",\"event\":\"Lead Generated\",\
          \"userId\":\"u1\",\"context\":{{\"traits\":{{\"email\":\"jane@example.com\",\"name\":\"Jane Doe\"}}}}}}'\n\
-         What became of it:\n  curl http://{private}/api/events\n\
+         What became of it, in the debugger:\n  http://{private}/debug\n\
          The contacts in the sandbox CRM:\n  curl http://{crm}/sandbox/contacts\n\
          Ctrl-C ends the demo and deletes its data."
     )

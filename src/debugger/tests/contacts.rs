@@ -85,6 +85,7 @@ async fn a_contact_that_is_owed_a_call_shows_the_call() {
                 "lane": "new_contact",
                 "state": "waiting",
                 "reason": null,
+                "notes": [],
                 "events": 1,
                 "opened_at": "2030-03-17T17:45:02.000Z",
                 "ended_at": null,

@@ -160,6 +160,7 @@ async fn one_event_is_shown_with_what_was_sent_and_its_delivery() {
         "lane": "login",
         "state": "waiting",
         "reason": null,
+        "notes": [],
         "events": 1,
         "opened_at": "2030-03-17T17:46:40.000Z",
         "ended_at": null,

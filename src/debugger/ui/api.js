@@ -5,10 +5,11 @@ import { ask, h } from "./dom.js";
 const TOKEN = "freshsignal-token";
 
 export class Failure extends Error {
-  constructor(status, code, message) {
+  constructor(status, code, message, problems = []) {
     super(message);
     this.status = status;
     this.code = code;
+    this.problems = problems;
   }
 }
 
@@ -84,7 +85,7 @@ async function read(response) {
     throw new Failure(response.status, "no_json", "The answer is not from freshsignal. Is something between you and it?");
   }
   if (!response.ok) {
-    throw new Failure(response.status, body?.code ?? "failed", body?.message ?? `The service answered ${response.status}.`);
+    throw new Failure(response.status, body?.code ?? "failed", body?.message ?? `The service answered ${response.status}.`, body?.problems);
   }
   return body;
 }

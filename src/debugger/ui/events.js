@@ -145,6 +145,7 @@ export async function events(place, { params }) {
   let missed = 0;
   let trimmed = false;
   let away = false;
+  let reading = true;
 
   const pause = h("button", { type: "button", "data-pause": "", "aria-pressed": "false", on: { click: () => turn() } }, "Pause");
   const state = h("span", { class: "live", role: "status" });
@@ -190,19 +191,29 @@ export async function events(place, { params }) {
     paused = !paused;
     pause.textContent = paused ? "Resume" : "Pause";
     pause.setAttribute("aria-pressed", String(paused));
-    if (!paused) {
-      const held = waiting;
-      waiting = [];
-      held.forEach(add);
-    }
+    if (!paused) addHeld();
     tellState();
+  }
+
+  function addHeld() {
+    const held = waiting;
+    waiting = [];
+    held.forEach(add);
+  }
+
+  // What arrives while the list is read is added after it.
+  async function read() {
+    reading = true;
+    await list.first();
+    reading = false;
+    if (!paused) addHeld();
   }
 
   function add(event) {
     if (shown.has(key(event))) return;
     if (!body) {
       // The first one: there was no list yet.
-      list.first();
+      read();
       return;
     }
     shown.add(key(event));
@@ -216,7 +227,7 @@ export async function events(place, { params }) {
 
   const stop = listen((name, data) => {
     if (name === "event") {
-      if (paused) {
+      if (paused || reading) {
         waiting.push(data);
         if (waiting.length > ROWS_MAX) waiting.shift();
       } else {
@@ -229,12 +240,12 @@ export async function events(place, { params }) {
     if (name === "live" && (data === "broken" || data === "asleep")) away = true;
     if (name === "live" && data === "live" && away && !paused) {
       away = false;
-      list.first();
+      read();
     }
     if (name !== "status") tellState();
   });
   tellState();
   watch(asked);
-  await list.first();
+  await read();
   return stop;
 }

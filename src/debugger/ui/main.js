@@ -91,7 +91,7 @@ function showStatus(status) {
   pill.textContent = status.mode === "dry_run" ? `${label} · dry run` : label;
   pill.title = `Freshsales: ${meaning}`;
   const dead = document.querySelector('#nav a[data-view="dead-letters"]');
-  const letters = status.ended.dead;
+  const letters = status.dead_letters ?? status.ended.dead;
   show(dead, "Dead letters", letters > 0 && h("span", { class: "count" }, letters > 999 ? "999+" : letters));
 }
 

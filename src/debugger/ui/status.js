@@ -47,7 +47,9 @@ async function reload() {
     await send("POST", "api/reload");
     toast("The configuration was read again");
   } catch (error) {
-    await ask("The configuration was not taken over", h("p", { class: "breaks" }, error.message), [{ label: "Close", value: null, primary: true }]);
+    const problems = error.problems.map(({ key, value, expected }) => h("li", {}, h("code", {}, `${key} = ${value}`), `: ${expected}`));
+    const body = h("div", { class: "stack" }, h("p", {}, error.message), problems.length > 0 && h("ul", { class: "plain" }, problems));
+    await ask("The configuration was not taken over", body, [{ label: "Close", value: null, primary: true }]);
   }
 }
 
@@ -98,39 +100,66 @@ function bars(title, entries, unit) {
   );
 }
 
-function numbers(status) {
-  const { owed, open, outcomes, ended } = status;
-  const all = Object.values(owed).reduce((sum, number) => sum + number, 0);
-  const drain = status.drain_seconds === null ? "not while it stands" : all ? duration(status.drain_seconds) : "nothing to do";
+// What somebody should know before it is too late, and what walks over all contacts now.
+function notices(status) {
+  const walk = (name, { state, done, total }) => (state === "done" ? null : note("wait", `${name}: ${count(done)} of ${many(total, "contact")}`, state));
   return [
-    h(
-      "div",
-      { class: "tiles" },
-      tile("Owed", many(all, "contact"), all ? `the oldest for ${duration(status.oldest_owed_seconds)}` : "Freshsales is up to date"),
-      tile("Drained in", drain, "as far as can be told"),
-      tile("Not yet in effect", many(status.journal_lag_events, "event"), "accepted and on disk"),
-      tile("Dead letters", h("a", { href: "#/dead-letters" }, count(ended.dead)), "refused, kept"),
-      tile("Rejected", h("a", { href: "#/events?outcome=rejected" }, count(status.rejected ?? 0)), "since the start"),
-    ),
-    h(
-      "div",
-      { class: "halves" },
-      destination(status),
-      section(
-        "Allowance",
-        meter("This hour", status.allowance.hour.used, status.allowance.hour.limit, "calls"),
-        meter("This minute", status.allowance.minute.used, status.allowance.minute.limit, "calls"),
-        h("p", { class: "faint" }, "Calls that freshsignal made within the last hour and minute, of what it may use now."),
-      ),
-      section("Owed by lane", bars("Contacts that are owed a call", Object.entries(owed).map(([lane, number]) => [LANES[lane] ?? lane, number]), "contacts"), h("p", { class: "faint" }, "The upper lanes go first.")),
-      section(
-        "Deliveries",
-        bars("Open and ended", [...Object.entries(open), ...Object.entries(ended)].map(([state, number]) => [wordOf(STATES, state)[0], number, `#/deliveries?state=${state}`]), "deliveries"),
-      ),
-      section("Events", bars("What became of them", Object.entries(outcomes).map(([outcome, number]) => [wordOf(OUTCOMES, outcome)[0], number, `#/events?outcome=${outcome}`]), "events")),
-      section("Rare words", h("p", {}, "An event ", pill(OUTCOMES, "absorbed"), " joined a call that was owed already. ", pill(OUTCOMES, "unchanged"), " means that Freshsales has it all. A delivery is ", pill(STATES, "superseded"), " when nothing was owed any more at its turn.")),
-    ),
+    (status.risks ?? []).map((risk) => note("stop", "Look at this", risk.message)),
+    status.review && walk("All contacts are looked at again, because settings changed", status.review),
+    status.redrive && walk("Dead letters are sent again", status.redrive),
   ];
+}
+
+function numbers(status) {
+  const { owed, ended } = status;
+  const letters = status.dead_letters ?? ended.dead;
+  const all = Object.values(owed).reduce((sum, number) => sum + number, 0);
+  const drain = status.drain_seconds === null ? "stands still" : all ? duration(status.drain_seconds) : "0 s";
+  return h(
+    "div",
+    { class: "tiles" },
+    tile("Owed", many(all, "contact"), all ? `the oldest for ${duration(status.oldest_owed_seconds)}` : "nothing waits"),
+    tile("Drained in", drain, "as far as can be told"),
+    tile("Not yet in effect", many(status.journal_lag_events, "event"), "accepted and on disk"),
+    tile("Dead letters", h("a", { href: "#/dead-letters" }, count(letters)), "refused, kept"),
+    tile("Rejected", h("a", { href: "#/events?outcome=rejected" }, count(status.rejected)), "since the start"),
+  );
+}
+
+function allowance({ hour, minute }) {
+  return section(
+    "Allowance",
+    meter("This hour", hour.used, hour.limit, "calls"),
+    meter("This minute", minute.used, minute.limit, "calls"),
+    h("p", { class: "faint" }, "Calls that freshsignal made within the last hour and minute, of what it may use now."),
+  );
+}
+
+// Draws the parts that have changed. What has not stays, so that nothing is drawn anew under the hand that presses it.
+function drawing(parts) {
+  const drawn = new Map();
+  return (status) => {
+    for (const [place, of, render] of parts) {
+      const key = JSON.stringify(of(status));
+      if (drawn.get(place) === key) continue;
+      drawn.set(place, key);
+      show(place, render(of(status)));
+    }
+  };
+}
+
+function counters({ owed, open, outcomes, ended }) {
+  return h(
+    "div",
+    { class: "halves" },
+    section("Owed by lane", bars("Contacts that are owed a call", Object.entries(owed).map(([lane, number]) => [LANES[lane] ?? lane, number]), "contacts"), h("p", { class: "faint" }, "The upper lanes go first.")),
+    section(
+      "Deliveries",
+      bars("Open and ended", [...Object.entries(open), ...Object.entries(ended)].map(([state, number]) => [wordOf(STATES, state)[0], number, `#/deliveries?state=${state}`]), "deliveries"),
+    ),
+    section("Events", bars("What became of them", Object.entries(outcomes).map(([outcome, number]) => [wordOf(OUTCOMES, outcome)[0], number, `#/events?outcome=${outcome}`]), "events")),
+    section("What the words mean", h("p", {}, "An event ", pill(OUTCOMES, "absorbed"), " joined a call that was owed already. ", pill(OUTCOMES, "unchanged"), " means that Freshsales has it all. A delivery is ", pill(STATES, "superseded"), " when nothing was owed any more at its turn.")),
+  );
 }
 
 // From counters to numbers a minute.
@@ -173,15 +202,25 @@ function plots({ samples, every_seconds: every }) {
 }
 
 export async function status(place, { latest }) {
-  const now = h("div", { class: "list" });
-  const past = h("div", { class: "list" });
-  show(place, h("div", { class: "title" }, h("h1", {}, "Status")), now, h("h2", { class: "list-title" }, `The last ${HOURS} hours`), past);
-  const draw = (status) => {
-    // What somebody is about to press must not be drawn anew under the hand.
-    const focused = now.contains(document.activeElement) ? document.activeElement.textContent : null;
-    show(now, numbers(status));
-    if (focused) [...now.querySelectorAll("button, a")].find((element) => element.textContent === focused)?.focus();
-  };
+  const [warnings, tiles, account, calls, past, sums] = Array.from({ length: 6 }, () => h("div", { class: "list" }));
+  show(
+    place,
+    h("div", { class: "title" }, h("h1", {}, "Status")),
+    warnings,
+    tiles,
+    h("div", { class: "halves" }, account, calls),
+    h("h2", { class: "list-title" }, `The last ${HOURS} hours`),
+    past,
+    h("h2", { class: "list-title" }, "Counted"),
+    sums,
+  );
+  const draw = drawing([
+    [warnings, ({ risks, review, redrive }) => ({ risks, review, redrive }), notices],
+    [tiles, ({ accepted, outcomes, queued, ...rest }) => rest, numbers],
+    [account, ({ destination, account, mode, version }) => ({ destination, account, mode, version }), destination],
+    [calls, ({ allowance }) => allowance, allowance],
+    [sums, ({ owed, open, outcomes, ended }) => ({ owed, open, outcomes, ended }), counters],
+  ]);
   const readPast = async () => {
     try {
       show(past, plots(await get("api/status/history", { hours: HOURS })));
@@ -193,15 +232,11 @@ export async function status(place, { latest }) {
     try {
       draw(await get("api/status"));
     } catch (error) {
-      show(now, problem(error, read));
+      show(warnings, problem(error, read));
     }
   };
-  let drawn = "";
   const stop = listen((name, data) => {
-    if (name !== "status") return;
-    const text = JSON.stringify(data);
-    if (text !== drawn) draw(data);
-    drawn = text;
+    if (name === "status") draw(data);
   });
   const again = setInterval(readPast, READ_HISTORY_EVERY_MS);
   if (latest()) draw(latest());

@@ -1,10 +1,13 @@
 //! The debugger's page: lists, details, filters, orders and the playground, by mouse and by keyboard.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::app::{Service, Setup};
 use crate::support::browser::Browser;
 use crate::support::events::{ann, ann_says, identify_ann, identify_sam, lead_of_ann, lead_of_sam};
+use crate::support::wait::eventually;
 
 /// Every view by its address, with the name of its pictures.
 const VIEWS: [(&str, &str); 8] = [
@@ -282,6 +285,47 @@ async fn the_token_is_asked_for_once_and_goes_along_with_everything() {
     );
     browser.reload().await;
     rows_are(&browser, &["sam.lee@example.com"]).await;
+    browser.close().await;
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn the_status_draws_the_last_hours() {
+    let service = Setup::new().with("ALLOWANCE__PER_HOUR", "100").driven_clock().start().await;
+    for minute in 0..45_usize {
+        let busy = minute % 15;
+        let people =
+            (minute * 20..minute * 20 + busy / 3).flat_map(|ann| [identify_ann(ann), lead_of_ann(ann)]);
+        let views = (0..busy * 3 + 1).map(|_| json!({"type": "page", "anonymousId": "visitor-1"}));
+        service.send_all(people.chain(views).collect()).await;
+        service.processed().await;
+        service.pass(Duration::from_secs(60));
+        let taken = format!("the sample of minute {minute}");
+        eventually(&taken, async || {
+            let history = service.get("/api/status/history").await;
+            let samples = history["samples"].as_array().unwrap().len();
+            if samples >= minute + 2 { Ok(()) } else { Err(format!("{samples} samples")) }
+        })
+        .await;
+    }
+    let browser = debugger(&service).await;
+    for (theme, width, height) in [("light", 1280, 1500), ("dark", 1280, 1500), ("phone", 390, 844)] {
+        browser.color_scheme(if theme == "dark" { "dark" } else { "light" }).await;
+        browser.size(width, height).await;
+        go(&browser, "#/status").await;
+        browser
+            .eventually("the plots are drawn", "return document.querySelectorAll('.plot path').length >= 7")
+            .await;
+        browser.screenshot(&format!("debugger-status-hours-{theme}")).await;
+        go(&browser, "#/events").await;
+    }
+    go(&browser, "#/status").await;
+    browser
+        .eventually("the plots are drawn", "return document.querySelectorAll('.plot path').length >= 7")
+        .await;
+    let labels = "return [...document.querySelectorAll('.plot svg')].map((plot) => plot.getAttribute('aria-label')).join(' ')";
+    let labels = browser.run(labels).await;
+    assert!(labels.as_str().unwrap().contains("may be used 90"), "{labels}");
     browser.close().await;
     service.finish().await;
 }
