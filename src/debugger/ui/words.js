@@ -66,6 +66,7 @@ export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "unknown";
   if (seconds < 1) return seconds === 0 ? "0 s" : "under 1 s";
   if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 600) return `${Math.round(seconds / 6) / 10} min`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
   if (seconds < 172800) return `${Math.round(seconds / 360) / 10} h`;
   return `${Math.round(seconds / 8640) / 10} days`;

@@ -87,6 +87,10 @@ async fn every_view_has_its_picture_light_and_dark_and_on_a_phone() {
             assert!(wider.as_i64().unwrap() <= 0, "{name} is wider than the screen ({theme}): {wider}");
         }
     }
+    browser.color_scheme("light").await;
+    browser.size(1120, 1700).await;
+    go(&browser, "#/events/sam-lead?source=website").await;
+    browser.screenshot("debugger").await;
     browser.close().await;
     service.finish().await;
 }
@@ -296,10 +300,10 @@ async fn the_status_draws_the_last_hours() {
         let busy = minute % 15;
         let people =
             (minute * 20..minute * 20 + busy / 3).flat_map(|ann| [identify_ann(ann), lead_of_ann(ann)]);
-        let views = (0..busy * 3 + 1).map(|_| json!({"type": "page", "anonymousId": "visitor-1"}));
+        let views = (0..=busy * 3).map(|_| json!({"type": "page", "anonymousId": "visitor-1"}));
         service.send_all(people.chain(views).collect()).await;
         service.processed().await;
-        service.pass(Duration::from_secs(60));
+        service.pass(Duration::from_mins(1));
         let taken = format!("the sample of minute {minute}");
         eventually(&taken, async || {
             let history = service.get("/api/status/history").await;
