@@ -81,7 +81,13 @@ fn have_alone(lock: &File, path: &Path, lock_wait: Duration) -> Result<(), OpenE
             Err(TryLockError::WouldBlock) if waited >= lock_wait => {
                 return Err(OpenError::InUse(path.to_owned()));
             }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_RETRY),
+            Err(TryLockError::WouldBlock) => {
+                if waited.is_zero() {
+                    let seconds = lock_wait.as_secs();
+                    tracing::warn!(folder = %path.display(), seconds, "another process has the data folder; waiting for it");
+                }
+                std::thread::sleep(LOCK_RETRY);
+            }
             Err(TryLockError::Error(error)) => return Err(OpenError::Permission(path.to_owned(), error)),
         }
         waited += LOCK_RETRY;
