@@ -2,8 +2,9 @@
 //!
 //! The script itself is `js/tag.js`. Must not know sources: a page's write key stands in the page.
 
-use axum::http::{HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, header};
 
+use super::address::Address;
 use crate::http::Asset;
 
 const SOURCE: &str = include_str!("js/tag.js");
@@ -20,8 +21,10 @@ pub(super) fn asset(public_url: &str, prefix: &str) -> Asset {
 }
 
 fn script(public_url: &str, prefix: &str) -> String {
-    let base = public_url.trim_end_matches('/');
-    let base = if base.is_empty() { String::new() } else { format!("{base}{prefix}") };
+    // Without a host in a request there is no address but the configured one.
+    let base = Address::of(public_url, prefix, &HeaderMap::new());
+    let base = base
+        .map_or_else(String::new, |Address { scheme, host_and_path }| format!("{scheme}://{host_and_path}"));
     let base = serde_json::Value::String(base).to_string();
     squeezed(SOURCE).replace("\"%PUBLIC_URL%\"", &base).replace("%VERSION%", env!("CARGO_PKG_VERSION"))
 }
@@ -35,7 +38,7 @@ fn squeezed(source: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderMap, HeaderValue};
+    use axum::http::HeaderValue;
     use http_body_util::BodyExt;
 
     use super::*;
@@ -60,6 +63,7 @@ mod tests {
         assert_eq!(endpoint("", "/relay"), "\"\"");
         assert_eq!(endpoint("https://events.example.com", ""), "\"https://events.example.com\"");
         assert_eq!(endpoint("https://events.example.com/", "/relay"), "\"https://events.example.com/relay\"");
+        assert_eq!(endpoint("https://example.com/relay", "/relay"), "\"https://example.com/relay\"");
         assert!(!script("", "").contains("%PUBLIC_URL%") && !script("", "").contains("%VERSION%"));
     }
 

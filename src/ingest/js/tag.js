@@ -22,7 +22,7 @@
   // Filled in where the service has a `server.public_url`; else events go where the tag came from.
   const base = "%PUBLIC_URL%" || address.origin + address.pathname.replace(/\/[^/]*$/, "");
   const endpoint = base + "/ingest?writeKey=" + encodeURIComponent(writeKey);
-  const PREFIX = "freshsignal_";
+  const PREFIX = "freshsignal-";
   const QUEUE = PREFIX + "event:";
   const DAY_MS = 864e5;
   // Beyond this the oldest events give way.
@@ -71,10 +71,10 @@
       else localStorage.removeItem(key);
     });
   };
-  let userId = recall("user_id");
-  let anonymousId = recall("anonymous_id") || unique();
-  remember("anonymous_id", anonymousId);
-  if (userId) remember("user_id", userId);
+  let userId = recall("user-id");
+  let anonymousId = recall("anonymous-id") || unique();
+  remember("anonymous-id", anonymousId);
+  if (userId) remember("user-id", userId);
 
   // --- Events.
 
@@ -340,7 +340,7 @@
   const text = (value) => (value == null || typeof value === "object" ? "" : String(value));
   const become = (id) => {
     userId = text(id);
-    remember("user_id", userId);
+    remember("user-id", userId);
   };
   const calls = {
     identify(id, traits, options) {
@@ -366,7 +366,7 @@
     reset() {
       become("");
       anonymousId = unique();
-      remember("anonymous_id", anonymousId);
+      remember("anonymous-id", anonymousId);
       chosen.gpc = false;
     },
     consent: say,

@@ -8,6 +8,8 @@ mod debugger;
 mod demo;
 /// The harness itself: a test of a page fails when it should.
 mod harness;
+/// What the tag costs a page.
+mod measured;
 /// How events get from the tag to the service.
 mod queue;
 /// A service that answers as a test says, for the tests of the queue.

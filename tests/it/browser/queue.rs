@@ -28,7 +28,7 @@ async fn recorded(answers: impl IntoIterator<Item = Answer>) -> (Service, Record
 /// How many events wait in the storage of the site.
 async fn waiting(browser: &Browser) -> usize {
     let count =
-        "return Object.keys(localStorage).filter((key) => key.startsWith('freshsignal_event:')).length";
+        "return Object.keys(localStorage).filter((key) => key.startsWith('freshsignal-event:')).length";
     browser.run(count).await.as_u64().unwrap().try_into().unwrap()
 }
 
@@ -191,7 +191,7 @@ async fn the_queue_has_an_end_and_forgets_after_a_day() {
     browser.eventually("the refusal is heard", HEARD).await;
     assert_eq!(waiting(&browser).await, 500);
     let age =
-        "for (const key of Object.keys(localStorage).filter((key) => key.startsWith('freshsignal_event:'))) {
+        "for (const key of Object.keys(localStorage).filter((key) => key.startsWith('freshsignal-event:'))) {
             const event = JSON.parse(localStorage.getItem(key));
             if (Number(event.event.slice(6)) >= 505) continue;
             event.timestamp = new Date(Date.now() - 86400001).toISOString();

@@ -7,8 +7,18 @@ use crate::support::browser::Browser;
 use crate::support::site::{File, Site, page};
 use crate::support::wait::eventually;
 
+/// The first block of code in this language in the README's section on the tag.
+pub fn of_readme(language: &str) -> &'static str {
+    let readme = include_str!("../../../README.md");
+    let section = readme.split("\n## The JavaScript tag\n").nth(1).expect("the section is there");
+    let block = section.split(&format!("```{language}\n")).nth(1).expect("the block is there");
+    block.split("```").next().unwrap()
+}
+
 /// The stub that keeps calls until the tag has loaded, as the README has it.
-pub const STUB: &str = r#"(function(w,n){var d=w[n]=w[n]||[];"identify track page group alias reset consent ready".split(" ").forEach(function(m){d[m]=d[m]||function(){d.push([m].concat([].slice.call(arguments)))}})})(window,"datafly");"#;
+pub fn stub() -> &'static str {
+    of_readme("html").split("<script>\n").nth(1).unwrap().split("\n</script>").next().unwrap()
+}
 
 /// A page at `/` with the tag of whoever is at that address, under these attributes, and with calls made before the tag
 /// has loaded.
@@ -19,7 +29,8 @@ pub fn front_page(events_at: &str, attributes: &str, calls: &str) -> File {
         format!(
             "<!doctype html><html lang=en><title>Shop</title><h1>Shop</h1>\n\
              <script async src=\"{tag}\" data-write-key=\"{WRITE_KEY}\" {attributes}></script>\n\
-             <script>{STUB}{calls}</script>"
+             <script>{}{calls}</script>",
+            stub()
         ),
     )
 }
@@ -42,7 +53,7 @@ pub async fn loaded(browser: &Browser) {
 
 /// Ends when no page of the site has anything left to send.
 pub async fn emptied(browser: &Browser) {
-    let left = "return Object.keys(localStorage).every((key) => !key.startsWith('freshsignal_event:'))";
+    let left = "return Object.keys(localStorage).every((key) => !key.startsWith('freshsignal-event:'))";
     browser.eventually("the queue is empty", left).await;
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::shop::{STUB, arrived, emptied, events, loaded, names, opened, received_again};
+use super::shop::{arrived, emptied, events, loaded, names, of_readme, opened, received_again, stub};
 use crate::support::app::{Service, Setup, WRITE_KEY};
 use crate::support::browser::Browser;
 use crate::support::site::{Site, page, script};
@@ -27,6 +27,28 @@ async fn calls_made_before_it_has_loaded_end_as_the_documented_contact() {
     assert_eq!(received_again(&events), 0);
     browser.close().await;
     service.finish().await;
+}
+
+#[tokio::test]
+async fn the_snippets_of_the_readme_run_as_they_stand() {
+    let service = Service::start().await;
+    let html = of_readme("html")
+        .replace("https://events.example.com", &service.public_url())
+        .replace("KEY", WRITE_KEY);
+    let site = Site::start(vec![page("/", html)]).await;
+    let browser = Browser::start().await;
+    browser.open(&site.url("/")).await;
+    browser.run(of_readme("js")).await;
+    arrived(&service, 5).await;
+    service.settled().await;
+    let contact = json!({"emails": "jane.doe@example.com", "first_name": "Jane", "last_name": "Doe",
+        "mobile_number": "+447700900123", "subscription_status": "subscribed"});
+    assert_eq!(service.crm.contact("jane.doe@example.com"), Some(contact));
+    browser.close().await;
+    service.finish().await;
+
+    let of_demo = include_str!("../../../src/cli/demo/stub.js").lines().last().unwrap();
+    assert_eq!(of_demo, stub(), "the demo has the same stub");
 }
 
 #[tokio::test]
@@ -85,7 +107,7 @@ async fn an_event_says_where_and_when_it_happened() {
     // The cookie holds the id for a year, for whoever wants it on the server.
     assert_eq!(
         browser.run("return document.cookie").await,
-        json!(format!("freshsignal_anonymous_id={}", anonymous_id.as_str().unwrap()))
+        json!(format!("freshsignal-anonymous-id={}", anonymous_id.as_str().unwrap()))
     );
     browser.close().await;
     service.finish().await;
@@ -167,10 +189,10 @@ async fn after_a_reset_the_browser_is_somebody_elses() {
 async fn the_visitor_stays_known_while_cookie_or_storage_lasts() {
     let service = Service::start().await;
     let (browser, site) = opened(&service, "data-auto-page=false", "").await;
-    let id = "return document.cookie.match(/freshsignal_anonymous_id=(\\w+)/)[1]";
+    let id = "return document.cookie.match(/freshsignal-anonymous-id=(\\w+)/)[1]";
     let first = browser.run(id).await;
-    let forget = "document.cookie = 'freshsignal_anonymous_id=;max-age=0;path=/;domain=localhost';
-        document.cookie = 'freshsignal_anonymous_id=;max-age=0;path=/'; return document.cookie";
+    let forget = "document.cookie = 'freshsignal-anonymous-id=;max-age=0;path=/;domain=localhost';
+        document.cookie = 'freshsignal-anonymous-id=;max-age=0;path=/'; return document.cookie";
     assert_eq!(browser.run(forget).await, json!(""));
     browser.open(&site.url("/")).await;
     loaded(&browser).await;
@@ -180,7 +202,7 @@ async fn the_visitor_stays_known_while_cookie_or_storage_lasts() {
     loaded(&browser).await;
     assert_eq!(browser.run(id).await, first, "from the cookie");
     let expired =
-        "localStorage.setItem('freshsignal_anonymous_id', JSON.stringify(['old', Date.now() - 1]));";
+        "localStorage.setItem('freshsignal-anonymous-id', JSON.stringify(['old', Date.now() - 1]));";
     browser.run(&format!("{expired}{forget}")).await;
     browser.open(&site.url("/")).await;
     loaded(&browser).await;
@@ -194,7 +216,7 @@ async fn without_a_lifetime_nothing_of_the_visitor_outlives_the_session() {
     let service = Service::start().await;
     let (browser, _site) = opened(&service, "data-auto-page=false data-cookie-days=0", "").await;
     let cookies = browser.devtools("Network.getCookies", json!({})).await;
-    assert_eq!(cookies["cookies"][0]["name"], json!("freshsignal_anonymous_id"));
+    assert_eq!(cookies["cookies"][0]["name"], json!("freshsignal-anonymous-id"));
     assert_eq!(cookies["cookies"][0]["session"], json!(true));
     assert_eq!(browser.run("return Object.keys(localStorage)").await, json!([]));
     browser.close().await;
@@ -263,7 +285,7 @@ async fn it_works_under_a_strict_policy_and_a_prefix_against_blockers() {
         "<!doctype html><title>Strict</title><script src=/stub.js></script>
          <script async src='{events_at}/relay/tag.js' data-write-key={WRITE_KEY}></script>"
     );
-    let stub = format!("{STUB} datafly.track('Strict');");
+    let stub = format!("{} datafly.track('Strict');", stub());
     let site = Site::start(vec![page("/", html).under_policy(policy), script("/stub.js", stub)]).await;
     let browser = Browser::start().await;
     browser.open(&site.url("/")).await;
