@@ -142,6 +142,10 @@ impl Sdk {
             all && recorded::sent_again(&gate.sent()) == gate::REFUSED && gate.rests()
         })
         .await;
+        let asked = "return performance.getEntriesByType('resource').map((asked) => asked.name);";
+        let asked: Vec<String> = serde_json::from_value(browser.run(asked).await).unwrap();
+        let ours = |url: &&String| url.starts_with(&gate.origin()) || url.starts_with(&site.origin());
+        assert!(asked.len() > 3 && asked.iter().all(|url| ours(&url)), "{}: {asked:#?}", self.name);
         // What was turned away stands in the console; nothing else does.
         let complaints = browser.complaints().await;
         let unexpected: Vec<_> = complaints.iter().filter(|complaint| !complaint.contains("503")).collect();
