@@ -95,13 +95,16 @@ impl Ingest {
     }
 
     fn settings(&self, settings: Settings, prefix: &str) -> MethodRouter {
-        let (inner, prefix) = (Arc::clone(&self.0), prefix.to_owned());
+        let (inner, looked, prefix) = (Arc::clone(&self.0), Arc::clone(&self.0), prefix.to_owned());
         let told = async move |named: Result<Path<String>, PathRejection>, request: Request| {
             let named = named.ok().map(|Path(key)| key);
             inner.settings(settings, &prefix, named, &request.into_parts().0)
         };
-        // RudderStack's looks for ad-blockers by a HEAD without a key.
-        self.asked_first(get(told).head(async || StatusCode::OK))
+        // RudderStack's SDK looks for ad-blockers by a HEAD without a key; an answer it may not read is one to it.
+        let there = async move |headers: HeaderMap| {
+            looked.finished(settings.paths()[0], &headers, Ok(Response::default()))
+        };
+        self.asked_first(get(told).head(there))
     }
 
     /// What some SDKs send and nobody here reads.

@@ -1,5 +1,7 @@
 //! Routes beside the HTTP API that SDKs ask for: their own names, pixels, settings, what is ignored.
 
+use axum::http::HeaderValue;
+
 use super::*;
 
 async fn get(bench: &Bench, method: &str, uri: &str, headers: &[(&str, &str)]) -> Response {
@@ -148,7 +150,12 @@ async fn rudderstacks_settings_are_told_to_who_has_a_key_in_either_place() {
         assert_eq!(read(response).await, (200, document.to_owned()), "{uri}");
     }
     // The look for ad-blockers.
-    assert_eq!(get(&bench, "HEAD", "/sourceConfig/?view=ad", &[]).await.status(), 200);
+    let page = ("origin", "https://shop.example.com");
+    let response = get(&bench, "HEAD", "/sourceConfig/?view=ad", &[page]).await;
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["access-control-allow-origin"]),
+        (200, &HeaderValue::from_static(page.1))
+    );
 }
 
 #[tokio::test]
