@@ -21,6 +21,7 @@ pub mod person;
 pub mod privacy;
 pub mod problem;
 pub mod process;
+pub mod review;
 pub mod sandbox;
 pub mod store;
 pub mod telemetry;

@@ -42,9 +42,11 @@ impl Service {
             ("STORE__PATH", data.path().display().to_string()),
         ];
         let pairs = own.iter().chain(settings);
-        let environment = pairs.map(|(key, value)| (format!("FRESHSIGNAL_{key}"), value.clone())).collect();
+        let environment: config::Environment =
+            pairs.map(|(key, value)| (format!("FRESHSIGNAL_{key}"), value.clone())).collect();
         let config = config::load(None, &environment).unwrap().config;
-        let app = App::build(config, Arc::new(SystemClock::default())).unwrap();
+        let load = Arc::new(move || config::load(None, &environment));
+        let app = App::build(config, load, Arc::new(SystemClock::default())).unwrap();
         let stop = CancellationToken::new();
         let running = runtime.spawn(app.run(Listeners { public, private }, stop.clone()));
         Self { public: public_at, private: private_at, stop, running, _data: data }

@@ -3,8 +3,10 @@
 //! Takes bound listeners and a shutdown signal, so that a test, the demo and `serve` run the same thing. Must not read
 //! the environment or parse arguments.
 
+mod arrivals;
 mod background;
 mod recorder;
+mod reload;
 mod retention;
 mod token;
 
@@ -20,14 +22,14 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use reload::{Load, Reload};
 pub use token::{TokenError, stored as stored_token};
 
 use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
-use crate::debugger::{Admin, Debugger, Erasures, Live};
-use crate::decision::Settings;
+use crate::debugger::{Admin, Commands, Debugger, Erasures, Live};
 use crate::deliver::Deliverer;
-use crate::delivery::{Ledger, Usage};
+use crate::delivery::{Lane, Ledger, Pressure, Usage};
 use crate::event::Limits;
 use crate::freshsales::{ApiKey, Client, Crm, DryRun, Endpoint, Mode, Timeouts};
 use crate::http::{self, ServeLimits};
@@ -35,6 +37,7 @@ use crate::ingest::Ingest;
 use crate::privacy::Eraser;
 use crate::problem::Problem;
 use crate::process::Processor;
+use crate::review::Reviewer;
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{self, SharedStore, StoreError};
 
@@ -83,9 +86,11 @@ pub struct App {
     store: Arc<SqliteStore>,
     crm: Arc<dyn Crm>,
     clock: Arc<dyn Clock>,
-    handle: Handle,
+    reload: Reload,
     debugger: Debugger,
     usage: watch::Sender<Usage>,
+    pressure: watch::Sender<Pressure>,
+    bells: Bells,
     metrics: PrometheusHandle,
     erasing: Erasing,
     also_public: Router,
@@ -97,36 +102,23 @@ struct Erasing {
     done: watch::Sender<u64>,
 }
 
-/// What can be changed of a running service.
-#[derive(Clone)]
-pub struct Handle {
-    settings: watch::Sender<Arc<Settings>>,
-    ingest: Ingest,
-}
-
-impl Handle {
-    /// Takes over sources, consent and mapping of another configuration; everything else needs a restart.
-    ///
-    /// # Errors
-    /// Problems of the other configuration; nothing changed then.
-    pub fn reload(&self, config: &Config) -> Result<(), Vec<Problem>> {
-        let mut settings = config.settings()?;
-        // Calls go to the account that the service was started with.
-        Arc::make_mut(&mut settings).account = self.settings.borrow().account.clone();
-        self.settings.send_replace(settings);
-        self.ingest.replace_sources(&config.sources);
-        Ok(())
-    }
+/// What one part rings for another. A ring may be lost without harm.
+#[derive(Clone, Default)]
+struct Bells {
+    /// Deliveries may have been opened.
+    owed: Arc<Notify>,
+    /// A person has ordered something.
+    ordered: Arc<Notify>,
 }
 
 type Parts = JoinSet<Result<(), RunError>>;
 
 impl App {
-    /// Wires the parts. Blocks while another process has the data folder.
+    /// Wires the parts; `load` reads the configuration again. Blocks while another process has the data folder.
     ///
     /// # Errors
     /// Everything that keeps it from starting.
-    pub fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
+    pub fn build(config: Config, load: Arc<Load>, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
         let problems = config.serving_problems();
         if !problems.is_empty() {
             return Err(BuildError::Config(problems));
@@ -148,24 +140,41 @@ impl App {
         let unused = Ledger::restored(config.allowance.limits(), [], Duration::ZERO, 1).usage(Duration::ZERO);
         let usage = watch::Sender::new(unused);
         let erasing = Erasing { ordered: Arc::default(), done: watch::Sender::new(0) };
+        let reload = Reload { settings, ingest, load };
+        let pressure = watch::Sender::new(Pressure::default());
         let live = Live {
             usage: usage.subscribe(),
+            shares: Lane::BY_PRECEDENCE.map(|lane| (lane, config.delivery.share_percent(lane))).into(),
+            dead_letters_max: config.retention.dead_letters_max,
+            pressure: pressure.subscribe(),
             mode: config.freshsales.mode,
             event_limits: Limits { event_bytes_max: config.server.event_bytes_max },
             erasures: Erasures { ordered: Arc::clone(&erasing.ordered), done: erasing.done.subscribe() },
-            refused: ingest.refused(),
+            refused: reload.ingest.refused(),
         };
         let admin = admin_of(&config)?;
+        let bells = Bells::default();
+        let commands = Commands {
+            owed: Arc::clone(&bells.owed),
+            ordered: Arc::clone(&bells.ordered),
+            reload: Arc::new({
+                let reload = reload.clone();
+                move || reload.reload()
+            }),
+        };
+        let watched = reload.settings.subscribe();
         let debugger =
-            Debugger::new(shared, settings.subscribe(), Arc::clone(&clock), admin, live, metrics.clone());
+            Debugger::new(shared, watched, Arc::clone(&clock), admin, live, commands, metrics.clone());
         Ok(Self {
             config,
             store,
             crm,
             clock,
-            handle: Handle { settings, ingest },
+            reload,
             debugger,
             usage,
+            pressure,
+            bells,
             metrics,
             erasing,
             also_public: Router::new(),
@@ -179,10 +188,10 @@ impl App {
         self
     }
 
-    /// What can be changed while it runs.
+    /// What reads the configuration again.
     #[must_use]
-    pub fn handle(&self) -> Handle {
-        self.handle.clone()
+    pub fn reload(&self) -> Reload {
+        self.reload.clone()
     }
 
     /// Runs until `shutdown`, then answers accepted requests and lets calls on their way end.
@@ -210,13 +219,19 @@ impl App {
         result
     }
 
+    /// Calls of the lane `backfill` that fit into an hour.
+    fn backfill_per_hour(&self) -> u32 {
+        let share = self.config.delivery.share_percent(Lane::Backfill);
+        (u64::from(self.config.allowance.limits().per_hour) * u64::from(share) / 100).try_into().unwrap_or(1)
+    }
+
     fn drain(&self) -> Duration {
         Duration::from_secs(self.config.server.shutdown_seconds)
     }
 
     fn spawn_listeners(&self, listeners: Listeners, stop: &CancellationToken, parts: &mut Parts) {
         let limits = ServeLimits { shutdown_timeout: self.drain(), ..ServeLimits::default() };
-        let routes = self.handle.ingest.router().merge(self.also_public.clone());
+        let routes = self.reload.ingest.router().merge(self.also_public.clone());
         let public = http::serve(listeners.public, routes, limits, stop.clone());
         let private = http::serve(listeners.private, self.debugger.router(), limits, stop.clone());
         parts.spawn(served(public));
@@ -224,27 +239,36 @@ impl App {
     }
 
     fn spawn_workers(&self, stop: &CancellationToken, parts: &mut Parts) {
-        let owed = Arc::new(Notify::new());
+        let bells = &self.bells;
         let store: SharedStore = Arc::clone(&self.store) as SharedStore;
         let processor = Processor {
             store: Arc::clone(&store),
-            settings: self.handle.settings.subscribe(),
+            settings: self.reload.settings.subscribe(),
             clock: Arc::clone(&self.clock),
-            owed: Arc::clone(&owed),
+            owed: Arc::clone(&bells.owed),
+        };
+        let reviewer = Reviewer {
+            store: Arc::clone(&store),
+            settings: self.reload.settings.subscribe(),
+            clock: Arc::clone(&self.clock),
+            owed: Arc::clone(&bells.owed),
+            ordered: Arc::clone(&bells.ordered),
+            dead_letters_max: self.config.retention.dead_letters_max,
+            backfill_per_hour: self.backfill_per_hour(),
         };
         let deliverer = Deliverer {
             store: Arc::clone(&store),
             crm: Arc::clone(&self.crm),
-            settings: self.handle.settings.subscribe(),
+            settings: self.reload.settings.subscribe(),
             config: self.config.delivery.clone(),
             limits: self.config.allowance.limits(),
             clock: Arc::clone(&self.clock),
-            owed,
+            owed: Arc::clone(&bells.owed),
             usage: self.usage.clone(),
         };
         let eraser = Eraser {
             store: Arc::clone(&store),
-            settings: self.handle.settings.subscribe(),
+            settings: self.reload.settings.subscribe(),
             clock: Arc::clone(&self.clock),
             ordered: Arc::clone(&self.erasing.ordered),
             done: self.erasing.done.clone(),
@@ -252,8 +276,17 @@ impl App {
         parts.spawn(background::run("privacy", eraser.run(stop.clone())));
         let retention =
             retention::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
+        let arrivals = arrivals::Watch {
+            store: Arc::clone(&self.store) as SharedStore,
+            settings: self.reload.settings.subscribe(),
+            usage: self.usage.subscribe(),
+            pressure: self.pressure.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        parts.spawn(ended(arrivals.run(stop.clone())));
         let (stopped, drain) = (stop.clone(), self.drain());
         parts.spawn(background::run("process", processor.run(stop.clone())));
+        parts.spawn(background::run("review", reviewer.run(stop.clone())));
         parts.spawn(ended(async move { deliverer.run(stopped, drain).await }));
         parts.spawn(ended(retention));
         let history = self.debugger.clone().keep_history(stop.clone());

@@ -1,6 +1,6 @@
 //! `freshsignal serve`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -9,22 +9,23 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Outcome, environment, load_to_serve, runtime, start_logging};
-use crate::app::{App, Handle, Listeners};
+use crate::app::{App, Listeners, Reload};
 use crate::clock::SystemClock;
 use crate::config;
-use crate::problem::Problem;
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(file: Option<&Path>) -> Outcome {
     let config = load_to_serve(file)?;
     start_logging(&config.log)?;
     let addresses = (config.server.listen.clone(), config.admin.listen.clone());
+    let file = file.map(Path::to_path_buf);
+    let load = move || config::examine(file.as_deref(), &environment())?.approved_to_serve();
     // Opening the store may wait for another process to leave the data folder, so it comes before the runtime.
-    let app = App::build(config, Arc::new(SystemClock::default()))?;
+    let app = App::build(config, Arc::new(load), Arc::new(SystemClock::default()))?;
     runtime()?.block_on(async {
         let listeners = Listeners { public: bind(&addresses.0).await?, private: bind(&addresses.1).await? };
         let stop = CancellationToken::new();
-        watch_signals(&stop, app.handle(), file.map(Path::to_path_buf))?;
+        watch_signals(&stop, app.reload())?;
         // Port 0 is chosen by the system: what is said is where they really are.
         let at = |listener: &TcpListener| listener.local_addr().map_err(Failure::running);
         let (public, private) = (at(&listeners.public)?, at(&listeners.private)?);
@@ -41,7 +42,7 @@ async fn bind(address: &str) -> Result<TcpListener, Failure> {
 }
 
 /// SIGTERM and SIGINT stop; SIGHUP reads the configuration again.
-fn watch_signals(stop: &CancellationToken, handle: Handle, file: Option<PathBuf>) -> Outcome {
+fn watch_signals(stop: &CancellationToken, reload: Reload) -> Outcome {
     let listen = |kind| signal(kind).map_err(Failure::running);
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let mut hang_up = listen(SignalKind::hangup())?;
@@ -51,33 +52,14 @@ fn watch_signals(stop: &CancellationToken, handle: Handle, file: Option<PathBuf>
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hang_up.recv() => reload(&handle, file.as_deref()),
+                _ = hang_up.recv() => {
+                    // The reload itself says in the log how it went.
+                    let _ = reload.reload();
+                }
             }
         }
         tracing::info!("told to stop: accepted requests are answered, calls on their way may end");
         stop.cancel();
     });
     Ok(())
-}
-
-/// Which keys are wrong; what stands there may be a secret.
-fn keys(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-fn reload(handle: &Handle, file: Option<&Path>) {
-    let problems = match config::load(file, &environment()) {
-        Ok(loaded) => handle.reload(&loaded.config).err().map(|problems| keys(&problems)),
-        Err(config::LoadError::Problems(problems)) => Some(keys(&problems)),
-        Err(config::LoadError::File { path, .. }) => Some(path.display().to_string()),
-    };
-    match problems {
-        None => tracing::info!("sources, consent and mapping were read again; other keys need a restart"),
-        Some(problems) => {
-            tracing::error!(
-                problems,
-                "the configuration is kept: the new one is wrong, see `freshsignal check`"
-            );
-        }
-    }
 }

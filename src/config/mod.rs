@@ -93,7 +93,7 @@ pub struct RetentionConfig {
     pub person_days_max: u64,
     /// Days that a silent anonymous id is kept; not enforced yet.
     pub anonymous_days_max: u64,
-    /// Refused contacts that are kept; not enforced yet.
+    /// Refused contacts that are kept.
     pub dead_letters_max: u64,
 }
 
@@ -147,6 +147,10 @@ impl RetentionConfig {
             let expected = "16777216 (16 MiB) or more";
             problems.push(Problem::new("retention.journal_bytes_max", self.journal_bytes_max, expected));
         }
+        if self.dead_letters_max == 0 {
+            let expected = "1 or more: what Freshsales refuses is kept";
+            problems.push(Problem::new("retention.dead_letters_max", self.dead_letters_max, expected));
+        }
         for (key, value) in [
             ("journal_days_max", self.journal_days_max),
             ("trail_days_max", self.trail_days_max),
@@ -190,7 +194,6 @@ impl Config {
             ("dedup_entries_max", kept.dedup_entries_max, default.dedup_entries_max),
             ("person_days_max", kept.person_days_max, default.person_days_max),
             ("anonymous_days_max", kept.anonymous_days_max, default.anonymous_days_max),
-            ("dead_letters_max", kept.dead_letters_max, default.dead_letters_max),
         ] {
             waiting.push((format!("retention.{key}"), value, only, "its default"));
         }

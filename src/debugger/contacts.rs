@@ -83,20 +83,24 @@ pub(super) async fn one(
     let email = email.ok_or_else(|| invalid("email", "an email address"))?;
     Params::read(&uri, &[])?;
     let settings = app.settings();
-    let world = load(&app.store, &email, &settings).await.map_err(failed)?;
+    let emails = BTreeSet::from([email.clone()]);
+    let world = load(&app.store, &emails, &settings).await.map_err(failed)?;
     let view = ContactView::of(email, &world, &settings, app.usage(), app.now());
     view.map(Json).ok_or_else(|| nothing("nothing is known of this contact"))
 }
 
-/// Everything the state of one contact depends on. The two look-ups are moments apart, so a contact that is
+/// Everything the state of contacts depends on. Unless the turn is held, the two look-ups are moments apart, so a contact that is
 /// changing right now may show a delivery of a moment later.
-async fn load(store: &SharedStore, email: &Email, settings: &Settings) -> Result<World, StoreError> {
-    let contacts = BTreeSet::from([email.clone()]);
+pub(super) async fn load(
+    store: &SharedStore,
+    contacts: &BTreeSet<Email>,
+    settings: &Settings,
+) -> Result<World, StoreError> {
     let destination = Some(settings.account.clone());
     let mut world = World::default();
     let keys = Keys { contacts: contacts.clone(), destination, ..Keys::default() };
     store.load(keys).await?.add_to(&mut world);
-    let keys = keys_of_contacts(&world, &contacts, &settings.account);
+    let keys = keys_of_contacts(&world, contacts, &settings.account);
     if !keys.is_empty() {
         store.load(keys).await?.add_to(&mut world);
     }

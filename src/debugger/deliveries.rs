@@ -127,6 +127,8 @@ pub(super) async fn list(State(app): State<Debugger>, uri: Uri) -> Result<Json<D
         before: params.before(Cursor::Deliveries)?,
         email: params.email()?,
         state: params.get("state", STATE, Stage::parse)?,
+        account: None,
+        reason: None,
     };
     let rows = app.store.deliveries(query).await.map_err(failed)?;
     let (rows, next) = page(rows, limit, Cursor::Deliveries, |row| row.sequence);

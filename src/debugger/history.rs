@@ -123,7 +123,7 @@ impl Debugger {
         let failed = super::answer::failed;
         let totals = self.store.totals(account.clone()).await.map_err(failed)?;
         let took = self.store.delivered_since(account, last, DELIVERIES_MAX).await.map_err(failed)?;
-        let snapshot = Snapshot { totals: &totals, usage: self.usage(), now: self.now() };
+        let snapshot = Snapshot { totals: &totals, live: &self.live, now: self.now() };
         let ended = |state| totals.ended.get(&state).copied().unwrap_or(0);
         Ok(Sample {
             at: snapshot.now,
@@ -134,7 +134,7 @@ impl Debugger {
             owed: Lane::BY_PRECEDENCE.map(|lane| (lane.as_str(), snapshot.owed_in(lane))).into(),
             oldest_owed_seconds: snapshot.oldest_owed_seconds(),
             journal_lag_events: snapshot.journal_lag_events(),
-            allowance: snapshot.usage,
+            allowance: snapshot.usage(),
             latency: Latency::of(took),
         })
     }

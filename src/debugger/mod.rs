@@ -1,11 +1,14 @@
 //! The debugger: what happened to each event, how contacts and deliveries stand, and what an event would do.
 //!
-//! Reads the store and shows it on the private listener. Must not decide anything; what a person
-//! orders here is a command in the store that the owning stage carries out. Whatever it shows is personal data, so every route that shows any is behind the guard.
+//! Reads the store and shows it on the private listener. What a person orders there becomes a plan, in the store's turn and
+//! by the decision's functions; the stage that owns the work carries it out. Must not decide anything itself. Whatever it
+//! shows is personal data, so every route that shows any is behind the guard.
 
 mod answer;
+mod commands;
 mod config;
 mod contacts;
+mod dead_letters;
 mod deliveries;
 mod events;
 mod guard;
@@ -15,6 +18,7 @@ mod page;
 mod people;
 mod query;
 mod rejected;
+mod risks;
 mod scrape;
 mod status;
 mod stream;
@@ -32,12 +36,13 @@ use axum::routing::{MethodFilter, MethodRouter, any, on};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Notify, Semaphore, watch};
 
+pub use commands::Commands;
 pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN};
 pub use guard::Admin;
 
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::Settings;
-use crate::delivery::Usage;
+use crate::delivery::{Lane, Pressure, Usage};
 use crate::event::Limits;
 use crate::freshsales::Mode;
 use crate::http::ApiError;
@@ -51,6 +56,12 @@ use history::History;
 pub struct Live {
     /// How much of the allowance is used; the receiver is told whenever a call takes a slot.
     pub usage: watch::Receiver<Usage>,
+    /// Up to how much of the limits each lane may use, in percent.
+    pub shares: BTreeMap<Lane, u32>,
+    /// How many dead letters are kept.
+    pub dead_letters_max: u64,
+    /// Whether more becomes owed than may leave.
+    pub pressure: watch::Receiver<Pressure>,
     /// Whether calls leave.
     pub mode: Mode,
     /// What ingest accepts, so that a dry run refuses what it would.
@@ -78,6 +89,7 @@ pub struct Debugger {
     clock: Arc<dyn Clock>,
     admin: Arc<Admin>,
     live: Live,
+    commands: Commands,
     metrics: PrometheusHandle,
     history: Arc<History>,
     /// Places for live streams.
@@ -114,6 +126,12 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/contacts/{email}", Access::Token, |method| on(method, contacts::one)),
     route(GET, "/api/people", Access::Token, |method| on(method, people::held)),
     route(DELETE, "/api/people", Access::Token, |method| on(method, people::erase)),
+    route(GET, "/api/dead-letters", Access::Token, |method| on(method, dead_letters::list)),
+    route(POST, "/api/dead-letters/redrive", Access::Token, |method| on(method, dead_letters::order)),
+    route(DELETE, "/api/dead-letters/{email}", Access::Token, |method| on(method, dead_letters::give_up)),
+    route(POST, "/api/pause", Access::Token, |method| on(method, commands::pause)),
+    route(POST, "/api/resume", Access::Token, |method| on(method, commands::resume)),
+    route(POST, "/api/reload", Access::Token, |method| on(method, commands::reload)),
     route(GET, "/api/status", Access::Token, |method| on(method, status::status)),
     route(GET, "/api/status/history", Access::Token, |method| on(method, history::history)),
     route(GET, "/api/stream", Access::Token, |method| on(method, stream::stream)),
@@ -134,6 +152,7 @@ impl Debugger {
         clock: Arc<dyn Clock>,
         admin: Admin,
         live: Live,
+        commands: Commands,
         metrics: PrometheusHandle,
     ) -> Self {
         scrape::describe();
@@ -143,6 +162,7 @@ impl Debugger {
             clock,
             admin: Arc::new(admin),
             live,
+            commands,
             metrics,
             history: Arc::default(),
             watchers: Arc::new(Semaphore::new(stream::WATCHERS_MAX)),

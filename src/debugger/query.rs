@@ -95,6 +95,7 @@ pub(super) enum Cursor {
     Events,
     Deliveries,
     Rejected,
+    DeadLetters,
 }
 
 impl Cursor {
@@ -103,6 +104,7 @@ impl Cursor {
             Self::Events => "e",
             Self::Deliveries => "d",
             Self::Rejected => "r",
+            Self::DeadLetters => "l",
         }
     }
 

@@ -9,9 +9,10 @@ use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 use super::Debugger;
 use super::answer::failed;
+use super::risks::{ALL, Risk, risks};
 use super::status::Snapshot;
 use crate::decision::Outcome;
-use crate::delivery::{DestinationState, Lane, State as Stage, Window};
+use crate::delivery::{DestinationState, Lane, Window};
 use crate::http::ApiError;
 
 /// The text format of Prometheus.
@@ -29,15 +30,19 @@ pub(super) fn describe() {
     );
     describe_gauge!("freshsignal_allowance_remaining", "Calls that are free in the window");
     describe_gauge!("freshsignal_destination_up", "1 while calls are made, or will be when a throttle ends");
+    describe_gauge!("freshsignal_destination_paused", "1 while calls are paused by hand");
     describe_gauge!("freshsignal_journal_lag_events", "Events accepted whose effect is not yet there");
-    describe_gauge!("freshsignal_dead_letters", "Deliveries that Freshsales refused, kept");
+    describe_gauge!("freshsignal_risk", "1 while there is this risk; /api/status says it in words");
+    describe_gauge!("freshsignal_dead_letters", "Contacts that Freshsales refused, kept");
 }
 
 /// `GET /metrics`
 pub(super) async fn metrics(State(app): State<Debugger>) -> Result<Response, ApiError> {
     let account = app.settings().account.clone();
     let totals = app.store.totals(account).await.map_err(failed)?;
-    set(Snapshot { totals: &totals, usage: app.usage(), now: app.now() });
+    let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
+    set(snapshot);
+    set_risks(&risks(snapshot, app.store.refusing()));
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], app.metrics.render()).into_response())
 }
 
@@ -56,16 +61,24 @@ fn set(snapshot: Snapshot<'_>) {
     gauge!("freshsignal_oldest_owed_seconds").set(float(snapshot.oldest_owed_seconds()));
     gauge!("freshsignal_drain_seconds").set(snapshot.drain_seconds().map_or(f64::NAN, float));
     let remaining = |window: Window| f64::from(window.limit.saturating_sub(window.used));
-    let usage = snapshot.usage;
+    let usage = snapshot.usage();
     gauge!("freshsignal_allowance_remaining", "window" => "hour").set(remaining(usage.hour));
     gauge!("freshsignal_allowance_remaining", "window" => "minute").set(remaining(usage.minute));
     gauge!("freshsignal_destination_up").set(match totals.destination.state() {
         DestinationState::Running | DestinationState::Throttled => 1.0,
         DestinationState::Unreachable | DestinationState::Paused | DestinationState::Blocked => 0.0,
     });
+    let paused = totals.destination.state() == DestinationState::Paused;
+    gauge!("freshsignal_destination_paused").set(f64::from(u8::from(paused)));
     gauge!("freshsignal_journal_lag_events").set(float(snapshot.journal_lag_events()));
-    let dead = totals.ended.get(&Stage::Dead).copied().unwrap_or(0);
-    gauge!("freshsignal_dead_letters").set(float(dead));
+    gauge!("freshsignal_dead_letters").set(float(totals.dead_letters));
+}
+
+fn set_risks(now: &[Risk]) {
+    for name in ALL {
+        let there = now.iter().any(|risk| risk.risk == name);
+        gauge!("freshsignal_risk", "risk" => name).set(f64::from(u8::from(there)));
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts stay far below 2^53")]

@@ -9,13 +9,15 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::Debugger;
-use super::answer::{failed, rfc3339_or_null};
+use super::answer::{failed, rfc3339, rfc3339_or_null};
 use super::query::Params;
+use super::risks::{Risk, risks};
+use super::{Debugger, Live};
 use crate::clock::UnixMicros;
-use crate::decision::Outcome;
+use crate::decision::{Outcome, RedriveAll, Review};
 use crate::delivery::{
-    Account, Destination, DestinationState, HOUR, Lane, MINUTE, State as Stage, Usage, Window,
+    Account, AllowanceLimits, Destination, DestinationState, HOUR, Lane, LaneOwed, MINUTE, State as Stage,
+    Usage, Window, drained_after,
 };
 use crate::freshsales::Mode;
 use crate::http::ApiError;
@@ -40,11 +42,73 @@ pub(super) struct StatusView {
     queued: u64,
     open: Map<String, Value>,
     ended: Map<String, Value>,
+    dead_letters: u64,
+    opened_last_hour: u64,
+    risks: Vec<Risk>,
+    review: Option<ReviewView>,
+    redrive: Option<RedriveView>,
 }
 
+/// How far the review of all contacts came.
 #[derive(Serialize)]
-struct DestinationView {
+struct ReviewView {
     state: &'static str,
+    because: &'static str,
+    done: u64,
+    total: u64,
+    opened: u64,
+    #[serde(serialize_with = "rfc3339")]
+    began_at: UnixMicros,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    ended_at: Option<UnixMicros>,
+}
+
+impl ReviewView {
+    fn of(review: &Review) -> Self {
+        Self {
+            state: walk_state(review.goes_on()),
+            because: review.because.as_str(),
+            done: review.done,
+            total: review.total,
+            opened: review.opened,
+            began_at: review.began_at,
+            ended_at: review.ended_at,
+        }
+    }
+}
+
+/// How far the order to send all dead letters again came.
+#[derive(Serialize)]
+struct RedriveView {
+    state: &'static str,
+    done: u64,
+    total: u64,
+    #[serde(serialize_with = "rfc3339")]
+    ordered_at: UnixMicros,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    ended_at: Option<UnixMicros>,
+}
+
+impl RedriveView {
+    fn of(redrive: &RedriveAll) -> Self {
+        Self {
+            state: walk_state(redrive.goes_on()),
+            done: redrive.done,
+            total: redrive.total,
+            ordered_at: redrive.ordered_at,
+            ended_at: redrive.ended_at,
+        }
+    }
+}
+
+fn walk_state(goes_on: bool) -> &'static str {
+    if goes_on { "running" } else { "done" }
+}
+
+/// How the destination stands, as it is shown.
+#[derive(Serialize)]
+pub(super) struct DestinationView {
+    pub state: &'static str,
     reason: Option<String>,
     #[serde(serialize_with = "rfc3339_or_null")]
     until: Option<UnixMicros>,
@@ -60,7 +124,7 @@ pub(super) async fn status(State(app): State<Debugger>, uri: Uri) -> Result<Json
 pub(super) async fn view(app: &Debugger) -> Result<StatusView, ApiError> {
     let account = app.settings().account.clone();
     let totals = app.store.totals(account.clone()).await.map_err(failed)?;
-    let snapshot = Snapshot { totals: &totals, usage: app.usage(), now: app.now() };
+    let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
     let count = |name: &str, number: Option<&u64>| (name.to_owned(), json!(number.copied().unwrap_or(0)));
     let outcomes = Outcome::ALL.map(|outcome| count(outcome.as_str(), totals.outcomes.get(&outcome)));
     let (open, ended) = Stage::ALL.into_iter().partition::<Vec<_>, _>(|state| state.is_open());
@@ -78,7 +142,7 @@ pub(super) async fn view(app: &Debugger) -> Result<StatusView, ApiError> {
         owed: owed.into_iter().collect(),
         oldest_owed_seconds: snapshot.oldest_owed_seconds(),
         drain_seconds: snapshot.drain_seconds(),
-        allowance: snapshot.usage,
+        allowance: snapshot.usage(),
         journal_lag_events: snapshot.journal_lag_events(),
         accepted: totals.accepted,
         outcomes: outcomes.into_iter().collect(),
@@ -86,11 +150,17 @@ pub(super) async fn view(app: &Debugger) -> Result<StatusView, ApiError> {
         open: open.collect(),
         ended: ended.collect(),
         rejected: app.live.refused.count(),
+        dead_letters: totals.dead_letters,
+        opened_last_hour: app.live.pressure.borrow().opened_last_hour,
+        risks: risks(snapshot, app.store.refusing()),
+        review: totals.review.as_ref().map(ReviewView::of),
+        redrive: totals.redrive.as_ref().map(RedriveView::of),
     })
 }
 
 impl DestinationView {
-    fn of(destination: &Destination) -> Self {
+    /// How the destination stands.
+    pub fn of(destination: &Destination) -> Self {
         let reason = destination.reason().map(str::to_owned);
         Self { state: destination.state().as_str(), reason, until: destination.until() }
     }
@@ -117,8 +187,8 @@ pub(super) async fn ready(State(app): State<Debugger>) -> Response {
 pub(super) struct Snapshot<'a> {
     /// The counters and what is owed.
     pub totals: &'a Totals,
-    /// How much of the allowance is used.
-    pub usage: Usage,
+    /// What the running service knows beside the store.
+    pub live: &'a Live,
     /// The present.
     pub now: UnixMicros,
 }
@@ -140,30 +210,57 @@ impl Snapshot<'_> {
         self.totals.accepted.saturating_sub(self.totals.processed)
     }
 
-    /// How long what is owed takes at the rate of the allowance: what is free now goes at once, the rest at the
-    /// pace of the slower window. Lane shares and retries may make it longer. `None` while nothing can be said.
-    pub fn drain_seconds(&self) -> Option<u64> {
-        let owed: u64 = self.totals.owed.values().map(|owed| owed.count).sum();
-        if owed == 0 {
-            return Some(0);
-        }
-        let destination = &self.totals.destination;
-        match destination.state() {
-            DestinationState::Paused | DestinationState::Blocked => None,
-            DestinationState::Running | DestinationState::Throttled | DestinationState::Unreachable => {
-                let wait = destination.until().map_or(0, |until| until.since(self.now).as_secs());
-                let hour = seconds_for(owed, self.usage.hour, HOUR)?;
-                let minute = seconds_for(owed, self.usage.minute, MINUTE)?;
-                Some(wait.saturating_add(hour.max(minute)).max(1))
-            }
+    /// How much of the allowance is used: the slots of the same look at the store, beside the limits of now.
+    pub fn usage(&self) -> Usage {
+        let Usage { hour, minute } = *self.live.usage.borrow();
+        let used = |length: Duration| {
+            let used = self.ages().filter(|age| *age < length).count();
+            u32::try_from(used).unwrap_or(u32::MAX)
+        };
+        Usage {
+            hour: Window { limit: hour.limit, used: used(HOUR) },
+            minute: Window { limit: minute.limit, used: used(MINUTE) },
         }
     }
-}
 
-/// How long `calls` take in one window.
-fn seconds_for(calls: u64, window: Window, length: Duration) -> Option<u64> {
-    let free = u64::from(window.limit.saturating_sub(window.used));
-    let waiting = calls.saturating_sub(free);
-    let limit = u64::from(window.limit);
-    (limit > 0).then(|| waiting.saturating_mul(length.as_secs()).div_ceil(limit))
+    /// How long ago the calls of the last hour were answered; those on their way count as answered now.
+    fn ages(&self) -> impl Iterator<Item = Duration> + '_ {
+        self.totals.slots.iter().map(|slot| self.now.since(slot.answered_at.unwrap_or(self.now)))
+    }
+
+    /// How long what is owed takes. `None` while nothing can be said.
+    pub fn drain_seconds(&self) -> Option<u64> {
+        self.forecast(|_| 0)?.into_iter().last()
+    }
+
+    /// How long it takes until a lane is empty, with so many calls more in it. `None` while nothing can be said.
+    pub fn seconds_with(&self, lane: Lane, calls: u64) -> Option<u64> {
+        let ends = self.forecast(|other| if other == lane { calls } else { 0 })?;
+        let place = Lane::BY_PRECEDENCE.into_iter().position(|other| other == lane)?;
+        ends.get(place).copied()
+    }
+
+    /// When each lane, by precedence, is empty.
+    fn forecast(&self, more: impl Fn(Lane) -> u64) -> Option<Vec<u64>> {
+        let lanes = Lane::BY_PRECEDENCE.map(|lane| LaneOwed {
+            calls: self.owed_in(lane).saturating_add(more(lane)),
+            share_percent: self.live.shares.get(&lane).copied().unwrap_or(100),
+        });
+        if lanes.iter().all(|lane| lane.calls == 0) {
+            return Some(vec![0; lanes.len()]);
+        }
+        let destination = &self.totals.destination;
+        let wait = match destination.state() {
+            DestinationState::Paused | DestinationState::Blocked => return None,
+            DestinationState::Running | DestinationState::Throttled | DestinationState::Unreachable => {
+                destination.until().map_or(Duration::ZERO, |until| until.since(self.now))
+            }
+        };
+        let Usage { hour, minute } = self.usage();
+        let limits = AllowanceLimits { per_hour: hour.limit, per_minute: minute.limit };
+        // Until calls may leave, slots become free.
+        let ages = self.ages().map(|age| age.saturating_add(wait));
+        let ends = drained_after(&lanes, limits, ages)?;
+        Some(ends.into_iter().map(|end| end.saturating_add(wait).as_secs().max(1)).collect())
+    }
 }

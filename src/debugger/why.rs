@@ -53,7 +53,8 @@ fn why_waiting(circumstances: Circumstances<'_>) -> String {
         return "a call of this contact is on its way; the rest goes once it is answered".to_owned();
     }
     let Some(delivery) = circumstances.open else {
-        return "no delivery is open: the settings changed since; the next event of the contact opens one"
+        return "no delivery is open: the settings changed since; the review of all contacts, or the next event of this \
+                one, opens one"
             .to_owned();
     };
     if let Some(held) = destination_holds(circumstances.destination, circumstances.now) {

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::judge::tells_of_people;
 use super::learn::Learned;
 use super::reading::says_anything;
+use super::redrive::dead_letter;
 use super::wish::{Considered, consider};
 use super::{Reading, Settings, World};
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
-use crate::contact::{Attributes, Owed, Rules, Standing, WhyNothing, Wish, owed, wanted};
+use crate::contact::{Attributes, Call, Owed, Rules, Standing, WhyNothing, Wish, owed, wanted};
 use crate::delivery::{Delivery, DeliveryId, HOUR, Lane, State};
 use crate::event::Email;
 
@@ -62,10 +63,28 @@ pub fn owe(
     let counts = belongs(reading);
     let mut effects = Vec::new();
     for (nth, email) in emails.into_iter().enumerate() {
-        let event = Touch { email, id: DeliveryId::of(reading.position, nth), lane: reading.lane, counts };
-        effects.push(evaluate(&event, world, settings, now));
+        let occasion = Occasion::Event { lane: reading.lane, counts };
+        let touch = Touch { email, id: DeliveryId::of(reading.position, nth), occasion };
+        effects.push(evaluate(&touch, world, settings, now));
     }
     effects
+}
+
+/// Evaluates a contact that no event touched; tells whether it is owed a call now that was not owed before.
+pub(super) fn evaluate_without_event(
+    email: &Email,
+    id: DeliveryId,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> bool {
+    let was_dead = dead_letter(email, world, &settings.account).is_some();
+    let touch = Touch { email: email.clone(), id, occasion: Occasion::Review };
+    match evaluate(&touch, world, settings, now).what {
+        What::Opened(_) => true,
+        What::Joined(id) => was_dead && world.deliveries.get(&id).is_some_and(|it| it.state.is_open()),
+        What::OnItsWay(_) | What::Nothing(..) => false,
+    }
 }
 
 /// Whether an event can belong to what is owed: it is mapped, tells of people, or says something of its own. One that is
@@ -74,20 +93,51 @@ fn belongs(reading: &Reading) -> bool {
     reading.mapped.is_some() || tells_of_people(reading.kind) || says_anything(reading)
 }
 
-/// An event that touches a contact.
+/// What has a contact evaluated.
 struct Touch {
     email: Email,
     /// The id of the delivery that it opens, if it opens one.
     id: DeliveryId,
-    lane: Lane,
-    /// Whether it counts as one of the events of a delivery.
-    counts: bool,
+    occasion: Occasion,
 }
 
-impl Touch {
-    /// A delivery takes the event along.
-    fn join(&self, delivery: Delivery, lane: Lane) -> Delivery {
-        if self.counts { delivery.absorb(lane) } else { delivery }
+/// Why a contact is evaluated.
+#[derive(Clone, Copy)]
+enum Occasion {
+    /// An event touched it.
+    Event {
+        lane: Lane,
+        /// Whether it counts as one of the events of a delivery.
+        counts: bool,
+    },
+    /// The settings have changed, or time has passed.
+    Review,
+}
+
+impl Occasion {
+    /// A delivery that is open or dead takes the change along.
+    fn join(self, delivery: Delivery, lane: Lane) -> Delivery {
+        match self {
+            Self::Event { counts: true, .. } => delivery.absorb(lane),
+            Self::Event { counts: false, .. } => delivery,
+            Self::Review => Delivery { lane: delivery.lane.max(lane), ..delivery },
+        }
+    }
+
+    /// The lane of what is owed. Nobody does anything at this moment when contacts are reviewed: those that Freshsales
+    /// has are refreshed, those it does not have are old data, so that whoever comes meanwhile goes first.
+    fn lane(self, call: &Call, known: bool, lane_if_new: Option<Lane>) -> Lane {
+        let lane = match (self, known) {
+            (Self::Event { lane, .. }, true) => lane,
+            (Self::Event { lane, .. }, false) => lane_if_new.map_or(lane, |new| new.max(lane)),
+            (Self::Review, true) => Lane::Refresh,
+            (Self::Review, false) => Lane::Backfill,
+        };
+        match (call.withdrawal, call.resend) {
+            (true, _) => Lane::Withdrawal,
+            (false, true) => lane.min(Lane::Refresh),
+            (false, false) => lane,
+        }
     }
 }
 
@@ -125,7 +175,6 @@ fn contacts_touched(
 
 fn evaluate(touch: &Touch, world: &mut World, settings: &Settings, now: UnixMicros) -> Effect {
     let email = &touch.email;
-    let event_lane = touch.lane;
     let considered = consider(email, world, settings);
     let standing =
         world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
@@ -137,12 +186,7 @@ fn evaluate(touch: &Touch, world: &mut World, settings: &Settings, now: UnixMicr
             What::Nothing(WhyNothing::GateShut(why), None)
         }
         Owed::Call(call) => {
-            let new = considered.lane_if_new.filter(|_| !known).unwrap_or(event_lane);
-            let lane = match (call.withdrawal, call.resend) {
-                (true, _) => Lane::Withdrawal,
-                (false, true) => event_lane.min(Lane::Refresh),
-                (false, false) => event_lane.max(new),
-            };
+            let lane = touch.occasion.lane(&call, known, considered.lane_if_new);
             let wanted = wanted(&considered.wish, &standing);
             let change = Change { touch, lane, wanted: &wanted, standing: &standing, now };
             open_or_join(change, world, settings)
@@ -153,7 +197,7 @@ fn evaluate(touch: &Touch, world: &mut World, settings: &Settings, now: UnixMicr
                 (Some(open), _) if why == WhyNothing::Refused => {
                     world.deliveries.change(&open, |dead| {
                         let lane = dead.lane;
-                        touch.join(dead, lane)
+                        touch.occasion.join(dead, lane)
                     });
                     What::Joined(open)
                 }
@@ -201,10 +245,13 @@ fn open_or_join(change: Change<'_>, world: &mut World, settings: &Settings) -> W
         let dead = waiting.state == State::Dead;
         if dead || lane != Lane::Withdrawal || waiting.lane == lane {
             let not_before = change.not_before();
-            world.deliveries.change(&waiting.id, |delivery| {
-                let delivery = change.touch.join(delivery, lane);
-                if dead { delivery.reopen(not_before) } else { sooner(delivery, change.standing, not_before) }
-            });
+            let joined = change.touch.occasion.join(waiting.clone(), lane);
+            let joined =
+                if dead { joined.reopen(not_before) } else { sooner(joined, change.standing, not_before) };
+            // A review finds most of what waits as it should be.
+            if joined != waiting {
+                world.deliveries.change(&waiting.id, |_| joined);
+            }
             return What::Joined(waiting.id);
         }
         let superseded = |delivery: Delivery| delivery.supersede("a withdrawal took its place", now);
@@ -214,6 +261,9 @@ fn open_or_join(change: Change<'_>, world: &mut World, settings: &Settings) -> W
     let mut delivery = Delivery::open(id.clone(), settings.account.clone(), email.clone(), lane, now);
     if gathers(lane) {
         delivery.next_attempt_at = now.plus(settings.hold);
+    }
+    if matches!(change.touch.occasion, Occasion::Review) {
+        delivery.events = 0;
     }
     world.deliveries.open(delivery);
     world.contacts.edit(email).standing.entry(settings.account.clone()).or_default().open = Some(id.clone());

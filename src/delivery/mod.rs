@@ -4,8 +4,10 @@
 
 mod adapt;
 mod allowance;
+mod arrivals;
 mod attempt;
 mod destination;
+mod forecast;
 mod obstacle;
 mod streak;
 mod verdict;
@@ -20,8 +22,10 @@ use serde::{Deserialize, Serialize};
 
 pub use adapt::RateHint;
 pub use allowance::{HOUR, Ledger, Limits as AllowanceLimits, MINUTE, SlotId, Usage, Window};
+pub use arrivals::{Arrivals, Pressure};
 pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX};
 pub use destination::{Destination, DestinationState, Ended, Gate, Throttle, backoff};
+pub use forecast::{LaneOwed, drained_after};
 pub use obstacle::{Obstacle, ObstacleKind, Probe};
 pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
 
@@ -142,7 +146,7 @@ impl State {
 }
 
 /// Names a delivery: the journal position of the event that opened it, and which of that event's deliveries
-/// it is. Derived, so that deciding the same event again names the same delivery.
+/// it is; or the review that opened it. Derived, so that deciding the same again names the same delivery.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeliveryId(pub String);
@@ -152,6 +156,12 @@ impl DeliveryId {
     #[must_use]
     pub fn of(position: crate::event::Position, nth: usize) -> Self {
         Self(format!("d{}-{nth}", position.0))
+    }
+
+    /// The delivery that the review of this number opened for the `nth` contact it looked at.
+    #[must_use]
+    pub fn of_review(number: u64, nth: u64) -> Self {
+        Self(format!("r{number}-{nth}"))
     }
 }
 
@@ -290,6 +300,12 @@ impl Delivery {
     #[must_use]
     pub fn die(self, why: String, now: UnixMicros) -> Self {
         self.end(State::Dead, Some(why), now)
+    }
+
+    /// A dead delivery is given up.
+    #[must_use]
+    pub fn discard(self, why: &str, now: UnixMicros) -> Self {
+        self.end(State::Discarded, Some(why.to_owned()), now)
     }
 
     /// A passing failure: tried again at `at`.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
+use crate::decision::{RedriveAll, Review};
 use crate::delivery::{Account, Delivery, DeliveryId};
 use crate::erasure::Mark;
 use crate::event::{Email, Position, SourceName};
@@ -39,6 +40,8 @@ pub struct Keys {
     pub destination: Option<Account>,
     /// People who may have been erased.
     pub marks: BTreeSet<Mark>,
+    /// The walks over everything that is stored: the review and the redrive.
+    pub walks: bool,
 }
 
 impl Keys {
@@ -66,6 +69,10 @@ pub struct Documents {
     pub destination: Option<Versioned<Destination>>,
     /// When people were erased.
     pub tombstones: BTreeMap<Mark, UnixMicros>,
+    /// The review of all contacts that goes on, or the last one.
+    pub review: Option<Versioned<Review>>,
+    /// The order to send all dead letters again that goes on, or the last one.
+    pub redrive: Option<Versioned<RedriveAll>>,
 }
 
 /// Where a search through all documents stands.

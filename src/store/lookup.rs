@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixMicros;
-use crate::decision::Outcome;
-use crate::delivery::{DeliveryId, Lane, SlotId, State};
+use crate::decision::{Outcome, RedriveAll, Review};
+use crate::delivery::{Account, DeliveryId, Lane, SlotId, State};
 use crate::event::{Email, Position, SourceName};
 use crate::trail::EventTrail;
 
@@ -80,6 +80,19 @@ pub struct DeliveryQuery {
     pub email: Option<Email>,
     /// Only those in this state.
     pub state: Option<State>,
+    /// Only those owed to this account.
+    pub account: Option<Account>,
+    /// Only those whose reason has these words, whatever their case.
+    pub reason: Option<String>,
+}
+
+/// A dead letter on a walk over all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Its place: deliveries in the order in which they were first stored.
+    pub place: u64,
+    /// Of which contact.
+    pub email: Email,
 }
 
 /// A delivery in a list.
@@ -150,6 +163,14 @@ pub struct Totals {
     pub open: BTreeMap<State, u64>,
     /// Open deliveries of the account by lane.
     pub owed: BTreeMap<Lane, OwedInLane>,
+    /// Dead letters of the account.
+    pub dead_letters: u64,
+    /// Slots of the account that may not be free yet.
+    pub slots: Vec<Slot>,
     /// How the destination stands.
     pub destination: super::Destination,
+    /// The review of all contacts that goes on, or the last one.
+    pub review: Option<Review>,
+    /// The order to send all dead letters again that goes on, or the last one.
+    pub redrive: Option<RedriveAll>,
 }

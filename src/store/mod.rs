@@ -30,7 +30,8 @@ pub use error::StoreError;
 pub use journal::{NewRecord, Record};
 pub use keep::Keep;
 pub use lookup::{
-    DeliveryQuery, DeliverySummary, Due, DueOrder, EventQuery, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
+    DeadLetter, DeliveryQuery, DeliverySummary, Due, DueOrder, EventQuery, LIMIT_MAX, Limited, OwedInLane,
+    Slot, Totals,
 };
 pub use news::{Change, Herald, NEWS_KEPT_MAX, News};
 pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put};
@@ -44,7 +45,7 @@ pub use crate::delivery::{Destination, DestinationState};
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::erasure::Erasure;
-use crate::event::{Position, SourceName};
+use crate::event::{Email, Position, SourceName};
 use crate::trail::EventTrail;
 
 /// What a store answers, some time.
@@ -124,6 +125,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// What applied plans change from now on.
     fn news(&self) -> News;
+
+    /// The addresses of contacts after an address, in order.
+    fn contacts(&self, after: Option<Email>, limit: usize) -> Answer<Vec<Email>>;
+
+    /// How many contacts there are.
+    fn contacts_count(&self) -> Answer<u64>;
+
+    /// Dead letters of an account after a place, oldest first.
+    fn dead_letters(&self, account: Account, after: u64, limit: usize) -> Answer<Vec<DeadLetter>>;
 
     /// Deletes a part of what has had its time, small enough that nothing else waits long. Counters stay as
     /// they are and no position is given twice. Answers how many rows and groups went; 0 is the end.

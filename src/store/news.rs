@@ -65,6 +65,8 @@ fn change(put: &Put) -> Option<Change> {
         | Put::SeenAgain(_)
         | Put::Gone(_)
         | Put::Privacy(_)
+        | Put::Review(..)
+        | Put::Redrive(..)
         | Put::SlotTaken(..)
         | Put::SlotAnswered(..) => None,
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
-use crate::decision::Outcome;
+use crate::decision::{Outcome, RedriveAll, Review};
 use crate::delivery::{Account, Delivery, DeliveryId, Destination, SlotId, State};
 use crate::erasure::{Erasure, Mark};
 use crate::event::{Email, Position, SourceName};
@@ -45,6 +45,10 @@ pub enum Put {
     Delivery(Revision, Delivery),
     /// The state of the destination.
     Destination(Account, Revision, Destination),
+    /// How far the review of all contacts came.
+    Review(Revision, Review),
+    /// How far the order to send all dead letters again came.
+    Redrive(Revision, RedriveAll),
     /// A message that was seen at a position, and when it was received.
     Seen(SourceName, String, Position, UnixMicros),
     /// The trail of an event.

@@ -24,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["decision"],
     &["trail"],
     &["store", "freshsales"],
-    &["ingest", "process", "deliver", "privacy", "debugger", "sandbox"],
+    &["ingest", "process", "deliver", "privacy", "review", "debugger", "sandbox"],
     &["config"],
     &["app"],
     &["cli"],

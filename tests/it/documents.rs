@@ -50,11 +50,12 @@ fn every_route_of_the_debugger_is_in_the_readme_and_the_other_way_round() {
     let readme = text("README.md");
     let section =
         readme.split("\n## The debugger\n").nth(1).and_then(|rest| rest.split("\n```").nth(2)).unwrap();
-    let rows = section.lines().filter(|line| line.starts_with("| `GET /") || line.starts_with("| `POST /"));
+    let starts = ["| `GET /", "| `POST /", "| `DELETE /"];
+    let rows = section.lines().filter(|line| starts.iter().any(|start| line.starts_with(start)));
     let first_cells = rows.filter_map(|row| row.split('|').nth(1));
     let named: BTreeSet<&str> = first_cells
         .flat_map(|cell| cell.split('`').skip(1).step_by(2))
-        .map(|route| route.trim_start_matches("GET ").trim_start_matches("POST "))
+        .map(|route| route.split_once(' ').map_or(route, |(_, path)| path))
         .collect();
     assert_eq!(named, routes);
 }

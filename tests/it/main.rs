@@ -28,16 +28,22 @@ mod commands;
 mod crash;
 /// What the CRM may answer, and what becomes of the contact.
 mod crm_answers;
+/// Refused contacts: seen, sent again, given up.
+mod dead_letters;
 /// The debugger over real HTTP.
 mod debugger;
 /// `check --live`: what is wrong with an account, and what to do about it.
 mod live_check;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
 mod main_job;
+/// Calls paused and resumed by hand.
+mod pause;
 /// The right data of the right person, with the right to send it: identity and consent.
 mod people;
 /// What is held on a person is shown, and erased to the last byte, and does not come back.
 mod privacy;
+/// Settings change, and every contact is looked at again without an event.
+mod review;
 /// Every call counts: what costs one, which contact goes first, what an outage costs.
 mod scarce;
 /// The SDKs people already have, unmodified: real ones, and what they sent.

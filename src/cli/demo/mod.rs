@@ -62,10 +62,11 @@ async fn demo(arguments: &Arguments, folder: &Path, clock: Arc<dyn Clock>) -> Ou
     let sandbox = Sandbox::new(SandboxOptions::default(), Arc::clone(&clock));
     let page = page::router(reqwest_client().map_err(Failure::Running)?, private_at, sandbox.clone());
     let crm = tokio::spawn(http::serve(crm, sandbox.router(), ServeLimits::default(), stop.clone()));
-    let config = demo_config(folder, private_at, crm_at)?;
+    let environment = demo_environment(folder, private_at, crm_at);
+    let config = config::load(None, &environment)?.config;
     let building = tokio::task::spawn_blocking({
         let clock = Arc::clone(&clock);
-        move || App::build(config, clock)
+        move || App::build(config, Arc::new(move || config::load(None, &environment)), clock)
     });
     let app = building.await.map_err(Failure::running)??.with_public(page);
     let service = tokio::spawn(app.run(Listeners { public, private }, stop.clone()));
@@ -89,7 +90,7 @@ async fn bind(port: u16) -> Result<TcpListener, Failure> {
 }
 
 /// The configuration of the demo, read the way a user's is.
-fn demo_config(folder: &Path, private: SocketAddr, crm: SocketAddr) -> Result<config::Config, Failure> {
+fn demo_environment(folder: &Path, private: SocketAddr, crm: SocketAddr) -> config::Environment {
     let pairs = [
         ("SOURCES__WEBSITE__WRITE_KEY", WRITE_KEY.to_owned()),
         ("FRESHSALES__BUNDLE_ALIAS", SandboxOptions::default().bundle_alias),
@@ -98,8 +99,7 @@ fn demo_config(folder: &Path, private: SocketAddr, crm: SocketAddr) -> Result<co
         ("ADMIN__LISTEN", private.to_string()),
         ("STORE__PATH", folder.display().to_string()),
     ];
-    let environment = pairs.into_iter().map(|(key, value)| (format!("FRESHSIGNAL_{key}"), value)).collect();
-    Ok(config::load(None, &environment)?.config)
+    pairs.into_iter().map(|(key, value)| (format!("FRESHSIGNAL_{key}"), value)).collect()
 }
 
 /// Sends the Lead Generated example and prints what Freshsales got and answered.

@@ -141,7 +141,14 @@ async fn deliveries(app: &Debugger, extent: &Extent) -> Result<Vec<Value>, Store
         let mut before = None;
         loop {
             let limit = Limited::to(LIMIT_MAX);
-            let query = DeliveryQuery { limit, before, email: Some(email.clone()), state: None };
+            let query = DeliveryQuery {
+                limit,
+                before,
+                email: Some(email.clone()),
+                state: None,
+                account: None,
+                reason: None,
+            };
             let page = app.store.deliveries(query).await?;
             let full = page.len() == LIMIT_MAX;
             before = page.last().map(|row| row.sequence);

@@ -9,8 +9,9 @@ use crate::delivery::{Account, Delivery, Lane};
 use crate::erasure::Erasure;
 use crate::event::Position;
 use crate::store::{
-    Answer, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, Herald, JournalEnd, Keep,
-    Keys, NewRecord, News, Place, Plan, Record, Slot, Store, StoreError, Totals, Turn, Versioned,
+    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, Herald,
+    JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Slot, Store, StoreError, Totals, Turn,
+    Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -160,6 +161,18 @@ impl Store for FakeStore {
 
     fn news(&self) -> News {
         self.1.news()
+    }
+
+    fn contacts(&self, _: Option<Email>, _: usize) -> Answer<Vec<Email>> {
+        shut()
+    }
+
+    fn contacts_count(&self) -> Answer<u64> {
+        shut()
+    }
+
+    fn dead_letters(&self, _: Account, _: u64, _: usize) -> Answer<Vec<DeadLetter>> {
+        shut()
     }
 
     fn prune(&self, _: Keep) -> Answer<u64> {

@@ -4,7 +4,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
-use crate::delivery::{Delivery, Lane};
+use crate::delivery::{Delivery, Lane, SlotId};
+use crate::store::Slot;
 
 fn delivered(id: &str, opened_seconds_ago: u64) -> Delivery {
     let account = Account("acme.myfreshworks.com".into());
@@ -17,6 +18,7 @@ fn delivered(id: &str, opened_seconds_ago: u64) -> Delivery {
 async fn a_sample_is_taken_each_minute_and_a_day_is_kept() {
     let lab = Lab::new().holding(|held| {
         held.totals.accepted = 7;
+        held.totals.slots = vec![Slot { id: SlotId(1), taken_at: START, answered_at: None }];
         held.deliveries = [1, 2, 3, 59].map(|ago| delivered(&format!("d{ago}"), ago)).into();
     });
     let clock = ManualClock::at(START);
@@ -44,7 +46,7 @@ async fn a_sample_is_taken_each_minute_and_a_day_is_kept() {
     assert_eq!((&all["every_seconds"], all["samples"].as_array().unwrap().len()), (&json!(60), 1440));
     let last = &all["samples"][1439];
     assert_eq!((&last["at"], &last["accepted"]), (&json!(clock.wall().to_rfc3339()), &json!(7)));
-    assert_eq!(last["allowance"]["hour"], json!({"limit": 900, "used": 100}));
+    assert_eq!(last["allowance"]["hour"], json!({"limit": 900, "used": 1}));
     let hour = samples("?hours=1").await;
     assert_eq!(hour["samples"].as_array().unwrap().len(), 60);
     assert_eq!(hour["samples"][59], *last);

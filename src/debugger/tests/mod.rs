@@ -29,6 +29,7 @@ use crate::clock::ManualClock;
 use crate::decision::{World, test_settings};
 use crate::delivery::{Account, DeliveryId, Window};
 use crate::event::{Email, SourceName};
+use crate::problem::Problem;
 use crate::store::StoreError;
 use crate::trail::Refused;
 use fake::{FakeStore, Held};
@@ -51,6 +52,7 @@ struct Lab {
     admin: Admin,
     usage: Usage,
     refused: Arc<RefusedLog>,
+    pressure: Pressure,
 }
 
 impl Lab {
@@ -58,7 +60,7 @@ impl Lab {
     fn new() -> Self {
         let admin = Admin { token: None, allowed_hosts: Vec::new(), loopback: true };
         let usage = Usage { hour: window(900, 100), minute: window(90, 10) };
-        Self { store: Arc::default(), admin, usage, refused: Arc::default() }
+        Self { store: Arc::default(), admin, usage, refused: Arc::default(), pressure: Pressure::default() }
     }
 
     fn with_token() -> Self {
@@ -84,6 +86,9 @@ impl Lab {
     fn debugger_over(&self, store: SharedStore, metrics: PrometheusHandle) -> Debugger {
         let live = Live {
             usage: watch::Sender::new(self.usage).subscribe(),
+            shares: [(Lane::Refresh, 60)].into(),
+            dead_letters_max: 100,
+            pressure: watch::Sender::new(self.pressure).subscribe(),
             mode: Mode::Live,
             event_limits: Limits { event_bytes_max: 1000 },
             erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },
@@ -91,7 +96,12 @@ impl Lab {
         };
         let settings = watch::Sender::new(Arc::new(settings())).subscribe();
         let clock = Arc::new(ManualClock::at(START));
-        Debugger::new(store, settings, clock, self.admin.clone(), live, metrics)
+        let commands = Commands {
+            owed: Arc::default(),
+            ordered: Arc::default(),
+            reload: Arc::new(|| Err(vec![Problem::new("mapping.file", "m.toml", "a readable file")])),
+        };
+        Debugger::new(store, settings, clock, self.admin.clone(), live, commands, metrics)
     }
 
     async fn send(&self, request: Request<Body>) -> Reply {

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::decision::Outcome;
-use crate::delivery::{BlockCause, Destination, Lane, Obstacle, ObstacleKind, State, Throttle};
-use crate::store::{OwedInLane, Totals};
+use crate::delivery::{
+    BlockCause, Destination, Lane, Obstacle, ObstacleKind, Pressure, SlotId, State, Throttle,
+};
+use crate::store::{OwedInLane, Slot, Totals};
 
 fn totals() -> Totals {
     Totals {
@@ -18,7 +20,9 @@ fn totals() -> Totals {
             (Lane::Refresh, OwedInLane { count: 2, oldest: Some(seconds_earlier(30)) }),
         ]
         .into(),
-        destination: Destination::default(),
+        dead_letters: 3,
+        slots: slots(90, 10),
+        ..Totals::default()
     }
 }
 
@@ -52,16 +56,30 @@ async fn the_status_is_one_snapshot_with_every_lane() {
             "open": {"waiting": 6, "in_flight": 0, "retrying": 1},
             "ended": {"delivered": 20, "superseded": 0, "dead": 3, "discarded": 0, "erased": 0},
             "rejected": 0,
+            "dead_letters": 3,
+            "opened_last_hour": 0,
+            "risks": [],
+            "review": null,
+            "redrive": null,
         })
     );
 }
 
+/// Calls that were answered half an hour ago, and calls on their way.
+fn slots(answered: u64, open: u64) -> Vec<Slot> {
+    let slot = |id| {
+        let answered_at = (id >= open).then(|| seconds_earlier(1800));
+        Slot { id: SlotId(id), taken_at: seconds_earlier(1801), answered_at }
+    };
+    (0..answered + open).map(slot).collect()
+}
+
 #[tokio::test]
-async fn draining_takes_what_the_slower_window_takes() {
-    let drain = async |owed: u64, hour, minute, destination| {
+async fn draining_takes_what_the_slower_window_takes_and_the_share_of_the_lane() {
+    let drain = async |owed: u64, used: u64, (per_hour, per_minute), destination| {
         let owed = [(Lane::Refresh, OwedInLane { count: owed, oldest: Some(START) })].into();
-        let mut lab = with(Totals { owed, destination, ..Totals::default() });
-        lab.usage = Usage { hour, minute };
+        let mut lab = with(Totals { owed, destination, slots: slots(used, 0), ..Totals::default() });
+        lab.usage = Usage { hour: window(per_hour, 0), minute: window(per_minute, 0) };
         lab.json("/api/status").await["drain_seconds"].clone()
     };
     let running = Destination::default;
@@ -74,16 +92,35 @@ async fn draining_takes_what_the_slower_window_takes() {
         Destination { obstacle: Some(Obstacle::new(kind, "403", START)), ..Destination::default() }
     };
     let paused = Destination { paused_since: Some(START), ..Destination::default() };
-    assert_eq!(drain(0, window(900, 0), window(90, 0), running()).await, 0);
-    assert_eq!(drain(0, window(900, 0), window(90, 0), blocked()).await, 0);
-    assert_eq!(drain(900, window(900, 0), window(900, 0), running()).await, 1);
-    assert_eq!(drain(180, window(900, 0), window(90, 0), running()).await, 60);
-    assert_eq!(drain(1800, window(900, 0), window(900, 0), running()).await, 3600);
-    assert_eq!(drain(900, window(900, 900), window(900, 0), running()).await, 3600);
-    assert_eq!(drain(1, window(0, 0), window(90, 0), running()).await, Value::Null);
-    assert_eq!(drain(1, window(900, 900), window(90, 0), throttled()).await, 64);
-    assert_eq!(drain(1, window(900, 0), window(90, 0), blocked()).await, Value::Null);
-    assert_eq!(drain(1, window(900, 0), window(90, 0), paused).await, Value::Null);
+    assert_eq!(drain(0, 0, (900, 90), running()).await, 0);
+    assert_eq!(drain(0, 0, (900, 90), blocked()).await, 0);
+    assert_eq!(drain(540, 0, (900, 900), running()).await, 1);
+    assert_eq!(drain(108, 0, (900, 90), running()).await, 60);
+    assert_eq!(drain(1080, 0, (900, 900), running()).await, 3600);
+    assert_eq!(drain(540, 540, (900, 900), running()).await, 1800);
+    assert_eq!(drain(1, 0, (0, 90), running()).await, Value::Null);
+    assert_eq!(drain(1, 540, (900, 90), throttled()).await, 1800);
+    assert_eq!(drain(1, 0, (900, 90), throttled()).await, 60);
+    assert_eq!(drain(1, 0, (900, 90), blocked()).await, Value::Null);
+    assert_eq!(drain(1, 0, (900, 90), paused).await, Value::Null);
+}
+
+#[tokio::test]
+async fn what_could_be_lost_is_said_in_words() {
+    let mut lab = with(Totals { dead_letters: 80, ..totals() });
+    lab.pressure = Pressure { opened_last_hour: 1200, outruns_allowance: true };
+    let lab = lab.holding(|held| held.refusing = Some("the journal is full".into()));
+    assert_eq!(
+        lab.json("/api/status").await["risks"],
+        json!([
+            {"risk": "dead_letters", "message": "80 of at most 100 dead letters are kept; beyond that the oldest are \
+                discarded (retention.dead_letters_max)"},
+            {"risk": "arrivals", "message": "1200 calls became owed in the last hour, more than the allowance lets \
+                leave: what is owed grows and waits longer; nothing is lost by waiting"},
+            {"risk": "refusing", "message": "events are refused, so senders that do not try again lose them: the \
+                journal is full"},
+        ])
+    );
 }
 
 #[tokio::test]
@@ -121,9 +158,11 @@ async fn a_scrape_shows_what_the_store_knows() {
         "freshsignal_destination_up 1",
         "freshsignal_journal_lag_events 10",
         "freshsignal_dead_letters 3",
+        "freshsignal_destination_paused 0",
+        r#"freshsignal_risk{risk="dead_letters"} 0"#,
         "# TYPE freshsignal_events_total counter",
         "# TYPE freshsignal_contacts_owed gauge",
-        "# HELP freshsignal_dead_letters Deliveries that Freshsales refused, kept",
+        "# HELP freshsignal_dead_letters Contacts that Freshsales refused, kept",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

@@ -21,10 +21,10 @@ use super::*;
 use crate::clock::{ManualClock, UnixMicros};
 use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::erasure::Erasure;
-use crate::event::{Kind, Position};
+use crate::event::{Email, Kind, Position};
 use crate::store::{
-    Answer, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, Herald, JournalEnd, Keep,
-    Keys, News, Place, Plan, Record, Slot, Store, StoreError, Totals, Turn,
+    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, Herald,
+    JournalEnd, Keep, Keys, News, Place, Plan, Record, Slot, Store, StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
@@ -73,6 +73,15 @@ impl Store for Memory {
         shut()
     }
     fn apply(&self, _: Plan) -> Answer<()> {
+        shut()
+    }
+    fn contacts(&self, _: Option<Email>, _: usize) -> Answer<Vec<Email>> {
+        shut()
+    }
+    fn contacts_count(&self) -> Answer<u64> {
+        shut()
+    }
+    fn dead_letters(&self, _: Account, _: u64, _: usize) -> Answer<Vec<DeadLetter>> {
         shut()
     }
     fn due(

@@ -154,6 +154,33 @@ pub(super) const STATE: &[&str] = &["
     -- What the debugger filters by, each with the position that the list is ordered by.
     CREATE INDEX events_by_outcome ON events (outcome);
     CREATE INDEX events_by_name ON events (name);
+",
+"
+    -- Walks over everything that is stored, by name: how far each came.
+    CREATE TABLE walks (name TEXT PRIMARY KEY, revision INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    -- Dead letters are counted with the open deliveries: both are many and asked for often.
+    DROP TRIGGER delivery_put;
+    DROP TRIGGER delivery_gone;
+    DROP TRIGGER delivery_left;
+    DROP TRIGGER delivery_moved;
+    CREATE TRIGGER delivery_put AFTER INSERT ON deliveries WHEN new.state IN (0, 1, 2, 5) BEGIN
+        INSERT INTO open_deliveries VALUES (new.account, new.lane, new.state, 1)
+            ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+    CREATE TRIGGER delivery_gone AFTER DELETE ON deliveries WHEN old.state IN (0, 1, 2, 5) BEGIN
+        UPDATE open_deliveries SET count = count - 1
+            WHERE account = old.account AND lane = old.lane AND state = old.state;
+    END;
+    CREATE TRIGGER delivery_left AFTER UPDATE OF lane, state ON deliveries WHEN old.state IN (0, 1, 2, 5) BEGIN
+        UPDATE open_deliveries SET count = count - 1
+            WHERE account = old.account AND lane = old.lane AND state = old.state;
+    END;
+    CREATE TRIGGER delivery_moved AFTER UPDATE OF lane, state ON deliveries WHEN new.state IN (0, 1, 2, 5) BEGIN
+        INSERT INTO open_deliveries VALUES (new.account, new.lane, new.state, 1)
+            ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+    INSERT INTO open_deliveries
+        SELECT account, lane, state, count(*) FROM deliveries WHERE state = 5 GROUP BY account, lane, state;
 "];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

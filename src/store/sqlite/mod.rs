@@ -19,6 +19,7 @@ mod state;
 mod tombstones;
 mod trail;
 mod under_way;
+mod walks;
 
 #[cfg(test)]
 mod tests;
@@ -42,10 +43,11 @@ use self::under_way::UnderWay;
 use crate::clock::{Clock, UnixMicros};
 use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::erasure::Erasure;
-use crate::event::{Position, SourceName};
+use crate::event::{Email, Position, SourceName};
 use crate::store::{
-    Answer, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, Herald, JournalEnd, Keep,
-    Keys, NewRecord, News, Place, Plan, Record, Settings, Slot, Store, StoreError, Totals, Turn,
+    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, Herald,
+    JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Settings, Slot, Store, StoreError, Totals,
+    Turn,
 };
 use crate::trail::EventTrail;
 
@@ -237,8 +239,20 @@ impl Store for SqliteStore {
     }
 
     fn totals(&self, account: Account) -> Answer<Totals> {
-        let end = self.journal.end();
-        self.state_readers.ask(move |state| outbox::totals(state, &account, || *end.borrow()))
+        let (end, now) = (self.journal.end(), self.clock.wall());
+        self.state_readers.ask(move |state| outbox::totals(state, &account, now, || *end.borrow()))
+    }
+
+    fn contacts(&self, after: Option<Email>, limit: usize) -> Answer<Vec<Email>> {
+        self.state_readers.ask(move |state| walks::contacts(state, after.as_ref(), limit))
+    }
+
+    fn contacts_count(&self) -> Answer<u64> {
+        self.state_readers.ask(walks::contacts_count)
+    }
+
+    fn dead_letters(&self, account: Account, after: u64, limit: usize) -> Answer<Vec<DeadLetter>> {
+        self.state_readers.ask(move |state| walks::dead_letters(state, &account, after, limit))
     }
 
     fn delivered_since(&self, account: Account, since: UnixMicros, limit: usize) -> Answer<Vec<Duration>> {

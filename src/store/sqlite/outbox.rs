@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::columns::{email, from_text, int, lane, lane_number, state, uint};
-use super::state;
+use super::columns::{self, email, from_text, int, lane, lane_number, uint};
+use super::{state, walks};
 use crate::clock::UnixMicros;
 use crate::decision::Outcome;
 use crate::delivery::{Account, DeliveryId, HOUR, Lane, SlotId, State};
@@ -96,7 +96,16 @@ pub(super) fn slots(
     now: UnixMicros,
 ) -> Result<(Vec<Slot>, u64), StoreError> {
     let snapshot = connection.unchecked_transaction()?;
-    let slots = snapshot
+    let slots = taken(&snapshot, account, now)?;
+    let next: Option<i64> = snapshot
+        .prepare_cached("SELECT id FROM next_slots WHERE account = ?1")?
+        .query_row([&account.0], |row| row.get(0))
+        .optional()?;
+    Ok((slots, next.map_or(1, uint)))
+}
+
+fn taken(connection: &Connection, account: &Account, now: UnixMicros) -> Result<Vec<Slot>, StoreError> {
+    let slots = connection
         .prepare_cached(
             "SELECT id, taken_at, answered_at FROM slots
              WHERE account = ?1 AND (answered_at IS NULL OR answered_at > ?2) ORDER BY id",
@@ -109,18 +118,15 @@ pub(super) fn slots(
             })
         })?
         .collect::<Result<_, _>>()?;
-    let next: Option<i64> = snapshot
-        .prepare_cached("SELECT id FROM next_slots WHERE account = ?1")?
-        .query_row([&account.0], |row| row.get(0))
-        .optional()?;
-    Ok((slots, next.map_or(1, uint)))
+    Ok(slots)
 }
 
-/// The counters and what is owed, one snapshot. `journal_end` is asked after it was taken, so that no more
+/// The counters and what is owed at `now`, one snapshot. `journal_end` is asked after it was taken, so that no more
 /// has taken effect than was accepted.
 pub(super) fn totals(
     connection: &Connection,
     account: &Account,
+    now: UnixMicros,
     journal_end: impl FnOnce() -> Position,
 ) -> Result<Totals, StoreError> {
     let snapshot = connection.unchecked_transaction()?;
@@ -132,6 +138,9 @@ pub(super) fn totals(
         .prepare_cached("SELECT body FROM destinations WHERE account = ?1")?
         .query_row([&account.0], |row| row.get(0))
         .optional()?;
+    totals.slots = taken(&snapshot, account, now)?;
+    totals.review = walks::review(&snapshot)?.map(|found| found.document);
+    totals.redrive = walks::redrive(&snapshot)?.map(|found| found.document);
     if let Some(body) = destination {
         totals.destination = from_text::<Destination>("destination", &body)?;
     }
@@ -164,9 +173,14 @@ fn read_open(connection: &Connection, account: &Account, totals: &mut Totals) ->
     let mut rows = statement.query(())?;
     let mut owed: BTreeMap<Lane, u64> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let count = uint(row.get(3)?);
-        *totals.open.entry(state(row.get(2)?)?).or_default() += count;
-        if row.get::<_, String>(0)? == account.0 {
+        let (count, state) = (uint(row.get(3)?), columns::state(row.get(2)?)?);
+        let ours = row.get::<_, String>(0)? == account.0;
+        if state.is_open() {
+            *totals.open.entry(state).or_default() += count;
+        }
+        if ours && state == State::Dead {
+            totals.dead_letters += count;
+        } else if ours {
             *owed.entry(lane(row.get(1)?)?).or_default() += count;
         }
     }

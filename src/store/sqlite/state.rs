@@ -15,7 +15,7 @@ use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
-use super::{erase, tombstones, trail};
+use super::{erase, tombstones, trail, walks};
 use crate::clock::UnixMicros;
 use crate::delivery::Delivery;
 use crate::event::Position;
@@ -185,11 +185,15 @@ pub(super) fn load(connection: &Connection, keys: Keys) -> Result<Documents, Sto
         found.destination = document(connection, "destination", sql, [&account.0])?;
     }
     found.tombstones = tombstones::of(connection, keys.marks)?;
+    if keys.walks {
+        found.review = walks::review(connection)?;
+        found.redrive = walks::redrive(connection)?;
+    }
     Ok(found)
 }
 
 /// One document by its key.
-fn document<T: DeserializeOwned>(
+pub(super) fn document<T: DeserializeOwned>(
     connection: &Connection,
     what: &'static str,
     sql: &str,
@@ -255,6 +259,8 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros) -> Result<(), StoreE
             let values = params![account.0, body, int(*revision)];
             change_one(connection, by_revision(*revision, insert, update), values)
         }
+        Put::Review(revision, review) => walks::put(connection, walks::REVIEW, *revision, review),
+        Put::Redrive(revision, redrive) => walks::put(connection, walks::REDRIVE, *revision, redrive),
         Put::Seen(source, message_id, position, received_at) => {
             let sql = "INSERT INTO seen (source, message_id, position, received_at) VALUES (?1, ?2, ?3, ?4)";
             change_one(connection, sql, (&source.0, message_id, int(position.0), received_at.0))
@@ -349,7 +355,7 @@ pub(super) fn count(connection: &Connection, counts: &Counts) -> Result<(), Stor
 }
 
 /// A document that was not there is inserted, which fails where there is one meanwhile.
-fn by_revision<'a>(revision: Revision, insert: &'a str, update: &'a str) -> &'a str {
+pub(super) fn by_revision<'a>(revision: Revision, insert: &'a str, update: &'a str) -> &'a str {
     if revision == 0 { insert } else { update }
 }
 
@@ -358,7 +364,7 @@ pub(super) fn change(connection: &Connection, sql: &str, values: impl Params) ->
 }
 
 /// Changes a row that must be there as the plan expects it.
-fn change_one(connection: &Connection, sql: &str, values: impl Params) -> Result<(), StoreError> {
+pub(super) fn change_one(connection: &Connection, sql: &str, values: impl Params) -> Result<(), StoreError> {
     match change(connection, sql, values)? {
         0 => Err(StoreError::Conflict),
         _ => Ok(()),

@@ -166,6 +166,8 @@ pub(super) fn deliveries(
         .with("sequence < ?", query.before.map(int))
         .with("email = ?", query.email.map(|email| email.as_str().to_owned()))
         .with("state = ?", query.state.map(state_number))
+        .with("account = ?", query.account.map(|account| account.0))
+        .with("instr(lower(body ->> '$.reason'), ?) > 0", query.reason.map(|words| words.to_lowercase()))
         .rows(connection, ("sequence, body", "deliveries", "sequence"), query.limit.rows(), |row| {
             Ok(DeliverySummary {
                 sequence: uint(row.get(0)?),

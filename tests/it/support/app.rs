@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use freshsignal::app::{App, Listeners, RunError};
@@ -61,7 +61,7 @@ impl Setup {
         };
         let crm = Crm::start(self.sandbox.clone(), Arc::clone(&clock)).await;
         let folder = tempfile::tempdir().unwrap();
-        let environment = environment(&self, &crm, &folder);
+        let environment = Arc::new(Mutex::new(environment(&self, &crm, &folder)));
         let running = Running::start(&environment, Arc::clone(&clock)).await;
         let client = http_client(Timeouts { connect: WITHIN, attempt: WITHIN }).unwrap();
         Service { crm, client, environment, driven: self.clock, clock, folder, running }
@@ -90,13 +90,15 @@ struct Running {
 }
 
 impl Running {
-    async fn start(environment: &config::Environment, clock: Arc<dyn Clock>) -> Self {
-        let config = config::load(None, environment).expect("the configuration is right").config;
+    async fn start(environment: &Arc<Mutex<config::Environment>>, clock: Arc<dyn Clock>) -> Self {
+        let environment = Arc::clone(environment);
+        let load = move || config::load(None, &environment.lock().unwrap());
+        let config = load().expect("the configuration is right").config;
         let bind = || TcpListener::bind("127.0.0.1:0");
         let listeners = Listeners { public: bind().await.unwrap(), private: bind().await.unwrap() };
         let (public, private) =
             (listeners.public.local_addr().unwrap(), listeners.private.local_addr().unwrap());
-        let building = tokio::task::spawn_blocking(move || App::build(config, clock));
+        let building = tokio::task::spawn_blocking(move || App::build(config, Arc::new(load), clock));
         let app = building.await.unwrap().expect("the service can be built");
         let stop = CancellationToken::new();
         let task = tokio::spawn(app.run(listeners, stop.clone()));
@@ -113,7 +115,8 @@ impl Running {
 pub struct Service {
     pub crm: Crm,
     pub client: Client,
-    environment: config::Environment,
+    /// Read again by a reload and a restart.
+    environment: Arc<Mutex<config::Environment>>,
     driven: Option<ManualClock>,
     clock: Arc<dyn Clock>,
     folder: TempDir,
@@ -166,6 +169,18 @@ impl Service {
     /// A POST to the private listener.
     pub fn private_post(&self, path: &str) -> RequestBuilder {
         self.client.post(format!("http://{}{path}", self.running.private))
+    }
+
+    /// What a person orders at the private listener, which is done.
+    pub async fn order(&self, path: &str, body: Value) -> Value {
+        let (status, answer) = said(self.private_post(path).json(&body)).await;
+        assert_eq!((status, &answer["success"]), (StatusCode::OK, &json!(true)), "{path}: {answer}");
+        answer
+    }
+
+    /// A DELETE to the private listener.
+    pub fn private_delete(&self, path: &str) -> RequestBuilder {
+        self.client.delete(format!("http://{}{path}", self.running.private))
     }
 
     /// Sends one event, which is accepted. On a driven clock a millisecond passes, so that events keep their order.
@@ -250,6 +265,11 @@ impl Service {
         found.await
     }
 
+    /// Sets a key for the next reload or restart, the way the environment does.
+    pub fn set(&self, key: &str, value: &str) {
+        self.environment.lock().unwrap().push((format!("FRESHSIGNAL_{key}"), value.to_owned()));
+    }
+
     /// Stops the service and starts it again on the same data folder.
     pub async fn restart(mut self) -> Self {
         self.running.end().await;
@@ -279,7 +299,8 @@ impl Service {
 
     /// The admin token, where there is one: configured, or made at first start.
     pub fn token(&self) -> Option<String> {
-        let configured = self.environment.iter().find(|(key, _)| key == "FRESHSIGNAL_ADMIN__TOKEN");
+        let environment = self.environment.lock().unwrap();
+        let configured = environment.iter().find(|(key, _)| key == "FRESHSIGNAL_ADMIN__TOKEN");
         let made = || std::fs::read_to_string(self.data_folder().join("admin-token")).ok();
         configured.map(|(_, token)| token.clone()).or_else(made)
     }

@@ -147,7 +147,7 @@ async fn deliveries_are_listed_newest_first() {
     state::put(&store, puts.map(|delivery| Put::Delivery(0, delivery))).await.unwrap();
     let find = async |email: Option<Email>, state, before| {
         let limit = Limited::to(10);
-        let query = DeliveryQuery { limit, before, email, state };
+        let query = DeliveryQuery { limit, before, email, state, account: None, reason: None };
         let found = store.deliveries(query).await.unwrap();
         found.into_iter().map(|found| (found.sequence, found.delivery.id.0)).collect::<Vec<_>>()
     };

@@ -232,6 +232,8 @@ async fn positions_and_deliveries_are_never_numbered_twice() {
         before: None,
         email: None,
         state: None,
+        account: None,
+        reason: None,
     };
     let found = store.deliveries(query).await.unwrap();
     assert_eq!(found.iter().map(|found| found.sequence).collect::<Vec<_>>(), [2]);

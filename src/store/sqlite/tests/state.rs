@@ -36,6 +36,7 @@ fn everything() -> Keys {
         contacts: BTreeSet::from([email("jo")]),
         deliveries: BTreeSet::from([DeliveryId("d1-0".to_owned())]),
         destination: Some(account()),
+        walks: true,
         ..Keys::default()
     }
 }

@@ -1,0 +1,60 @@
+//! Watches whether more becomes owed than the allowance lets leave, and says so once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::decision::Settings;
+use crate::delivery::{Arrivals, Pressure, Usage};
+use crate::store::{SharedStore, StoreError};
+
+const LOOK_EVERY: Duration = Duration::from_mins(1);
+
+/// What is watched, and where it is shown.
+pub(super) struct Watch {
+    pub store: SharedStore,
+    pub settings: watch::Receiver<Arc<Settings>>,
+    pub usage: watch::Receiver<Usage>,
+    pub pressure: watch::Sender<Pressure>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Watch {
+    /// Looks every minute until it is told to stop.
+    pub(super) async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        let mut arrivals = Arrivals::default();
+        loop {
+            let account = self.settings.borrow().account.clone();
+            match self.store.totals(account).await {
+                Ok(totals) => self.look(&mut arrivals, totals.queued),
+                Err(fatal @ (StoreError::Fatal(_) | StoreError::Shut)) => return Err(fatal),
+                Err(error) => tracing::debug!(%error, "arrivals are counted a minute later"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = self.clock.sleep_until(self.clock.monotonic() + LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    fn look(&self, arrivals: &mut Arrivals, opened_ever: u64) {
+        let per_hour = self.usage.borrow().hour.limit;
+        let now = arrivals.observe(self.clock.monotonic(), opened_ever, per_hour);
+        let before = self.pressure.send_replace(now);
+        let opened = now.opened_last_hour;
+        match (before.outruns_allowance, now.outruns_allowance) {
+            (false, true) => tracing::warn!(
+                opened_last_hour = opened,
+                calls_per_hour = per_hour,
+                "more becomes owed than the allowance lets leave: what is owed grows and waits longer; nothing is lost"
+            ),
+            (true, false) => {
+                tracing::info!(opened_last_hour = opened, "what becomes owed fits into the allowance again");
+            }
+            (true, true) | (false, false) => {}
+        }
+    }
+}

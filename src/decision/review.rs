@@ -1,0 +1,167 @@
+//! The review: contacts judged anew though no event came, because the settings they were judged by have changed.
+//!
+//! Walks all contacts in the order of their addresses. How far it came is a document, so a restart goes on where it was.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::owe::evaluate_without_event;
+use super::{Settings, World};
+use crate::clock::UnixMicros;
+use crate::delivery::{Account, DeliveryId};
+use crate::event::Email;
+
+/// How often contacts are looked at that may have to be sent again because nobody called them for long.
+const AGAIN_AFTER: Duration = Duration::from_hours(1);
+
+/// Stands for all settings that change what is owed: equal settings have equal fingerprints.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+impl Settings {
+    /// The fingerprint of the settings. A new release has another one, because its code may judge otherwise.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let Self {
+            account,
+            preset,
+            default_region,
+            missing_names,
+            identify,
+            complete_within,
+            consent,
+            send: _,
+            hold: _,
+            retry: _,
+            resend_after: _,
+        } = self;
+        let judging = (account, preset, default_region, missing_names, identify, complete_within, consent);
+        let mut hasher = DefaultHasher::new();
+        hasher.write(format!("{} {judging:?}", env!("CARGO_PKG_VERSION")).as_bytes());
+        Fingerprint(format!("{:016x}", hasher.finish()))
+    }
+}
+
+/// Why all contacts are looked at again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Because {
+    /// Nothing is known of the settings they were judged by.
+    Unknown,
+    /// Calls go to another account, or to none (a dry run), than before.
+    Account,
+    /// Mapping or consent settings have changed, or the release.
+    Settings,
+    /// Time has passed: contacts that were not called for long are sent again.
+    Time,
+}
+
+impl Because {
+    /// The word in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Account => "account",
+            Self::Settings => "settings",
+            Self::Time => "time",
+        }
+    }
+}
+
+/// A pass over all contacts: one that goes on, or the last one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Counts the passes; part of the names of the deliveries it opens.
+    pub number: u64,
+    /// Why.
+    pub because: Because,
+    /// The account that contacts are judged for.
+    pub account: Account,
+    /// The settings they are judged by.
+    pub judged_by: Fingerprint,
+    /// The last contact that was looked at.
+    pub after: Option<Email>,
+    /// Contacts looked at.
+    pub done: u64,
+    /// Contacts there were when it began.
+    pub total: u64,
+    /// Deliveries it opened or reopened.
+    pub opened: u64,
+    /// When it began.
+    pub began_at: UnixMicros,
+    /// When every contact had been looked at.
+    pub ended_at: Option<UnixMicros>,
+}
+
+impl Review {
+    /// Why the settings, or the time, ask for another review than the last one, if they do.
+    #[must_use]
+    pub fn asked_for(last: Option<&Self>, settings: &Settings, now: UnixMicros) -> Option<Because> {
+        let time = |last: &Self| {
+            settings.resend_after.is_some() && !last.goes_on() && now.since(last.began_at) >= AGAIN_AFTER
+        };
+        match last {
+            None => Some(Because::Unknown),
+            Some(last) if last.account != settings.account => Some(Because::Account),
+            Some(last) if last.judged_by != settings.fingerprint() => Some(Because::Settings),
+            Some(last) if time(last) => Some(Because::Time),
+            Some(_) => None,
+        }
+    }
+
+    /// The review that follows the last one. `contacts` is how many there are.
+    #[must_use]
+    pub fn begin(
+        last: Option<&Self>,
+        because: Because,
+        settings: &Settings,
+        contacts: u64,
+        now: UnixMicros,
+    ) -> Self {
+        Self {
+            number: last.map_or(1, |last| last.number.saturating_add(1)),
+            because,
+            account: settings.account.clone(),
+            judged_by: settings.fingerprint(),
+            after: None,
+            done: 0,
+            total: contacts,
+            opened: 0,
+            began_at: now,
+            ended_at: (contacts == 0).then_some(now),
+        }
+    }
+
+    /// Whether contacts are still to be looked at.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        self.ended_at.is_none()
+    }
+
+    /// Looks at the next contacts, given in the order of their addresses; none is the end. The working set must hold
+    /// every document that their evaluation needs.
+    #[must_use]
+    pub fn page(
+        mut self,
+        contacts: &[Email],
+        world: &mut World,
+        settings: &Settings,
+        now: UnixMicros,
+    ) -> Self {
+        for email in contacts {
+            let id = DeliveryId::of_review(self.number, self.done);
+            self.opened += u64::from(evaluate_without_event(email, id, world, settings, now));
+            self.done += 1;
+        }
+        // In the end whose address it was is nobody's business any more.
+        self.after = contacts.last().cloned();
+        if contacts.is_empty() {
+            self.ended_at = Some(now);
+        }
+        self
+    }
+}

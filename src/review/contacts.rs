@@ -1,0 +1,76 @@
+//! The walk over all contacts.
+
+use super::Reviewer;
+use crate::decision::{Because, Review, Settings};
+use crate::store::{Plan, Put, StoreError, Versioned};
+
+impl Reviewer {
+    /// Looks at the next contacts, if the settings have changed since all were looked at.
+    pub(super) async fn review_page(
+        &self,
+        last: Option<Versioned<Review>>,
+        settings: &Settings,
+    ) -> Result<bool, StoreError> {
+        let (revision, last) = last.map_or((0, None), |found| (found.revision, Some(found.document)));
+        let now = self.clock.wall();
+        let review = match (Review::asked_for(last.as_ref(), settings, now), last) {
+            (Some(because), last) => {
+                let contacts = self.store.contacts_count().await?;
+                let review = Review::begin(last.as_ref(), because, settings, contacts, now);
+                self.say_begun(&review);
+                review
+            }
+            (None, Some(last)) if last.goes_on() => last,
+            (None, _) => return Ok(false),
+        };
+        let emails = if review.goes_on() {
+            self.store.contacts(review.after.clone(), self.page_size().await?).await?
+        } else {
+            Vec::new()
+        };
+        let mut world = self.world_of(emails.iter().cloned().collect(), settings).await?;
+        let review = review.page(&emails, &mut world, settings, now);
+        let told = review.total > 0 && review.because != Because::Time;
+        if told && !review.goes_on() {
+            tracing::info!(
+                contacts = review.done,
+                calls = review.opened,
+                "every contact was looked at: so many calls are owed for it"
+            );
+        }
+        let mut plan = Plan::of(world, &settings.account);
+        let goes_on = review.goes_on();
+        plan.puts.push(Put::Review(revision, review));
+        self.store.apply(plan).await?;
+        Ok(goes_on)
+    }
+
+    fn say_begun(&self, review: &Review) {
+        let contacts = review.total;
+        if contacts == 0 {
+            return;
+        }
+        match review.because {
+            Because::Account => {
+                let hours = contacts.div_ceil(u64::from(self.backfill_per_hour.max(1)));
+                tracing::warn!(
+                    account = review.account.0,
+                    calls_max = contacts,
+                    hours_max = hours,
+                    "calls go to another account than before: it is owed every contact it has not accepted yet"
+                );
+            }
+            Because::Time => {
+                tracing::debug!(contacts, "contacts that were not called for long are looked for");
+            }
+            Because::Settings | Because::Unknown => {
+                let because = review.because.as_str();
+                tracing::info!(
+                    contacts,
+                    because,
+                    "every contact is looked at again: the settings have changed"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The walk over all dead letters, and the bound of their number.
+
+use super::{PAGE, Reviewer};
+use crate::decision::{RedriveAll, Settings, discard};
+use crate::store::{Plan, Put, StoreError, Versioned};
+
+/// The share of the bound from which on there is an alarm, and the one from which on it is over.
+const ALARM_PERCENT: u64 = 80;
+const ALARM_OVER_PERCENT: u64 = 75;
+
+/// The bound of the number of dead letters, and whether the alarm was told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bound {
+    max: u64,
+    alarmed: bool,
+}
+
+impl Bound {
+    pub fn of(max: u64) -> Self {
+        Self { max, alarmed: false }
+    }
+
+    /// Takes note of the number; answers how many are too many.
+    fn observe(&mut self, dead_letters: u64) -> u64 {
+        let over = |percent: u64| dead_letters.saturating_mul(100) >= self.max.saturating_mul(percent);
+        if !self.alarmed && over(ALARM_PERCENT) {
+            self.alarmed = true;
+            tracing::error!(
+                dead_letters,
+                dead_letters_max = self.max,
+                "dead letters are near their limit: at it the oldest are discarded. Send them again or discard them"
+            );
+        } else if self.alarmed && !over(ALARM_OVER_PERCENT) {
+            self.alarmed = false;
+            tracing::info!(dead_letters, "dead letters are well below their limit again");
+        }
+        dead_letters.saturating_sub(self.max)
+    }
+}
+
+impl Reviewer {
+    /// Sends the next dead letters again, if a person ordered it.
+    pub(super) async fn redrive_page(
+        &self,
+        order: Option<Versioned<RedriveAll>>,
+        settings: &Settings,
+    ) -> Result<bool, StoreError> {
+        let ours = |order: &Versioned<RedriveAll>| {
+            order.document.goes_on() && order.document.account == settings.account
+        };
+        let Some(Versioned { revision, document: order }) = order.filter(ours) else { return Ok(false) };
+        let size = self.page_size().await?;
+        let dead = self.store.dead_letters(settings.account.clone(), order.after, size).await?;
+        let mut world = self.world_of(dead.iter().map(|dead| dead.email.clone()).collect(), settings).await?;
+        let dead: Vec<_> = dead.into_iter().map(|dead| (dead.place, dead.email)).collect();
+        let order = order.page(&dead, &mut world, settings, self.clock.wall());
+        if !order.goes_on() {
+            tracing::info!(dead_letters = order.done, "all dead letters that were ordered are owed again");
+        }
+        let mut plan = Plan::of(world, &settings.account);
+        plan.puts.push(Put::Redrive(revision, order));
+        self.store.apply(plan).await?;
+        Ok(true)
+    }
+
+    /// Discards the oldest dead letters where there are more than may be kept; tells whether there are more.
+    pub(super) async fn enforce(&self, bound: &mut Bound, settings: &Settings) -> Result<bool, StoreError> {
+        let dead_letters = self.store.totals(settings.account.clone()).await?.dead_letters;
+        let excess = bound.observe(dead_letters);
+        if excess == 0 {
+            return Ok(false);
+        }
+        let page = usize::try_from(excess).unwrap_or(PAGE).min(PAGE);
+        let oldest = self.store.dead_letters(settings.account.clone(), 0, page).await?;
+        let mut world =
+            self.world_of(oldest.iter().map(|dead| dead.email.clone()).collect(), settings).await?;
+        let now = self.clock.wall();
+        let mut discarded = 0_u64;
+        for dead in &oldest {
+            discarded += u64::from(discard(&dead.email, TOO_MANY, &mut world, settings, now));
+        }
+        self.store.apply(Plan::of(world, &settings.account)).await?;
+        tracing::error!(
+            discarded,
+            dead_letters_max = bound.max,
+            "the oldest dead letters were discarded: there are more than may be kept"
+        );
+        // What can't be discarded must not be tried for ever.
+        Ok(discarded > 0)
+    }
+}
+
+/// Why a dead letter was discarded that nobody discarded.
+const TOO_MANY: &str = "discarded: there were more dead letters than retention.dead_letters_max";

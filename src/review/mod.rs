@@ -1,0 +1,117 @@
+//! Review: what is stored is looked at again, a page at a time, without an event.
+//!
+//! Every contact, when the settings it was judged by have changed; every dead letter, when a person orders to send them
+//! again; the oldest dead letters, when there are too many. A thin loop around the decision, as `process` is: how far a
+//! walk came is written in the transaction of its effect, so a restart goes on where it was. Must not decide, and must not
+//! make calls.
+
+mod contacts;
+mod dead_letters;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::decision::{Settings, World};
+use crate::event::Email;
+use crate::store::{Keys, SharedStore, StoreError, keys_of_contacts};
+use dead_letters::Bound;
+
+/// What one turn looks at while nothing else waits: a few milliseconds of work.
+const PAGE: usize = 200;
+/// The same while events wait to be processed: they go first.
+const PAGE_BESIDE_EVENTS: usize = 20;
+/// How often the number of dead letters is looked at.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
+/// After a passing failure of the store.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The reviewing stage.
+pub struct Reviewer {
+    /// Where everything is kept.
+    pub store: SharedStore,
+    /// What deciding depends on.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Rung by this stage when deliveries may have been opened.
+    pub owed: Arc<Notify>,
+    /// Rung by others when a person has ordered something.
+    pub ordered: Arc<Notify>,
+    /// How many dead letters are kept.
+    pub dead_letters_max: u64,
+    /// How many contacts of another account can be sent in an hour.
+    pub backfill_per_hour: u32,
+}
+
+impl Reviewer {
+    /// Looks at what there is to look at, until it is told to stop.
+    ///
+    /// # Errors
+    /// The store failed for good; the process has to end and recover by starting again.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), StoreError> {
+        let mut bound = Bound::of(self.dead_letters_max);
+        loop {
+            let done = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                done = self.page(&mut bound) => done,
+            };
+            let wait = match done {
+                Ok(true) => {
+                    self.owed.notify_one();
+                    continue;
+                }
+                Ok(false) => LOOK_EVERY,
+                Err(fatal @ (StoreError::Fatal(_) | StoreError::Unreadable(..) | StoreError::Shut)) => {
+                    return Err(fatal);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "looking at what is stored waits a moment");
+                    RETRY_AFTER
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                changed = self.settings.changed() => changed.map_err(|_| StoreError::Shut)?,
+                () = self.ordered.notified() => {}
+                () = self.clock.sleep_until(self.clock.monotonic() + wait) => {}
+            }
+        }
+    }
+
+    /// Looks at one page in one turn; tells whether there may be more.
+    async fn page(&self, bound: &mut Bound) -> Result<bool, StoreError> {
+        let _turn = self.store.turn().await;
+        let settings = Arc::clone(&self.settings.borrow());
+        let walks = self.store.load(Keys { walks: true, ..Keys::default() }).await?;
+        if self.redrive_page(walks.redrive, &settings).await? {
+            return Ok(true);
+        }
+        if self.review_page(walks.review, &settings).await? {
+            return Ok(true);
+        }
+        self.enforce(bound, &settings).await
+    }
+
+    /// How much one turn looks at.
+    async fn page_size(&self) -> Result<usize, StoreError> {
+        let end = *self.store.journal_end().borrow();
+        let events_wait = self.store.processed().await? < end;
+        Ok(if events_wait { PAGE_BESIDE_EVENTS } else { PAGE })
+    }
+
+    /// The working set for evaluating contacts.
+    async fn world_of(&self, emails: BTreeSet<Email>, settings: &Settings) -> Result<World, StoreError> {
+        let mut world = World::default();
+        let keys = Keys { contacts: emails.clone(), ..Keys::default() };
+        self.store.load(keys).await?.add_to(&mut world);
+        let more = keys_of_contacts(&world, &emails, &settings.account);
+        self.store.load(more).await?.add_to(&mut world);
+        Ok(world)
+    }
+}

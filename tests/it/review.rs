@@ -1,0 +1,108 @@
+//! The review: settings change, and every contact is looked at again without an event.
+
+use serde_json::{Value, json};
+
+use crate::support::app::{Service, Setup, said, sum};
+use crate::support::events::{ann, ann_says, identify_ann, lead_of_ann};
+
+/// So many contacts that Freshsales has.
+async fn with_contacts(setup: Setup, count: usize) -> Service {
+    let service = setup.start().await;
+    service.send_all((0..count).flat_map(|nth| [identify_ann(nth), lead_of_ann(nth)]).collect()).await;
+    service.settled().await;
+    service
+}
+
+/// Ends when a review for this reason has looked at every contact.
+async fn reviewed(service: &Service, because: &str) -> Value {
+    let done = |status: &Value| status["review"]["because"] == because && status["review"]["state"] == "done";
+    service.until(&format!("a review because of {because} is done"), done).await["review"].clone()
+}
+
+#[tokio::test]
+async fn pointing_at_another_account_owes_everybody_again_and_the_status_says_how_many_calls_that_is() {
+    let service = with_contacts(Setup::new(), 300).await;
+    assert_eq!(service.crm.calls(), 300);
+    service.set("FRESHSALES__BUNDLE_ALIAS", "globex");
+    service.set("ALLOWANCE__PER_HOUR", "100");
+    let service = service.restart().await;
+    let review = reviewed(&service, "account").await;
+    assert_eq!(
+        (&review["done"], &review["total"], &review["opened"]),
+        (&json!(300), &json!(300), &json!(300))
+    );
+    let status = service.status().await;
+    assert_eq!(sum(&status["owed"]), 300, "{status}");
+    assert_eq!(status["owed"]["backfill"], 300, "whoever comes meanwhile goes first: {status}");
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_dry_run_has_seen_is_sent_once_it_is_live() {
+    let service = with_contacts(Setup::new().with("FRESHSALES__MODE", "dry_run"), 5).await;
+    assert_eq!(service.crm.calls(), 0);
+    service.set("FRESHSALES__MODE", "live");
+    let service = service.restart().await;
+    reviewed(&service, "account").await;
+    service.settled().await;
+    assert_eq!(service.crm.calls(), 5);
+    assert!((0..5).all(|nth| service.crm.contact(&ann(nth)).is_some()));
+    let service = service.restart().await;
+    service.settled().await;
+    assert_eq!(service.crm.calls(), 5, "nothing is owed twice");
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn a_corrected_mapping_updates_everybody_without_an_event() {
+    let service = with_contacts(Setup::new(), 3).await;
+    let file = service.data_folder().join("mapping.toml");
+    std::fs::write(&file, "[fields.keyword]\nfrom = [\"traits.last_name\"]\n").unwrap();
+    service.set("MAPPING__FILE", file.to_str().unwrap());
+    service.order("/api/reload", json!({})).await;
+    reviewed(&service, "settings").await;
+    service.settled().await;
+    let contact = service.crm.contact(&ann(1)).unwrap();
+    assert_eq!(contact["keyword"], "No1");
+    let last: Value = serde_json::from_str(&service.crm.body(5)).unwrap();
+    assert_eq!(last["contact"].as_object().unwrap().len(), 2, "only what changed: {last}");
+    assert_eq!(service.crm.calls(), 6);
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn a_corrected_mapping_heals_what_freshsales_refused() {
+    let service = Setup::new().start().await;
+    service.crm.fault(json!({"status": 422, "email": ann(0), "times": 1}));
+    service.send_all(vec![identify_ann(0), lead_of_ann(0)]).await;
+    service.until("it is refused", |status| status["ended"]["dead"] == 1).await;
+    let file = service.data_folder().join("mapping.toml");
+    std::fs::write(&file, "[fields.keyword]\nconst = \"web\"\n").unwrap();
+    service.set("MAPPING__FILE", file.to_str().unwrap());
+    service.order("/api/reload", json!({})).await;
+    service.until("it is owed again", |status| status["ended"]["dead"] == 0).await;
+    service.settled().await;
+    assert_eq!(service.crm.contact(&ann(0)).unwrap()["keyword"], "web");
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_is_kept_out_and_its_problems_are_named() {
+    let service = with_contacts(Setup::new(), 1).await;
+    service.set("CONSENT__SUBSCRIBED", "");
+    service.set("MAPPING__FILE", "no/such/file.toml");
+    let (status, answer) = said(service.private_post("/api/reload")).await;
+    assert_eq!((status.as_u16(), &answer["code"]), (422, &json!("invalid_configuration")), "{answer}");
+    let keys: Vec<&str> =
+        answer["problems"].as_array().unwrap().iter().map(|one| one["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["consent.subscribed", "mapping.file"]);
+    service.send(ann_says(0, "granted", &json!({"city": "Oslo"}))).await;
+    service.settled().await;
+    assert_eq!(service.crm.contact(&ann(0)).unwrap()["city"], "Oslo");
+    assert_eq!(service.status().await["review"]["because"], "unknown", "nothing was judged anew");
+    service.set("CONSENT__SUBSCRIBED", "1");
+    service.set("MAPPING__FILE", "");
+    service.order("/api/reload", json!({})).await;
+    reviewed(&service, "settings").await;
+    service.finish().await;
+}
