@@ -67,6 +67,37 @@ async fn many_due_deliveries_are_answered_like_few() {
     assert_eq!(totals.owed[&Lane::Login].oldest, Some(UnixMicros(20_000 - 11_007)));
 }
 
+#[tokio::test]
+async fn only_the_lanes_asked_for_are_found_in_either_order_however_much_is_due() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let of = |nth: i64| {
+        let lane = if nth % 2 == 0 { Lane::Conversion } else { Lane::Backfill };
+        waiting(&format!("d{nth}"), &format!("n{nth}"), lane, nth, 1)
+    };
+    for (from, to) in [(0, 10), (10, 12_000)] {
+        state::put(&store, (from..to).map(of)).await.unwrap();
+        let found = async |lanes: &[Lane], order| {
+            let (due, _) = store.due(account(), NOW, lanes.to_vec(), order, 3).await.unwrap();
+            due.into_iter().map(|due| due.id.0).collect::<Vec<_>>()
+        };
+        let newest = |nth: i64| format!("d{nth}");
+        let (odd, even) = (to - 1, to - 2);
+        assert_eq!(found(&[Lane::Backfill], DueOrder::LongestFirst).await, ["d1", "d3", "d5"]);
+        assert_eq!(
+            found(&[Lane::Backfill], DueOrder::NewestFirst).await,
+            [newest(odd), newest(odd - 2), newest(odd - 4)]
+        );
+        let both = [Lane::Conversion, Lane::Backfill];
+        assert_eq!(found(&both, DueOrder::LongestFirst).await, ["d0", "d2", "d4"]);
+        assert_eq!(
+            found(&both, DueOrder::NewestFirst).await,
+            [newest(even), newest(even - 2), newest(even - 4)]
+        );
+        assert!(found(&[Lane::Login], DueOrder::LongestFirst).await.is_empty());
+    }
+}
+
 fn all() -> EventQuery {
     EventQuery {
         limit: Limited::to(500),
