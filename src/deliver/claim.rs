@@ -106,9 +106,10 @@ impl Deliverer {
 
     /// Claims deliveries in one transaction with their slots, then lets the calls leave.
     async fn claim(&self, chosen: Vec<Due>, gate: &Gate, round: &mut Round) -> Result<(), StoreError> {
+        let turn = self.store.turn().await;
+        // The settings of the turn: a review by them sees what leaves.
         let settings = Arc::clone(&self.settings.borrow());
         let now = self.clock.wall();
-        let turn = self.store.turn().await;
         let emails = chosen.iter().map(|due| due.email.clone()).collect();
         let mut world = self.load(emails, chosen.iter().map(|due| due.id.clone()).collect()).await?;
         if world.destination.document.gate(now) != *gate {

@@ -97,6 +97,10 @@ impl Processor {
             records.into_iter().map(|record| Reading::of(&event_of(record), &settings)).collect();
 
         let _turn = self.store.turn().await;
+        if !Arc::ptr_eq(&settings, &self.settings.borrow()) {
+            // Decided by settings that are gone, a contact that the review has looked at would stay behind.
+            return Err(StoreError::Conflict);
+        }
         let mut world = load::world_for(&self.store, &events, &settings.account).await?;
         let now = self.clock.wall();
         let trails = events.into_iter().map(|reading| {
