@@ -51,3 +51,41 @@ async fn no_other_file_can_be_asked_for() {
         assert_eq!(lab.get(path).await.status, 404, "{path}");
     }
 }
+
+/// Relative luminance of `#rrggbb`, as WCAG 2 defines it.
+fn luminance(colour: &str) -> f64 {
+    let channel = |at: usize| {
+        let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+}
+
+#[test]
+fn text_and_its_ground_have_the_contrast_that_wcag_asks_for() {
+    let sheet = include_str!("../ui/style.css");
+    let colour = |name: &str| {
+        let value = sheet.split_once(&format!("--{name}: light-dark(")).unwrap().1;
+        let (light, rest) = value.split_once(", ").unwrap();
+        [light, rest.split_once(')').unwrap().0].map(luminance)
+    };
+    let grounds = ["ground", "card", "sunk", "calm-ground", "good-ground", "wait-ground", "stop-ground"];
+    let text =
+        ["text", "faint", "link"].into_iter().flat_map(|text| grounds.map(|ground| (text, ground, 4.5)));
+    let words = [
+        ("good", "good-ground", 4.5),
+        ("wait", "wait-ground", 4.5),
+        ("stop", "stop-ground", 4.5),
+        ("calm", "calm-ground", 4.5),
+    ];
+    let lines = ["strong-line", "focus", "line-0", "line-1"];
+    let lines =
+        lines.into_iter().flat_map(|line| ["ground", "card", "sunk"].map(|ground| (line, ground, 3.0)));
+    let others = [("accent-text", "accent", 4.5), ("stop", "card", 4.5), ("accent", "calm-ground", 3.0)];
+    for (over, under, least) in text.chain(words).chain(lines).chain(others) {
+        for (one, other) in colour(over).into_iter().zip(colour(under)) {
+            let contrast = (one.max(other) + 0.05) / (one.min(other) + 0.05);
+            assert!(contrast >= least, "{over} on {under}: {contrast:.2} is less than {least}");
+        }
+    }
+}
