@@ -5,7 +5,7 @@ use super::owe::{Effect, What};
 use super::reading::says_anything;
 use super::{Outcome, Reading};
 use crate::contact::WhyNothing;
-use crate::delivery::DeliveryId;
+use crate::delivery::{DeliveryId, Lane};
 use crate::event::{Email, EmailProblem, Kind, Position};
 
 /// What became of an event.
@@ -54,7 +54,7 @@ pub(super) fn judge(reading: &Reading, learned: &Learned, effects: &[Effect]) ->
     let named = reading.named.as_ref().map(|(email, _)| email);
     let email = named.or(learned.email.as_ref()).cloned();
     let primary = effects.iter().find(|effect| Some(&effect.email) == email.as_ref());
-    let opened = effects.iter().filter(|effect| matches!(effect.what, What::Opened(_)));
+    let opened = effects.iter().filter(|effect| matches!(effect.what, What::Opened(..)));
     let queued = opened.min_by_key(|effect| Some(&effect.email) != email.as_ref());
 
     let verdict = match (queued, primary) {
@@ -95,14 +95,14 @@ pub(super) fn tells_of_people(kind: Kind) -> bool {
 
 fn joined(what: &What) -> bool {
     match what {
-        What::Opened(_) | What::Joined(_) | What::OnItsWay(_) => true,
+        What::Opened(..) | What::Joined(_) | What::OnItsWay(_) => true,
         What::Nothing(..) => false,
     }
 }
 
 fn opened_by(effect: &Effect) -> Verdict {
-    let What::Opened(id) = &effect.what else { return by_effect(effect) };
-    let reason = if effect.considered.wish.withdrawn && effect.known {
+    let What::Opened(id, lane) = &effect.what else { return by_effect(effect) };
+    let reason = if *lane == Lane::Withdrawal {
         "marketing consent was withdrawn; Freshsales is told"
     } else if effect.known {
         "the contact differs from what Freshsales last accepted; a call is owed"
@@ -114,7 +114,7 @@ fn opened_by(effect: &Effect) -> Verdict {
 
 fn by_effect(effect: &Effect) -> Verdict {
     match &effect.what {
-        What::Opened(_) => opened_by(effect),
+        What::Opened(..) => opened_by(effect),
         What::Joined(id) => {
             let reason = "a delivery of this contact is owed already, or was refused, and takes it along";
             (Outcome::Absorbed, reason.to_owned(), Some(id.clone()))

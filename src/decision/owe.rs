@@ -30,8 +30,8 @@ pub struct Effect {
 /// What happened to a contact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// A delivery was opened.
-    Opened(DeliveryId),
+    /// A delivery was opened in this lane.
+    Opened(DeliveryId, Lane),
     /// A delivery that is waiting, retrying or dead takes the change along.
     Joined(DeliveryId),
     /// The call on its way carries it already.
@@ -81,7 +81,7 @@ pub(super) fn evaluate_without_event(
     let was_dead = dead_letter(email, world, &settings.account).is_some();
     let touch = Touch { email: email.clone(), id, occasion: Occasion::Review };
     match evaluate(&touch, world, settings, now).what {
-        What::Opened(_) => true,
+        What::Opened(..) => true,
         What::Joined(id) => was_dead && world.deliveries.get(&id).is_some_and(|it| it.state.is_open()),
         What::OnItsWay(_) | What::Nothing(..) => false,
     }
@@ -267,7 +267,7 @@ fn open_or_join(change: Change<'_>, world: &mut World, settings: &Settings) -> W
     }
     world.deliveries.open(delivery);
     world.contacts.edit(email).standing.entry(settings.account.clone()).or_default().open = Some(id.clone());
-    What::Opened(id)
+    What::Opened(id, lane)
 }
 
 /// Lanes whose deliveries wait for more changes.

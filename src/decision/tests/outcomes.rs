@@ -146,6 +146,19 @@ fn a_withdrawal_behind_a_shut_gate_is_one_call_with_two_attributes() {
 }
 
 #[test]
+fn only_the_call_that_tells_of_a_withdrawal_says_so() {
+    let mut service = Service::new(settings());
+    service.send(sam());
+    let lead = service.send(lead("u"));
+    service.deliver(&lead);
+    let withdrawn = service.send(json!({"type": "page", "userId": "u", "context": marketing(false)}));
+    assert_eq!(withdrawn.reason, "marketing consent was withdrawn; Freshsales is told");
+    service.deliver(&withdrawn);
+    let moved = service.send(json!({"type": "identify", "userId": "u", "traits": {"city": "Oslo"}}));
+    assert_eq!(moved.reason, "the contact differs from what Freshsales last accepted; a call is owed");
+}
+
+#[test]
 fn an_event_behind_a_shut_gate_is_denied_also_while_the_withdrawal_waits() {
     let mut settings = settings();
     settings.consent.required = vec![Category::from("marketing")];

@@ -1,7 +1,7 @@
 //! The demo page as a newcomer uses it, served by the real binary.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::sync_channel;
 
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::support::browser::Browser;
 use crate::support::command::freshsignal;
 use crate::support::wait::in_time;
 
-/// `freshsignal demo` on free ports. Killed when dropped.
+/// `freshsignal demo` on free ports. Ends when dropped.
 struct Demo {
     child: Child,
     page: String,
@@ -37,7 +37,8 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Told to, it deletes its data.
+        let _ = Command::new("sh").arg("-c").arg(format!("kill -INT {}", self.child.id())).status();
         let _ = self.child.wait();
     }
 }
