@@ -11,7 +11,7 @@ mod retention;
 mod token;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -34,7 +34,7 @@ use crate::event::Limits;
 use crate::freshsales::{ApiKey, Client, Crm, DryRun, Endpoint, Mode, Timeouts};
 use crate::http::{self, ServeLimits};
 use crate::ingest::Ingest;
-use crate::privacy::Eraser;
+use crate::privacy::{Eraser, Retirement};
 use crate::problem::Problem;
 use crate::process::Processor;
 use crate::review::Reviewer;
@@ -140,7 +140,8 @@ impl App {
         let unused = Ledger::restored(config.allowance.limits(), [], Duration::ZERO, 1).usage(Duration::ZERO);
         let usage = watch::Sender::new(unused);
         let erasing = Erasing { ordered: Arc::default(), done: watch::Sender::new(0) };
-        let reload = Reload { settings, ingest, load };
+        let in_use = Arc::new(Mutex::new(config.clone()));
+        let reload = Reload { settings, ingest, load, config: in_use };
         let pressure = watch::Sender::new(Pressure::default());
         let live = Live {
             usage: usage.subscribe(),
@@ -271,9 +272,17 @@ impl App {
             settings: self.reload.settings.subscribe(),
             clock: Arc::clone(&self.clock),
             ordered: Arc::clone(&self.erasing.ordered),
+            owed: Arc::clone(&deliverer.owed),
             done: self.erasing.done.clone(),
         };
+        let retirement = Retirement {
+            store: Arc::clone(&store),
+            settings: self.reload.settings.subscribe(),
+            clock: Arc::clone(&self.clock),
+            patience: retention::patience(&self.config.retention),
+        };
         parts.spawn(background::run("privacy", eraser.run(stop.clone())));
+        parts.spawn(background::run("retirement", retirement.run(stop.clone())));
         let retention =
             retention::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
         let arrivals = arrivals::Watch {

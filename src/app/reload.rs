@@ -3,7 +3,7 @@
 //! All or nothing: a wrong configuration changes nothing and is named. Must not know where a configuration comes from:
 //! who starts the service says how it is read.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
@@ -21,6 +21,8 @@ pub struct Reload {
     pub(super) settings: watch::Sender<Arc<Settings>>,
     pub(super) ingest: Ingest,
     pub(super) load: Arc<Load>,
+    /// The configuration in use, to tell what another one changes.
+    pub(super) config: Arc<Mutex<Config>>,
 }
 
 impl Reload {
@@ -30,10 +32,14 @@ impl Reload {
     /// # Errors
     /// Problems of the other configuration; nothing changed then.
     pub fn reload(&self) -> Result<(), Vec<Problem>> {
-        let done = self.loaded().and_then(|config| self.take_over(&config));
+        let done = self.loaded().and_then(|config| self.take_over(config));
         match &done {
-            Ok(()) => {
-                tracing::info!("sources, consent and mapping were read again; other keys need a restart");
+            Ok(changed) => {
+                let changed = changed.join(", ");
+                tracing::info!(
+                    changed,
+                    "sources, consent and mapping were read again; other keys need a restart"
+                );
             }
             Err(problems) => {
                 // Which keys are wrong; what stands there may be a secret.
@@ -44,7 +50,7 @@ impl Reload {
                 );
             }
         }
-        done
+        done.map(|_| ())
     }
 
     fn loaded(&self) -> Result<Config, Vec<Problem>> {
@@ -58,12 +64,16 @@ impl Reload {
         }
     }
 
-    fn take_over(&self, config: &Config) -> Result<(), Vec<Problem>> {
+    /// Answers which keys and sections are different now.
+    fn take_over(&self, config: Config) -> Result<Vec<String>, Vec<Problem>> {
         let mut settings = config.settings()?;
         // Calls go to the account that the service was started with.
         Arc::make_mut(&mut settings).account = self.settings.borrow().account.clone();
         self.settings.send_replace(settings);
         self.ingest.replace_sources(&config.sources);
-        Ok(())
+        let mut in_use = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = in_use.changes(&config);
+        *in_use = config;
+        Ok(changed)
     }
 }

@@ -7,11 +7,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::RetentionConfig;
+use crate::privacy::Patience;
 use crate::store::{Keep, SharedStore, StoreError};
 
 /// Often enough that a journal near its limit gets room before events are refused.
 const EVERY: Duration = Duration::from_secs(10);
 const DAY: Duration = Duration::from_hours(24);
+
+/// How long people and devices may be silent.
+pub(super) fn patience(config: &RetentionConfig) -> Patience {
+    Patience { person: days(config.person_days_max), device: days(config.anonymous_days_max) }
+}
+
+fn days(days: u64) -> Duration {
+    DAY.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX))
+}
 
 /// Deletes what is too old until it is told to stop.
 pub(super) async fn run(
@@ -20,7 +30,6 @@ pub(super) async fn run(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
-    let days = |days: u64| DAY.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX));
     loop {
         let now = clock.wall();
         let keep = Keep {
@@ -28,6 +37,8 @@ pub(super) async fn run(
             journal_bytes_max: config.journal_bytes_max,
             trail_since: now.minus(days(config.trail_days_max)),
             seen_since: now.minus(Duration::from_hours(config.dedup_hours)),
+            trail_bytes_max: config.trail_bytes_max,
+            seen_max: config.dedup_entries_max,
         };
         loop {
             match store.prune(keep).await {

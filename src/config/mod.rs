@@ -2,6 +2,7 @@
 //!
 //! The only room that reads the environment and configuration files. Must not start anything.
 
+mod changes;
 mod layers;
 mod secrets;
 
@@ -83,15 +84,15 @@ pub struct RetentionConfig {
     pub journal_bytes_max: u64,
     /// Days that the trail is kept.
     pub trail_days_max: u64,
-    /// Bytes of the trail; not enforced yet.
+    /// Bytes of the trail.
     pub trail_bytes_max: u64,
     /// Hours within which a message that comes again counts once.
     pub dedup_hours: u64,
-    /// Messages remembered for that; not enforced yet.
+    /// Messages remembered for that.
     pub dedup_entries_max: u64,
-    /// Days that a silent person is kept; not enforced yet.
+    /// Days that a silent person is kept.
     pub person_days_max: u64,
-    /// Days that a silent anonymous id is kept; not enforced yet.
+    /// Days that a silent anonymous id is kept.
     pub anonymous_days_max: u64,
     /// Refused contacts that are kept.
     pub dead_letters_max: u64,
@@ -151,10 +152,20 @@ impl RetentionConfig {
             let expected = "1 or more: what Freshsales refuses is kept";
             problems.push(Problem::new("retention.dead_letters_max", self.dead_letters_max, expected));
         }
+        for (key, value, min) in [
+            ("trail_bytes_max", self.trail_bytes_max, 16 * 1024 * 1024),
+            ("dedup_entries_max", self.dedup_entries_max, 1_000),
+        ] {
+            if value < min {
+                problems.push(Problem::new(format!("retention.{key}"), value, format!("{min} or more")));
+            }
+        }
         for (key, value) in [
             ("journal_days_max", self.journal_days_max),
             ("trail_days_max", self.trail_days_max),
             ("dedup_hours", self.dedup_hours),
+            ("person_days_max", self.person_days_max),
+            ("anonymous_days_max", self.anonymous_days_max),
         ] {
             if !(1..=36_500).contains(&value) {
                 problems.push(Problem::new(format!("retention.{key}"), value, "1 to 36500"));
@@ -186,17 +197,8 @@ impl Config {
 
     /// Keys whose names are fixed and whose parts are not built yet: a value that would be ignored is refused.
     fn not_built_yet(&self) -> Vec<Problem> {
-        let (kept, default) = (&self.retention, RetentionConfig::default());
         let mut waiting =
             vec![("bulk.mode".to_owned(), u64::from(self.bulk.mode == BulkMode::Backlog), 0, "\"off\"")];
-        for (key, value, only) in [
-            ("trail_bytes_max", kept.trail_bytes_max, default.trail_bytes_max),
-            ("dedup_entries_max", kept.dedup_entries_max, default.dedup_entries_max),
-            ("person_days_max", kept.person_days_max, default.person_days_max),
-            ("anonymous_days_max", kept.anonymous_days_max, default.anonymous_days_max),
-        ] {
-            waiting.push((format!("retention.{key}"), value, only, "its default"));
-        }
         for (name, source) in &self.sources {
             let key = format!("sources.{name}.new_contacts_per_hour_max");
             waiting.push((key, source.new_contacts_per_hour_max, 0, "0"));

@@ -9,7 +9,7 @@ use crate::consent::{Choice, Statement};
 use crate::contact::Contact;
 use crate::delivery::{Ended, Erasing, Verdict};
 use crate::erasure::{Device, Extent, Mark, Receipt, Subject};
-use crate::event::{Email, Stamp, Stamped};
+use crate::event::{Email, Position, Stamp, Stamped};
 use crate::person::{Claim, Facts, PersonId, PersonKey, Timeline, TimelineKey};
 
 /// What an event still says, less what was said before its person was erased; nothing when that is all of it.
@@ -52,6 +52,8 @@ pub(super) fn settle_erased(
     now: UnixMicros,
 ) {
     world.deliveries.erase(&settlement.order.delivery);
+    // There is no event 0: that something is to be blanked has what is left of the delivery wiped, too.
+    world.to_blank.push(Position(0));
     if let (Erasing::InCrmToo, Verdict::Stored(stored)) = (how, &settlement.verdict) {
         let id = stored.contact_id.map(|id| (settings.account.clone(), id));
         world.forgets.extend(id);

@@ -14,6 +14,7 @@ mod owe;
 mod reading;
 mod redrive;
 mod refusal;
+mod retire;
 mod review;
 mod settings;
 mod wish;
@@ -35,6 +36,7 @@ pub use owe::rules;
 pub use reading::{Reading, status_value};
 pub use redrive::{Pace, RedriveAll, dead_letter, discard, redrive_letter};
 pub use refusal::{RedriveBy, redrive};
+pub use retire::{retire_contact, retire_device, retire_person};
 pub use review::{Because, Fingerprint, Review};
 pub use settings::{ConsentRules, IdentifyMode, MissingNames, RetryRules, Settings};
 pub use wish::{Considered, consider};
@@ -46,15 +48,15 @@ use crate::clock::UnixMicros;
 ///
 /// The working set must hold every document that the event can touch, or not exist; it is changed in place.
 pub fn decide(reading: &Reading, world: &mut World, settings: &Settings, now: UnixMicros) -> Decided {
-    // The same message twice is one message.
-    if let Some(first) = world.see_again(reading) {
-        return count(judge::duplicate(reading, first), world);
-    }
-    // What was said before its person was erased stays unsaid.
+    // What was said before its person was erased stays unsaid, however often it comes.
     let Some(reading) = erase::still_said(reading, world) else {
         return count(judge::erased(), world);
     };
     let reading = reading.as_ref();
+    // The same message twice is one message.
+    if let Some(first) = world.see_again(reading) {
+        return count(judge::duplicate(reading, first), world);
+    }
     world.see_first(reading);
     // What does it say, about whom? People are joins, so the order of events does not matter.
     let learned = learn::learn(reading, world);

@@ -33,8 +33,8 @@ pub enum Outcome {
 impl Outcome {
     /// All outcomes, in the order in which the first that fits is taken.
     pub const ALL: [Self; 11] = [
-        Self::Duplicate,
         Self::Erased,
+        Self::Duplicate,
         Self::NotMapped,
         Self::PersonUpdated,
         Self::InvalidEmail,

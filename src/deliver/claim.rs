@@ -45,11 +45,13 @@ impl Deliverer {
             Gate::OneContact => round.pace.start_over(),
             Gate::Open => {}
         }
+        let forget_at = if gate == Gate::Open { self.forget(round).await? } else { None };
         let free = round.pace.places().saturating_sub(round.calls.len());
         if free == 0 {
             return Ok(Next::News);
         }
         let Found { chosen, wait } = self.look(&destination, free, now, round).await?;
+        let wait = wait.into_iter().chain(forget_at).min();
         if chosen.is_empty() {
             return Ok(wait.map_or(Next::News, Next::At));
         }

@@ -5,6 +5,7 @@
 
 mod claim;
 mod config;
+mod forget;
 mod log;
 mod pace;
 mod schedule;
@@ -61,6 +62,8 @@ struct Round {
     schedule: Schedule,
     pace: Pace,
     calls: JoinSet<Done>,
+    /// An order to forget a contact is on its way.
+    forgetting: bool,
     /// The last two contacts that were answered, and when: a contact is given up only while others are.
     answered: [Option<(Email, UnixMicros)>; 2],
 }
@@ -83,6 +86,7 @@ impl Deliverer {
             schedule: Schedule::new(self.ledger().await?, &self.config),
             pace: Pace::new(self.config.concurrency_max),
             calls: JoinSet::new(),
+            forgetting: false,
             answered: [None, None],
         };
         let destination = self.destination().await?;

@@ -20,6 +20,7 @@ impl Deliverer {
         match done {
             Ok(Done::Call(finished)) => self.finish_call(&finished, round).await,
             Ok(Done::Question(answered)) => self.finish_question(&answered, round).await,
+            Ok(Done::Forget(forgotten)) => self.finish_forget(&forgotten, round).await,
             Err(error) => Err(StoreError::Fatal(format!("a call ended without an answer: {error}"))),
         }
     }

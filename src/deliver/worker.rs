@@ -7,6 +7,7 @@ use crate::clock::{Clock, UnixMicros};
 use crate::decision::{CallOrder, Settlement};
 use crate::delivery::{Attempt, SlotId, Verdict};
 use crate::freshsales::{CallResult, Crm};
+use crate::store::ForgetOrder;
 
 /// A call to make.
 pub(super) struct Job {
@@ -31,6 +32,21 @@ pub(super) enum Done {
     Call(Box<Finished>),
     /// A question to the account.
     Question(Box<Answered>),
+    /// An order to forget a contact.
+    Forget(Box<Forgotten>),
+}
+
+/// The answer to an order to forget a contact.
+pub(super) struct Forgotten {
+    pub slot: SlotId,
+    pub order: ForgetOrder,
+    pub result: CallResult,
+}
+
+/// Tells the account to forget a contact.
+pub(super) async fn forget(crm: Arc<dyn Crm>, slot: SlotId, order: ForgetOrder) -> Done {
+    let result = crm.forget(order.contact_id).await;
+    Done::Forget(Box::new(Forgotten { slot, order, result }))
 }
 
 /// The answer to a question that only asks whether the account answers.

@@ -251,6 +251,21 @@ impl Destination {
         next
     }
 
+    /// How the destination stands after an order that concerns no delivery was answered at `now`: that the account was told
+    /// to wait counts for all calls.
+    #[must_use]
+    pub fn after_order(&self, verdict: &Verdict, now: UnixMicros) -> Self {
+        let mut next = self.clone();
+        match verdict {
+            Verdict::Throttled { retry_after, reason } => next.throttled(*retry_after, reason, true, now),
+            Verdict::Stored(_)
+            | Verdict::Refused { .. }
+            | Verdict::Passing { .. }
+            | Verdict::Blocked { .. } => {}
+        }
+        next
+    }
+
     fn is_hindered(&self) -> bool {
         self.throttle.is_some() || self.obstacle.is_some()
     }

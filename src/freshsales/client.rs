@@ -153,6 +153,14 @@ impl Crm for Client {
         })
     }
 
+    fn forget(&self, contact_id: u64) -> Answer<CallResult> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let call = inner.http.delete(inner.endpoint.url(&Question::Forget(contact_id).path()));
+            inner.call(call, inner.endpoint.describe_forget(contact_id)).await
+        })
+    }
+
     fn describe(&self, body: &Value) -> AttemptRequest {
         self.0.endpoint.describe(body.clone())
     }
@@ -193,6 +201,12 @@ impl Endpoint {
     #[must_use]
     pub fn describe_probe(&self) -> AttemptRequest {
         self.request("GET", &self.url(&Question::Owners.path()), Value::Null)
+    }
+
+    /// What the order to forget a contact sends.
+    #[must_use]
+    pub fn describe_forget(&self, contact_id: u64) -> AttemptRequest {
+        self.request("DELETE", &self.url(&Question::Forget(contact_id).path()), Value::Null)
     }
 
     fn request(&self, method: &str, url: &Url, body: Value) -> AttemptRequest {

@@ -43,6 +43,10 @@ impl Crm for DryRun {
         simulated(self.endpoint.describe_probe())
     }
 
+    fn forget(&self, contact_id: u64) -> Answer<CallResult> {
+        simulated(self.endpoint.describe_forget(contact_id))
+    }
+
     fn describe(&self, body: &Value) -> AttemptRequest {
         self.endpoint.describe(body.clone())
     }

@@ -60,6 +60,8 @@ pub trait Crm: Send + Sync + 'static {
     fn upsert(&self, body: Value) -> Answer<CallResult>;
     /// Asks the cheapest question that proves alias and key. A verdict of `Stored` means that it was answered.
     fn probe(&self) -> Answer<CallResult>;
+    /// Tells the CRM to forget a contact for good.
+    fn forget(&self, contact_id: u64) -> Answer<CallResult>;
     /// What [`Crm::upsert`] would send for this body; sends nothing.
     fn describe(&self, body: &Value) -> AttemptRequest;
 }

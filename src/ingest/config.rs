@@ -60,6 +60,8 @@ pub type Sources = BTreeMap<String, SourceConfig>;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SourceConfig {
+    /// Whether it is on; off, its keys are unknown to everybody.
+    pub enabled: bool,
     /// The write key; empty: there is none here.
     #[serde(deserialize_with = "secret")]
     pub write_key: SecretString,
@@ -81,6 +83,7 @@ pub struct SourceConfig {
 impl Default for SourceConfig {
     fn default() -> Self {
         Self {
+            enabled: true,
             write_key: SecretString::from(String::new()),
             write_key_file: String::new(),
             write_keys: Vec::new(),
@@ -161,10 +164,27 @@ impl SourceConfig {
         std::iter::once(&self.write_key).chain(&self.write_keys).filter(|key| !key.expose_secret().is_empty())
     }
 
-    /// A source without a key is off.
+    /// A source that is not enabled or has no key is off.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.keys().next().is_some()
+        self.enabled && self.keys().next().is_some()
+    }
+
+    /// Which keys are different in `new`.
+    #[must_use]
+    pub fn changes(&self, new: &Self) -> Vec<&'static str> {
+        let several = |keys: &[SecretString]| -> Vec<String> {
+            keys.iter().map(|key| key.expose_secret().to_owned()).collect()
+        };
+        let compared = [
+            ("enabled", self.enabled == new.enabled),
+            ("write_key", self.write_key.expose_secret() == new.write_key.expose_secret()),
+            ("write_keys", several(&self.write_keys) == several(&new.write_keys)),
+            ("allowed_origins", self.allowed_origins == new.allowed_origins),
+            ("people", self.people == new.people),
+            ("new_contacts_per_hour_max", self.new_contacts_per_hour_max == new.new_contacts_per_hour_max),
+        ];
+        compared.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
     }
 
     fn problems(&self, name: &str) -> Vec<Problem> {

@@ -3,11 +3,18 @@
 //! An order is kept in the store until nothing is left of the person, so a process that is killed in between goes on
 //! at its next start. Must not decide who goes or what stays: that is the decision's.
 
+mod silence;
+
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
+
+pub use silence::{Patience, Retirement};
 
 use crate::clock::Clock;
 use crate::decision::{self, Settings};
@@ -34,6 +41,8 @@ pub struct Eraser {
     pub clock: Arc<dyn Clock>,
     /// Rung when an order was given.
     pub ordered: Arc<Notify>,
+    /// Rung when Freshsales is to be told to forget somebody.
+    pub owed: Arc<Notify>,
     /// Tells the last order that was carried out.
     pub done: watch::Sender<u64>,
 }
@@ -133,7 +142,9 @@ impl Eraser {
         };
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.push(Put::Privacy(Privacy::Erasure(Box::new(Erasure { id, stage, receipt }))));
-        self.store.apply(plan).await
+        self.store.apply(plan).await?;
+        self.owed.notify_one();
+        Ok(())
     }
 
     /// Finds a part of the person's events in the journal. Events take effect before their content goes, so this waits

@@ -14,4 +14,17 @@ pub struct Keep {
     pub trail_since: UnixMicros,
     /// Messages first received before may count again.
     pub seen_since: UnixMicros,
+    /// At this size the oldest trails and ended deliveries go, whatever their age.
+    pub trail_bytes_max: u64,
+    /// Beyond so many the messages first received longest ago go, whatever their age.
+    pub seen_max: u64,
+}
+
+/// Since when somebody was not heard who counts as silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silent {
+    /// People.
+    pub people: UnixMicros,
+    /// Anonymous ids.
+    pub devices: UnixMicros,
 }

@@ -28,10 +28,10 @@ pub use config::{Config, Engine, Settings};
 pub use documents::{Documents, Keys, Place, Revision, Versioned};
 pub use error::StoreError;
 pub use journal::{NewRecord, Record};
-pub use keep::Keep;
+pub use keep::{Keep, Silent};
 pub use lookup::{
-    DeadLetter, DeliveryQuery, DeliverySummary, Due, DueOrder, EventQuery, LIMIT_MAX, Limited, OwedInLane,
-    Slot, Totals,
+    DeadLetter, DeliveryQuery, DeliverySummary, Due, DueOrder, EventQuery, ForgetOrder, LIMIT_MAX, Limited,
+    OwedInLane, Slot, Totals,
 };
 pub use news::{Change, Herald, NEWS_KEPT_MAX, News};
 pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put};
@@ -142,6 +142,13 @@ pub trait Store: Send + Sync + 'static {
     /// Documents in which one of some texts stands, from a place on; and the place to go on from, while there is more.
     /// Texts are compared as documents are written: addresses in lower case, other texts as JSON.
     fn find(&self, texts: Vec<String>, from: Place) -> Answer<(Keys, Option<Place>)>;
+
+    /// People and time lines that were silent, and contacts without anybody, from a place on; and the place to go on from.
+    fn silent(&self, silent: Silent, from: Place) -> Answer<(Keys, Option<Place>)>;
+
+    /// The contact of an account that the CRM is to be told to forget now, or else when one is.
+    fn forgets(&self, account: Account, now: UnixMicros)
+    -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)>;
 
     /// Orders to erase somebody that are not carried out, oldest first, and the id that the next order may have.
     fn erasures(&self) -> Answer<(Vec<Erasure>, u64)>;

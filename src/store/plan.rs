@@ -21,6 +21,8 @@ pub struct Plan {
     pub puts: Vec<Put>,
     /// What is counted.
     pub counts: Counts,
+    /// Nobody said anything: people and time lines that are written do not count as heard.
+    pub unheard: bool,
 }
 
 /// The journal's effect moves on. A plan whose `from` is not where the store stands is a `Conflict`.
@@ -89,6 +91,10 @@ pub enum Privacy {
     Unsee(SourceName, String),
     /// Freshsales is to be told to forget the contact of this id.
     Forget(Account, u64),
+    /// Freshsales has forgotten a contact, or never had it.
+    Forgotten(Account, u64),
+    /// Freshsales is to be told again, not before a moment.
+    ForgetAgain(Account, u64, UnixMicros),
     /// How far an erasure has come.
     Erasure(Box<Erasure>),
 }

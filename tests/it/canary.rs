@@ -94,6 +94,29 @@ impl Run {
         self.client.post(format!("http://{}{path}", self.served.public))
     }
 
+    fn delete(&self, path: &str) -> RequestBuilder {
+        self.client.delete(format!("http://{}{path}", self.served.private))
+    }
+
+    /// Erases both people; what they said before comes again.
+    async fn erase_everybody(&self) {
+        for whom in [format!("userId={USER}"), format!("email={REFUSED_EMAIL}&forget_in_crm=true")] {
+            let (status, receipt) =
+                said(self.delete(&format!("/api/people?{whom}")).bearer_auth(TOKEN)).await;
+            assert_eq!((status, &receipt["done"]), (StatusCode::OK, &Value::Bool(true)), "{receipt}");
+            assert!(!receipt.to_string().contains("canary"), "a receipt repeats who it was: {receipt}");
+        }
+        let mut again = events()[0].clone();
+        again["timestamp"] = json!("2026-01-01T00:00:00Z");
+        let sent = said(self.post("/ingest").basic_auth(WRITE_KEY, Some("")).json(&again)).await;
+        assert_eq!(sent.0, StatusCode::OK, "{}", sent.1);
+        eventually("what comes late is erased", async || {
+            let status = self.status().await;
+            if status["outcomes"]["erased"] == 1 { Ok(()) } else { Err(status.to_string()) }
+        })
+        .await;
+    }
+
     fn private(&self, path: &str) -> RequestBuilder {
         self.client.get(format!("http://{}{path}", self.served.private))
     }
@@ -116,6 +139,14 @@ impl Run {
             (self.private(&format!("/api/contacts/{EMAIL}?token={TOKEN}")), 401),
             (self.private(&format!("/api/events?email={EMAIL}&canary-x=1")).bearer_auth(TOKEN), 400),
             (self.private(&format!("/{EMAIL}")).bearer_auth(TOKEN), 404),
+            (self.private(&format!("/api/people?email={EMAIL}&userId={USER}")).bearer_auth(TOKEN), 400),
+            (self.private(&format!("/api/people?email={EMAIL}")), 401),
+            (
+                self.delete(&format!("/api/people?email={EMAIL}&forget_in_crm=canary-word"))
+                    .bearer_auth(TOKEN),
+                400,
+            ),
+            (self.delete(&format!("/api/people?userId={USER}")), 401),
         ] {
             let answer = said(request).await;
             assert_eq!(answer.0.as_u16(), status, "{}", answer.1);
@@ -136,6 +167,8 @@ impl Run {
             "/api/status".to_owned(),
             format!("/api/events/{MESSAGE}"),
             format!("/api/contacts/{EMAIL}"),
+            format!("/api/people?email={EMAIL}"),
+            format!("/api/people?userId={USER}"),
             format!("/api/contacts/{REFUSED_EMAIL}"),
         ]);
         for path in paths {
@@ -173,6 +206,7 @@ async fn no_secret_and_nothing_personal_comes_out_of_a_whole_run_at_trace_level(
             assert!(!shown.contains(secret), "{secret} is shown by {shown}");
         }
     }
+    run.erase_everybody().await;
     let metrics = run.private("/metrics").bearer_auth(TOKEN).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("freshsignal_calls_total"), "{metrics}");
 

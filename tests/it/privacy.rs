@@ -188,3 +188,83 @@ async fn everything_that_is_held_on_a_person_is_shown() {
     assert!(!held["deliveries"].as_array().unwrap().is_empty());
     service.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn freshsales_is_told_to_forget_a_contact_by_a_call_that_counts() {
+    let service = with_erika().await;
+    let calls = service.crm.calls();
+    let receipt = service.delete(&format!("/api/people?email={EMAIL}&forget_in_crm=true")).await;
+    assert_eq!(receipt["forget_in_crm"], json!({"ordered": 1, "unknown": 0}), "{receipt}");
+    service.crm.called(calls + 1).await;
+    let forget = service.crm.call(calls);
+    assert_eq!((forget.method.as_str(), forget.path.ends_with("/forget")), ("DELETE", true));
+    assert!(service.crm.contact(EMAIL).is_none());
+    let used = service.status().await["allowance"]["hour"]["used"].as_u64().unwrap();
+    assert_eq!(used, u64::try_from(service.crm.calls()).unwrap());
+    service.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forget_that_was_not_answered_is_made_again_after_a_restart() {
+    let service = with_erika().await;
+    let calls = service.crm.calls();
+    service.crm.fault(json!({"status": 500, "times": 1}));
+    service.delete(&format!("/api/people?email={EMAIL}&forget_in_crm=true")).await;
+    service.crm.called(calls + 1).await;
+    assert!(service.crm.contact(EMAIL).is_some());
+    let service = service.restart().await;
+    service.pass(Duration::from_mins(2));
+    service.crm.called(calls + 2).await;
+    assert!(service.crm.contact(EMAIL).is_none());
+    service.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_silent_for_long_goes_without_a_call_and_a_refusal_stays() {
+    let setup =
+        Setup::new().with("RETENTION__PERSON_DAYS_MAX", "100").with("RETENTION__ANONYMOUS_DAYS_MAX", "10");
+    let service = setup.driven_clock().start().await;
+    for event in history() {
+        service.send(event).await;
+    }
+    for mut event in [identify_ann(1), lead_of_ann(1)] {
+        event["context"] = json!({"consent": {"categoryPreferences": {"marketing": false}}});
+        service.send(event).await;
+    }
+    service.settled().await;
+    let calls = service.crm.calls();
+    service.pass(Duration::from_hours(24 * 50));
+    eventually("the devices go", async || {
+        let held = service.get("/api/people?userId=user-erika").await;
+        if held["anonymous_ids"] == json!([]) { Ok(()) } else { Err(held.to_string()) }
+    })
+    .await;
+    let held = service.get("/api/people?userId=user-erika").await;
+    assert_eq!(held["contacts"][0]["accounts"][0]["accepted"]["mobile_number"], "+4915112345678");
+    assert_eq!(
+        held["contacts"][0]["wanted"]["mobile_number"], "+4915112345678",
+        "what the device gave stays hers"
+    );
+    service.pass(Duration::from_hours(24 * 60));
+    eventually("Erika goes", async || {
+        let held = service.get("/api/people?userId=user-erika").await;
+        if held["people"] == json!([]) && held["contacts"] == json!([]) {
+            Ok(())
+        } else {
+            Err(held.to_string())
+        }
+    })
+    .await;
+    let ann = service.get("/api/people?userId=ann-1").await;
+    assert_eq!(ann["people"][0]["known"]["own"]["traits"], json!([]), "{ann:#}");
+    assert_eq!(ann["people"][0]["known"]["own"]["consent"][0]["choice"], "denied", "{ann:#}");
+    assert_eq!(service.crm.calls(), calls, "retention makes no call");
+    // Ann comes back, and Freshsales is not told that she subscribes.
+    service
+        .send(json!({"type": "identify", "userId": "ann-1", "traits": {"phone": "+1 (415) 555-0143"}}))
+        .await;
+    service.settled().await;
+    assert_eq!(service.crm.calls(), calls + 1);
+    assert!(!service.crm.body(calls).contains("subscription_status"), "{}", service.crm.body(calls));
+    service.finish().await;
+}

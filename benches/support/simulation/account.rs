@@ -210,6 +210,12 @@ impl Crm for Connection {
         Box::pin(async move { account.unanswered(Value::Null, "questions are not simulated") })
     }
 
+    fn forget(&self, _: u64) -> Answer<CallResult> {
+        let account = Arc::clone(&self.0);
+        // Nobody is erased in a simulated day.
+        Box::pin(async move { account.unanswered(Value::Null, "forgetting is not simulated") })
+    }
+
     fn describe(&self, body: &Value) -> AttemptRequest {
         self.0.endpoint.describe(body.clone())
     }

@@ -9,9 +9,9 @@ use crate::delivery::{Account, Delivery, Lane};
 use crate::erasure::Erasure;
 use crate::event::Position;
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, Herald,
-    JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Slot, Store, StoreError, Totals, Turn,
-    Versioned,
+    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, ForgetOrder,
+    Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Silent, Slot, Store, StoreError,
+    Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -187,6 +187,12 @@ impl Store for FakeStore {
         shut()
     }
 
+    fn silent(&self, _: Silent, _: Place) -> Answer<(Keys, Option<Place>)> {
+        shut()
+    }
+    fn forgets(&self, _: Account, _: UnixMicros) -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)> {
+        shut()
+    }
     fn erasures(&self) -> Answer<(Vec<Erasure>, u64)> {
         shut()
     }

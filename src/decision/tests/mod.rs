@@ -2,9 +2,11 @@
 
 mod calls;
 mod dry_run;
+mod erase;
 mod orders;
 mod outcomes;
 mod refusals;
+mod retire;
 
 use std::time::Duration;
 

@@ -23,8 +23,8 @@ use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::erasure::Erasure;
 use crate::event::{Email, Kind, Position};
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, Herald,
-    JournalEnd, Keep, Keys, News, Place, Plan, Record, Slot, Store, StoreError, Totals, Turn,
+    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, ForgetOrder,
+    Herald, JournalEnd, Keep, Keys, News, Place, Plan, Record, Silent, Slot, Store, StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
@@ -128,6 +128,12 @@ impl Store for Memory {
         self.journal_end()
     }
     fn find(&self, _: Vec<String>, _: Place) -> Answer<(Keys, Option<Place>)> {
+        shut()
+    }
+    fn silent(&self, _: Silent, _: Place) -> Answer<(Keys, Option<Place>)> {
+        shut()
+    }
+    fn forgets(&self, _: Account, _: UnixMicros) -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)> {
         shut()
     }
     fn erasures(&self) -> Answer<(Vec<Erasure>, u64)> {

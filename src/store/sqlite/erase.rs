@@ -1,4 +1,4 @@
-//! Erasure in the state: finds the documents that name somebody, keeps the orders, deletes rows a part at a time.
+//! Erasure in the state: keeps the orders, deletes rows a part at a time.
 //!
 //! Must not decide who goes: that is in the order.
 
@@ -10,77 +10,15 @@ use serde::Deserialize;
 use super::columns::{from_text, int, state, to_text, uint};
 use super::{state, tombstones};
 use crate::clock::UnixMicros;
-use crate::delivery::{Delivery, State};
+use crate::delivery::{Account, Delivery, State};
 use crate::erasure::{Erasure, Extent, Receipt, Stage};
 use crate::event::{Email, Position, Stamp};
-use crate::person::TimelineKey;
-use crate::store::{Counts, Keys, Place, Privacy, StoreError};
+use crate::store::{Counts, ForgetOrder, Privacy, StoreError};
 
-/// Documents looked through at once.
-const DOCUMENTS_MAX: i64 = 2_000;
 /// Rows of the trail, of the deliveries and of the messages looked through at once, so that plans do not wait long.
 const EVENTS_MAX: u64 = 2_000;
 const DELIVERIES_MAX: u64 = 250;
 const MESSAGES_MAX: i64 = 2_000;
-
-/// Documents of one table in which one of some texts stands, from a place on; and the next place.
-pub(super) fn find(
-    connection: &Connection,
-    texts: &[String],
-    from: Place,
-) -> Result<(Keys, Option<Place>), StoreError> {
-    let (table, key, after) = match from {
-        Place::People(after) => ("people", "key", after),
-        Place::Timelines(after) => ("timelines", "people || char(10) || anonymous_id", after),
-        Place::Contacts(after) => ("contacts", "email", after),
-    };
-    let to = after.saturating_add(DOCUMENTS_MAX);
-    let stands = vec!["instr(body, ?) OR instr(key, ?)"; texts.len()].join(" OR ");
-    let sql = format!(
-        "SELECT key FROM (SELECT {key} AS key, body FROM {table} WHERE rowid > {after} AND rowid <= {to})
-         WHERE {stands}"
-    );
-    let mut keys = Keys::default();
-    if !texts.is_empty() {
-        let mut statement = connection.prepare(&sql)?;
-        let values = texts.iter().flat_map(|text| [text, text]);
-        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-        while let Some(row) = rows.next()? {
-            take_key(&row.get::<_, String>(0)?, from, &mut keys)?;
-        }
-    }
-    let last: Option<i64> =
-        connection.query_row(&format!("SELECT max(rowid) FROM {table}"), (), |row| row.get(0))?;
-    let next = match from {
-        _ if last.is_some_and(|last| to < last) => Some(match from {
-            Place::People(_) => Place::People(to),
-            Place::Timelines(_) => Place::Timelines(to),
-            Place::Contacts(_) => Place::Contacts(to),
-        }),
-        Place::People(_) => Some(Place::Timelines(0)),
-        Place::Timelines(_) => Some(Place::Contacts(0)),
-        Place::Contacts(_) => None,
-    };
-    Ok((keys, next))
-}
-
-fn take_key(key: &str, place: Place, keys: &mut Keys) -> Result<(), StoreError> {
-    match place {
-        Place::People(_) => {
-            let unreadable = |_| StoreError::Unreadable("person", "its key".to_owned());
-            keys.people.insert(key.parse().map_err(unreadable)?);
-        }
-        Place::Timelines(_) => {
-            let (people, id) = key.split_once('\n').unwrap_or_default();
-            let (people, anonymous_id) = (people.to_owned(), id.to_owned());
-            keys.timelines.insert(TimelineKey { people, anonymous_id });
-        }
-        Place::Contacts(_) => {
-            keys.contacts.insert(super::columns::email(key)?);
-        }
-    }
-    Ok(())
-}
 
 /// Notes something for an erasure.
 pub(super) fn note(connection: &Connection, note: &Privacy, now: UnixMicros) -> Result<(), StoreError> {
@@ -97,6 +35,15 @@ pub(super) fn note(connection: &Connection, note: &Privacy, now: UnixMicros) -> 
                        ON CONFLICT DO UPDATE SET next_attempt_at = excluded.next_attempt_at";
             state::change(connection, sql, (&account.0, int(*contact), now.0)).map(|_| ())
         }
+        Privacy::Forgotten(account, contact) => {
+            let sql = "DELETE FROM forgets WHERE account = ?1 AND contact_id = ?2";
+            state::change(connection, sql, (&account.0, int(*contact))).map(|_| ())
+        }
+        Privacy::ForgetAgain(account, contact, at) => {
+            let sql = "UPDATE forgets SET next_attempt_at = ?3, attempts = attempts + 1
+                       WHERE account = ?1 AND contact_id = ?2";
+            state::change(connection, sql, (&account.0, int(*contact), at.0)).map(|_| ())
+        }
         Privacy::Erasure(erasure) => put(connection, erasure),
     }
 }
@@ -108,6 +55,29 @@ fn put(connection: &Connection, erasure: &Erasure) -> Result<(), StoreError> {
         .prepare_cached("INSERT OR REPLACE INTO erasures (id, done, body) VALUES (?1, ?2, ?3)")?
         .execute((int(erasure.id), erasure.stage.is_done(), body))?;
     Ok(())
+}
+
+/// The contact that Freshsales is to be told to forget next, if one is due, and when the next of the others is.
+pub(super) fn forgets(
+    connection: &Connection,
+    account: &Account,
+    now: UnixMicros,
+) -> Result<(Option<ForgetOrder>, Option<UnixMicros>), StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT contact_id, attempts, next_attempt_at FROM forgets WHERE account = ?1
+         ORDER BY next_attempt_at LIMIT 1",
+    )?;
+    let next = statement
+        .query_row([&account.0], |row| {
+            let attempts = u32::try_from(row.get::<_, i64>(1)?).unwrap_or(u32::MAX);
+            Ok((ForgetOrder { contact_id: uint(row.get(0)?), attempts }, UnixMicros(row.get(2)?)))
+        })
+        .optional()?;
+    Ok(match next {
+        Some((order, at)) if at <= now => (Some(order), None),
+        Some((_, at)) => (None, Some(at)),
+        None => (None, None),
+    })
 }
 
 /// Orders that are not carried out, and the next id.

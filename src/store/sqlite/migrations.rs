@@ -181,6 +181,43 @@ pub(super) const STATE: &[&str] = &["
     END;
     INSERT INTO open_deliveries
         SELECT account, lane, state, count(*) FROM deliveries WHERE state = 5 GROUP BY account, lane, state;
+",
+"
+    -- The day on which somebody was heard last. What is not known counts from now on.
+    ALTER TABLE people ADD COLUMN day INTEGER NOT NULL DEFAULT 0;
+    UPDATE people SET day = unixepoch() / 86400;
+    ALTER TABLE timelines ADD COLUMN day INTEGER NOT NULL DEFAULT 0;
+    UPDATE timelines SET day = unixepoch() / 86400;
+    -- How much there is of what has a limit, so that nobody counts it. A row takes about 200 bytes beside its texts.
+    CREATE TABLE sizes (name TEXT PRIMARY KEY, size INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO sizes VALUES
+        ('trail', (SELECT coalesce(sum(length(body) + length(message_id) + 200), 0) FROM events)
+            + (SELECT coalesce(sum(length(body) + 200), 0) FROM deliveries WHERE state IN (3, 4, 6, 7))),
+        ('seen', (SELECT count(*) FROM seen));
+    CREATE TRIGGER event_sized AFTER INSERT ON events BEGIN
+        UPDATE sizes SET size = size + length(new.body) + length(new.message_id) + 200 WHERE name = 'trail';
+    END;
+    CREATE TRIGGER event_unsized AFTER DELETE ON events BEGIN
+        UPDATE sizes SET size = size - length(old.body) - length(old.message_id) - 200 WHERE name = 'trail';
+    END;
+    CREATE TRIGGER delivery_sized AFTER INSERT ON deliveries WHEN new.state IN (3, 4, 6, 7) BEGIN
+        UPDATE sizes SET size = size + length(new.body) + 200 WHERE name = 'trail';
+    END;
+    CREATE TRIGGER delivery_unsized AFTER DELETE ON deliveries WHEN old.state IN (3, 4, 6, 7) BEGIN
+        UPDATE sizes SET size = size - length(old.body) - 200 WHERE name = 'trail';
+    END;
+    CREATE TRIGGER delivery_size_left AFTER UPDATE OF body ON deliveries WHEN old.state IN (3, 4, 6, 7) BEGIN
+        UPDATE sizes SET size = size - length(old.body) - 200 WHERE name = 'trail';
+    END;
+    CREATE TRIGGER delivery_size_came AFTER UPDATE OF body ON deliveries WHEN new.state IN (3, 4, 6, 7) BEGIN
+        UPDATE sizes SET size = size + length(new.body) + 200 WHERE name = 'trail';
+    END;
+    CREATE TRIGGER seen_counted AFTER INSERT ON seen BEGIN
+        UPDATE sizes SET size = size + 1 WHERE name = 'seen';
+    END;
+    CREATE TRIGGER seen_uncounted AFTER DELETE ON seen BEGIN
+        UPDATE sizes SET size = size - 1 WHERE name = 'seen';
+    END;
 "];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

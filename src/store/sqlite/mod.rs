@@ -15,6 +15,7 @@ mod readers;
 mod records;
 mod recovery;
 mod retention;
+mod search;
 mod state;
 mod tombstones;
 mod trail;
@@ -45,9 +46,9 @@ use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::erasure::Erasure;
 use crate::event::{Email, Position, SourceName};
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, Herald,
-    JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Settings, Slot, Store, StoreError, Totals,
-    Turn,
+    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, ForgetOrder,
+    Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Settings, Silent, Slot, Store,
+    StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
@@ -278,7 +279,19 @@ impl Store for SqliteStore {
     }
 
     fn find(&self, texts: Vec<String>, from: Place) -> Answer<(Keys, Option<Place>)> {
-        self.state_readers.ask(move |state| erase::find(state, &texts, from))
+        self.state_readers.ask(move |state| search::named(state, &texts, from))
+    }
+
+    fn silent(&self, silent: Silent, from: Place) -> Answer<(Keys, Option<Place>)> {
+        self.state_readers.ask(move |state| search::silent(state, silent, from))
+    }
+
+    fn forgets(
+        &self,
+        account: Account,
+        now: UnixMicros,
+    ) -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)> {
+        self.state_readers.ask(move |state| erase::forgets(state, &account, now))
     }
 
     fn erasures(&self) -> Answer<(Vec<Erasure>, u64)> {

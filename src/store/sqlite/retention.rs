@@ -39,12 +39,43 @@ pub(super) fn prune_state(
     let behind = waiting_since.is_some_and(|since| since < keep.seen_since);
     let seen = (!behind).then_some((SEEN, keep.seen_since));
     let transaction = state.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let crowded = size(&transaction, "trail")? > keep.trail_bytes_max;
+    let oldest = if crowded { oldest_of_the_trail(&transaction)? } else { None };
+    let trail_since = oldest.map_or(keep.trail_since, |oldest| keep.trail_since.max(oldest));
     let mut rows = 0;
-    for (sql, since) in [(TRAIL, keep.trail_since), (ENDED, keep.trail_since)].into_iter().chain(seen) {
+    for (sql, since) in [(TRAIL, trail_since), (ENDED, trail_since)].into_iter().chain(seen) {
         rows += transaction.prepare_cached(sql)?.execute((since.0, ROWS_MAX))? as u64;
+    }
+    // The limit holds whatever waits: a message that comes again after so many others counts again.
+    let excess = int(size(&transaction, "seen")?.saturating_sub(keep.seen_max));
+    if excess > 0 {
+        rows += transaction.prepare_cached(SEEN)?.execute((i64::MAX, excess.min(ROWS_MAX)))? as u64;
     }
     transaction.commit()?;
     Ok(rows)
+}
+
+/// How much there is of something that has a limit.
+fn size(state: &Connection, name: &str) -> Result<u64, StoreError> {
+    let size = state
+        .prepare_cached("SELECT size FROM sizes WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))?;
+    Ok(uint(size))
+}
+
+/// A moment before which there is a part of the trail, and about as much as goes at once.
+fn oldest_of_the_trail(state: &Connection) -> Result<Option<UnixMicros>, StoreError> {
+    let oldest: Option<i64> = state
+        .prepare_cached(
+            "SELECT max(at) FROM (SELECT at FROM (
+                SELECT * FROM (SELECT received_at AS at FROM events ORDER BY received_at LIMIT ?1)
+                UNION ALL
+                SELECT * FROM (SELECT ended_at AS at FROM deliveries INDEXED BY deliveries_by_end
+                    WHERE state IN (3, 4, 6, 7) AND ended_at IS NOT NULL ORDER BY ended_at LIMIT ?1)
+             ) ORDER BY at LIMIT ?1)",
+        )?
+        .query_row([ROWS_MAX], |row| row.get(0))?;
+    Ok(oldest.map(|at| UnixMicros(at.saturating_add(1))))
 }
 
 /// Deletes a part of the groups that took effect and that the journal need not keep, or has no room for;

@@ -15,7 +15,7 @@ use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
-use super::{erase, tombstones, trail, walks};
+use super::{erase, search, tombstones, trail, walks};
 use crate::clock::UnixMicros;
 use crate::delivery::Delivery;
 use crate::event::Position;
@@ -216,30 +216,31 @@ pub(super) fn apply(connection: &mut Connection, plan: &Plan, now: UnixMicros) -
         let sql = "UPDATE progress SET position = ?2 WHERE position = ?1";
         change_one(&transaction, sql, (int(from.0), int(to.0)))?;
     }
+    let day = (!plan.unheard).then(|| search::day(now));
     for one in &plan.puts {
-        put(&transaction, one, now)?;
+        put(&transaction, one, now, day)?;
     }
     count(&transaction, &plan.counts)?;
     transaction.commit()?;
     Ok(())
 }
 
-fn put(connection: &Connection, put: &Put, now: UnixMicros) -> Result<(), StoreError> {
+fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) -> Result<(), StoreError> {
     match put {
         Put::Person(key, revision, person) => {
             let (key, body) = (key.to_string(), to_text("person", person)?);
-            let insert = "INSERT INTO people (key, body, revision) VALUES (?1, ?2, ?3 + 1)";
-            let update = "UPDATE people SET body = ?2, revision = ?3 + 1 WHERE key = ?1 AND revision = ?3";
-            let values = params![key, body, int(*revision)];
+            let insert =
+                "INSERT INTO people (key, body, revision, day) VALUES (?1, ?2, ?3 + 1, coalesce(?4, 0))";
+            let update = "UPDATE people SET body = ?2, revision = ?3 + 1, day = coalesce(?4, day) WHERE key = ?1 AND revision = ?3";
+            let values = params![key, body, int(*revision), day];
             change_one(connection, by_revision(*revision, insert, update), values)
         }
         Put::Timeline(key, revision, timeline) => {
             let body = to_text("timeline", timeline)?;
-            let insert =
-                "INSERT INTO timelines (people, anonymous_id, body, revision) VALUES (?1, ?2, ?3, ?4 + 1)";
-            let update = "UPDATE timelines SET body = ?3, revision = ?4 + 1
+            let insert = "INSERT INTO timelines (people, anonymous_id, body, revision, day) VALUES (?1, ?2, ?3, ?4 + 1, coalesce(?5, 0))";
+            let update = "UPDATE timelines SET body = ?3, revision = ?4 + 1, day = coalesce(?5, day)
                           WHERE people = ?1 AND anonymous_id = ?2 AND revision = ?4";
-            let values = params![key.people, key.anonymous_id, body, int(*revision)];
+            let values = params![key.people, key.anonymous_id, body, int(*revision), day];
             change_one(connection, by_revision(*revision, insert, update), values)
         }
         Put::Contact(email, revision, contact) => {

@@ -7,8 +7,10 @@ use proptest::prelude::*;
 
 use super::retention::{NONE, prune};
 use super::*;
+use crate::decision::{erase, test_settings};
 use crate::delivery::{SlotId, State};
-use crate::store::{DueOrder, Keys, Plan, Progress, Put, Totals};
+use crate::erasure::{Erasure, Stage, Subject};
+use crate::store::{DueOrder, Gone, Keys, Plan, Privacy, Progress, Put, Totals, reach};
 
 /// What may happen.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ enum Step {
     Reopen,
     /// Everything goes that may.
     Prune,
+    /// A contact is erased.
+    Erase(u8),
 }
 
 /// A delivery of the reference.
@@ -52,9 +56,41 @@ struct Model {
     /// Calls on their way, oldest first, each with its slot.
     calls: Vec<(DeliveryId, u64)>,
     slots: u64,
+    /// Calls on their way whose contacts were erased.
+    erased: BTreeSet<DeliveryId>,
 }
 
 impl Model {
+    /// What is owed to the contact ends, what ended goes, and a call on its way is waited for.
+    fn erase(&mut self, contact: u8) {
+        for (id, owed) in self.deliveries.iter_mut().filter(|(_, owed)| owed.contact == contact) {
+            match owed.state {
+                State::InFlight => {
+                    self.erased.insert(id.clone());
+                    continue;
+                }
+                State::Waiting | State::Retrying | State::Dead => owed.state = State::Erased,
+                State::Delivered | State::Superseded | State::Discarded | State::Erased => {}
+            }
+            self.gone.insert(id.clone());
+        }
+    }
+
+    fn settle(&mut self, stored: bool) {
+        let (id, _) = self.calls.remove(0);
+        let newer = self.of(self.deliveries[&id].contact, &[State::Waiting, State::Retrying]);
+        let erased = self.erased.remove(&id);
+        self.deliveries.get_mut(&id).unwrap().state = match (stored, newer) {
+            _ if erased => State::Erased,
+            (true, _) => State::Delivered,
+            (false, Some(_)) => State::Superseded,
+            (false, None) => State::Retrying,
+        };
+        if erased {
+            self.gone.insert(id);
+        }
+    }
+
     /// The delivery of a contact in one of some states.
     fn of(&self, contact: u8, states: &[State]) -> Option<DeliveryId> {
         let fits = |owed: &Owed| owed.contact == contact && states.contains(&owed.state);
@@ -104,7 +140,7 @@ impl Model {
     fn prune(&mut self) {
         self.pruned = self.processed as u64;
         let ended = self.deliveries.iter().filter(|(_, owed)| !owed.state.is_open());
-        self.gone = ended.map(|(id, _)| id.clone()).collect();
+        self.gone.extend(ended.map(|(id, _)| id.clone()));
         // An event that waits may repeat what was seen.
         if self.processed == self.journal.len() {
             self.first.clear();
@@ -115,8 +151,16 @@ impl Model {
         for (id, _) in std::mem::take(&mut self.calls) {
             let contact = self.deliveries[&id].contact;
             let newer = self.of(contact, &[State::Waiting, State::Retrying]).is_some();
-            let state = if newer { State::Superseded } else { State::Retrying };
+            let erased = self.erased.remove(&id);
+            let state = match newer {
+                _ if erased => State::Erased,
+                true => State::Superseded,
+                false => State::Retrying,
+            };
             self.deliveries.get_mut(&id).unwrap().state = state;
+            if erased {
+                self.gone.insert(id);
+            }
         }
     }
 
@@ -237,10 +281,45 @@ impl Real {
         Ok(Some(due.id))
     }
 
+    /// What the stage for it does, less the journal.
+    async fn erase(&self, contact: &Email) -> Result<(), StoreError> {
+        let store = &self.store;
+        let (mut world, found) = reach(&**store, &Subject::Email(contact.clone()), &account()).await?;
+        let settings = test_settings();
+        let receipt = erase(&found, false, &mut world, &settings, NOW);
+        let mut plan = Plan::of(world, &account());
+        let stage = Stage::Rows {
+            extent: found,
+            last: Position(0),
+            events_after: Position(0),
+            deliveries_after: 0,
+            messages_after: (String::new(), String::new()),
+        };
+        let id = store.erasures().await?.1;
+        let mut erasure = Erasure { id, stage, receipt };
+        plan.puts.push(Put::Privacy(Privacy::Erasure(Box::new(erasure.clone()))));
+        store.apply(plan).await?;
+        while matches!(erasure.stage, Stage::Rows { .. }) {
+            erasure = store.erase_rows(erasure).await?;
+        }
+        let done = Erasure { stage: Stage::Done, ..erasure };
+        let puts = vec![Put::Privacy(Privacy::Erasure(Box::new(done)))];
+        store.apply(Plan { puts, ..Plan::default() }).await
+    }
+
     async fn settle(&mut self, stored: bool) -> Result<(), StoreError> {
         let (id, slot) = self.calls.remove(0);
         let (revision, delivery) = self.delivery(&id).await?;
         let email = delivery.email.clone();
+        if delivery.erasure.is_some() {
+            let mut plan = Plan::default();
+            plan.counts.moved(Some(State::InFlight), State::Erased);
+            plan.puts = vec![
+                Put::Gone(Gone::Delivery(id, revision)),
+                Put::SlotAnswered(account(), SlotId(slot), NOW),
+            ];
+            return self.store.apply(plan).await;
+        }
         let (at, mut contact) = self.contact(&email).await?;
         let standing = contact.standing.get_mut(&account()).unwrap();
         standing.in_flight = None;
@@ -291,13 +370,11 @@ async fn take(step: Step, model: &mut Model, real: &mut Real, path: &Path) -> Re
         }
         Step::Settle(stored) if !model.calls.is_empty() => {
             real.settle(stored).await?;
-            let (id, _) = model.calls.remove(0);
-            let newer = model.of(model.deliveries[&id].contact, &[State::Waiting, State::Retrying]);
-            model.deliveries.get_mut(&id).unwrap().state = match (stored, newer) {
-                (true, _) => State::Delivered,
-                (false, Some(_)) => State::Superseded,
-                (false, None) => State::Retrying,
-            };
+            model.settle(stored);
+        }
+        Step::Erase(contact) => {
+            real.erase(&address(contact)).await?;
+            model.erase(contact);
         }
         Step::Settle(_) => {}
         Step::Reopen => {
@@ -347,6 +424,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => any::<bool>().prop_map(Step::Settle),
         1 => Just(Step::Reopen),
         1 => Just(Step::Prune),
+        1 => (0_u8..3).prop_map(Step::Erase),
     ];
     proptest::collection::vec(step, 1..40)
 }

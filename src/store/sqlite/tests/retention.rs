@@ -14,6 +14,8 @@ pub(super) const ALL: Keep = Keep {
     journal_bytes_max: u64::MAX,
     trail_since: UnixMicros(i64::MIN),
     seen_since: UnixMicros(i64::MIN),
+    trail_bytes_max: u64::MAX,
+    seen_max: u64::MAX,
 };
 
 /// Keeps nothing that may go.
@@ -22,6 +24,8 @@ pub(super) const NONE: Keep = Keep {
     journal_bytes_max: u64::MAX,
     trail_since: UnixMicros(i64::MAX),
     seen_since: UnixMicros(i64::MAX),
+    trail_bytes_max: u64::MAX,
+    seen_max: u64::MAX,
 };
 
 /// Prunes to the end; answers how much went.
@@ -158,7 +162,7 @@ async fn old_trails_and_ended_deliveries_go_and_dead_and_open_ones_stay() {
     puts.extend(deliveries.iter().map(|delivery| Put::Delivery(0, delivery.clone())));
     store.append(vec![event("{}"); 4]).await.unwrap();
     let progress = Some(Progress { from: Position(0), to: Position(4) });
-    store.apply(Plan { progress, puts, counts }).await.unwrap();
+    store.apply(Plan { progress, puts, counts, ..Plan::default() }).await.unwrap();
     let before = store.totals(account()).await.unwrap();
     assert_eq!(prune(&store, Keep { trail_since: UnixMicros(10), ..ALL }).await, 6);
     assert_eq!(store.totals(account()).await.unwrap(), before);
@@ -212,6 +216,40 @@ async fn a_part_is_small_and_the_parts_come_to_an_end() {
         parts.push(store.prune(NONE).await.unwrap());
     }
     assert_eq!(parts, [750, 750, 750, 750, 600, 0]);
+}
+
+#[tokio::test]
+async fn at_its_size_the_trail_loses_the_oldest_whatever_their_age() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let received = |position: u64| {
+        let at = UnixMicros(i64::try_from(position).unwrap());
+        EventTrail { received_at: at, ..trail(position, Outcome::Queued) }
+    };
+    let dead = delivery("dead", "jo", Lane::Login, 1).die("no".to_owned(), UnixMicros(1));
+    let puts = (1..=1000).map(|position| Put::Trail(received(position))).chain([Put::Delivery(0, dead)]);
+    state::put(&store, puts).await.unwrap();
+    let at_most = |bytes| Keep { trail_bytes_max: bytes, ..ALL };
+    assert_eq!(prune(&store, at_most(600_000)).await, 0, "a trail takes about 400 bytes");
+    let gone = prune(&store, at_most(200_000)).await;
+    assert!((500..1000).contains(&gone), "{gone}");
+    assert!(store.event(format!("m{gone}"), None).await.unwrap().is_none());
+    assert!(store.event(format!("m{}", gone + 1), None).await.unwrap().is_some());
+    assert_eq!(prune(&store, at_most(0)).await, 1000 - gone, "and what is dead stays");
+    assert!(store.delivery(DeliveryId("dead".to_owned())).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn beyond_their_number_the_oldest_messages_are_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let all = ["a", "b", "c", "d"];
+    state::put(&store, (1..).zip(all).map(|(at, id)| seen(id, at, i64::try_from(at).unwrap())))
+        .await
+        .unwrap();
+    assert_eq!(prune(&store, Keep { seen_max: 4, ..ALL }).await, 0);
+    assert_eq!(prune(&store, Keep { seen_max: 2, ..ALL }).await, 2);
+    assert_eq!(seen_of(&store, &all).await, ["c", "d"]);
 }
 
 #[tokio::test]

@@ -87,11 +87,13 @@ async fn a_stale_revision_or_progress_conflicts_and_leaves_nothing() {
         progress: Some(Progress { from: Position(5), to: Position(6) }),
         puts: vec![seen("m1"), Put::SlotTaken(account(), SlotId(1), NOW), bad],
         counts: counts.clone(),
+        ..Plan::default()
     });
     let behind = Plan {
         progress: Some(Progress { from: Position(4), to: Position(6) }),
         puts: vec![seen("m1")],
         counts: counts.clone(),
+        ..Plan::default()
     };
     for plan in plans.chain([behind]) {
         let said = format!("{plan:?}");
@@ -124,7 +126,7 @@ async fn counters_add_up_and_count_back() {
         counts.moved(from, to.state);
         counts.outcome(Outcome::Queued);
         let puts = vec![Put::Delivery(revision, to)];
-        store.apply(Plan { progress: None, puts, counts }).await.unwrap();
+        store.apply(Plan { puts, counts, ..Plan::default() }).await.unwrap();
         let totals = store.totals(account()).await.unwrap();
         let open: u64 = totals.open.values().sum();
         assert_eq!(totals.queued, open + totals.ended.values().sum::<u64>());
@@ -196,7 +198,7 @@ async fn a_void_claim_folds_into_the_delivery_opened_meanwhile() {
     counts.moved(None, State::InFlight);
     counts.moved(None, State::Waiting);
     let puts = vec![Put::Delivery(0, claimed), Put::Delivery(0, newer), contact];
-    store.apply(Plan { progress: None, puts, counts }).await.unwrap();
+    store.apply(Plan { puts, counts, ..Plan::default() }).await.unwrap();
     drop(store);
     let store = open(folder.path());
     let found = store.load(everything()).await.unwrap();

@@ -1,0 +1,120 @@
+//! Retiring: what of people and devices that have been silent for long goes, and what has to stay.
+//!
+//! Nothing that goes makes a contact look changed, and no refusal is lost.
+
+use std::collections::BTreeSet;
+
+use super::{Settings, World, consider};
+use crate::clock::UnixMicros;
+use crate::consent::Choice;
+use crate::contact::STATUS;
+use crate::event::Email;
+use crate::person::{Facts, Person, PersonId, PersonKey, TimelineKey};
+
+/// A device goes. What it gave to people is theirs for good.
+pub fn retire_device(key: &TimelineKey, world: &mut World) {
+    let Some(line) = world.timelines.remove(key) else { return };
+    let owners: BTreeSet<PersonId> = line.people().collect();
+    for id in owners {
+        let owner = PersonKey { people: key.people.clone(), id };
+        if world.people.get(&owner).is_some_and(|person| person.borrowed.contains_key(&key.anonymous_id)) {
+            world.people.edit(&owner).keep_borrowed(&key.anonymous_id);
+        }
+    }
+}
+
+/// A person goes, with contacts that nobody else has. `since` is the moment from which on somebody counts as heard.
+///
+/// Who is still owed a call stays, and who shares a contact with somebody who was heard. Of who refused something, the
+/// refusal and the addresses stay.
+pub fn retire_person(key: &PersonKey, since: UnixMicros, world: &mut World, settings: &Settings) {
+    let Some(person) = world.people.get(key) else { return };
+    // A device that is still kept would give its part again.
+    if !person.borrowed.is_empty() {
+        return;
+    }
+    let facts = person.facts().into_owned();
+    let contacts = contacts_of(key, &facts, world);
+    if contacts.iter().any(|email| is_needed(email, key, since, world)) {
+        return;
+    }
+    let refusals = refusals(&facts);
+    if refusals.is_empty() {
+        world.people.remove(key);
+        for email in &contacts {
+            leave(email, key, world);
+        }
+    } else if *person != refusals_alone(&facts) {
+        *world.people.edit(key) = refusals_alone(&facts);
+        for email in &contacts {
+            forget_values(email, world, settings);
+        }
+    }
+}
+
+/// A contact that nobody has and nothing is owed for goes.
+pub fn retire_contact(email: &Email, world: &mut World) {
+    let needed = |contact: &crate::contact::Contact| !contact.members.is_empty() || contact.awaits_a_call();
+    if world.contacts.get(email).is_some_and(|contact| !needed(contact)) {
+        world.contacts.remove(email);
+    }
+}
+
+/// The contacts that a person is a member of.
+fn contacts_of(key: &PersonKey, facts: &Facts, world: &World) -> Vec<Email> {
+    let own = match &key.id {
+        PersonId::Email(email) => Some(email),
+        PersonId::User(_) | PersonId::Anonymous(_) => None,
+    };
+    let named: BTreeSet<&Email> = facts.emails.keys().chain(own).collect();
+    let member = key.to_string();
+    let is_member =
+        |email: &&Email| world.contacts.get(email).is_some_and(|contact| contact.members.contains(&member));
+    named.into_iter().filter(is_member).cloned().collect()
+}
+
+/// Whether a contact waits for a call, or has somebody else who was heard.
+fn is_needed(email: &Email, but: &PersonKey, since: UnixMicros, world: &World) -> bool {
+    let Some(contact) = world.contacts.get(email) else { return false };
+    let others = contact.members.iter().filter_map(|member| member.parse::<PersonKey>().ok());
+    let heard = |key: PersonKey| {
+        key != *but && world.people.get(&key).is_some_and(|person| person.facts().newest() >= since)
+    };
+    contact.awaits_a_call() || others.into_iter().any(heard)
+}
+
+fn leave(email: &Email, key: &PersonKey, world: &mut World) {
+    let contact = world.contacts.edit(email);
+    contact.members.remove(&key.to_string());
+    if contact.members.is_empty() {
+        world.contacts.remove(email);
+    }
+}
+
+/// What the person refused.
+fn refusals(facts: &Facts) -> Facts {
+    let mut refused = Facts::default();
+    for (category, said) in facts.consent.iter().filter(|(_, said)| said.value.choice == Choice::Denied) {
+        refused.consent.say(category.clone(), said.clone());
+    }
+    refused
+}
+
+/// What stays of somebody who refused something: that, and for which addresses.
+fn refusals_alone(facts: &Facts) -> Person {
+    let emails = facts.emails.iter().filter(|(email, _)| facts.owns(email));
+    let emails = emails.map(|(email, claim)| (email.clone(), claim.clone())).collect();
+    let own = Facts { emails, privacy_control: facts.privacy_control.clone(), ..refusals(facts) };
+    Person { own, ..Person::default() }
+}
+
+/// The values of a contact go. What still follows from the address alone counts as accepted, so nothing is owed.
+fn forget_values(email: &Email, world: &mut World, settings: &Settings) {
+    let wish = consider(email, world, settings).wish;
+    let contact = world.contacts.edit(email);
+    contact.keep_only(&wish.attributes);
+    for accepted in contact.standing.values_mut().filter_map(|standing| standing.accepted.as_mut()) {
+        let derived = wish.attributes.iter().filter(|(name, _)| *name != STATUS);
+        accepted.extend(derived.map(|(name, value)| (name.clone(), value.clone())));
+    }
+}

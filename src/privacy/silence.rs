@@ -1,0 +1,129 @@
+//! Silence: lets people and devices go that were not heard for long, a page at a time.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, UnixMicros};
+use crate::decision::{Settings, World, retire_contact, retire_device, retire_person};
+use crate::event::Email;
+use crate::person::PersonKey;
+use crate::store::{Keys, Place, Plan, SharedStore, Silent, StoreError};
+
+/// Days are counted, so looking more often finds nothing new.
+const EVERY: Duration = Duration::from_hours(6);
+/// After a passing failure of the store.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
+/// How long somebody may be silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// People.
+    pub person: Duration,
+    /// Anonymous ids.
+    pub device: Duration,
+}
+
+/// The part that lets people go who were not heard for long.
+pub struct Retirement {
+    /// Where everything is kept.
+    pub store: SharedStore,
+    /// What deciding depends on.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How long somebody may be silent.
+    pub patience: Patience,
+}
+
+impl Retirement {
+    /// Looks through everything again and again until it is told to stop.
+    ///
+    /// # Errors
+    /// The store failed for good; the process has to end and recover by starting again.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        loop {
+            let wait = match self.pass(&stop).await {
+                Ok(()) => EVERY,
+                Err(fatal @ (StoreError::Fatal(_) | StoreError::Shut | StoreError::Unreadable(..))) => {
+                    return Err(fatal);
+                }
+                Err(
+                    passing @ (StoreError::Conflict
+                    | StoreError::Overloaded
+                    | StoreError::Full(_)
+                    | StoreError::TooSlow),
+                ) => {
+                    tracing::warn!(error = %passing, "retention of people waits");
+                    RETRY_AFTER
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = self.clock.sleep_until(self.clock.monotonic() + wait) => {}
+            }
+        }
+    }
+
+    async fn pass(&self, stop: &CancellationToken) -> Result<(), StoreError> {
+        // Devices first: what they gave to people becomes their own.
+        let mut place = Some(Place::Timelines(0));
+        while let Some(from) = place.filter(|_| !stop.is_cancelled()) {
+            place = self.page(from).await?;
+        }
+        let mut place = Some(Place::People(0));
+        while let Some(from) =
+            place.filter(|from| !matches!(from, Place::Timelines(_)) && !stop.is_cancelled())
+        {
+            place = self.page(from).await?;
+        }
+        Ok(())
+    }
+
+    /// One page in one turn, so that nobody is heard between the look and the decision.
+    async fn page(&self, from: Place) -> Result<Option<Place>, StoreError> {
+        let settings = Arc::clone(&self.settings.borrow());
+        let _turn = self.store.turn().await;
+        let now = self.clock.wall();
+        let silent =
+            Silent { people: now.minus(self.patience.person), devices: now.minus(self.patience.device) };
+        let (keys, next) = self.store.silent(silent, from).await?;
+        if keys.is_empty() {
+            return Ok(next);
+        }
+        let mut world = self.load(&keys).await?;
+        retire(&keys, silent.people, &mut world, &settings);
+        self.store.apply(Plan { unheard: true, ..Plan::of(world, &settings.account) }).await?;
+        Ok(next)
+    }
+
+    async fn load(&self, keys: &Keys) -> Result<World, StoreError> {
+        let mut world = World::default();
+        self.store.load(keys.clone()).await?.add_to(&mut world);
+        let owners = world
+            .timelines
+            .iter()
+            .flat_map(|(key, line)| line.people().map(|id| PersonKey { people: key.people.clone(), id }));
+        let owners: BTreeSet<PersonKey> = owners.collect();
+        let of_people = world
+            .people
+            .iter()
+            .flat_map(|(_, person)| person.facts().emails.keys().cloned().collect::<Vec<Email>>());
+        let contacts: BTreeSet<Email> = of_people.collect();
+        self.store.load(Keys { people: owners, contacts, ..Keys::default() }).await?.add_to(&mut world);
+        let members = world.contacts.iter().flat_map(|(_, contact)| contact.members.iter());
+        let members = members.filter_map(|member| member.parse::<PersonKey>().ok());
+        let members = members.filter(|key| world.people.get(key).is_none()).collect();
+        self.store.load(Keys { people: members, ..Keys::default() }).await?.add_to(&mut world);
+        Ok(world)
+    }
+}
+
+fn retire(keys: &Keys, since: UnixMicros, world: &mut World, settings: &Settings) {
+    keys.timelines.iter().for_each(|key| retire_device(key, world));
+    keys.people.iter().for_each(|key| retire_person(key, since, world, settings));
+    keys.contacts.iter().for_each(|email| retire_contact(email, world));
+}

@@ -1,0 +1,154 @@
+//! An erasure over a store that is closed and opened again after every step.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::clock::{ManualClock, UnixMicros};
+use crate::decision::{Outcome, test_settings};
+use crate::delivery::State;
+use crate::event::{Email, Kind, SourceName};
+use crate::process::Processor;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{NewRecord, Settings as Limits, Store, Totals};
+
+const NOW: UnixMicros = UnixMicros(1_900_000_000_000_000);
+
+struct Bench {
+    folder: tempfile::TempDir,
+    clock: ManualClock,
+    store: Arc<SqliteStore>,
+}
+
+fn open(folder: &Path, clock: &ManualClock) -> Arc<SqliteStore> {
+    let limits = Limits { lock_wait: Duration::ZERO, free_bytes_min: 0, ..Limits::default() };
+    SqliteStore::open(folder, limits, Arc::new(clock.clone())).unwrap()
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), ManualClock::at(NOW));
+        let store = open(folder.path(), &clock);
+        Self { folder, clock, store }
+    }
+
+    /// The process ends without a word and another begins.
+    fn reopen(&mut self) {
+        self.store.shut();
+        self.store = open(self.folder.path(), &self.clock);
+    }
+
+    fn eraser(&self) -> Eraser {
+        Eraser {
+            store: Arc::clone(&self.store) as SharedStore,
+            settings: watch::Sender::new(Arc::new(test_settings())).subscribe(),
+            clock: Arc::new(self.clock.clone()),
+            ordered: Arc::default(),
+            owed: Arc::default(),
+            done: watch::Sender::new(0),
+        }
+    }
+
+    async fn accept(&self, events: impl Iterator<Item = Value>) {
+        let records = events.enumerate().map(|(nth, event)| NewRecord {
+            source: SourceName("website".to_owned()),
+            people: "default".to_owned(),
+            kind: Kind::parse(event["type"].as_str().unwrap()).unwrap(),
+            received_at: UnixMicros(NOW.0 - 1_000_000 + i64::try_from(nth).unwrap()),
+            at: UnixMicros(NOW.0 - 1_000_000 + i64::try_from(nth).unwrap()),
+            message_id: format!("{}-message-{nth}", event["userId"].as_str().unwrap()),
+            backfill: false,
+            raw: event.to_string(),
+        });
+        let end = self.store.append(records.collect()).await.unwrap().0;
+        let mut processed = self.store.processed_end();
+        let (stop, last) = (CancellationToken::new(), self.store.journal_end().borrow().0);
+        assert!(end <= last);
+        let processor = Processor {
+            store: Arc::clone(&self.store) as SharedStore,
+            settings: watch::Sender::new(Arc::new(test_settings())).subscribe(),
+            clock: Arc::new(self.clock.clone()),
+            owed: Arc::default(),
+        };
+        let running = tokio::spawn(processor.run(stop.clone()));
+        processed.wait_for(|processed| processed.0 >= last).await.unwrap();
+        stop.cancel();
+        running.await.unwrap().unwrap();
+    }
+
+    async fn order(&self, subject: Subject) {
+        let id = self.store.erasures().await.unwrap().1;
+        let order = Erasure::order(id, subject, false);
+        let puts = vec![Put::Privacy(Privacy::Erasure(Box::new(order)))];
+        self.store.apply(Plan { puts, ..Plan::default() }).await.unwrap();
+    }
+
+    async fn totals(&self) -> Totals {
+        self.store.totals(test_settings().account).await.unwrap()
+    }
+
+    /// How often a text stands in the files.
+    fn stands(&self, text: &str) -> usize {
+        let files = fs::read_dir(self.folder.path()).unwrap();
+        let bytes = files.map(|file| fs::read(file.unwrap().path()).unwrap());
+        bytes.map(|bytes| bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count()).sum()
+    }
+}
+
+fn life_of(name: &str) -> [Value; 3] {
+    let user = format!("user-{name}");
+    [
+        json!({"type": "identify", "userId": user, "anonymousId": format!("device-{name}"),
+            "traits": {"email": format!("{name}@example.com"), "name": format!("Trace {name}")}}),
+        json!({"type": "track", "event": "Lead Generated", "userId": user}),
+        json!({"type": "page", "userId": user, "properties": {"title": format!("Trace {name}")}}),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_after_any_step_an_erasure_goes_on_where_it_stopped() {
+    let mut bench = Bench::new();
+    let names: Vec<String> = (100..400).map(|nth| format!("somebody{nth}")).collect();
+    bench.accept(names.iter().flat_map(|name| life_of(name))).await;
+    let before = bench.totals().await;
+    assert!(bench.stands("somebody250") > 5);
+    bench.order(Subject::Email(Email::parse("somebody250@example.com").unwrap())).await;
+    let mut steps = 0;
+    while let Some(order) = bench.store.erasures().await.unwrap().0.pop() {
+        bench.eraser().step(order).await.unwrap();
+        bench.reopen();
+        steps += 1;
+        assert!(steps < 100, "it comes to no end");
+    }
+    assert!(steps >= 6, "{steps}");
+    assert_eq!(bench.stands("somebody250"), 0);
+    assert!(bench.stands("somebody251") > 5);
+    let done = bench.store.erasure(1).await.unwrap().unwrap();
+    assert_eq!((done.receipt.people, done.receipt.journal_events, done.receipt.trail_events), (1, 3, 3));
+    let after = bench.totals().await;
+    assert_eq!(
+        (after.accepted, &after.outcomes, after.queued),
+        (before.accepted, &before.outcomes, before.queued)
+    );
+    assert_eq!(after.ended, BTreeMap::from([(State::Erased, 1)]));
+    assert_eq!(after.open.values().sum::<u64>() + 1, before.open.values().sum::<u64>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_wait_when_somebody_is_erased_take_effect_as_erased() {
+    let bench = Bench::new();
+    bench.accept(life_of("early").into_iter()).await;
+    bench.order(Subject::Email(Email::parse("early@example.com").unwrap())).await;
+    let order = bench.store.erasures().await.unwrap().0.remove(0);
+    bench.eraser().step(order).await.unwrap();
+    bench.accept(life_of("early").into_iter()).await;
+    bench.eraser().work(&CancellationToken::new()).await.unwrap();
+    assert_eq!(bench.totals().await.outcomes[&Outcome::Erased], 3);
+    assert_eq!(
+        ["early@", "Trace early", "device-early", "user-early"].map(|text| bench.stands(text)),
+        [0; 4]
+    );
+}
