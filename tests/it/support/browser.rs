@@ -23,6 +23,8 @@ use super::wait::{eventually, in_time};
 const BROWSERS_MAX: usize = 2;
 /// No single order to a browser takes this long, its start on a busy machine included.
 const ORDER_MAX: Duration = Duration::from_mins(1);
+/// How often a driver is started before that is a failure.
+const START_ATTEMPTS: usize = 5;
 const MISSING: &str = "a browser is needed: run scripts/test as root on Debian, which installs it, or install the \
     packages chromium and chromium-driver";
 
@@ -226,22 +228,26 @@ fn is_something(value: &Value) -> bool {
     }
 }
 
-/// Starts `ChromeDriver` on a free port.
+/// Starts `ChromeDriver` on a free port. The port it finds must be free for both versions of IP; where the second is taken
+/// meanwhile, it gives up, and another try finds another.
 fn start_driver() -> (Driver, u16) {
-    let mut command = Command::new("chromedriver");
-    command.args(["--port=0", "--log-level=SEVERE"]).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut process = match command.spawn() {
-        Ok(child) => Driver(child),
-        Err(error) if error.kind() == ErrorKind::NotFound => panic!("{MISSING}"),
-        Err(error) => panic!("chromedriver: {error}"),
-    };
-    let stdout = process.0.stdout.take().unwrap();
-    let port = port_said(stdout);
+    let started = (0..START_ATTEMPTS).find_map(|_| {
+        let mut command = Command::new("chromedriver");
+        command.args(["--port=0", "--log-level=SEVERE"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = match command.spawn() {
+            Ok(child) => Driver(child),
+            Err(error) if error.kind() == ErrorKind::NotFound => panic!("{MISSING}"),
+            Err(error) => panic!("chromedriver: {error}"),
+        };
+        let stdout = process.0.stdout.take().unwrap();
+        Some((port_said(stdout)?, process))
+    });
+    let (port, process) = started.expect("ChromeDriver starts and says its port");
     (process, port)
 }
 
-/// The port it says it listens on; what it says after that is read and forgotten.
-fn port_said(stdout: ChildStdout) -> u16 {
+/// The port it says it listens on, unless it ends before; what it says after that is read and forgotten.
+fn port_said(stdout: ChildStdout) -> Option<u16> {
     let (sender, port) = sync_channel(1);
     std::thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -253,7 +259,7 @@ fn port_said(stdout: ChildStdout) -> u16 {
             }
         }
     });
-    port.recv().expect("ChromeDriver says its port")
+    port.recv().ok()
 }
 
 fn capabilities(profile: &Path) -> Capabilities {
