@@ -16,7 +16,8 @@ use crate::store::{Gone, Keys, Plan, Put, StoreError, Versioned};
 /// The reason of a delivery whose contact has a newer one.
 const FOLDED: &str = "the service stopped during the call; a newer delivery of the contact carries the rest";
 
-/// The latest moment that either file has seen: the time of day never was before it, whatever the clock says now.
+/// The latest moment that either file has seen: the time of day never was before it, whatever the clock says now. A last
+/// event that can't be read says nothing here: whoever needs what it holds meets the damage, and nobody else has to.
 pub(super) fn latest(
     journal: &Connection,
     end: Position,
@@ -25,7 +26,11 @@ pub(super) fn latest(
     let slots = "SELECT max(coalesce(max(taken_at), 0), coalesce(max(answered_at), 0)) FROM slots";
     let called = UnixMicros(state.query_row(slots, (), |row| row.get(0))?);
     let before_last = Position(end.0.saturating_sub(1));
-    let last = records::read(journal, before_last, 1, 0)?;
+    let last = match records::read(journal, before_last, 1, 0) {
+        Ok(last) => last,
+        Err(StoreError::Fatal(_)) => Vec::new(),
+        Err(error) => return Err(error),
+    };
     Ok(last.first().map_or(called, |record| record.event.received_at.max(called)))
 }
 
