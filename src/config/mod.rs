@@ -9,6 +9,7 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::debugger::Config as AdminConfig;
 use crate::decision::{ConsentConfig, ConsentRules, MARKETING, MappingConfig, Settings, status_value};
 use crate::deliver::{AllowanceConfig, DeliveryConfig};
 use crate::delivery::Account;
+use crate::event::SourceName;
 use crate::freshsales::{Config as FreshsalesConfig, DryRun, Endpoint, Mode};
 use crate::ingest::{ServerConfig, Sources, source_problems};
 use crate::mapping::Preset;
@@ -197,22 +199,11 @@ impl Config {
 
     /// Keys whose names are fixed and whose parts are not built yet: a value that would be ignored is refused.
     fn not_built_yet(&self) -> Vec<Problem> {
-        let mut waiting =
-            vec![("bulk.mode".to_owned(), u64::from(self.bulk.mode == BulkMode::Backlog), 0, "\"off\"")];
-        for (name, source) in &self.sources {
-            let key = format!("sources.{name}.new_contacts_per_hour_max");
-            waiting.push((key, source.new_contacts_per_hour_max, 0, "0"));
+        let only = "\"off\": nothing else is built yet, and it would be ignored";
+        match self.bulk.mode {
+            BulkMode::Off => Vec::new(),
+            BulkMode::Backlog => vec![Problem::new("bulk.mode", "backlog", only)],
         }
-        let ignored = waiting.into_iter().filter(|(_, value, only, _)| value != only);
-        ignored
-            .map(|(key, value, _, only)| {
-                Problem::new(
-                    key,
-                    value,
-                    format!("{only}: nothing else is built yet, and it would be ignored"),
-                )
-            })
-            .collect()
     }
 
     /// What serving needs beyond a configuration that makes sense: an account and somebody who may send.
@@ -265,7 +256,14 @@ impl Config {
             hold: Duration::from_secs(self.delivery.hold_seconds),
             resend_after: self.delivery.resend_after(),
             retry: self.delivery.retry(),
+            new_contacts_per_hour: self.new_contacts_per_hour(),
         }))
+    }
+
+    /// The quotas of the sources that have one.
+    fn new_contacts_per_hour(&self) -> BTreeMap<SourceName, u64> {
+        let limits = self.sources.iter().map(|(name, source)| (name, source.new_contacts_per_hour_max));
+        limits.filter(|(_, max)| *max > 0).map(|(name, max)| (SourceName(name.clone()), max)).collect()
     }
 
     /// The account that calls go to; one of no name where none is configured, as for `map`.

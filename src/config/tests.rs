@@ -89,7 +89,7 @@ fn every_problem_is_named_at_once_with_its_key_and_value() {
 fn values_that_make_no_sense_are_named_too() {
     let text = "[consent]\nrequired = [\"cookies\"]\nsubscribed = \"1\"\nunsubscribed = \"1\"\n[mapping]\n\
         default_country = \"Atlantis\"\n[allowance]\nreserve_percent = 100\n[retention]\ntrail_days_max = 0\n\
-        [sources.shop]\nnew_contacts_per_hour_max = 5\n[bulk]\nmode = \"backlog\"";
+        [bulk]\nmode = \"backlog\"";
     let found = problems(text, &[("LOG__LEVEL", "=shout=")]);
     for key in [
         "consent.required",
@@ -97,7 +97,6 @@ fn values_that_make_no_sense_are_named_too() {
         "mapping.default_country",
         "allowance.reserve_percent",
         "retention.trail_days_max",
-        "sources.shop.new_contacts_per_hour_max",
         "bulk.mode",
         "log.level",
     ] {

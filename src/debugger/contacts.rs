@@ -17,7 +17,7 @@ use super::why::{Circumstances, why};
 use crate::clock::UnixMicros;
 use crate::contact::{Attributes, Call, InFlight, Owed, Refused, Standing, owed, upsert_body, wanted};
 use crate::decision::{Considered, Settings, World, consider, rules};
-use crate::delivery::{DeliveryId, Usage};
+use crate::delivery::{DeliveryId, Quotas, Usage};
 use crate::event::Email;
 use crate::http::ApiError;
 use crate::mapping::{LeftOut, MappedField};
@@ -85,7 +85,8 @@ pub(super) async fn one(
     let settings = app.settings();
     let emails = BTreeSet::from([email.clone()]);
     let world = load(&app.store, &emails, &settings).await.map_err(failed)?;
-    let view = ContactView::of(email, &world, &settings, app.usage(), app.now());
+    let quotas = app.quotas().await?;
+    let view = ContactView::of(email, &world, &settings, (app.usage(), &quotas), app.now());
     view.map(Json).ok_or_else(|| nothing("nothing is known of this contact"))
 }
 
@@ -108,14 +109,21 @@ pub(super) async fn load(
 }
 
 impl ContactView {
-    fn of(email: Email, world: &World, settings: &Settings, usage: Usage, now: UnixMicros) -> Option<Self> {
+    fn of(
+        email: Email,
+        world: &World,
+        settings: &Settings,
+        (usage, quotas): (Usage, &Quotas),
+        now: UnixMicros,
+    ) -> Option<Self> {
         let contact = world.contacts.get(&email)?;
         let standing = contact.with(&settings.account);
         let Considered { wish, fields, left_out, consent, .. } = consider(&email, world, settings);
         let owed = owed(&wish, &standing, &rules(settings, now));
         let open = standing.open.as_ref().and_then(|id| world.deliveries.get(id));
         let destination = &world.destination.document;
-        let why = why(&owed, Circumstances { standing: &standing, open, destination, usage, now });
+        let quota = open.and_then(|open| quotas.get(open.new_contact_of.as_ref()?));
+        let why = why(&owed, Circumstances { standing: &standing, open, destination, usage, quota, now });
         let wanted = wanted(&wish, &standing);
         let Standing { contact_id, accepted, accepted_at, in_flight, refused, .. } = standing.clone();
         Some(Self {

@@ -42,11 +42,11 @@ pub use guard::Admin;
 
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::Settings;
-use crate::delivery::{Lane, Pressure, Usage};
+use crate::delivery::{Lane, Pressure, Quotas, Usage};
 use crate::event::Limits;
 use crate::freshsales::Mode;
 use crate::http::ApiError;
-use crate::store::SharedStore;
+use crate::store::{SharedStore, quotas};
 use crate::trail::RefusedLog;
 use guard::{Access, Guard, guard};
 use history::History;
@@ -190,6 +190,13 @@ impl Debugger {
 
     fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.borrow())
+    }
+
+    /// How much of their quotas the sources have used.
+    async fn quotas(&self) -> Result<Quotas, ApiError> {
+        let settings = self.settings();
+        let limits = &settings.new_contacts_per_hour;
+        quotas(&self.store, settings.account.clone(), limits, self.now()).await.map_err(answer::failed)
     }
 
     fn usage(&self) -> Usage {

@@ -16,9 +16,10 @@ use super::{Debugger, Live};
 use crate::clock::UnixMicros;
 use crate::decision::{Outcome, RedriveAll, Review};
 use crate::delivery::{
-    Account, AllowanceLimits, Destination, DestinationState, HOUR, Lane, LaneOwed, MINUTE, State as Stage,
-    Usage, Window, drained_after,
+    Account, AllowanceLimits, Destination, DestinationState, HOUR, Lane, LaneOwed, MINUTE, Quota,
+    State as Stage, Usage, Window, drained_after,
 };
+use crate::event::SourceName;
 use crate::freshsales::Mode;
 use crate::http::ApiError;
 use crate::store::Totals;
@@ -44,6 +45,7 @@ pub(super) struct StatusView {
     ended: Map<String, Value>,
     dead_letters: u64,
     opened_last_hour: u64,
+    new_contacts: Map<String, Value>,
     risks: Vec<Risk>,
     review: Option<ReviewView>,
     redrive: Option<RedriveView>,
@@ -101,6 +103,13 @@ impl RedriveView {
     }
 }
 
+/// The new contacts of a source that may make so many an hour alone.
+fn quota((source, quota): (&SourceName, &Quota)) -> (String, Value) {
+    let Quota { limit, used, until } = quota;
+    let until = until.map(UnixMicros::to_rfc3339);
+    (source.0.clone(), json!({ "limit": limit, "used": used, "until": until }))
+}
+
 fn walk_state(goes_on: bool) -> &'static str {
     if goes_on { "running" } else { "done" }
 }
@@ -124,6 +133,7 @@ pub(super) async fn status(State(app): State<Debugger>, uri: Uri) -> Result<Json
 pub(super) async fn view(app: &Debugger) -> Result<StatusView, ApiError> {
     let account = app.settings().account.clone();
     let totals = app.store.totals(account.clone()).await.map_err(failed)?;
+    let quotas = app.quotas().await?;
     let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
     let count = |name: &str, number: Option<&u64>| (name.to_owned(), json!(number.copied().unwrap_or(0)));
     let outcomes = Outcome::ALL.map(|outcome| count(outcome.as_str(), totals.outcomes.get(&outcome)));
@@ -152,6 +162,7 @@ pub(super) async fn view(app: &Debugger) -> Result<StatusView, ApiError> {
         rejected: app.live.refused.count(),
         dead_letters: totals.dead_letters,
         opened_last_hour: app.live.pressure.borrow().opened_last_hour,
+        new_contacts: quotas.iter().map(quota).collect(),
         risks: risks(snapshot, app.store.refusing()),
         review: totals.review.as_ref().map(ReviewView::of),
         redrive: totals.redrive.as_ref().map(RedriveView::of),

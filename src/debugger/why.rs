@@ -4,7 +4,7 @@
 
 use crate::clock::UnixMicros;
 use crate::contact::{Owed, Standing, WhyNothing};
-use crate::delivery::{Delivery, Destination, DestinationState, State, Usage, Window};
+use crate::delivery::{Delivery, Destination, DestinationState, Quota, State, Usage, Window};
 
 /// What bears on when the next call of a contact leaves.
 #[derive(Clone, Copy)]
@@ -17,6 +17,8 @@ pub(super) struct Circumstances<'a> {
     pub destination: &'a Destination,
     /// How much of the allowance is used.
     pub usage: Usage,
+    /// The quota of the source whose new contact it is.
+    pub quota: Option<Quota>,
     /// The present.
     pub now: UnixMicros,
 }
@@ -63,6 +65,9 @@ fn why_waiting(circumstances: Circumstances<'_>) -> String {
     let reason = delivery.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let later = delivery.next_attempt_at > circumstances.now;
     let at = delivery.next_attempt_at.to_rfc3339();
+    if let Some(waits) = quota_holds(delivery, circumstances.quota) {
+        return waits;
+    }
     match delivery.state {
         State::Waiting if later => format!("held until {at} for more changes (delivery.hold_seconds)"),
         State::Retrying if later => format!("retrying at {at}{reason}"),
@@ -72,6 +77,15 @@ fn why_waiting(circumstances: Circumstances<'_>) -> String {
             "its delivery has ended; the next event of the contact opens one".to_owned()
         }
     }
+}
+
+/// The first call of a contact waits while its source has made as many as it may.
+fn quota_holds(delivery: &Delivery, quota: Option<Quota>) -> Option<String> {
+    let Quota { limit, until, .. } = quota.filter(|_| delivery.state == State::Waiting)?;
+    let until = until?.to_rfc3339();
+    Some(format!(
+        "its source has made {limit} new contacts within an hour, as many as it may; the next at {until}"
+    ))
 }
 
 fn destination_holds(destination: &Destination, now: UnixMicros) -> Option<String> {

@@ -12,7 +12,7 @@ use crate::clock::UnixMicros;
 use crate::consent::Choice;
 use crate::contact::{Attributes, Call, Owed, Rules, Standing, WhyNothing, Wish, owed, wanted};
 use crate::delivery::{Delivery, DeliveryId, HOUR, Lane, State};
-use crate::event::Email;
+use crate::event::{Email, SourceName};
 
 /// What an event did to a contact.
 #[derive(Clone, Debug)]
@@ -64,7 +64,8 @@ pub fn owe(
     let mut effects = Vec::new();
     for (nth, email) in emails.into_iter().enumerate() {
         let occasion = Occasion::Event { lane: reading.lane, counts };
-        let touch = Touch { email, id: DeliveryId::of(reading.position, nth), occasion };
+        let source = Some(reading.source.clone());
+        let touch = Touch { email, id: DeliveryId::of(reading.position, nth), source, occasion };
         effects.push(evaluate(&touch, world, settings, now));
     }
     effects
@@ -79,7 +80,7 @@ pub(super) fn evaluate_without_event(
     now: UnixMicros,
 ) -> bool {
     let was_dead = dead_letter(email, world, &settings.account).is_some();
-    let touch = Touch { email: email.clone(), id, occasion: Occasion::Review };
+    let touch = Touch { email: email.clone(), id, source: None, occasion: Occasion::Review };
     match evaluate(&touch, world, settings, now).what {
         What::Opened(..) => true,
         What::Joined(id) => was_dead && world.deliveries.get(&id).is_some_and(|it| it.state.is_open()),
@@ -98,6 +99,8 @@ struct Touch {
     email: Email,
     /// The id of the delivery that it opens, if it opens one.
     id: DeliveryId,
+    /// Whose event it was.
+    source: Option<SourceName>,
     occasion: Occasion,
 }
 
@@ -262,6 +265,7 @@ fn open_or_join(change: Change<'_>, world: &mut World, settings: &Settings) -> W
     if gathers(lane) {
         delivery.next_attempt_at = now.plus(settings.hold);
     }
+    delivery.new_contact_of = change.touch.source.clone().filter(|_| !change.standing.known());
     if matches!(change.touch.occasion, Occasion::Review) {
         delivery.events = 0;
     }

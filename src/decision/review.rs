@@ -37,6 +37,7 @@ impl Settings {
             hold: _,
             retry: _,
             resend_after: _,
+            new_contacts_per_hour: _,
         } = self;
         let judging = (account, preset, default_region, missing_names, identify, complete_within, consent);
         let mut hasher = DefaultHasher::new();

@@ -1,5 +1,6 @@
 //! The settings that deciding depends on, as plain data.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use crate::consent::{Categories, Category};
 use crate::contact::SendMode;
 use crate::delivery::Account;
+use crate::event::SourceName;
 use crate::mapping::Preset;
 use crate::mapping::region::Region;
 
@@ -90,4 +92,6 @@ pub struct Settings {
     pub resend_after: Option<Duration>,
     /// How failures are tried again.
     pub retry: RetryRules,
+    /// How many contacts each source may make in an hour; sources that are not here have no limit.
+    pub new_contacts_per_hour: BTreeMap<SourceName, u64>,
 }

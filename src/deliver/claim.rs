@@ -8,9 +8,9 @@ use super::worker::{self, Job};
 use super::{Deliverer, Next, Round};
 use crate::clock::UnixMicros;
 use crate::decision::{self, RedriveBy, World};
-use crate::delivery::{DeliveryId, Destination, Gate, Lane};
+use crate::delivery::{DeliveryId, Destination, Gate, Lane, Quotas};
 use crate::event::Email;
-use crate::store::{Due, DueOrder, Plan, Put, StoreError};
+use crate::store::{self, Due, DueOrder, DueQuery, Plan, Put, StoreError};
 
 /// Rows asked for beside the free places: claims that turn out to owe nothing leave places to others, and a probe finds
 /// one that did not try lately.
@@ -22,6 +22,11 @@ const REDRIVEN_AT_ONCE: usize = 100;
 struct Found {
     chosen: Vec<Due>,
     wait: Option<Duration>,
+}
+
+/// Whether a call may leave by the quota of its source; it counts then.
+fn may_be_made(due: &Due, quotas: &mut Quotas) -> bool {
+    due.new_contact_of.as_ref().is_none_or(|source| quotas.take(source))
 }
 
 impl Deliverer {
@@ -73,17 +78,23 @@ impl Deliverer {
         let lanes = round.schedule.open_lanes(monotonic);
         let order =
             if destination.tries_the_newest() { DueOrder::NewestFirst } else { DueOrder::LongestFirst };
-        let rows = free + SPARE_ROWS;
-        let (mut due, later) = self.store.due(self.account(), now, lanes.clone(), order, rows).await?;
+        let limits = self.settings.borrow().new_contacts_per_hour.clone();
+        let mut quotas = store::quotas(&self.store, self.account(), &limits, now).await?;
+        let held = quotas.held();
+        let limit = free + SPARE_ROWS;
+        let query = DueQuery { account: self.account(), now, lanes: lanes.clone(), order, held, limit };
+        let (mut due, later) = self.store.due(query.clone()).await?;
         // A probe tries another contact each time: the one before may be what fails.
         due.sort_by_key(|due| destination.tried_lately(&due.id));
         let ages = destination.obstacle.is_none() && round.schedule.ages_within(free);
-        let longest = if ages { self.longest_owed(&lanes, now).await? } else { None };
+        let longest = if ages { self.longest_owed(&query).await? } else { None };
+        let longest = longest.filter(|due| may_be_made(due, &mut quotas));
+        due.retain(|due| may_be_made(due, &mut quotas));
         let chosen = round.schedule.choose(due, longest, free, monotonic);
-        let mut wait = later.map(|at| self.monotonic_at(at));
+        let mut wait = later.into_iter().chain(quotas.room_at()).min().map(|at| self.monotonic_at(at));
         if chosen.len() < free {
             for (lane, at) in round.schedule.shut_lanes(monotonic) {
-                if self.is_due(lane, now).await? {
+                if self.is_due(lane, &query).await? {
                     wait = Some(wait.map_or(at, |known| known.min(at)));
                 }
             }
@@ -91,19 +102,23 @@ impl Deliverer {
         Ok(Found { chosen, wait })
     }
 
-    async fn longest_owed(&self, lanes: &[Lane], now: UnixMicros) -> Result<Option<Due>, StoreError> {
+    async fn longest_owed(&self, query: &DueQuery) -> Result<Option<Due>, StoreError> {
         let mut longest: Option<Due> = None;
-        for lane in lanes {
-            let (found, _) =
-                self.store.due(self.account(), now, vec![*lane], DueOrder::LongestFirst, 1).await?;
+        for lane in &query.lanes {
+            let found = self.first_of(*lane, query).await?;
             longest = longest.into_iter().chain(found).min_by_key(|due| due.opened_at);
         }
         Ok(longest)
     }
 
-    async fn is_due(&self, lane: Lane, now: UnixMicros) -> Result<bool, StoreError> {
-        let (found, _) = self.store.due(self.account(), now, vec![lane], DueOrder::LongestFirst, 1).await?;
-        Ok(!found.is_empty())
+    async fn is_due(&self, lane: Lane, query: &DueQuery) -> Result<bool, StoreError> {
+        Ok(self.first_of(lane, query).await?.is_some())
+    }
+
+    /// The longest owed of a lane.
+    async fn first_of(&self, lane: Lane, query: &DueQuery) -> Result<Option<Due>, StoreError> {
+        let first = DueQuery { lanes: vec![lane], order: DueOrder::LongestFirst, limit: 1, ..query.clone() };
+        Ok(self.store.due(first).await?.0.pop())
     }
 
     /// Claims deliveries in one transaction with their slots, then lets the calls leave.
@@ -127,6 +142,8 @@ impl Deliverer {
                 continue;
             };
             slots.push(Put::SlotTaken(self.account(), slot, now));
+            let source = due.new_contact_of.clone();
+            slots.extend(source.map(|source| Put::NewContactOf(self.account(), slot, source)));
             let probe = *gate == Gate::OneContact;
             jobs.push(Job { order, slot, opened_at: due.opened_at, probe });
         }

@@ -125,7 +125,7 @@ mod tests {
 
     fn due(name: &str, lane: Lane) -> Due {
         let email = Email::parse(&format!("{name}@example.com")).unwrap();
-        Due { id: DeliveryId(name.into()), email, lane, opened_at: UnixMicros(0) }
+        Due { id: DeliveryId(name.into()), email, lane, opened_at: UnixMicros(0), new_contact_of: None }
     }
 
     fn names(chosen: &[Due]) -> Vec<&str> {

@@ -9,6 +9,7 @@ mod attempt;
 mod destination;
 mod forecast;
 mod obstacle;
+mod quota;
 mod streak;
 mod verdict;
 
@@ -27,10 +28,11 @@ pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, B
 pub use destination::{Destination, DestinationState, Ended, Gate, Throttle, backoff};
 pub use forecast::{LaneOwed, drained_after};
 pub use obstacle::{Obstacle, ObstacleKind, Probe};
+pub use quota::{Quota, Quotas};
 pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
 
 use crate::clock::UnixMicros;
-use crate::event::Email;
+use crate::event::{Email, SourceName};
 
 /// Notes of one delivery that are kept.
 const NOTES_KEPT_MAX: usize = 8;
@@ -221,6 +223,9 @@ pub struct Delivery {
     /// The contact was erased while the call was on its way: whatever its answer, it ends erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erasure: Option<Erasing>,
+    /// The source whose event opened it, when Freshsales did not have the contact: its first call counts for the quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_contact_of: Option<SourceName>,
 }
 
 /// What follows when the call of an erased contact ends.
@@ -256,6 +261,7 @@ impl Delivery {
             reason: None,
             attempts: Vec::new(),
             erasure: None,
+            new_contact_of: None,
         }
     }
 
@@ -373,6 +379,7 @@ impl Delivery {
             reason: self.reason.clone(),
             notes: self.notes.clone(),
             attempts: Vec::new(),
+            new_contact_of: self.new_contact_of.clone(),
             ..*self
         }
     }

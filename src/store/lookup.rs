@@ -115,6 +115,25 @@ pub struct Due {
     pub lane: Lane,
     /// Since when it is owed.
     pub opened_at: UnixMicros,
+    /// The source that its first call counts for, if this is that call.
+    pub new_contact_of: Option<SourceName>,
+}
+
+/// Which deliveries may be tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueQuery {
+    /// Owed to this account.
+    pub account: Account,
+    /// The present.
+    pub now: UnixMicros,
+    /// In these lanes, one after the other.
+    pub lanes: Vec<Lane>,
+    /// Which of a lane come first.
+    pub order: DueOrder,
+    /// No first calls of contacts of these sources.
+    pub held: Vec<SourceName>,
+    /// How many.
+    pub limit: usize,
 }
 
 /// Which of a lane's due deliveries come first.

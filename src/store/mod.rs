@@ -30,20 +30,20 @@ pub use error::StoreError;
 pub use journal::{NewRecord, Record};
 pub use keep::{Keep, Silent};
 pub use lookup::{
-    DeadLetter, DeliveryQuery, DeliverySummary, Due, DueOrder, EventQuery, ForgetOrder, LIMIT_MAX, Limited,
-    OwedInLane, Slot, Totals,
+    DeadLetter, DeliveryQuery, DeliverySummary, Due, DueOrder, DueQuery, EventQuery, ForgetOrder, LIMIT_MAX,
+    Limited, OwedInLane, Slot, Totals,
 };
 pub use news::{Change, Herald, NEWS_KEPT_MAX, News};
 pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put};
 
 pub use priority::give_way;
 pub use reach::reach;
-pub use working::keys_of_contacts;
+pub use working::{keys_of_contacts, quotas};
 
 pub use crate::delivery::{Destination, DestinationState};
 
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, Delivery, DeliveryId, Lane};
+use crate::delivery::{Account, Delivery, DeliveryId};
 use crate::erasure::Erasure;
 use crate::event::{Email, Position, SourceName};
 use crate::trail::EventTrail;
@@ -87,17 +87,12 @@ pub trait Store: Send + Sync + 'static {
     /// rests on has changed: load and decide again.
     fn apply(&self, plan: Plan) -> Answer<()>;
 
-    /// Deliveries of these lanes that may be tried at `now`: lane after lane as they are named, in each the longest
-    /// owed first, or the newest; none of a contact with a call on its way. Beside them the moment when the next of all
-    /// others is due.
-    fn due(
-        &self,
-        account: Account,
-        now: UnixMicros,
-        lanes: Vec<Lane>,
-        order: DueOrder,
-        limit: usize,
-    ) -> Answer<(Vec<Due>, Option<UnixMicros>)>;
+    /// Deliveries that may be tried: lane after lane as they are named, in each the longest owed first, or the newest; none
+    /// of a contact with a call on its way. Beside them the moment when the next of all others is due.
+    fn due(&self, query: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)>;
+
+    /// The first calls of contacts that left after a moment: whose contact each was, in the order of time.
+    fn new_contacts(&self, account: Account, since: UnixMicros) -> Answer<Vec<(SourceName, UnixMicros)>>;
 
     /// Slots of an account that may not be free yet at `now`, and the id that the next slot may have.
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)>;

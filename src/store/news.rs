@@ -68,6 +68,7 @@ fn change(put: &Put) -> Option<Change> {
         | Put::Review(..)
         | Put::Redrive(..)
         | Put::SlotTaken(..)
+        | Put::NewContactOf(..)
         | Put::SlotAnswered(..) => None,
     }
 }

@@ -59,6 +59,8 @@ pub enum Put {
     SeenAgain(Position),
     /// A call takes a slot of the allowance before it leaves.
     SlotTaken(Account, SlotId, UnixMicros),
+    /// The call of a slot is the first of a contact of this source.
+    NewContactOf(Account, SlotId, SourceName),
     /// The call of a slot was answered or timed out.
     SlotAnswered(Account, SlotId, UnixMicros),
     /// A document goes.

@@ -1,11 +1,12 @@
 //! Between documents and working sets: what is loaded becomes a [`World`], what changed in it a [`Plan`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Documents, Gone, Keys, Plan, Privacy, Put};
+use super::{Documents, Gone, Keys, Plan, Privacy, Put, SharedStore, StoreError};
+use crate::clock::UnixMicros;
 use crate::decision::{Held, World};
-use crate::delivery::Account;
-use crate::event::Email;
+use crate::delivery::{Account, HOUR, Quotas};
+use crate::event::{Email, SourceName};
 use crate::person::PersonKey;
 
 impl Documents {
@@ -47,6 +48,23 @@ pub fn keys_of_contacts(world: &World, emails: &BTreeSet<Email>, account: &Accou
             .extend(open.into_iter().chain(in_flight).filter(|id| world.deliveries.get(id).is_none()));
     }
     keys
+}
+
+/// How much of their quotas the sources have used.
+///
+/// # Errors
+/// The store can't tell.
+pub async fn quotas(
+    store: &SharedStore,
+    account: Account,
+    limits: &BTreeMap<SourceName, u64>,
+    now: UnixMicros,
+) -> Result<Quotas, StoreError> {
+    if limits.is_empty() {
+        return Ok(Quotas::default());
+    }
+    let made = store.new_contacts(account, now.minus(HOUR)).await?;
+    Ok(Quotas::of(limits, &made, now))
 }
 
 impl Plan {

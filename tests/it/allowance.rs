@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use freshsignal::delivery::{HOUR, MINUTE};
 use freshsignal::sandbox::SandboxOptions;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::app::{Service, Setup, sum};
 use crate::support::events::{ann, ann_says, identify_ann, lead_of_ann};
@@ -112,5 +112,45 @@ async fn what_changes_while_calls_are_scarce_is_one_call() {
     assert_eq!(service.crm.contact(&ann(waiting)).unwrap()["city"], "City 99");
     let status = service.status().await;
     assert_eq!(status["outcomes"]["absorbed"], 100, "{status}");
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn a_source_makes_no_more_contacts_an_hour_than_it_may_and_the_others_wait_visibly() {
+    let setup = Setup::new().driven_clock().with("SOURCES__WEBSITE__NEW_CONTACTS_PER_HOUR_MAX", "3");
+    let setup = setup.with("SOURCES__SHOP__WRITE_KEY", "shop-write-key");
+    let service = setup.start().await;
+    service.send_all((0..8).flat_map(|nth| [identify_ann(nth), lead_of_ann(nth)]).collect()).await;
+    service.crm.called(3).await;
+    service
+        .until("five wait", |status| status["open"]["waiting"] == 5 && status["open"]["in_flight"] == 0)
+        .await;
+    let quota = service.status().await["new_contacts"]["website"].clone();
+    assert_eq!((&quota["limit"], &quota["used"]), (&json!(3), &json!(3)));
+    let (made, wait): (Vec<usize>, Vec<usize>) =
+        (0..8).partition(|nth| service.crm.contact(&ann(*nth)).is_some());
+    let why = service.get(&format!("/api/contacts/{}", ann(wait[0]))).await["why"].clone();
+    assert!(why.as_str().unwrap().starts_with("its source has made 3 new contacts within an hour"), "{why}");
+
+    // Another source, and what a contact that Freshsales has is owed, are not held up.
+    let shop = json!({"type": "track", "event": "Lead Generated", "userId": "s", "messageId": "s",
+        "context": {"traits": {"email": "s@example.com", "name": "Sue Ray"}}});
+    let sent = service.post_without_key("/ingest").header("x-write-key", "shop-write-key").json(&shop);
+    assert!(sent.send().await.unwrap().status().is_success());
+    service.send(ann_says(made[0], "moved", &json!({"city": "Oslo"}))).await;
+    service.crm.called(5).await;
+
+    // A restart grants nothing; an hour after the first three the next three leave.
+    let service = service.restart().await;
+    service.processed().await;
+    service.pass(Duration::from_mins(59));
+    assert_eq!(service.status().await["open"]["waiting"], 5);
+    assert_eq!(service.crm.calls(), 5);
+    service.pass(Duration::from_mins(2));
+    service.crm.called(8).await;
+    service.until("two wait", |status| status["open"]["waiting"] == 2).await;
+    service.pass(Duration::from_mins(61));
+    service.settled().await;
+    assert_eq!(service.crm.calls(), 10);
     service.finish().await;
 }

@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::Mutex;
 
 use super::*;
-use crate::delivery::{Account, Delivery, Lane};
+use crate::delivery::{Account, Delivery};
 use crate::erasure::Erasure;
 use crate::event::Position;
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, ForgetOrder,
+    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueQuery, EventQuery, ForgetOrder,
     Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Silent, Slot, Store, StoreError,
     Totals, Turn, Versioned,
 };
@@ -24,6 +24,7 @@ pub struct Held {
     pub deliveries: Vec<Delivery>,
     pub world: World,
     pub totals: Totals,
+    pub new_contacts: Vec<(SourceName, UnixMicros)>,
     pub refusing: Option<String>,
     /// What every look-up answers in place of what is held.
     pub error: Option<StoreError>,
@@ -95,15 +96,12 @@ impl Store for FakeStore {
         shut()
     }
 
-    fn due(
-        &self,
-        _: Account,
-        _: UnixMicros,
-        _: Vec<Lane>,
-        _: DueOrder,
-        _: usize,
-    ) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
+    fn due(&self, _: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
         shut()
+    }
+
+    fn new_contacts(&self, _: Account, _: UnixMicros) -> Answer<Vec<(SourceName, UnixMicros)>> {
+        self.answer(|held| held.new_contacts.clone())
     }
 
     fn slots(&self, _: Account, _: UnixMicros) -> Answer<(Vec<Slot>, u64)> {

@@ -58,6 +58,7 @@ async fn the_status_is_one_snapshot_with_every_lane() {
             "rejected": 0,
             "dead_letters": 3,
             "opened_last_hour": 0,
+            "new_contacts": {},
             "risks": [],
             "review": null,
             "redrive": null,

@@ -44,6 +44,7 @@ pub fn settings() -> Settings {
         send: SendMode::Changed,
         hold: Duration::ZERO,
         resend_after: None,
+        new_contacts_per_hour: std::collections::BTreeMap::new(),
         retry: RetryRules {
             first: Duration::from_secs(1),
             max: Duration::from_mins(5),

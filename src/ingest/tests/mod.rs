@@ -19,11 +19,11 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::clock::{ManualClock, UnixMicros};
-use crate::delivery::{Account, Delivery, DeliveryId, Lane};
+use crate::delivery::{Account, Delivery, DeliveryId};
 use crate::erasure::Erasure;
 use crate::event::{Email, Kind, Position};
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, ForgetOrder,
+    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueQuery, EventQuery, ForgetOrder,
     Herald, JournalEnd, Keep, Keys, News, Place, Plan, Record, Silent, Slot, Store, StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
@@ -84,14 +84,10 @@ impl Store for Memory {
     fn dead_letters(&self, _: Account, _: u64, _: usize) -> Answer<Vec<DeadLetter>> {
         shut()
     }
-    fn due(
-        &self,
-        _: Account,
-        _: UnixMicros,
-        _: Vec<Lane>,
-        _: DueOrder,
-        _: usize,
-    ) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
+    fn due(&self, _: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
+        shut()
+    }
+    fn new_contacts(&self, _: Account, _: UnixMicros) -> Answer<Vec<(SourceName, UnixMicros)>> {
         shut()
     }
     fn slots(&self, _: Account, _: UnixMicros) -> Answer<(Vec<Slot>, u64)> {

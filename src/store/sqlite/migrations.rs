@@ -218,6 +218,11 @@ pub(super) const STATE: &[&str] = &["
     CREATE TRIGGER seen_uncounted AFTER DELETE ON seen BEGIN
         UPDATE sizes SET size = size - 1 WHERE name = 'seen';
     END;
+",
+"
+    -- Whose new contact it is: what the quotas of the sources count.
+    ALTER TABLE deliveries ADD COLUMN new_contact_of TEXT;
+    ALTER TABLE slots ADD COLUMN new_contact_of TEXT;
 "];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

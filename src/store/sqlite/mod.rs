@@ -42,11 +42,11 @@ use self::readers::Readers;
 use self::state::StateThread;
 use self::under_way::UnderWay;
 use crate::clock::{Clock, UnixMicros};
-use crate::delivery::{Account, Delivery, DeliveryId, Lane};
+use crate::delivery::{Account, Delivery, DeliveryId};
 use crate::erasure::Erasure;
 use crate::event::{Email, Position, SourceName};
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueOrder, EventQuery, ForgetOrder,
+    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueQuery, EventQuery, ForgetOrder,
     Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Settings, Silent, Slot, Store,
     StoreError, Totals, Turn,
 };
@@ -204,15 +204,12 @@ impl Store for SqliteStore {
         })
     }
 
-    fn due(
-        &self,
-        account: Account,
-        now: UnixMicros,
-        lanes: Vec<Lane>,
-        order: DueOrder,
-        limit: usize,
-    ) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
-        self.state_readers.ask(move |state| outbox::due(state, &account, now, &lanes, order, limit))
+    fn due(&self, query: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
+        self.state_readers.ask(move |state| outbox::due(state, &query))
+    }
+
+    fn new_contacts(&self, account: Account, since: UnixMicros) -> Answer<Vec<(SourceName, UnixMicros)>> {
+        self.state_readers.ask(move |state| outbox::new_contacts(state, &account, since))
     }
 
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)> {

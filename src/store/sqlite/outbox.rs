@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::columns::{self, email, from_text, int, lane, lane_number, uint};
+use super::columns::{self, email, from_text, int, lane, lane_number, to_text, uint};
 use super::{state, walks};
 use crate::clock::UnixMicros;
 use crate::decision::Outcome;
 use crate::delivery::{Account, DeliveryId, HOUR, Lane, SlotId, State};
-use crate::event::Position;
-use crate::store::{Destination, Due, DueOrder, OwedInLane, Slot, StoreError, Totals};
+use crate::event::{Position, SourceName};
+use crate::store::{Destination, Due, DueOrder, DueQuery, OwedInLane, Slot, StoreError, Totals};
 
 /// Up to so many due deliveries are sorted; of more, those that are due are looked for in order.
 const SORTED_MAX: i64 = 256;
@@ -26,8 +26,9 @@ fn due_sql(index: DueIndex, order: DueOrder) -> String {
         DueOrder::NewestFirst => "DESC",
     };
     format!(
-        "SELECT id, email, lane, opened_at FROM deliveries AS d INDEXED BY {index}
+        "SELECT id, email, lane, opened_at, iif(state = 0, new_contact_of, NULL) FROM deliveries AS d INDEXED BY {index}
          WHERE account = ?1 AND next_attempt_at <= ?2 AND {lanes} AND {states}
+           AND (new_contact_of IS NULL OR state <> 0 OR new_contact_of NOT IN (SELECT value FROM json_each(?5)))
            AND NOT EXISTS (SELECT 1 FROM deliveries AS f INDEXED BY deliveries_in_flight
                            WHERE f.account = ?1 AND f.email = d.email AND f.state = 1)
          ORDER BY lane, opened_at {direction}, sequence {direction} LIMIT ?4"
@@ -47,12 +48,10 @@ enum DueIndex {
 /// Deliveries that may be tried, and when the next of the others may.
 pub(super) fn due(
     connection: &Connection,
-    account: &Account,
-    now: UnixMicros,
-    lanes: &[Lane],
-    order: DueOrder,
-    limit: usize,
+    query: &DueQuery,
 ) -> Result<(Vec<Due>, Option<UnixMicros>), StoreError> {
+    let DueQuery { account, now, lanes, order, held, limit } = query;
+    let held = to_text("sources", held)?;
     let snapshot = connection.unchecked_transaction()?;
     let due: i64 = snapshot
         .prepare_cached(
@@ -65,17 +64,18 @@ pub(super) fn due(
     } else {
         (DueIndex::ByTime, vec![lanes.iter().fold(0, |set, lane| set | (1 << lane_number(*lane)))])
     };
-    let mut statement = snapshot.prepare_cached(&due_sql(index, order))?;
+    let mut statement = snapshot.prepare_cached(&due_sql(index, *order))?;
     let mut found = Vec::new();
     for key in keys.into_iter().filter(|_| due > 0) {
         let missing = int(limit.saturating_sub(found.len()) as u64);
-        let mut rows = statement.query((&account.0, now.0, key, missing))?;
+        let mut rows = statement.query((&account.0, now.0, key, missing, &held))?;
         while let Some(row) = rows.next()? {
             found.push(Due {
                 id: DeliveryId(row.get(0)?),
                 email: email(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
                 lane: lane(row.get(2)?)?,
                 opened_at: UnixMicros(row.get(3)?),
+                new_contact_of: row.get::<_, Option<String>>(4)?.map(SourceName),
             });
         }
     }
@@ -87,6 +87,22 @@ pub(super) fn due(
         .query_row((&account.0, now.0), |row| row.get(0))
         .optional()?;
     Ok((found, next.map(UnixMicros)))
+}
+
+/// The first calls of contacts that left after a moment.
+pub(super) fn new_contacts(
+    connection: &Connection,
+    account: &Account,
+    since: UnixMicros,
+) -> Result<Vec<(SourceName, UnixMicros)>, StoreError> {
+    let made = connection
+        .prepare_cached(
+            "SELECT new_contact_of, taken_at FROM slots
+             WHERE account = ?1 AND taken_at > ?2 AND new_contact_of IS NOT NULL ORDER BY taken_at, id",
+        )?
+        .query_map((&account.0, since.0), |row| Ok((SourceName(row.get(0)?), UnixMicros(row.get(1)?))))?
+        .collect::<Result<_, _>>()?;
+    Ok(made)
 }
 
 /// Slots that may not be free yet, and the next id.

@@ -279,6 +279,10 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
                        ON CONFLICT DO UPDATE SET id = max(id, excluded.id)";
             change_one(connection, sql, (&account.0, int(slot.0) + 1))
         }
+        Put::NewContactOf(account, slot, source) => {
+            let sql = "UPDATE slots SET new_contact_of = ?3 WHERE account = ?1 AND id = ?2";
+            change_one(connection, sql, (&account.0, int(slot.0), &source.0))
+        }
         Put::SlotAnswered(account, slot, at) => {
             let sql = "UPDATE slots SET answered_at = ?3 WHERE account = ?1 AND id = ?2";
             change(connection, sql, (&account.0, int(slot.0), at.0))?;
@@ -319,10 +323,10 @@ pub(super) fn put_delivery(
     delivery: &Delivery,
 ) -> Result<(), StoreError> {
     let insert = "INSERT INTO deliveries
-            (id, account, email, lane, state, opened_at, next_attempt_at, ended_at, body, revision)
-        VALUES (:id, :account, :email, :lane, :state, :opened_at, :next_attempt_at, :ended_at, :body, :revision + 1)";
+            (id, account, email, lane, state, opened_at, next_attempt_at, ended_at, new_contact_of, body, revision)
+        VALUES (:id, :account, :email, :lane, :state, :opened_at, :next_attempt_at, :ended_at, :new_contact_of, :body, :revision + 1)";
     let update = "UPDATE deliveries SET account = :account, email = :email, lane = :lane, state = :state,
-            opened_at = :opened_at, next_attempt_at = :next_attempt_at, ended_at = :ended_at, body = :body, revision = :revision + 1
+            opened_at = :opened_at, next_attempt_at = :next_attempt_at, ended_at = :ended_at, new_contact_of = :new_contact_of, body = :body, revision = :revision + 1
         WHERE id = :id AND revision = :revision";
     let values = named_params! {
         ":id": delivery.id.0,
@@ -333,6 +337,7 @@ pub(super) fn put_delivery(
         ":opened_at": delivery.opened_at.0,
         ":next_attempt_at": delivery.next_attempt_at.0,
         ":ended_at": delivery.ended_at.map(|moment| moment.0),
+        ":new_contact_of": delivery.new_contact_of.as_ref().map(|source| &source.0),
         ":body": to_text("delivery", delivery)?,
         ":revision": int(revision),
     };

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::{Clock, Sleep};
 use crate::delivery::{Attempt, AttemptRequest, State};
-use crate::store::{Change, DeliveryQuery, DueOrder, EventQuery, Limited, Put};
+use crate::store::{Change, DeliveryQuery, DueOrder, DueQuery, EventQuery, Limited, Put};
 
 fn waiting(id: &str, name: &str, lane: Lane, opened_at: i64, next: i64) -> Put {
     let mut delivery = delivery(id, name, lane, opened_at);
@@ -12,10 +12,8 @@ fn waiting(id: &str, name: &str, lane: Lane, opened_at: i64, next: i64) -> Put {
 }
 
 async fn due(store: &SqliteStore, now: i64, limit: usize) -> (Vec<String>, Option<i64>) {
-    let (due, next) = store
-        .due(account(), UnixMicros(now), Lane::BY_PRECEDENCE.into(), DueOrder::LongestFirst, limit)
-        .await
-        .unwrap();
+    let query = DueQuery { now: UnixMicros(now), limit, ..due_query() };
+    let (due, next) = store.due(query).await.unwrap();
     (due.into_iter().map(|due| due.id.0).collect(), next.map(|next| next.0))
 }
 
@@ -78,7 +76,8 @@ async fn only_the_lanes_asked_for_are_found_in_either_order_however_much_is_due(
     for (from, to) in [(0, 10), (10, 12_000)] {
         state::put(&store, (from..to).map(of)).await.unwrap();
         let found = async |lanes: &[Lane], order| {
-            let (due, _) = store.due(account(), NOW, lanes.to_vec(), order, 3).await.unwrap();
+            let query = DueQuery { lanes: lanes.to_vec(), order, limit: 3, ..due_query() };
+            let (due, _) = store.due(query).await.unwrap();
             due.into_iter().map(|due| due.id.0).collect::<Vec<_>>()
         };
         let newest = |nth: i64| format!("d{nth}");
@@ -296,4 +295,36 @@ async fn who_watches_is_told_what_a_plan_changed_once_it_is_applied() {
         Change::Delivery(Box::new(Delivery { attempts: Vec::new(), ..tried }))
     );
     assert!(news.try_recv().is_err(), "what was not applied is no news");
+}
+
+#[tokio::test]
+async fn first_calls_of_held_sources_are_not_due_and_those_that_left_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let website = SourceName("website".to_owned());
+    let first = |id: &str| Delivery {
+        new_contact_of: Some(website.clone()),
+        ..delivery(id, id, Lane::NewContact, 1)
+    };
+    let retrying = first("again").retry("5xx".to_owned(), NOW, NOW);
+    let puts = [first("first"), retrying, delivery("known", "known", Lane::Login, 1)];
+    state::put(&store, puts.map(|delivery| Put::Delivery(0, delivery))).await.unwrap();
+    let due = async |held: Vec<SourceName>| {
+        let (due, _) = store.due(DueQuery { held, ..due_query() }).await.unwrap();
+        due.into_iter().map(|due| (due.id.0, due.new_contact_of.is_some())).collect::<Vec<_>>()
+    };
+    let named = |names: &[(&str, bool)]| {
+        names.iter().map(|(name, first)| ((*name).to_owned(), *first)).collect::<Vec<_>>()
+    };
+    assert_eq!(due(Vec::new()).await, named(&[("first", true), ("again", false), ("known", false)]));
+    assert_eq!(due(vec![website.clone()]).await, named(&[("again", false), ("known", false)]));
+    let slot = crate::delivery::SlotId(1);
+    let puts = [Put::SlotTaken(account(), slot, NOW), Put::NewContactOf(account(), slot, website.clone())];
+    state::put(&store, puts).await.unwrap();
+    let store = {
+        drop(store);
+        open(folder.path())
+    };
+    assert_eq!(store.new_contacts(account(), UnixMicros(NOW.0 - 1)).await.unwrap(), [(website, NOW)]);
+    assert_eq!(store.new_contacts(account(), NOW).await.unwrap(), []);
 }

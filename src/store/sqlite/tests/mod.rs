@@ -17,7 +17,7 @@ use crate::contact::{Contact, InFlight, Standing};
 use crate::decision::Outcome;
 use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::event::{Email, Kind, Position, SourceName};
-use crate::store::{NewRecord, Settings, Store, StoreError};
+use crate::store::{DueOrder, DueQuery, NewRecord, Settings, Store, StoreError};
 use crate::trail::EventTrail;
 
 /// The moment at which the clock of these tests stands.
@@ -50,6 +50,18 @@ fn event(raw: &str) -> NewRecord {
 
 fn account() -> Account {
     Account("acme.myfreshworks.com".to_owned())
+}
+
+/// Everything that is due now.
+fn due_query() -> DueQuery {
+    DueQuery {
+        account: account(),
+        now: NOW,
+        lanes: Lane::BY_PRECEDENCE.into(),
+        order: DueOrder::LongestFirst,
+        held: Vec::new(),
+        limit: 10,
+    }
 }
 
 fn email(name: &str) -> Email {

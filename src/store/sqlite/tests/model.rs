@@ -10,7 +10,7 @@ use super::*;
 use crate::decision::{erase, test_settings};
 use crate::delivery::{SlotId, State};
 use crate::erasure::{Erasure, Stage, Subject};
-use crate::store::{DueOrder, Gone, Keys, Plan, Privacy, Progress, Put, Totals, reach};
+use crate::store::{DueQuery, Gone, Keys, Plan, Privacy, Progress, Put, Totals, reach};
 
 /// What may happen.
 #[derive(Clone, Debug)]
@@ -257,13 +257,8 @@ impl Real {
     }
 
     async fn claim(&mut self) -> Result<Option<DeliveryId>, StoreError> {
-        let Some(due) = self
-            .store
-            .due(account(), NOW, Lane::BY_PRECEDENCE.into(), DueOrder::LongestFirst, 1)
-            .await?
-            .0
-            .pop()
-        else {
+        let one = DueQuery { limit: 1, ..due_query() };
+        let Some(due) = self.store.due(one).await?.0.pop() else {
             return Ok(None);
         };
         let slot = self.store.slots(account(), NOW).await?.1;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::delivery::{SlotId, State};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
-use crate::store::{Counts, Destination, DueOrder, Keys, Plan, Progress, Put, Slot, Versioned};
+use crate::store::{Counts, Destination, Keys, Plan, Progress, Put, Slot, Versioned};
 
 /// Applies puts alone.
 pub(super) async fn put(store: &SqliteStore, puts: impl IntoIterator<Item = Put>) -> Result<(), StoreError> {
@@ -183,7 +183,7 @@ async fn a_claim_is_void_after_a_restart() {
     let standing = found.contacts[&email("jo")].document.with(&account());
     assert_eq!((standing.open, standing.in_flight), (Some(claimed.id.clone()), None));
     assert_eq!(standing.unanswered["city"], "Oslo");
-    let (due, _) = store.due(account(), NOW, vec![Lane::Login], DueOrder::LongestFirst, 10).await.unwrap();
+    let (due, _) = store.due(due_query()).await.unwrap();
     assert_eq!(due[0].id, claimed.id);
 }
 

@@ -1,0 +1,119 @@
+//! Quotas: how many contacts each source may make in an hour.
+//!
+//! Counts the first calls of contacts by when they left. What is too much waits; nothing is refused.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::HOUR;
+use crate::clock::UnixMicros;
+use crate::event::SourceName;
+
+/// How much of its quota a source has used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Quota {
+    /// Contacts it may make in any 3,600 seconds.
+    pub limit: u64,
+    /// Contacts whose first call left in the last 3,600 seconds.
+    pub used: u64,
+    /// When there is room again, while there is none.
+    pub until: Option<UnixMicros>,
+}
+
+/// The quotas of the sources that have one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quotas(BTreeMap<SourceName, Quota>);
+
+impl Quotas {
+    /// The quotas at `now`. `made` is when first calls left and whose contact each was, in the order of time.
+    #[must_use]
+    pub fn of(
+        limits: &BTreeMap<SourceName, u64>,
+        made: &[(SourceName, UnixMicros)],
+        now: UnixMicros,
+    ) -> Self {
+        let quota = |(source, limit): (&SourceName, &u64)| {
+            let since = now.minus(HOUR);
+            let ours = made.iter().filter(|(of, at)| of == source && *at > since);
+            let times: Vec<UnixMicros> = ours.map(|(_, at)| *at).collect();
+            let used = times.len() as u64;
+            // Once this one is an hour old, there is room for one.
+            let first = used.checked_sub(*limit).and_then(|nth| times.get(usize::try_from(nth).ok()?));
+            (source.clone(), Quota { limit: *limit, used, until: first.map(|at| at.plus(HOUR)) })
+        };
+        Self(limits.iter().map(quota).collect())
+    }
+
+    /// The sources whose new contacts wait.
+    #[must_use]
+    pub fn held(&self) -> Vec<SourceName> {
+        self.0
+            .iter()
+            .filter(|(_, quota)| quota.used >= quota.limit)
+            .map(|(source, _)| source.clone())
+            .collect()
+    }
+
+    /// The quota of a source, if it has one.
+    #[must_use]
+    pub fn get(&self, source: &SourceName) -> Option<Quota> {
+        self.0.get(source).copied()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&SourceName, &Quota)> {
+        self.0.iter()
+    }
+
+    /// Counts one more contact of a source, if it may make one.
+    pub fn take(&mut self, source: &SourceName) -> bool {
+        let Some(quota) = self.0.get_mut(source) else { return true };
+        let room = quota.used < quota.limit;
+        quota.used += u64::from(room);
+        room
+    }
+
+    /// When the first of the sources without room has some.
+    #[must_use]
+    pub fn room_at(&self) -> Option<UnixMicros> {
+        self.0.values().filter_map(|quota| quota.until).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn source(name: &str) -> SourceName {
+        SourceName(name.to_owned())
+    }
+
+    fn at(seconds: u64) -> UnixMicros {
+        UnixMicros(0).plus(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_source_without_room_waits_until_its_oldest_contact_is_an_hour_old() {
+        let limits = BTreeMap::from([(source("form"), 2), (source("shop"), 1)]);
+        let made = [(source("form"), at(10)), (source("app"), at(11)), (source("form"), at(20))];
+        let mut quotas = Quotas::of(&limits, &made, at(100));
+        assert_eq!(quotas.held(), [source("form")]);
+        let full = Quota { limit: 2, used: 2, until: Some(at(3610)) };
+        assert_eq!((quotas.get(&source("form")), quotas.room_at()), (Some(full), Some(at(3610))));
+        assert!(!quotas.take(&source("form")));
+        assert!(quotas.take(&source("shop")) && !quotas.take(&source("shop")));
+        assert!(quotas.take(&source("app")), "it has no quota");
+        assert_eq!(Quotas::of(&limits, &made, at(3610)).held(), []);
+        assert_eq!(Quotas::of(&limits, &made, at(3609)).held(), [source("form")]);
+    }
+
+    #[test]
+    fn a_limit_that_was_lowered_waits_for_as_many_as_are_too_much() {
+        let limits = BTreeMap::from([(source("form"), 1)]);
+        let made = [(source("form"), at(10)), (source("form"), at(20)), (source("form"), at(30))];
+        assert_eq!(Quotas::of(&limits, &made, at(40)).room_at(), Some(at(3630)));
+    }
+}
