@@ -18,13 +18,16 @@ use serde::Deserialize;
 
 use crate::consent::Category;
 use crate::debugger::Config as AdminConfig;
-use crate::decision::{ConsentConfig, ConsentRules, MARKETING, MappingConfig, Settings, status_value};
+use crate::decision::{
+    ConsentConfig, ConsentRules, MARKETING, MappingConfig, Settings, SourceDefaults, status_value,
+};
 use crate::deliver::{AllowanceConfig, DeliveryConfig};
 use crate::delivery::Account;
 use crate::event::SourceName;
 use crate::freshsales::{Config as FreshsalesConfig, DryRun, Endpoint, Mode};
 use crate::ingest::{ServerConfig, Sources, source_problems};
 use crate::mapping::Preset;
+use crate::mapping::region::Region;
 use crate::problem::Problem;
 use crate::store;
 use crate::telemetry::LogConfig;
@@ -257,7 +260,21 @@ impl Config {
             resend_after: self.delivery.resend_after(),
             retry: self.delivery.retry(),
             new_contacts_per_hour: self.new_contacts_per_hour(),
+            source_defaults: self.source_defaults(),
         }))
+    }
+
+    /// What the sources that have defaults of their own assume of their people.
+    fn source_defaults(&self) -> BTreeMap<SourceName, SourceDefaults> {
+        let defaults = self.sources.iter().map(|(name, source)| {
+            let unknown = source.consent_unknown.trim();
+            let defaults = SourceDefaults {
+                region: Region::from_text(&source.default_country),
+                unknown: (!unknown.is_empty()).then(|| status_value(unknown)),
+            };
+            (SourceName(name.clone()), defaults)
+        });
+        defaults.filter(|(_, defaults)| *defaults != SourceDefaults::default()).collect()
     }
 
     /// The quotas of the sources that have one.

@@ -38,7 +38,7 @@ pub use redrive::{Pace, RedriveAll, dead_letter, discard, redrive_letter};
 pub use refusal::{RedriveBy, redrive};
 pub use retire::{retire_contact, retire_device, retire_person};
 pub use review::{Because, Fingerprint, Review};
-pub use settings::{ConsentRules, IdentifyMode, MissingNames, RetryRules, Settings};
+pub use settings::{ConsentRules, IdentifyMode, MissingNames, RetryRules, Settings, SourceDefaults};
 pub use wish::{Considered, consider};
 pub use world::{Deliveries, Held, HeldDelivery, Shelf, World};
 

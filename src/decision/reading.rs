@@ -53,6 +53,10 @@ pub struct Reading {
     pub blank: bool,
 }
 
+/// Under which path the source that spoke of somebody is remembered, where sources have defaults of their own. No rule
+/// of a mapping can read it.
+pub(super) const SOURCE: &str = "source.name";
+
 impl Reading {
     /// Reads an event.
     #[must_use]
@@ -67,6 +71,10 @@ impl Reading {
             ..Said::default()
         };
         keep(event, settings.preset.trait_paths(), settings, &mut own, &mut notes);
+        let source = Value::from(event.source.0.as_str());
+        if !settings.source_defaults.is_empty() && !own.is_empty() {
+            own.values.insert(SOURCE.to_owned(), source.clone());
+        }
         let mut problem = None;
         let traits_email = first_email(event, settings, "traits.", &mut problem);
         own.emails.extend(traits_email.clone().map(|email| (email, Strength::Trait)));
@@ -81,6 +89,9 @@ impl Reading {
             let mut said = Said { mapped, ..Said::default() };
             keep(event, of_event.into_iter(), settings, &mut said, &mut notes);
             keep_extras(event, settings, &mut said, &mut notes);
+            if !settings.source_defaults.is_empty() {
+                said.values.insert(SOURCE.to_owned(), source);
+            }
             if let Some(email) = other {
                 named = Some((email, said));
             } else {

@@ -38,8 +38,10 @@ impl Settings {
             retry: _,
             resend_after: _,
             new_contacts_per_hour: _,
+            source_defaults,
         } = self;
-        let judging = (account, preset, default_region, missing_names, identify, complete_within, consent);
+        let of_people = (default_region, missing_names, source_defaults);
+        let judging = (account, preset, of_people, identify, complete_within, consent);
         let mut hasher = DefaultHasher::new();
         hasher.write(format!("{} {judging:?}", env!("CARGO_PKG_VERSION")).as_bytes());
         Fingerprint(format!("{:016x}", hasher.finish()))

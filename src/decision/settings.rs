@@ -67,6 +67,15 @@ pub struct RetryRules {
     pub give_up_after: Duration,
 }
 
+/// What is assumed of people by the source that spoke of them last, where they say nothing else.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SourceDefaults {
+    /// Where phones without `+` and without a country are at home, before `Settings::default_region`.
+    pub region: Option<Region>,
+    /// The status of a contact being created when nobody said anything, before `ConsentRules::unknown`.
+    pub unknown: Option<Value>,
+}
+
 /// Everything deciding depends on beside the state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -94,4 +103,6 @@ pub struct Settings {
     pub retry: RetryRules,
     /// How many contacts each source may make in an hour; sources that are not here have no limit.
     pub new_contacts_per_hour: BTreeMap<SourceName, u64>,
+    /// The sources with defaults of their own.
+    pub source_defaults: BTreeMap<SourceName, SourceDefaults>,
 }

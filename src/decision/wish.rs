@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::{IdentifyMode, MissingNames, Settings, World};
+use super::reading::SOURCE;
+use super::{IdentifyMode, MissingNames, Settings, SourceDefaults, World};
 use crate::clock::UnixMicros;
 use crate::consent::{self, Category, Choice};
 use crate::contact::{Attributes, STATUS, Wish};
 use crate::delivery::Lane;
-use crate::event::{Email, Lww, Stamp, Stamped};
+use crate::event::{Email, Lww, SourceName, Stamp, Stamped};
 use crate::mapping::{self, LeftOut, MappedField};
 use crate::person::{Facts, PersonKey};
 
@@ -42,7 +43,7 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
     let mut considered = add_up(&here, settings);
     put_names(email, &mut considered.wish, settings);
     let marketing = newest_choice(&everybody, &settings.consent.marketing);
-    put_status(marketing, &mut considered, settings);
+    put_status(&here, marketing, &mut considered, settings);
     let accepted_at = contact.with(&settings.account).accepted_at;
     let wish = &mut considered.wish;
     wish.has_member = !here.is_empty();
@@ -63,7 +64,8 @@ fn add_up(here: &[&Facts], settings: &Settings) -> Considered {
     let mut considered = Considered::default();
     let (mut always, mut on_create, mut on_empty) = (Lww::default(), Lww::default(), Lww::default());
     for facts in here {
-        let mapped = mapping::map(facts, &settings.preset, settings.default_region);
+        let assumed = source_defaults(&[*facts], settings).and_then(|defaults| defaults.region);
+        let mapped = mapping::map(facts, &settings.preset, assumed.or(settings.default_region));
         always.join(&mapped.always);
         on_create.join(&mapped.on_create);
         on_empty.join(&mapped.on_empty);
@@ -96,7 +98,15 @@ fn put_names(email: &Email, wish: &mut Wish, settings: &Settings) {
     }
 }
 
+/// What the source that spoke of these people last assumes of them.
+fn source_defaults<'s>(people: &[&Facts], settings: &'s Settings) -> Option<&'s SourceDefaults> {
+    let said = people.iter().filter_map(|facts| facts.values.get(SOURCE));
+    let newest = said.max_by_key(|said| &said.stamp)?.value.as_str()?;
+    settings.source_defaults.get(&SourceName(newest.to_owned()))
+}
+
 fn put_status(
+    here: &[&Facts],
     marketing: Option<&Stamped<consent::Statement>>,
     considered: &mut Considered,
     settings: &Settings,
@@ -105,8 +115,9 @@ fn put_status(
     let wish = &mut considered.wish;
     match marketing {
         None => {
-            let unknown = rules.unknown.clone().map(|status| (STATUS.to_owned(), status));
-            wish.on_create.extend(unknown);
+            let assumed = source_defaults(here, settings).and_then(|defaults| defaults.unknown.clone());
+            let unknown = assumed.or_else(|| rules.unknown.clone());
+            wish.on_create.extend(unknown.map(|status| (STATUS.to_owned(), status)));
         }
         Some(said) => {
             let (status, word) = match said.value.choice {

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
 use super::cors::AllowedOrigin;
+use crate::mapping::region::Region;
 use crate::problem::{Problem, REDACTED};
 
 /// The `[server]` section: the public listener.
@@ -76,6 +77,10 @@ pub struct SourceConfig {
     pub allowed_origins: Vec<String>,
     /// The name space of user ids and anonymous ids.
     pub people: String,
+    /// The country of phones of its people who say none; empty: `mapping.default_country`.
+    pub default_country: String,
+    /// The status of new contacts of its people who said nothing; empty: `consent.unknown`.
+    pub consent_unknown: String,
     /// How many contacts it may make in an hour; 0: no limit.
     pub new_contacts_per_hour_max: u64,
 }
@@ -90,6 +95,8 @@ impl Default for SourceConfig {
             write_keys_file: String::new(),
             allowed_origins: vec!["*".to_owned()],
             people: "default".to_owned(),
+            default_country: String::new(),
+            consent_unknown: String::new(),
             new_contacts_per_hour_max: 0,
         }
     }
@@ -203,6 +210,10 @@ impl SourceConfig {
                 &self.people,
                 "a name of 1 to 64 of a-z, 0-9, _ and -",
             ));
+        }
+        if !self.default_country.is_empty() && Region::from_text(&self.default_country).is_none() {
+            let expected = "a country: two or three letters or its English name";
+            problems.push(Problem::new(key("default_country"), &self.default_country, expected));
         }
         if self.keys().any(|key| !is_write_key(key.expose_secret())) {
             let expected = "up to 256 visible ASCII characters, none of them a colon";

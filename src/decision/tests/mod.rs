@@ -45,6 +45,7 @@ pub fn settings() -> Settings {
         hold: Duration::ZERO,
         resend_after: None,
         new_contacts_per_hour: std::collections::BTreeMap::new(),
+        source_defaults: std::collections::BTreeMap::new(),
         retry: RetryRules {
             first: Duration::from_secs(1),
             max: Duration::from_mins(5),

@@ -330,3 +330,28 @@ fn a_group_says_the_company_and_nothing_else_of_the_person() {
     let expected = json!({"emails": "sam.lee@example.com", "company_name": "Initech"});
     assert_eq!(service.deliver(&group).unwrap(), expected);
 }
+
+#[test]
+fn a_source_assumes_a_country_and_a_consent_of_its_people() {
+    let mut with_defaults = settings();
+    with_defaults.consent.unknown = Some(json!("everywhere"));
+    let of_website = SourceDefaults {
+        region: crate::mapping::region::Region::from_text("GB"),
+        unknown: Some(status_value("2")),
+    };
+    with_defaults.source_defaults.insert(SourceName("website".into()), of_website.clone());
+    let signed_up = json!({"type": "track", "event": "Signed Up", "userId": "u",
+        "context": {"traits": {"email": "sam@example.com", "phone": "020 7946 0018"}}});
+    let mut service = Service::new(with_defaults.clone());
+    let decided = service.send(signed_up.clone());
+    let expected =
+        json!({"emails": "sam@example.com", "mobile_number": "+442079460018", "subscription_status": 2});
+    assert_eq!(service.deliver(&decided).unwrap(), expected);
+
+    // Another source assumes nothing, so what holds everywhere counts.
+    with_defaults.source_defaults = [(SourceName("shop".into()), of_website)].into();
+    let mut service = Service::new(with_defaults);
+    let decided = service.send(signed_up);
+    let expected = json!({"emails": "sam@example.com", "subscription_status": "everywhere"});
+    assert_eq!(service.deliver(&decided).unwrap(), expected);
+}
