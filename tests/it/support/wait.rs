@@ -5,7 +5,7 @@ use std::time::Duration;
 use freshsignal::clock::{Clock, SystemClock};
 
 /// Nothing a test waits for takes this long unless it never happens, on a machine that has much else to do either.
-pub const WITHIN: Duration = Duration::from_secs(60);
+pub const WITHIN: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(4);
 
 /// Looks until there is something; fails with what was there instead when nothing came in time.
