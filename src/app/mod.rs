@@ -262,6 +262,7 @@ impl App {
             crm: Arc::clone(&self.crm),
             settings: self.reload.settings.subscribe(),
             config: self.config.delivery.clone(),
+            bulk: self.config.bulk.clone(),
             limits: self.config.allowance.limits(),
             clock: Arc::clone(&self.clock),
             owed: Arc::clone(&bells.owed),

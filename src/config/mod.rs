@@ -21,7 +21,7 @@ use crate::debugger::Config as AdminConfig;
 use crate::decision::{
     ConsentConfig, ConsentRules, MARKETING, MappingConfig, Settings, SourceDefaults, status_value,
 };
-use crate::deliver::{AllowanceConfig, DeliveryConfig};
+use crate::deliver::{AllowanceConfig, BulkConfig, DeliveryConfig};
 use crate::delivery::Account;
 use crate::event::SourceName;
 use crate::freshsales::{Config as FreshsalesConfig, DryRun, Endpoint, Mode};
@@ -119,33 +119,6 @@ impl Default for RetentionConfig {
     }
 }
 
-/// The `[bulk]` section: calls of up to 100 contacts. Not built yet, so it can only be off.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BulkConfig {
-    /// Whether a backlog is worked off in bulk.
-    pub mode: BulkMode,
-    /// From how many owed contacts on.
-    pub backlog_contacts_min: u64,
-}
-
-/// Whether a backlog is worked off in bulk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BulkMode {
-    /// No.
-    #[default]
-    Off,
-    /// From `backlog_contacts_min` on.
-    Backlog,
-}
-
-impl Default for BulkConfig {
-    fn default() -> Self {
-        Self { mode: BulkMode::Off, backlog_contacts_min: 200 }
-    }
-}
-
 impl RetentionConfig {
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -187,9 +160,9 @@ impl Config {
         let mut problems = self.server.problems();
         problems.extend(self.admin.problems());
         problems.extend(source_problems(&self.sources));
-        problems.extend(self.not_built_yet());
         problems.extend(self.allowance.problems());
         problems.extend(self.delivery.problems());
+        problems.extend(self.bulk.problems());
         problems.extend(self.consent.problems());
         problems.extend(self.mapping.problems());
         problems.extend(self.retention.problems());
@@ -198,15 +171,6 @@ impl Config {
             problems.extend(found);
         }
         problems
-    }
-
-    /// Keys whose names are fixed and whose parts are not built yet: a value that would be ignored is refused.
-    fn not_built_yet(&self) -> Vec<Problem> {
-        let only = "\"off\": nothing else is built yet, and it would be ignored";
-        match self.bulk.mode {
-            BulkMode::Off => Vec::new(),
-            BulkMode::Backlog => vec![Problem::new("bulk.mode", "backlog", only)],
-        }
     }
 
     /// What serving needs beyond a configuration that makes sense: an account and somebody who may send.

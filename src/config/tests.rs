@@ -89,7 +89,7 @@ fn every_problem_is_named_at_once_with_its_key_and_value() {
 fn values_that_make_no_sense_are_named_too() {
     let text = "[consent]\nrequired = [\"cookies\"]\nsubscribed = \"1\"\nunsubscribed = \"1\"\n[mapping]\n\
         default_country = \"Atlantis\"\n[allowance]\nreserve_percent = 100\n[retention]\ntrail_days_max = 0\n\
-        [bulk]\nmode = \"backlog\"";
+        [bulk]\nbacklog_contacts_min = 0";
     let found = problems(text, &[("LOG__LEVEL", "=shout=")]);
     for key in [
         "consent.required",
@@ -97,7 +97,7 @@ fn values_that_make_no_sense_are_named_too() {
         "mapping.default_country",
         "allowance.reserve_percent",
         "retention.trail_days_max",
-        "bulk.mode",
+        "bulk.backlog_contacts_min",
         "log.level",
     ] {
         assert!(found.iter().any(|line| line.starts_with(key)), "{key} is not among {found:#?}");

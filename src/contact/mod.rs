@@ -17,7 +17,7 @@ use crate::clock::UnixMicros;
 use crate::delivery::{Account, DeliveryId, Stored};
 
 pub use owed::{Call, Owed, Rules, SendMode, WhyNothing, Wish, owed, wanted};
-pub use payload::{CUSTOM_FIELD_PREFIX, STATUS, did_not_stick, shown_blank, upsert_body};
+pub use payload::{CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, shown_blank, upsert_body};
 
 /// Attributes by name, custom fields as `custom_field.cf_*`; without the email, which is the key.
 pub type Attributes = BTreeMap<String, Value>;

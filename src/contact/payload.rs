@@ -81,6 +81,19 @@ pub fn shown_blank(names: &BTreeSet<String>, answer: &Stored) -> BTreeSet<String
     names.iter().filter(blank).cloned().collect()
 }
 
+/// The body of `POST /crm/sales/api/contacts/bulk_upsert`, from the bodies that calls of their own would have.
+#[must_use]
+pub fn bulk_body<'a>(upserts: impl IntoIterator<Item = &'a Value>) -> Value {
+    let rows: Vec<Value> = upserts.into_iter().filter_map(bulk_row).collect();
+    json!({ "contacts": rows })
+}
+
+fn bulk_row(upsert: &Value) -> Option<Value> {
+    let mut data = upsert.get("contact")?.as_object()?.clone();
+    let email = data.shift_remove("emails")?;
+    Some(json!({ "emails": email, "data": data }))
+}
+
 /// The attributes that the stored contact shows otherwise than they were sent. An attribute that the answer
 /// does not show at all is not judged.
 #[must_use]

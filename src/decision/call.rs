@@ -89,9 +89,7 @@ pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, no
     // A contact that is gone must not come back by an answer.
     let standing =
         world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
-    let ours =
-        standing.in_flight.as_ref().is_some_and(|call| call.delivery == *id && call.attempt == *attempt);
-    if !ours {
+    if !is_claim(&standing, id, *attempt) {
         return;
     }
     let mut next = standing;
@@ -126,6 +124,11 @@ impl Settlement {
         };
         world.destination.document.after(ended, now)
     }
+}
+
+/// Whether the call on its way is this attempt of this delivery.
+pub(super) fn is_claim(standing: &Standing, id: &DeliveryId, attempt: u32) -> bool {
+    standing.in_flight.as_ref().is_some_and(|call| call.delivery == *id && call.attempt == attempt)
 }
 
 /// What a delivery does after an attempt.

@@ -3,6 +3,7 @@
 //! [`decide`] reads top to bottom. It is pure: it works on a working set of documents and takes `now` as an
 //! argument. `process`, the `map` command and `/api/map` call it.
 
+mod bulk;
 mod call;
 mod config;
 mod dry_run;
@@ -26,6 +27,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) use tests::settings as test_settings;
 
+pub use bulk::{Undone, bulk_failed, carried, give_back, may_share};
 pub use call::{CallOrder, Settlement, claim, settle, simulate};
 pub use config::{ConsentConfig, MARKETING, MappingConfig};
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};

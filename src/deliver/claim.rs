@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bulk::{self, InBulk};
 use super::worker::{self, Job};
 use super::{Deliverer, Next, Round};
-use crate::clock::UnixMicros;
 use crate::decision::{self, RedriveBy, World};
 use crate::delivery::{DeliveryId, Destination, Gate, Lane, Quotas};
 use crate::event::Email;
@@ -55,8 +55,14 @@ impl Deliverer {
         if free == 0 {
             return Ok(Next::News);
         }
-        let Found { chosen, wait } = self.look(&destination, free, now, round).await?;
-        let wait = wait.into_iter().chain(forget_at).min();
+        let InBulk { places, alone, wait: bulk_wait } = self.fill_in_bulk(free, &gate, round).await?;
+        let free = free.saturating_sub(places);
+        if free == 0 {
+            let wait = forget_at.into_iter().chain(bulk_wait).min();
+            return Ok(wait.map_or(Next::News, Next::At));
+        }
+        let Found { chosen, wait } = self.look(&destination, alone, free, round).await?;
+        let wait = wait.into_iter().chain(forget_at).chain(bulk_wait).min();
         if chosen.is_empty() {
             return Ok(wait.map_or(Next::News, Next::At));
         }
@@ -70,12 +76,16 @@ impl Deliverer {
     async fn look(
         &self,
         destination: &Destination,
+        alone: Option<Vec<Due>>,
         free: usize,
-        now: UnixMicros,
         round: &mut Round,
     ) -> Result<Found, StoreError> {
-        let monotonic = self.clock.monotonic();
-        let lanes = round.schedule.open_lanes(monotonic);
+        let (now, monotonic) = (self.clock.wall(), self.clock.monotonic());
+        let mut lanes = round.schedule.open_lanes(monotonic);
+        if alone.is_some() {
+            // The others share calls; of them only these go by themselves.
+            lanes.retain(|lane| !bulk::shares(*lane));
+        }
         let order =
             if destination.tries_the_newest() { DueOrder::NewestFirst } else { DueOrder::LongestFirst };
         let limits = self.settings.borrow().new_contacts_per_hour.clone();
@@ -84,6 +94,7 @@ impl Deliverer {
         let limit = free + SPARE_ROWS;
         let query = DueQuery { account: self.account(), now, lanes: lanes.clone(), order, held, limit };
         let (mut due, later) = self.store.due(query.clone()).await?;
+        due.extend(alone.unwrap_or_default());
         // A probe tries another contact each time: the one before may be what fails.
         due.sort_by_key(|due| destination.tried_lately(&due.id));
         let ages = destination.obstacle.is_none() && round.schedule.ages_within(free);

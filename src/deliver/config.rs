@@ -94,6 +94,44 @@ impl AllowanceConfig {
     }
 }
 
+/// Whether a backlog is worked off in bulk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BulkMode {
+    /// No.
+    #[default]
+    Off,
+    /// From `backlog_contacts_min` on.
+    Backlog,
+}
+
+/// The `[bulk]` section: calls of up to 100 contacts.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BulkConfig {
+    /// Whether a backlog is worked off in bulk.
+    pub mode: BulkMode,
+    /// From how many owed contacts on.
+    pub backlog_contacts_min: u64,
+}
+
+impl Default for BulkConfig {
+    fn default() -> Self {
+        Self { mode: BulkMode::Off, backlog_contacts_min: 200 }
+    }
+}
+
+impl BulkConfig {
+    /// Everything that makes no sense.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        if (1..=1_000_000).contains(&self.backlog_contacts_min) {
+            return Vec::new();
+        }
+        vec![Problem::new("bulk.backlog_contacts_min", self.backlog_contacts_min, "1 to 1000000")]
+    }
+}
+
 /// The `[delivery]` section.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -3,6 +3,7 @@
 //! One loop owns the allowance; calls run beside it. Every call takes a slot that is on disk before it leaves.
 //! Must not decide what a call carries: that is the decision's.
 
+mod bulk;
 mod claim;
 mod config;
 mod forget;
@@ -20,7 +21,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{AllowanceConfig, DeliveryConfig, Plan as AllowancePlan};
+pub use config::{AllowanceConfig, BulkConfig, BulkMode, DeliveryConfig, Plan as AllowancePlan};
 
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::{Settings, World};
@@ -30,6 +31,7 @@ use crate::delivery::{
 use crate::event::Email;
 use crate::freshsales::Crm;
 use crate::store::{Keys, Plan, SharedStore, StoreError, keys_of_contacts};
+use bulk::Bulk;
 use pace::Pace;
 use schedule::Schedule;
 use worker::Done;
@@ -47,6 +49,8 @@ pub struct Deliverer {
     pub settings: watch::Receiver<Arc<Settings>>,
     /// The `[delivery]` section.
     pub config: DeliveryConfig,
+    /// The `[bulk]` section.
+    pub bulk: BulkConfig,
     /// How many calls fit.
     pub limits: AllowanceLimits,
     /// The time.
@@ -61,6 +65,7 @@ pub struct Deliverer {
 struct Round {
     schedule: Schedule,
     pace: Pace,
+    bulk: Bulk,
     calls: JoinSet<Done>,
     /// An order to forget a contact is on its way.
     forgetting: bool,
@@ -85,6 +90,7 @@ impl Deliverer {
         let mut round = Round {
             schedule: Schedule::new(self.ledger().await?, &self.config),
             pace: Pace::new(self.config.concurrency_max),
+            bulk: self.bulk().await?,
             calls: JoinSet::new(),
             forgetting: false,
             answered: [None, None],

@@ -21,6 +21,8 @@ impl Deliverer {
             Ok(Done::Call(finished)) => self.finish_call(&finished, round).await,
             Ok(Done::Question(answered)) => self.finish_question(&answered, round).await,
             Ok(Done::Forget(forgotten)) => self.finish_forget(&forgotten, round).await,
+            Ok(Done::Bulk(finished)) => self.finish_bulk(&finished, round).await,
+            Ok(Done::Job(answered)) => self.finish_job(&answered, round).await,
             Err(error) => Err(StoreError::Fatal(format!("a call ended without an answer: {error}"))),
         }
     }
@@ -63,7 +65,7 @@ impl Deliverer {
     }
 
     /// Learns from an answer how much of the allowance there is. A burst of throttled calls counts as one.
-    fn learn(&self, result: &CallResult, throttled: bool, round: &mut Round) {
+    pub(super) fn learn(&self, result: &CallResult, throttled: bool, round: &mut Round) {
         let now = self.clock.monotonic();
         if let Verdict::Throttled { retry_after, .. } = result.verdict
             && throttled

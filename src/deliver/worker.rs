@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bulk::{BulkFinished, JobAnswered};
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::{CallOrder, Settlement};
 use crate::delivery::{Attempt, SlotId, Verdict};
@@ -34,6 +35,10 @@ pub(super) enum Done {
     Question(Box<Answered>),
     /// An order to forget a contact.
     Forget(Box<Forgotten>),
+    /// A call of many contacts.
+    Bulk(Box<BulkFinished>),
+    /// A question for the job of one.
+    Job(Box<JobAnswered>),
 }
 
 /// The answer to an order to forget a contact.
@@ -118,7 +123,11 @@ pub(super) fn count_call(result: &CallResult) {
 pub(super) fn count(finished: &Finished, now: UnixMicros) {
     count_call(&finished.result);
     if matches!(finished.result.verdict, Verdict::Stored(_)) {
-        let waited = now.since(finished.job.opened_at).as_secs_f64();
-        metrics::histogram!("freshsignal_event_to_crm_seconds").record(waited);
+        count_stored(now.since(finished.job.opened_at));
     }
+}
+
+/// Counts a contact that Freshsales stored, by how long it was owed.
+pub(super) fn count_stored(waited: Duration) {
+    metrics::histogram!("freshsignal_event_to_crm_seconds").record(waited.as_secs_f64());
 }

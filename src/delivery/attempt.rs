@@ -48,3 +48,12 @@ pub struct AttemptResponse {
     /// The body, cut at [`BODY_KEPT_BYTES_MAX`].
     pub body: String,
 }
+
+impl AttemptResponse {
+    /// An answer, its body cut at what is kept.
+    #[must_use]
+    pub fn cut(status: u16, mut body: String) -> Self {
+        body.truncate(body.floor_char_boundary(BODY_KEPT_BYTES_MAX));
+        Self { status, body }
+    }
+}

@@ -6,6 +6,7 @@ mod adapt;
 mod allowance;
 mod arrivals;
 mod attempt;
+mod bulk;
 mod destination;
 mod forecast;
 mod obstacle;
@@ -25,6 +26,7 @@ pub use adapt::RateHint;
 pub use allowance::{HOUR, Ledger, Limits as AllowanceLimits, MINUTE, SlotId, Usage, Window};
 pub use arrivals::{Arrivals, Pressure};
 pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX};
+pub use bulk::{BULK_CONTACTS_MAX, BulkJob, BulkRow, JobId};
 pub use destination::{Destination, DestinationState, Ended, Gate, Throttle, backoff};
 pub use forecast::{LaneOwed, drained_after};
 pub use obstacle::{Obstacle, ObstacleKind, Probe};
@@ -218,6 +220,9 @@ pub struct Delivery {
     pub notes: Vec<String>,
     /// Why it stands where it stands, for a person.
     pub reason: Option<String>,
+    /// A bulk call did not bring it to an end, so it is sent in a call of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alone: bool,
     /// The first attempts and the latest ones.
     pub attempts: Vec<Attempt>,
     /// The contact was erased while the call was on its way: whatever its answer, it ends erased.
@@ -259,6 +264,7 @@ impl Delivery {
             salvaged: false,
             notes: Vec::new(),
             reason: None,
+            alone: false,
             attempts: Vec::new(),
             erasure: None,
             new_contact_of: None,
@@ -345,6 +351,13 @@ impl Delivery {
         self.next_attempt_at = at;
         self.reason = Some(why);
         self
+    }
+
+    /// A bulk call did not bring it: it is owed as before, in a call of its own.
+    #[must_use]
+    pub fn wait_alone(mut self, why: String, now: UnixMicros) -> Self {
+        self.alone = true;
+        self.wait(why, now)
     }
 
     /// A dead delivery whose contact changed is owed again.

@@ -3,6 +3,7 @@
 //! It must not follow a redirect, use a proxy, retry, or let the API key out of the one header that needs it.
 
 mod ask;
+mod bulk;
 mod rate;
 
 use std::error::Error;
@@ -18,9 +19,9 @@ use super::account::Endpoint;
 use super::config::{ApiKey, Config};
 use super::verdict::verdict;
 use super::words::fit_to_show;
-use super::{Answer, CallResult, Crm};
+use super::{Answer, BulkResult, CallResult, Crm, JobResult};
 use crate::clock::Clock;
-use crate::delivery::{Account, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX, RateHint, Verdict};
+use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, RateHint, Verdict};
 
 use rate::rate_hint;
 
@@ -161,6 +162,16 @@ impl Crm for Client {
         })
     }
 
+    fn bulk_upsert(&self, body: Value) -> Answer<BulkResult> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.bulk_upsert(body).await })
+    }
+
+    fn job(&self, id: JobId) -> Answer<JobResult> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.job(id).await })
+    }
+
     fn describe(&self, body: &Value) -> AttemptRequest {
         self.0.endpoint.describe(body.clone())
     }
@@ -209,6 +220,14 @@ impl Endpoint {
         self.request("DELETE", &self.url(&Question::Forget(contact_id).path()), Value::Null)
     }
 
+    fn bulk_url(&self) -> Url {
+        self.url("/crm/sales/api/contacts/bulk_upsert")
+    }
+
+    fn job_url(&self, id: &JobId) -> Url {
+        self.url(&format!("/crm/sales/api/job_statuses/{}", id.as_str()))
+    }
+
     fn request(&self, method: &str, url: &Url, body: Value) -> AttemptRequest {
         let mut headers = vec![
             ("Authorization".to_owned(), format!("Token token={REDACTED}")),
@@ -242,18 +261,20 @@ struct Failure {
 impl Inner {
     async fn call(&self, call: RequestBuilder, request: AttemptRequest) -> CallResult {
         match call.send().await {
-            Ok(response) => self.judge(self.receive(response, RESPONSE_BYTES_MAX).await, request),
-            Err(error) => {
-                let failure = self.failure(error);
-                CallResult {
-                    verdict: Verdict::Passing { reason: failure.words.clone() },
-                    request,
-                    response: None,
-                    error: Some(failure.words),
-                    rate: RateHint::default(),
-                    status_label: failure.label,
-                }
-            }
+            Ok(response) => self.judge(&self.receive(response, RESPONSE_BYTES_MAX).await, request),
+            Err(error) => self.unanswered(error, request),
+        }
+    }
+
+    fn unanswered(&self, error: reqwest::Error, request: AttemptRequest) -> CallResult {
+        let failure = self.failure(error);
+        CallResult {
+            verdict: Verdict::Passing { reason: failure.words.clone() },
+            request,
+            response: None,
+            error: Some(failure.words),
+            rate: RateHint::default(),
+            status_label: failure.label,
         }
     }
 
@@ -289,7 +310,7 @@ impl Inner {
         }
     }
 
-    fn judge(&self, received: Received, request: AttemptRequest) -> CallResult {
+    fn judge(&self, received: &Received, request: AttemptRequest) -> CallResult {
         // An answer that echoes the request must not carry the key to the debugger. A stored contact is judged as
         // it is: what is compared with what was sent must not have been touched.
         let shown = String::from_utf8_lossy(&received.body).replace(self.key.expose(), REDACTED);
@@ -301,8 +322,8 @@ impl Inner {
         let content_type = received.content_type.as_deref();
         let now = self.clock.wall();
         let judgement = verdict(received.status, retry_after, content_type, judged, sent, now);
-        let (verdict, status_label) = match received.broken {
-            Some(failure) => (broken_off(judgement, failure.words), failure.label),
+        let (verdict, status_label) = match &received.broken {
+            Some(failure) => (broken_off(judgement, failure.words.clone()), failure.label),
             None => (judgement, label(received.status)),
         };
         let error = match &verdict {
@@ -315,7 +336,7 @@ impl Inner {
         CallResult {
             verdict,
             request,
-            response: Some(AttemptResponse { status: received.status, body: cut(shown) }),
+            response: Some(AttemptResponse::cut(received.status, shown)),
             error,
             rate: received.rate,
             status_label,
@@ -355,11 +376,6 @@ fn broken_off(judgement: Verdict, words: String) -> Verdict {
         }
         Verdict::Throttled { .. } | Verdict::Blocked { .. } => judgement,
     }
-}
-
-fn cut(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(BODY_KEPT_BYTES_MAX));
-    text
 }
 
 fn label(status: u16) -> &'static str {

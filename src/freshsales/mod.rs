@@ -3,6 +3,7 @@
 //! It must not decide what is sent, when, or how often: one order from outside is one HTTP request.
 
 mod account;
+mod bulk;
 mod check;
 mod client;
 mod config;
@@ -19,9 +20,10 @@ use std::pin::Pin;
 
 use serde_json::Value;
 
-use crate::delivery::{Account, AttemptRequest, AttemptResponse, RateHint, Verdict};
+use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, RateHint, Verdict};
 
 pub use account::{AccountProblem, BundleAlias, Endpoint};
+pub use bulk::{BulkResult, JobReport, JobResult, JobState, RowEnd, SentRow, job_of, job_state};
 pub use check::{CALLS_MAX, Expected, Finding, Level, Report, TestContact, check};
 pub use client::{
     Client, ClientError, Question, RESPONSE_BYTES_MAX, Reply, Timeouts, Unanswered, http_client,
@@ -64,4 +66,12 @@ pub trait Crm: Send + Sync + 'static {
     fn forget(&self, contact_id: u64) -> Answer<CallResult>;
     /// What [`Crm::upsert`] would send for this body; sends nothing.
     fn describe(&self, body: &Value) -> AttemptRequest;
+    /// Sends many upserts in one call; `body` is the finished body. Who knows no such calls refuses them.
+    fn bulk_upsert(&self, body: Value) -> Answer<BulkResult> {
+        Box::pin(std::future::ready(BulkResult::not_known(self.describe(&body))))
+    }
+    /// Asks where the job of a bulk call stands.
+    fn job(&self, _id: JobId) -> Answer<JobResult> {
+        Box::pin(std::future::ready(JobResult::not_known(self.describe(&Value::Null))))
+    }
 }

@@ -1,11 +1,13 @@
 //! Bulk upserts: many contacts in one call, reported on by a job. Must not answer HTTP.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::answer::{Problem, Refusal};
 use super::contacts::ContactBook;
+use super::crm::Now;
 use super::options::SandboxOptions;
 use crate::clock::UnixMicros;
 
@@ -25,7 +27,7 @@ pub(super) struct Jobs {
 
 #[derive(Debug)]
 struct Job {
-    polls_left: u32,
+    done_at: Duration,
     /// The JSON text that ends up in `data`.
     report: String,
 }
@@ -43,7 +45,7 @@ impl Jobs {
         body: &Value,
         book: &mut ContactBook,
         options: &SandboxOptions,
-        now: UnixMicros,
+        now: Now,
     ) -> Result<u64, Refusal> {
         let items = body
             .get("contacts")
@@ -57,7 +59,9 @@ impl Jobs {
         }
         let failures: Vec<Value> = items
             .iter()
-            .filter_map(|item| upsert(item, book, options, now).err().map(|refusal| failure(item, &refusal)))
+            .filter_map(|item| {
+                upsert(item, book, options, now.wall).err().map(|refusal| failure(item, &refusal))
+            })
             .collect();
         let report = json!({
             "record_status": {"succeeded": items.len() - failures.len(), "failed": failures.len()},
@@ -65,18 +69,18 @@ impl Jobs {
         });
         let id = self.next_id;
         self.next_id += 1;
-        self.jobs.insert(id, Job { polls_left: options.bulk_polls_in_progress, report: report.to_string() });
+        let done_at = now.monotonic.saturating_add(options.bulk_job_takes);
+        self.jobs.insert(id, Job { done_at, report: report.to_string() });
         if self.jobs.len() > JOBS_MAX {
             self.jobs.pop_first();
         }
         Ok(id)
     }
 
-    /// What a poll of this job answers.
-    pub(super) fn poll(&mut self, id: u64) -> Option<Value> {
-        let job = self.jobs.get_mut(&id)?;
-        if job.polls_left > 0 {
-            job.polls_left -= 1;
+    /// What a poll of this job answers at `now`, on the monotonic clock.
+    pub(super) fn poll(&self, id: u64, now: Duration) -> Option<Value> {
+        let job = self.jobs.get(&id)?;
+        if now < job.done_at {
             return Some(json!({"id": id.to_string(), "status": "IN_PROGRESS"}));
         }
         Some(json!({"id": id.to_string(), "status": "SUCCESS", "data": job.report}))

@@ -149,10 +149,10 @@ fn take_effect(
     match route {
         Route::Upsert => upsert(body?, state, options, now),
         Route::BulkUpsert => {
-            let job = state.jobs.open(body?, &mut state.book, options, now.wall)?;
+            let job = state.jobs.open(body?, &mut state.book, options, now)?;
             Ok(ok(&json!({"job_status_url": format!("{}{API}job_statuses/{job}", call.origin())})))
         }
-        Route::JobStatus(id) => found(state.jobs.poll(id)),
+        Route::JobStatus(id) => found(state.jobs.poll(id, now.monotonic)),
         Route::Owners => Ok(ok(&owners())),
         Route::ContactFields => Ok(ok(&fields::listed(options))),
         Route::Lookup => lookup(call, state),

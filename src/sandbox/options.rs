@@ -26,8 +26,8 @@ pub struct SandboxOptions {
     pub dropped: Vec<String>,
     /// In what else it differs from the account that the documents describe.
     pub quirks: BTreeSet<Quirk>,
-    /// How many polls of a bulk job answer `IN_PROGRESS` before its report is ready.
-    pub bulk_polls_in_progress: u32,
+    /// How long a bulk job answers `IN_PROGRESS` before its report is ready.
+    pub bulk_job_takes: Duration,
 }
 
 /// Something that was seen of some accounts.
@@ -56,7 +56,7 @@ impl Default for SandboxOptions {
             mandatory: Vec::new(),
             dropped: Vec::new(),
             quirks: BTreeSet::new(),
-            bulk_polls_in_progress: 1,
+            bulk_job_takes: Duration::from_secs(3),
         }
     }
 }

@@ -43,7 +43,7 @@ pub use working::{keys_of_contacts, quotas};
 pub use crate::delivery::{Destination, DestinationState};
 
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, Delivery, DeliveryId};
+use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
 use crate::erasure::Erasure;
 use crate::event::{Email, Position, SourceName};
 use crate::trail::EventTrail;
@@ -96,6 +96,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Slots of an account that may not be free yet at `now`, and the id that the next slot may have.
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)>;
+
+    /// Bulk calls of an account whose jobs have not ended.
+    fn bulk_jobs(&self, account: Account) -> Answer<Vec<BulkJob>>;
 
     /// Events of the trail, newest first.
     fn events(&self, query: EventQuery) -> Answer<Vec<EventTrail>>;

@@ -69,6 +69,8 @@ fn change(put: &Put) -> Option<Change> {
         | Put::Redrive(..)
         | Put::SlotTaken(..)
         | Put::NewContactOf(..)
-        | Put::SlotAnswered(..) => None,
+        | Put::SlotAnswered(..)
+        | Put::BulkJob(..)
+        | Put::BulkJobEnded(..) => None,
     }
 }

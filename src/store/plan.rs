@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::decision::{Outcome, RedriveAll, Review};
-use crate::delivery::{Account, Delivery, DeliveryId, Destination, SlotId, State};
+use crate::delivery::{Account, BulkJob, Delivery, DeliveryId, Destination, JobId, SlotId, State};
 use crate::erasure::{Erasure, Mark};
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
@@ -63,6 +63,10 @@ pub enum Put {
     NewContactOf(Account, SlotId, SourceName),
     /// The call of a slot was answered or timed out.
     SlotAnswered(Account, SlotId, UnixMicros),
+    /// A bulk call was taken: its claims outlive the process until the job has ended.
+    BulkJob(Account, BulkJob),
+    /// The job of a bulk call has ended.
+    BulkJobEnded(Account, JobId),
     /// A document goes.
     Gone(Gone),
     /// Something is noted for an erasure.

@@ -20,6 +20,8 @@ mod allowance;
 mod bad_input;
 /// In a real browser.
 mod browser;
+/// A backlog drains through calls of a hundred contacts; whatever they do not bring goes by itself.
+mod bulk;
 /// Marked secrets and personal data through a whole run at trace level.
 mod canary;
 /// The real binary: what each command takes, prints and exits with.

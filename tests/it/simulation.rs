@@ -1,7 +1,7 @@
 //! Days of a small shop under simulated time: what `cargo bench --bench simulation` shows at full size.
 
 #[path = "../../benches/support/simulation/mod.rs"]
-mod harness;
+pub mod harness;
 
 use std::time::Duration;
 

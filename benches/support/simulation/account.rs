@@ -9,11 +9,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, header};
+use axum::http::request::Request;
+use axum::http::response::Parts;
+use axum::http::{Method, header};
+use bytes::Bytes;
 use freshsignal::clock::{Clock, ManualClock};
 use freshsignal::config::Config;
-use freshsignal::delivery::{Account, AttemptRequest, AttemptResponse, RateHint, Verdict};
-use freshsignal::freshsales::{Answer, CallResult, Crm, Endpoint, RESPONSE_BYTES_MAX, verdict};
+use freshsignal::delivery::{Account, AttemptRequest, AttemptResponse, JobId, RateHint, Verdict};
+use freshsignal::freshsales::{
+    Answer, BulkResult, CallResult, Crm, Endpoint, JobResult, job_of, job_state, verdict,
+};
 use freshsignal::sandbox::{CustomField, CustomFieldKind, Sandbox, SandboxOptions};
 use serde_json::{Map, Value};
 use tower::ServiceExt as _;
@@ -26,6 +31,8 @@ pub const CONVERSION: &str = "cf_last_conversion";
 pub const LATENCY: Duration = Duration::from_millis(250);
 /// How long it takes to see that there is no connection.
 pub const NO_CONNECTION: Duration = Duration::from_secs(5);
+/// The longest answer: the report of a bulk job.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// How long an answer is waited for.
 const NO_ANSWER: Duration = Duration::from_secs(20);
 
@@ -148,9 +155,25 @@ impl SimulatedAccount {
         answered
     }
 
+    /// A call that is not about one contact, with its whole answer; the weather does not meet it.
+    async fn exchange(&self, method: Method, path: &str, body: Value) -> (CallResult, Bytes) {
+        let (head, bytes) = self.ask_sandbox(method, &format!("/crm/sales/api/{path}"), &body).await;
+        let retry_after = head.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
+        (self.judged(body, head.status.as_u16(), retry_after, &bytes), bytes)
+    }
+
     /// The call as the sandbox takes it.
     async fn answered(&self, body: Value) -> CallResult {
-        let mut request = Request::post(self.endpoint.upsert_url().path())
+        let path = self.endpoint.upsert_url().path().to_owned();
+        let (head, bytes) = self.ask_sandbox(Method::POST, &path, &body).await;
+        let retry_after = head.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
+        self.judged(body, head.status.as_u16(), retry_after, &bytes)
+    }
+
+    async fn ask_sandbox(&self, method: Method, path: &str, body: &Value) -> (Parts, Bytes) {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(header::AUTHORIZATION, &self.authorization)
             .header(header::CONTENT_TYPE, "application/json");
         if let Some(alias) = self.endpoint.named_alias() {
@@ -158,9 +181,7 @@ impl SimulatedAccount {
         }
         let request = request.body(Body::from(body.to_string())).unwrap();
         let (head, answer) = self.router.clone().oneshot(request).await.unwrap().into_parts();
-        let bytes = to_bytes(answer, RESPONSE_BYTES_MAX).await.unwrap();
-        let retry_after = head.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
-        self.judged(body, head.status.as_u16(), retry_after, &bytes)
+        (head, to_bytes(answer, ANSWER_BYTES_MAX).await.unwrap())
     }
 
     fn judged(&self, body: Value, status: u16, retry_after: Option<&str>, bytes: &[u8]) -> CallResult {
@@ -214,6 +235,24 @@ impl Crm for Connection {
         let account = Arc::clone(&self.0);
         // Nobody is erased in a simulated day.
         Box::pin(async move { account.unanswered(Value::Null, "forgetting is not simulated") })
+    }
+
+    fn bulk_upsert(&self, body: Value) -> Answer<BulkResult> {
+        let account = Arc::clone(&self.0);
+        Box::pin(async move {
+            let (call, answer) = account.exchange(Method::POST, "contacts/bulk_upsert", body).await;
+            BulkResult { job: job_of(&answer), call }
+        })
+    }
+
+    fn job(&self, id: JobId) -> Answer<JobResult> {
+        let account = Arc::clone(&self.0);
+        Box::pin(async move {
+            let path = format!("job_statuses/{}", id.as_str());
+            let (call, answer) = account.exchange(Method::GET, &path, Value::Null).await;
+            let status = call.response.as_ref().map_or(0, |response| response.status);
+            JobResult { state: job_state(status, &answer), call }
+        })
     }
 
     fn describe(&self, body: &Value) -> AttemptRequest {

@@ -116,6 +116,7 @@ impl Service {
             crm: Arc::clone(&crm),
             settings: settings.subscribe(),
             config: config.delivery.clone(),
+            bulk: config.bulk.clone(),
             limits: config.allowance.limits(),
             clock,
             owed,

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Mutex;
 
 use super::*;
-use crate::delivery::{Account, Delivery};
+use crate::delivery::{Account, BulkJob, Delivery};
 use crate::erasure::Erasure;
 use crate::event::Position;
 use crate::store::{
@@ -105,6 +105,10 @@ impl Store for FakeStore {
     }
 
     fn slots(&self, _: Account, _: UnixMicros) -> Answer<(Vec<Slot>, u64)> {
+        shut()
+    }
+
+    fn bulk_jobs(&self, _: Account) -> Answer<Vec<BulkJob>> {
         shut()
     }
 

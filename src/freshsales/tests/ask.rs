@@ -6,24 +6,32 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::client::{KEY, answer, client};
-use crate::freshsales::{Question, Reply, Unanswered};
+use crate::freshsales::{Client, Question, Reply, Unanswered};
 
-/// One question to a server with that answer, and the head of the request it got.
-async fn ask(question: Question, answer: Vec<u8>) -> (Result<Reply, Unanswered>, String) {
+/// One call to a server with that answer, and the whole request it got.
+pub(super) async fn exchange<T>(answer: Vec<u8>, call: impl AsyncFnOnce(Client) -> T) -> (T, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let mut request = Vec::new();
-        while !request.ends_with(b"\r\n\r\n") {
-            request.push(stream.read_u8().await.unwrap());
+        let mut request = String::new();
+        while !request.ends_with("\r\n\r\n") {
+            request.push(char::from(stream.read_u8().await.unwrap()));
         }
+        let length = request.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+        stream.read_exact(&mut body).await.unwrap();
         // Who has read enough hangs up.
         let _ = stream.write_all(&answer).await;
-        String::from_utf8(request).unwrap()
+        request + std::str::from_utf8(&body).unwrap()
     });
-    let reply = client(base_url, Duration::from_secs(5)).ask(question).await;
-    (reply, server.await.unwrap())
+    let result = call(client(base_url, Duration::from_secs(5))).await;
+    (result, server.await.unwrap())
+}
+
+/// One question to a server with that answer, and the head of the request it got.
+async fn ask(question: Question, answer: Vec<u8>) -> (Result<Reply, Unanswered>, String) {
+    exchange(answer, async |client| client.ask(question).await).await
 }
 
 #[tokio::test]

@@ -3,5 +3,6 @@
 mod account;
 mod answers;
 mod ask;
+mod bulk;
 mod client;
 mod config;

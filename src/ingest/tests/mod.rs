@@ -19,7 +19,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::clock::{ManualClock, UnixMicros};
-use crate::delivery::{Account, Delivery, DeliveryId};
+use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
 use crate::erasure::Erasure;
 use crate::event::{Email, Kind, Position};
 use crate::store::{
@@ -91,6 +91,9 @@ impl Store for Memory {
         shut()
     }
     fn slots(&self, _: Account, _: UnixMicros) -> Answer<(Vec<Slot>, u64)> {
+        shut()
+    }
+    fn bulk_jobs(&self, _: Account) -> Answer<Vec<BulkJob>> {
         shut()
     }
     fn events(&self, _: EventQuery) -> Answer<Vec<EventTrail>> {

@@ -26,6 +26,7 @@ async fn a_bulk_call_is_reported_on_by_a_job() {
 
     let path = url.trim_start_matches("http://127.0.0.1:9090");
     assert_eq!(account.get(path).await.body, r#"{"id":"70000031001","status":"IN_PROGRESS"}"#);
+    account.advance(3);
     let done = account.get(path).await.json();
     assert_eq!(done["status"], "SUCCESS");
     let refused = |email: Value, code: u16, message: &str| json!({"emails": email, "errors": {"code": code, "message": [message]}});
@@ -60,10 +61,15 @@ async fn a_bulk_call_takes_one_call_of_the_allowance_and_each_poll_another() {
 }
 
 #[tokio::test]
-async fn the_number_of_polls_in_progress_is_an_option() {
-    let account = account_with(SandboxOptions { bulk_polls_in_progress: 0, ..SandboxOptions::default() });
+async fn how_long_a_job_takes_is_an_option() {
+    let takes = Duration::from_mins(1);
+    let account = account_with(SandboxOptions { bulk_job_takes: takes, ..SandboxOptions::default() });
     account.post(BULK, contacts(1)).await;
-    assert_eq!(account.get("/crm/sales/api/job_statuses/70000031001").await.json()["status"], "SUCCESS");
+    let path = "/crm/sales/api/job_statuses/70000031001";
+    for (seconds, status) in [(59, "IN_PROGRESS"), (1, "SUCCESS")] {
+        account.advance(seconds);
+        assert_eq!(account.get(path).await.json()["status"], status);
+    }
 }
 
 #[tokio::test]

@@ -223,6 +223,15 @@ pub(super) const STATE: &[&str] = &["
     -- Whose new contact it is: what the quotas of the sources count.
     ALTER TABLE deliveries ADD COLUMN new_contact_of TEXT;
     ALTER TABLE slots ADD COLUMN new_contact_of TEXT;
+",
+"
+    -- Bulk calls that were taken and have not reported: their claims outlive the process.
+    CREATE TABLE bulk_jobs (
+        account TEXT NOT NULL,
+        id TEXT NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (account, id)
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

@@ -42,7 +42,7 @@ use self::readers::Readers;
 use self::state::StateThread;
 use self::under_way::UnderWay;
 use crate::clock::{Clock, UnixMicros};
-use crate::delivery::{Account, Delivery, DeliveryId};
+use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
 use crate::erasure::Erasure;
 use crate::event::{Email, Position, SourceName};
 use crate::store::{
@@ -214,6 +214,10 @@ impl Store for SqliteStore {
 
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)> {
         self.state_readers.ask(move |state| outbox::slots(state, &account, now))
+    }
+
+    fn bulk_jobs(&self, account: Account) -> Answer<Vec<BulkJob>> {
+        self.state_readers.ask(move |state| outbox::bulk_jobs(state, &account))
     }
 
     fn events(&self, query: EventQuery) -> Answer<Vec<EventTrail>> {

@@ -8,7 +8,7 @@ use super::columns::{self, email, from_text, int, lane, lane_number, to_text, ui
 use super::{state, walks};
 use crate::clock::UnixMicros;
 use crate::decision::Outcome;
-use crate::delivery::{Account, DeliveryId, HOUR, Lane, SlotId, State};
+use crate::delivery::{Account, BulkJob, DeliveryId, HOUR, Lane, SlotId, State};
 use crate::event::{Position, SourceName};
 use crate::store::{Destination, Due, DueOrder, DueQuery, OwedInLane, Slot, StoreError, Totals};
 
@@ -135,6 +135,18 @@ fn taken(connection: &Connection, account: &Account, now: UnixMicros) -> Result<
         })?
         .collect::<Result<_, _>>()?;
     Ok(slots)
+}
+
+/// Bulk calls whose jobs have not ended.
+pub(super) fn bulk_jobs(connection: &Connection, account: &Account) -> Result<Vec<BulkJob>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT body FROM bulk_jobs WHERE account = ?1 ORDER BY id")?;
+    let mut rows = statement.query([&account.0])?;
+    let mut jobs = Vec::new();
+    while let Some(row) = rows.next()? {
+        jobs.push(from_text("bulk job", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
+    }
+    Ok(jobs)
 }
 
 /// The counters and what is owed at `now`, one snapshot. `journal_end` is asked after it was taken, so that no more

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::{records, state};
+use super::{outbox, records, state};
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
-use crate::delivery::{Delivery, DeliveryId, State};
+use crate::delivery::{Account, Delivery, DeliveryId, State};
 use crate::event::Position;
 use crate::store::{Gone, Keys, Plan, Put, StoreError, Versioned};
 
@@ -42,11 +42,26 @@ pub(super) fn recover(connection: &mut Connection, now: UnixMicros) -> Result<()
         .prepare("SELECT id FROM deliveries INDEXED BY deliveries_in_flight WHERE state = 1")?
         .query_map((), |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    for id in ids {
-        let plan = void(connection, DeliveryId(id), now)?;
+    let carried = carried(connection)?;
+    for id in ids.into_iter().map(DeliveryId).filter(|id| !carried.contains(id)) {
+        let plan = void(connection, id, now)?;
         state::apply(connection, &plan, now)?;
     }
     Ok(())
+}
+
+/// Deliveries in bulk calls whose jobs have not ended: their answers are still to be had.
+fn carried(connection: &Connection) -> Result<BTreeSet<DeliveryId>, StoreError> {
+    let accounts: Vec<String> = connection
+        .prepare("SELECT DISTINCT account FROM bulk_jobs")?
+        .query_map((), |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut carried = BTreeSet::new();
+    for account in accounts.into_iter().map(Account) {
+        let jobs = outbox::bulk_jobs(connection, &account)?;
+        carried.extend(jobs.into_iter().flat_map(|job| job.rows).map(|row| row.delivery));
+    }
+    Ok(carried)
 }
 
 /// What makes one claim void.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::delivery::{SlotId, State};
+use crate::delivery::{AttemptRequest, BulkJob, BulkRow, JobId, SlotId, State};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::store::{Counts, Destination, Keys, Plan, Progress, Put, Slot, Versioned};
 
@@ -166,6 +166,39 @@ async fn slots_survive_a_restart_and_an_open_one_is_spent_by_it() {
     put(&store, [Put::SlotAnswered(account(), SlotId(4), at(10_001))]).await.unwrap();
     let (left, next) = store.slots(account(), NOW).await.unwrap();
     assert_eq!((left.len(), next), (1, 5), "old slots are gone, their ids are not given again");
+}
+
+#[tokio::test]
+async fn a_claim_in_a_bulk_call_stands_until_its_job_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let claimed = delivery("d1-0", "jo", Lane::Login, 7).claim();
+    let contact = Put::Contact(email("jo"), 0, calling("d1-0", None));
+    let call = AttemptRequest {
+        method: "POST".to_owned(),
+        url: "https://acme.myfreshworks.com".to_owned(),
+        headers: Vec::new(),
+        body: serde_json::Value::Null,
+    };
+    let rows = vec![BulkRow { delivery: claimed.id.clone(), attempt: 1 }];
+    let job = BulkJob { id: JobId::parse("7").unwrap(), started_at: NOW, call, rows };
+    let taken = Put::BulkJob(account(), job.clone());
+    put(&store, [Put::Delivery(0, claimed.clone()), contact, taken]).await.unwrap();
+    drop(store);
+
+    let store = open(folder.path());
+    assert_eq!(store.bulk_jobs(account()).await.unwrap(), std::slice::from_ref(&job));
+    assert!(store.bulk_jobs(Account("another".to_owned())).await.unwrap().is_empty());
+    let found = store.load(everything()).await.unwrap();
+    assert_eq!(found.deliveries[&claimed.id].document, claimed);
+    assert!(found.contacts[&email("jo")].document.with(&account()).in_flight.is_some());
+    put(&store, [Put::BulkJobEnded(account(), job.id)]).await.unwrap();
+    assert!(store.bulk_jobs(account()).await.unwrap().is_empty());
+    drop(store);
+
+    let store = open(folder.path());
+    let found = store.load(everything()).await.unwrap();
+    assert_eq!(found.deliveries[&claimed.id].document, claimed.void_claim(NOW));
 }
 
 #[tokio::test]

@@ -1,0 +1,114 @@
+//! Bulk calls: which contacts may share one, and what follows for each when it did not bring them.
+//!
+//! A contact that the report speaks of is settled like a call of its own; that is `settle`'s.
+
+use super::call::{CARRIED, is_claim, standing_of};
+use super::{Settings, World};
+use crate::clock::UnixMicros;
+use crate::contact::Standing;
+use crate::delivery::{Attempt, BulkRow, DeliveryId, Ended, Lane, Verdict};
+
+/// Whether a delivery may share a call. Somebody waits for new contacts and withdrawals: they go by themselves, and so
+/// does what a bulk call did not bring.
+#[must_use]
+pub fn may_share(id: &DeliveryId, world: &World, settings: &Settings) -> bool {
+    let Some(delivery) = world.deliveries.get(id).filter(|delivery| !delivery.alone) else { return false };
+    let contact = world.contacts.get(&delivery.email);
+    let standing = contact.map(|contact| contact.with(&settings.account)).unwrap_or_default();
+    match delivery.lane {
+        Lane::Withdrawal | Lane::NewContact => false,
+        Lane::Conversion | Lane::Login | Lane::Refresh => standing.accepted.is_some(),
+        Lane::Backfill => true,
+    }
+}
+
+/// What is known of a claim that a bulk call did not bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// The account did not take the call now: nothing was written, and the contact may share the next one.
+    NotNow,
+    /// The call was refused as a whole: nothing was written, and the contact goes by itself.
+    Refused,
+    /// Nobody knows whether it was written; the contact goes by itself.
+    Unknown,
+}
+
+/// Gives a claim back. One that is void changes nothing.
+pub fn give_back(
+    row: &BulkRow,
+    undone: Undone,
+    attempt: Attempt,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) {
+    let Some(delivery) = world.deliveries.get(&row.delivery) else { return };
+    if delivery.erasure.is_some() {
+        world.deliveries.erase(&row.delivery);
+        return;
+    }
+    let email = delivery.email.clone();
+    // A contact that is gone must not come back by an answer.
+    let known = world.contacts.get(&email).map(|contact| contact.with(&settings.account));
+    if !known.is_some_and(|standing| is_claim(&standing, &row.delivery, row.attempt)) {
+        return;
+    }
+    let standing = standing_of(&email, world, settings);
+    // A change that came meanwhile opened the next delivery.
+    let newer = standing.open.take();
+    match undone {
+        Undone::NotNow | Undone::Refused => drop(standing.not_applied()),
+        Undone::Unknown => standing.unanswered(),
+    }
+    if newer.is_some() {
+        standing.open.clone_from(&newer);
+    }
+    let why = why(undone, &attempt);
+    world.deliveries.change(&row.delivery, |mut delivery| {
+        delivery.record(attempt);
+        match (newer, undone) {
+            (Some(_), _) => delivery.supersede(CARRIED, now),
+            (None, Undone::NotNow) => delivery.wait(why, now),
+            (None, Undone::Refused | Undone::Unknown) => delivery.wait_alone(why, now),
+        }
+    });
+}
+
+fn why(undone: Undone, attempt: &Attempt) -> String {
+    let error = attempt.error.as_deref().unwrap_or("the answer says why");
+    match undone {
+        Undone::NotNow => format!("the account did not take the bulk call: {error}"),
+        Undone::Refused => format!("the bulk call was refused, so it is sent by itself: {error}"),
+        Undone::Unknown => format!("the bulk call has no known end, so it is sent by itself: {error}"),
+    }
+}
+
+/// What a call that concerns many contacts says of the destination: told once, for one of them.
+pub fn bulk_failed(
+    verdict: &Verdict,
+    row: &BulkRow,
+    probe: bool,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) {
+    let ended = Ended {
+        verdict,
+        delivery: &row.delivery,
+        probe,
+        refused_for_good: false,
+        retry_max: settings.retry.max,
+    };
+    let destination = world.destination.document.after(ended, now);
+    if destination != world.destination.document {
+        world.destination.document = destination;
+        world.destination.changed = true;
+    }
+}
+
+/// What the contact's call carries, for who shows it.
+#[must_use]
+pub fn carried(row: &BulkRow, standing: &Standing) -> Option<crate::contact::Attributes> {
+    is_claim(standing, &row.delivery, row.attempt)
+        .then(|| standing.in_flight.as_ref().map(|call| call.sent.clone()))?
+}

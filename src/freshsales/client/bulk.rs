@@ -1,0 +1,51 @@
+//! The client's two calls for many contacts: the bulk upsert and the question for its job. One order is one request.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+
+use super::super::bulk::{BulkResult, JobResult, JobState, job_of, job_state};
+use super::{Inner, Received};
+use crate::delivery::{AttemptRequest, JobId, Verdict};
+use crate::freshsales::CallResult;
+
+/// The report on a hundred contacts that were all refused at length.
+const REPORT_BYTES_MAX: usize = 1024 * 1024;
+const NO_JOB: &str = "Freshsales took the bulk call and named no job that reports on it";
+
+impl Inner {
+    pub(super) async fn bulk_upsert(&self, body: Value) -> BulkResult {
+        let url = self.endpoint.bulk_url();
+        let bytes = body.to_string().into_bytes();
+        let request = self.endpoint.request("POST", &url, body);
+        let (mut call, received) = self.whole(self.http.post(url).body(bytes), request).await;
+        let taken = matches!(call.verdict, Verdict::Stored(_));
+        let job = received.filter(|_| taken).and_then(|received| job_of(&received.body));
+        if taken && job.is_none() {
+            call.verdict = Verdict::Passing { reason: NO_JOB.to_owned() };
+            call.error = Some(NO_JOB.to_owned());
+        }
+        BulkResult { call, job }
+    }
+
+    pub(super) async fn job(&self, id: JobId) -> JobResult {
+        let url = self.endpoint.job_url(&id);
+        let request = self.endpoint.request("GET", &url, Value::Null);
+        let (call, received) = self.whole(self.http.request(Method::GET, url), request).await;
+        let state = match received {
+            Some(received) if received.broken.is_none() => job_state(received.status, &received.body),
+            Some(_) | None => JobState::Running,
+        };
+        JobResult { call, state }
+    }
+
+    /// One call, with its whole answer where one came.
+    async fn whole(&self, call: RequestBuilder, request: AttemptRequest) -> (CallResult, Option<Received>) {
+        match call.send().await {
+            Ok(response) => {
+                let received = self.receive(response, REPORT_BYTES_MAX).await;
+                (self.judge(&received, request), Some(received))
+            }
+            Err(error) => (self.unanswered(error, request), None),
+        }
+    }
+}
