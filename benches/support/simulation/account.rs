@@ -157,9 +157,13 @@ impl SimulatedAccount {
 
     /// A call that is not about one contact, with its whole answer; the weather does not meet it.
     async fn exchange(&self, method: Method, path: &str, body: Value) -> (CallResult, Bytes) {
-        let (head, bytes) = self.ask_sandbox(method, &format!("/crm/sales/api/{path}"), &body).await;
+        let path = format!("/crm/sales/api/{path}");
+        let (head, bytes) = self.ask_sandbox(method.clone(), &path, &body).await;
         let retry_after = head.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
-        (self.judged(body, head.status.as_u16(), retry_after, &bytes), bytes)
+        let mut call = self.judged(body, head.status.as_u16(), retry_after, &bytes);
+        call.request.url = call.request.url.replace(self.endpoint.upsert_url().path(), &path);
+        call.request.method = method.to_string();
+        (call, bytes)
     }
 
     /// The call as the sandbox takes it.

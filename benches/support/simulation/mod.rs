@@ -7,6 +7,7 @@
 pub mod account;
 pub mod chance;
 pub mod day;
+pub mod import;
 pub mod outage;
 pub mod peers;
 pub mod promise;

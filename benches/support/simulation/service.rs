@@ -132,8 +132,12 @@ impl Service {
 
     /// Sends one event or a batch, which is accepted.
     pub async fn send(&self, body: String) {
-        let request =
-            Request::post("/ingest").header("X-Write-Key", WRITE_KEY).body(Body::from(body)).unwrap();
+        self.send_to("/ingest", body).await;
+    }
+
+    /// The same, to another route.
+    pub async fn send_to(&self, route: &str, body: String) {
+        let request = Request::post(route).header("X-Write-Key", WRITE_KEY).body(Body::from(body)).unwrap();
         let answer = self.ingest.clone().oneshot(request).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
     }

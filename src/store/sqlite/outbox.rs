@@ -1,4 +1,4 @@
-//! What is owed: deliveries that are due, slots of the allowance, totals. Look-ups only.
+//! What is owed: deliveries that are due, slots of the allowance, bulk calls, totals.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::columns::{self, email, from_text, int, lane, lane_number, to_text, ui
 use super::{state, walks};
 use crate::clock::UnixMicros;
 use crate::decision::Outcome;
-use crate::delivery::{Account, BulkJob, DeliveryId, HOUR, Lane, SlotId, State};
+use crate::delivery::{Account, BulkJob, DeliveryId, HOUR, JobId, Lane, SlotId, State};
 use crate::event::{Position, SourceName};
 use crate::store::{Destination, Due, DueOrder, DueQuery, OwedInLane, Slot, StoreError, Totals};
 
@@ -135,6 +135,26 @@ fn taken(connection: &Connection, account: &Account, now: UnixMicros) -> Result<
         })?
         .collect::<Result<_, _>>()?;
     Ok(slots)
+}
+
+/// Notes a bulk call that was taken.
+pub(super) fn put_bulk_job(
+    connection: &Connection,
+    account: &Account,
+    job: &BulkJob,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO bulk_jobs (account, id, body) VALUES (?1, ?2, ?3)
+               ON CONFLICT DO UPDATE SET body = excluded.body";
+    let values = (&account.0, job.id.as_str(), to_text("bulk job", job)?);
+    connection.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+/// Forgets a bulk call whose job has ended.
+pub(super) fn end_bulk_job(connection: &Connection, account: &Account, id: &JobId) -> Result<(), StoreError> {
+    let sql = "DELETE FROM bulk_jobs WHERE account = ?1 AND id = ?2";
+    connection.prepare_cached(sql)?.execute((&account.0, id.as_str()))?;
+    Ok(())
 }
 
 /// Bulk calls whose jobs have not ended.

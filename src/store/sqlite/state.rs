@@ -15,7 +15,7 @@ use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
-use super::{erase, search, tombstones, trail, walks};
+use super::{erase, outbox, search, tombstones, trail, walks};
 use crate::clock::UnixMicros;
 use crate::delivery::Delivery;
 use crate::event::Position;
@@ -289,15 +289,8 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
             let old = now.minus(SLOTS_KEPT);
             change(connection, "DELETE FROM slots WHERE answered_at < ?1", [old.0]).map(|_| ())
         }
-        Put::BulkJob(account, job) => {
-            let sql = "INSERT INTO bulk_jobs (account, id, body) VALUES (?1, ?2, ?3)
-                       ON CONFLICT DO UPDATE SET body = excluded.body";
-            change_one(connection, sql, (&account.0, job.id.as_str(), to_text("bulk job", job)?))
-        }
-        Put::BulkJobEnded(account, id) => {
-            let sql = "DELETE FROM bulk_jobs WHERE account = ?1 AND id = ?2";
-            change(connection, sql, (&account.0, id.as_str())).map(|_| ())
-        }
+        Put::BulkJob(account, job) => outbox::put_bulk_job(connection, account, job),
+        Put::BulkJobEnded(account, id) => outbox::end_bulk_job(connection, account, id),
         Put::Gone(document) => gone(connection, document),
         Put::Privacy(note) => erase::note(connection, note, now),
     }
