@@ -80,7 +80,7 @@ fn show(report: &Report) -> Outcome {
     for finding in &report.findings {
         say(&finding.to_string())?;
     }
-    say(&format!("{} calls of the account's allowance were used ({CALLS_MAX} at the most)", report.calls))?;
+    say(&format!("calls of the account's allowance used: {} ({CALLS_MAX} at the most)", report.calls))?;
     match report.wrong() {
         0 => Ok(()),
         1 => Err(Failure::Running(anyhow!("one thing is wrong with the account"))),

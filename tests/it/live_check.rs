@@ -87,7 +87,7 @@ async fn an_account_that_fits_is_fine_and_nothing_was_written() {
         "note: Freshsales does not say how many calls the account has; 1000 an hour are assumed, set allowance.plan",
         "fine: the account has every field of the mapping and wants none beside them",
         "fine: the user of the key may see contacts",
-        "3 calls of the account's allowance were used (10 at the most)",
+        "calls of the account's allowance used: 3 (10 at the most)",
     ]);
     let methods: BTreeSet<String> = crm.sandbox.requests().into_iter().map(|call| call.method).collect();
     assert_eq!(methods, BTreeSet::from(["GET".to_owned()]));
@@ -120,7 +120,10 @@ async fn a_key_or_an_alias_that_is_wrong_is_named_after_one_call() {
     let crm = crm(SandboxOptions::default()).await;
     let run = live(&crm, &[("FRESHSALES__API_KEY", "another-key")], "").await;
     assert_eq!(run.code, 1);
-    run.assert_says(&["wrong: Freshsales refuses the API key (401)", "1 calls of the account's allowance"]);
+    run.assert_says(&[
+        "wrong: Freshsales refuses the API key (401)",
+        "calls of the account's allowance used: 1 ",
+    ]);
     assert_eq!(crm.calls(), 1);
 
     let run = live(&crm, &[("FRESHSALES__BUNDLE_ALIAS", "acne")], "").await;
@@ -209,7 +212,7 @@ async fn fields_the_account_lacks_wants_otherwise_or_demands_are_named() {
         r#"wrong: fields.owner_id: 7 is no option of the account's field "Sales owner""#,
         r#"wrong: "Source" is mandatory in the account and nothing is sent for it, so every new contact is refused: map it ([fields."custom_field.cf_source"]"#,
         r#"note: "Last name" is mandatory in the account: a new contact for whom it is not known"#,
-        "3 calls of",
+        "calls of the account's allowance used: 3 ",
     ]);
     assert!(run.complained.contains("6 things are wrong with the account"), "{}", run.complained);
 }
@@ -244,7 +247,7 @@ async fn a_probe_writes_reads_and_forgets_one_contact() {
         r#"fine: consent.unsubscribed = "unsubscribed" is stored as "unsubscribed""#,
         r#"fine: consent.subscribed = "subscribed" is stored as "subscribed""#,
         "fine: the test contact is forgotten again",
-        "8 calls of the account's allowance were used (10 at the most)",
+        "calls of the account's allowance used: 8 (10 at the most)",
     ]);
     assert!(crm.sandbox.contacts().is_empty());
     let written: Vec<Value> = crm
@@ -308,7 +311,7 @@ async fn a_probe_that_may_not_write_says_which_right_is_missing() {
     run.assert_says(&[
         "wrong: the user of the key may not see contacts (403)",
         "wrong: the user of the API key may not edit contacts (403): give the role of the key's user the right",
-        "4 calls of",
+        "calls of the account's allowance used: 4 ",
     ]);
 }
 
