@@ -143,6 +143,8 @@ pub enum Redrive {
     Never,
     /// It was ordered: the next call carries it.
     Ordered,
+    /// It is tried to see whether what refused it is gone: the next call carries it, and another refusal leaves it as it was.
+    Probing,
     /// It was ordered, and refused again.
     Refused,
 }
@@ -152,8 +154,17 @@ impl Redrive {
     #[must_use]
     pub fn refused_again(self) -> Self {
         match self {
-            Self::Never | Self::Refused => Self::Never,
+            Self::Never | Self::Refused | Self::Probing => Self::Never,
             Self::Ordered => Self::Refused,
+        }
+    }
+
+    /// Whether the next call carries what was refused.
+    #[must_use]
+    pub fn goes_again(self) -> bool {
+        match self {
+            Self::Ordered | Self::Probing => true,
+            Self::Never | Self::Refused => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::payload::CUSTOM_FIELD_PREFIX;
-use super::{Attributes, Redrive, Refused, STATUS, Standing};
+use super::{Attributes, Refused, STATUS, Standing};
 use crate::clock::UnixMicros;
 
 /// What the persons of a contact add up to.
@@ -116,7 +116,7 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
         return Owed::Nothing(if known { WhyNothing::Unchanged } else { WhyNothing::NotStarted });
     }
     let wanted = wanted(wish, standing);
-    let is_refused = |refused: &Refused| refused.wanted == wanted && refused.redrive != Redrive::Ordered;
+    let is_refused = |refused: &Refused| refused.wanted == wanted && !refused.redrive.goes_again();
     if standing.refused.as_ref().is_some_and(is_refused) && !withdrawal {
         return Owed::Nothing(WhyNothing::Refused);
     }

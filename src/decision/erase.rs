@@ -22,7 +22,9 @@ pub(super) fn still_said<'r>(reading: &'r Reading, world: &mut World) -> Option<
         (None, Some(email), _) => Some(Mark::Email(email.clone())),
         (None, None, device) => device.as_ref().map(|device| of_space(Mark::Anonymous, device)),
     };
-    let subject_gone = subject.is_some_and(|subject| gone(&subject));
+    let message = Mark::Message(reading.source.clone(), reading.stamp.message_id.clone());
+    let message_gone = world.tombstones.contains_key(&message);
+    let subject_gone = message_gone || subject.is_some_and(|subject| gone(&subject));
     if reading.blank || subject_gone || reading.own.emails.iter().any(|(email, _)| gone_email(email)) {
         world.to_blank.push(reading.position);
         return None;

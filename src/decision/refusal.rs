@@ -96,6 +96,8 @@ pub enum RedriveBy {
     Hand,
     /// The rule of the account that refused it is gone. Once: what is refused again is the contact's own matter.
     Rule,
+    /// Nothing else is owed that could show whether the rule of the account is gone.
+    Probe,
 }
 
 /// Has a dead delivery tried again with the newest state; tells whether it is.
@@ -116,12 +118,15 @@ pub fn redrive(
     }
     let standing = standing_of(&email, world, settings);
     if let Some(refused) = &mut standing.refused {
-        refused.redrive = Redrive::Ordered;
+        refused.redrive = match by {
+            RedriveBy::Hand | RedriveBy::Rule => Redrive::Ordered,
+            RedriveBy::Probe => Redrive::Probing,
+        };
     }
     match by {
         // A person may have mended what was in the way of single values too.
         RedriveBy::Hand => standing.left_out.clear(),
-        RedriveBy::Rule => {}
+        RedriveBy::Rule | RedriveBy::Probe => {}
     }
     world.deliveries.change(id, |delivery| delivery.reopen(now));
     true

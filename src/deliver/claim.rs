@@ -64,6 +64,10 @@ impl Deliverer {
         let Found { chosen, wait } = self.look(&destination, alone, free, round).await?;
         let wait = wait.into_iter().chain(forget_at).chain(bulk_wait).min();
         if chosen.is_empty() {
+            let nobody = wait.is_none() && gate == Gate::OneContact && round.calls.is_empty();
+            if let Some(refused) = destination.probe_among_refused().filter(|_| nobody) {
+                self.probe_by(refused).await?;
+            }
             return Ok(wait.map_or(Next::News, Next::At));
         }
         let full = chosen.len() == free;
@@ -192,6 +196,26 @@ impl Deliverer {
         }
         round.calls.spawn(worker::ask(Arc::clone(&self.crm), slot));
         Ok(Next::News)
+    }
+
+    /// Makes one due again that a rule of the account refused, where nobody else is owed who could show whether it is gone.
+    async fn probe_by(&self, refused: &DeliveryId) -> Result<(), StoreError> {
+        let settings = Arc::clone(&self.settings.borrow());
+        let now = self.clock.wall();
+        let turn = self.store.turn().await;
+        let ids = BTreeSet::from([refused.clone()]);
+        let found = self.load(BTreeSet::new(), ids.clone()).await?;
+        let email = found.deliveries.get(refused).map(|delivery| delivery.email.clone());
+        let mut world: World = self.load(email.into_iter().collect(), ids).await?;
+        if !decision::redrive(refused, RedriveBy::Probe, &mut world, &settings, now) {
+            // It was sent, given up or erased meanwhile.
+            world.destination.document.is_refused_no_more(refused);
+            world.destination.changed = true;
+        }
+        self.store.apply(Plan::of(world, &settings.account)).await?;
+        drop(turn);
+        self.owed.notify_one();
+        Ok(())
     }
 
     /// Makes due again what a rule of the account refused that is gone, some at a time.

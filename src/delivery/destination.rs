@@ -176,6 +176,25 @@ impl Destination {
         self.obstacle.as_ref()?.tried.iter().position(|tried| tried == delivery)
     }
 
+    /// The delivery that may show whether a rule of the account is gone where nothing else is owed: of those it refused
+    /// the one that was not tried for the longest.
+    #[must_use]
+    pub fn probe_among_refused(&self) -> Option<&DeliveryId> {
+        match &self.obstacle.as_ref()?.kind {
+            ObstacleKind::AccountRule { refused } => {
+                refused.iter().min_by_key(|refused| self.tried_lately(refused))
+            }
+            ObstacleKind::Unreachable | ObstacleKind::Blocked { .. } => None,
+        }
+    }
+
+    /// A delivery that a rule of the account refused is dead no more.
+    pub fn is_refused_no_more(&mut self, delivery: &DeliveryId) {
+        if let Some(Obstacle { kind: ObstacleKind::AccountRule { refused }, .. }) = &mut self.obstacle {
+            refused.retain(|other| other != delivery);
+        }
+    }
+
     /// Forgets words of the CRM that name somebody who was erased; tells whether there were any. Words of refusals are a
     /// contact's own, so none of them stay.
     pub fn forget_words(&mut self, named: impl Fn(&str) -> bool) -> bool {

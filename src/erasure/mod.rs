@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use extent::{Concern, Device, Extent};
 
 use crate::clock::UnixMicros;
-use crate::event::{Email, Position};
+use crate::event::{Email, Position, SourceName};
 use crate::person::{PersonId, PersonKey, TimelineKey};
 
 /// Whom an erasure, or an export, is about.
@@ -34,6 +34,9 @@ pub enum Mark {
     User(String, String),
     /// An anonymous id in a name space.
     Anonymous(String, String),
+    /// A message, by its source and its id. It is not heard again whatever its time: one without a time of its own would
+    /// count as said now.
+    Message(SourceName, String),
 }
 
 impl Mark {
@@ -60,6 +63,7 @@ impl Mark {
             Self::Email(email) => format!("email\n{}", email.as_str()),
             Self::User(people, id) => format!("user\n{people}\n{id}"),
             Self::Anonymous(people, id) => format!("anonymous\n{people}\n{id}"),
+            Self::Message(source, id) => format!("message\n{}\n{id}", source.0),
         }
     }
 }

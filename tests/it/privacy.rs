@@ -156,6 +156,29 @@ async fn an_erased_person_stays_erased_over_a_restart_and_by_user_id() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_without_a_time_that_is_repeated_after_an_erasure_does_not_bring_the_person_back() {
+    let service = Service::start().await;
+    let lead = json!({"type": "track", "event": "Lead Generated", "userId": "user-erika", "messageId": "repeated",
+        "context": {"traits": {"email": EMAIL, "name": "Erika Mustermann"}}});
+    service.send(lead.clone()).await;
+    service.settled().await;
+    let calls = service.crm.calls();
+    service.delete(&format!("/api/people?email={EMAIL}")).await;
+    service.send(lead).await;
+    service.processed().await;
+    let status = service.status().await;
+    assert_eq!(
+        (&status["outcomes"]["queued"], &status["outcomes"]["erased"]),
+        (&json!(1), &json!(1)),
+        "{status}"
+    );
+    let held = service.get(&format!("/api/people?email={EMAIL}")).await;
+    assert_eq!((&held["people"], &held["contacts"]), (&json!([]), &json!([])), "{held}");
+    assert_eq!(service.crm.calls(), calls);
+    service.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_that_is_held_on_a_person_is_shown() {
     let service = with_erika().await;
     let held = service.get("/api/people?userId=user-erika").await;

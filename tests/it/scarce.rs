@@ -247,6 +247,37 @@ async fn a_rule_of_the_account_blocks_and_what_it_refused_comes_back_when_it_is_
 }
 
 #[tokio::test]
+async fn a_rule_that_refused_everybody_is_probed_by_those_it_refused() {
+    let service = service().await;
+    service.crm.fault(json!({"status": 400, "body": {"message": "Territory is a must"}, "times": 10_000}));
+    leads(&service, 0..10).await;
+    service.destination("blocked").await;
+    let is_dead = |status: &Value| status["dead_letters"]["count"] == 10 || status["ended"]["dead"] == 10;
+    service.until("all are refused", is_dead).await;
+    let calls = service.crm.calls();
+    pass_in_steps(&service, Duration::from_hours(1), Duration::from_secs(15)).await;
+    // Doubling to a quarter of an hour.
+    let probes = service.crm.calls() - calls;
+    assert!((6..12).contains(&probes), "{probes}");
+    service.until("all are refused again", is_dead).await;
+
+    service.crm.mend();
+    eventually("all are delivered", async || {
+        let status = service.status().await;
+        if status["ended"]["delivered"] == 10 {
+            return Ok(());
+        }
+        if status["open"]["in_flight"] == 0 {
+            service.pass(Duration::from_secs(30));
+        }
+        Err(status.to_string())
+    })
+    .await;
+    service.destination("running").await;
+    service.finish().await;
+}
+
+#[tokio::test]
 async fn a_phone_of_another_contact_is_left_out_and_the_rest_arrives() {
     let service = service().await;
     service.crm.fault(

@@ -12,7 +12,7 @@ use super::{state, tombstones};
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Delivery, State};
 use crate::erasure::{Erasure, Extent, Receipt, Stage};
-use crate::event::{Email, Position, Stamp};
+use crate::event::{Email, Position, SourceName, Stamp};
 use crate::store::{Counts, ForgetOrder, Privacy, StoreError};
 
 /// Rows of the trail, of the deliveries and of the messages looked through at once, so that plans do not wait long.
@@ -28,7 +28,7 @@ pub(super) fn note(connection: &Connection, note: &Privacy, now: UnixMicros) -> 
             let sql = "INSERT OR IGNORE INTO blanks VALUES (?1)";
             state::change(connection, sql, [int(position.0)]).map(|_| ())
         }
-        Privacy::Unsee(source, message_id) => unsee(connection, &source.0, message_id).map(|_| ()),
+        Privacy::Unsee(source, message_id) => unsee(connection, source, message_id).map(|_| ()),
         Privacy::Forget(account, contact) => {
             let sql =
                 "INSERT INTO forgets (account, contact_id, next_attempt_at, attempts) VALUES (?1, ?2, ?3, 0)
@@ -201,16 +201,21 @@ fn events(
                     "DELETE FROM events WHERE message_id = ?1 AND source = ?2 AND outcome = 'duplicate'",
                 )?
                 .execute((&message_id, &source))? as u64;
-            receipt.message_ids += unsee(connection, &source, &message_id)?;
+            receipt.message_ids += unsee(connection, &SourceName(source), &message_id)?;
         }
     }
     Ok(to)
 }
 
-/// Forgets that a message was seen: what its person said before is not heard any more anyway.
-pub(super) fn unsee(connection: &Connection, source: &str, message_id: &str) -> Result<u64, StoreError> {
-    let sql = "DELETE FROM seen WHERE source = ?1 AND message_id = ?2";
-    Ok(connection.prepare_cached(sql)?.execute((source, message_id))? as u64)
+/// Forgets the id of a message that was seen; that it is not to be heard again is remembered as a hash.
+pub(super) fn unsee(
+    connection: &Connection,
+    source: &SourceName,
+    message_id: &str,
+) -> Result<u64, StoreError> {
+    let hashed = tombstones::message_id(connection, source, message_id)?;
+    let sql = "UPDATE OR REPLACE seen SET message_id = ?3 WHERE source = ?1 AND message_id = ?2";
+    Ok(connection.prepare_cached(sql)?.execute((&source.0, message_id, hashed))? as u64)
 }
 
 /// Deletes ended deliveries of the person's contacts, and of others whose answers named an address; where one is still
@@ -285,7 +290,7 @@ fn messages(
         .collect::<Result<_, _>>()?;
     for (source, message_id) in &seen {
         if names(extent, message_id) {
-            receipt.message_ids += unsee(connection, source, message_id)?;
+            receipt.message_ids += unsee(connection, &SourceName(source.clone()), message_id)?;
         }
     }
     Ok(seen.into_iter().next_back())

@@ -153,12 +153,18 @@ pub(super) fn processed(connection: &Connection) -> Result<Position, StoreError>
 /// Loads what exists of the documents asked for.
 pub(super) fn load(connection: &Connection, keys: Keys) -> Result<Documents, StoreError> {
     let mut found = Documents::default();
+    let mut unseen = Vec::new();
     for key in keys.seen {
         let position: Option<i64> = connection
             .prepare_cached("SELECT position FROM seen WHERE source = ?1 AND message_id = ?2")?
             .query_row((&key.0.0, &key.1), |row| row.get(0))
             .optional()?;
-        found.seen.extend(position.map(|position| (key, Position(uint(position)))));
+        match position {
+            Some(position) => {
+                found.seen.insert(key, Position(uint(position)));
+            }
+            None => unseen.push(key),
+        }
     }
     for key in keys.people {
         let sql = "SELECT revision, body FROM people WHERE key = ?1";
@@ -185,6 +191,8 @@ pub(super) fn load(connection: &Connection, keys: Keys) -> Result<Documents, Sto
         found.destination = document(connection, "destination", sql, [&account.0])?;
     }
     found.tombstones = tombstones::of(connection, keys.marks)?;
+    let messages = tombstones::messages(connection, unseen)?;
+    found.tombstones.extend(messages.into_iter().map(|message| (message, UnixMicros(i64::MAX))));
     if keys.walks {
         found.review = walks::review(connection)?;
         found.redrive = walks::redrive(connection)?;

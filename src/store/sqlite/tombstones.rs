@@ -7,7 +7,11 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::clock::UnixMicros;
 use crate::erasure::Mark;
+use crate::event::SourceName;
 use crate::store::StoreError;
+
+/// What the id of such a message begins with.
+pub(super) const MESSAGE: &str = "erased:";
 
 /// When each of these was erased; who was not is absent.
 pub(super) fn of(
@@ -15,11 +19,7 @@ pub(super) fn of(
     marks: BTreeSet<Mark>,
 ) -> Result<BTreeMap<Mark, UnixMicros>, StoreError> {
     let mut found = BTreeMap::new();
-    // Most folders never erased anybody.
-    let any = |row: &rusqlite::Row<'_>| row.get::<_, bool>(0);
-    if marks.is_empty()
-        || !connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM tombstones)")?.query_row((), any)?
-    {
+    if marks.is_empty() || !any(connection)? {
         return Ok(found);
     }
     let key = key(connection)?;
@@ -29,6 +29,44 @@ pub(super) fn of(
         found.extend(at.map(|at| (mark, UnixMicros(at))));
     }
     Ok(found)
+}
+
+/// Under what a message of an erased person is remembered in place of its id, among the messages that were seen: it goes
+/// with them when they have had their time.
+pub(super) fn message_id(
+    connection: &Connection,
+    source: &SourceName,
+    message_id: &str,
+) -> Result<String, StoreError> {
+    let mark = Mark::Message(source.clone(), message_id.to_owned());
+    let hash = hash(&key(connection)?, &mark);
+    Ok(hash.as_ref().iter().fold(MESSAGE.to_owned(), |text, byte| format!("{text}{byte:02x}")))
+}
+
+/// Which of these messages are of somebody who was erased.
+pub(super) fn messages(
+    connection: &Connection,
+    messages: Vec<(SourceName, String)>,
+) -> Result<Vec<Mark>, StoreError> {
+    let mut found = Vec::new();
+    if messages.is_empty() || !any(connection)? {
+        return Ok(found);
+    }
+    let mut statement = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM seen WHERE source = ?1 AND message_id = ?2)")?;
+    for (source, id) in messages {
+        let hashed = message_id(connection, &source, &id)?;
+        if statement.query_row((&source.0, hashed), |row| row.get(0))? {
+            found.push(Mark::Message(source, id));
+        }
+    }
+    Ok(found)
+}
+
+/// Most folders never erased anybody.
+fn any(connection: &Connection) -> Result<bool, StoreError> {
+    let any = |row: &rusqlite::Row<'_>| row.get(0);
+    Ok(connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM tombstones)")?.query_row((), any)?)
 }
 
 /// Remembers that somebody was erased.
