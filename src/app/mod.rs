@@ -141,7 +141,8 @@ impl App {
         let usage = watch::Sender::new(unused);
         let erasing = Erasing { ordered: Arc::default(), done: watch::Sender::new(0) };
         let in_use = Arc::new(Mutex::new(config.clone()));
-        let reload = Reload { settings, ingest, load, config: in_use };
+        let started = Arc::new(config.clone());
+        let reload = Reload { settings, ingest, load, config: in_use, started };
         let pressure = watch::Sender::new(Pressure::default());
         let live = Live {
             usage: usage.subscribe(),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use crate::config::{Config, LoadError, Loaded};
+use crate::debugger::Reloaded;
 use crate::decision::Settings;
 use crate::ingest::Ingest;
 use crate::problem::Problem;
@@ -23,7 +24,13 @@ pub struct Reload {
     pub(super) load: Arc<Load>,
     /// The configuration in use, to tell what another one changes.
     pub(super) config: Arc<Mutex<Config>>,
+    /// The one that the service was started with.
+    pub(super) started: Arc<Config>,
 }
+
+/// Sections that are read at the start alone.
+const AT_START: [&str; 8] =
+    ["server", "admin", "freshsales", "allowance", "bulk", "store", "retention", "log"];
 
 impl Reload {
     /// Reads the configuration again and takes over sources, consent, mapping and how calls are made; everything else
@@ -31,15 +38,18 @@ impl Reload {
     ///
     /// # Errors
     /// Problems of the other configuration; nothing changed then.
-    pub fn reload(&self) -> Result<(), Vec<Problem>> {
+    pub fn reload(&self) -> Result<Reloaded, Vec<Problem>> {
         let done = self.loaded().and_then(|config| self.take_over(config));
         match &done {
-            Ok(changed) => {
-                let changed = changed.join(", ");
-                tracing::info!(
-                    changed,
-                    "sources, consent and mapping were read again; other keys need a restart"
-                );
+            Ok(Reloaded { taken_over, needs_restart }) => {
+                tracing::info!(taken_over = taken_over.join(", "), "the configuration was read again");
+                if !needs_restart.is_empty() {
+                    let keys = needs_restart.join(", ");
+                    tracing::warn!(
+                        keys,
+                        "these differ and have no effect until the service is started again"
+                    );
+                }
             }
             Err(problems) => {
                 // Which keys are wrong; what stands there may be a secret.
@@ -50,7 +60,7 @@ impl Reload {
                 );
             }
         }
-        done.map(|_| ())
+        done
     }
 
     fn loaded(&self) -> Result<Config, Vec<Problem>> {
@@ -64,16 +74,25 @@ impl Reload {
         }
     }
 
-    /// Answers which keys and sections are different now.
-    fn take_over(&self, config: Config) -> Result<Vec<String>, Vec<Problem>> {
+    /// Answers which keys and sections are different now, and which will be.
+    fn take_over(&self, config: Config) -> Result<Reloaded, Vec<Problem>> {
         let mut settings = config.settings()?;
         // Calls go to the account that the service was started with.
         Arc::make_mut(&mut settings).account = self.settings.borrow().account.clone();
         self.settings.send_replace(settings);
         self.ingest.replace_sources(&config.sources);
         let mut in_use = self.config.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = in_use.changes(&config);
+        let at_start = |name: &String| AT_START.contains(&name.as_str());
+        let taken_over = in_use.changes(&config).into_iter().filter(|name| !at_start(name)).collect();
+        let mut needs_restart: Vec<String> =
+            self.started.changes(&config).into_iter().filter(at_start).collect();
+        let (old, new) = (&self.started.delivery, &config.delivery);
+        let keys = [
+            ("delivery.concurrency_max", old.concurrency_max != new.concurrency_max),
+            ("delivery.lane_share_percent", old.lane_share_percent != new.lane_share_percent),
+        ];
+        needs_restart.extend(keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()));
         *in_use = config;
-        Ok(changed)
+        Ok(Reloaded { taken_over, needs_restart })
     }
 }

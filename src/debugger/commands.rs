@@ -22,6 +22,15 @@ use crate::http::ApiError;
 use crate::problem::Problem;
 use crate::store::{Destination, Keys, Plan, Put, StoreError};
 
+/// What another configuration changed: names of keys and sections, never a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// In effect now.
+    pub taken_over: Vec<String>,
+    /// Different from what the service was started with, and without effect until it is started again.
+    pub needs_restart: Vec<String>,
+}
+
 /// What orders reach beside the store.
 #[derive(Clone)]
 pub struct Commands {
@@ -30,7 +39,7 @@ pub struct Commands {
     /// Rung when there is something to walk over.
     pub ordered: Arc<Notify>,
     /// Reads the configuration again, as SIGHUP does; blocks meanwhile.
-    pub reload: Arc<dyn Fn() -> Result<(), Vec<Problem>> + Send + Sync>,
+    pub reload: Arc<dyn Fn() -> Result<Reloaded, Vec<Problem>> + Send + Sync>,
 }
 
 impl fmt::Debug for Commands {
@@ -61,7 +70,10 @@ pub(super) async fn reload(State(app): State<Debugger>, uri: Uri) -> Result<Resp
     let reload = Arc::clone(&app.commands.reload);
     let done = tokio::task::spawn_blocking(move || reload()).await.map_err(|_| ApiError::internal())?;
     Ok(match done {
-        Ok(()) => Json(json!({ "success": true })).into_response(),
+        Ok(Reloaded { taken_over, needs_restart }) => {
+            let answer = json!({ "success": true, "taken_over": taken_over, "needs_restart": needs_restart });
+            Json(answer).into_response()
+        }
         Err(problems) => (StatusCode::UNPROCESSABLE_ENTITY, Json(kept(&problems))).into_response(),
     })
 }

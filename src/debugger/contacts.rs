@@ -118,7 +118,8 @@ impl ContactView {
     ) -> Option<Self> {
         let contact = world.contacts.get(&email)?;
         let standing = contact.with(&settings.account);
-        let Considered { wish, fields, left_out, consent, .. } = consider(&email, world, settings);
+        let Considered { wish, fields, mut left_out, consent, .. } = consider(&email, world, settings);
+        left_out.extend(standing.left_out.keys().map(|name| refused_value(name)));
         let owed = owed(&wish, &standing, &rules(settings, now));
         let open = standing.open.as_ref().and_then(|id| world.deliveries.get(id));
         let destination = &world.destination.document;
@@ -143,6 +144,15 @@ impl ContactView {
             consent,
             gate: GateView { open: wish.gate_shut.is_none(), reason: wish.gate_shut },
         })
+    }
+}
+
+/// A value that Freshsales refused while it took the rest.
+fn refused_value(attribute: &str) -> LeftOut {
+    LeftOut {
+        attribute: attribute.to_owned(),
+        path: String::new(),
+        why: "Freshsales refused this value and took the rest; it is sent again when it changes".to_owned(),
     }
 }
 

@@ -36,7 +36,7 @@ use axum::routing::{MethodFilter, MethodRouter, any, on};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Notify, Semaphore, watch};
 
-pub use commands::Commands;
+pub use commands::{Commands, Reloaded};
 pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN};
 pub use guard::Admin;
 

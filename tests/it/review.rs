@@ -106,3 +106,18 @@ async fn a_wrong_configuration_is_kept_out_and_its_problems_are_named() {
     reviewed(&service, "settings").await;
     service.finish().await;
 }
+
+#[tokio::test]
+async fn a_reload_says_what_is_in_effect_and_what_needs_a_restart() {
+    let service = with_contacts(Setup::new(), 1).await;
+    service.set("CONSENT__UNKNOWN", "2");
+    service.set("FRESHSALES__MODE", "dry_run");
+    service.set("DELIVERY__CONCURRENCY_MAX", "3");
+    let restart = json!(["freshsales", "delivery.concurrency_max"]);
+    for taken_over in [json!(["delivery", "consent"]), json!([])] {
+        let (status, answer) = said(service.private_post("/api/reload")).await;
+        assert_eq!(status.as_u16(), 200, "{answer}");
+        assert_eq!((&answer["taken_over"], &answer["needs_restart"]), (&taken_over, &restart));
+    }
+    service.finish().await;
+}

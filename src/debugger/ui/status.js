@@ -44,8 +44,9 @@ async function order(what) {
 
 async function reload() {
   try {
-    await send("POST", "api/reload");
-    toast("The configuration was read again");
+    const { needs_restart: waiting } = await send("POST", "api/reload");
+    const rest = waiting.length > 0 ? `; without effect until a restart: ${waiting.join(", ")}` : "";
+    toast(`The configuration was read again${rest}`);
   } catch (error) {
     const problems = error.problems.map(({ key, value, expected }) => h("li", {}, h("code", {}, `${key} = ${value}`), `: ${expected}`));
     const body = h("div", { class: "stack" }, h("p", {}, error.message), problems.length > 0 && h("ul", { class: "plain" }, problems));
