@@ -13,6 +13,7 @@ use std::time::Duration;
 pub(super) use pace::Bulk;
 
 use end::{BulkEnd, Why};
+use pace::CONTACTS_MIN;
 
 use super::worker::{self, Done};
 use super::{Deliverer, Round};
@@ -25,8 +26,6 @@ use crate::store::{self, Due, DueOrder, DueQuery, Plan, Put, StoreError};
 
 /// A body grows no further than this.
 const BODY_BYTES_MAX: usize = 512 * 1024;
-/// Fewer contacts are no backlog: a bulk call and the question for its job are two calls.
-const CONTACTS_MIN: usize = 10;
 /// Where the allowance does not say when it has room for a question.
 const NO_ROOM: Duration = Duration::from_secs(10);
 
@@ -141,11 +140,11 @@ impl Deliverer {
         Ok(asked)
     }
 
-    async fn has_backlog(&self, round: &Round) -> Result<bool, StoreError> {
+    async fn has_backlog(&self, round: &mut Round) -> Result<bool, StoreError> {
         let totals = self.store.totals(self.account()).await?;
         let owed: u64 =
             totals.owed.iter().filter(|(lane, _)| shares(**lane)).map(|(_, owed)| owed.count).sum();
-        Ok(owed.saturating_sub(round.bulk.carried()) >= self.bulk.backlog_contacts_min)
+        Ok(round.bulk.has_backlog(owed, self.bulk.backlog_contacts_min))
     }
 
     /// What may leave in the next bulk call; `None` while none may be opened or no lane has room.
@@ -215,6 +214,7 @@ impl Deliverer {
             round.schedule.give_back(slot);
             return Err(error);
         }
+        round.bulk.left(orders.len());
         let call = BulkCall { orders, slot };
         round.calls.spawn(leave(Arc::clone(&self.crm), Arc::clone(&self.clock), call));
         Ok(Batch::Left(alone))
@@ -228,6 +228,7 @@ impl Deliverer {
     ) -> Result<(), StoreError> {
         let now = self.clock.monotonic();
         round.schedule.answer(finished.call.slot, now);
+        round.bulk.ended(finished.call.orders.len());
         worker::count_call(&finished.result.call);
         let throttled = loop {
             match self.settle_bulk(finished).await {

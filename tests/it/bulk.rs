@@ -42,7 +42,10 @@ where
     let own_time = time.clone();
     time.run(async move {
         let crm = Arc::new(Connection(Arc::clone(&account)));
-        test(Shop { service: Service::start(config, own_time, crm), account, clock }).await;
+        let service = Service::start(config, own_time, crm);
+        // Everybody waits for something to do, so that what happens does not hang on who was sooner.
+        clock.sleep_until(clock.monotonic() + Duration::from_secs(1)).await;
+        test(Shop { service, account, clock }).await;
     });
     drop(ground);
 }
@@ -288,10 +291,25 @@ fn contacts_of_a_bulk_call_without_a_known_end_go_by_themselves() {
 }
 
 #[test]
+fn a_backlog_that_has_begun_drains_in_bulk_to_its_last_few() {
+    in_bulk(PLENTY, async |shop| {
+        shop.import(0..1).await;
+        shop.called("/contacts/upsert", 1).await;
+        // Its answer makes place for two calls at one time.
+        shop.import(1..175).await;
+        shop.settled().await;
+        shop.all_written_once(175);
+        let carried = |call: &RecordedRequest| call.json()["contacts"].as_array().unwrap().len();
+        assert_eq!(shop.calls(BULK).iter().map(carried).collect::<Vec<_>>(), [100, 74]);
+        assert_eq!(shop.singles().len(), 1);
+    });
+}
+
+#[test]
 fn a_job_that_never_reports_is_asked_for_ever_more_rarely_and_given_up() {
     in_bulk(PLENTY, async |shop| {
         shop.fault(json!({"body": {"status": "QUEUED"}, "path": JOBS, "times": 200}));
-        shop.import(0..120).await;
+        shop.import(0..100).await;
         shop.called(BULK, 1).await;
         let taken = shop.calls(BULK)[0].at;
         shop.settled().await;

@@ -6,6 +6,8 @@ use crate::deliver::config::BulkMode;
 use crate::delivery::{BulkJob, JobId};
 use crate::freshsales::{JobReport, JobState};
 
+/// Fewer contacts are no backlog: a bulk call and the question for its job are two calls.
+pub(super) const CONTACTS_MIN: usize = 10;
 /// Jobs that may be open at one time.
 const JOBS_MAX: usize = 8;
 /// A job is asked for after this long at the soonest, then after twice as long each time, up to
@@ -25,6 +27,10 @@ const REST_MAX: Duration = Duration::from_hours(1);
 pub(in crate::deliver) struct Bulk {
     mode: BulkMode,
     jobs: Vec<OpenJob>,
+    /// Contacts in bulk calls that have not been answered.
+    under_way: u64,
+    /// A backlog was seen, and has not drained.
+    draining: bool,
     /// No bulk call leaves before.
     rest_until: Duration,
     /// Bulk calls in a row that brought nothing.
@@ -63,6 +69,8 @@ impl Bulk {
         let mut bulk = Self {
             mode,
             jobs: Vec::new(),
+            under_way: 0,
+            draining: false,
             rest_until: Duration::ZERO,
             rests: 0,
             busy_until: Duration::ZERO,
@@ -86,9 +94,27 @@ impl Bulk {
         self.jobs.len() >= JOBS_MAX || self.busy_until > now
     }
 
-    /// Contacts in bulk calls whose jobs have not ended.
-    pub fn carried(&self) -> u64 {
-        self.jobs.iter().map(|open| open.job.rows.len() as u64).sum()
+    /// Whether there is a backlog, when so many contacts are owed that may share calls. One begins when `contacts_min` of
+    /// them wait for a call, and drains until hardly any is left.
+    pub fn has_backlog(&mut self, owed: u64, contacts_min: u64) -> bool {
+        let waiting = owed.saturating_sub(self.carried());
+        self.draining = waiting >= contacts_min || (self.draining && waiting >= CONTACTS_MIN as u64);
+        self.draining
+    }
+
+    /// Contacts in bulk calls that have not been answered, or whose jobs have not ended.
+    fn carried(&self) -> u64 {
+        self.under_way + self.jobs.iter().map(|open| open.job.rows.len() as u64).sum::<u64>()
+    }
+
+    /// A bulk call leaves with so many contacts.
+    pub fn left(&mut self, contacts: usize) {
+        self.under_way += contacts as u64;
+    }
+
+    /// A bulk call with so many contacts has ended, whatever with.
+    pub fn ended(&mut self, contacts: usize) {
+        self.under_way = self.under_way.saturating_sub(contacts as u64);
     }
 
     /// A bulk call was taken.
@@ -177,7 +203,7 @@ fn wait(polls: u32) -> Duration {
 mod tests {
     use super::*;
     use crate::clock::UnixMicros;
-    use crate::delivery::AttemptRequest;
+    use crate::delivery::{AttemptRequest, BulkRow, DeliveryId};
 
     const fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -191,6 +217,10 @@ mod tests {
             body: serde_json::Value::Null,
         };
         BulkJob { id: JobId::parse(id).unwrap(), started_at: UnixMicros(0), call, rows: Vec::new() }
+    }
+
+    fn row() -> BulkRow {
+        BulkRow { delivery: DeliveryId("d".to_owned()), attempt: 1 }
     }
 
     fn bulk() -> Bulk {
@@ -232,6 +262,20 @@ mod tests {
         }
         assert!(!bulk.is_ready(now) && bulk.is_ready(now + at(60)));
         assert_eq!(bulk.next_due(now), Some(now + at(60)));
+    }
+
+    #[test]
+    fn a_backlog_begins_with_enough_that_wait_and_drains_to_a_few() {
+        let mut bulk = bulk();
+        assert!(!bulk.has_backlog(199, 200));
+        assert!(bulk.has_backlog(200, 200));
+        bulk.left(100);
+        assert!(bulk.has_backlog(110, 200), "ten wait for a call");
+        assert!(!bulk.has_backlog(109, 200));
+        assert!(!bulk.has_backlog(299, 200), "a call that is not answered carries what it left with");
+        bulk.ended(100);
+        bulk.open(BulkJob { rows: vec![row(); 100], ..job("1") }, at(0));
+        assert!(!bulk.has_backlog(299, 200) && bulk.has_backlog(300, 200));
     }
 
     #[test]

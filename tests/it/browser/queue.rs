@@ -252,9 +252,15 @@ async fn what_a_closed_tab_left_is_sent_by_one_of_the_others() {
     browser.offline(true).await;
     browser.eventually("the page knows", "return !navigator.onLine").await;
     browser.run("for (let n = 1; n <= 5; n++) datafly.track('Left ' + n)").await;
-    // Alive, it keeps them to itself.
     browser.switch_to(&first).await;
-    browser.run("dispatchEvent(new Event('online'))").await;
+    // Storage reaches the pages of other tabs a moment later.
+    eventually("the other tab sees them", async || match waiting(&browser).await {
+        5 => Ok(()),
+        seen => Err(format!("{seen} are seen")),
+    })
+    .await;
+    // Alive, it keeps them to itself: a lock asked for after its own tells that those were decided on.
+    browser.run("dispatchEvent(new Event('online')); return navigator.locks.request('after', () => 1)").await;
     assert_eq!(waiting(&browser).await, 5);
     browser.switch_to(&third).await;
     browser.close_tab(&first).await;
