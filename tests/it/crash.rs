@@ -30,7 +30,7 @@ const BACKLOG_CLIENTS: u64 = 4;
 const BACKLOG_BATCH: u64 = 500;
 /// Every fifth kill comes at once: while what the kill before left behind is being worked off.
 const AT_ONCE_EVERY: u64 = 5;
-const DRAIN_MAX: Duration = Duration::from_mins(1);
+const DRAIN_MAX: Duration = Duration::from_mins(3);
 
 #[expect(clippy::disallowed_methods, reason = "only whoever runs the test can ask for a longer one")]
 fn asked_for(variable: &str, otherwise: u64) -> u64 {

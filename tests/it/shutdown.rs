@@ -2,6 +2,8 @@
 //!
 //! Whatever the CRM does meanwhile: here it never answers.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use tokio::task::JoinSet;
 
 use crate::support::process::{Connection, Served, Service, Setup, ingest_request, until};
 
+/// How long calls may go on after the signal; what comes after it has to fit into the rest, on a busy machine too.
+const SHUTDOWN_SECONDS: &str = "4";
 /// From the signal to the end.
 const END_MAX: Duration = Duration::from_secs(10);
 const CLIENTS: u64 = 16;
@@ -29,6 +33,10 @@ fn silent_crm() -> Sandbox {
     let sandbox = Sandbox::new(SandboxOptions::default(), Arc::new(SystemClock::default()));
     sandbox.fault(Fault::from_json(json!({ "hang": true, "times": 1_000_000 })).unwrap());
     sandbox
+}
+
+fn set_up(folder: &Path, crm: SocketAddr) -> Setup {
+    Setup::new(folder, crm).with("SERVER__SHUTDOWN_SECONDS", SHUTDOWN_SECONDS)
 }
 
 async fn assert_ends_well(service: Service) {
@@ -66,7 +74,7 @@ async fn told_to_stop_under_load_it_answers_who_was_accepted_and_ends_in_time() 
     let sandbox = silent_crm();
     let crm = Served::start(sandbox.router()).await;
     let folder = tempfile::tempdir().unwrap();
-    let service = Setup::new(folder.path(), crm.address).start().await;
+    let service = set_up(folder.path(), crm.address).start().await;
     let clock = Arc::new(SystemClock::default());
     let answered = watch::Sender::new(0);
     let mut clients = JoinSet::new();
@@ -90,7 +98,7 @@ async fn a_request_whose_body_is_still_on_its_way_is_answered_and_kept() {
     let sandbox = silent_crm();
     let crm = Served::start(sandbox.router()).await;
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::new(folder.path(), crm.address);
+    let setup = set_up(folder.path(), crm.address);
     let service = setup.start().await;
 
     let mut connection = Connection::open(service.public).await.unwrap();

@@ -3,7 +3,7 @@
 //! For what can be seen only from outside: being killed, being told to stop, the exit code. Every wait has a
 //! deadline. Must not look into the data folder.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,17 +22,18 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub const WRITE_KEY: &str = "write-key-of-the-website";
 /// How often a condition is looked at that nothing rings a bell for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// A start may take this long, recovery included.
-const START_MAX: Duration = Duration::from_secs(10);
+/// A start may take this long, recovery included, on a busy machine.
+const START_MAX: Duration = Duration::from_mins(1);
 /// A socket that says nothing for so long is broken: the service's own deadlines are shorter.
 const SOCKET_MAX: Duration = Duration::from_secs(30);
-/// A free port may be gone again by the time the child binds it.
-const START_ATTEMPTS: usize = 5;
+/// What it says once it listens, with both addresses.
+const LISTENS: &str = "freshsignal accepts events";
 
 /// What a child is started with.
 pub struct Setup {
     data: PathBuf,
     log: File,
+    log_path: PathBuf,
     variables: Vec<(String, String)>,
 }
 
@@ -50,10 +51,11 @@ impl Setup {
             set("ALLOWANCE__RESERVE_PERCENT", "0"),
             set("DELIVERY__RETRY_FIRST_SECONDS", "1"),
             set("DELIVERY__RETRY_MAX_SECONDS", "1"),
-            set("LOG__LEVEL", "warn"),
+            set("LOG__LEVEL", "warn,freshsignal::cli::serve=info"),
         ];
-        let log = File::create(folder.join("log.txt")).unwrap();
-        Self { data: folder.join("data"), log, variables }
+        let log_path = folder.join("log.txt");
+        let log = File::create(&log_path).unwrap();
+        Self { data: folder.join("data"), log, log_path, variables }
     }
 
     /// Sets a key the way the environment does, as in `ALLOWANCE__PER_HOUR`.
@@ -62,48 +64,48 @@ impl Setup {
         self
     }
 
-    /// Starts a child and waits until it is ready.
+    /// Starts a child and waits until it is ready. It chooses its ports by itself: one that was looked for before could
+    /// belong to the child of another test by then.
     pub async fn start(&self) -> Service {
-        for _ in 0..START_ATTEMPTS {
-            if let Some(service) = self.try_start().await {
-                return service;
-            }
-        }
-        panic!("the service does not start; its log is log.txt beside {}", self.data.display());
-    }
-
-    async fn try_start(&self) -> Option<Service> {
         let clock = SystemClock::default();
-        let (public, private) = free_addresses();
-        let child = Command::new(env!("CARGO_BIN_EXE_freshsignal"))
+        let said_before = self.log().len();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_freshsignal"))
             .arg("serve")
             .env_clear()
             .env("FRESHSIGNAL_STORE__PATH", &self.data)
-            .env("FRESHSIGNAL_SERVER__LISTEN", public.to_string())
-            .env("FRESHSIGNAL_ADMIN__LISTEN", private.to_string())
+            .env("FRESHSIGNAL_SERVER__LISTEN", "127.0.0.1:0")
+            .env("FRESHSIGNAL_ADMIN__LISTEN", "127.0.0.1:0")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(self.log.try_clone().unwrap())
             .stderr(self.log.try_clone().unwrap())
             .spawn()
             .unwrap();
-        let mut service = Service { child, public, private, ready_after: Duration::ZERO };
-        let mut left = false;
-        until("the service to be ready", START_MAX, async || {
-            left = service.child.try_wait().unwrap().is_some();
-            left || service.is_ready().await
+        let mut addresses = None;
+        until("the service to listen", START_MAX, async || {
+            let log = self.log();
+            assert!(child.try_wait().unwrap().is_none(), "the service ended: {log}");
+            addresses = addresses_in(&log[said_before..]);
+            addresses.is_some()
         })
         .await;
+        let (public, private) = addresses.unwrap();
+        let mut service = Service { child, public, private, ready_after: Duration::ZERO };
+        until("the service to be ready", START_MAX, async || service.is_ready().await).await;
         service.ready_after = clock.monotonic();
-        (!left).then_some(service)
+        service
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.log_path).unwrap()
     }
 }
 
-/// Two addresses nobody listens on.
-fn free_addresses() -> (SocketAddr, SocketAddr) {
-    let bind = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let (public, private) = (bind(), bind());
-    (public.local_addr().unwrap(), private.local_addr().unwrap())
+/// The public and the private address, once the whole line is there that names them.
+fn addresses_in(log: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let line = log.split_inclusive('\n').find(|line| line.contains(LISTENS) && line.ends_with('\n'))?;
+    let named = |key: &str| line.split(key).nth(1)?.split_whitespace().next()?.parse().ok();
+    Some((named(" public=")?, named(" private=")?))
 }
 
 /// A running child; killed when dropped.
