@@ -1,5 +1,7 @@
 //! Events: the list, newest first, and one event from receipt to answer.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -9,18 +11,18 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Debugger;
-use super::answer::{failed, nothing, rfc3339};
+use super::answer::{failed, nothing, rfc3339, rfc3339_or_null};
 use super::deliveries::{DeliveryView, Detail};
 use super::query::{Cursor, Params, invalid, one_more, page};
 use super::rejected::{self, Narrow, REJECTED, RejectedView};
 use crate::clock::UnixMicros;
 use crate::decision::Outcome;
-use crate::delivery::DeliveryId;
+use crate::delivery::{DeliveryId, State as Stage};
 use crate::event::{Email, Kind, Position, SourceName, parse_body};
 use crate::http::ApiError;
 use crate::person::PersonKey;
 use crate::problem::REDACTED;
-use crate::store::EventQuery;
+use crate::store::{DeliveryStands, EventQuery, StoreError};
 use crate::trail::EventTrail;
 
 /// An event in a list.
@@ -41,6 +43,46 @@ pub(super) struct EventView {
     notes: Vec<String>,
     delivery_id: Option<DeliveryId>,
     duplicates: u64,
+}
+
+/// An event in a list, with what became of the delivery that it opened or joined.
+#[derive(Serialize)]
+pub(super) struct ListedEvent {
+    #[serde(flatten)]
+    event: EventView,
+    /// Null where it led to none; null beside a `delivery_id` when that delivery is no longer kept.
+    delivery: Option<StandsView>,
+}
+
+/// How a delivery stands.
+#[derive(Serialize)]
+struct StandsView {
+    state: Stage,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    ended_at: Option<UnixMicros>,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    next_attempt_at: Option<UnixMicros>,
+}
+
+impl From<DeliveryStands> for StandsView {
+    fn from(stands: DeliveryStands) -> Self {
+        let DeliveryStands { state, ended_at, next_attempt_at } = stands;
+        Self { state, ended_at, next_attempt_at }
+    }
+}
+
+/// Events as they are listed; one look-up says how all their deliveries stand.
+pub(super) async fn with_deliveries(
+    app: &Debugger,
+    trails: Vec<EventTrail>,
+) -> Result<Vec<ListedEvent>, StoreError> {
+    let ids: BTreeSet<_> = trails.iter().filter_map(|trail| trail.delivery_id.clone()).collect();
+    let stands = if ids.is_empty() { BTreeMap::new() } else { app.store.stands(ids).await? };
+    let listed = |trail: EventTrail| {
+        let delivery = trail.delivery_id.as_ref().and_then(|id| stands.get(id)).copied();
+        ListedEvent { event: EventView::from(trail), delivery: delivery.map(StandsView::from) }
+    };
+    Ok(trails.into_iter().map(listed).collect())
 }
 
 impl From<EventTrail> for EventView {
@@ -67,7 +109,7 @@ impl From<EventTrail> for EventView {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum EventPage {
-    Events { events: Vec<EventView>, next: Option<String> },
+    Events { events: Vec<ListedEvent>, next: Option<String> },
     Rejected { events: Vec<RejectedView>, next: Option<String> },
 }
 
@@ -140,7 +182,8 @@ pub(super) async fn list(State(app): State<Debugger>, uri: Uri) -> Result<Json<E
     };
     let rows = app.store.events(query).await.map_err(failed)?;
     let (rows, next) = page(rows, limit, Cursor::Events, |trail| trail.position.0);
-    Ok(Json(EventPage::Events { events: rows.into_iter().map(EventView::from).collect(), next }))
+    let events = with_deliveries(&app, rows).await.map_err(failed)?;
+    Ok(Json(EventPage::Events { events, next }))
 }
 
 /// `GET /api/events/{message_id}`

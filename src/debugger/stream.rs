@@ -19,7 +19,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::Debugger;
 use super::deliveries::{DeliveryView, Detail};
-use super::events::{self, EventView, Listed};
+use super::events::{self, Listed};
 use super::query::Params;
 use super::rejected::RejectedView;
 use super::status;
@@ -87,7 +87,7 @@ impl Watcher {
                 biased;
                 () = &mut self.tick => return Some(self.tick().await),
                 change = self.news.recv() => match change {
-                    Ok(change) => if let Some(frame) = self.show(change) {
+                    Ok(change) => if let Some(frame) = self.show(change).await {
                         return Some(frame);
                     },
                     Err(RecvError::Lagged(missed)) => self.skipped += missed,
@@ -97,18 +97,29 @@ impl Watcher {
         }
     }
 
-    fn show(&mut self, change: Change) -> Option<Bytes> {
-        let frame = match change {
-            Change::Event(event) if self.listed.admits(&event) => frame("event", &EventView::from(*event)),
-            Change::Event(_) => None,
-            Change::Delivery(delivery) => frame("delivery", &DeliveryView::of(*delivery, Detail::Summary)),
-        }?;
+    async fn show(&mut self, change: Change) -> Option<Bytes> {
+        if let Change::Event(event) = &change
+            && !self.listed.admits(event)
+        {
+            return None;
+        }
         if self.shown >= SHOWN_MAX {
             self.skipped += 1;
             return None;
         }
-        self.shown += 1;
-        Some(frame)
+        let frame = match change {
+            Change::Event(event) => match events::with_deliveries(&self.app, vec![*event]).await {
+                Ok(listed) => listed.first().and_then(|listed| frame("event", listed)),
+                Err(_) => None,
+            },
+            Change::Delivery(delivery) => frame("delivery", &DeliveryView::of(*delivery, Detail::Summary)),
+        };
+        match frame {
+            Some(_) => self.shown += 1,
+            // What can't be read now is in the list later.
+            None => self.skipped += 1,
+        }
+        frame
     }
 
     /// The status, what was refused and how much was skipped since the last one.

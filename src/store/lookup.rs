@@ -104,6 +104,25 @@ pub struct DeliverySummary {
     pub delivery: crate::delivery::Delivery,
 }
 
+/// How a delivery stands, for a list of what led to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliveryStands {
+    /// Where it is in its life.
+    pub state: State,
+    /// When it reached its end.
+    pub ended_at: Option<UnixMicros>,
+    /// While it is open: not tried before this moment.
+    pub next_attempt_at: Option<UnixMicros>,
+}
+
+impl DeliveryStands {
+    /// `next_attempt_at` says something of a delivery that is open alone.
+    #[must_use]
+    pub fn new(state: State, ended_at: Option<UnixMicros>, next_attempt_at: UnixMicros) -> Self {
+        Self { state, ended_at, next_attempt_at: state.is_open().then_some(next_attempt_at) }
+    }
+}
+
 /// A delivery that may be tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {

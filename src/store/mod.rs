@@ -17,6 +17,7 @@ mod working;
 
 pub mod sqlite;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,8 +31,8 @@ pub use error::StoreError;
 pub use journal::{NewRecord, Record};
 pub use keep::{Keep, Silent};
 pub use lookup::{
-    DeadLetter, DeliveryQuery, DeliverySummary, Due, DueOrder, DueQuery, EventQuery, ForgetOrder, LIMIT_MAX,
-    Limited, OwedInLane, Slot, Totals,
+    DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Due, DueOrder, DueQuery, EventQuery,
+    ForgetOrder, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
 };
 pub use news::{Change, Herald, NEWS_KEPT_MAX, News};
 pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put};
@@ -114,6 +115,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// One delivery whole.
     fn delivery(&self, id: DeliveryId) -> Answer<Option<Delivery>>;
+
+    /// How deliveries stand, those of these that are kept: at most [`LIMIT_MAX`] and one more are asked for.
+    fn stands(&self, ids: BTreeSet<DeliveryId>) -> Answer<BTreeMap<DeliveryId, DeliveryStands>>;
 
     /// The counters and what is owed, one snapshot.
     fn totals(&self, account: Account) -> Answer<Totals>;

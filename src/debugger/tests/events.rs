@@ -41,6 +41,7 @@ fn shape(position: u64) -> Value {
         "notes": ["mobile_number left out"],
         "delivery_id": "d1-0",
         "duplicates": 2,
+        "delivery": null,
     })
 }
 
@@ -69,6 +70,30 @@ async fn the_list_is_newest_first_and_a_cursor_leads_through_all_of_it() {
     let next = second["next"].as_str().unwrap();
     let last = lab.json(&format!("/api/events?before={next}&limit=2")).await;
     assert_eq!(last, json!({"events": [shape(1)], "next": null}));
+}
+
+#[tokio::test]
+async fn the_list_says_what_became_of_the_delivery_that_each_event_opened_or_joined() {
+    let opened = |id: &str| {
+        let account = settings().account;
+        Delivery::open(DeliveryId(id.into()), account, email("sam@example.com"), Lane::Login, START)
+    };
+    let of = |position, id: Option<&str>| EventTrail {
+        delivery_id: id.map(|id| DeliveryId(id.into())),
+        ..trail(position)
+    };
+    let lab = Lab::new().holding(|held| {
+        let ids = [None, Some("pruned"), Some("waits"), Some("done"), Some("done")];
+        held.trails = (1..).zip(ids).map(|(position, id)| of(position, id)).collect();
+        held.deliveries = vec![opened("waits"), opened("done").deliver(seconds_later(2))];
+    });
+    let events = lab.json("/api/events").await["events"].clone();
+    let stands: Vec<_> = events.as_array().unwrap().iter().map(|event| event["delivery"].clone()).collect();
+    let done = json!({"state": "delivered", "ended_at": "2030-03-17T17:46:42.000Z", "next_attempt_at": null});
+    let waits = json!({"state": "waiting", "ended_at": null, "next_attempt_at": "2030-03-17T17:46:40.000Z"});
+    assert_eq!(stands, [done.clone(), done, waits, Value::Null, Value::Null]);
+    assert_eq!(events[3]["delivery_id"], "pruned", "it led to one that is no longer kept");
+    assert_eq!(lab.store.0.lock().unwrap().stands_queries, 1, "one look-up for the whole page");
 }
 
 #[tokio::test]

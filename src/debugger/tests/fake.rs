@@ -9,9 +9,9 @@ use crate::delivery::{Account, BulkJob, Delivery};
 use crate::erasure::Erasure;
 use crate::event::Position;
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueQuery, EventQuery, ForgetOrder,
-    Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Silent, Slot, Store, StoreError,
-    Totals, Turn, Versioned,
+    Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Documents, Due, DueQuery, EventQuery,
+    ForgetOrder, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Silent, Slot, Store,
+    StoreError, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -30,6 +30,8 @@ pub struct Held {
     pub error: Option<StoreError>,
     pub event_queries: Vec<EventQuery>,
     pub delivery_queries: Vec<DeliveryQuery>,
+    /// How often it was asked how deliveries stand.
+    pub stands_queries: usize,
 }
 
 /// A store that answers look-ups from memory.
@@ -147,6 +149,15 @@ impl Store for FakeStore {
 
     fn delivery(&self, id: DeliveryId) -> Answer<Option<Delivery>> {
         self.answer(|held| held.deliveries.iter().find(|delivery| delivery.id == id).cloned())
+    }
+
+    fn stands(&self, ids: BTreeSet<DeliveryId>) -> Answer<BTreeMap<DeliveryId, DeliveryStands>> {
+        self.answer(|held| {
+            held.stands_queries += 1;
+            let kept = held.deliveries.iter().filter(|delivery| ids.contains(&delivery.id));
+            let stands = |it: &Delivery| DeliveryStands::new(it.state, it.ended_at, it.next_attempt_at);
+            kept.map(|delivery| (delivery.id.clone(), stands(delivery))).collect()
+        })
     }
 
     fn totals(&self, _: Account) -> Answer<Totals> {

@@ -10,6 +10,7 @@ use crate::debugger::stream::WATCHERS_MAX;
 use crate::decision::Outcome;
 use crate::delivery::{Delivery, Lane};
 use crate::store::{NEWS_KEPT_MAX, Plan, Put};
+use crate::trail::EventTrail;
 
 /// A stream that somebody reads.
 struct Watching {
@@ -58,8 +59,6 @@ impl Watching {
 
 #[tokio::test]
 async fn events_and_deliveries_are_told_as_they_are_listed_and_the_status_every_two_seconds() {
-    let lab = Lab::new().holding(|held| held.trails = vec![trail(1)]);
-    let mut watching = watch(&lab, "").await;
     let opened = Delivery::open(
         DeliveryId("d1-0".into()),
         Account("acme.myfreshworks.com".into()),
@@ -67,8 +66,14 @@ async fn events_and_deliveries_are_told_as_they_are_listed_and_the_status_every_
         Lane::Login,
         START,
     );
+    let lab = Lab::new().holding(|held| {
+        held.trails = vec![trail(1)];
+        held.deliveries = vec![opened.clone()];
+    });
+    let mut watching = watch(&lab, "").await;
     watching.tell([Put::Trail(trail(1)), Put::Delivery(0, opened)]);
     let listed = lab.json("/api/events").await["events"][0].clone();
+    assert_eq!(listed["delivery"]["state"], "waiting");
     assert_eq!(watching.read().await, [("event".into(), listed)]);
     let (name, delivery) = watching.read().await.remove(0);
     assert_eq!(
@@ -127,6 +132,19 @@ async fn who_reads_slowly_is_told_how_much_was_missed_and_holds_nobody_up() {
         missed += told.iter().filter_map(|(_, data)| data["changes"].as_u64()).sum::<u64>();
     }
     assert_eq!(shown + missed, many, "what is not shown is counted");
+}
+
+#[tokio::test]
+async fn an_event_whose_delivery_can_not_be_read_is_counted_as_missed() {
+    let lab = Lab::new();
+    let mut watching = watch(&lab, "").await;
+    lab.store.0.lock().unwrap().error = Some(StoreError::TooSlow);
+    watching.tell([Put::Trail(trail(1)), Put::Trail(EventTrail { delivery_id: None, ..trail(2) })]);
+    let (name, event) = watching.read().await.remove(0);
+    assert_eq!((name.as_str(), &event["message_id"]), ("event", &json!("m2")));
+    lab.store.0.lock().unwrap().error = None;
+    watching.clock.advance(Duration::from_secs(2));
+    assert_eq!(watching.read().await[0], ("skipped".into(), json!({ "changes": 1 })));
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ import { h, show } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
 import { deliveryTable } from "./deliveries.js";
-import { comparison, empty, facts, into, json, link, note, pill, section, table, time } from "./rows.js";
-import { LANES, OUTCOMES, STATES, person } from "./words.js";
+import { comparison, empty, facts, into, json, link, note, outcome, pill, section, table, time } from "./rows.js";
+import { LANES, STATES, person } from "./words.js";
 
 const LATELY = 200;
 
@@ -129,7 +129,7 @@ export async function contact(place, { about }) {
   const columns = [
     { name: "Received", class: "when", cell: (event) => time(event.received_at) },
     { name: "Event", class: "what", cell: (event) => link([["events", event.message_id], { source: event.source }], event.event, { class: "row" }) },
-    { name: "Outcome", class: "outcome", cell: (event) => pill(OUTCOMES, event.outcome) },
+    { name: "Outcome", class: "outcome", cell: outcome },
     { name: "Why", class: "why", cell: (event) => event.reason },
   ];
   const more = (page, path) => page.next && h("p", {}, link([[path], { email: about }], `All ${path} of this contact`));

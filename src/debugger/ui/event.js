@@ -6,8 +6,8 @@ import { h, show } from "./dom.js";
 import { contactParts } from "./contacts.js";
 import { deliveryParts } from "./deliveries.js";
 import { listen } from "./live.js";
-import { contactLink, facts, into, json, link, note, pill, time } from "./rows.js";
-import { OUTCOMES, STATES, many, person, wordOf } from "./words.js";
+import { contactLink, facts, into, json, link, note, outcome, time } from "./rows.js";
+import { OUTCOMES, became, many, person, wordOf } from "./words.js";
 
 // At which step an outcome ends the way.
 const ENDS = {
@@ -135,11 +135,11 @@ export async function event(place, { about, params }) {
     return { event, contact, delivery };
   };
   const render = ({ event, contact, delivery }) => {
-    const [, tone, meaning] = wordOf(OUTCOMES, event.outcome);
-    const goesOn = delivery && event.outcome !== "unchanged" ? ` Its delivery stands at: ${wordOf(STATES, delivery.state)[0].toLowerCase()}.` : "";
+    const [, usual, meaning] = wordOf(OUTCOMES, event.outcome);
+    const [, tone, sentence] = became(event) ?? ["", usual, ""];
     return [
-      h("div", { class: "title" }, h("h1", {}, event.event), pill(OUTCOMES, event.outcome)),
-      note(tone, event.reason, meaning, goesOn, NEXT[event.outcome] && h("p", {}, NEXT[event.outcome])),
+      h("div", { class: "title" }, h("h1", {}, event.event), h("span", { class: "outcome" }, outcome(event))),
+      note(tone, event.reason, `${meaning} ${sentence}`, NEXT[event.outcome] && h("p", {}, NEXT[event.outcome])),
       steps(event, contact, delivery),
     ];
   };

@@ -1,15 +1,17 @@
 // The list of events: live, filtered, newest first.
 
-import { get } from "./api.js";
+import { Failure, get } from "./api.js";
 import { h, show } from "./dom.js";
 import { listen, liveState, watch } from "./live.js";
 import { goTo } from "./main.js";
-import { contactLink, empty, link, pages, pill, table, tableRow, time } from "./rows.js";
+import { contactLink, empty, link, outcome, pages, table, tableRow, time } from "./rows.js";
 import { OUTCOMES, count, many, person } from "./words.js";
 
 // More rows than this are let go while the list is live.
 const ROWS_MAX = 300;
 const PAGE = 50;
+// Rows on screen are read again this often at the most, when more happened than was told.
+const AGAIN_MS = 5000;
 const SPANS = { 900: "Last 15 minutes", 3600: "Last hour", 86400: "Last 24 hours" };
 
 const COLUMNS = [
@@ -24,12 +26,12 @@ const COLUMNS = [
     },
   },
   { name: "Who", class: "who", cell: (event) => contactLink(event.email) ?? h("span", { class: "faint" }, event.person ? person(event.person) : "—") },
-  { name: "Outcome", class: "outcome", cell: (event) => pill(OUTCOMES, event.outcome) },
+  { name: "Outcome", class: "outcome", cell: outcome },
   { name: "Why", class: "why", cell: (event) => [event.reason, event.code && h("span", { class: "faint" }, ` (${event.code})`)] },
   { name: "Source", class: "source", cell: (event) => event.source ?? h("span", { class: "faint" }, "unknown") },
 ];
 
-const keyed = (event) => ({ "data-key": key(event) });
+const keyed = (event) => ({ "data-key": key(event), "data-delivery": event.delivery_id });
 const key = (event) => JSON.stringify([event.source, event.message_id, event.received_at, event.outcome, event.code]);
 
 function field(label, input) {
@@ -138,7 +140,8 @@ function none(params) {
 export async function events(place, { params }) {
   const asked = query(params);
   const place_of_list = h("div", { class: "list" });
-  const shown = new Set();
+  // What each row shows, by its key.
+  const shown = new Map();
   let body = null;
   let paused = false;
   let waiting = [];
@@ -146,6 +149,9 @@ export async function events(place, { params }) {
   let trimmed = false;
   let away = false;
   let reading = true;
+  // Deliveries that moved while the list was read, and the look that is due because not everything was told.
+  const late = new Map();
+  let again = null;
 
   const pause = h("button", { type: "button", "data-pause": "", "aria-pressed": "false", on: { click: () => turn() } }, "Pause");
   const state = h("span", { class: "live", role: "status" });
@@ -167,7 +173,7 @@ export async function events(place, { params }) {
     render: (rows, table_before) => {
       if (!table_before) shown.clear();
       const fresh = rows.filter((row) => !shown.has(key(row)));
-      fresh.forEach((row) => shown.add(key(row)));
+      fresh.forEach((row) => shown.set(key(row), row));
       if (!table_before) {
         const made = table("Events, newest first", COLUMNS, fresh, { class: "events" }, keyed);
         body = made.querySelector("tbody");
@@ -206,7 +212,39 @@ export async function events(place, { params }) {
     reading = true;
     await list.first();
     reading = false;
+    late.forEach(moved);
+    late.clear();
     if (!paused) addHeld();
+  }
+
+  function stands(row, delivery) {
+    const event = shown.get(row?.dataset.key);
+    if (!event) return;
+    event.delivery = delivery;
+    show(row.querySelector(".outcome"), outcome(event));
+  }
+
+  // A delivery that rows have led to has moved. A list that is held changes no row's place by it.
+  function moved(delivery) {
+    if (reading) late.set(delivery.id, delivery);
+    for (const event of waiting) if (event.delivery_id === delivery.id) event.delivery = delivery;
+    const rows = body?.querySelectorAll(`[data-delivery="${CSS.escape(delivery.id)}"]`) ?? [];
+    rows.forEach((row) => stands(row, delivery));
+  }
+
+  // More happened than was told: how the deliveries of the rows stand is read again, after a while for all of it.
+  function readAgain() {
+    again ??= setTimeout(async () => {
+      again = null;
+      if (!body?.rows.length) return;
+      try {
+        const page = await get("api/events", { ...asked, limit: Math.min(body.rows.length, ROWS_MAX) });
+        for (const event of page.events) stands(body.querySelector(`[data-key="${CSS.escape(key(event))}"]`), event.delivery);
+      } catch (error) {
+        // The head of the page says that the service does not answer; the next look comes with what it tells then.
+        if (!(error instanceof Failure)) throw error;
+      }
+    }, AGAIN_MS);
   }
 
   function add(event) {
@@ -216,7 +254,7 @@ export async function events(place, { params }) {
       read();
       return;
     }
-    shown.add(key(event));
+    shown.set(key(event), event);
     body.prepend(tableRow(COLUMNS, event, { class: "new", ...keyed(event) }));
     if (body.rows.length > ROWS_MAX) {
       shown.delete(body.lastElementChild.dataset.key);
@@ -233,8 +271,11 @@ export async function events(place, { params }) {
       } else {
         add(data);
       }
+    } else if (name === "delivery") {
+      moved(data);
     } else if (name === "skipped") {
       missed += data.changes;
+      readAgain();
     }
     // What happened while nobody told is in the list.
     if (name === "live" && (data === "broken" || data === "asleep")) away = true;
@@ -247,5 +288,8 @@ export async function events(place, { params }) {
   tellState();
   watch(asked);
   await read();
-  return stop;
+  return () => {
+    clearTimeout(again);
+    stop();
+  };
 }

@@ -101,9 +101,9 @@ function showBanner() {
   const state = latest?.destination.state;
   if (liveState() === "broken") lines.push(["stop", "The service does not answer; this page shows what it was. It tries again by itself."]);
   if (state && state !== "running") {
-    const [label, tone, meaning] = wordOf(DESTINATION, state);
-    const reason = latest.destination.reason ? ` ${latest.destination.reason}` : "";
-    lines.push([tone, `${label}. ${meaning}${reason}`]);
+    const [, tone, meaning] = wordOf(DESTINATION, state);
+    const reason = latest.destination.reason ? ` (${latest.destination.reason})` : "";
+    lines.push([tone, `${meaning}${reason}`]);
   }
   const banner = document.getElementById("banner");
   const text = lines.map(([, line]) => line).join("\n");

@@ -2,11 +2,20 @@
 // button, and the table that compares what is wanted with what Freshsales has.
 
 import { append, h, show, toast } from "./dom.js";
-import { ago, clock, full, pretty, wordOf } from "./words.js";
+import { OUTCOMES, ago, became, clock, full, pretty, wordOf } from "./words.js";
 
 export function pill(table, word) {
   const [label, tone, meaning] = wordOf(table, word);
   return h("span", { class: `pill ${tone}`, title: meaning }, label);
+}
+
+// What became of an event: its outcome and, where it led to a delivery, what became of that.
+export function outcome(event) {
+  const then = became(event);
+  if (!then) return pill(OUTCOMES, event.outcome);
+  const [label, , meaning] = wordOf(OUTCOMES, event.outcome);
+  const [word, tone, sentence] = then;
+  return [h("span", { class: "then", title: meaning }, label, " →"), " ", h("span", { class: `pill ${tone}`, title: sentence }, word)];
 }
 
 export function time(moment) {

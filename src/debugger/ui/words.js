@@ -27,6 +27,31 @@ export const STATES = {
   erased: ["Erased", "calm", "Deleted with its person."],
 };
 
+// The same as the end of an event's way, after its outcome: a word, and a sentence for its page.
+const BECAME = {
+  waiting: ["waiting", "The call was not made yet."],
+  in_flight: ["being sent", "The call is on its way."],
+  retrying: ["to be tried again", "It was tried; it is tried again by itself."],
+  delivered: ["delivered", "Freshsales accepted it"],
+  superseded: ["not needed any more", "Nothing was owed any more when its turn came."],
+  dead: ["refused", "Freshsales refused it. It is kept as a dead letter until it is sent, discarded or erased."],
+  discarded: ["given up", "Somebody discarded it."],
+  erased: ["erased", "It was deleted with its person."],
+};
+
+// What became of the delivery that an event opened or joined: a word, its tone, a sentence. Null where it led to none.
+export function became(event) {
+  if (event.outcome !== "queued" && event.outcome !== "absorbed") return null;
+  if (!event.delivery) return ["no longer kept", "calm", "What became of its delivery is no longer kept (retention.trail_days_max)."];
+  const { state, ended_at } = event.delivery;
+  const [word, sentence] = BECAME[state] ?? [String(state), ""];
+  const seconds = ended_at ? (new Date(ended_at) - new Date(event.received_at)) / 1000 : -1;
+  const later = seconds < 0 ? "" : seconds < 1 ? "at once" : `${duration(seconds)} later`;
+  const tone = wordOf(STATES, state)[1];
+  if (state === "delivered") return [later ? `${word} ${later}` : word, tone, later ? `${sentence} ${later}.` : `${sentence}.`];
+  return [word, tone, sentence];
+}
+
 export const DESTINATION = {
   running: ["Running", "good", "Calls are made as the allowance permits."],
   throttled: ["Throttled", "wait", "Freshsales asked to wait. Nothing is lost; it goes on by itself."],

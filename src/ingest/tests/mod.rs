@@ -7,6 +7,7 @@ mod sdks;
 mod senders;
 mod tag;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,8 +24,9 @@ use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
 use crate::erasure::Erasure;
 use crate::event::{Email, Kind, Position};
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueQuery, EventQuery, ForgetOrder,
-    Herald, JournalEnd, Keep, Keys, News, Place, Plan, Record, Silent, Slot, Store, StoreError, Totals, Turn,
+    Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Documents, Due, DueQuery, EventQuery,
+    ForgetOrder, Herald, JournalEnd, Keep, Keys, News, Place, Plan, Record, Silent, Slot, Store, StoreError,
+    Totals, Turn,
 };
 use crate::trail::EventTrail;
 
@@ -109,6 +111,9 @@ impl Store for Memory {
         shut()
     }
     fn delivery(&self, _: DeliveryId) -> Answer<Option<Delivery>> {
+        shut()
+    }
+    fn stands(&self, _: BTreeSet<DeliveryId>) -> Answer<BTreeMap<DeliveryId, DeliveryStands>> {
         shut()
     }
     fn totals(&self, _: Account) -> Answer<Totals> {

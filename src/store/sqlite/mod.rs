@@ -25,6 +25,7 @@ mod walks;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, ready};
 use std::path::Path;
 use std::pin::Pin;
@@ -46,9 +47,9 @@ use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
 use crate::erasure::Erasure;
 use crate::event::{Email, Position, SourceName};
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliverySummary, Documents, Due, DueQuery, EventQuery, ForgetOrder,
-    Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Settings, Silent, Slot, Store,
-    StoreError, Totals, Turn,
+    Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Documents, Due, DueQuery, EventQuery,
+    ForgetOrder, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Settings, Silent,
+    Slot, Store, StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
@@ -238,6 +239,10 @@ impl Store for SqliteStore {
 
     fn delivery(&self, id: DeliveryId) -> Answer<Option<Delivery>> {
         self.state_readers.ask(move |state| trail::delivery(state, &id))
+    }
+
+    fn stands(&self, ids: BTreeSet<DeliveryId>) -> Answer<BTreeMap<DeliveryId, DeliveryStands>> {
+        self.state_readers.ask(move |state| trail::stands(state, &ids))
     }
 
     fn totals(&self, account: Account) -> Answer<Totals> {

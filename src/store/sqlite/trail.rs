@@ -1,16 +1,17 @@
 //! The trail of events and the deliveries, as the debugger asks for them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rusqlite::{Connection, Row, ToSql, named_params};
 use serde::{Deserialize, Serialize};
 
-use super::columns::{email, from_text, int, state_number, to_text, uint};
+use super::columns::{email, from_text, int, state, state_number, to_text, uint};
 use crate::clock::UnixMicros;
 use crate::decision::Outcome;
 use crate::delivery::{Account, Delivery, DeliveryId, State};
 use crate::event::{Email, Kind, Position, SourceName};
-use crate::store::{DeliveryQuery, DeliverySummary, EventQuery, StoreError};
+use crate::store::{DeliveryQuery, DeliveryStands, DeliverySummary, EventQuery, StoreError};
 use crate::trail::EventTrail;
 
 /// What of a trail has no column of its own.
@@ -184,6 +185,25 @@ pub(super) fn delivery(connection: &Connection, id: &DeliveryId) -> Result<Optio
         return Ok(None);
     };
     from_text("delivery", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?).map(Some)
+}
+
+/// How deliveries stand, in one look-up; their bodies, which may be large, are not read.
+pub(super) fn stands(
+    connection: &Connection,
+    ids: &BTreeSet<DeliveryId>,
+) -> Result<BTreeMap<DeliveryId, DeliveryStands>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, state, ended_at, next_attempt_at FROM deliveries
+         WHERE id IN (SELECT value FROM json_each(?1))",
+    )?;
+    let mut rows = statement.query([to_text("ids", ids)?])?;
+    let mut found = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let ended_at: Option<i64> = row.get(2)?;
+        let (state, next) = (state(row.get(1)?)?, UnixMicros(row.get(3)?));
+        found.insert(DeliveryId(row.get(0)?), DeliveryStands::new(state, ended_at.map(UnixMicros), next));
+    }
+    Ok(found)
 }
 
 /// How long deliveries took that were delivered lately, the latest first.

@@ -138,6 +138,36 @@ async fn events_arrive_live_are_filtered_and_can_be_held() {
 }
 
 #[tokio::test]
+async fn rows_on_screen_follow_what_becomes_of_their_deliveries() {
+    let service = Service::start().await;
+    let browser = debugger(&service).await;
+    browser.shows(".live", "Live").await;
+    service.order("/api/pause", json!({})).await;
+    service.send_all(vec![identify_sam(), lead_of_sam()]).await;
+    rows_are(&browser, &["waiting", "Remembered"]).await;
+    browser.press("p").await;
+    service.send(json!({"type": "page", "userId": "user-456", "messageId": "sam-view"})).await;
+    browser.shows(".live", "1 new").await;
+    service.crm.fault(json!({"status": 422, "email": ann(1), "times": 9, "body": {"errors": {"code": 422, "message": ["Last name can't be blank"]}}}));
+    service.order("/api/resume", json!({})).await;
+    service.settled().await;
+    rows_are(&browser, &["delivered", "Remembered"]).await;
+    browser.press("p").await;
+    rows_are(&browser, &["delivered", "delivered", "Remembered"]).await;
+    service.send_all(vec![identify_ann(1), lead_of_ann(1)]).await;
+    service.settled().await;
+    browser.shows("tbody tr .outcome", "refused").await;
+
+    go(&browser, "#/events/sam-lead?source=website").await;
+    browser.shows(".title .outcome", "delivered").await;
+    browser.shows(".note.good", "Freshsales accepted it").await;
+    go(&browser, "#/contacts/ann-1%40example.com").await;
+    browser.shows("main tbody .outcome", "refused").await;
+    browser.close().await;
+    service.finish().await;
+}
+
+#[tokio::test]
 async fn one_event_is_explained_from_end_to_end_and_reached_by_keyboard() {
     let service = eventful().await;
     let browser = debugger(&service).await;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::{Clock, Sleep};
 use crate::delivery::{Attempt, AttemptRequest, State};
-use crate::store::{Change, DeliveryQuery, DueOrder, DueQuery, EventQuery, Limited, Put};
+use crate::store::{Change, DeliveryQuery, DeliveryStands, DueOrder, DueQuery, EventQuery, Limited, Put};
 
 fn waiting(id: &str, name: &str, lane: Lane, opened_at: i64, next: i64) -> Put {
     let mut delivery = delivery(id, name, lane, opened_at);
@@ -265,6 +265,34 @@ async fn deliveries_say_how_long_they_took_the_latest_first() {
     assert_eq!(since(1).await, [Duration::from_secs(3)]);
     let other = Account("other.myfreshworks.com".to_owned());
     assert_eq!(store.delivered_since(other, UnixMicros(0), 9).await.unwrap(), [] as [Duration; 0]);
+}
+
+#[tokio::test]
+async fn one_look_up_says_how_the_deliveries_that_are_kept_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let ended = |id: &str, end: fn(Delivery, UnixMicros) -> Delivery, at: i64| {
+        Put::Delivery(0, end(delivery(id, id, Lane::Login, 1), UnixMicros(at)))
+    };
+    let puts = [
+        waiting("waits", "a", Lane::Login, 1, 7),
+        ended("done", Delivery::deliver, 8),
+        ended("dead", |delivery, at| delivery.die("refused".to_owned(), at), 9),
+        ended("other", Delivery::deliver, 8),
+    ];
+    state::put(&store, puts).await.unwrap();
+    let ids = ["waits", "done", "dead", "pruned", "\"odd\""].map(|id| DeliveryId(id.to_owned()));
+    let stands = |id: &str, state, ended_at: Option<i64>, next: Option<i64>| {
+        let (ended_at, next_attempt_at) = (ended_at.map(UnixMicros), next.map(UnixMicros));
+        (DeliveryId(id.to_owned()), DeliveryStands { state, ended_at, next_attempt_at })
+    };
+    let expected = [
+        stands("waits", State::Waiting, None, Some(7)),
+        stands("done", State::Delivered, Some(8), None),
+        stands("dead", State::Dead, Some(9), None),
+    ];
+    assert_eq!(store.stands(ids.into()).await.unwrap(), expected.into());
+    assert_eq!(store.stands([].into()).await.unwrap(), [].into());
 }
 
 #[tokio::test]
