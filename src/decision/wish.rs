@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::reading::SOURCE;
 use super::{IdentifyMode, MissingNames, Settings, SourceDefaults, World};
 use crate::clock::UnixMicros;
@@ -9,11 +11,13 @@ use crate::consent::{self, Category, Choice};
 use crate::contact::{Attributes, STATUS, Wish};
 use crate::delivery::Lane;
 use crate::event::{Email, Lww, SourceName, Stamp, Stamped};
-use crate::mapping::{self, LeftOut, MappedField};
+use crate::mapping::{self, LeftOut, MappedField, When};
 use crate::person::{Facts, PersonKey};
 
 /// The attributes that a contact is called by.
 const NAMES: [&str; 2] = ["first_name", "last_name"];
+/// Where a name that was taken from the address comes from: the key of the configuration that says so.
+const NAMED_BY: &str = "mapping.missing_names";
 
 /// A wish and how it came about.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +45,7 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
     let here: Vec<&Facts> = everybody.iter().copied().filter(|facts| facts.email() == Some(email)).collect();
 
     let mut considered = add_up(&here, settings);
-    put_names(email, &mut considered.wish, settings);
+    put_names(email, &mut considered, settings);
     let marketing = newest_choice(&everybody, &settings.consent.marketing);
     put_status(&here, marketing, &mut considered, settings);
     let accepted_at = contact.with(&settings.account).accepted_at;
@@ -72,7 +76,23 @@ fn add_up(here: &[&Facts], settings: &Settings) -> Considered {
         considered.fields.extend(mapped.fields);
         considered.left_out.extend(mapped.left_out);
     }
-    let values = |lww: &Lww<String, serde_json::Value>| -> Attributes {
+    // Of several people one value of an attribute counts; where that came from is told once.
+    let counts = |field: &MappedField| {
+        let newest = match field.when {
+            When::Always => always.get(&field.attribute),
+            When::Create => on_create.get(&field.attribute),
+            When::Empty => on_empty.get(&field.attribute),
+            When::Never => None,
+        };
+        newest.is_some_and(|newest| {
+            newest.stamp.message_id == field.message_id.as_deref().unwrap_or_default()
+                && newest.value == field.value
+        })
+    };
+    considered.fields.retain(counts);
+    considered.fields.sort_by(|a, b| a.attribute.cmp(&b.attribute));
+    considered.fields.dedup_by(|later, earlier| later.attribute == earlier.attribute);
+    let values = |lww: &Lww<String, Value>| -> Attributes {
         lww.iter().map(|(name, said)| (name.clone(), said.value.clone())).collect()
     };
     considered.wish.attributes = values(&always);
@@ -85,14 +105,20 @@ fn add_up(here: &[&Facts], settings: &Settings) -> Considered {
 
 /// A contact without a name is refused by most accounts; where the settings say so, one that is created takes its name
 /// from its address.
-fn put_names(email: &Email, wish: &mut Wish, settings: &Settings) {
+fn put_names(email: &Email, considered: &mut Considered, settings: &Settings) {
+    let Considered { wish, fields, .. } = considered;
     let has = |name: &str| wish.attributes.contains_key(name) || wish.on_create.contains_key(name);
     let has_one = NAMES.into_iter().any(has);
     match settings.missing_names {
         MissingNames::FromEmail if !has_one => {
             let (first, last) = mapping::name_of_address(email);
-            let both = NAMES.into_iter().zip([first, Some(last)]);
-            wish.on_create.extend(both.filter_map(|(name, value)| Some((name.to_owned(), value?.into()))));
+            for (name, text) in NAMES.into_iter().zip([first, Some(last)]) {
+                let Some(text) = text else { continue };
+                let (attribute, value) = (name.to_owned(), Value::from(text));
+                wish.on_create.insert(attribute.clone(), value.clone());
+                let path = NAMED_BY.to_owned();
+                fields.push(MappedField { attribute, path, message_id: None, value, when: When::Create });
+            }
         }
         MissingNames::FromEmail | MissingNames::Refuse => {}
     }

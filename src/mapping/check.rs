@@ -12,10 +12,10 @@ use crate::delivery::Lane;
 /// What is wrong with a mapping file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MappingProblem {
-    /// Not TOML, a key that does not exist, or a value of the wrong type; the text names line and key.
+    /// Not TOML: the text names and shows the line.
     #[error("{0}")]
     Unreadable(String),
-    /// A key that can be read but makes no sense.
+    /// A key that does not exist, has a value of the wrong type or makes no sense.
     #[error("{}{}: {problem}", .line.map(|line| format!("line {line}, ")).unwrap_or_default(), .key.join("."))]
     Wrong {
         /// The key, level by level.
@@ -28,9 +28,18 @@ pub enum MappingProblem {
 }
 
 impl MappingProblem {
-    fn at<const N: usize>(key: [&str; N], problem: impl Into<String>) -> Self {
+    /// A problem of a key, level by level; an empty level is none.
+    pub(super) fn of(key: &[&str], problem: impl Into<String>) -> Self {
         let key = key.iter().filter(|level| !level.is_empty()).map(|level| (*level).to_owned()).collect();
         Self::Wrong { key, line: None, problem: problem.into() }
+    }
+
+    /// Where it stands in the user's file.
+    pub(super) fn line(&self) -> Option<usize> {
+        match self {
+            Self::Unreadable(_) => None,
+            Self::Wrong { line, .. } => *line,
+        }
     }
 
     /// The problem with the line at which a text says its key, or the nearest level above it.
@@ -69,14 +78,14 @@ pub(super) fn event_problems(name: &str, rule: &EventRule) -> Vec<MappingProblem
     let mut problems = Vec::new();
     match rule.lane {
         Lane::Backfill | Lane::Refresh | Lane::Login | Lane::Conversion => {}
-        Lane::NewContact | Lane::Withdrawal => problems.push(MappingProblem::at(
-            ["events", name, "lane"],
+        Lane::NewContact | Lane::Withdrawal => problems.push(MappingProblem::of(
+            &["events", name, "lane"],
             "must be conversion, login, refresh or backfill",
         )),
     }
     for (attribute, field) in &rule.fields {
         let wrong = |key: &str, problem: &str| {
-            MappingProblem::at(["events", name, "fields", attribute, key], problem)
+            MappingProblem::of(&["events", name, "fields", attribute, key], problem)
         };
         problems.extend(attribute_problem(attribute).map(|problem| wrong("", problem)));
         problems.extend(path_problem(&field.from).map(|problem| wrong("from", &problem)));
@@ -94,7 +103,7 @@ pub(super) fn event_problems(name: &str, rule: &EventRule) -> Vec<MappingProblem
 
 /// What makes no sense in the rule of an attribute.
 pub(super) fn field_problems(name: &str, rule: &FieldRule) -> Vec<MappingProblem> {
-    let wrong = |key: &str, problem: &str| MappingProblem::at(["fields", name, key], problem);
+    let wrong = |key: &str, problem: &str| MappingProblem::of(&["fields", name, key], problem);
     let mut problems = Vec::new();
     problems.extend(attribute_problem(name).map(|problem| wrong("", problem)));
     problems.extend(path_problem(&rule.from).map(|problem| wrong("from", &problem)));
@@ -102,7 +111,7 @@ pub(super) fn field_problems(name: &str, rule: &FieldRule) -> Vec<MappingProblem
     for (word, value) in &rule.values {
         problems.extend(
             id_problem(name, Some(value))
-                .map(|problem| MappingProblem::at(["fields", name, "values", word], problem)),
+                .map(|problem| MappingProblem::of(&["fields", name, "values", word], problem)),
         );
     }
     if rule.max_chars == 0 {

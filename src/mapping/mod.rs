@@ -9,6 +9,7 @@ pub mod phone;
 mod preset;
 pub mod region;
 mod rules;
+mod sift;
 
 #[cfg(test)]
 mod tests;
@@ -46,7 +47,7 @@ pub struct Mapped {
 pub struct MappedField {
     /// The attribute of the contact.
     pub attribute: String,
-    /// The path it was read from; `const` for a fixed value.
+    /// The path it was read from; `const` for a fixed value, `mapping.missing_names` for a name taken from the address.
     pub path: String,
     /// The message that said it, where one did.
     pub message_id: Option<String>,

@@ -8,12 +8,15 @@ use serde_json::Value;
 use super::check::{MappingProblem, event_problems, field_problems};
 use super::convert::Convert;
 use super::rules::{ConvertedPath, EventField, EventRule, FieldRule, Origin, Pick, When};
+use super::sift::sift;
 
 /// The built-in preset.
 const DEFAULT: &str = include_str!("../../config/mapping.toml");
 /// The attribute that is the contact's key.
 pub(super) const EMAILS: &str = "emails";
-const EVENTS: &str = "events";
+/// The sections of a mapping file; what an event says of fields has the name of the second too.
+pub(super) const EVENTS: &str = "events";
+pub(super) const FIELDS: &str = "fields";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,26 +64,26 @@ impl Preset {
     pub fn parse(user_file: Option<&str>) -> Result<Self, Vec<MappingProblem>> {
         let unreadable = |error: &toml::de::Error| vec![MappingProblem::Unreadable(error.to_string())];
         let mut tables: toml::Table = toml::from_str(DEFAULT).map_err(|error| unreadable(&error))?;
+        let mut problems = Vec::new();
         if let Some(text) = user_file {
-            // Read on its own first, so that an error names the line in the user's file.
-            toml::from_str::<UserFile>(text).map_err(|error| unreadable(&error))?;
             let mut users: toml::Table = toml::from_str(text).map_err(|error| unreadable(&error))?;
+            problems = sift(&mut users);
             name_events_alike(&tables, &mut users);
             merge(&mut tables, users);
         }
         let file: File = tables.try_into().map_err(|error| unreadable(&error))?;
+        problems.extend(file.fields.iter().flat_map(|(name, rule)| field_problems(name, rule)));
+        problems.extend(file.events.iter().flat_map(|(name, rule)| event_problems(name, rule)));
+        if problems.is_empty() {
+            return Ok(Self::from_file(file));
+        }
         let text = user_file.unwrap_or_default();
-        Self::from_file(file)
-            .map_err(|problems| problems.into_iter().map(|problem| problem.found_in(text)).collect())
+        let mut problems: Vec<_> = problems.into_iter().map(|problem| problem.found_in(text)).collect();
+        problems.sort_by_key(MappingProblem::line);
+        Err(problems)
     }
 
-    fn from_file(file: File) -> Result<Self, Vec<MappingProblem>> {
-        let mut problems: Vec<_> =
-            file.fields.iter().flat_map(|(name, rule)| field_problems(name, rule)).collect();
-        problems.extend(file.events.iter().flat_map(|(name, rule)| event_problems(name, rule)));
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+    fn from_file(file: File) -> Self {
         // The email is kept as a claim, not as a value.
         let valued = |fields: &BTreeMap<String, FieldRule>, wanted: fn(&FieldRule) -> bool| {
             let rules = fields.iter().filter(|(name, rule)| *name != EMAILS && wanted(rule));
@@ -101,16 +104,7 @@ impl Preset {
             .map(|(name, _)| name.clone())
             .collect();
         let events = file.events.into_iter().map(|(name, rule)| (fold_name(&name), rule)).collect();
-        Ok(Self {
-            events,
-            fields,
-            extras,
-            email_paths,
-            trait_paths,
-            event_paths,
-            first_paths,
-            empty_attributes,
-        })
+        Self { events, fields, extras, email_paths, trait_paths, event_paths, first_paths, empty_attributes }
     }
 
     /// The rule of an event, by its name or the word of its kind; `None` when it is not mapped.
@@ -157,16 +151,6 @@ impl Preset {
     pub fn empty_attributes(&self) -> &BTreeSet<String> {
         &self.empty_attributes
     }
-}
-
-/// A user's file: everything may be missing.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UserFile {
-    #[serde(default, rename = "events")]
-    _events: BTreeMap<String, EventRule>,
-    #[serde(default, rename = "fields")]
-    _fields: BTreeMap<String, FieldRule>,
 }
 
 fn paths_of(rule: &FieldRule) -> impl Iterator<Item = String> + '_ {

@@ -53,7 +53,7 @@ pub struct EventField {
 /// A path that an attribute is read from, with a conversion of its own where it needs one: a full name is split, a
 /// first name is not.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "a path, or { path = \"…\", convert = \"…\" }")]
+#[serde(untagged, expecting = "expected a path, or { path = \"…\", convert = \"…\" }")]
 pub enum Origin {
     /// Just the path.
     Path(String),

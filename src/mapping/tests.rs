@@ -153,6 +153,50 @@ fn every_problem_of_a_file_is_named() {
 }
 
 #[test]
+fn what_can_not_be_read_hides_nothing_else_that_is_wrong() {
+    let text = r#"
+[event.Upgraded]
+[events.Upgraded]
+lane = "fast"
+sent = true
+[events."Demo Booked"]
+lane = "withdrawal"
+[events."Demo Booked".fields.city]
+from = "traits.city"
+const = "Oslo"
+[events."Demo Booked".fields]
+zipcode = "traits.zip"
+[fields.city]
+form = ["traits.city"]
+max_chars = "many"
+from = ["city"]
+[fields.state]
+from = [{ path = "traits.state" }]
+[fields]
+country = ["traits.country"]
+"#;
+    let problems = Preset::parse(Some(text)).unwrap_err();
+    let said: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let expected = [
+        "line 2, event: is not known; expected `events` or `fields`",
+        "line 4, events.Upgraded.lane: unknown variant `fast`, expected one of `backfill`, `refresh`, `login`, \
+         `conversion`, `new_contact`, `withdrawal`",
+        "line 5, events.Upgraded.sent: unknown field `sent`, expected one of `lane`, `send`, `fields`",
+        "line 7, events.Demo Booked.lane: must be conversion, login, refresh or backfill",
+        "line 9, events.Demo Booked.fields.city.from: invalid type: string \"traits.city\", expected a sequence",
+        "line 12, events.Demo Booked.fields.zipcode: must be a table of keys",
+        "line 14, fields.city.form: unknown field `form`, expected one of `from`, `const`, `values`, `convert`, \
+         `when`, `pick`, `max_chars`",
+        "line 15, fields.city.max_chars: invalid type: string \"many\", expected usize",
+        "line 16, fields.city.from: \"city\" must begin with traits., properties., context. or group.",
+        "line 18, fields.state.from: expected a path, or { path = \"…\", convert = \"…\" }",
+        "line 20, fields.country: must be a table of keys",
+    ];
+    assert_eq!(said, expected);
+    assert!(matches!(*Preset::parse(Some("[fields")).unwrap_err(), [MappingProblem::Unreadable(_)]));
+}
+
+#[test]
 fn a_problem_names_the_line_and_the_key() {
     let problems = |text: &str| {
         let problems = Preset::parse(Some(text)).unwrap_err();
@@ -162,8 +206,8 @@ fn a_problem_names_the_line_and_the_key() {
     assert_eq!(
         problems(text),
         [
-            "line 6, fields.city.from: \"city\" must begin with traits., properties., context. or group.",
             "line 5, fields.city.max_chars: must be at least 1",
+            "line 6, fields.city.from: \"city\" must begin with traits., properties., context. or group.",
         ]
     );
     assert_eq!(

@@ -86,7 +86,7 @@ async fn an_account_that_fits_is_fine_and_nothing_was_written() {
         "fine: alias and key are right; contacts may be given to 2 users",
         "note: Freshsales does not say how many calls the account has; 1000 an hour are assumed, set allowance.plan",
         "fine: the account has every field of the mapping and wants none beside them",
-        "fine: the user of the key may see contacts",
+        "fine: the user of the key may see contacts; only `check --live --probe` shows whether it may also create and edit them",
         "calls of the account's allowance used: 3 (10 at the most)",
     ]);
     let methods: BTreeSet<String> = crm.sandbox.requests().into_iter().map(|call| call.method).collect();
@@ -245,10 +245,12 @@ async fn a_probe_writes_reads_and_forgets_one_contact() {
         "fine: the user of the key may create contacts (the answer was 201)",
         "fine: stored as sent: company_name, first_name, last_name, mobile_number, work_number",
         r#"fine: consent.unsubscribed = "unsubscribed" is stored as "unsubscribed""#,
+        "fine: the user of the key may edit contacts",
         r#"fine: consent.subscribed = "subscribed" is stored as "subscribed""#,
         "fine: the test contact is forgotten again",
         "calls of the account's allowance used: 8 (10 at the most)",
     ]);
+    assert!(!run.said.contains("--probe"), "who probes is not told to: {}", run.said);
     assert!(crm.sandbox.contacts().is_empty());
     let written: Vec<Value> = crm
         .sandbox

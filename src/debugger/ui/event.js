@@ -6,7 +6,7 @@ import { h, show } from "./dom.js";
 import { contactParts } from "./contacts.js";
 import { deliveryParts } from "./deliveries.js";
 import { listen } from "./live.js";
-import { contactLink, facts, into, json, link, note, outcome, time } from "./rows.js";
+import { contactLink, facts, into, json, link, note, origin, outcome, time } from "./rows.js";
 import { OUTCOMES, became, many, person, wordOf } from "./words.js";
 
 // At which step an outcome ends the way.
@@ -95,7 +95,7 @@ function steps(event, contact, delivery) {
       "Mapping",
       ends,
       mine.length > 0
-        ? h("ul", { class: "plain" }, mine.map((field) => h("li", {}, h("code", {}, field.attribute), " from ", h("code", {}, field.path))))
+        ? h("ul", { class: "plain" }, mine.map((field) => h("li", {}, h("code", {}, field.attribute), " from ", origin(field.path))))
         : h("p", { class: "faint" }, contact ? "This event said no value that is wanted now; where each came from stands with the contact, below." : "It led to no contact."),
       left.length > 0 && [h("h3", {}, "Left out"), list(left)],
     ),

@@ -2,7 +2,7 @@
 
 import { send } from "./api.js";
 import { h, show } from "./dom.js";
-import { json, note, pill, problem, section } from "./rows.js";
+import { json, note, origin, pill, problem, section } from "./rows.js";
 import { OUTCOMES, wordOf } from "./words.js";
 
 const EXAMPLES = {
@@ -66,7 +66,7 @@ export async function playground(place) {
           note(tone, decided.reason, meaning),
           decided.fields?.length > 0 && [
             h("h3", {}, "Which attribute came from where"),
-            h("ul", { class: "plain" }, decided.fields.map((field) => h("li", {}, h("code", {}, field.attribute), " from ", h("code", {}, field.path)))),
+            h("ul", { class: "plain" }, decided.fields.map((field) => h("li", {}, h("code", {}, field.attribute), " from ", origin(field.path)))),
           ],
           decided.left_out?.length > 0 && [
             h("h3", {}, "Left out"),

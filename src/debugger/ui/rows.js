@@ -172,6 +172,13 @@ export function pages(place, { load, render, none, more = "Older" }) {
   return { first };
 }
 
+// Where a value was read, in words where it is no path of an event.
+export function origin(path) {
+  if (path === "const") return "a fixed value of the mapping";
+  if (path === "mapping.missing_names") return ["its address, by ", h("code", {}, path)];
+  return h("code", {}, path);
+}
+
 function value(attribute) {
   return attribute === undefined ? h("span", { class: "faint" }, "—") : h("code", {}, pretty(attribute));
 }
@@ -197,7 +204,7 @@ export function comparison(contact, said = () => null) {
       cell: (name) => {
         const fields = sources.get(name) ?? [];
         if (name === "subscription_status") return h("span", { class: "faint" }, contact.consent ?? "what people said about consent");
-        return fields.map((field, nth) => [nth > 0 && ", ", h("code", {}, field.path), " ", said(field)]);
+        return fields.map((field, nth) => [nth > 0 && ", ", origin(field.path), " ", said(field)]);
       },
     },
   ];

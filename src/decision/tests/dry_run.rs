@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::Limits;
+use crate::mapping::MappedField;
 
 const LIMITS: Limits = Limits { event_bytes_max: 32_768 };
 
@@ -93,6 +94,44 @@ fn an_invited_friend_is_a_contact_of_its_own() {
         r#"{"type":"track","event":"Lead Generated","userId":"u","properties":{"email":"friend@example.com"}}"#,
     ]);
     assert_eq!(played[1]["payload"]["unique_identifier"]["emails"], "friend@example.com");
+}
+
+#[test]
+fn of_several_people_with_an_address_each_attribute_says_once_where_its_value_came_from() {
+    let mut settings = settings();
+    let fixed = "[fields.lead_source_id]\nconst = 7\n[fields.\"custom_field.cf_site\"]\nconst = \"shop\"\nwhen = \"create\"";
+    settings.preset = Preset::parse(Some(fixed)).unwrap();
+    let mut run = DryRun::default();
+    let mut play = |event: &str| {
+        let line = run.event(event, &settings, LIMITS, UnixMicros(START));
+        let from = |field: &MappedField| format!("{} {}", field.attribute, field.path);
+        (line.fields.iter().map(from).collect::<Vec<_>>(), line.payload)
+    };
+    play(
+        r#"{"type":"identify","userId":"friend","traits":{"email":"friend@example.com","first_name":"Kim","city":"Oslo"}}"#,
+    );
+    let (fields, payload) = play(
+        r#"{"type":"track","event":"Lead Generated","userId":"u","properties":{"email":"friend@example.com","first_name":"Kimmy"}}"#,
+    );
+    let expected = [
+        "city traits.city",
+        "custom_field.cf_site const",
+        "first_name properties.first_name",
+        "lead_source_id const",
+    ];
+    assert_eq!(fields, expected);
+    assert_eq!(payload.unwrap()["contact"]["first_name"], "Kimmy");
+}
+
+#[test]
+fn a_name_taken_from_the_address_says_by_which_key() {
+    let mut settings = settings();
+    settings.missing_names = MissingNames::FromEmail;
+    let event =
+        r#"{"type":"track","event":"Signed Up","userId":"u","properties":{"email":"sam.lee@example.com"}}"#;
+    let line = DryRun::default().event(event, &settings, LIMITS, UnixMicros(START));
+    let field = |attribute: &str, value: &str| json!({"attribute": attribute, "path": "mapping.missing_names", "message_id": null, "value": value, "when": "create"});
+    assert_eq!(json!(line.fields), json!([field("first_name", "Sam"), field("last_name", "Lee")]));
 }
 
 #[test]

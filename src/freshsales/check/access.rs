@@ -108,17 +108,18 @@ pub(super) fn no_list_of_fields() -> Finding {
     )
 }
 
-/// What the reply to the question for lists of contacts says of rights.
-pub(super) fn contacts(reply: Result<&Reply, &Unanswered>) -> Finding {
+/// What the reply to the question for lists of contacts says of rights; `probed` is whether a test contact will say the rest.
+pub(super) fn contacts(reply: Result<&Reply, &Unanswered>, probed: bool) -> Finding {
     let reply = match reply {
         Ok(reply) => reply,
         Err(unanswered) => return Finding::wrong(unreachable(unanswered)),
     };
     match reply.status {
         200..=299 if reply.html => Finding::wrong(page(reply.status)),
+        200..=299 if probed => Finding::fine("the user of the key may see contacts"),
         200..=299 => Finding::fine(
-            "the user of the key may see contacts; whether it may also create and edit them shows \
-             `check --live --probe` alone",
+            "the user of the key may see contacts; only `check --live --probe` shows whether it may also create and \
+             edit them",
         ),
         401 | 403 => Finding::wrong(format!(
             "the user of the key may not see contacts ({}): give its role the right to view, create and edit them, \

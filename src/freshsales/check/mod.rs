@@ -70,7 +70,7 @@ pub async fn check(client: &Client, expected: &Expected, test: Option<TestContac
         inquiry.report.findings.extend(mapping::judge_status(expected, fields));
     }
     let reply = inquiry.ask(Question::ContactFilters).await;
-    inquiry.find(access::contacts(reply.as_ref()));
+    inquiry.find(access::contacts(reply.as_ref(), test.is_some()));
     if let Some(test) = test {
         inquiry.probe(test, expected, fields.as_deref().unwrap_or_default()).await;
     }
@@ -139,6 +139,7 @@ impl Inquiry<'_> {
         let changed = self.upsert(second.body(&test)).await;
         match probe::changed(changed.as_ref()) {
             Ok(_) => {
+                self.find(Finding::fine("the user of the key may edit contacts"));
                 let shown = self.shown(id, None).await;
                 self.report.findings.extend(probe::stuck(&second, &shown));
                 self.report.findings.extend(probe::kept(&first, &shown));

@@ -1,5 +1,6 @@
 //! Faults: each way a call can go wrong, and orders that make no sense.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -214,6 +215,18 @@ async fn a_truncated_answer_ends_in_the_middle_of_its_body() {
     let whole = json!({"contact": account.stored().unwrap()}).to_string();
     assert!(head.contains(&format!("content-length: {}", whole.len())), "{head}");
     assert_eq!(body, &whole[..whole.len() / 2]);
+}
+
+#[test]
+fn every_key_of_an_order_is_in_the_readme() {
+    let known = Fault::from_json(json!({"": 1})).unwrap_err().to_string();
+    let known: BTreeSet<&str> = known.split('`').skip(3).step_by(2).collect();
+    let readme = include_str!("../../../README.md");
+    let table = readme.split("| key of a fault |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let keys = table.lines().filter_map(|line| line.split('|').nth(1));
+    let named: BTreeSet<&str> = keys.flat_map(|keys| keys.split('`').skip(1).step_by(2)).collect();
+    assert!(known.contains("status"), "{known:?}");
+    assert_eq!(named, known);
 }
 
 #[tokio::test]
