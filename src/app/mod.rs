@@ -259,6 +259,7 @@ impl App {
             backfill_per_hour: self.backfill_per_hour(),
         };
         let deliverer = Deliverer {
+            settled: Arc::clone(&self.erasing.ordered),
             store: Arc::clone(&store),
             crm: Arc::clone(&self.crm),
             settings: self.reload.settings.subscribe(),

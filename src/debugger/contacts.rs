@@ -17,7 +17,8 @@ use super::why::{Circumstances, why};
 use crate::clock::UnixMicros;
 use crate::contact::{Attributes, Call, InFlight, Owed, Refused, Standing, owed, upsert_body, wanted};
 use crate::decision::{Considered, Settings, World, consider, rules};
-use crate::delivery::{DeliveryId, Quotas, Usage};
+use crate::delivery::{BulkJob, Delivery, DeliveryId, Destination, Lane, Quotas, Usage};
+use crate::erasure::ForgetOrder;
 use crate::event::Email;
 use crate::http::ApiError;
 use crate::mapping::{LeftOut, MappedField};
@@ -86,7 +87,14 @@ pub(super) async fn one(
     let emails = BTreeSet::from([email.clone()]);
     let world = load(&app.store, &emails, &settings).await.map_err(failed)?;
     let quotas = app.quotas().await?;
-    let view = ContactView::of(email, &world, &settings, (app.usage(), &quotas), app.now());
+    let beside = Beside {
+        usage: app.usage(),
+        quotas: &quotas,
+        jobs: &app.store.bulk_jobs(settings.account.clone()).await.map_err(failed)?,
+        look_ups: &app.store.look_ups().await.map_err(failed)?,
+        now: app.now(),
+    };
+    let view = ContactView::of(email, &world, &settings, &beside);
     view.map(Json).ok_or_else(|| nothing("nothing is known of this contact"))
 }
 
@@ -108,23 +116,52 @@ pub(super) async fn load(
     Ok(world)
 }
 
+/// What bears on when its calls leave, beside the contact itself.
+struct Beside<'a> {
+    usage: Usage,
+    quotas: &'a Quotas,
+    /// Bulk calls whose jobs have not reported.
+    jobs: &'a [BulkJob],
+    /// Addresses of people who were erased that Freshsales is asked for.
+    look_ups: &'a [ForgetOrder],
+    now: UnixMicros,
+}
+
+impl<'a> Beside<'a> {
+    fn circumstances(
+        &self,
+        email: &Email,
+        standing: &'a Standing,
+        open: Option<&'a Delivery>,
+        destination: &'a Destination,
+    ) -> Circumstances<'a> {
+        let withdrawal = open.filter(|open| open.lane == Lane::Withdrawal).map(|open| open.opened_at);
+        let job = standing
+            .in_flight
+            .as_ref()
+            .and_then(|call| self.jobs.iter().find(|job| job.carries(&call.delivery)));
+        Circumstances {
+            standing,
+            open,
+            destination,
+            usage: self.usage,
+            bulk_ends_by: job.map(|job| job.ends_by(withdrawal)),
+            forgetting: self.look_ups.iter().any(|order| order.address() == Some(email)),
+            quota: open.and_then(|open| self.quotas.get(open.new_contact_of.as_ref()?)),
+            now: self.now,
+        }
+    }
+}
+
 impl ContactView {
-    fn of(
-        email: Email,
-        world: &World,
-        settings: &Settings,
-        (usage, quotas): (Usage, &Quotas),
-        now: UnixMicros,
-    ) -> Option<Self> {
+    fn of(email: Email, world: &World, settings: &Settings, beside: &Beside<'_>) -> Option<Self> {
         let contact = world.contacts.get(&email)?;
         let standing = contact.with(&settings.account);
         let Considered { wish, fields, mut left_out, consent, .. } = consider(&email, world, settings);
         left_out.extend(standing.left_out.keys().map(|name| refused_value(name)));
-        let owed = owed(&wish, &standing, &rules(settings, now));
+        let owed = owed(&wish, &standing, &rules(settings, beside.now));
         let open = standing.open.as_ref().and_then(|id| world.deliveries.get(id));
-        let destination = &world.destination.document;
-        let quota = open.and_then(|open| quotas.get(open.new_contact_of.as_ref()?));
-        let why = why(&owed, Circumstances { standing: &standing, open, destination, usage, quota, now });
+        let why = why(&owed, beside.circumstances(&email, &standing, open, &world.destination.document));
         let wanted = wanted(&wish, &standing);
         let Standing { contact_id, accepted, accepted_at, in_flight, refused, .. } = standing.clone();
         Some(Self {

@@ -126,6 +126,7 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/contacts/{email}", Access::Token, |method| on(method, contacts::one)),
     route(GET, "/api/people", Access::Token, |method| on(method, people::held)),
     route(DELETE, "/api/people", Access::Token, |method| on(method, people::erase)),
+    route(GET, "/api/erasures/{erasure}", Access::Token, |method| on(method, people::erasure)),
     route(GET, "/api/dead-letters", Access::Token, |method| on(method, dead_letters::list)),
     route(POST, "/api/dead-letters/redrive", Access::Token, |method| on(method, dead_letters::order)),
     route(DELETE, "/api/dead-letters/{email}", Access::Token, |method| on(method, dead_letters::give_up)),

@@ -4,7 +4,7 @@
 
 use crate::clock::UnixMicros;
 use crate::contact::{Owed, Standing, WhyNothing};
-use crate::delivery::{Delivery, Destination, DestinationState, Quota, State, Usage, Window};
+use crate::delivery::{Delivery, Destination, DestinationState, Lane, Quota, State, Usage, Window};
 
 /// What bears on when the next call of a contact leaves.
 #[derive(Clone, Copy)]
@@ -17,6 +17,10 @@ pub(super) struct Circumstances<'a> {
     pub destination: &'a Destination,
     /// How much of the allowance is used.
     pub usage: Usage,
+    /// About when the bulk call that carries it has ended, at the latest, where one does.
+    pub bulk_ends_by: Option<UnixMicros>,
+    /// Somebody with this address was erased, and Freshsales is still to forget them.
+    pub forgetting: bool,
     /// The quota of the source whose new contact it is.
     pub quota: Option<Quota>,
     /// The present.
@@ -52,7 +56,7 @@ fn why_nothing(why: &WhyNothing, circumstances: Circumstances<'_>) -> String {
 
 fn why_waiting(circumstances: Circumstances<'_>) -> String {
     if circumstances.standing.in_flight.is_some() {
-        return "a call of this contact is on its way; the rest goes once it is answered".to_owned();
+        return under_way(circumstances);
     }
     let Some(delivery) = circumstances.open else {
         return "no delivery is open: the settings changed since; the review of all contacts, or the next event of this \
@@ -61,6 +65,11 @@ fn why_waiting(circumstances: Circumstances<'_>) -> String {
     };
     if let Some(held) = destination_holds(circumstances.destination, circumstances.now) {
         return held;
+    }
+    if circumstances.forgetting {
+        return "somebody with this address was erased, and Freshsales is still to forget them; what was said since goes \
+                after that"
+            .to_owned();
     }
     let reason = delivery.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let later = delivery.next_attempt_at > circumstances.now;
@@ -76,6 +85,20 @@ fn why_waiting(circumstances: Circumstances<'_>) -> String {
         State::Delivered | State::Superseded | State::Discarded | State::Erased => {
             "its delivery has ended; the next event of the contact opens one".to_owned()
         }
+    }
+}
+
+/// What is written now might be written over by what left before.
+fn under_way(circumstances: Circumstances<'_>) -> String {
+    let withdrawal = circumstances.open.is_some_and(|open| open.lane == Lane::Withdrawal);
+    let what = if withdrawal { "the withdrawal" } else { "the rest" };
+    match circumstances.bulk_ends_by {
+        Some(by) => format!(
+            "a bulk call carries this contact, and its job has not reported; {what} goes once it has, at about {} at the \
+             latest",
+            by.to_rfc3339()
+        ),
+        None => format!("a call of this contact is on its way; {what} goes once it is answered"),
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::Standing;
 use crate::delivery::{Attempt, BulkRow, DeliveryId, Ended, Lane, Verdict};
+use crate::erasure::CallEnd;
 
 /// Whether a delivery may share a call. Somebody waits for new contacts and withdrawals: they go by themselves, and so
 /// does what a bulk call did not bring.
@@ -33,6 +34,16 @@ pub enum Undone {
     Unknown,
 }
 
+impl Undone {
+    /// What that says of a contact that was erased meanwhile.
+    fn of_erased(self) -> CallEnd {
+        match self {
+            Self::NotNow | Self::Refused => CallEnd::NotWritten,
+            Self::Unknown => CallEnd::Unknown,
+        }
+    }
+}
+
 /// Gives a claim back. One that is void changes nothing.
 pub fn give_back(
     row: &BulkRow,
@@ -45,6 +56,7 @@ pub fn give_back(
     let Some(delivery) = world.deliveries.get(&row.delivery) else { return };
     if delivery.erasure.is_some() {
         world.deliveries.erase(&row.delivery);
+        world.erased_calls.push((row.delivery.clone(), undone.of_erased()));
         return;
     }
     let email = delivery.email.clone();

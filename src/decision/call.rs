@@ -82,8 +82,8 @@ pub struct Settlement {
 /// Settles an attempt. An answer to a claim that is void changes nothing.
 pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, now: UnixMicros) {
     let CallOrder { delivery: id, email, attempt, .. } = &settlement.order;
-    if let Some(how) = world.deliveries.get(id).and_then(|delivery| delivery.erasure) {
-        erase::settle_erased(&settlement, how, world, settings, now);
+    if world.deliveries.get(id).is_some_and(|delivery| delivery.erasure.is_some()) {
+        erase::settle_erased(&settlement, world, settings, now);
         return;
     }
     // A contact that is gone must not come back by an answer.

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Reading, Settings, Settlement, World, consider};
 use crate::clock::UnixMicros;
 use crate::consent::{Choice, Statement};
-use crate::contact::Contact;
-use crate::delivery::{Ended, Erasing, Verdict};
-use crate::erasure::{Device, Extent, Mark, Receipt, Subject};
-use crate::event::{Email, Position, Stamp, Stamped};
+use crate::contact::{Contact, Standing};
+use crate::delivery::{Account, DeliveryId, Ended, Erasing, Verdict};
+use crate::erasure::{CallEnd, Device, Extent, ForgetId, ForgetOrder, Mark, Receipt, Subject, Target, Waits};
+use crate::event::{Email, Stamp, Stamped};
 use crate::person::{Claim, Facts, PersonId, PersonKey, Timeline, TimelineKey};
 
 /// What an event still says, less what was said before its person was erased; nothing when that is all of it.
@@ -48,18 +48,17 @@ pub(super) fn still_said<'r>(reading: &'r Reading, world: &mut World) -> Option<
 /// The end of a call whose contact was erased meanwhile: the account's state learns from the answer, nobody else.
 pub(super) fn settle_erased(
     settlement: &Settlement,
-    how: Erasing,
     world: &mut World,
     settings: &Settings,
     now: UnixMicros,
 ) {
     world.deliveries.erase(&settlement.order.delivery);
-    // There is no event 0: that something is to be blanked has what is left of the delivery wiped, too.
-    world.to_blank.push(Position(0));
-    if let (Erasing::InCrmToo, Verdict::Stored(stored)) = (how, &settlement.verdict) {
-        let id = stored.contact_id.map(|id| (settings.account.clone(), id));
-        world.forgets.extend(id);
-    }
+    let end = match &settlement.verdict {
+        Verdict::Stored(stored) => CallEnd::Stored(stored.contact_id),
+        Verdict::Refused { .. } | Verdict::Throttled { .. } | Verdict::Blocked { .. } => CallEnd::NotWritten,
+        Verdict::Passing { .. } => CallEnd::Unknown,
+    };
+    world.erased_calls.push((settlement.order.delivery.clone(), end));
     let ended = Ended {
         verdict: &settlement.verdict,
         delivery: &settlement.order.delivery,
@@ -150,15 +149,26 @@ fn device(key: &TimelineKey, line: &Timeline, extent: &Extent) -> Option<Device>
     (seen && (!shared || !spans.is_empty())).then(|| Device { key: key.clone(), spans })
 }
 
-/// Erases everything that an extent reaches from a working set that holds all of it; answers what that was, in numbers.
+/// Who erases, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct ErasureOrder {
+    /// The order to erase.
+    pub erasure: u64,
+    /// Whether the contacts are to be forgotten in Freshsales too.
+    pub forget_in_crm: bool,
+}
+
+/// Erases everything that an extent reaches from a working set that holds all of it; answers what that was, in numbers,
+/// and what has to end before nothing is left.
 pub fn erase(
     extent: &Extent,
-    forget_in_crm: bool,
+    order: ErasureOrder,
     world: &mut World,
     settings: &Settings,
     now: UnixMicros,
-) -> Receipt {
+) -> (Receipt, Waits) {
     let mut receipt = Receipt { erased_at: now, ..Receipt::default() };
+    let mut waits = Waits::default();
     let denials = denials(extent, world, settings);
     for key in &extent.people {
         receipt.people += u64::from(world.people.remove(key).is_some());
@@ -169,7 +179,16 @@ pub fn erase(
     }
     receipt.mentions += forget_mentions(extent, world);
     for email in &extent.emails {
-        erase_contact(email, forget_in_crm, world, &mut receipt);
+        let Some(contact) = world.contacts.remove(email) else { continue };
+        receipt.contacts += 1;
+        for (account, standing) in contact.standing {
+            let of = Of { email, account, ours: &settings.account };
+            let behind = end_calls(&standing, &of, order, world, &mut receipt);
+            waits.calls.extend(behind.clone());
+            if order.forget_in_crm {
+                order_to_forget(&standing, of, behind, order.erasure, world, &mut receipt);
+            }
+        }
     }
     for (email, denial) in denials {
         keep_denial(&email, denial, world, settings);
@@ -181,7 +200,9 @@ pub fn erase(
     };
     world.destination.changed |= world.destination.document.forget_words(named);
     world.buried.extend(extent.marks().map(|mark| (mark, now)));
-    receipt
+    let looks_up = world.forgets.iter().any(|order| order.address().is_some());
+    waits.look_ups.extend(looks_up.then_some(order.erasure));
+    (receipt, waits)
 }
 
 /// Takes a time line, or the person's part of it, and what it gave to others.
@@ -233,31 +254,69 @@ fn forget_mentions(extent: &Extent, world: &mut World) -> u64 {
     mentions
 }
 
-fn erase_contact(email: &Email, forget_in_crm: bool, world: &mut World, receipt: &mut Receipt) {
-    let Some(contact) = world.contacts.remove(email) else { return };
-    receipt.contacts += 1;
-    for (account, standing) in contact.standing {
-        if let Some(open) = &standing.open {
-            receipt.deliveries += u64::from(world.deliveries.get(open).is_some());
-            world.deliveries.erase(open);
-        }
-        if let Some(call) = &standing.in_flight {
-            receipt.deliveries += u64::from(world.deliveries.get(&call.delivery).is_some());
-            // Its answer is waited for, so that no newer call of this address meets it on the way.
-            let how = if forget_in_crm { Erasing::InCrmToo } else { Erasing::Here };
-            world.deliveries.change(&call.delivery, |delivery| delivery.erase_in_flight(how));
-        }
-        if forget_in_crm {
-            match standing.contact_id {
-                Some(id) => {
-                    receipt.forget_ordered += 1;
-                    world.forgets.push((account, id));
-                }
-                None if standing.known() => receipt.forget_unknown += 1,
-                None => {}
-            }
-        }
+/// Whose contact it is.
+struct Of<'a> {
+    email: &'a Email,
+    account: Account,
+    /// The account that calls go to.
+    ours: &'a Account,
+}
+
+/// Ends the deliveries of a contact; answers the call on its way, whose answer is waited for.
+fn end_calls(
+    standing: &Standing,
+    of: &Of<'_>,
+    order: ErasureOrder,
+    world: &mut World,
+    receipt: &mut Receipt,
+) -> Option<DeliveryId> {
+    if let Some(open) = &standing.open {
+        receipt.deliveries += u64::from(world.deliveries.get(open).is_some());
+        world.deliveries.erase(open);
     }
+    let call = standing.in_flight.as_ref().filter(|call| world.deliveries.get(&call.delivery).is_some())?;
+    receipt.deliveries += 1;
+    if of.account != *of.ours {
+        // Nobody will ask for its answer.
+        world.deliveries.erase(&call.delivery);
+        return None;
+    }
+    // Its answer is waited for, so that no newer call of this address meets it on the way.
+    let how = if order.forget_in_crm { Erasing::InCrmToo } else { Erasing::Here };
+    world.deliveries.change(&call.delivery, |delivery| delivery.erase_in_flight(how));
+    Some(call.delivery.clone())
+}
+
+/// Orders that an account forgets a contact, if it may have it.
+fn order_to_forget(
+    standing: &Standing,
+    of: Of<'_>,
+    behind: Option<DeliveryId>,
+    erasure: u64,
+    world: &mut World,
+    receipt: &mut Receipt,
+) {
+    let written = standing.accepted.is_some() || !standing.unanswered.is_empty();
+    let target = match standing.contact_id {
+        Some(id) => Target::Contact(id, BTreeSet::new()),
+        None if !standing.known() => return,
+        None if of.account != *of.ours => {
+            receipt.forget_elsewhere += 1;
+            return;
+        }
+        None => Target::Address(of.email.clone()),
+    };
+    receipt.forget_ordered += 1;
+    world.forgets.push(ForgetOrder {
+        id: ForgetId { erasure, nth: world.forgets.len() as u64 },
+        account: of.account,
+        may_exist: written || matches!(target, Target::Contact(..)),
+        target,
+        behind,
+        next_attempt_at: receipt.erased_at,
+        failures: 0,
+        misses: 0,
+    });
 }
 
 /// A refusal of somebody who goes, for an address that others have too.

@@ -31,7 +31,7 @@ pub use bulk::{Undone, bulk_failed, carried, give_back, may_share};
 pub use call::{CallOrder, Settlement, claim, settle, simulate};
 pub use config::{ConsentConfig, MARKETING, MappingConfig};
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};
-pub use erase::{erase, extent};
+pub use erase::{ErasureOrder, erase, extent};
 pub use judge::Decided;
 pub use outcome::Outcome;
 pub use owe::rules;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{Outcome, Reading};
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
-use crate::delivery::{Account, Delivery, DeliveryId, Destination, State};
-use crate::erasure::Mark;
+use crate::delivery::{Delivery, DeliveryId, Destination, State};
+use crate::erasure::{CallEnd, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 
@@ -161,7 +161,9 @@ pub struct World {
     /// Events whose content must not stay in the journal.
     pub to_blank: Vec<Position>,
     /// Contacts that Freshsales is to be told to forget.
-    pub forgets: Vec<(Account, u64)>,
+    pub forgets: Vec<ForgetOrder>,
+    /// Calls that have ended of contacts that were erased meanwhile.
+    pub erased_calls: Vec<(DeliveryId, CallEnd)>,
 }
 
 impl World {

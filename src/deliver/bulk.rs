@@ -7,6 +7,7 @@ mod end;
 mod pace;
 mod settle;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use super::{Deliverer, Round};
 use crate::clock::{Clock, UnixMicros};
 use crate::contact::bulk_body;
 use crate::decision::{self, CallOrder};
-use crate::delivery::{BULK_CONTACTS_MAX, BulkJob, BulkRow, Gate, Lane, SlotId, Verdict};
+use crate::delivery::{BULK_CONTACTS_MAX, BulkJob, BulkRow, DeliveryId, Gate, Lane, SlotId, Verdict};
 use crate::freshsales::{BulkResult, Crm, JobResult};
 use crate::store::{self, Due, DueOrder, DueQuery, Plan, Put, StoreError};
 
@@ -92,6 +93,7 @@ impl Deliverer {
         gate: &Gate,
         round: &mut Round,
     ) -> Result<InBulk, StoreError> {
+        self.hurry(round).await?;
         let mut used = InBulk { places: self.ask_for_jobs(free, gate, round).await?, ..InBulk::default() };
         let may_open = used.places < free && *gate == Gate::Open;
         if may_open && round.bulk.is_ready(self.clock.monotonic()) && self.has_backlog(round).await? {
@@ -109,6 +111,18 @@ impl Deliverer {
         }
         used.wait = round.bulk.next_due(self.clock.monotonic());
         Ok(used)
+    }
+
+    /// Who withdrew consent, or is erased, ought not to wait for a job longer than it takes.
+    async fn hurry(&self, round: &mut Round) -> Result<(), StoreError> {
+        if !round.bulk.has_jobs() {
+            return Ok(());
+        }
+        let mut waited_for: BTreeSet<DeliveryId> = self.store.held_withdrawals(self.account()).await?;
+        let (erasures, _) = self.store.erasures().await?;
+        waited_for.extend(erasures.into_iter().flat_map(|erasure| erasure.waits.calls));
+        round.bulk.hurry(&waited_for, self.clock.monotonic());
+        Ok(())
     }
 
     /// Asks for jobs that are due, at most so many; answers how many.

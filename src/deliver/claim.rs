@@ -50,7 +50,7 @@ impl Deliverer {
             Gate::OneContact => round.pace.start_over(),
             Gate::Open => {}
         }
-        let forget_at = if gate == Gate::Open { self.forget(round).await? } else { None };
+        let forget_at = if gate == Gate::Open { self.forget(false, round).await? } else { None };
         let free = round.pace.places().saturating_sub(round.calls.len());
         if free == 0 {
             return Ok(Next::News);
@@ -64,16 +64,31 @@ impl Deliverer {
         let Found { chosen, wait } = self.look(&destination, alone, free, round).await?;
         let wait = wait.into_iter().chain(forget_at).chain(bulk_wait).min();
         if chosen.is_empty() {
-            let nobody = wait.is_none() && gate == Gate::OneContact && round.calls.is_empty();
-            if let Some(refused) = destination.probe_among_refused().filter(|_| nobody) {
-                self.probe_by(refused).await?;
-            }
-            return Ok(wait.map_or(Next::News, Next::At));
+            return self.fill_with_nobody_due(&destination, &gate, wait, round).await;
         }
         let full = chosen.len() == free;
         self.claim(chosen, &gate, round).await?;
         // There may be more than were asked for.
         Ok(if full { Next::News } else { wait.map_or(Next::News, Next::At) })
+    }
+
+    /// No contact is due. Where one was to show whether calls are answered, something else has to.
+    async fn fill_with_nobody_due(
+        &self,
+        destination: &Destination,
+        gate: &Gate,
+        wait: Option<Duration>,
+        round: &mut Round,
+    ) -> Result<Next, StoreError> {
+        if *gate != Gate::OneContact || !round.calls.is_empty() {
+            return Ok(wait.map_or(Next::News, Next::At));
+        }
+        let forget_at = self.forget(true, round).await?;
+        let refused = destination.probe_among_refused();
+        if let Some(refused) = refused.filter(|_| wait.is_none() && round.calls.is_empty()) {
+            self.probe_by(refused).await?;
+        }
+        Ok(wait.into_iter().chain(forget_at).min().map_or(Next::News, Next::At))
     }
 
     /// Looks for what is due in the lanes that may make a call.

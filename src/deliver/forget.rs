@@ -1,6 +1,8 @@
-//! Forgetting: tells Freshsales to forget contacts of people who were erased. A call like any other: it takes a slot.
+//! Forgetting: has Freshsales forget contacts of people who were erased, and asks for their ids where they are not known.
+//! Each is a call like any other: it takes a slot.
 //!
-//! Goes before the lanes, one at a time: what is upserted afterwards is a contact of its own.
+//! Goes before the lanes, one at a time: what is upserted afterwards is a contact of its own. Must not decide what
+//! follows an answer: that is the order's.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,18 +10,23 @@ use std::time::Duration;
 
 use super::worker::{self, Forgotten};
 use super::{Deliverer, Round};
+use crate::clock::UnixMicros;
 use crate::delivery::Verdict;
+use crate::erasure::AfterAnswer;
 use crate::store::{Plan, Privacy, Put, StoreError};
 
-/// The first wait after a failure, doubling up to the longest.
-const AGAIN_FIRST: Duration = Duration::from_mins(1);
-const AGAIN_MAX: Duration = Duration::from_hours(24);
 /// Freshsales does not have the contact.
 const NOT_FOUND: u16 = 404;
+const THROTTLED: &str = "the account's allowance is used up";
 
 impl Deliverer {
-    /// Lets the call for the next contact to forget leave, if there is one; answers when there may be another.
-    pub(super) async fn forget(&self, round: &mut Round) -> Result<Option<Duration>, StoreError> {
+    /// Lets the call for the next contact to forget leave, if there is one; answers when there may be another. A `probe`
+    /// is the only call on its way.
+    pub(super) async fn forget(
+        &self,
+        probe: bool,
+        round: &mut Round,
+    ) -> Result<Option<Duration>, StoreError> {
         if round.forgetting {
             return Ok(None);
         }
@@ -36,7 +43,7 @@ impl Deliverer {
             return Err(error);
         }
         round.forgetting = true;
-        round.calls.spawn(worker::forget(Arc::clone(&self.crm), slot, order));
+        round.calls.spawn(worker::forget(Arc::clone(&self.crm), slot, order, probe));
         Ok(None)
     }
 
@@ -48,36 +55,68 @@ impl Deliverer {
         round.forgetting = false;
         round.schedule.answer(forgotten.slot, self.clock.monotonic());
         worker::count_call(&forgotten.result);
-        while let Err(error) = self.settle_forget(forgotten).await {
-            self.wait_after(error).await?;
-        }
+        let throttled = loop {
+            match self.settle_forget(forgotten).await {
+                Ok(throttled) => break throttled,
+                Err(error) => self.wait_after(error).await?,
+            }
+        };
+        self.learn(&forgotten.result, throttled, round);
         Ok(())
     }
 
-    async fn settle_forget(&self, forgotten: &Forgotten) -> Result<(), StoreError> {
+    /// Tells whether the answer begins a throttle of the account.
+    async fn settle_forget(&self, forgotten: &Forgotten) -> Result<bool, StoreError> {
         let _turn = self.store.turn().await;
-        let (now, account, order) = (self.clock.wall(), self.account(), forgotten.order);
-        let status = forgotten.result.response.as_ref().map(|response| response.status);
-        let done = matches!(forgotten.result.verdict, Verdict::Stored(_)) || status == Some(NOT_FOUND);
-        let note = if done {
-            tracing::info!("Freshsales forgot a contact");
-            Privacy::Forgotten(account.clone(), order.contact_id)
-        } else {
-            let doublings = 2_u32.saturating_pow(order.attempts.min(16));
-            let at = now.plus(AGAIN_FIRST.saturating_mul(doublings).min(AGAIN_MAX));
-            tracing::warn!(
-                attempts = order.attempts + 1,
-                "Freshsales did not forget a contact; it is told again"
-            );
-            Privacy::ForgetAgain(account.clone(), order.contact_id, at)
+        let (now, account) = (self.clock.wall(), self.account());
+        let id = forgotten.order.id;
+        let note = match after(forgotten, now) {
+            AfterAnswer::Open(order) => {
+                tracing::info!(erasure = id.erasure, "an order to forget a contact in Freshsales goes on");
+                Privacy::Forget(Box::new(order))
+            }
+            AfterAnswer::Ended(end) => {
+                tracing::info!(
+                    erasure = id.erasure,
+                    "an order to forget a contact in Freshsales: {}",
+                    end.as_str()
+                );
+                Privacy::ForgetEnded(id, end)
+            }
         };
         let mut world = self.load(BTreeSet::new(), BTreeSet::new()).await?;
         let held = &mut world.destination;
-        let after = held.document.after_order(&forgotten.result.verdict, now);
-        held.changed = after != held.document;
-        held.document = after;
+        let before = held.document.clone();
+        held.document = before.after_order(&without_words(&forgotten.result.verdict), forgotten.probe, now);
+        held.changed = held.document != before;
+        let throttled = held.document.is_throttled_anew(&before);
         let mut plan = Plan::of(world, &account);
         plan.puts.extend([Put::SlotAnswered(account, forgotten.slot, now), Put::Privacy(note)]);
-        self.store.apply(plan).await
+        self.store.apply(plan).await?;
+        self.settled.notify_one();
+        Ok(throttled)
     }
+}
+
+/// The words of an answer may repeat what was asked, and nothing of the person is to be kept.
+fn without_words(verdict: &Verdict) -> Verdict {
+    match verdict {
+        Verdict::Throttled { retry_after, .. } => {
+            Verdict::Throttled { retry_after: *retry_after, reason: THROTTLED.to_owned() }
+        }
+        Verdict::Stored(_) | Verdict::Refused { .. } | Verdict::Passing { .. } | Verdict::Blocked { .. } => {
+            verdict.clone()
+        }
+    }
+}
+
+/// What follows the answer.
+fn after(forgotten: &Forgotten, now: UnixMicros) -> AfterAnswer {
+    let order = forgotten.order.clone();
+    if let Some(found) = forgotten.found {
+        return order.looked_up(found, now);
+    }
+    let status = forgotten.result.response.as_ref().map(|response| response.status);
+    let done = matches!(forgotten.result.verdict, Verdict::Stored(_)) || status == Some(NOT_FOUND);
+    order.told(done, now)
 }

@@ -57,6 +57,8 @@ pub struct Deliverer {
     pub clock: Arc<dyn Clock>,
     /// Rung when deliveries may have been opened.
     pub owed: Arc<Notify>,
+    /// Rung when a call has ended that an erasure may wait for.
+    pub settled: Arc<Notify>,
     /// Where the use of the allowance is shown.
     pub usage: watch::Sender<Usage>,
 }

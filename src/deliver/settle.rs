@@ -110,9 +110,13 @@ impl Deliverer {
         decision::settle(finished.settlement(others_answered), &mut world, &settings, now);
         log::refusal(world.deliveries.get(&order.delivery));
         let after = world.destination.document.clone();
+        let erased = !world.erased_calls.is_empty();
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.push(Put::SlotAnswered(self.account(), finished.job.slot, now));
         self.store.apply(plan).await?;
+        if erased {
+            self.settled.notify_one();
+        }
         log::change(&before, &after);
         Ok(after.is_throttled_anew(&before))
     }

@@ -7,8 +7,8 @@ use super::bulk::{BulkFinished, JobAnswered};
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::{CallOrder, Settlement};
 use crate::delivery::{Attempt, SlotId, Verdict};
+use crate::erasure::{ForgetOrder, Found, Target};
 use crate::freshsales::{CallResult, Crm};
-use crate::store::ForgetOrder;
 
 /// A call to make.
 pub(super) struct Job {
@@ -41,17 +41,27 @@ pub(super) enum Done {
     Job(Box<JobAnswered>),
 }
 
-/// The answer to an order to forget a contact.
+/// The answer to one call of an order to forget a contact.
 pub(super) struct Forgotten {
     pub slot: SlotId,
     pub order: ForgetOrder,
+    /// It left alone, where nobody else was owed a call.
+    pub probe: bool,
+    /// Who was found, where the address was looked up.
+    pub found: Option<Found>,
     pub result: CallResult,
 }
 
-/// Tells the account to forget a contact.
-pub(super) async fn forget(crm: Arc<dyn Crm>, slot: SlotId, order: ForgetOrder) -> Done {
-    let result = crm.forget(order.contact_id).await;
-    Done::Forget(Box::new(Forgotten { slot, order, result }))
+/// Tells the account to forget a contact, or asks which one it is.
+pub(super) async fn forget(crm: Arc<dyn Crm>, slot: SlotId, order: ForgetOrder, probe: bool) -> Done {
+    let (result, found) = match &order.target {
+        Target::Contact(id, _) => (crm.forget(*id).await, None),
+        Target::Address(email) => {
+            let looked_up = crm.look_up(email.clone()).await;
+            (looked_up.call, Some(looked_up.found))
+        }
+    };
+    Done::Forget(Box::new(Forgotten { slot, order, probe, found, result }))
 }
 
 /// The answer to a question that only asks whether the account answers.

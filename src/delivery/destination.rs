@@ -270,19 +270,28 @@ impl Destination {
         next
     }
 
-    /// How the destination stands after an order that concerns no delivery was answered at `now`: that the account was told
-    /// to wait counts for all calls.
+    /// How the destination stands after a call that concerns no delivery was answered at `now`: that the account was told
+    /// to wait counts for all calls. A `probe` left alone where nobody was owed a call who could show whether calls are
+    /// answered: it shows that much, and nothing of keys and rights.
     #[must_use]
-    pub fn after_order(&self, verdict: &Verdict, now: UnixMicros) -> Self {
+    pub fn after_order(&self, verdict: &Verdict, probe: bool, now: UnixMicros) -> Self {
         let mut next = self.clone();
         match verdict {
-            Verdict::Throttled { retry_after, reason } => next.throttled(*retry_after, reason, true, now),
+            Verdict::Throttled { retry_after, reason } => next.throttled(*retry_after, reason, probe, now),
+            Verdict::Stored(_) | Verdict::Refused { .. } if probe => next.answered(),
             Verdict::Stored(_)
             | Verdict::Refused { .. }
             | Verdict::Passing { .. }
             | Verdict::Blocked { .. } => {}
         }
         next
+    }
+
+    fn answered(&mut self) {
+        let is_away = |obstacle: &mut Obstacle| matches!(obstacle.kind, ObstacleKind::Unreachable);
+        self.obstacle.take_if(is_away);
+        self.throttle = None;
+        self.failures = Failures::default();
     }
 
     fn is_hindered(&self) -> bool {

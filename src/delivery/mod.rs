@@ -26,7 +26,9 @@ pub use adapt::RateHint;
 pub use allowance::{HOUR, Ledger, Limits as AllowanceLimits, MINUTE, SlotId, Usage, Window};
 pub use arrivals::{Arrivals, Pressure};
 pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX};
-pub use bulk::{BULK_CONTACTS_MAX, BulkJob, BulkRow, JobId};
+pub use bulk::{
+    BULK_CONTACTS_MAX, BulkJob, BulkRow, JOB_ASKED_EVERY, JOB_QUESTIONS_MAX, JOB_REPORTS_WITHIN, JobId,
+};
 pub use destination::{Destination, DestinationState, Ended, Gate, Throttle, backoff};
 pub use forecast::{LaneOwed, drained_after};
 pub use obstacle::{Obstacle, ObstacleKind, Probe};
@@ -239,7 +241,7 @@ pub struct Delivery {
 pub enum Erasing {
     /// Nothing.
     Here,
-    /// Freshsales is told to forget the contact.
+    /// An order to forget the contact in Freshsales waits for it.
     InCrmToo,
 }
 

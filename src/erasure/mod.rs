@@ -3,15 +3,20 @@
 //! Pure. Must not know how anything is stored or deleted.
 
 mod extent;
+mod forget;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 pub use extent::{Concern, Device, Extent};
+pub use forget::{AfterAnswer, CallEnd, ForgetEnd, ForgetId, ForgetOrder, Forgetting, Found, Target};
 
 use crate::clock::UnixMicros;
+use crate::delivery::DeliveryId;
 use crate::event::{Email, Position, SourceName};
 use crate::person::{PersonId, PersonKey, TimelineKey};
 
@@ -77,6 +82,18 @@ pub struct Erasure {
     pub stage: Stage,
     /// What it has done.
     pub receipt: Receipt,
+    /// What else has to end before nothing is left of the person.
+    #[serde(default)]
+    pub waits: Waits,
+}
+
+/// What holds something of an erased person for a while, because the CRM has not answered yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waits {
+    /// Calls that were on their way.
+    pub calls: BTreeSet<DeliveryId>,
+    /// Erasures that look up an address of theirs in the CRM, this one or an earlier one.
+    pub look_ups: BTreeSet<u64>,
 }
 
 /// How far an erasure has come. Each stage holds what is still needed of the person, and the last ones nothing.
@@ -114,8 +131,10 @@ pub enum Stage {
     },
     /// Which events of the journal have to be blanked is known.
     Blanking,
-    /// Nothing personal is left but in what the files have not written back.
+    /// Nothing personal is left but in what the files have not written back, and in what is waited for.
     Wiping,
+    /// Nothing personal is left but in what is waited for.
+    Settling,
     /// Done.
     Done,
 }
@@ -130,7 +149,8 @@ impl Stage {
             | Self::Rows { .. }
             | Self::Journal { .. }
             | Self::Blanking
-            | Self::Wiping => false,
+            | Self::Wiping
+            | Self::Settling => false,
         }
     }
 }
@@ -159,15 +179,16 @@ pub struct Receipt {
     pub mentions: u64,
     /// Contacts that Freshsales is told to forget.
     pub forget_ordered: u64,
-    /// Contacts that Freshsales may have and whose id there is not known.
-    pub forget_unknown: u64,
+    /// Contacts that an account may have which is not the configured one, and whose id there is not known.
+    pub forget_elsewhere: u64,
 }
 
 impl Erasure {
     /// A new order.
     #[must_use]
     pub fn order(id: u64, subject: Subject, forget_in_crm: bool) -> Self {
-        Self { id, stage: Stage::Ordered { subject, forget_in_crm }, receipt: Receipt::default() }
+        let stage = Stage::Ordered { subject, forget_in_crm };
+        Self { id, stage, receipt: Receipt::default(), waits: Waits::default() }
     }
 
     /// Whether it is an order for this person that has not begun: asking again joins it.
@@ -175,9 +196,12 @@ impl Erasure {
     pub fn waits_for(&self, whom: &Subject, forget: bool) -> bool {
         match &self.stage {
             Stage::Ordered { subject, forget_in_crm } => subject == whom && *forget_in_crm >= forget,
-            Stage::Rows { .. } | Stage::Journal { .. } | Stage::Blanking | Stage::Wiping | Stage::Done => {
-                false
-            }
+            Stage::Rows { .. }
+            | Stage::Journal { .. }
+            | Stage::Blanking
+            | Stage::Wiping
+            | Stage::Settling
+            | Stage::Done => false,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::delivery::Account;
 use crate::event::Stamp;
 use crate::person::{Span, TimelineKey};
 
@@ -92,4 +93,99 @@ fn no_two_marks_have_the_same_text() {
     let email = Mark::Email(Email::parse("a@b.co").unwrap());
     let texts = BTreeSet::from([user.text(), device.text(), email.text()]);
     assert_eq!(texts.len(), 3);
+}
+
+fn order(target: Target) -> ForgetOrder {
+    ForgetOrder {
+        id: ForgetId { erasure: 1, nth: 0 },
+        account: Account("acme".to_owned()),
+        target,
+        behind: Some(DeliveryId("d1-0".to_owned())),
+        may_exist: false,
+        next_attempt_at: UnixMicros(0),
+        failures: 0,
+        misses: 0,
+    }
+}
+
+fn open(after: AfterAnswer) -> ForgetOrder {
+    match after {
+        AfterAnswer::Open(order) => order,
+        AfterAnswer::Ended(end) => panic!("it has ended: {end:?}"),
+    }
+}
+
+fn jo() -> Target {
+    Target::Address(Email::parse("jo@example.com").unwrap())
+}
+
+const MINUTE: i64 = 60_000_000;
+
+#[test]
+fn an_address_that_is_not_found_is_looked_up_again_ever_later_and_then_no_more() {
+    let mut order = order(jo());
+    let (mut now, mut waits) = (UnixMicros(0), Vec::new());
+    let end = loop {
+        match order.looked_up(Found::Nobody, now) {
+            AfterAnswer::Open(next) => order = next,
+            AfterAnswer::Ended(end) => break end,
+        }
+        waits.push((order.next_attempt_at.0 - now.0) / MINUTE);
+        now = order.next_attempt_at;
+    };
+    assert_eq!((end, waits), (ForgetEnd::NotFound, vec![1, 5, 25]));
+}
+
+#[test]
+fn an_id_takes_the_place_of_the_address_at_once() {
+    let found = open(order(jo()).looked_up(Found::One(7), UnixMicros(5)));
+    assert_eq!((found.address(), &found.target), (None, &Target::Contact(7, BTreeSet::new())));
+    assert!(!serde_json::to_string(&found).unwrap().contains("jo@"));
+    assert_eq!(found.told(true, UnixMicros(6)), AfterAnswer::Ended(ForgetEnd::Forgotten));
+}
+
+#[test]
+fn where_it_is_not_clear_which_contact_it_is_none_is_forgotten() {
+    assert_eq!(order(jo()).looked_up(Found::Several, UnixMicros(0)), AfterAnswer::Ended(ForgetEnd::Unclear));
+    let mut unclear = order(jo());
+    for _ in 0..3 {
+        unclear = open(unclear.looked_up(Found::Unclear, UnixMicros(0)));
+    }
+    assert_eq!(unclear.looked_up(Found::Unclear, UnixMicros(0)), AfterAnswer::Ended(ForgetEnd::Unclear));
+}
+
+#[test]
+fn a_call_without_an_answer_is_made_again_for_as_long_as_it_takes() {
+    for target in [jo(), Target::Contact(7, BTreeSet::new())] {
+        let mut order = order(target.clone());
+        let mut minutes = Vec::new();
+        for _ in 0..20 {
+            order = open(match target {
+                Target::Address(_) => order.looked_up(Found::NoAnswer, UnixMicros(0)),
+                Target::Contact(..) => order.told(false, UnixMicros(0)),
+            });
+            minutes.push(order.next_attempt_at.0 / MINUTE);
+        }
+        assert_eq!((&minutes[..4], minutes[19], order.misses), ([1, 2, 4, 8].as_slice(), 24 * 60, 0));
+    }
+}
+
+#[test]
+fn the_end_of_the_call_on_its_way_says_which_contact_it_is() {
+    let known = || Target::Contact(7, BTreeSet::new());
+    let target = |target: Target, end| open(order(target).after_call(end)).target;
+    assert_eq!(target(jo(), CallEnd::Stored(Some(8))), Target::Contact(8, BTreeSet::new()));
+    assert_eq!(target(jo(), CallEnd::Stored(None)), jo());
+    assert_eq!(target(jo(), CallEnd::Unknown), jo());
+    assert_eq!(target(known(), CallEnd::Stored(Some(7))), known());
+    assert_eq!(target(known(), CallEnd::NotWritten), known());
+    // Freshsales answered with another contact: both go, one after the other.
+    let both = open(order(known()).after_call(CallEnd::Stored(Some(8))));
+    assert_eq!(both.behind, None);
+    let second = open(both.told(true, UnixMicros(0)));
+    assert_eq!(second.target, Target::Contact(8, BTreeSet::new()));
+    // What was never written is not looked for, unless an earlier call may have written it.
+    assert_eq!(order(jo()).after_call(CallEnd::NotWritten), AfterAnswer::Ended(ForgetEnd::NotFound));
+    let may_exist = ForgetOrder { may_exist: true, ..order(jo()) };
+    assert_eq!(open(may_exist.after_call(CallEnd::NotWritten)).target, jo());
 }

@@ -32,7 +32,7 @@ pub struct JobResult {
     pub state: JobState,
 }
 
-const NOT_KNOWN: &str = "bulk calls are not known here";
+const NOT_KNOWN: &str = "such calls are not known here";
 
 impl BulkResult {
     /// No such call is known: nothing was sent, every contact is to be sent by itself.
@@ -48,7 +48,7 @@ impl JobResult {
     }
 }
 
-fn not_known(request: AttemptRequest) -> CallResult {
+pub(super) fn not_known(request: AttemptRequest) -> CallResult {
     CallResult {
         verdict: Verdict::Refused {
             reason: NOT_KNOWN.to_owned(),

@@ -4,6 +4,7 @@
 
 mod ask;
 mod bulk;
+mod lookup;
 mod rate;
 
 use std::error::Error;
@@ -19,9 +20,10 @@ use super::account::Endpoint;
 use super::config::{ApiKey, Config};
 use super::verdict::verdict;
 use super::words::fit_to_show;
-use super::{Answer, BulkResult, CallResult, Crm, JobResult};
+use super::{Answer, BulkResult, CallResult, Crm, JobResult, LookupResult};
 use crate::clock::Clock;
 use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, RateHint, Verdict};
+use crate::event::Email;
 
 use rate::rate_hint;
 
@@ -160,6 +162,11 @@ impl Crm for Client {
             let call = inner.http.delete(inner.endpoint.url(&Question::Forget(contact_id).path()));
             inner.call(call, inner.endpoint.describe_forget(contact_id)).await
         })
+    }
+
+    fn look_up(&self, email: Email) -> Answer<LookupResult> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.look_up(email).await })
     }
 
     fn bulk_upsert(&self, body: Value) -> Answer<BulkResult> {

@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Answer, CallResult, Crm, Endpoint};
+use super::{Answer, CallResult, Crm, Endpoint, LookupResult};
 use crate::delivery::{Account, AttemptRequest, RateHint, Stored, Verdict};
+use crate::erasure::Found;
+use crate::event::Email;
 
 /// What the metrics and the debugger call a call that was not made.
 const SIMULATED: &str = "simulated";
@@ -36,15 +38,20 @@ impl Crm for DryRun {
     }
 
     fn upsert(&self, body: Value) -> Answer<CallResult> {
-        simulated(self.endpoint.describe(body))
+        answered(simulated(self.endpoint.describe(body)))
     }
 
     fn probe(&self) -> Answer<CallResult> {
-        simulated(self.endpoint.describe_probe())
+        answered(simulated(self.endpoint.describe_probe()))
     }
 
     fn forget(&self, contact_id: u64) -> Answer<CallResult> {
-        simulated(self.endpoint.describe_forget(contact_id))
+        answered(simulated(self.endpoint.describe_forget(contact_id)))
+    }
+
+    fn look_up(&self, _email: Email) -> Answer<LookupResult> {
+        // Everything was "accepted", so there is a contact.
+        answered(LookupResult { call: simulated(self.endpoint.describe_look_up()), found: Found::One(0) })
     }
 
     fn describe(&self, body: &Value) -> AttemptRequest {
@@ -52,14 +59,17 @@ impl Crm for DryRun {
     }
 }
 
-fn simulated(request: AttemptRequest) -> Answer<CallResult> {
-    let result = CallResult {
+fn answered<T: Send + 'static>(answer: T) -> Answer<T> {
+    Box::pin(std::future::ready(answer))
+}
+
+fn simulated(request: AttemptRequest) -> CallResult {
+    CallResult {
         verdict: Verdict::Stored(Stored::default()),
         request,
         response: None,
         error: Some(SIMULATED.to_owned()),
         rate: RateHint::default(),
         status_label: SIMULATED,
-    };
-    Box::pin(std::future::ready(result))
+    }
 }

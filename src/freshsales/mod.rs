@@ -9,6 +9,7 @@ mod client;
 mod config;
 mod dry_run;
 mod fields;
+mod lookup;
 mod verdict;
 mod words;
 
@@ -21,6 +22,7 @@ use std::pin::Pin;
 use serde_json::Value;
 
 use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, RateHint, Verdict};
+use crate::event::Email;
 
 pub use account::{AccountProblem, BundleAlias, Endpoint};
 pub use bulk::{BulkResult, JobReport, JobResult, JobState, RowEnd, SentRow, job_of, job_state};
@@ -30,6 +32,7 @@ pub use client::{
 };
 pub use config::{ATTEMPT_TIMEOUT_SECONDS_MAX, ApiKey, ApiKeyProblem, Config, Mode};
 pub use dry_run::DryRun;
+pub use lookup::{LookupResult, found};
 pub use verdict::{RETRY_AFTER_SECONDS_MAX, verdict};
 pub use words::REASON_CHARS_MAX;
 
@@ -64,6 +67,10 @@ pub trait Crm: Send + Sync + 'static {
     fn probe(&self) -> Answer<CallResult>;
     /// Tells the CRM to forget a contact for good.
     fn forget(&self, contact_id: u64) -> Answer<CallResult>;
+    /// Asks which contact has an address. Who knows no such call gives no answer.
+    fn look_up(&self, _email: Email) -> Answer<LookupResult> {
+        Box::pin(std::future::ready(LookupResult::not_known(self.describe(&Value::Null))))
+    }
     /// What [`Crm::upsert`] would send for this body; sends nothing.
     fn describe(&self, body: &Value) -> AttemptRequest;
     /// Sends many upserts in one call; `body` is the finished body. Who knows no such calls refuses them.

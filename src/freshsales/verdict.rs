@@ -74,7 +74,8 @@ fn stored(status: u16, body: &[u8]) -> Stored {
     }
 }
 
-fn id(value: &Value) -> Option<u64> {
+/// The id in a value: a number, or one as text.
+pub(super) fn id(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 

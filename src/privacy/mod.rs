@@ -18,9 +18,9 @@ pub use silence::{Patience, Retirement};
 
 use crate::clock::Clock;
 use crate::decision::{self, Settings};
-use crate::erasure::{Concern, Erasure, Extent, Stage, Subject};
+use crate::erasure::{Concern, Erasure, Extent, Stage, Subject, Waits};
 use crate::event::{Position, Stamp};
-use crate::store::{Plan, Privacy, Put, Record, SharedStore, StoreError, reach};
+use crate::store::{Documents, Keys, Plan, Privacy, Put, Record, SharedStore, StoreError, reach};
 
 /// How often it is looked whether events of erased people came again.
 const EVERY: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ pub struct Eraser {
     pub settings: watch::Receiver<Arc<Settings>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Rung when an order was given.
+    /// Rung when an order was given, or something has ended that one waits for.
     pub ordered: Arc<Notify>,
     /// Rung when Freshsales is to be told to forget somebody.
     pub owed: Arc<Notify>,
@@ -75,7 +75,7 @@ impl Eraser {
 
     /// Does what there is to do.
     async fn work(&self, stop: &CancellationToken) -> Result<(), StoreError> {
-        while let Some(erasure) = self.store.erasures().await?.0.into_iter().next() {
+        while let Some(erasure) = self.next().await? {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 done = self.step(erasure) => done?,
@@ -92,36 +92,61 @@ impl Eraser {
         Ok(())
     }
 
+    /// The oldest order that can go on.
+    async fn next(&self) -> Result<Option<Erasure>, StoreError> {
+        for erasure in self.store.erasures().await?.0 {
+            if erasure.stage != Stage::Settling || self.is_settled(&erasure.waits).await? {
+                return Ok(Some(erasure));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether all that holds something of the person for a while has ended.
+    async fn is_settled(&self, waits: &Waits) -> Result<bool, StoreError> {
+        if !waits.look_ups.is_empty() {
+            let open = self.store.look_ups().await?;
+            if open.iter().any(|order| waits.look_ups.contains(&order.id.erasure)) {
+                return Ok(false);
+            }
+        }
+        let keys = Keys { deliveries: waits.calls.clone(), ..Keys::default() };
+        let calls = if keys.is_empty() { Documents::default() } else { self.store.load(keys).await? };
+        Ok(calls.deliveries.values().all(|found| found.document.erasure.is_none()))
+    }
+
     /// Brings an order one step further. Each step can be repeated.
     async fn step(&self, erasure: Erasure) -> Result<(), StoreError> {
-        let (id, receipt) = (erasure.id, erasure.receipt.clone());
+        let id = erasure.id;
+        let to =
+            |stage| Erasure { id, stage, receipt: erasure.receipt.clone(), waits: erasure.waits.clone() };
         match erasure.stage {
-            Stage::Ordered { subject, forget_in_crm } => self.begin(id, &subject, forget_in_crm).await,
+            Stage::Ordered { ref subject, forget_in_crm } => self.begin(id, subject, forget_in_crm).await,
             Stage::Rows { .. } => self.store.erase_rows(erasure).await.map(|_| ()),
-            Stage::Journal { extent, last, after } => {
-                self.look_through_the_journal(
-                    Erasure { id, stage: Stage::Blanking, receipt },
-                    extent,
-                    last,
-                    after,
-                )
-                .await
+            Stage::Journal { ref extent, last, after } => {
+                self.look_through_the_journal(to(Stage::Blanking), extent.clone(), last, after).await
             }
             Stage::Blanking => {
                 while self.store.blank().await? > 0 {}
-                self.note(Erasure { id, stage: Stage::Wiping, receipt }, Vec::new()).await
+                self.note(to(Stage::Wiping), Vec::new()).await
             }
             Stage::Wiping => {
+                let settled = self.is_settled(&erasure.waits).await?;
                 if !self.store.wipe().await? {
                     tracing::info!("erasure waits for a look-up that still reads");
                     self.clock.sleep_until(self.clock.monotonic() + RETRY_AFTER).await;
                     return Ok(());
                 }
-                self.note(Erasure { id, stage: Stage::Done, receipt }, Vec::new()).await?;
+                if !settled {
+                    tracing::info!(erasure = id, "a person is erased; Freshsales is still to answer");
+                    return self.note(to(Stage::Settling), Vec::new()).await;
+                }
+                self.note(to(Stage::Done), Vec::new()).await?;
                 tracing::info!(erasure = id, "a person is erased");
                 self.done.send_replace(id);
                 Ok(())
             }
+            Stage::Settling => self.note(to(Stage::Wiping), Vec::new()).await,
             Stage::Done => Ok(()),
         }
     }
@@ -132,7 +157,9 @@ impl Eraser {
         let _turn = self.store.turn().await;
         let (mut world, extent) = reach(&*self.store, subject, &settings.account).await?;
         let now = self.clock.wall();
-        let receipt = decision::erase(&extent, forget_in_crm, &mut world, &settings, now);
+        let order = decision::ErasureOrder { erasure: id, forget_in_crm };
+        let (receipt, mut waits) = decision::erase(&extent, order, &mut world, &settings, now);
+        self.join_earlier(&extent, &mut waits).await?;
         let stage = Stage::Rows {
             extent,
             last: *self.store.journal_end().borrow(),
@@ -141,9 +168,23 @@ impl Eraser {
             messages_after: (String::new(), String::new()),
         };
         let mut plan = Plan::of(world, &settings.account);
-        plan.puts.push(Put::Privacy(Privacy::Erasure(Box::new(Erasure { id, stage, receipt }))));
+        plan.puts.push(Put::Privacy(Privacy::Erasure(Box::new(Erasure { id, stage, receipt, waits }))));
         self.store.apply(plan).await?;
         self.owed.notify_one();
+        Ok(())
+    }
+
+    /// An earlier erasure of the same person may still wait for an answer.
+    async fn join_earlier(&self, extent: &Extent, waits: &mut Waits) -> Result<(), StoreError> {
+        let look_ups = self.store.look_ups().await?;
+        let theirs =
+            look_ups.iter().filter(|order| order.address().is_some_and(|it| extent.emails.contains(it)));
+        waits.look_ups.extend(theirs.map(|order| order.id.erasure));
+        let (open, _) = self.store.erasures().await?;
+        let deliveries = open.into_iter().flat_map(|erasure| erasure.waits.calls).collect();
+        let calls = self.store.load(Keys { deliveries, ..Keys::default() }).await?.deliveries;
+        let theirs = calls.into_iter().filter(|(_, found)| extent.emails.contains(&found.document.email));
+        waits.calls.extend(theirs.map(|(id, _)| id));
         Ok(())
     }
 

@@ -126,7 +126,7 @@ async fn killed_after_any_step_an_erasure_goes_on_where_it_stopped() {
     assert!(steps >= 6, "{steps}");
     assert_eq!(bench.stands("somebody250"), 0);
     assert!(bench.stands("somebody251") > 5);
-    let done = bench.store.erasure(1).await.unwrap().unwrap();
+    let (done, _) = bench.store.erasure(1).await.unwrap().unwrap();
     assert_eq!((done.receipt.people, done.receipt.journal_events, done.receipt.trail_events), (1, 3, 3));
     let after = bench.totals().await;
     assert_eq!(

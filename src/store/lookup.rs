@@ -164,15 +164,6 @@ pub enum DueOrder {
     NewestFirst,
 }
 
-/// A contact that the CRM is to be told to forget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ForgetOrder {
-    /// Its id there.
-    pub contact_id: u64,
-    /// How often it was told in vain.
-    pub attempts: u32,
-}
-
 /// A slot of the allowance as the store keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {

@@ -32,7 +32,7 @@ pub use journal::{NewRecord, Record};
 pub use keep::{Keep, Silent};
 pub use lookup::{
     DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Due, DueOrder, DueQuery, EventQuery,
-    ForgetOrder, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
+    LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
 };
 pub use news::{Change, Herald, NEWS_KEPT_MAX, News};
 pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put};
@@ -45,7 +45,7 @@ pub use crate::delivery::{Destination, DestinationState};
 
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::trail::EventTrail;
 
@@ -101,6 +101,9 @@ pub trait Store: Send + Sync + 'static {
     /// Bulk calls of an account whose jobs have not ended.
     fn bulk_jobs(&self, account: Account) -> Answer<Vec<BulkJob>>;
 
+    /// Calls on their way that withdrawals of their contacts wait for.
+    fn held_withdrawals(&self, account: Account) -> Answer<BTreeSet<DeliveryId>>;
+
     /// Events of the trail, newest first.
     fn events(&self, query: EventQuery) -> Answer<Vec<EventTrail>>;
 
@@ -152,11 +155,14 @@ pub trait Store: Send + Sync + 'static {
     fn forgets(&self, account: Account, now: UnixMicros)
     -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)>;
 
+    /// Orders to forget a contact that hold its address, because its id is not known.
+    fn look_ups(&self) -> Answer<Vec<ForgetOrder>>;
+
     /// Orders to erase somebody that are not carried out, oldest first, and the id that the next order may have.
     fn erasures(&self) -> Answer<(Vec<Erasure>, u64)>;
 
-    /// One order to erase somebody, or its receipt.
-    fn erasure(&self, id: u64) -> Answer<Option<Erasure>>;
+    /// One order to erase somebody, or its receipt; and how far it is in the CRM.
+    fn erasure(&self, id: u64) -> Answer<Option<(Erasure, Forgetting)>>;
 
     /// Deletes a part of the rows that an erasure in [`Stage::Rows`](crate::erasure::Stage::Rows) reaches; answers how
     /// far it is then.

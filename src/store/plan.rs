@@ -6,7 +6,7 @@ use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::decision::{Outcome, RedriveAll, Review};
 use crate::delivery::{Account, BulkJob, Delivery, DeliveryId, Destination, JobId, SlotId, State};
-use crate::erasure::{Erasure, Mark};
+use crate::erasure::{CallEnd, Erasure, ForgetEnd, ForgetId, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::store::Revision;
@@ -95,12 +95,12 @@ pub enum Privacy {
     Blank(Position),
     /// A message counts as never seen.
     Unsee(SourceName, String),
-    /// Freshsales is to be told to forget the contact of this id.
-    Forget(Account, u64),
-    /// Freshsales has forgotten a contact, or never had it.
-    Forgotten(Account, u64),
-    /// Freshsales is to be told again, not before a moment.
-    ForgetAgain(Account, u64, UnixMicros),
+    /// The CRM is to forget a contact, or the order to do so goes on like this.
+    Forget(Box<ForgetOrder>),
+    /// An order to forget a contact has ended.
+    ForgetEnded(ForgetId, ForgetEnd),
+    /// The call that orders to forget a contact may wait for has ended.
+    CallEnded(DeliveryId, CallEnd),
     /// How far an erasure has come.
     Erasure(Box<Erasure>),
 }

@@ -107,12 +107,9 @@ impl Plan {
         puts.extend(world.seen_again.into_iter().map(Put::SeenAgain));
         puts.extend(world.buried.into_iter().map(|(mark, at)| Put::Privacy(Privacy::Tombstone(mark, at))));
         puts.extend(world.to_blank.into_iter().map(Privacy::Blank).map(Put::Privacy));
-        puts.extend(
-            world
-                .forgets
-                .into_iter()
-                .map(|(account, contact)| Put::Privacy(Privacy::Forget(account, contact))),
-        );
+        puts.extend(world.forgets.into_iter().map(|order| Put::Privacy(Privacy::Forget(Box::new(order)))));
+        let ended = world.erased_calls.into_iter();
+        puts.extend(ended.map(|(delivery, end)| Put::Privacy(Privacy::CallEnded(delivery, end))));
         plan
     }
 }

@@ -389,6 +389,29 @@ fn a_change_during_a_bulk_call_opens_the_next_delivery() {
 }
 
 #[test]
+fn a_job_that_a_withdrawal_waits_for_is_asked_for_every_15_seconds() {
+    in_bulk(PLENTY, async |shop| {
+        shop.fault(json!({"body": {"status": "QUEUED"}, "path": JOBS, "times": 7}));
+        shop.import(0..90).await;
+        shop.called(JOBS, 4).await;
+        let carried = shop.calls(BULK)[0].json()["contacts"][50]["emails"].as_str().unwrap().to_owned();
+        let person = carried.trim_start_matches("person-").split('@').next().unwrap().to_owned();
+        let withdrawal = json!({"type": "identify", "userId": format!("u{person}"), "messageId": "no",
+            "context": {"consent": {"categoryPreferences": {"marketing": false}}}});
+        shop.send(vec![withdrawal]).await;
+        shop.settled().await;
+        let taken = shop.calls(BULK)[0].at;
+        let asked: Vec<u64> = shop.calls(JOBS).iter().map(|call| call.at.since(taken).as_secs()).collect();
+        let gaps: Vec<u64> = asked.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps[..3] == [10, 20, 40] || gaps[..3] == [10, 20, 41], "{asked:?}");
+        assert!(gaps[3..].iter().all(|gap| (14..=16).contains(gap)), "{asked:?}");
+        let last = shop.singles().pop().unwrap();
+        assert_eq!(last.json()["contact"]["subscription_status"], "unsubscribed");
+        assert!(last.at > shop.calls(JOBS).last().unwrap().at, "the job can't write over it any more");
+    });
+}
+
+#[test]
 fn bulk_is_off_by_default() {
     assert_eq!(BulkConfig::default().mode, BulkMode::Off);
 }

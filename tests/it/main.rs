@@ -34,6 +34,8 @@ mod crm_answers;
 mod dead_letters;
 /// The debugger over real HTTP.
 mod debugger;
+/// Erased people whom Freshsales never named an id for: looked up, forgotten, or given up.
+mod forgetting;
 /// `check --live`: what is wrong with an account, and what to do about it.
 mod live_check;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.

@@ -217,7 +217,7 @@ async fn freshsales_is_told_to_forget_a_contact_by_a_call_that_counts() {
     let service = with_erika().await;
     let calls = service.crm.calls();
     let receipt = service.delete(&format!("/api/people?email={EMAIL}&forget_in_crm=true")).await;
-    assert_eq!(receipt["forget_in_crm"], json!({"ordered": 1, "unknown": 0}), "{receipt}");
+    assert_eq!(receipt["forget_in_crm"]["ordered"], 1, "{receipt}");
     service.crm.called(calls + 1).await;
     let forget = service.crm.call(calls);
     assert_eq!((forget.method.as_str(), forget.path.ends_with("/forget")), ("DELETE", true));

@@ -120,6 +120,7 @@ impl Service {
             limits: config.allowance.limits(),
             clock,
             owed,
+            settled: Arc::default(),
             usage: unused(&config),
         };
         let stop = CancellationToken::new();

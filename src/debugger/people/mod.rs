@@ -8,16 +8,17 @@ mod facts;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Debugger;
-use super::answer::{failed, rfc3339};
+use super::answer::{failed, nothing, rfc3339};
 use super::query::{Params, invalid};
 use crate::clock::UnixMicros;
-use crate::erasure::{Erasure, Receipt, Subject};
+use crate::erasure::{Erasure, Forgetting, Receipt, Subject};
 use crate::http::ApiError;
 use crate::person::{DEFAULT_PEOPLE, PersonId, PersonKey};
 use crate::store::{Plan, Privacy, Put, StoreError};
@@ -59,14 +60,18 @@ struct Erased {
     mentions: u64,
 }
 
+/// Contacts that Freshsales is told to forget, and what became of them.
 #[derive(Serialize)]
 struct Forget {
     ordered: u64,
-    unknown: u64,
+    waiting: u64,
+    forgotten: u64,
+    not_found: u64,
+    unclear: u64,
 }
 
 impl ErasureView {
-    fn of(erasure: &Erasure) -> Self {
+    fn of(erasure: &Erasure, forgetting: Forgetting) -> Self {
         let Receipt {
             erased_at,
             people,
@@ -78,7 +83,7 @@ impl ErasureView {
             message_ids,
             mentions,
             forget_ordered,
-            forget_unknown,
+            forget_elsewhere,
         } = erasure.receipt;
         let erased = Erased {
             people,
@@ -90,13 +95,20 @@ impl ErasureView {
             message_ids,
             mentions,
         };
+        let Forgetting { waiting, forgotten, not_found, unclear } = forgetting;
         Self {
             success: true,
             erasure: erasure.id,
             done: erasure.stage.is_done(),
             erased_at,
             erased,
-            forget_in_crm: Forget { ordered: forget_ordered, unknown: forget_unknown },
+            forget_in_crm: Forget {
+                ordered: forget_ordered,
+                waiting,
+                forgotten,
+                not_found,
+                unclear: unclear + forget_elsewhere,
+            },
         }
     }
 }
@@ -110,9 +122,22 @@ pub(super) async fn erase(
     let subject = subject(&params)?;
     let forget = params.get("forget_in_crm", "true or false", |text| text.parse::<bool>().ok())?;
     let id = order(&app, subject, forget.unwrap_or(false)).await?;
-    let erasure = receipt(&app, id).await.map_err(failed)?.ok_or_else(ApiError::internal)?;
+    let (erasure, forgetting) = receipt(&app, id).await.map_err(failed)?.ok_or_else(ApiError::internal)?;
     let status = if erasure.stage.is_done() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(ErasureView::of(&erasure))))
+    Ok((status, Json(ErasureView::of(&erasure, forgetting))))
+}
+
+/// `GET /api/erasures/{erasure}`: how far an order is.
+pub(super) async fn erasure(
+    State(app): State<Debugger>,
+    path: Result<Path<u64>, PathRejection>,
+    uri: Uri,
+) -> Result<Json<ErasureView>, ApiError> {
+    let Path(id) = path.map_err(|_| invalid("erasure", "the number of an erasure"))?;
+    Params::read(&uri, &[])?;
+    let found = app.store.erasure(id).await.map_err(failed)?;
+    let (erasure, forgetting) = found.ok_or_else(|| nothing("there is no such erasure"))?;
+    Ok(Json(ErasureView::of(&erasure, forgetting)))
 }
 
 /// Whom a request is about: an address, or a user id in a name space of people.
@@ -153,17 +178,17 @@ async fn order(app: &Debugger, subject: Subject, forget: bool) -> Result<u64, Ap
 }
 
 /// Waits until an order is carried out, but not for ever.
-async fn receipt(app: &Debugger, id: u64) -> Result<Option<Erasure>, StoreError> {
+async fn receipt(app: &Debugger, id: u64) -> Result<Option<(Erasure, Forgetting)>, StoreError> {
     let mut done = app.live.erasures.done.clone();
     let mut deadline = app.clock.sleep_until(app.clock.monotonic() + RECEIPT_WITHIN);
     loop {
         done.mark_unchanged();
         let erasure = app.store.erasure(id).await?;
-        if erasure.as_ref().is_none_or(|erasure| erasure.stage.is_done()) {
+        if erasure.as_ref().is_none_or(|(erasure, _)| erasure.stage.is_done()) {
             return Ok(erasure);
         }
         tokio::select! {
-            () = &mut deadline => return Ok(erasure),
+            () = &mut deadline => return app.store.erasure(id).await,
             changed = done.changed() => if changed.is_err() { return Ok(erasure) },
         }
     }

@@ -6,12 +6,12 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::delivery::{Account, BulkJob, Delivery};
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::Position;
 use crate::store::{
     Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Documents, Due, DueQuery, EventQuery,
-    ForgetOrder, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Silent, Slot, Store,
-    StoreError, Totals, Turn, Versioned,
+    Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Silent, Slot, Store, StoreError,
+    Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -51,6 +51,10 @@ impl FakeStore {
 
 fn shut<T: Send + 'static>() -> Answer<T> {
     Box::pin(std::future::ready(Err(StoreError::Shut)))
+}
+
+fn none<T: Send + 'static>() -> Answer<Vec<T>> {
+    Box::pin(std::future::ready(Ok(Vec::new())))
 }
 
 fn known<K: Clone + Ord, V: Clone>(
@@ -111,7 +115,7 @@ impl Store for FakeStore {
     }
 
     fn bulk_jobs(&self, _: Account) -> Answer<Vec<BulkJob>> {
-        shut()
+        none()
     }
 
     fn events(&self, query: EventQuery) -> Answer<Vec<EventTrail>> {
@@ -206,11 +210,19 @@ impl Store for FakeStore {
     fn forgets(&self, _: Account, _: UnixMicros) -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)> {
         shut()
     }
+    fn held_withdrawals(&self, _: Account) -> Answer<BTreeSet<DeliveryId>> {
+        shut()
+    }
+
+    fn look_ups(&self) -> Answer<Vec<ForgetOrder>> {
+        none()
+    }
+
     fn erasures(&self) -> Answer<(Vec<Erasure>, u64)> {
         shut()
     }
 
-    fn erasure(&self, _: u64) -> Answer<Option<Erasure>> {
+    fn erasure(&self, _: u64) -> Answer<Option<(Erasure, Forgetting)>> {
         shut()
     }
 

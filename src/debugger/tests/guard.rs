@@ -47,6 +47,7 @@ fn routes_of_later_work_do_not_exist_yet() {
             ("GET", "/api/contacts/{email}"),
             ("GET", "/api/people"),
             ("DELETE", "/api/people"),
+            ("GET", "/api/erasures/{erasure}"),
             ("GET", "/api/dead-letters"),
             ("POST", "/api/dead-letters/redrive"),
             ("DELETE", "/api/dead-letters/{email}"),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::consent::Choice;
 use crate::delivery::{Attempt, AttemptRequest, State, Stored, Verdict};
-use crate::erasure::{Receipt, Subject};
+use crate::erasure::{CallEnd, Receipt, Subject};
 use crate::event::Email;
 use crate::person::{PersonId, PersonKey};
 
@@ -18,9 +18,10 @@ fn email(name: &str) -> Email {
 }
 
 /// Erases somebody, and lets the tombstones be heard as the store does.
-fn erased(service: &mut Service, subject: &Subject, forget: bool) -> Receipt {
+fn erased(service: &mut Service, subject: &Subject, forget_in_crm: bool) -> Receipt {
     let reached = extent(subject, &service.world);
-    let receipt = erase(&reached, forget, &mut service.world, &service.settings, service.now);
+    let order = ErasureOrder { erasure: 7, forget_in_crm };
+    let (receipt, _) = erase(&reached, order, &mut service.world, &service.settings, service.now);
     service.world.tombstones.extend(std::mem::take(&mut service.world.buried));
     receipt
 }
@@ -52,7 +53,16 @@ fn settled(order: CallOrder, verdict: Verdict) -> Settlement {
 
 #[test]
 fn an_answer_to_a_call_of_an_erased_contact_brings_nothing_back() {
-    for (forget, forgets) in [(false, 0), (true, 1)] {
+    let stored = Verdict::Stored(Stored { contact_id: Some(7), created: true, ..Stored::default() });
+    let passing = Verdict::Passing { reason: "no whole answer within 20 s".to_owned() };
+    let throttled =
+        Verdict::Throttled { retry_after: crate::delivery::RetryAfter::Absent, reason: String::new() };
+    for (forget, verdict, end) in [
+        (false, stored.clone(), CallEnd::Stored(Some(7))),
+        (true, stored, CallEnd::Stored(Some(7))),
+        (true, passing, CallEnd::Unknown),
+        (true, throttled, CallEnd::NotWritten),
+    ] {
         let mut service = Service::new(settings());
         let [identify, track] = lead("u", "sam@b.co");
         service.send(identify);
@@ -63,12 +73,27 @@ fn an_answer_to_a_call_of_an_erased_contact_brings_nothing_back() {
         assert!(service.world.contacts.get(&email("sam")).is_none());
         // It is on its way still, so that no newer call of the address meets it.
         assert_eq!(service.world.deliveries.get(&queued).unwrap().state, State::InFlight);
-        let stored = Verdict::Stored(Stored { contact_id: Some(7), created: true, ..Stored::default() });
-        settle(settled(order, stored), &mut service.world, &service.settings, service.now);
+        let behind: Vec<_> = service.world.forgets.iter().map(|order| order.behind.clone()).collect();
+        assert_eq!(behind, if forget { vec![Some(queued.clone())] } else { Vec::new() });
+        settle(settled(order, verdict), &mut service.world, &service.settings, service.now);
         assert!(service.world.contacts.get(&email("sam")).is_none());
         assert!(service.world.deliveries.get(&queued).is_none());
-        assert_eq!(service.world.forgets.len(), forgets, "forget: {forget}");
+        assert_eq!(service.world.erased_calls, [(queued, end)]);
     }
+}
+
+#[test]
+fn a_contact_of_another_account_is_waited_for_by_nobody() {
+    let mut service = Service::new(settings());
+    let [identify, track] = lead("u", "sam@b.co");
+    service.send(identify);
+    let queued = service.send(track).delivery_id.unwrap();
+    claim(&queued, &mut service.world, &service.settings, service.now).unwrap();
+    service.settings.account = Account("new".into());
+    let receipt = erased(&mut service, &Subject::Email(email("sam")), true);
+    assert_eq!((receipt.deliveries, receipt.forget_ordered, receipt.forget_elsewhere), (1, 0, 1));
+    assert!(service.world.deliveries.get(&queued).is_none());
+    assert!(service.world.forgets.is_empty());
 }
 
 #[test]

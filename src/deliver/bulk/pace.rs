@@ -1,9 +1,10 @@
 //! When a bulk call may leave, and when its job is asked for. Pure: moments are of the monotonic clock.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::deliver::config::BulkMode;
-use crate::delivery::{BulkJob, JobId};
+use crate::delivery::{BulkJob, DeliveryId, JOB_ASKED_EVERY, JOB_QUESTIONS_MAX, JobId};
 use crate::freshsales::{JobReport, JobState};
 
 /// Fewer contacts are no backlog: a bulk call and the question for its job are two calls.
@@ -13,8 +14,6 @@ const JOBS_MAX: usize = 8;
 /// A job is asked for after this long at the soonest, then after twice as long each time, up to
 const POLL_FIRST: Duration = Duration::from_secs(5);
 const POLL_MAX: Duration = Duration::from_mins(1);
-/// A job that is not done after so many questions (more than a quarter of an hour) is given up.
-const POLLS_MAX: u32 = 20;
 /// While Freshsales takes no more bulk calls the backlog waits so long, doubling while that repeats, and after so many
 /// times goes by itself.
 const BUSY_FIRST: Duration = Duration::from_mins(1);
@@ -51,6 +50,8 @@ struct OpenJob {
     polls: u32,
     poll_at: Duration,
     asking: bool,
+    /// Somebody waits for it who ought not to wait long.
+    hurried: bool,
 }
 
 /// How a question for a job ended.
@@ -121,7 +122,7 @@ impl Bulk {
     pub fn open(&mut self, job: BulkJob, now: Duration) {
         (self.rests, self.busy) = (0, 0);
         let poll_at = now.saturating_add(self.takes);
-        self.jobs.push(OpenJob { job, opened: now, polls: 0, poll_at, asking: false });
+        self.jobs.push(OpenJob { job, opened: now, polls: 0, poll_at, asking: false, hurried: false });
     }
 
     /// Freshsales takes no bulk calls now.
@@ -145,6 +146,22 @@ impl Bulk {
     pub fn due(&self, now: Duration) -> Option<&BulkJob> {
         let is_due = |open: &&OpenJob| !open.asking && open.poll_at.max(self.room_at) <= now;
         self.jobs.iter().find(is_due).map(|open| &open.job)
+    }
+
+    /// Whether a job is open.
+    pub fn has_jobs(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+
+    /// Somebody waits for what these deliveries are on their way for: their jobs are asked for without the doubling.
+    pub fn hurry(&mut self, waited_for: &BTreeSet<DeliveryId>, now: Duration) {
+        let holds = |job: &BulkJob| job.rows.iter().any(|row| waited_for.contains(&row.delivery));
+        for open in self.jobs.iter_mut().filter(|open| !open.hurried) {
+            if holds(&open.job) {
+                open.hurried = true;
+                open.poll_at = open.poll_at.min(now.saturating_add(JOB_ASKED_EVERY));
+            }
+        }
     }
 
     /// When the next job is due, or bulk calls have rested; whatever comes first after now.
@@ -177,10 +194,13 @@ impl Bulk {
         let end = match state {
             JobState::Done(report) => JobEnd::Done(report.clone()),
             JobState::Gone => JobEnd::Lost("Freshsales knows the job no more"),
-            JobState::Running if open.polls >= POLLS_MAX => JobEnd::Lost("its job did not report in time"),
+            JobState::Running if open.polls >= JOB_QUESTIONS_MAX => {
+                JobEnd::Lost("its job did not report in time")
+            }
             JobState::Running => {
                 open.asking = false;
-                open.poll_at = now.saturating_add(wait(open.polls));
+                let every = if open.hurried { JOB_ASKED_EVERY } else { POLL_MAX };
+                open.poll_at = now.saturating_add(wait(open.polls).min(every));
                 return JobEnd::Running;
             }
         };
@@ -248,6 +268,37 @@ mod tests {
             assert!(matches!(ask(&mut bulk, &JobState::Running, now), JobEnd::Running));
         }
         assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
+    }
+
+    #[test]
+    fn a_job_that_somebody_waits_for_is_asked_for_every_15_seconds() {
+        let mut bulk = bulk();
+        bulk.open(BulkJob { rows: vec![row()], ..job("1") }, at(0));
+        bulk.open(job("2"), at(0));
+        for id in ["1", "2"] {
+            let id = JobId::parse(id).unwrap();
+            for nth in 0..6 {
+                bulk.asked(&id);
+                assert!(matches!(bulk.end_of(&id, &JobState::Running, at(nth)), JobEnd::Running));
+            }
+        }
+        bulk.hurry(&BTreeSet::from([DeliveryId("d".to_owned())]), at(7));
+        let (mut now, mut waits) = (at(7), Vec::new());
+        for _ in 0..3 {
+            let due = bulk.next_due(now).unwrap();
+            waits.push(due.saturating_sub(now).as_secs());
+            now = due;
+            assert_eq!(bulk.due(now).unwrap().id.as_str(), "1", "the other keeps its pace");
+            assert!(matches!(ask(&mut bulk, &JobState::Running, now), JobEnd::Running));
+            bulk.hurry(&BTreeSet::from([DeliveryId("d".to_owned())]), now);
+        }
+        assert_eq!(waits, [15, 15, 15]);
+    }
+
+    #[test]
+    fn a_job_is_given_up_within_the_time_that_is_shown() {
+        let waits: Duration = (1..JOB_QUESTIONS_MAX).map(wait).sum();
+        assert_eq!(POLL_MAX + waits, crate::delivery::JOB_REPORTS_WITHIN);
     }
 
     #[test]

@@ -98,9 +98,13 @@ impl Deliverer {
         settings: &Settings,
     ) -> Result<bool, StoreError> {
         let after = world.destination.document.clone();
+        let erased = !world.erased_calls.is_empty();
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.extend(puts);
         self.store.apply(plan).await?;
+        if erased {
+            self.settled.notify_one();
+        }
         log::change(before, &after);
         Ok(after.is_throttled_anew(before))
     }

@@ -302,3 +302,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_order_that_leaves_alone_shows_that_calls_are_answered_and_nothing_of_keys() {
+    let after = |before: &[Verdict], verdict: &Verdict, probe: bool| {
+        let mut line = Line::default();
+        for (nth, verdict) in before.iter().enumerate() {
+            line.answered(verdict, nth);
+        }
+        line.wait();
+        line.destination.after_order(verdict, probe, line.now).state()
+    };
+    let away = vec![passing(); 5];
+    let wait = [throttled(RetryAfter::Absent)];
+    let key = [blocked(BlockCause::Unauthorized)];
+    for (before, verdict, probe, state) in [
+        (wait.as_slice(), stored(), true, DestinationState::Running),
+        (&wait, stored(), false, DestinationState::Throttled),
+        (&wait, passing(), true, DestinationState::Throttled),
+        (&away, refused("no"), true, DestinationState::Running),
+        (&away, passing(), true, DestinationState::Unreachable),
+        (&key, stored(), true, DestinationState::Blocked),
+        (&[], throttled(RetryAfter::Absent), false, DestinationState::Throttled),
+    ] {
+        assert_eq!(after(before, &verdict, probe), state, "{before:?} {verdict:?} {probe}");
+    }
+}

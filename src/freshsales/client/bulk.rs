@@ -39,7 +39,11 @@ impl Inner {
     }
 
     /// One call, with its whole answer where one came.
-    async fn whole(&self, call: RequestBuilder, request: AttemptRequest) -> (CallResult, Option<Received>) {
+    pub(super) async fn whole(
+        &self,
+        call: RequestBuilder,
+        request: AttemptRequest,
+    ) -> (CallResult, Option<Received>) {
         match call.send().await {
             Ok(response) => {
                 let received = self.receive(response, REPORT_BYTES_MAX).await;

@@ -6,3 +6,4 @@ mod ask;
 mod bulk;
 mod client;
 mod config;
+mod lookup;

@@ -21,12 +21,11 @@ use tower::ServiceExt;
 use super::*;
 use crate::clock::{ManualClock, UnixMicros};
 use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Kind, Position};
 use crate::store::{
     Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Documents, Due, DueQuery, EventQuery,
-    ForgetOrder, Herald, JournalEnd, Keep, Keys, News, Place, Plan, Record, Silent, Slot, Store, StoreError,
-    Totals, Turn,
+    Herald, JournalEnd, Keep, Keys, News, Place, Plan, Record, Silent, Slot, Store, StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
@@ -140,10 +139,18 @@ impl Store for Memory {
     fn forgets(&self, _: Account, _: UnixMicros) -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)> {
         shut()
     }
+    fn held_withdrawals(&self, _: Account) -> Answer<BTreeSet<DeliveryId>> {
+        shut()
+    }
+
+    fn look_ups(&self) -> Answer<Vec<ForgetOrder>> {
+        shut()
+    }
+
     fn erasures(&self) -> Answer<(Vec<Erasure>, u64)> {
         shut()
     }
-    fn erasure(&self, _: u64) -> Answer<Option<Erasure>> {
+    fn erasure(&self, _: u64) -> Answer<Option<(Erasure, Forgetting)>> {
         shut()
     }
     fn erase_rows(&self, _: Erasure) -> Answer<Erasure> {

@@ -8,12 +8,12 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 use serde::Deserialize;
 
 use super::columns::{from_text, int, state, to_text, uint};
-use super::{state, tombstones};
+use super::{forget, state, tombstones};
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, Delivery, State};
-use crate::erasure::{Erasure, Extent, Receipt, Stage};
+use crate::delivery::{Delivery, State};
+use crate::erasure::{Erasure, Extent, Forgetting, Receipt, Stage};
 use crate::event::{Email, Position, SourceName, Stamp};
-use crate::store::{Counts, ForgetOrder, Privacy, StoreError};
+use crate::store::{Counts, Privacy, StoreError};
 
 /// Rows of the trail, of the deliveries and of the messages looked through at once, so that plans do not wait long.
 const EVENTS_MAX: u64 = 2_000;
@@ -21,7 +21,7 @@ const DELIVERIES_MAX: u64 = 250;
 const MESSAGES_MAX: i64 = 2_000;
 
 /// Notes something for an erasure.
-pub(super) fn note(connection: &Connection, note: &Privacy, now: UnixMicros) -> Result<(), StoreError> {
+pub(super) fn note(connection: &Connection, note: &Privacy) -> Result<(), StoreError> {
     match note {
         Privacy::Tombstone(mark, at) => tombstones::put(connection, mark, *at),
         Privacy::Blank(position) => {
@@ -29,21 +29,9 @@ pub(super) fn note(connection: &Connection, note: &Privacy, now: UnixMicros) -> 
             state::change(connection, sql, [int(position.0)]).map(|_| ())
         }
         Privacy::Unsee(source, message_id) => unsee(connection, source, message_id).map(|_| ()),
-        Privacy::Forget(account, contact) => {
-            let sql =
-                "INSERT INTO forgets (account, contact_id, next_attempt_at, attempts) VALUES (?1, ?2, ?3, 0)
-                       ON CONFLICT DO UPDATE SET next_attempt_at = excluded.next_attempt_at";
-            state::change(connection, sql, (&account.0, int(*contact), now.0)).map(|_| ())
-        }
-        Privacy::Forgotten(account, contact) => {
-            let sql = "DELETE FROM forgets WHERE account = ?1 AND contact_id = ?2";
-            state::change(connection, sql, (&account.0, int(*contact))).map(|_| ())
-        }
-        Privacy::ForgetAgain(account, contact, at) => {
-            let sql = "UPDATE forgets SET next_attempt_at = ?3, attempts = attempts + 1
-                       WHERE account = ?1 AND contact_id = ?2";
-            state::change(connection, sql, (&account.0, int(*contact), at.0)).map(|_| ())
-        }
+        Privacy::Forget(order) => forget::put(connection, order),
+        Privacy::ForgetEnded(id, end) => forget::end(connection, *id, *end),
+        Privacy::CallEnded(delivery, end) => forget::call_ended(connection, delivery, *end),
         Privacy::Erasure(erasure) => put(connection, erasure),
     }
 }
@@ -55,29 +43,6 @@ fn put(connection: &Connection, erasure: &Erasure) -> Result<(), StoreError> {
         .prepare_cached("INSERT OR REPLACE INTO erasures (id, done, body) VALUES (?1, ?2, ?3)")?
         .execute((int(erasure.id), erasure.stage.is_done(), body))?;
     Ok(())
-}
-
-/// The contact that Freshsales is to be told to forget next, if one is due, and when the next of the others is.
-pub(super) fn forgets(
-    connection: &Connection,
-    account: &Account,
-    now: UnixMicros,
-) -> Result<(Option<ForgetOrder>, Option<UnixMicros>), StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT contact_id, attempts, next_attempt_at FROM forgets WHERE account = ?1
-         ORDER BY next_attempt_at LIMIT 1",
-    )?;
-    let next = statement
-        .query_row([&account.0], |row| {
-            let attempts = u32::try_from(row.get::<_, i64>(1)?).unwrap_or(u32::MAX);
-            Ok((ForgetOrder { contact_id: uint(row.get(0)?), attempts }, UnixMicros(row.get(2)?)))
-        })
-        .optional()?;
-    Ok(match next {
-        Some((order, at)) if at <= now => (Some(order), None),
-        Some((_, at)) => (None, Some(at)),
-        None => (None, None),
-    })
 }
 
 /// Orders that are not carried out, and the next id.
@@ -94,13 +59,15 @@ pub(super) fn open(connection: &Connection) -> Result<(Vec<Erasure>, u64), Store
     Ok((found, last.map_or(1, |last| uint(last) + 1)))
 }
 
-/// One order or receipt.
-pub(super) fn one(connection: &Connection, id: u64) -> Result<Option<Erasure>, StoreError> {
-    let body: Option<String> = connection
+/// One order or receipt, and how far it is in the CRM.
+pub(super) fn one(connection: &Connection, id: u64) -> Result<Option<(Erasure, Forgetting)>, StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let body: Option<String> = snapshot
         .prepare_cached("SELECT body FROM erasures WHERE id = ?1")?
         .query_row([int(id)], |row| row.get(0))
         .optional()?;
-    body.map(|body| from_text("erasure", &body)).transpose()
+    let Some(body) = body else { return Ok(None) };
+    Ok(Some((from_text("erasure", &body)?, forget::forgetting(&snapshot, id)?)))
 }
 
 /// Deletes a part of the rows that an erasure reaches, in one transaction with how far it is then.

@@ -8,6 +8,7 @@ mod columns;
 mod erase;
 mod failure;
 mod files;
+mod forget;
 mod journal;
 mod migrations;
 mod outbox;
@@ -44,12 +45,12 @@ use self::state::StateThread;
 use self::under_way::UnderWay;
 use crate::clock::{Clock, UnixMicros};
 use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::store::{
     Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Documents, Due, DueQuery, EventQuery,
-    ForgetOrder, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Settings, Silent,
-    Slot, Store, StoreError, Totals, Turn,
+    Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Settings, Silent, Slot, Store,
+    StoreError, Totals, Turn,
 };
 use crate::trail::EventTrail;
 
@@ -297,14 +298,22 @@ impl Store for SqliteStore {
         account: Account,
         now: UnixMicros,
     ) -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)> {
-        self.state_readers.ask(move |state| erase::forgets(state, &account, now))
+        self.state_readers.ask(move |state| forget::due(state, &account, now))
+    }
+
+    fn held_withdrawals(&self, account: Account) -> Answer<BTreeSet<DeliveryId>> {
+        self.state_readers.ask(move |state| outbox::held_withdrawals(state, &account))
+    }
+
+    fn look_ups(&self) -> Answer<Vec<ForgetOrder>> {
+        self.state_readers.ask(forget::look_ups)
     }
 
     fn erasures(&self) -> Answer<(Vec<Erasure>, u64)> {
         self.state_readers.ask(erase::open)
     }
 
-    fn erasure(&self, id: u64) -> Answer<Option<Erasure>> {
+    fn erasure(&self, id: u64) -> Answer<Option<(Erasure, Forgetting)>> {
         self.state_readers.ask(move |state| erase::one(state, id))
     }
 

@@ -1,6 +1,6 @@
 //! What is owed: deliveries that are due, slots of the allowance, bulk calls, totals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -31,6 +31,8 @@ fn due_sql(index: DueIndex, order: DueOrder) -> String {
            AND (new_contact_of IS NULL OR state <> 0 OR new_contact_of NOT IN (SELECT value FROM json_each(?5)))
            AND NOT EXISTS (SELECT 1 FROM deliveries AS f INDEXED BY deliveries_in_flight
                            WHERE f.account = ?1 AND f.email = d.email AND f.state = 1)
+           AND NOT EXISTS (SELECT 1 FROM forget_orders AS g INDEXED BY forget_orders_by_email
+                           WHERE g.account = ?1 AND g.email = d.email)
          ORDER BY lane, opened_at {direction}, sequence {direction} LIMIT ?4"
     )
 }
@@ -87,6 +89,21 @@ pub(super) fn due(
         .query_row((&account.0, now.0), |row| row.get(0))
         .optional()?;
     Ok((found, next.map(UnixMicros)))
+}
+
+/// Calls on their way that withdrawals of their contacts wait for.
+pub(super) fn held_withdrawals(
+    connection: &Connection,
+    account: &Account,
+) -> Result<BTreeSet<DeliveryId>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM deliveries AS f INDEXED BY deliveries_in_flight WHERE account = ?1 AND state = 1
+         AND EXISTS (SELECT 1 FROM deliveries AS d INDEXED BY deliveries_by_email
+                     WHERE d.email = f.email AND d.account = ?1 AND d.lane = ?2 AND d.state IN (0, 2))",
+    )?;
+    let values = (&account.0, lane_number(Lane::Withdrawal));
+    let held = statement.query_map(values, |row| row.get(0).map(DeliveryId))?.collect::<Result<_, _>>()?;
+    Ok(held)
 }
 
 /// The first calls of contacts that left after a moment.

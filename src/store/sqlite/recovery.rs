@@ -10,8 +10,9 @@ use super::{outbox, records, state};
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::delivery::{Account, Delivery, DeliveryId, State};
+use crate::erasure::CallEnd;
 use crate::event::Position;
-use crate::store::{Gone, Keys, Plan, Put, StoreError, Versioned};
+use crate::store::{Gone, Keys, Plan, Privacy, Put, StoreError, Versioned};
 
 /// The reason of a delivery whose contact has a newer one.
 const FOLDED: &str = "the service stopped during the call; a newer delivery of the contact carries the rest";
@@ -71,7 +72,9 @@ fn void(connection: &Connection, id: DeliveryId, now: UnixMicros) -> Result<Plan
     };
     if claimed.erasure.is_some() {
         // The answer that was waited for will not come.
-        let mut plan = Plan { puts: vec![Put::Gone(Gone::Delivery(id, revision))], ..Plan::default() };
+        let ended = Put::Privacy(Privacy::CallEnded(id.clone(), CallEnd::Unknown));
+        let puts = vec![ended, Put::Gone(Gone::Delivery(id, revision))];
+        let mut plan = Plan { puts, ..Plan::default() };
         plan.counts.moved(Some(claimed.state), State::Erased);
         return Ok(plan);
     }

@@ -300,7 +300,7 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
         Put::BulkJob(account, job) => outbox::put_bulk_job(connection, account, job),
         Put::BulkJobEnded(account, id) => outbox::end_bulk_job(connection, account, id),
         Put::Gone(document) => gone(connection, document),
-        Put::Privacy(note) => erase::note(connection, note, now),
+        Put::Privacy(note) => erase::note(connection, note),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests of the embedded engine.
 
+mod forget;
 mod journal;
 mod lookups;
 mod model;

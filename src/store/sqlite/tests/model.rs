@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::retention::{NONE, prune};
 use super::*;
-use crate::decision::{erase, test_settings};
+use crate::decision::{ErasureOrder, Settings, erase, test_settings};
 use crate::delivery::{SlotId, State};
 use crate::erasure::{Erasure, Stage, Subject};
 use crate::store::{DueQuery, Gone, Keys, Plan, Privacy, Progress, Put, Totals, reach};
@@ -280,8 +280,10 @@ impl Real {
     async fn erase(&self, contact: &Email) -> Result<(), StoreError> {
         let store = &self.store;
         let (mut world, found) = reach(&**store, &Subject::Email(contact.clone()), &account()).await?;
-        let settings = test_settings();
-        let receipt = erase(&found, false, &mut world, &settings, NOW);
+        let settings = Settings { account: account(), ..test_settings() };
+        let id = store.erasures().await?.1;
+        let order = ErasureOrder { erasure: id, forget_in_crm: false };
+        let (receipt, waits) = erase(&found, order, &mut world, &settings, NOW);
         let mut plan = Plan::of(world, &account());
         let stage = Stage::Rows {
             extent: found,
@@ -290,8 +292,7 @@ impl Real {
             deliveries_after: 0,
             messages_after: (String::new(), String::new()),
         };
-        let id = store.erasures().await?.1;
-        let mut erasure = Erasure { id, stage, receipt };
+        let mut erasure = Erasure { id, stage, receipt, waits };
         plan.puts.push(Put::Privacy(Privacy::Erasure(Box::new(erasure.clone()))));
         store.apply(plan).await?;
         while matches!(erasure.stage, Stage::Rows { .. }) {

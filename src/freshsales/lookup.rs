@@ -1,0 +1,69 @@
+//! Look-ups of an address: what an answer finds. Pure.
+//!
+//! A search may find who only resembles what was asked for. A contact counts as found when the address is its own, and
+//! its first one where it has several.
+
+use serde_json::Value;
+
+use super::CallResult;
+use super::bulk::not_known;
+use crate::delivery::{AttemptRequest, BlockCause, Verdict};
+use crate::erasure::Found;
+use crate::event::Email;
+
+/// What a look-up ended with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LookupResult {
+    /// The call. A verdict of `Stored` means that it was answered.
+    pub call: CallResult,
+    /// Who was found.
+    pub found: Found,
+}
+
+impl LookupResult {
+    /// No such call is known: nothing was asked.
+    pub(super) fn not_known(request: AttemptRequest) -> Self {
+        Self { call: not_known(request), found: Found::NoAnswer }
+    }
+}
+
+/// Who was found. Without an answer nobody can tell; a call that was refused says nothing of the contact.
+#[must_use]
+pub fn found(verdict: &Verdict, answer: Option<&[u8]>, email: &Email) -> Found {
+    match verdict {
+        Verdict::Stored(_) => answer.map_or(Found::NoAnswer, |answer| among(answer, email)),
+        Verdict::Refused { .. } | Verdict::Blocked { cause: BlockCause::Forbidden, .. } => Found::Unclear,
+        Verdict::Throttled { .. } | Verdict::Passing { .. } | Verdict::Blocked { .. } => Found::NoAnswer,
+    }
+}
+
+fn among(answer: &[u8], email: &Email) -> Found {
+    let answer: Option<Value> = serde_json::from_slice(answer).ok();
+    let Some(contacts) =
+        answer.as_ref().and_then(|answer| answer.pointer("/contacts/contacts")).and_then(Value::as_array)
+    else {
+        return Found::Unclear;
+    };
+    let theirs: Vec<&Value> = contacts.iter().filter(|contact| is_own(contact, email)).collect();
+    match (theirs.as_slice(), contacts.is_empty()) {
+        ([contact], _) => contact.get("id").and_then(super::verdict::id).map_or(Found::Unclear, Found::One),
+        ([], true) => Found::Nobody,
+        ([], false) => Found::Unclear,
+        ([_, _, ..], _) => Found::Several,
+    }
+}
+
+/// Whether an address is the contact's own: `email`, else the first of `emails`, in whichever form these are.
+fn is_own(contact: &Value, email: &Email) -> bool {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let of_entry = |entry: &Value| text(entry).or_else(|| entry.get("value").and_then(text));
+    let own = contact.get("email").and_then(text).or_else(|| match contact.get("emails")? {
+        Value::Array(entries) => {
+            let is_primary =
+                |entry: &&Value| entry.get("is_primary").and_then(Value::as_bool).unwrap_or(false);
+            entries.iter().find(is_primary).or(entries.first()).and_then(of_entry)
+        }
+        other => text(other),
+    });
+    own.is_some_and(|own| own.trim().eq_ignore_ascii_case(email.as_str()))
+}

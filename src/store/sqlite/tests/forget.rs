@@ -1,0 +1,72 @@
+//! Tests of orders to forget contacts: when each goes on, whom it holds up, and what an older file had of them.
+
+use rusqlite::Connection;
+
+use super::state::put;
+use super::*;
+use crate::erasure::{CallEnd, Erasure, ForgetEnd, ForgetId, ForgetOrder, Forgetting, Subject, Target};
+use crate::store::sqlite::files::STATE_FILE;
+use crate::store::sqlite::migrations;
+use crate::store::{Privacy, Put};
+
+#[tokio::test]
+async fn whoever_is_looked_up_in_the_crm_waits_for_its_answer_and_one_call_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let order = |nth, address: &str, behind: Option<&str>| ForgetOrder {
+        id: ForgetId { erasure: 3, nth },
+        account: account(),
+        target: Target::Address(email(address)),
+        behind: behind.map(|id| DeliveryId(id.to_owned())),
+        may_exist: false,
+        next_attempt_at: UnixMicros(NOW.0 + i64::try_from(nth).unwrap()),
+        failures: 0,
+        misses: 0,
+    };
+    let note = async |notes: Vec<Privacy>| put(&store, notes.into_iter().map(Put::Privacy)).await.unwrap();
+    let erased = Erasure::order(3, Subject::Email(email("x")), true);
+    note(vec![Privacy::Erasure(Box::new(erased))]).await;
+    let orders = [order(0, "a", Some("d1-0")), order(1, "c", None)];
+    note(orders.iter().cloned().map(|order| Privacy::Forget(Box::new(order))).collect()).await;
+    let later = UnixMicros(NOW.0 + 9);
+    assert_eq!(store.forgets(account(), NOW).await.unwrap(), (None, Some(orders[1].next_attempt_at)));
+    assert_eq!(store.forgets(account(), later).await.unwrap(), (Some(orders[1].clone()), None));
+    // The call on its way wrote nothing, so there is nobody to look for.
+    note(vec![Privacy::CallEnded(DeliveryId("d1-0".to_owned()), CallEnd::NotWritten)]).await;
+    assert_eq!(store.look_ups().await.unwrap(), [orders[1].clone()]);
+    let counted = Forgetting { waiting: 1, not_found: 1, ..Forgetting::default() };
+    assert_eq!(store.erasure(3).await.unwrap().unwrap().1, counted);
+
+    put(&store, [Put::Delivery(0, delivery("d2-0", "c", Lane::Conversion, NOW.0))]).await.unwrap();
+    let due = due_query();
+    assert_eq!(store.due(due.clone()).await.unwrap().0, []);
+    let ended = || Privacy::ForgetEnded(orders[1].id, ForgetEnd::Forgotten);
+    note(vec![ended(), ended()]).await;
+    assert_eq!(store.due(due).await.unwrap().0.len(), 1);
+    let counted = Forgetting { forgotten: 1, not_found: 1, ..Forgetting::default() };
+    assert_eq!(store.erasure(3).await.unwrap().unwrap().1, counted, "an end counts once");
+}
+
+#[tokio::test]
+async fn orders_of_an_older_file_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).shut();
+    {
+        // As it was before orders could look for an address.
+        let file = Connection::open(folder.path().join(STATE_FILE)).unwrap();
+        let before = migrations::STATE.iter().position(|step| step.contains("TABLE forget_orders")).unwrap();
+        let forgets = migrations::STATE.iter().find_map(|step| {
+            let begin = step.find("CREATE TABLE forgets")?;
+            Some(&step[begin..begin + step[begin..].find(';')?])
+        });
+        file.execute_batch("DROP TABLE forget_orders; DROP TABLE forget_ends;").unwrap();
+        file.execute_batch(forgets.unwrap()).unwrap();
+        let id = 70_054_866_612_i64;
+        file.execute("INSERT INTO forgets VALUES (?1, ?2, ?3, 2)", (account().0, id, NOW.0)).unwrap();
+        file.pragma_update(None, "user_version", i64::try_from(before).unwrap()).unwrap();
+    }
+    let store = open(folder.path());
+    let (due, _) = store.forgets(account(), NOW).await.unwrap();
+    let due = due.expect("the order goes on");
+    assert_eq!((&due.target, due.failures), (&Target::Contact(70_054_866_612, [].into()), 2));
+}
