@@ -58,6 +58,7 @@ pub(super) struct ListedEvent {
 #[derive(Serialize)]
 struct StandsView {
     state: Stage,
+    reason: Option<String>,
     #[serde(serialize_with = "rfc3339_or_null")]
     ended_at: Option<UnixMicros>,
     #[serde(serialize_with = "rfc3339_or_null")]
@@ -66,8 +67,8 @@ struct StandsView {
 
 impl From<DeliveryStands> for StandsView {
     fn from(stands: DeliveryStands) -> Self {
-        let DeliveryStands { state, ended_at, next_attempt_at } = stands;
-        Self { state, ended_at, next_attempt_at }
+        let DeliveryStands { state, reason, ended_at, next_attempt_at } = stands;
+        Self { state, reason, ended_at, next_attempt_at }
     }
 }
 
@@ -79,7 +80,7 @@ pub(super) async fn with_deliveries(
     let ids: BTreeSet<_> = trails.iter().filter_map(|trail| trail.delivery_id.clone()).collect();
     let stands = if ids.is_empty() { BTreeMap::new() } else { app.store.stands(ids).await? };
     let listed = |trail: EventTrail| {
-        let delivery = trail.delivery_id.as_ref().and_then(|id| stands.get(id)).copied();
+        let delivery = trail.delivery_id.as_ref().and_then(|id| stands.get(id)).cloned();
         ListedEvent { event: EventView::from(trail), delivery: delivery.map(StandsView::from) }
     };
     Ok(trails.into_iter().map(listed).collect())

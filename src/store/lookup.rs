@@ -105,10 +105,12 @@ pub struct DeliverySummary {
 }
 
 /// How a delivery stands, for a list of what led to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryStands {
     /// Where it is in its life.
     pub state: State,
+    /// Why it stands there, for a person.
+    pub reason: Option<String>,
     /// When it reached its end.
     pub ended_at: Option<UnixMicros>,
     /// While it is open: not tried before this moment.
@@ -118,8 +120,13 @@ pub struct DeliveryStands {
 impl DeliveryStands {
     /// `next_attempt_at` says something of a delivery that is open alone.
     #[must_use]
-    pub fn new(state: State, ended_at: Option<UnixMicros>, next_attempt_at: UnixMicros) -> Self {
-        Self { state, ended_at, next_attempt_at: state.is_open().then_some(next_attempt_at) }
+    pub fn new(
+        state: State,
+        reason: Option<String>,
+        ended_at: Option<UnixMicros>,
+        next_attempt_at: UnixMicros,
+    ) -> Self {
+        Self { state, reason, ended_at, next_attempt_at: state.is_open().then_some(next_attempt_at) }
     }
 }
 

@@ -159,7 +159,9 @@ impl Store for FakeStore {
         self.answer(|held| {
             held.stands_queries += 1;
             let kept = held.deliveries.iter().filter(|delivery| ids.contains(&delivery.id));
-            let stands = |it: &Delivery| DeliveryStands::new(it.state, it.ended_at, it.next_attempt_at);
+            let stands = |it: &Delivery| {
+                DeliveryStands::new(it.state, it.reason.clone(), it.ended_at, it.next_attempt_at)
+            };
             kept.map(|delivery| (delivery.id.clone(), stands(delivery))).collect()
         })
     }

@@ -26,8 +26,10 @@ function headers(more) {
   return { ...more, ...(token ? { authorization: `Bearer ${token}` } : {}) };
 }
 
-// Asks for the token, once however many requests wait for it.
+// Asks for the token, once however many requests wait for it. Who closes the question is not asked again by the live
+// stream a moment later: what could not be read has a button for it.
 let asking = null;
+let declined = false;
 function askForToken(wrong) {
   asking ??= (async () => {
     const field = h("input", {
@@ -51,14 +53,15 @@ function askForToken(wrong) {
     const token = field.value.trim();
     if (answer && token) sessionStorage.setItem(TOKEN, token);
     asking = null;
-    return Boolean(answer && token);
+    declined = !(answer && token);
+    return !declined;
   })();
   return asking;
 }
 
 // One request; the answer as the browser gives it. A wrong token is asked for again.
 async function request(path, options = {}) {
-  for (let tries = 0; ; tries += 1) {
+  for (;;) {
     const had = sessionStorage.getItem(TOKEN);
     let response;
     try {
@@ -70,8 +73,8 @@ async function request(path, options = {}) {
     if (response.status !== 401) return response;
     if (had && had === sessionStorage.getItem(TOKEN)) sessionStorage.removeItem(TOKEN);
     if (sessionStorage.getItem(TOKEN)) continue;
-    if (!(await askForToken(Boolean(had))) && tries > 0) {
-      throw new Failure(401, "unauthorized", "Nothing is shown without the admin token. Reload to enter it.");
+    if (declined || !(await askForToken(Boolean(had)))) {
+      throw new Failure(401, "unauthorized", "Nothing is shown without the admin token.");
     }
   }
 }

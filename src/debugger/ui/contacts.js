@@ -5,7 +5,7 @@ import { h, show } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
 import { deliveryTable } from "./deliveries.js";
-import { comparison, empty, facts, into, json, link, note, outcome, pill, section, table, time } from "./rows.js";
+import { comparison, empty, facts, into, json, leftOut, link, note, outcome, pill, section, table, time, whyOf } from "./rows.js";
 import { LANES, STATES, person } from "./words.js";
 
 const LATELY = 200;
@@ -65,10 +65,7 @@ export function contactParts(contact, said) {
     Object.keys(contact.wanted).length || contact.accepted
       ? comparison(contact, said)
       : h("p", { class: "faint" }, "Nothing is wanted: nothing the mapping reads was said of anybody with this address."),
-    contact.left_out.length > 0 && [
-      h("h3", {}, "Left out"),
-      h("ul", { class: "plain" }, contact.left_out.map((out) => h("li", {}, h("code", {}, out.attribute), ` from `, h("code", {}, out.path), `: ${out.why}`))),
-    ],
+    leftOut(contact.left_out),
     contact.owed && json(contact.owed.payload, { label: contact.owed.whole ? "What the next call carries (everything)" : "What the next call carries (what changed)" }),
   ];
 }
@@ -130,7 +127,7 @@ export async function contact(place, { about }) {
     { name: "Received", class: "when", cell: (event) => time(event.received_at) },
     { name: "Event", class: "what", cell: (event) => link([["events", event.message_id], { source: event.source }], event.event, { class: "row" }) },
     { name: "Outcome", class: "outcome", cell: outcome },
-    { name: "Why", class: "why", cell: (event) => event.reason },
+    { name: "Why", class: "why", cell: whyOf },
   ];
   const more = (page, path) => page.next && h("p", {}, link([[path], { email: about }], `All ${path} of this contact`));
   const readEvents = () =>

@@ -100,6 +100,7 @@ function oneAttempt(attempt, open) {
 // One delivery with its calls; also the last part of an event's page.
 export function deliveryParts(delivery) {
   const { attempts } = delivery;
+  const notes = (delivery.notes ?? []).filter((text) => text !== delivery.reason);
   return [
     facts([
       ["State", [pill(STATES, delivery.state), " ", delivery.reason]],
@@ -109,7 +110,7 @@ export function deliveryParts(delivery) {
       ["Opened", time(delivery.opened_at)],
       ["Ended", delivery.ended_at && time(delivery.ended_at)],
       ["Next attempt", delivery.next_attempt_at && [time(delivery.next_attempt_at), ` (${ago(delivery.next_attempt_at)})`]],
-      ["Notes", delivery.notes?.length > 0 && h("ul", { class: "plain" }, delivery.notes.map((text) => h("li", {}, text)))],
+      ["Notes", notes.length > 0 && h("ul", { class: "plain" }, notes.map((text) => h("li", {}, text)))],
       ["Attempts", delivery.attempts_made > attempts.length ? `${delivery.attempts_made} made, ${attempts.length} kept` : null],
     ]),
     attempts.length

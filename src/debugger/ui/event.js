@@ -6,7 +6,7 @@ import { h, show } from "./dom.js";
 import { contactParts } from "./contacts.js";
 import { deliveryParts } from "./deliveries.js";
 import { listen } from "./live.js";
-import { contactLink, facts, into, json, link, note, origin, outcome, time } from "./rows.js";
+import { contactLink, empty, facts, into, json, link, note, origin, outcome, time } from "./rows.js";
 import { OUTCOMES, became, many, person, wordOf } from "./words.js";
 
 // At which step an outcome ends the way.
@@ -95,14 +95,18 @@ function steps(event, contact, delivery) {
       "Mapping",
       ends,
       mine.length > 0
-        ? h("ul", { class: "plain" }, mine.map((field) => h("li", {}, h("code", {}, field.attribute), " from ", origin(field.path))))
-        : h("p", { class: "faint" }, contact ? "This event said no value that is wanted now; where each came from stands with the contact, below." : "It led to no contact."),
+        ? [
+            h("p", { class: "faint" }, "What the contact has from this event, by the mapping in use now:"),
+            h("ul", { class: "plain" }, mine.map((field) => h("li", {}, h("code", {}, field.attribute), " from ", origin(field.path)))),
+          ]
+        : h("p", { class: "faint" }, contact ? "No value that the contact has now is from this event. Where each value came from is shown with the contact, below." : "It led to no contact."),
       left.length > 0 && [h("h3", {}, "Left out"), list(left)],
     ),
     step(
       "contact",
       "Contact, as it is now",
       ends,
+      contact && h("p", { class: "faint" }, "Later events and a new mapping count here too. What was sent for this event is shown with its delivery, below."),
       contact ? contactParts(contact, said) : h("p", { class: "faint" }, event.email ? "Nothing is known of this contact any more." : "There is none without an email."),
     ),
     step(
@@ -114,6 +118,22 @@ function steps(event, contact, delivery) {
   );
 }
 
+// In a few sentences what became of it: first how it stands now, then what was decided when it was processed.
+function answer(event, delivery) {
+  const [, tone, meaning] = wordOf(OUTCOMES, event.outcome);
+  const next = NEXT[event.outcome] && h("p", {}, NEXT[event.outcome]);
+  const then = became(event);
+  if (!then) return note(tone, event.reason, meaning, next);
+  const dead = delivery?.state === "dead" && [
+    "It is kept among the ",
+    h("a", { href: "#/dead-letters" }, "dead letters"),
+    ", goes by itself when the contact changes, and can be sent again from there.",
+  ];
+  const [, tone_now, sentence] = then;
+  const now = delivery?.reason ? `${sentence.replace(/\.$/, "")}: ${delivery.reason}` : sentence;
+  return note(tone_now, now, dead && h("p", {}, dead), h("p", {}, `When it was processed: ${event.reason}.`));
+}
+
 // What is not there any more is null; all else that fails fails the page.
 function orNull(promise) {
   return promise.catch((error) => {
@@ -122,24 +142,36 @@ function orNull(promise) {
   });
 }
 
+function unknown(about) {
+  return empty(
+    "No event with this message id",
+    "It was not received, is being processed right now, or is no longer kept (retention.trail_days_max). See ",
+    h("a", { href: "#/events" }, "what was received"),
+    " and what was ",
+    h("a", { href: "#/events?outcome=rejected" }, "rejected"),
+    `. Is it spelled as it was sent? Looked for was ${about}.`,
+  );
+}
+
 export async function event(place, { about, params }) {
   const body = h("div", { class: "list" });
   show(place, h("p", { class: "crumb" }, h("a", { href: "#/events" }, "Events"), " / ", about), body);
   let shown = null;
   const load = async () => {
-    const event = await get(`api/events/${encodeURIComponent(about)}`, { source: params.source });
+    const event = await orNull(get(`api/events/${encodeURIComponent(about)}`, { source: params.source }));
+    if (!event) return null;
     const [contact, delivery] = await Promise.all([
       event.email ? orNull(get(`api/contacts/${encodeURIComponent(event.email)}`)) : null,
       event.delivery_id ? orNull(get(`api/deliveries/${encodeURIComponent(event.delivery_id)}`)) : null,
     ]);
     return { event, contact, delivery };
   };
-  const render = ({ event, contact, delivery }) => {
-    const [, usual, meaning] = wordOf(OUTCOMES, event.outcome);
-    const [, tone, sentence] = became(event) ?? ["", usual, ""];
+  const render = (found) => {
+    if (!found) return unknown(about);
+    const { event, contact, delivery } = found;
     return [
       h("div", { class: "title" }, h("h1", {}, event.event), h("span", { class: "outcome" }, outcome(event))),
-      note(tone, event.reason, `${meaning} ${sentence}`, NEXT[event.outcome] && h("p", {}, NEXT[event.outcome])),
+      answer(event, delivery),
       steps(event, contact, delivery),
     ];
   };
@@ -149,5 +181,6 @@ export async function event(place, { about, params }) {
   await read();
   return listen((name, data) => {
     if (name === "delivery" && shown && data.id === shown.event.delivery_id) read();
+    if (name === "event" && !shown && data.message_id === about) read();
   });
 }

@@ -4,7 +4,7 @@ import { Failure, get } from "./api.js";
 import { h, show } from "./dom.js";
 import { listen, liveState, watch } from "./live.js";
 import { goTo } from "./main.js";
-import { contactLink, empty, link, outcome, pages, table, tableRow, time } from "./rows.js";
+import { contactLink, empty, link, outcome, pages, table, tableRow, time, whyOf } from "./rows.js";
 import { OUTCOMES, count, many, person } from "./words.js";
 
 // More rows than this are let go while the list is live.
@@ -27,7 +27,7 @@ const COLUMNS = [
   },
   { name: "Who", class: "who", cell: (event) => contactLink(event.email) ?? h("span", { class: "faint" }, event.person ? person(event.person) : "—") },
   { name: "Outcome", class: "outcome", cell: outcome },
-  { name: "Why", class: "why", cell: (event) => [event.reason, event.code && h("span", { class: "faint" }, ` (${event.code})`)] },
+  { name: "Why", class: "why", cell: (event) => [whyOf(event), event.code && h("span", { class: "faint" }, ` (${event.code})`)] },
   { name: "Source", class: "source", cell: (event) => event.source ?? h("span", { class: "faint" }, "unknown") },
 ];
 
@@ -222,6 +222,7 @@ export async function events(place, { params }) {
     if (!event) return;
     event.delivery = delivery;
     show(row.querySelector(".outcome"), outcome(event));
+    show(row.querySelector(".why"), whyOf(event));
   }
 
   // A delivery that rows have led to has moved. A list that is held changes no row's place by it.

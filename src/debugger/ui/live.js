@@ -53,7 +53,8 @@ async function open() {
       });
     } catch (error) {
       if (signal.aborted) return;
-      if (error.status === 400) {
+      // Neither a filter that makes no sense nor a missing token mends by waiting.
+      if (error.status === 400 || error.status === 401) {
         tell("live", "off");
         return;
       }

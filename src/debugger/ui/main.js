@@ -95,6 +95,14 @@ function showStatus(status) {
   show(dead, "Dead letters", letters > 0 && h("span", { class: "count" }, letters > 999 ? "999+" : letters));
 }
 
+// How Freshsales stands is not known while the service says nothing.
+function forgetStatus() {
+  const pill = document.getElementById("destination");
+  pill.className = "pill calm";
+  pill.textContent = "Not known";
+  pill.title = "The service does not answer.";
+}
+
 // A destination that does not work is news on every view; so is a page that is no longer live.
 function showBanner() {
   const lines = [];
@@ -165,7 +173,10 @@ document.addEventListener("keydown", pressed);
 window.addEventListener("hashchange", go);
 listen((name, data) => {
   if (name === "status") showStatus(data);
+  if (name === "live" && data === "broken") forgetStatus();
   if (name === "status" || name === "live") showBanner();
+  // The service is back: what could not be read is read again.
+  if (name === "live" && data === "live" && main.querySelector(".problem")) go();
 });
 get("api/status").then(showStatus, () => {});
 go();

@@ -2,7 +2,7 @@
 
 import { send } from "./api.js";
 import { h, show } from "./dom.js";
-import { json, note, origin, pill, problem, section } from "./rows.js";
+import { json, leftOut, note, origin, pill, problem, section } from "./rows.js";
 import { OUTCOMES, wordOf } from "./words.js";
 
 const EXAMPLES = {
@@ -68,10 +68,7 @@ export async function playground(place) {
             h("h3", {}, "Which attribute came from where"),
             h("ul", { class: "plain" }, decided.fields.map((field) => h("li", {}, h("code", {}, field.attribute), " from ", origin(field.path)))),
           ],
-          decided.left_out?.length > 0 && [
-            h("h3", {}, "Left out"),
-            h("ul", { class: "plain" }, decided.left_out.map((out) => h("li", {}, h("code", {}, out.attribute), " from ", h("code", {}, out.path), `: ${out.why}`))),
-          ],
+          leftOut(decided.left_out),
           decided.notes.length > 0 && [h("h3", {}, "Notes"), h("ul", { class: "plain" }, decided.notes.map((line) => h("li", {}, line)))],
           decided.payload ? json(decided.payload, { label: "The call would carry" }) : h("p", { class: "faint" }, "It would make no call."),
         ),

@@ -18,6 +18,12 @@ export function outcome(event) {
   return [h("span", { class: "then", title: meaning }, label, " →"), " ", h("span", { class: `pill ${tone}`, title: sentence }, word)];
 }
 
+// Why: what stopped or delayed the delivery, where something did; else the reason of the outcome.
+export function whyOf(event) {
+  const then = became(event);
+  return (then && event.delivery?.reason) || event.reason;
+}
+
 export function time(moment) {
   return moment ? h("time", { datetime: moment, title: full(moment) }, clock(moment)) : h("span", { class: "faint" }, "—");
 }
@@ -52,7 +58,9 @@ export function problem(error, again) {
     { class: "problem", role: "alert" },
     h("h2", {}, error.status === 404 ? "Not found" : "This could not be read"),
     h("p", {}, error.message),
-    again && h("p", {}, h("button", { type: "button", on: { click: again } }, "Try again")),
+    error.status === 401
+      ? h("p", {}, h("button", { type: "button", on: { click: () => location.reload() } }, "Enter the token"))
+      : again && h("p", {}, h("button", { type: "button", on: { click: again } }, "Try again")),
   );
 }
 
@@ -179,6 +187,18 @@ export function origin(path) {
   return h("code", {}, path);
 }
 
+function sentWhen(when) {
+  const words = { create: "for a new contact alone", empty: "where Freshsales has none" }[when];
+  return words ? h("span", { class: "faint" }, ` (${words})`) : null;
+}
+
+// What was left out: a value that the mapping could not use, or one that Freshsales refused.
+export function leftOut(all) {
+  if (!all?.length) return null;
+  const one = ({ attribute, path, why }) => h("li", {}, h("code", {}, attribute), path && [" from ", h("code", {}, path)], `: ${why}`);
+  return [h("h3", {}, "Left out"), h("ul", { class: "plain" }, all.map(one))];
+}
+
 function value(attribute) {
   return attribute === undefined ? h("span", { class: "faint" }, "—") : h("code", {}, pretty(attribute));
 }
@@ -204,7 +224,7 @@ export function comparison(contact, said = () => null) {
       cell: (name) => {
         const fields = sources.get(name) ?? [];
         if (name === "subscription_status") return h("span", { class: "faint" }, contact.consent ?? "what people said about consent");
-        return fields.map((field, nth) => [nth > 0 && ", ", origin(field.path), " ", said(field)]);
+        return fields.map((field, nth) => [nth > 0 && ", ", origin(field.path), sentWhen(field.when), " ", said(field)]);
       },
     },
   ];

@@ -32,9 +32,9 @@ const BECAME = {
   waiting: ["waiting", "The call was not made yet."],
   in_flight: ["being sent", "The call is on its way."],
   retrying: ["to be tried again", "It was tried; it is tried again by itself."],
-  delivered: ["delivered", "Freshsales accepted it"],
+  delivered: ["delivered", "Freshsales accepted it."],
   superseded: ["not needed any more", "Nothing was owed any more when its turn came."],
-  dead: ["refused", "Freshsales refused it. It is kept as a dead letter until it is sent, discarded or erased."],
+  dead: ["refused", "Freshsales refused it."],
   discarded: ["given up", "Somebody discarded it."],
   erased: ["erased", "It was deleted with its person."],
 };
@@ -48,8 +48,7 @@ export function became(event) {
   const seconds = ended_at ? (new Date(ended_at) - new Date(event.received_at)) / 1000 : -1;
   const later = seconds < 0 ? "" : seconds < 1 ? "at once" : `${duration(seconds)} later`;
   const tone = wordOf(STATES, state)[1];
-  if (state === "delivered") return [later ? `${word} ${later}` : word, tone, later ? `${sentence} ${later}.` : `${sentence}.`];
-  return [word, tone, sentence];
+  return [state === "delivered" && later ? `${word} ${later}` : word, tone, sentence];
 }
 
 export const DESTINATION = {

@@ -187,13 +187,13 @@ pub(super) fn delivery(connection: &Connection, id: &DeliveryId) -> Result<Optio
     from_text("delivery", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?).map(Some)
 }
 
-/// How deliveries stand, in one look-up; their bodies, which may be large, are not read.
+/// How deliveries stand, in one look-up. Of their bodies, which may be large, the reason alone is taken.
 pub(super) fn stands(
     connection: &Connection,
     ids: &BTreeSet<DeliveryId>,
 ) -> Result<BTreeMap<DeliveryId, DeliveryStands>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, state, ended_at, next_attempt_at FROM deliveries
+        "SELECT id, state, ended_at, next_attempt_at, body ->> '$.reason' FROM deliveries
          WHERE id IN (SELECT value FROM json_each(?1))",
     )?;
     let mut rows = statement.query([to_text("ids", ids)?])?;
@@ -201,7 +201,8 @@ pub(super) fn stands(
     while let Some(row) = rows.next()? {
         let ended_at: Option<i64> = row.get(2)?;
         let (state, next) = (state(row.get(1)?)?, UnixMicros(row.get(3)?));
-        found.insert(DeliveryId(row.get(0)?), DeliveryStands::new(state, ended_at.map(UnixMicros), next));
+        let stands = DeliveryStands::new(state, row.get(4)?, ended_at.map(UnixMicros), next);
+        found.insert(DeliveryId(row.get(0)?), stands);
     }
     Ok(found)
 }

@@ -157,10 +157,13 @@ async fn rows_on_screen_follow_what_becomes_of_their_deliveries() {
     service.send_all(vec![identify_ann(1), lead_of_ann(1)]).await;
     service.settled().await;
     browser.shows("tbody tr .outcome", "refused").await;
+    browser.shows("tbody tr .why", "Last name can't be blank").await;
 
     go(&browser, "#/events/sam-lead?source=website").await;
     browser.shows(".title .outcome", "delivered").await;
     browser.shows(".note.good", "Freshsales accepted it").await;
+    go(&browser, "#/events/ann-1-lead").await;
+    browser.shows(".note.stop", "Freshsales refused it: Last name can't be blank").await;
     go(&browser, "#/contacts/ann-1%40example.com").await;
     browser.shows("main tbody .outcome", "refused").await;
     browser.close().await;
@@ -199,6 +202,28 @@ async fn one_event_is_explained_from_end_to_end_and_reached_by_keyboard() {
     browser.shows("main", "mobile_number from traits.phone").await;
     go(&browser, "#/deliveries?state=dead").await;
     rows_are(&browser, &["ann-1@example.com"]).await;
+    browser.close().await;
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_explained_and_shown_once_it_is() {
+    let service = Service::start().await;
+    let browser = debugger(&service).await;
+    browser.shows(".live", "Live").await;
+    browser.run("location.hash = '#/events/late-1'").await;
+    browser.shows("main .empty", "No event with this message id").await;
+    service.send(json!({"type": "page", "userId": "u", "messageId": "late-1"})).await;
+    browser.shows("h1", "page").await;
+    browser.offline(true).await;
+    browser.run("location.hash = '#/deliveries'").await;
+    browser.shows("main .problem", "The service does not answer").await;
+    browser.offline(false).await;
+    browser.eventually("it is read, by itself or on a press", "document.querySelector('main .problem button')?.click(); return document.querySelector('main .empty')").await;
+    let refused = browser.complaints().await;
+    let expected =
+        |complaint: &String| complaint.contains("404") || complaint.contains("ERR_INTERNET_DISCONNECTED");
+    assert!(refused.iter().all(expected), "{refused:?}");
     browser.close().await;
     service.finish().await;
 }
@@ -301,7 +326,15 @@ async fn the_token_is_asked_for_once_and_goes_along_with_everything() {
     let browser = Browser::start().await;
     browser.open(&format!("{}/debug", service.private_url())).await;
     browser.shows("dialog", "Admin token").await;
-    assert_eq!(browser.run("return document.querySelectorAll('main tbody tr').length").await, json!(0));
+    browser.press("\u{e00c}").await;
+    browser.shows("main .problem", "Nothing is shown without the admin token").await;
+    browser.shows(".live", "Not live").await;
+    assert_eq!(
+        browser.run("return document.querySelectorAll('dialog, main tbody tr').length").await,
+        json!(0)
+    );
+    browser.click("main .problem button").await;
+    browser.shows("dialog", "Admin token").await;
     browser.fill("#token", "not-the-token").await;
     browser.press("\u{e007}").await;
     browser.shows("dialog .wrong", "not the one").await;

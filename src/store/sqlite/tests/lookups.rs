@@ -284,7 +284,8 @@ async fn one_look_up_says_how_the_deliveries_that_are_kept_stand() {
     let ids = ["waits", "done", "dead", "pruned", "\"odd\""].map(|id| DeliveryId(id.to_owned()));
     let stands = |id: &str, state, ended_at: Option<i64>, next: Option<i64>| {
         let (ended_at, next_attempt_at) = (ended_at.map(UnixMicros), next.map(UnixMicros));
-        (DeliveryId(id.to_owned()), DeliveryStands { state, ended_at, next_attempt_at })
+        let reason = (id == "dead").then(|| "refused".to_owned());
+        (DeliveryId(id.to_owned()), DeliveryStands { state, reason, ended_at, next_attempt_at })
     };
     let expected = [
         stands("waits", State::Waiting, None, Some(7)),
