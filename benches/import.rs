@@ -25,13 +25,14 @@ const ALLOWED: Allowed = Allowed { per_hour: 1_000, per_minute: 400 };
 
 fn main() {
     let began = Instant::now();
-    let found = Import { people: PEOPLE, allowed: ALLOWED, bulk: true }.run();
+    let found = Import { people: PEOPLE, allowed: ALLOWED, bulk: true, new_contacts_per_hour_max: 0 }.run();
     let [bulk, jobs, single] = found.calls;
     println!(
         "{PEOPLE} people in {} of simulated and {} of real time",
         shown(found.took),
         shown(began.elapsed())
     );
+    println!("foreseen at the start: {}", shown(found.foreseen));
     println!("calls: {bulk} in bulk, {jobs} questions for their jobs, {single} single");
     println!("the most calls in any hour {}, throttled {}", found.busiest_hour, found.throttled);
     assert_eq!((found.contacts, found.written_again, found.throttled), (PEOPLE, 0, 0));

@@ -1,5 +1,6 @@
 //! Watches whether more becomes owed than the allowance lets leave, and says so once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::decision::Settings;
-use crate::delivery::{Arrivals, Pressure, Usage};
+use crate::delivery::{AllowanceLimits, Arrivals, Capacity, Lane, Opened, Pressure, Sharing, Usage};
 use crate::store::{SharedStore, StoreError};
 
 const LOOK_EVERY: Duration = Duration::from_mins(1);
@@ -18,6 +19,8 @@ pub(super) struct Watch {
     pub store: SharedStore,
     pub settings: watch::Receiver<Arc<Settings>>,
     pub usage: watch::Receiver<Usage>,
+    pub sharing: watch::Receiver<Option<Sharing>>,
+    pub shares: BTreeMap<Lane, u32>,
     pub pressure: watch::Sender<Pressure>,
     pub clock: Arc<dyn Clock>,
 }
@@ -29,7 +32,7 @@ impl Watch {
         loop {
             let account = self.settings.borrow().account.clone();
             match self.store.totals(account).await {
-                Ok(totals) => self.look(&mut arrivals, totals.queued),
+                Ok(totals) => self.look(&mut arrivals, totals.opened),
                 Err(fatal @ (StoreError::Fatal(_) | StoreError::Shut)) => return Err(fatal),
                 Err(error) => tracing::debug!(%error, "arrivals are counted a minute later"),
             }
@@ -40,19 +43,27 @@ impl Watch {
         }
     }
 
-    fn look(&self, arrivals: &mut Arrivals, opened_ever: u64) {
-        let per_hour = self.usage.borrow().hour.limit;
-        let now = arrivals.observe(self.clock.monotonic(), opened_ever, per_hour);
+    fn look(&self, arrivals: &mut Arrivals, opened_ever: Opened) {
+        let Usage { hour, minute } = *self.usage.borrow();
+        let per_hour = hour.limit;
+        let settings = Arc::clone(&self.settings.borrow());
+        let capacity = Capacity {
+            limits: AllowanceLimits { per_hour, per_minute: minute.limit },
+            shares: &self.shares,
+            sharing: *self.sharing.borrow(),
+            new_contacts: &settings.new_contacts_per_hour,
+        };
+        let now = arrivals.observe(self.clock.monotonic(), opened_ever, capacity);
         let before = self.pressure.send_replace(now);
         let opened = now.opened_last_hour;
         match (before.outruns_allowance, now.outruns_allowance) {
             (false, true) => tracing::warn!(
                 opened_last_hour = opened,
                 calls_per_hour = per_hour,
-                "more becomes owed than the allowance lets leave: what is owed grows and waits longer; nothing is lost"
+                "more becomes owed in an hour than may leave in one: what is owed grows and waits longer; nothing is lost"
             ),
             (true, false) => {
-                tracing::info!(opened_last_hour = opened, "what becomes owed fits into the allowance again");
+                tracing::info!(opened_last_hour = opened, "what becomes owed may leave in time again");
             }
             (true, true) | (false, false) => {}
         }

@@ -29,7 +29,7 @@ use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::debugger::{Admin, Commands, Debugger, Erasures, Live};
 use crate::deliver::Deliverer;
-use crate::delivery::{Lane, Ledger, Pressure, Usage};
+use crate::delivery::{Lane, Ledger, Pressure, Sharing, Usage};
 use crate::event::Limits;
 use crate::freshsales::{ApiKey, Client, Crm, DryRun, Endpoint, Mode, Timeouts};
 use crate::http::{self, ServeLimits};
@@ -89,6 +89,7 @@ pub struct App {
     reload: Reload,
     debugger: Debugger,
     usage: watch::Sender<Usage>,
+    sharing: watch::Sender<Option<Sharing>>,
     pressure: watch::Sender<Pressure>,
     bells: Bells,
     metrics: PrometheusHandle,
@@ -139,6 +140,7 @@ impl App {
         let ingest = Ingest::new(&config.server, &config.sources, Arc::clone(&shared), Arc::clone(&clock));
         let unused = Ledger::restored(config.allowance.limits(), [], Duration::ZERO, 1).usage(Duration::ZERO);
         let usage = watch::Sender::new(unused);
+        let sharing = watch::Sender::new(config.bulk.sharing());
         let erasing = Erasing { ordered: Arc::default(), done: watch::Sender::new(0) };
         let in_use = Arc::new(Mutex::new(config.clone()));
         let started = Arc::new(config.clone());
@@ -146,7 +148,8 @@ impl App {
         let pressure = watch::Sender::new(Pressure::default());
         let live = Live {
             usage: usage.subscribe(),
-            shares: Lane::BY_PRECEDENCE.map(|lane| (lane, config.delivery.share_percent(lane))).into(),
+            sharing: sharing.subscribe(),
+            shares: config.delivery.shares(),
             dead_letters_max: config.retention.dead_letters_max,
             pressure: pressure.subscribe(),
             mode: config.freshsales.mode,
@@ -175,6 +178,7 @@ impl App {
             reload,
             debugger,
             usage,
+            sharing,
             pressure,
             bells,
             metrics,
@@ -240,6 +244,19 @@ impl App {
         parts.spawn(served(private));
     }
 
+    /// What watches whether more becomes owed than may leave.
+    fn arrivals(&self) -> arrivals::Watch {
+        arrivals::Watch {
+            store: Arc::clone(&self.store) as SharedStore,
+            settings: self.reload.settings.subscribe(),
+            usage: self.usage.subscribe(),
+            sharing: self.sharing.subscribe(),
+            shares: self.config.delivery.shares(),
+            pressure: self.pressure.clone(),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
     fn spawn_workers(&self, stop: &CancellationToken, parts: &mut Parts) {
         let bells = &self.bells;
         let store: SharedStore = Arc::clone(&self.store) as SharedStore;
@@ -269,6 +286,7 @@ impl App {
             clock: Arc::clone(&self.clock),
             owed: Arc::clone(&bells.owed),
             usage: self.usage.clone(),
+            sharing: self.sharing.clone(),
         };
         let eraser = Eraser {
             store: Arc::clone(&store),
@@ -288,14 +306,7 @@ impl App {
         parts.spawn(background::run("retirement", retirement.run(stop.clone())));
         let retention =
             retention::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
-        let arrivals = arrivals::Watch {
-            store: Arc::clone(&self.store) as SharedStore,
-            settings: self.reload.settings.subscribe(),
-            usage: self.usage.subscribe(),
-            pressure: self.pressure.clone(),
-            clock: Arc::clone(&self.clock),
-        };
-        parts.spawn(ended(arrivals.run(stop.clone())));
+        parts.spawn(ended(self.arrivals().run(stop.clone())));
         let (stopped, drain) = (stop.clone(), self.drain());
         parts.spawn(background::run("process", processor.run(stop.clone())));
         parts.spawn(background::run("review", reviewer.run(stop.clone())));

@@ -1,7 +1,7 @@
 //! Dead letters: contacts that Freshsales refused, with the reason and the exact payload; sending them again and giving
 //! them up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::Json;
@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::Debugger;
 use super::answer::{failed, nothing, rfc3339_or_null};
 use super::contacts::load;
+use super::outlook::{Added, Outlook};
 use super::query::{Cursor, Params, invalid, one_more, page};
 use super::status::Snapshot;
 use crate::clock::UnixMicros;
@@ -104,7 +105,9 @@ struct Order {
 pub(super) struct OrderView {
     success: bool,
     preview: bool,
-    /// Calls that the order owes.
+    /// Dead letters that it concerns.
+    dead_letters: u64,
+    /// Calls that they need.
     calls: u64,
     /// An estimate of how long they take behind everything owed already; null while blocked or paused.
     seconds: Option<u64>,
@@ -148,7 +151,8 @@ impl Debugger {
         let turn = self.store.turn().await;
         let mut world = load(&self.store, &emails, &settings).await.map_err(failed)?;
         let letter = |email: &Email| dead_letter(email, &world, &settings.account).map(|letter| letter.lane);
-        let lanes: Vec<Lane> = emails.iter().filter_map(letter).collect();
+        let mut lanes: BTreeMap<Lane, u64> = BTreeMap::new();
+        emails.iter().filter_map(letter).for_each(|lane| *lanes.entry(lane).or_default() += 1);
         let (dead, not_dead): (Vec<Email>, Vec<Email>) =
             emails.into_iter().partition(|email| letter(email).is_some());
         let outlook = self.outlook(&lanes).await?;
@@ -168,7 +172,7 @@ impl Debugger {
         let account = self.settings().account.clone();
         let turn = self.store.turn().await;
         let total = self.store.totals(account.clone()).await.map_err(failed)?.dead_letters;
-        let outlook = self.outlook_of(Lane::Backfill, total).await?;
+        let outlook = self.outlook(&[(Lane::Backfill, total)].into()).await?;
         if !preview {
             let last =
                 self.store.load(Keys { walks: true, ..Keys::default() }).await.map_err(failed)?.redrive;
@@ -181,17 +185,14 @@ impl Debugger {
         Ok(OrderView { preview, ..outlook })
     }
 
-    async fn outlook(&self, lanes: &[Lane]) -> Result<OrderView, ApiError> {
-        let slowest = lanes.iter().min().copied().unwrap_or(Lane::Withdrawal);
-        self.outlook_of(slowest, lanes.len() as u64).await
-    }
-
-    /// How many calls, and how long they take if all are in one lane.
-    async fn outlook_of(&self, lane: Lane, calls: u64) -> Result<OrderView, ApiError> {
+    /// How many calls contacts that become owed in these lanes need, and how long they take.
+    async fn outlook(&self, more: &BTreeMap<Lane, u64>) -> Result<OrderView, ApiError> {
         let totals = self.store.totals(self.settings().account.clone()).await.map_err(failed)?;
+        let quotas = self.quotas().await?;
         let snapshot = Snapshot { totals: &totals, live: &self.live, now: self.now() };
-        let seconds = snapshot.seconds_with(lane, calls);
-        Ok(OrderView { success: true, preview: true, calls, seconds, not_dead: Vec::new() })
+        let Added { calls, seconds } = Outlook { snapshot, quotas: &quotas }.with(more);
+        let dead_letters = more.values().sum();
+        Ok(OrderView { success: true, preview: true, dead_letters, calls, seconds, not_dead: Vec::new() })
     }
 }
 

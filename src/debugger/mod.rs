@@ -14,6 +14,7 @@ mod events;
 mod guard;
 mod history;
 mod map;
+mod outlook;
 mod page;
 mod people;
 mod query;
@@ -42,7 +43,7 @@ pub use guard::Admin;
 
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::Settings;
-use crate::delivery::{Lane, Pressure, Quotas, Usage};
+use crate::delivery::{Lane, Pressure, Quotas, Sharing, Usage};
 use crate::event::Limits;
 use crate::freshsales::Mode;
 use crate::http::ApiError;
@@ -56,6 +57,8 @@ use history::History;
 pub struct Live {
     /// How much of the allowance is used; the receiver is told whenever a call takes a slot.
     pub usage: watch::Receiver<Usage>,
+    /// How a backlog shares calls, if it does.
+    pub sharing: watch::Receiver<Option<Sharing>>,
     /// Up to how much of the limits each lane may use, in percent.
     pub shares: BTreeMap<Lane, u32>,
     /// How many dead letters are kept.

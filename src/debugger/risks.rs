@@ -32,7 +32,7 @@ pub(super) fn risks(snapshot: Snapshot<'_>, refusing: Option<String>) -> Vec<Ris
     let arrivals = pressure.outruns_allowance.then(|| Risk {
         risk: "arrivals",
         message: format!(
-            "{} calls became owed in the last hour, more than the allowance lets leave: what is owed grows and waits \
+            "{} contacts became owed in the last hour, more than may leave in one: what is owed grows and waits \
              longer; nothing is lost by waiting",
             pressure.opened_last_hour
         ),

@@ -9,10 +9,11 @@ use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 use super::Debugger;
 use super::answer::failed;
+use super::outlook::Outlook;
 use super::risks::{ALL, Risk, risks};
 use super::status::Snapshot;
 use crate::decision::Outcome;
-use crate::delivery::{DestinationState, Lane, Window};
+use crate::delivery::{DestinationState, Lane, Quotas, Window};
 use crate::http::ApiError;
 
 /// The text format of Prometheus.
@@ -41,12 +42,12 @@ pub(super) async fn metrics(State(app): State<Debugger>) -> Result<Response, Api
     let account = app.settings().account.clone();
     let totals = app.store.totals(account).await.map_err(failed)?;
     let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
-    set(snapshot);
+    set(snapshot, &app.quotas().await?);
     set_risks(&risks(snapshot, app.store.refusing()));
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], app.metrics.render()).into_response())
 }
 
-fn set(snapshot: Snapshot<'_>) {
+fn set(snapshot: Snapshot<'_>, quotas: &Quotas) {
     let totals = snapshot.totals;
     for outcome in Outcome::ALL {
         let events = totals.outcomes.get(&outcome).copied().unwrap_or(0);
@@ -59,7 +60,8 @@ fn set(snapshot: Snapshot<'_>) {
         gauge!("freshsignal_contacts_owed", "lane" => lane.as_str()).set(float(snapshot.owed_in(lane)));
     }
     gauge!("freshsignal_oldest_owed_seconds").set(float(snapshot.oldest_owed_seconds()));
-    gauge!("freshsignal_drain_seconds").set(snapshot.drain_seconds().map_or(f64::NAN, float));
+    gauge!("freshsignal_drain_seconds")
+        .set(Outlook { snapshot, quotas }.drain_seconds().map_or(f64::NAN, float));
     let remaining = |window: Window| f64::from(window.limit.saturating_sub(window.used));
     let usage = snapshot.usage();
     gauge!("freshsignal_allowance_remaining", "window" => "hour").set(remaining(usage.hour));

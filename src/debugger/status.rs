@@ -10,15 +10,13 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::{failed, rfc3339, rfc3339_or_null};
+use super::outlook::Outlook;
 use super::query::Params;
 use super::risks::{Risk, risks};
 use super::{Debugger, Live};
 use crate::clock::UnixMicros;
 use crate::decision::{Outcome, RedriveAll, Review};
-use crate::delivery::{
-    Account, AllowanceLimits, Destination, DestinationState, HOUR, Lane, LaneOwed, MINUTE, Quota,
-    State as Stage, Usage, Window, drained_after,
-};
+use crate::delivery::{Account, Destination, HOUR, Lane, MINUTE, Quota, State as Stage, Usage, Window};
 use crate::event::SourceName;
 use crate::freshsales::Mode;
 use crate::http::ApiError;
@@ -135,6 +133,7 @@ pub(super) async fn view(app: &Debugger) -> Result<StatusView, ApiError> {
     let totals = app.store.totals(account.clone()).await.map_err(failed)?;
     let quotas = app.quotas().await?;
     let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
+    let outlook = Outlook { snapshot, quotas: &quotas };
     let count = |name: &str, number: Option<&u64>| (name.to_owned(), json!(number.copied().unwrap_or(0)));
     let outcomes = Outcome::ALL.map(|outcome| count(outcome.as_str(), totals.outcomes.get(&outcome)));
     let (open, ended) = Stage::ALL.into_iter().partition::<Vec<_>, _>(|state| state.is_open());
@@ -151,7 +150,7 @@ pub(super) async fn view(app: &Debugger) -> Result<StatusView, ApiError> {
         destination: DestinationView::of(&totals.destination),
         owed: owed.into_iter().collect(),
         oldest_owed_seconds: snapshot.oldest_owed_seconds(),
-        drain_seconds: snapshot.drain_seconds(),
+        drain_seconds: outlook.drain_seconds(),
         allowance: snapshot.usage(),
         journal_lag_events: snapshot.journal_lag_events(),
         accepted: totals.accepted,
@@ -235,43 +234,7 @@ impl Snapshot<'_> {
     }
 
     /// How long ago the calls of the last hour were answered; those on their way count as answered now.
-    fn ages(&self) -> impl Iterator<Item = Duration> + '_ {
+    pub fn ages(&self) -> impl Iterator<Item = Duration> + '_ {
         self.totals.slots.iter().map(|slot| self.now.since(slot.answered_at.unwrap_or(self.now)))
-    }
-
-    /// How long what is owed takes. `None` while nothing can be said.
-    pub fn drain_seconds(&self) -> Option<u64> {
-        self.forecast(|_| 0)?.into_iter().last()
-    }
-
-    /// How long it takes until a lane is empty, with so many calls more in it. `None` while nothing can be said.
-    pub fn seconds_with(&self, lane: Lane, calls: u64) -> Option<u64> {
-        let ends = self.forecast(|other| if other == lane { calls } else { 0 })?;
-        let place = Lane::BY_PRECEDENCE.into_iter().position(|other| other == lane)?;
-        ends.get(place).copied()
-    }
-
-    /// When each lane, by precedence, is empty.
-    fn forecast(&self, more: impl Fn(Lane) -> u64) -> Option<Vec<u64>> {
-        let lanes = Lane::BY_PRECEDENCE.map(|lane| LaneOwed {
-            calls: self.owed_in(lane).saturating_add(more(lane)),
-            share_percent: self.live.shares.get(&lane).copied().unwrap_or(100),
-        });
-        if lanes.iter().all(|lane| lane.calls == 0) {
-            return Some(vec![0; lanes.len()]);
-        }
-        let destination = &self.totals.destination;
-        let wait = match destination.state() {
-            DestinationState::Paused | DestinationState::Blocked => return None,
-            DestinationState::Running | DestinationState::Throttled | DestinationState::Unreachable => {
-                destination.until().map_or(Duration::ZERO, |until| until.since(self.now))
-            }
-        };
-        let Usage { hour, minute } = self.usage();
-        let limits = AllowanceLimits { per_hour: hour.limit, per_minute: minute.limit };
-        // Until calls may leave, slots become free.
-        let ages = self.ages().map(|age| age.saturating_add(wait));
-        let ends = drained_after(&lanes, limits, ages)?;
-        Some(ends.into_iter().map(|end| end.saturating_add(wait).as_secs().max(1)).collect())
     }
 }

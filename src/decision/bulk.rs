@@ -16,11 +16,7 @@ pub fn may_share(id: &DeliveryId, world: &World, settings: &Settings) -> bool {
     let Some(delivery) = world.deliveries.get(id).filter(|delivery| !delivery.alone) else { return false };
     let contact = world.contacts.get(&delivery.email);
     let standing = contact.map(|contact| contact.with(&settings.account)).unwrap_or_default();
-    match delivery.lane {
-        Lane::Withdrawal | Lane::NewContact => false,
-        Lane::Conversion | Lane::Login | Lane::Refresh => standing.accepted.is_some(),
-        Lane::Backfill => true,
-    }
+    delivery.lane.shares_calls() && (delivery.lane == Lane::Backfill || standing.accepted.is_some())
 }
 
 /// What is known of a claim that a bulk call did not bring.

@@ -21,7 +21,7 @@ use super::{Deliverer, Round};
 use crate::clock::{Clock, UnixMicros};
 use crate::contact::bulk_body;
 use crate::decision::{self, CallOrder};
-use crate::delivery::{BULK_CONTACTS_MAX, BulkJob, BulkRow, DeliveryId, Gate, Lane, SlotId, Verdict};
+use crate::delivery::{BULK_CONTACTS_MAX, BulkJob, BulkRow, DeliveryId, Gate, SlotId, Verdict};
 use crate::freshsales::{BulkResult, Crm, JobResult};
 use crate::store::{self, Due, DueOrder, DueQuery, Plan, Put, StoreError};
 
@@ -69,14 +69,6 @@ pub(super) struct InBulk {
     pub alone: Option<Vec<Due>>,
     /// When there is something to do again.
     pub wait: Option<Duration>,
-}
-
-/// Whether deliveries of a lane may share a call at all.
-pub(super) fn shares(lane: Lane) -> bool {
-    match lane {
-        Lane::Withdrawal | Lane::NewContact => false,
-        Lane::Conversion | Lane::Login | Lane::Refresh | Lane::Backfill => true,
-    }
 }
 
 impl Deliverer {
@@ -157,14 +149,14 @@ impl Deliverer {
     async fn has_backlog(&self, round: &mut Round) -> Result<bool, StoreError> {
         let totals = self.store.totals(self.account()).await?;
         let owed: u64 =
-            totals.owed.iter().filter(|(lane, _)| shares(**lane)).map(|(_, owed)| owed.count).sum();
+            totals.owed.iter().filter(|(lane, _)| lane.shares_calls()).map(|(_, owed)| owed.count).sum();
         Ok(round.bulk.has_backlog(owed, self.bulk.backlog_contacts_min))
     }
 
     /// What may leave in the next bulk call; `None` while none may be opened or no lane has room.
     async fn batch(&self, round: &mut Round) -> Result<Option<Vec<Due>>, StoreError> {
         let mut lanes = round.schedule.open_lanes(self.clock.monotonic());
-        lanes.retain(|lane| shares(*lane));
+        lanes.retain(|lane| lane.shares_calls());
         if lanes.is_empty() || round.bulk.is_full(self.clock.monotonic()) {
             return Ok(None);
         }

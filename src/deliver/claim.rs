@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bulk::{self, InBulk};
+use super::bulk::InBulk;
 use super::worker::{self, Job};
 use super::{Deliverer, Next, Round};
 use crate::decision::{self, RedriveBy, World};
@@ -103,7 +103,7 @@ impl Deliverer {
         let mut lanes = round.schedule.open_lanes(monotonic);
         if alone.is_some() {
             // The others share calls; of them only these go by themselves.
-            lanes.retain(|lane| !bulk::shares(*lane));
+            lanes.retain(|lane| !lane.shares_calls());
         }
         let order =
             if destination.tries_the_newest() { DueOrder::NewestFirst } else { DueOrder::LongestFirst };
@@ -118,9 +118,8 @@ impl Deliverer {
         due.sort_by_key(|due| destination.tried_lately(&due.id));
         let ages = destination.obstacle.is_none() && round.schedule.ages_within(free);
         let longest = if ages { self.longest_owed(&query).await? } else { None };
-        let longest = longest.filter(|due| may_be_made(due, &mut quotas));
-        due.retain(|due| may_be_made(due, &mut quotas));
-        let chosen = round.schedule.choose(due, longest, free, monotonic);
+        let may_leave = |due: &Due| may_be_made(due, &mut quotas);
+        let chosen = round.schedule.choose(due, longest, free, monotonic, may_leave);
         let mut wait = later.into_iter().chain(quotas.room_at()).min().map(|at| self.monotonic_at(at));
         if chosen.len() < free {
             for (lane, at) in round.schedule.shut_lanes(monotonic) {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::bulk::Bulk;
 use crate::contact::SendMode;
 use crate::decision::RetryRules;
-use crate::delivery::{AllowanceLimits, Lane};
+use crate::delivery::{AllowanceLimits, Lane, Sharing};
 use crate::problem::Problem;
 
 /// The plans of Freshsales and the calls an hour they allow an account (Freshworks' own pages).
@@ -122,6 +123,12 @@ impl Default for BulkConfig {
 }
 
 impl BulkConfig {
+    /// How a backlog shares calls before anything is known of how they go.
+    #[must_use]
+    pub fn sharing(&self) -> Option<Sharing> {
+        Bulk::restored(self.mode, Vec::new(), Duration::ZERO).sharing(self.backlog_contacts_min)
+    }
+
     /// Everything that makes no sense.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
@@ -185,6 +192,12 @@ impl DeliveryConfig {
     #[must_use]
     pub fn share_percent(&self, lane: Lane) -> u32 {
         self.lane_share_percent.get(&lane).copied().unwrap_or_else(|| default_share(lane))
+    }
+
+    /// The shares of all lanes.
+    #[must_use]
+    pub fn shares(&self) -> BTreeMap<Lane, u32> {
+        Lane::BY_PRECEDENCE.map(|lane| (lane, self.share_percent(lane))).into()
     }
 
     /// How long after it was sent last a contact is sent again though nothing changed.

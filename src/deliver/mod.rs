@@ -26,7 +26,7 @@ pub use config::{AllowanceConfig, BulkConfig, BulkMode, DeliveryConfig, Plan as 
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::{Settings, World};
 use crate::delivery::{
-    Account, AllowanceLimits, DeliveryId, Destination, DestinationState, HOUR, Ledger, Usage,
+    Account, AllowanceLimits, DeliveryId, Destination, DestinationState, HOUR, Ledger, Sharing, Usage,
 };
 use crate::event::Email;
 use crate::freshsales::Crm;
@@ -61,6 +61,8 @@ pub struct Deliverer {
     pub settled: Arc<Notify>,
     /// Where the use of the allowance is shown.
     pub usage: watch::Sender<Usage>,
+    /// Where it is shown how a backlog shares calls.
+    pub sharing: watch::Sender<Option<Sharing>>,
 }
 
 /// What the loop remembers between rounds.
@@ -226,6 +228,8 @@ impl Deliverer {
     fn show(&self, round: &mut Round) {
         let usage = round.schedule.usage(self.clock.monotonic());
         self.usage.send_if_modified(|shown| std::mem::replace(shown, usage) != usage);
+        let sharing = round.bulk.sharing(self.bulk.backlog_contacts_min);
+        self.sharing.send_if_modified(|shown| std::mem::replace(shown, sharing) != sharing);
     }
 
     fn at(&self, moment: UnixMicros) -> Next {

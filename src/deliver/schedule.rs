@@ -45,8 +45,15 @@ impl Schedule {
     }
 
     /// Puts what is due in the order in which it is called: by lane, and the longest owed where its turn is. What does
-    /// not fit into the share of its lane is left out.
-    pub fn choose(&self, due: Vec<Due>, longest_owed: Option<Due>, free: usize, now: Duration) -> Vec<Due> {
+    /// not fit into the share of its lane is left out, and what may not leave; that is asked of nothing else, because it counts.
+    pub fn choose(
+        &self,
+        due: Vec<Due>,
+        longest_owed: Option<Due>,
+        free: usize,
+        now: Duration,
+        mut may_leave: impl FnMut(&Due) -> bool,
+    ) -> Vec<Due> {
         // Slots are only tried here; they are taken when the claims are known to hold.
         let mut trial = self.ledger.clone();
         let mut aged = longest_owed;
@@ -56,7 +63,8 @@ impl Schedule {
             let turn = aged.take_if(|_| trial.next_slot().0.is_multiple_of(AGEING));
             let Some(next) = turn.or_else(|| by_lane.next()) else { break };
             let known = chosen.iter().any(|other| other.id == next.id);
-            if !known && trial.take(now, self.share(next.lane)).is_some() {
+            let share = self.share(next.lane);
+            if !known && trial.has_room(now, share) && may_leave(&next) && trial.take(now, share).is_some() {
                 chosen.push(next);
             }
         }
@@ -128,6 +136,10 @@ mod tests {
         Due { id: DeliveryId(name.into()), email, lane, opened_at: UnixMicros(0), new_contact_of: None }
     }
 
+    fn anybody(_: &Due) -> bool {
+        true
+    }
+
     fn names(chosen: &[Due]) -> Vec<&str> {
         chosen.iter().map(|due| due.id.0.as_str()).collect()
     }
@@ -138,7 +150,7 @@ mod tests {
         let rows =
             |range: std::ops::Range<u32>, lane| range.map(move |nth| due(&format!("{lane:?}{nth}"), lane));
         let all = rows(0..3, Lane::NewContact).chain(rows(0..9, Lane::Refresh)).collect();
-        let chosen = schedule.choose(all, None, 8, NOW);
+        let chosen = schedule.choose(all, None, 8, NOW, anybody);
         assert_eq!(
             names(&chosen),
             ["NewContact0", "NewContact1", "NewContact2", "Refresh0", "Refresh1", "Refresh2"]
@@ -160,7 +172,7 @@ mod tests {
         assert!(!schedule.ages_within(2) && schedule.ages_within(3));
         let valuable = (0..4).map(|nth| due(&format!("n{nth}"), Lane::NewContact));
         let old = due("old", Lane::Backfill);
-        let chosen = schedule.choose(valuable.collect(), Some(old), 4, NOW);
+        let chosen = schedule.choose(valuable.collect(), Some(old), 4, NOW, anybody);
         assert_eq!(names(&chosen), ["n0", "n1", "old", "n2"]);
     }
 
@@ -168,8 +180,22 @@ mod tests {
     fn the_longest_owed_has_its_turn_inside_the_share_of_its_lane_alone() {
         let mut schedule = schedule(2, 19);
         schedule.take(Lane::NewContact, NOW).unwrap();
-        let chosen =
-            schedule.choose(vec![due("new", Lane::NewContact)], Some(due("old", Lane::Backfill)), 2, NOW);
+        let new = vec![due("new", Lane::NewContact)];
+        let chosen = schedule.choose(new, Some(due("old", Lane::Backfill)), 2, NOW, anybody);
         assert_eq!(names(&chosen), ["new"]);
+    }
+    #[test]
+    fn only_what_leaves_is_asked_whether_it_may() {
+        let schedule = schedule(1_000, 1);
+        let mut asked = Vec::new();
+        let once = |due: &Due| {
+            asked.push(due.id.0.clone());
+            asked.len() == 1
+        };
+        // The longest owed is due as well; its turn is not near.
+        let (old, next) = (due("old", Lane::Backfill), due("next", Lane::Backfill));
+        let chosen = schedule.choose(vec![old.clone(), next], Some(old), 2, NOW, once);
+        assert_eq!(names(&chosen), ["old"]);
+        assert_eq!(asked, ["old", "next"]);
     }
 }

@@ -1,175 +1,136 @@
 //! The forecast: how long what is owed takes within the allowance, when no lane uses more than its share.
 //!
-//! Plays the calls ahead as the ledger will let them leave. What it can't know it leaves out: events to come, retries, and
-//! how long answers take.
+//! Plays the calls ahead as they will leave: one by one, shared where a backlog goes in bulk, held by the quota of a source.
+//! What it can't know it leaves out: events to come, retries, and how long answers take. Must not know what a call carries.
 
-use std::time::Duration;
-
-use super::{AllowanceLimits, HOUR, MINUTE};
-
-/// What is owed in one lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LaneOwed {
-    /// How many calls.
-    pub calls: u64,
-    /// Up to how much of the limits it may use.
-    pub share_percent: u32,
-}
-
-/// How many calls a window lets leave in its length.
-#[derive(Clone, Copy)]
-struct Pace {
-    calls: usize,
-    length: i64,
-}
-
-impl Pace {
-    fn of(limit: u32, share_percent: u32, length: Duration) -> Option<Self> {
-        let calls = (u64::from(limit) * u64::from(share_percent)).div_ceil(100);
-        let calls = usize::try_from(calls).ok().filter(|calls| *calls > 0)?;
-        Some(Self { calls, length: micros(length) })
-    }
-
-    /// When a call may leave after those of `log`, by this window.
-    fn next(self, log: &[i64]) -> i64 {
-        log.len().checked_sub(self.calls).and_then(|nth| log.get(nth)).map_or(0, |left| left + self.length)
-    }
-
-    fn is_slower_than(self, other: Self) -> bool {
-        // Calls in a time: compared crosswise, without a division.
-        let rate = |pace: Self, length: i64| i128::from(length) * (pace.calls as i128);
-        rate(self, other.length) < rate(other, self.length)
-    }
-}
-
-/// How long until each of the lanes, given in their order of precedence, has nothing owed any more. `ages` is how long ago
-/// the calls of the last hour were answered. `None` where the limits let nothing leave.
-#[must_use]
-pub fn drained_after(
-    lanes: &[LaneOwed],
-    limits: AllowanceLimits,
-    ages: impl IntoIterator<Item = Duration>,
-) -> Option<Vec<Duration>> {
-    // When calls leave, in microseconds from now; those that left before are negative.
-    let mut log: Vec<i64> = ages.into_iter().filter(|age| *age < HOUR).map(|age| -micros(age)).collect();
-    log.sort_unstable();
-    let mut ends = Vec::new();
-    let mut end = 0;
-    for lane in lanes {
-        if lane.calls > 0 {
-            let hour = Pace::of(limits.per_hour, lane.share_percent, HOUR)?;
-            let minute = Pace::of(limits.per_minute, lane.share_percent, MINUTE)?;
-            end = play(lane.calls, hour, minute, &mut log);
-        }
-        ends.push(Duration::from_micros(u64::try_from(end).unwrap_or(0)));
-    }
-    Some(ends)
-}
-
-/// Lets calls leave; answers when the last did.
-fn play(calls: u64, hour: Pace, minute: Pace, log: &mut Vec<i64>) -> i64 {
-    let slower = if minute.is_slower_than(hour) { minute } else { hour };
-    // After two rounds of the slower window calls leave in the rhythm of the round before: the rest is counted, not played.
-    let round = slower.calls as u64;
-    let rounds = calls.saturating_sub(2 * round) / round;
-    for _ in 0..calls - rounds * round {
-        let last = log.last().copied().unwrap_or(0).max(0);
-        log.push(last.max(hour.next(log)).max(minute.next(log)));
-    }
-    let skipped = i64::try_from(rounds).unwrap_or(i64::MAX).saturating_mul(slower.length);
-    let first = log.len().saturating_sub(hour.calls.max(minute.calls));
-    for left in log.get_mut(first..).into_iter().flatten() {
-        *left = left.saturating_add(skipped);
-    }
-    log.last().copied().unwrap_or(0)
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
-}
+mod play;
 
 #[cfg(test)]
-mod tests {
-    use super::super::Ledger;
-    use super::*;
+mod tests;
 
-    const PLAN: AllowanceLimits = AllowanceLimits { per_hour: 900, per_minute: 360 };
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-    fn lane(calls: u64, share_percent: u32) -> LaneOwed {
-        LaneOwed { calls, share_percent }
+use super::{AllowanceLimits, Lane, Quotas, State};
+use crate::event::SourceName;
+use play::Play;
+
+/// What is to leave in one lane, by how it leaves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LaneLoad {
+    /// Contacts that may share calls where the lane shares any.
+    pub shared: u64,
+    /// Contacts that go in calls of their own.
+    pub single: u64,
+    /// First calls of contacts, by the source whose contacts they are.
+    pub first: BTreeMap<SourceName, u64>,
+}
+
+impl LaneLoad {
+    /// How many contacts that is.
+    #[must_use]
+    pub fn contacts(&self) -> u64 {
+        self.first.values().sum::<u64>() + self.shared + self.single
     }
 
-    fn seconds(lanes: &[LaneOwed], limits: AllowanceLimits, ages: &[u64]) -> Vec<u64> {
-        let ages = ages.iter().copied().map(Duration::from_secs);
-        drained_after(lanes, limits, ages).unwrap().iter().map(Duration::as_secs).collect()
-    }
-
-    #[test]
-    fn what_fits_goes_at_once_and_the_minute_holds_the_rest_back() {
-        assert_eq!(seconds(&[lane(0, 100)], PLAN, &[]), [0]);
-        assert_eq!(seconds(&[lane(360, 100)], PLAN, &[]), [0]);
-        assert_eq!(seconds(&[lane(361, 100)], PLAN, &[]), [60]);
-        assert_eq!(seconds(&[lane(900, 100)], PLAN, &[]), [120]);
-        assert_eq!(seconds(&[lane(901, 100)], PLAN, &[]), [3600]);
-    }
-
-    #[test]
-    fn a_lane_uses_no_more_than_its_share() {
-        // 540 of 900 an hour: the 541st waits for the hour.
-        assert_eq!(seconds(&[lane(540, 60)], PLAN, &[]), [120]);
-        assert_eq!(seconds(&[lane(541, 60)], PLAN, &[]), [3600]);
-        // What the lanes above used counts.
-        assert_eq!(seconds(&[lane(300, 100), lane(200, 60)], PLAN, &[]), [0, 60]);
-        assert_eq!(seconds(&[lane(540, 100), lane(1, 60)], PLAN, &[]), [60, 3600]);
-    }
-
-    #[test]
-    fn slots_that_are_taken_are_waited_for() {
-        let limits = AllowanceLimits { per_hour: 2, per_minute: 2 };
-        assert_eq!(seconds(&[lane(1, 100)], limits, &[3000, 10]), [600]);
-        assert_eq!(seconds(&[lane(2, 100)], limits, &[3000, 10]), [3590]);
-        assert_eq!(seconds(&[lane(3, 100)], limits, &[3000, 10]), [4200]);
-        assert_eq!(seconds(&[lane(1, 100)], limits, &[9000]), [0]);
-    }
-
-    #[test]
-    fn a_million_take_the_hours_that_the_share_gives() {
-        assert_eq!(seconds(&[lane(1_000_000, 100)], PLAN, &[]), [1_111 * 3600]);
-        assert_eq!(seconds(&[lane(54_000, 60)], PLAN, &[]), [99 * 3600 + 120]);
-        let slow_minute = AllowanceLimits { per_hour: 5_000, per_minute: 10 };
-        assert_eq!(seconds(&[lane(1_000_000, 100)], slow_minute, &[]), [99_999 * 60]);
-    }
-
-    #[test]
-    fn nothing_can_be_said_where_nothing_may_leave() {
-        assert_eq!(drained_after(&[lane(1, 100)], AllowanceLimits { per_hour: 0, per_minute: 9 }, []), None);
-        assert_eq!(drained_after(&[lane(1, 0)], PLAN, []), None);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn the_ledger_lets_calls_leave_as_forecast(
-            calls in proptest::collection::vec(0_u64..40, 3),
-            per_hour in 1_u32..20, per_minute in 1_u32..8,
-            ages in proptest::collection::vec(0_u64..4000, 0..10),
-        ) {
-            let limits = AllowanceLimits { per_hour, per_minute };
-            let lanes: Vec<LaneOwed> =
-                calls.iter().zip([100, 75, 50]).map(|(calls, share)| lane(*calls, share)).collect();
-            let start = Duration::from_secs(10_000);
-            let mut old: Vec<Duration> = ages.iter().copied().map(Duration::from_secs).collect();
-            old.sort_unstable();
-            let mut ledger = Ledger::restored(limits, old.iter().copied(), start, 1);
-            let (mut now, mut ends) = (start, Vec::new());
-            for lane in &lanes {
-                for _ in 0..lane.calls {
-                    now = ledger.free_at(now, lane.share_percent).unwrap().max(now);
-                    let slot = ledger.take(now, lane.share_percent).unwrap();
-                    ledger.answer(slot, now);
-                }
-                ends.push(now.saturating_sub(start));
-            }
-            proptest::prop_assert_eq!(drained_after(&lanes, limits, old), Some(ends));
+    /// Adds deliveries of a lane that are open in one state. Beside old data a contact that Freshsales does not have shares no
+    /// call; one that is in flight has left.
+    pub fn add(&mut self, lane: Lane, state: State, alone: bool, source: Option<SourceName>, count: u64) {
+        match (state, source) {
+            (State::Waiting, Some(source)) => *self.first.entry(source).or_default() += count,
+            (State::Waiting | State::Retrying, _) if alone => self.single += count,
+            (State::Retrying, Some(_)) if lane != Lane::Backfill => self.single += count,
+            (State::Waiting | State::Retrying, _) => self.shared += count,
+            (
+                State::InFlight
+                | State::Delivered
+                | State::Superseded
+                | State::Dead
+                | State::Discarded
+                | State::Erased,
+                _,
+            ) => {}
         }
     }
+
+    /// How many more there are than before, in the same lane.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let first = |(source, now): (&SourceName, &u64)| {
+            let before = before.first.get(source).copied().unwrap_or(0);
+            (source.clone(), now.saturating_sub(before))
+        };
+        Self {
+            shared: self.shared.saturating_sub(before.shared),
+            single: self.single.saturating_sub(before.single),
+            first: self.first.iter().map(first).collect(),
+        }
+    }
+}
+
+/// What is to leave in one lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneOwed {
+    /// Which lane.
+    pub lane: Lane,
+    /// Up to how much of the limits it may use.
+    pub share_percent: u32,
+    /// How much, by how it leaves.
+    pub load: LaneLoad,
+}
+
+/// How contacts share calls, while a backlog goes in bulk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// From so many waiting contacts on.
+    pub contacts_min: u64,
+    /// Until fewer than so many wait.
+    pub until_fewer_than: u64,
+    /// The job of a call is asked for after this long; that is a call too.
+    pub asked_after: Duration,
+    /// Jobs that may be open at one time.
+    pub jobs_max: usize,
+    /// Jobs that are open.
+    pub jobs_open: usize,
+}
+
+/// What calls are made within.
+#[derive(Clone, Debug)]
+pub struct Means<'a> {
+    /// How many calls fit.
+    pub limits: AllowanceLimits,
+    /// How long ago the calls of the last hour were answered.
+    pub ages: Vec<Duration>,
+    /// How contacts share calls, if they do.
+    pub sharing: Option<Sharing>,
+    /// How many contacts each source may make.
+    pub quotas: &'a Quotas,
+}
+
+/// What is to be expected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forecast {
+    /// How long until each of the lanes, in the order in which they were given, has nothing owed any more.
+    pub ends: Vec<Duration>,
+    /// How long until the last call has left.
+    pub end: Duration,
+    /// How many calls leave for it.
+    pub calls: u64,
+}
+
+/// The lanes by precedence, each with its share and what is to leave in it.
+#[must_use]
+pub fn lanes_with(shares: &BTreeMap<Lane, u32>, load: impl Fn(Lane) -> LaneLoad) -> Vec<LaneOwed> {
+    let lane = |lane| {
+        let share_percent = shares.get(&lane).copied().unwrap_or(100);
+        LaneOwed { lane, share_percent, load: load(lane) }
+    };
+    Lane::BY_PRECEDENCE.map(lane).into()
+}
+
+/// Plays ahead what leaves of the lanes, given in their order of precedence. `None` where the limits let something of it
+/// never leave.
+#[must_use]
+pub fn forecast(lanes: &[LaneOwed], means: &Means<'_>) -> Option<Forecast> {
+    Some(Play::of(lanes, means)?.run())
 }

@@ -24,13 +24,13 @@ use serde::{Deserialize, Serialize};
 
 pub use adapt::RateHint;
 pub use allowance::{HOUR, Ledger, Limits as AllowanceLimits, MINUTE, SlotId, Usage, Window};
-pub use arrivals::{Arrivals, Pressure};
+pub use arrivals::{Arrivals, Capacity, Opened, Pressure};
 pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX};
 pub use bulk::{
     BULK_CONTACTS_MAX, BulkJob, BulkRow, JOB_ASKED_EVERY, JOB_QUESTIONS_MAX, JOB_REPORTS_WITHIN, JobId,
 };
 pub use destination::{Destination, DestinationState, Ended, Gate, Throttle, backoff};
-pub use forecast::{LaneOwed, drained_after};
+pub use forecast::{Forecast, LaneLoad, LaneOwed, Means, Sharing, forecast, lanes_with};
 pub use obstacle::{Obstacle, ObstacleKind, Probe};
 pub use quota::{Quota, Quotas};
 pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
@@ -75,6 +75,15 @@ impl Lane {
             Self::Conversion => "conversion",
             Self::NewContact => "new_contact",
             Self::Withdrawal => "withdrawal",
+        }
+    }
+
+    /// Whether contacts in it may share a call at all. Somebody waits for new contacts and withdrawals: they go by themselves.
+    #[must_use]
+    pub fn shares_calls(self) -> bool {
+        match self {
+            Self::Withdrawal | Self::NewContact => false,
+            Self::Conversion | Self::Login | Self::Refresh | Self::Backfill => true,
         }
     }
 

@@ -3,6 +3,7 @@
 //! Counts the first calls of contacts by when they left. What is too much waits; nothing is refused.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -23,7 +24,15 @@ pub struct Quota {
 
 /// The quotas of the sources that have one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Quotas(BTreeMap<SourceName, Quota>);
+pub struct Quotas(BTreeMap<SourceName, Held>);
+
+/// The quota of one source, and what it is used by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    quota: Quota,
+    /// How long ago the first calls of its contacts left, the longest ago first.
+    ages: Vec<Duration>,
+}
 
 impl Quotas {
     /// The quotas at `now`. `made` is when first calls left and whose contact each was, in the order of time.
@@ -40,7 +49,9 @@ impl Quotas {
             let used = times.len() as u64;
             // Once this one is an hour old, there is room for one.
             let first = used.checked_sub(*limit).and_then(|nth| times.get(usize::try_from(nth).ok()?));
-            (source.clone(), Quota { limit: *limit, used, until: first.map(|at| at.plus(HOUR)) })
+            let quota = Quota { limit: *limit, used, until: first.map(|at| at.plus(HOUR)) };
+            let ages = times.iter().map(|at| now.since(*at)).collect();
+            (source.clone(), Held { quota, ages })
         };
         Self(limits.iter().map(quota).collect())
     }
@@ -50,7 +61,7 @@ impl Quotas {
     pub fn held(&self) -> Vec<SourceName> {
         self.0
             .iter()
-            .filter(|(_, quota)| quota.used >= quota.limit)
+            .filter(|(_, held)| held.quota.used >= held.quota.limit)
             .map(|(source, _)| source.clone())
             .collect()
     }
@@ -58,17 +69,23 @@ impl Quotas {
     /// The quota of a source, if it has one.
     #[must_use]
     pub fn get(&self, source: &SourceName) -> Option<Quota> {
-        self.0.get(source).copied()
+        self.0.get(source).map(|held| held.quota)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&SourceName, &Quota)> {
-        self.0.iter()
+        self.0.iter().map(|(source, held)| (source, &held.quota))
+    }
+
+    /// The limit of each source, in the same order, and how long ago its contacts were made, the longest ago first.
+    #[must_use]
+    pub fn looks_back(&self) -> Vec<(u64, Vec<Duration>)> {
+        self.0.values().map(|held| (held.quota.limit, held.ages.clone())).collect()
     }
 
     /// Counts one more contact of a source, if it may make one.
     pub fn take(&mut self, source: &SourceName) -> bool {
-        let Some(quota) = self.0.get_mut(source) else { return true };
+        let Some(Held { quota, .. }) = self.0.get_mut(source) else { return true };
         let room = quota.used < quota.limit;
         quota.used += u64::from(room);
         room
@@ -77,14 +94,12 @@ impl Quotas {
     /// When the first of the sources without room has some.
     #[must_use]
     pub fn room_at(&self) -> Option<UnixMicros> {
-        self.0.values().filter_map(|quota| quota.until).min()
+        self.0.values().filter_map(|held| held.quota.until).min()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn source(name: &str) -> SourceName {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixMicros;
 use crate::decision::{Outcome, RedriveAll, Review};
-use crate::delivery::{Account, DeliveryId, Lane, SlotId, State};
+use crate::delivery::{Account, DeliveryId, Lane, LaneLoad, SlotId, State};
 use crate::event::{Email, Position, SourceName};
 use crate::trail::EventTrail;
 
@@ -183,12 +183,14 @@ pub struct Slot {
 }
 
 /// What is owed in one lane.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwedInLane {
     /// Deliveries waiting, in flight or retrying.
     pub count: u64,
     /// When the oldest of them was opened.
     pub oldest: Option<UnixMicros>,
+    /// Those that are not in flight, by how they may leave.
+    pub load: LaneLoad,
 }
 
 /// The counters and what is owed, at one moment.
@@ -202,6 +204,8 @@ pub struct Totals {
     pub outcomes: BTreeMap<Outcome, u64>,
     /// Deliveries opened, ever.
     pub queued: u64,
+    /// Deliveries opened, by lane and by how they may leave, as far as they were counted so.
+    pub opened: BTreeMap<Lane, LaneLoad>,
     /// Deliveries by final state, ever.
     pub ended: BTreeMap<State, u64>,
     /// Open deliveries by state.

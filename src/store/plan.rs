@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::decision::{Outcome, RedriveAll, Review};
-use crate::delivery::{Account, BulkJob, Delivery, DeliveryId, Destination, JobId, SlotId, State};
+use crate::delivery::{Account, BulkJob, Delivery, DeliveryId, Destination, JobId, Lane, SlotId, State};
 use crate::erasure::{CallEnd, Erasure, ForgetEnd, ForgetId, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
@@ -112,6 +112,8 @@ pub struct Counts {
     pub outcomes: BTreeMap<Outcome, i64>,
     /// Deliveries opened.
     pub queued: i64,
+    /// The same by lane, and by the source whose new contact it is.
+    pub opened: BTreeMap<(Lane, Option<SourceName>), i64>,
     /// Deliveries by final state; one that is reopened counts back.
     pub ended: BTreeMap<State, i64>,
 }
@@ -120,6 +122,11 @@ impl Counts {
     /// Counts an event.
     pub fn outcome(&mut self, outcome: Outcome) {
         *self.outcomes.entry(outcome).or_default() += 1;
+    }
+
+    /// Counts a delivery that was opened by its lane.
+    pub fn opened(&mut self, delivery: &Delivery) {
+        *self.opened.entry((delivery.lane, delivery.new_contact_of.clone())).or_default() += 1;
     }
 
     /// Counts a delivery that went from one state to another; `None` is one that did not exist.

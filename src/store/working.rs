@@ -88,6 +88,9 @@ impl Plan {
         }));
         for held in world.deliveries.into_changed() {
             plan.counts.moved(held.was, held.delivery.state);
+            if held.was.is_none() {
+                plan.counts.opened(&held.delivery);
+            }
             if !held.gone {
                 puts.push(Put::Delivery(held.revision, held.delivery));
             } else if held.revision > 0 {

@@ -63,8 +63,8 @@ async fn one_and_some_are_sent_again_with_their_newest_state_and_a_preview_chang
     let preview = json!({"emails": [ann(0), ann(1), "nobody@example.com"], "preview": true});
     let answer = service.order("/api/dead-letters/redrive", preview).await;
     assert_eq!(
-        (&answer["preview"], &answer["calls"], &answer["seconds"]),
-        (&json!(true), &json!(2), &json!(1))
+        (&answer["preview"], &answer["dead_letters"], &answer["calls"], &answer["seconds"]),
+        (&json!(true), &json!(2), &json!(2), &json!(1))
     );
     assert_eq!(answer["not_dead"], json!(["nobody@example.com"]));
     dead(&service, 4).await;
@@ -85,7 +85,7 @@ async fn all_are_sent_again_in_pages_and_one_that_is_refused_again_is_not_tried_
     let service = refused(roomy, 250).await;
     let preview = json!({"all": true, "preview": true});
     let answer = service.order("/api/dead-letters/redrive", preview).await;
-    assert_eq!(answer["calls"], 250);
+    assert_eq!((&answer["dead_letters"], &answer["calls"]), (&json!(250), &json!(250)));
     assert_eq!(service.status().await["redrive"], Value::Null);
     service.crm.fault(json!({"status": 422, "email": ann(7), "times": 1}));
     service.order("/api/dead-letters/redrive", json!({"all": true})).await;
@@ -168,5 +168,20 @@ async fn beyond_the_bound_the_oldest_are_discarded_and_stay_to_be_seen() {
     let reason = ended["deliveries"][0]["reason"].as_str().unwrap();
     let why = "discarded: there were more dead letters than retention.dead_letters_max";
     assert_eq!(reason, format!("{why}; {}", words(0)));
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn where_calls_are_shared_the_preview_counts_the_calls_that_are_left() {
+    let service = refused(Setup::new().with("ALLOWANCE__PER_HOUR", "5000"), 250).await;
+    service.set("BULK__MODE", "backlog");
+    let service = service.restart().await;
+    let preview = json!({"all": true, "preview": true});
+    let answer = service.order("/api/dead-letters/redrive", preview.clone()).await;
+    // Three bulk calls and a question each.
+    assert_eq!((&answer["dead_letters"], &answer["calls"]), (&json!(250), &json!(6)));
+    service.order("/api/pause", json!({})).await;
+    let answer = service.order("/api/dead-letters/redrive", preview).await;
+    assert_eq!((&answer["calls"], &answer["seconds"]), (&json!(6), &Value::Null));
     service.finish().await;
 }

@@ -34,6 +34,8 @@ mod crm_answers;
 mod dead_letters;
 /// The debugger over real HTTP.
 mod debugger;
+/// What is foreseen, beside what happens.
+mod forecast;
 /// Erased people whom Freshsales never named an id for: looked up, forgotten, or given up.
 mod forgetting;
 /// `check --live`: what is wrong with an account, and what to do about it.

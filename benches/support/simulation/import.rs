@@ -24,6 +24,8 @@ pub struct Import {
     pub people: usize,
     pub allowed: Allowed,
     pub bulk: bool,
+    /// How many of them may be made in an hour; 0: as many as fit.
+    pub new_contacts_per_hour_max: u64,
 }
 
 /// What was found.
@@ -31,6 +33,8 @@ pub struct Import {
 pub struct Imported {
     /// From the first request until nothing was owed, in simulated time.
     pub took: Duration,
+    /// How long that would take, as foreseen when all of them had become owed.
+    pub foreseen: Duration,
     /// Contacts that the account has in the end.
     pub contacts: usize,
     /// How many of them were written more than once.
@@ -58,7 +62,8 @@ impl Import {
     /// Imports them all.
     pub fn run(self) -> Imported {
         let time = SimulatedTime::new();
-        let mut ground = Ground::new(self.allowed);
+        let quota = self.new_contacts_per_hour_max.to_string();
+        let mut ground = Ground::with(self.allowed, &[("SOURCES__SHOP__NEW_CONTACTS_PER_HOUR_MAX", &quota)]);
         if self.bulk {
             ground.config.bulk = BulkConfig { mode: BulkMode::Backlog, ..BulkConfig::default() };
         }
@@ -66,15 +71,20 @@ impl Import {
         let weather = Weather::default();
         let account = Arc::new(SimulatedAccount::new(&ground.config, self.allowed, weather, &clock, 1));
         let (config, own_time, own_account) = (ground.config.clone(), time.clone(), Arc::clone(&account));
-        let (took, totals) = time.run(async move {
+        let (took, foreseen, totals) = time.run(async move {
             let service = Service::start(config, own_time, Arc::new(Connection(own_account)));
             let began = clock.monotonic();
             for batch in (0..self.people).collect::<Vec<_>>().chunks(BATCH_EVENTS) {
                 let events: Vec<Value> = batch.iter().map(|person| signed_up(*person)).collect();
                 service.send_to("/v1/import", json!({ "batch": events }).to_string()).await;
             }
+            let mut foreseen = None;
             let totals = loop {
                 let totals = service.totals().await;
+                if totals.accepted == totals.processed && foreseen.is_none() {
+                    let passed = clock.monotonic().saturating_sub(began);
+                    foreseen = Some(passed + service.drained_after(&totals).await);
+                }
                 if totals.accepted == totals.processed && open(&totals) == 0 {
                     break totals;
                 }
@@ -82,14 +92,14 @@ impl Import {
                 clock.sleep_until(clock.monotonic() + LOOK_EVERY).await;
             };
             service.stop().await;
-            (clock.monotonic().saturating_sub(began), totals)
+            (clock.monotonic().saturating_sub(began), foreseen.unwrap(), totals)
         });
         check_books(&totals);
-        found(&account, took, totals)
+        found(&account, (took, foreseen), totals)
     }
 }
 
-fn found(account: &SimulatedAccount, took: Duration, totals: Totals) -> Imported {
+fn found(account: &SimulatedAccount, (took, foreseen): (Duration, Duration), totals: Totals) -> Imported {
     let contacts = account.sandbox.contacts();
     let written_again =
         contacts.iter().filter(|contact| contact["created_at"] != contact["updated_at"]).count();
@@ -99,6 +109,7 @@ fn found(account: &SimulatedAccount, took: Duration, totals: Totals) -> Imported
         |from: usize| calls[from..].iter().take_while(|call| call.at.since(calls[from].at) < HOUR).count();
     Imported {
         took,
+        foreseen,
         contacts: contacts.len(),
         written_again,
         calls: [of("bulk_upsert"), of("job_statuses"), of("contacts/upsert")],

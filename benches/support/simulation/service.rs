@@ -13,7 +13,7 @@ use freshsignal::clock::{Clock, ManualClock, SteadyClock};
 use freshsignal::config::{self, Config};
 use freshsignal::decision::Settings;
 use freshsignal::deliver::Deliverer;
-use freshsignal::delivery::{Ledger, State, Usage};
+use freshsignal::delivery::{Ledger, Means, Sharing, State, Usage, forecast, lanes_with};
 use freshsignal::freshsales::Crm;
 use freshsignal::ingest::Ingest;
 use freshsignal::process::Processor;
@@ -81,7 +81,9 @@ fn in_memory() -> TempDir {
 pub struct Service {
     config: Config,
     time: SimulatedTime,
+    clock: Arc<dyn Clock>,
     crm: Arc<dyn Crm>,
+    sharing: watch::Receiver<Option<Sharing>>,
     pub store: Arc<SqliteStore>,
     ingest: Router,
     stages: Vec<JoinHandle<Result<(), StoreError>>>,
@@ -111,6 +113,7 @@ impl Service {
             clock: Arc::clone(&clock),
             owed: Arc::clone(&owed),
         };
+        let sharing = watch::Sender::new(config.bulk.sharing());
         let deliverer = Deliverer {
             store: shared,
             crm: Arc::clone(&crm),
@@ -118,17 +121,29 @@ impl Service {
             config: config.delivery.clone(),
             bulk: config.bulk.clone(),
             limits: config.allowance.limits(),
-            clock,
+            clock: Arc::clone(&clock),
             owed,
             settled: Arc::default(),
             usage: unused(&config),
+            sharing: sharing.clone(),
         };
         let stop = CancellationToken::new();
         let stages = vec![
             tokio::spawn(processor.run(stop.clone())),
             tokio::spawn(deliverer.run(stop, Duration::ZERO)),
         ];
-        Self { ingest: ingest.router(), config, time, crm, store, stages, _settings: settings }
+        let sharing = sharing.subscribe();
+        Self {
+            ingest: ingest.router(),
+            config,
+            time,
+            clock,
+            crm,
+            store,
+            sharing,
+            stages,
+            _settings: settings,
+        }
     }
 
     /// Sends one event or a batch, which is accepted.
@@ -160,6 +175,25 @@ impl Service {
 
     pub async fn totals(&self) -> Totals {
         self.store.totals(self.crm.account().clone()).await.unwrap()
+    }
+
+    /// How long what is owed takes, as the service itself foresees it.
+    pub async fn drained_after(&self, totals: &Totals) -> Duration {
+        let now = self.clock.wall();
+        let settings = self.config.settings().unwrap();
+        let shared: SharedStore = Arc::clone(&self.store) as SharedStore;
+        let account = self.crm.account().clone();
+        let quotas = store::quotas(&shared, account, &settings.new_contacts_per_hour, now).await.unwrap();
+        let load = |lane| totals.owed.get(&lane).map(|owed| owed.load.clone()).unwrap_or_default();
+        let lanes = lanes_with(&self.config.delivery.shares(), load);
+        let ages = totals.slots.iter().map(|slot| now.since(slot.answered_at.unwrap_or(now)));
+        let means = Means {
+            limits: self.config.allowance.limits(),
+            ages: ages.collect(),
+            sharing: *self.sharing.borrow(),
+            quotas: &quotas,
+        };
+        forecast(&lanes, &means).unwrap().end
     }
 
     /// Ends when every event has taken effect and nothing is owed.

@@ -27,7 +27,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::clock::ManualClock;
 use crate::decision::{World, test_settings};
-use crate::delivery::{Account, DeliveryId, Window};
+use crate::delivery::{Account, DeliveryId, Sharing, Window};
 use crate::event::{Email, SourceName};
 use crate::problem::Problem;
 use crate::store::StoreError;
@@ -53,6 +53,7 @@ struct Lab {
     usage: Usage,
     refused: Arc<RefusedLog>,
     pressure: Pressure,
+    sharing: Option<Sharing>,
 }
 
 impl Lab {
@@ -60,7 +61,8 @@ impl Lab {
     fn new() -> Self {
         let admin = Admin { token: None, allowed_hosts: Vec::new(), loopback: true };
         let usage = Usage { hour: window(900, 100), minute: window(90, 10) };
-        Self { store: Arc::default(), admin, usage, refused: Arc::default(), pressure: Pressure::default() }
+        let (refused, pressure) = (Arc::default(), Pressure::default());
+        Self { store: Arc::default(), admin, usage, refused, pressure, sharing: None }
     }
 
     fn with_token() -> Self {
@@ -86,6 +88,7 @@ impl Lab {
     fn debugger_over(&self, store: SharedStore, metrics: PrometheusHandle) -> Debugger {
         let live = Live {
             usage: watch::Sender::new(self.usage).subscribe(),
+            sharing: watch::Sender::new(self.sharing).subscribe(),
             shares: [(Lane::Refresh, 60)].into(),
             dead_letters_max: 100,
             pressure: watch::Sender::new(self.pressure).subscribe(),

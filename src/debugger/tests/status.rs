@@ -3,9 +3,14 @@
 use super::*;
 use crate::decision::Outcome;
 use crate::delivery::{
-    BlockCause, Destination, Lane, Obstacle, ObstacleKind, Pressure, SlotId, State, Throttle,
+    BlockCause, Destination, Lane, LaneLoad, Obstacle, ObstacleKind, Pressure, SlotId, State, Throttle,
 };
 use crate::store::{OwedInLane, Slot, Totals};
+
+/// So many that may share a call.
+fn owed(count: u64, oldest: Option<UnixMicros>) -> OwedInLane {
+    OwedInLane { count, oldest, load: LaneLoad { shared: count, ..LaneLoad::default() } }
+}
 
 fn totals() -> Totals {
     Totals {
@@ -16,8 +21,8 @@ fn totals() -> Totals {
         ended: [(State::Delivered, 20), (State::Dead, 3)].into(),
         open: [(State::Waiting, 6), (State::Retrying, 1)].into(),
         owed: [
-            (Lane::Conversion, OwedInLane { count: 5, oldest: Some(seconds_earlier(90)) }),
-            (Lane::Refresh, OwedInLane { count: 2, oldest: Some(seconds_earlier(30)) }),
+            (Lane::Conversion, owed(5, Some(seconds_earlier(90)))),
+            (Lane::Refresh, owed(2, Some(seconds_earlier(30)))),
         ]
         .into(),
         dead_letters: 3,
@@ -77,8 +82,8 @@ fn slots(answered: u64, open: u64) -> Vec<Slot> {
 
 #[tokio::test]
 async fn draining_takes_what_the_slower_window_takes_and_the_share_of_the_lane() {
-    let drain = async |owed: u64, used: u64, (per_hour, per_minute), destination| {
-        let owed = [(Lane::Refresh, OwedInLane { count: owed, oldest: Some(START) })].into();
+    let drain = async |contacts: u64, used: u64, (per_hour, per_minute), destination| {
+        let owed = [(Lane::Refresh, owed(contacts, Some(START)))].into();
         let mut lab = with(Totals { owed, destination, slots: slots(used, 0), ..Totals::default() });
         lab.usage = Usage { hour: window(per_hour, 0), minute: window(per_minute, 0) };
         lab.json("/api/status").await["drain_seconds"].clone()
@@ -107,6 +112,23 @@ async fn draining_takes_what_the_slower_window_takes_and_the_share_of_the_lane()
 }
 
 #[tokio::test]
+async fn a_backlog_that_shares_calls_and_contacts_within_a_quota_drain_as_they_may_leave() {
+    let mut lab = with(Totals { owed: [(Lane::Backfill, owed(800, Some(START)))].into(), ..totals() });
+    lab.usage = Usage { hour: window(900, 0), minute: window(360, 0) };
+    assert_eq!(lab.json("/api/status").await["drain_seconds"], 120);
+    lab.sharing = Some(Sharing {
+        contacts_min: 200,
+        until_fewer_than: 10,
+        asked_after: Duration::from_secs(5),
+        jobs_max: 8,
+        jobs_open: 0,
+    });
+    assert_eq!(lab.json("/api/status").await["drain_seconds"], 5);
+    let metrics = lab.get("/metrics").await;
+    assert_eq!(metrics.status, 200);
+}
+
+#[tokio::test]
 async fn what_could_be_lost_is_said_in_words() {
     let mut lab = with(Totals { dead_letters: 80, ..totals() });
     lab.pressure = Pressure { opened_last_hour: 1200, outruns_allowance: true };
@@ -116,8 +138,8 @@ async fn what_could_be_lost_is_said_in_words() {
         json!([
             {"risk": "dead_letters", "message": "80 of at most 100 dead letters are kept; beyond that the oldest are \
                 discarded (retention.dead_letters_max)"},
-            {"risk": "arrivals", "message": "1200 calls became owed in the last hour, more than the allowance lets \
-                leave: what is owed grows and waits longer; nothing is lost by waiting"},
+            {"risk": "arrivals", "message": "1200 contacts became owed in the last hour, more than may leave in \
+                one: what is owed grows and waits longer; nothing is lost by waiting"},
             {"risk": "refusing", "message": "events are refused, so senders that do not try again lose them: the \
                 journal is full"},
         ])

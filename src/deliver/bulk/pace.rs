@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::deliver::config::BulkMode;
-use crate::delivery::{BulkJob, DeliveryId, JOB_ASKED_EVERY, JOB_QUESTIONS_MAX, JobId};
+use crate::delivery::{BulkJob, DeliveryId, JOB_ASKED_EVERY, JOB_QUESTIONS_MAX, JobId, Sharing};
 use crate::freshsales::{JobReport, JobState};
 
 /// Fewer contacts are no backlog: a bulk call and the question for its job are two calls.
@@ -88,6 +88,17 @@ impl Bulk {
     /// Whether a backlog goes in bulk now.
     pub fn is_ready(&self, now: Duration) -> bool {
         self.mode == BulkMode::Backlog && self.rest_until <= now
+    }
+
+    /// How a backlog of at least `contacts_min` shares calls; not at all while bulk calls bring nothing.
+    pub fn sharing(&self, contacts_min: u64) -> Option<Sharing> {
+        (self.mode == BulkMode::Backlog && self.rests == 0).then_some(Sharing {
+            contacts_min: if self.draining { CONTACTS_MIN as u64 } else { contacts_min },
+            until_fewer_than: CONTACTS_MIN as u64,
+            asked_after: self.takes,
+            jobs_max: JOBS_MAX,
+            jobs_open: self.jobs.len(),
+        })
     }
 
     /// Whether no more bulk calls may be opened now, while the backlog waits for the next.
@@ -354,6 +365,26 @@ mod tests {
         bulk.open(job("1"), at(3_600));
         bulk.rest(at(3_600));
         assert!(bulk.is_ready(at(3_660)), "one that was taken ends the row");
+    }
+
+    #[test]
+    fn contacts_are_expected_to_share_calls_until_bulk_calls_bring_nothing() {
+        let mut bulk = bulk();
+        let expected = Sharing {
+            contacts_min: 200,
+            until_fewer_than: 10,
+            asked_after: at(5),
+            jobs_max: 8,
+            jobs_open: 0,
+        };
+        assert_eq!(bulk.sharing(200), Some(expected));
+        assert!(bulk.has_backlog(200, 200));
+        assert_eq!(bulk.sharing(200), Some(Sharing { contacts_min: 10, ..expected }), "it goes on");
+        bulk.rest(at(0));
+        assert_eq!(bulk.sharing(200), None);
+        bulk.open(job("1"), at(60));
+        assert_eq!(bulk.sharing(200), Some(Sharing { contacts_min: 10, jobs_open: 1, ..expected }));
+        assert_eq!(Bulk::restored(BulkMode::Off, vec![job("1")], at(0)).sharing(200), None);
     }
 
     #[test]

@@ -267,6 +267,50 @@ pub(super) const STATE: &[&str] = &["
             'misses', 0)
         FROM (SELECT *, row_number() OVER (ORDER BY account, contact_id) AS nth FROM forgets);
     DROP TABLE forgets;
+",
+"
+    -- How what is open may leave is counted with it: in a call of its own, and for the quota of which source.
+    ALTER TABLE deliveries ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;
+    UPDATE deliveries SET alone = 1 WHERE state IN (0, 1, 2, 5) AND json_extract(body, '$.alone');
+    DROP TRIGGER delivery_put;
+    DROP TRIGGER delivery_gone;
+    DROP TRIGGER delivery_left;
+    DROP TRIGGER delivery_moved;
+    DROP TABLE open_deliveries;
+    CREATE TABLE open_deliveries (
+        account TEXT NOT NULL,
+        lane INTEGER NOT NULL,
+        state INTEGER NOT NULL,
+        alone INTEGER NOT NULL,
+        new_contact_of TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (account, lane, state, alone, new_contact_of)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER delivery_put AFTER INSERT ON deliveries WHEN new.state IN (0, 1, 2, 5) BEGIN
+        INSERT INTO open_deliveries
+            VALUES (new.account, new.lane, new.state, new.alone, coalesce(new.new_contact_of, ''), 1)
+            ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+    CREATE TRIGGER delivery_gone AFTER DELETE ON deliveries WHEN old.state IN (0, 1, 2, 5) BEGIN
+        UPDATE open_deliveries SET count = count - 1
+            WHERE account = old.account AND lane = old.lane AND state = old.state AND alone = old.alone
+                AND new_contact_of = coalesce(old.new_contact_of, '');
+    END;
+    CREATE TRIGGER delivery_left AFTER UPDATE OF lane, state, alone, new_contact_of ON deliveries
+    WHEN old.state IN (0, 1, 2, 5) BEGIN
+        UPDATE open_deliveries SET count = count - 1
+            WHERE account = old.account AND lane = old.lane AND state = old.state AND alone = old.alone
+                AND new_contact_of = coalesce(old.new_contact_of, '');
+    END;
+    CREATE TRIGGER delivery_moved AFTER UPDATE OF lane, state, alone, new_contact_of ON deliveries
+    WHEN new.state IN (0, 1, 2, 5) BEGIN
+        INSERT INTO open_deliveries
+            VALUES (new.account, new.lane, new.state, new.alone, coalesce(new.new_contact_of, ''), 1)
+            ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+    INSERT INTO open_deliveries
+        SELECT account, lane, state, alone, coalesce(new_contact_of, '') AS new_of, count(*) FROM deliveries
+        WHERE state IN (0, 1, 2, 5) GROUP BY account, lane, state, alone, new_of;
 "];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

@@ -1,6 +1,6 @@
 //! What is owed: deliveries that are due, slots of the allowance, bulk calls, totals.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -10,7 +10,7 @@ use crate::clock::UnixMicros;
 use crate::decision::Outcome;
 use crate::delivery::{Account, BulkJob, DeliveryId, HOUR, JobId, Lane, SlotId, State};
 use crate::event::{Position, SourceName};
-use crate::store::{Destination, Due, DueOrder, DueQuery, OwedInLane, Slot, StoreError, Totals};
+use crate::store::{Destination, Due, DueOrder, DueQuery, Slot, StoreError, Totals};
 
 /// Up to so many due deliveries are sorted; of more, those that are due are looked for in order.
 const SORTED_MAX: i64 = 256;
@@ -221,6 +221,13 @@ fn read_counters(connection: &Connection, totals: &mut Totals) -> Result<(), Sto
         let value = uint(value);
         if name == "queued" {
             totals.queued = value;
+        } else if let Some(words) = name.strip_prefix("opened ") {
+            let (lane, source) = words.split_once(' ').map_or((words, None), |(lane, of)| (lane, Some(of)));
+            let load = totals.opened.entry(Lane::parse(lane).ok_or_else(unknown)?).or_default();
+            match source {
+                Some(source) => drop(load.first.insert(SourceName(source.to_owned()), value)),
+                None => load.shared = value,
+            }
         } else if let Some(word) = name.strip_prefix("outcome ") {
             totals.outcomes.insert(Outcome::parse(word).ok_or_else(unknown)?, value);
         } else if let Some(word) = name.strip_prefix("ended ") {
@@ -233,12 +240,12 @@ fn read_counters(connection: &Connection, totals: &mut Totals) -> Result<(), Sto
 }
 
 fn read_open(connection: &Connection, account: &Account, totals: &mut Totals) -> Result<(), StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT account, lane, state, count FROM open_deliveries WHERE count > 0")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT account, lane, state, alone, new_contact_of, count FROM open_deliveries WHERE count > 0",
+    )?;
     let mut rows = statement.query(())?;
-    let mut owed: BTreeMap<Lane, u64> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let (count, state) = (uint(row.get(3)?), columns::state(row.get(2)?)?);
+        let (count, state) = (uint(row.get(5)?), columns::state(row.get(2)?)?);
         let ours = row.get::<_, String>(0)? == account.0;
         if state.is_open() {
             *totals.open.entry(state).or_default() += count;
@@ -246,19 +253,22 @@ fn read_open(connection: &Connection, account: &Account, totals: &mut Totals) ->
         if ours && state == State::Dead {
             totals.dead_letters += count;
         } else if ours {
-            *owed.entry(lane(row.get(1)?)?).or_default() += count;
+            let lane = lane(row.get(1)?)?;
+            let owed = totals.owed.entry(lane).or_default();
+            owed.count += count;
+            let source = Some(row.get(4)?).filter(|name: &String| !name.is_empty()).map(SourceName);
+            owed.load.add(lane, state, row.get(3)?, source, count);
         }
     }
-    for (lane, count) in owed {
+    for (lane, owed) in &mut totals.owed {
         let oldest: Option<i64> = connection
             .prepare_cached(
                 "SELECT opened_at FROM deliveries INDEXED BY deliveries_owed
                  WHERE account = ?1 AND lane = ?2 AND state IN (0, 1, 2) ORDER BY opened_at LIMIT 1",
             )?
-            .query_row((&account.0, lane_number(lane)), |row| row.get(0))
+            .query_row((&account.0, lane_number(*lane)), |row| row.get(0))
             .optional()?;
-        let oldest = oldest.map(UnixMicros);
-        totals.owed.insert(lane, OwedInLane { count, oldest });
+        owed.oldest = oldest.map(UnixMicros);
     }
     Ok(())
 }

@@ -333,10 +333,10 @@ pub(super) fn put_delivery(
     delivery: &Delivery,
 ) -> Result<(), StoreError> {
     let insert = "INSERT INTO deliveries
-            (id, account, email, lane, state, opened_at, next_attempt_at, ended_at, new_contact_of, body, revision)
-        VALUES (:id, :account, :email, :lane, :state, :opened_at, :next_attempt_at, :ended_at, :new_contact_of, :body, :revision + 1)";
+            (id, account, email, lane, state, opened_at, next_attempt_at, ended_at, new_contact_of, alone, body, revision)
+        VALUES (:id, :account, :email, :lane, :state, :opened_at, :next_attempt_at, :ended_at, :new_contact_of, :alone, :body, :revision + 1)";
     let update = "UPDATE deliveries SET account = :account, email = :email, lane = :lane, state = :state,
-            opened_at = :opened_at, next_attempt_at = :next_attempt_at, ended_at = :ended_at, new_contact_of = :new_contact_of, body = :body, revision = :revision + 1
+            opened_at = :opened_at, next_attempt_at = :next_attempt_at, ended_at = :ended_at, new_contact_of = :new_contact_of, alone = :alone, body = :body, revision = :revision + 1
         WHERE id = :id AND revision = :revision";
     let values = named_params! {
         ":id": delivery.id.0,
@@ -348,6 +348,7 @@ pub(super) fn put_delivery(
         ":next_attempt_at": delivery.next_attempt_at.0,
         ":ended_at": delivery.ended_at.map(|moment| moment.0),
         ":new_contact_of": delivery.new_contact_of.as_ref().map(|source| &source.0),
+        ":alone": delivery.alone,
         ":body": to_text("delivery", delivery)?,
         ":revision": int(revision),
     };
@@ -358,9 +359,14 @@ pub(super) fn put_delivery(
 pub(super) fn count(connection: &Connection, counts: &Counts) -> Result<(), StoreError> {
     let outcomes = counts.outcomes.iter();
     let ended = counts.ended.iter();
+    let opened = counts.opened.iter().map(|((lane, first_of), by)| {
+        let source = first_of.as_ref().map(|source| source.0.as_str());
+        (["opened", lane.as_str()].into_iter().chain(source).collect::<Vec<_>>().join(" "), *by)
+    });
     let all = outcomes
         .map(|(outcome, by)| (format!("outcome {}", outcome.as_str()), *by))
         .chain(ended.map(|(state, by)| (format!("ended {}", state.as_str()), *by)))
+        .chain(opened)
         .chain([("queued".to_owned(), counts.queued)]);
     for (name, by) in all.filter(|(_, by)| *by != 0) {
         let sql = "INSERT INTO counters (name, value) VALUES (?1, ?2)

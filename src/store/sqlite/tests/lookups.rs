@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::clock::{Clock, Sleep};
-use crate::delivery::{Attempt, AttemptRequest, State};
-use crate::store::{Change, DeliveryQuery, DeliveryStands, DueOrder, DueQuery, EventQuery, Limited, Put};
+use crate::delivery::{Attempt, AttemptRequest, LaneLoad, State};
+use crate::store::sqlite::migrations;
+use crate::store::{
+    Change, Counts, DeliveryQuery, DeliveryStands, DueOrder, DueQuery, EventQuery, Limited, Plan, Put,
+};
 
 fn waiting(id: &str, name: &str, lane: Lane, opened_at: i64, next: i64) -> Put {
     let mut delivery = delivery(id, name, lane, opened_at);
@@ -356,4 +359,69 @@ async fn first_calls_of_held_sources_are_not_due_and_those_that_left_are_counted
     };
     assert_eq!(store.new_contacts(account(), UnixMicros(NOW.0 - 1)).await.unwrap(), [(website, NOW)]);
     assert_eq!(store.new_contacts(account(), NOW).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_is_owed_is_counted_by_how_it_may_leave() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let shop = SourceName("shop".to_owned());
+    let first =
+        |id, name, lane| Delivery { new_contact_of: Some(shop.clone()), ..delivery(id, name, lane, 1) };
+    let deliveries = [
+        delivery("a", "a", Lane::Refresh, 1),
+        first("b", "b", Lane::Refresh),
+        // It was tried before, so it counts for no quota any more; Freshsales still does not have it.
+        first("c", "c", Lane::Refresh).wait(String::new(), NOW),
+        delivery("d", "d", Lane::Refresh, 1).wait_alone(String::new(), NOW),
+        delivery("e", "e", Lane::Refresh, 1).claim(),
+        first("f", "f", Lane::Backfill).wait(String::new(), NOW),
+    ];
+    let mut counts = Counts::default();
+    for delivery in &deliveries {
+        counts.opened(delivery);
+    }
+    let puts = deliveries.iter().map(|delivery| Put::Delivery(0, delivery.clone())).collect();
+    store.apply(Plan { puts, counts, ..Plan::default() }).await.unwrap();
+    let refresh = LaneLoad { shared: 1, single: 2, first: [(shop.clone(), 1)].into() };
+    let backfill = LaneLoad { shared: 1, ..LaneLoad::default() };
+    let check = async |store: &SqliteStore| {
+        let owed = store.totals(account()).await.unwrap().owed;
+        assert_eq!((&owed[&Lane::Refresh].load, owed[&Lane::Refresh].count), (&refresh, 5));
+        assert_eq!((&owed[&Lane::Backfill].load, owed[&Lane::Backfill].count), (&backfill, 1));
+    };
+    check(&store).await;
+    let opened = store.totals(account()).await.unwrap().opened;
+    let of_refresh = LaneLoad { shared: 3, single: 0, first: [(shop.clone(), 2)].into() };
+    let of_backfill = LaneLoad { first: [(shop.clone(), 1)].into(), ..LaneLoad::default() };
+    assert_eq!(opened, [(Lane::Refresh, of_refresh), (Lane::Backfill, of_backfill)].into());
+
+    // One that leaves is counted no more.
+    let left = Put::Delivery(1, deliveries[0].clone().claim());
+    store.apply(Plan { puts: vec![left], ..Plan::default() }).await.unwrap();
+    assert_eq!(store.totals(account()).await.unwrap().owed[&Lane::Refresh].load.shared, 0);
+    let back = Put::Delivery(2, deliveries[0].clone());
+    store.apply(Plan { puts: vec![back], ..Plan::default() }).await.unwrap();
+    check(&store).await;
+}
+
+#[tokio::test]
+async fn a_store_from_before_learns_how_what_is_owed_may_leave() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let mut old = rusqlite::Connection::open(&path).unwrap();
+    migrations::migrate(&mut old, &migrations::STATE[..9], &path).unwrap();
+    old.execute_batch(
+        r#"INSERT INTO deliveries (id, account, email, lane, state, opened_at, next_attempt_at, revision, new_contact_of, body)
+               VALUES ('a', 'acme.myfreshworks.com', 'a@x.com', 4, 0, 1, 1, 1, 'shop', '{}'),
+                      ('b', 'acme.myfreshworks.com', 'b@x.com', 4, 2, 1, 1, 1, NULL, '{"alone":true}'),
+                      ('c', 'acme.myfreshworks.com', 'c@x.com', 4, 0, 1, 1, 1, NULL, '{}'),
+                      ('d', 'acme.myfreshworks.com', 'd@x.com', 4, 5, 1, 1, 1, NULL, '{}');"#,
+    )
+    .unwrap();
+    drop(old);
+    let store = open(folder.path());
+    let totals = store.totals(account()).await.unwrap();
+    let load = LaneLoad { shared: 1, single: 1, first: [(SourceName("shop".to_owned()), 1)].into() };
+    assert_eq!((&totals.owed[&Lane::Refresh].load, totals.dead_letters), (&load, 1));
 }
