@@ -205,6 +205,11 @@ impl App {
     /// # Errors
     /// The store failed, or a part ended that must not.
     pub async fn run(self, listeners: Listeners, shutdown: CancellationToken) -> Result<(), RunError> {
+        if self.config.freshsales.mode == Mode::DryRun {
+            tracing::warn!(
+                "freshsales.mode is dry_run: every payload is built and shown, and nothing is sent"
+            );
+        }
         let stop = shutdown.child_token();
         let mut parts = Parts::new();
         self.spawn_listeners(listeners, &stop, &mut parts);

@@ -18,6 +18,7 @@ use super::answer::failed;
 use super::query::Params;
 use super::status::DestinationView;
 use crate::clock::UnixMicros;
+use crate::delivery::Gate;
 use crate::http::ApiError;
 use crate::problem::Problem;
 use crate::store::{Destination, Keys, Plan, Put, StoreError};
@@ -51,7 +52,7 @@ impl fmt::Debug for Commands {
 /// `POST /api/pause`
 pub(super) async fn pause(State(app): State<Debugger>, uri: Uri) -> Result<Json<Value>, ApiError> {
     Params::read(&uri, &[])?;
-    let destination = app.destination(Destination::pause).await?;
+    let (destination, _) = app.destination(Destination::pause).await?;
     tracing::warn!("a person paused calls: nothing is sent until a person resumes");
     Ok(Json(json!({ "success": true, "destination": destination })))
 }
@@ -59,9 +60,25 @@ pub(super) async fn pause(State(app): State<Debugger>, uri: Uri) -> Result<Json<
 /// `POST /api/resume`
 pub(super) async fn resume(State(app): State<Debugger>, uri: Uri) -> Result<Json<Value>, ApiError> {
     Params::read(&uri, &[])?;
-    let destination = app.destination(Destination::resume).await?;
+    let (destination, gate) = app.destination(Destination::resume).await?;
     tracing::info!(state = destination.state, "a person resumed calls");
-    Ok(Json(json!({ "success": true, "destination": destination })))
+    Ok(Json(json!({ "success": true, "destination": destination, "message": resumed(&gate) })))
+}
+
+/// What follows from resuming, for a person.
+fn resumed(gate: &Gate) -> String {
+    match gate {
+        Gate::Open => "calls are made".to_owned(),
+        Gate::AskAccount | Gate::OneContact => {
+            "one call leaves now, or once somebody is owed one, to see whether Freshsales answers; `destination` still \
+             shows how it stood before"
+                .to_owned()
+        }
+        Gate::Shut(until) => {
+            let until = until.map(|until| format!(" until {}", until.to_rfc3339())).unwrap_or_default();
+            format!("calls wait{until}, because Freshsales asked for it; no order shortens that")
+        }
+    }
 }
 
 /// `POST /api/reload`
@@ -90,11 +107,11 @@ fn kept(problems: &[Problem]) -> Value {
 }
 
 impl Debugger {
-    /// Changes how the destination stands; answers how it stands then.
+    /// Changes how the destination stands; answers how it stands then, and what may leave.
     async fn destination(
         &self,
         change: fn(&mut Destination, UnixMicros),
-    ) -> Result<DestinationView, ApiError> {
+    ) -> Result<(DestinationView, Gate), ApiError> {
         let account = self.settings().account.clone();
         let _turn = self.store.turn().await;
         let keys = Keys { destination: Some(account.clone()), ..Keys::default() };
@@ -102,13 +119,14 @@ impl Debugger {
         let (revision, before) =
             found.map_or_else(Default::default, |found| (found.revision, found.document));
         let mut after = before.clone();
-        change(&mut after, self.now());
-        let view = DestinationView::of(&after);
+        let now = self.now();
+        change(&mut after, now);
+        let (view, gate) = (DestinationView::of(&after), after.gate(now));
         if after != before {
             let puts = vec![Put::Destination(account, revision, after)];
             self.carry_out(Plan { puts, ..Plan::default() }).await?;
         }
-        Ok(view)
+        Ok((view, gate))
     }
 
     /// Applies what was ordered; the turn must be held. Wakes those who carry it out.

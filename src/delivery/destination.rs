@@ -128,7 +128,7 @@ impl Destination {
 
     fn probe_at_once(&mut self, now: UnixMicros) {
         if let Some(obstacle) = &mut self.obstacle {
-            obstacle.probe_at = obstacle.probe_at.min(now);
+            obstacle.probe_at_once(now);
         }
     }
 

@@ -31,6 +31,9 @@ pub struct Obstacle {
     pub since: UnixMicros,
     /// The next probe leaves at this moment.
     pub probe_at: UnixMicros,
+    /// When the next probe would leave by itself, while one is made sooner because somebody ordered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_itself_at: Option<UnixMicros>,
     /// Probes that failed.
     pub probes: u32,
     /// The deliveries that probed last, the latest at the end.
@@ -70,8 +73,15 @@ impl Obstacle {
     /// One that begins now.
     #[must_use]
     pub fn new(kind: ObstacleKind, reason: &str, now: UnixMicros) -> Self {
-        let obstacle =
-            Self { kind, reason: reason.to_owned(), since: now, probe_at: now, probes: 0, tried: Vec::new() };
+        let obstacle = Self {
+            kind,
+            reason: reason.to_owned(),
+            since: now,
+            probe_at: now,
+            by_itself_at: None,
+            probes: 0,
+            tried: Vec::new(),
+        };
         Self { probe_at: now.plus(obstacle.interval(Duration::MAX)), ..obstacle }
     }
 
@@ -89,11 +99,22 @@ impl Obstacle {
         }
     }
 
+    /// Makes the next probe due at once, because somebody ordered it.
+    pub fn probe_at_once(&mut self, now: UnixMicros) {
+        if self.probe_at > now {
+            self.by_itself_at.get_or_insert(self.probe_at);
+            self.probe_at = now;
+        }
+    }
+
     /// A probe failed in a way that leaves the obstacle as it is.
     #[must_use]
     pub fn stays(mut self, by: Option<&DeliveryId>, retry_max: Duration, now: UnixMicros) -> Self {
-        self.probes = self.probes.saturating_add(1);
-        self.probe_at = now.plus(self.interval(retry_max));
+        // One that was ordered is beside the growing series, and lengthens no wait.
+        let ordered = self.by_itself_at.take();
+        self.probes = self.probes.saturating_add(u32::from(ordered.is_none()));
+        let next = now.plus(self.interval(retry_max));
+        self.probe_at = ordered.filter(|by_itself| *by_itself > now).unwrap_or(next);
         if let Some(by) = by {
             self.tried.retain(|tried| tried != by);
             self.tried.push(by.clone());

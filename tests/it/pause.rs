@@ -21,7 +21,10 @@ async fn a_pause_holds_every_call_survives_a_restart_and_ends_by_hand_alone() {
     let metrics = service.private("/metrics").send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("freshsignal_destination_paused 1"), "{metrics}");
     let answer = service.order("/api/resume", json!({})).await;
-    assert_eq!(answer["destination"]["state"], "running");
+    assert_eq!(
+        (&answer["destination"]["state"], &answer["message"]),
+        (&json!("running"), &json!("calls are made"))
+    );
     service.settled().await;
     assert_eq!(service.crm.calls(), 1);
     service.finish().await;
@@ -37,6 +40,8 @@ async fn what_was_throttled_before_a_pause_is_throttled_after_it() {
     service.order("/api/pause", json!({})).await;
     let answer = service.order("/api/resume", json!({})).await;
     assert_eq!(answer["destination"], throttled["destination"], "resuming never shortens a Retry-After");
+    let told = answer["message"].as_str().unwrap();
+    assert!(told.starts_with("calls wait until 20") && told.ends_with("no order shortens that"), "{told}");
     service.order("/api/resume", json!({})).await;
     assert_eq!(service.crm.calls(), 1);
     service.finish().await;

@@ -35,8 +35,8 @@ async function order(what) {
     if (!sure) return;
   }
   try {
-    await send("POST", `api/${what}`);
-    toast(what === "pause" ? "Calls are paused" : "Calls go on as soon as Freshsales lets them");
+    const { message } = await send("POST", `api/${what}`);
+    toast(what === "pause" ? "Calls are paused" : message.charAt(0).toUpperCase() + message.slice(1));
   } catch (error) {
     toast(error.message);
   }

@@ -228,6 +228,32 @@ fn a_pause_by_hand_changes_nothing_else() {
 }
 
 #[test]
+fn a_probe_by_hand_that_fails_lengthens_no_wait() {
+    let mut line = Line::default();
+    line.answered(&blocked(BlockCause::Forbidden), 1);
+    let before = line.destination.obstacle.clone().unwrap();
+    for second in 1..6 {
+        line.destination.resume(at(second));
+        line.destination.resume(at(second));
+        assert_eq!(line.destination.gate(at(second)), Gate::OneContact);
+        line.now = at(second);
+        line.ended(&blocked(BlockCause::Forbidden), 2, true);
+        let now = line.destination.obstacle.clone().unwrap();
+        assert_eq!((now.probe_at, now.probes, now.by_itself_at), (before.probe_at, before.probes, None));
+    }
+    // Answered after the next would have left by itself: the wait is as long as that one was.
+    line.destination.resume(at(9));
+    line.now = at(20);
+    line.ended(&blocked(BlockCause::Forbidden), 2, true);
+    let now = line.destination.obstacle.clone().unwrap();
+    assert_eq!((now.probe_at, now.probes), (at(30), before.probes));
+    // By itself it waits twice as long.
+    line.now = at(30);
+    line.ended(&blocked(BlockCause::Forbidden), 2, true);
+    assert_eq!(line.destination.obstacle.clone().unwrap().probe_at, at(50));
+}
+
+#[test]
 fn resuming_never_shortens_what_the_crm_asked_for() {
     let mut line = Line::default();
     line.answered(&throttled(RetryAfter::For(seconds(240))), 1);
