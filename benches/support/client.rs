@@ -80,7 +80,7 @@ impl Client {
         Self { socket }
     }
 
-    /// Makes a request and answers the body of the 200.
+    /// Makes a request and answers its body.
     pub fn ask(&mut self, request: &[u8]) -> String {
         self.socket.write_all(request).unwrap();
         let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
@@ -94,11 +94,15 @@ impl Client {
     }
 }
 
-/// Whether an answer is complete; any but a 200 ends the run.
+/// Whether an answer is complete; any but a 200 or a 202 ends the run.
 fn is_whole(answer: &[u8]) -> bool {
     let Some(head) = head_length(answer) else { return false };
     let text = std::str::from_utf8(&answer[..head]).unwrap();
-    assert!(text.starts_with("HTTP/1.1 200"), "{}", String::from_utf8_lossy(answer));
+    assert!(
+        ["HTTP/1.1 200", "HTTP/1.1 202"].iter().any(|line| text.starts_with(line)),
+        "{}",
+        String::from_utf8_lossy(answer)
+    );
     let length = text.split("\r\n").find_map(|line| line.strip_prefix("content-length: ")).unwrap();
     answer.len() >= head + length.parse::<usize>().unwrap()
 }

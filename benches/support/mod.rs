@@ -1,4 +1,5 @@
 //! What the load harnesses share: a service to load, clients that load it, and events to load it with.
+#![allow(dead_code, reason = "every harness takes a part of it")]
 
 pub mod client;
 pub mod events;

@@ -1,6 +1,7 @@
 //! A service under load: the real one on loopback, with its data on disk for as long as it runs.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,10 +25,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub struct Service {
     /// Where events go.
     pub public: SocketAddr,
-    private: SocketAddr,
+    /// Where it is asked and ordered.
+    pub private: SocketAddr,
     stop: CancellationToken,
     running: JoinHandle<Result<(), RunError>>,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl Service {
@@ -49,7 +51,12 @@ impl Service {
         let app = App::build(config, load, Arc::new(SystemClock::default())).unwrap();
         let stop = CancellationToken::new();
         let running = runtime.spawn(app.run(Listeners { public, private }, stop.clone()));
-        Self { public: public_at, private: private_at, stop, running, _data: data }
+        Self { public: public_at, private: private_at, stop, running, data }
+    }
+
+    /// Where its data is.
+    pub fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// Waits until every accepted event has its outcome; answers how many had none at first.

@@ -12,7 +12,7 @@ use super::worker::{self, Forgotten};
 use super::{Deliverer, Round};
 use crate::clock::UnixMicros;
 use crate::delivery::Verdict;
-use crate::erasure::AfterAnswer;
+use crate::erasure::{AfterAnswer, ForgetOrder};
 use crate::store::{Plan, Privacy, Put, StoreError};
 
 /// Freshsales does not have the contact.
@@ -72,7 +72,7 @@ impl Deliverer {
         let id = forgotten.order.id;
         let note = match after(forgotten, now) {
             AfterAnswer::Open(order) => {
-                tracing::info!(erasure = id.erasure, "an order to forget a contact in Freshsales goes on");
+                log_open(&order);
                 Privacy::Forget(Box::new(order))
             }
             AfterAnswer::Ended(end) => {
@@ -95,6 +95,19 @@ impl Deliverer {
         self.store.apply(plan).await?;
         self.settled.notify_one();
         Ok(throttled)
+    }
+}
+
+fn log_open(order: &ForgetOrder) {
+    let ForgetOrder { id, failures, misses, .. } = order;
+    if *failures > 0 {
+        tracing::warn!(
+            erasure = id.erasure,
+            failures,
+            "Freshsales did not answer an order to forget a contact; it is made again"
+        );
+    } else {
+        tracing::info!(erasure = id.erasure, misses, "an order to forget a contact in Freshsales goes on");
     }
 }
 

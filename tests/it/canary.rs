@@ -63,6 +63,8 @@ fn order_faults(crm: &Crm) {
     to(EMAIL, json!({"status": 500, "body": echo}));
     to(EMAIL, json!({"reset": true}));
     to(EMAIL, json!({"status": 429, "retry_after": 1, "body": {"errors": {"message": [echo]}}}));
+    // It names no id, so the address is looked up when the contact is to be forgotten.
+    to(EMAIL, json!({"body": {}, "apply": true}));
     to(REFUSED_EMAIL, json!({"status": 422, "body": {"errors": {"message": [echo]}}, "times": 9}));
 }
 
@@ -100,7 +102,9 @@ impl Run {
 
     /// Erases both people; what they said before comes again.
     async fn erase_everybody(&self) {
-        for whom in [format!("userId={USER}"), format!("email={REFUSED_EMAIL}&forget_in_crm=true")] {
+        for whom in
+            [format!("userId={USER}&forget_in_crm=true"), format!("email={REFUSED_EMAIL}&forget_in_crm=true")]
+        {
             let (status, receipt) =
                 said(self.delete(&format!("/api/people?{whom}")).bearer_auth(TOKEN)).await;
             assert_eq!((status, &receipt["done"]), (StatusCode::OK, &Value::Bool(true)), "{receipt}");
@@ -207,6 +211,8 @@ async fn no_secret_and_nothing_personal_comes_out_of_a_whole_run_at_trace_level(
         }
     }
     run.erase_everybody().await;
+    let looked_up = crm.sandbox.requests().into_iter().filter(|call| call.path.contains("/lookup?q=canary"));
+    assert_eq!(looked_up.count(), 1);
     let metrics = run.private("/metrics").bearer_auth(TOKEN).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("freshsignal_calls_total"), "{metrics}");
 
