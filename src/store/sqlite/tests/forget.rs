@@ -1,12 +1,8 @@
 //! Tests of orders to forget contacts: when each goes on, whom it holds up, and what an older file had of them.
 
-use rusqlite::Connection;
-
 use super::state::put;
 use super::*;
 use crate::erasure::{CallEnd, Erasure, ForgetEnd, ForgetId, ForgetOrder, Forgetting, Subject, Target};
-use crate::store::sqlite::files::STATE_FILE;
-use crate::store::sqlite::migrations;
 use crate::store::{Privacy, Put};
 
 #[tokio::test]
@@ -50,21 +46,11 @@ async fn whoever_is_looked_up_in_the_crm_waits_for_its_answer_and_one_call_at_a_
 #[tokio::test]
 async fn orders_of_an_older_file_go_on() {
     let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).shut();
-    {
-        // As it was before orders could look for an address.
-        let file = Connection::open(folder.path().join(STATE_FILE)).unwrap();
-        let before = migrations::STATE.iter().position(|step| step.contains("TABLE forget_orders")).unwrap();
-        let forgets = migrations::STATE.iter().find_map(|step| {
-            let begin = step.find("CREATE TABLE forgets")?;
-            Some(&step[begin..begin + step[begin..].find(';')?])
-        });
-        file.execute_batch("DROP TABLE forget_orders; DROP TABLE forget_ends;").unwrap();
-        file.execute_batch(forgets.unwrap()).unwrap();
-        let id = 70_054_866_612_i64;
-        file.execute("INSERT INTO forgets VALUES (?1, ?2, ?3, 2)", (account().0, id, NOW.0)).unwrap();
-        file.pragma_update(None, "user_version", i64::try_from(before).unwrap()).unwrap();
-    }
+    // As it was before orders could look for an address.
+    let old = file_from_before(folder.path(), "CREATE TABLE forget_orders");
+    let id = 70_054_866_612_i64;
+    old.execute("INSERT INTO forgets VALUES (?1, ?2, ?3, 2)", (account().0, id, NOW.0)).unwrap();
+    drop(old);
     let store = open(folder.path());
     let (due, _) = store.forgets(account(), NOW).await.unwrap();
     let due = due.expect("the order goes on");

@@ -3,7 +3,6 @@
 use super::*;
 use crate::clock::{Clock, Sleep};
 use crate::delivery::{Attempt, AttemptRequest, LaneLoad, State};
-use crate::store::sqlite::migrations;
 use crate::store::{
     Change, Counts, DeliveryQuery, DeliveryStands, DueOrder, DueQuery, EventQuery, Limited, Plan, Put,
 };
@@ -408,9 +407,7 @@ async fn what_is_owed_is_counted_by_how_it_may_leave() {
 #[tokio::test]
 async fn a_store_from_before_learns_how_what_is_owed_may_leave() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("state.db");
-    let mut old = rusqlite::Connection::open(&path).unwrap();
-    migrations::migrate(&mut old, &migrations::STATE[..9], &path).unwrap();
+    let old = file_from_before(folder.path(), "ADD COLUMN alone");
     old.execute_batch(
         r#"INSERT INTO deliveries (id, account, email, lane, state, opened_at, next_attempt_at, revision, new_contact_of, body)
                VALUES ('a', 'acme.myfreshworks.com', 'a@x.com', 4, 0, 1, 1, 1, 'shop', '{}'),

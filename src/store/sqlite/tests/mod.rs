@@ -12,7 +12,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::SqliteStore;
+use super::files::STATE_FILE;
+use super::{SqliteStore, migrations};
 use crate::clock::{ManualClock, UnixMicros};
 use crate::contact::{Contact, InFlight, Standing};
 use crate::decision::Outcome;
@@ -30,6 +31,15 @@ fn settings() -> Settings {
 
 fn open_with(path: &Path, settings: Settings, at: UnixMicros) -> Arc<SqliteStore> {
     SqliteStore::open(path, settings, Arc::new(ManualClock::at(at))).unwrap()
+}
+
+/// The state as it was before the step of its schema that has these words.
+fn file_from_before(folder: &Path, words: &str) -> rusqlite::Connection {
+    let path = folder.join(STATE_FILE);
+    let before = migrations::STATE.iter().position(|step| step.contains(words)).unwrap();
+    let mut file = rusqlite::Connection::open(&path).unwrap();
+    migrations::migrate(&mut file, &migrations::STATE[..before], &path).unwrap();
+    file
 }
 
 fn open(path: &Path) -> Arc<SqliteStore> {
