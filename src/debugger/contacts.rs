@@ -20,6 +20,7 @@ use crate::decision::{Considered, Settings, World, consider, rules};
 use crate::delivery::{BulkJob, Delivery, DeliveryId, Destination, Lane, Quotas, Usage};
 use crate::erasure::ForgetOrder;
 use crate::event::Email;
+use crate::freshsales::Mode;
 use crate::http::ApiError;
 use crate::mapping::{LeftOut, MappedField};
 use crate::store::{Keys, SharedStore, StoreError, keys_of_contacts};
@@ -92,6 +93,7 @@ pub(super) async fn one(
         quotas: &quotas,
         jobs: &app.store.bulk_jobs(settings.account.clone()).await.map_err(failed)?,
         look_ups: &app.store.look_ups().await.map_err(failed)?,
+        mode: app.live.mode,
         now: app.now(),
     };
     let view = ContactView::of(email, &world, &settings, &beside);
@@ -124,6 +126,7 @@ struct Beside<'a> {
     jobs: &'a [BulkJob],
     /// Addresses of people who were erased that Freshsales is asked for.
     look_ups: &'a [ForgetOrder],
+    mode: Mode,
     now: UnixMicros,
 }
 
@@ -148,6 +151,7 @@ impl<'a> Beside<'a> {
             bulk_ends_by: job.map(|job| job.ends_by(withdrawal)),
             forgetting: self.look_ups.iter().any(|order| order.address() == Some(email)),
             quota: open.and_then(|open| self.quotas.get(open.new_contact_of.as_ref()?)),
+            mode: self.mode,
             now: self.now,
         }
     }

@@ -11,7 +11,9 @@ use super::Debugger;
 use super::answer::{failed, nothing, rfc3339, rfc3339_or_null};
 use super::query::{Cursor, Params, invalid, one_more, page};
 use crate::clock::UnixMicros;
-use crate::delivery::{Attempt, AttemptRequest, AttemptResponse, Delivery, DeliveryId, Lane, State as Stage};
+use crate::delivery::{
+    Account, Attempt, AttemptRequest, AttemptResponse, Delivery, DeliveryId, Lane, State as Stage,
+};
 use crate::event::Email;
 use crate::http::ApiError;
 use crate::store::DeliveryQuery;
@@ -29,6 +31,7 @@ pub(super) enum Detail {
 #[derive(Serialize)]
 pub(super) struct DeliveryView {
     id: DeliveryId,
+    account: Account,
     email: Email,
     lane: Lane,
     state: Stage,
@@ -81,6 +84,7 @@ impl DeliveryView {
         Self {
             next_attempt_at: waits.then_some(delivery.next_attempt_at),
             id: delivery.id,
+            account: delivery.account,
             email: delivery.email,
             lane: delivery.lane,
             state: delivery.state,

@@ -1,5 +1,6 @@
 //! The status: one snapshot of the store, and whether the process lives and accepts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -40,6 +41,8 @@ pub(super) struct StatusView {
     outcomes: Map<String, Value>,
     queued: u64,
     open: Map<String, Value>,
+    /// Those of `open` that are owed to accounts that are not called now.
+    other_accounts: BTreeMap<Account, u64>,
     ended: Map<String, Value>,
     dead_letters: u64,
     opened_last_hour: u64,
@@ -157,6 +160,7 @@ pub(super) async fn view(app: &Debugger) -> Result<StatusView, ApiError> {
         outcomes: outcomes.into_iter().collect(),
         queued: totals.queued,
         open: open.collect(),
+        other_accounts: totals.other_accounts.clone(),
         ended: ended.collect(),
         rejected: app.live.refused.count(),
         dead_letters: totals.dead_letters,

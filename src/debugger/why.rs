@@ -5,6 +5,7 @@
 use crate::clock::UnixMicros;
 use crate::contact::{Owed, Standing, WhyNothing};
 use crate::delivery::{Delivery, Destination, DestinationState, Lane, Quota, State, Usage, Window};
+use crate::freshsales::Mode;
 
 /// What bears on when the next call of a contact leaves.
 #[derive(Clone, Copy)]
@@ -23,6 +24,8 @@ pub(super) struct Circumstances<'a> {
     pub forgetting: bool,
     /// The quota of the source whose new contact it is.
     pub quota: Option<Quota>,
+    /// Whether calls are made at all.
+    pub mode: Mode,
     /// The present.
     pub now: UnixMicros,
 }
@@ -45,7 +48,10 @@ fn why_nothing(why: &WhyNothing, circumstances: Circumstances<'_>) -> String {
         WhyNothing::Unchanged if circumstances.standing.in_flight.is_some() => {
             "the call on its way carries it".to_owned()
         }
-        WhyNothing::Unchanged => "Freshsales has it as wanted".to_owned(),
+        WhyNothing::Unchanged => match circumstances.mode {
+            Mode::Live => "Freshsales has it as wanted".to_owned(),
+            Mode::DryRun => "a dry run: Freshsales would have it as wanted, but nothing was sent".to_owned(),
+        },
         WhyNothing::Refused => {
             let reason = circumstances.open.and_then(|dead| dead.reason.as_deref());
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();

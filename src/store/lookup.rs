@@ -210,6 +210,8 @@ pub struct Totals {
     pub ended: BTreeMap<State, u64>,
     /// Open deliveries by state.
     pub open: BTreeMap<State, u64>,
+    /// Open deliveries of other accounts, which go on once one of those is called again.
+    pub other_accounts: BTreeMap<Account, u64>,
     /// Open deliveries of the account by lane.
     pub owed: BTreeMap<Lane, OwedInLane>,
     /// Dead letters of the account.

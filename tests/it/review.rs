@@ -38,9 +38,44 @@ async fn pointing_at_another_account_owes_everybody_again_and_the_status_says_ho
 }
 
 #[tokio::test]
+async fn what_is_owed_to_another_account_is_counted_apart_and_goes_on_once_that_is_called_again() {
+    let service = with_contacts(Setup::new(), 5).await;
+    let acme = service.status().await["account"].clone();
+    service.order("/api/pause", json!({})).await;
+    service
+        .send_all((0..3).map(|nth| ann_says(nth, &format!("m{nth}"), &json!({"city": "Oslo"}))).collect())
+        .await;
+    service.processed().await;
+    assert_eq!(service.status().await["other_accounts"], json!({}));
+
+    service.set("FRESHSALES__BUNDLE_ALIAS", "globex");
+    let service = service.restart().await;
+    reviewed(&service, "account").await;
+    let status = service.status().await;
+    let globex = status["account"].clone();
+    assert_eq!(status["other_accounts"], json!({(acme.as_str().unwrap()): 3}), "{status}");
+    assert_eq!((sum(&status["owed"]), sum(&status["open"])), (5, 8), "{status}");
+    let listed = service.get(&format!("/api/deliveries?email={}&limit=2", ann(0))).await;
+    let accounts: Vec<&Value> =
+        listed["deliveries"].as_array().unwrap().iter().map(|one| &one["account"]).collect();
+    assert_eq!(accounts, [&globex, &acme], "newest first");
+
+    service.set("FRESHSALES__BUNDLE_ALIAS", "acme");
+    let service = service.restart().await;
+    service.order("/api/resume", json!({})).await;
+    service.settled().await;
+    let status = service.status().await;
+    assert_eq!(status["other_accounts"], json!({(globex.as_str().unwrap()): 5}), "{status}");
+    assert!((0..3).all(|nth| service.crm.contact(&ann(nth)).unwrap()["city"] == "Oslo"));
+    service.finish().await;
+}
+
+#[tokio::test]
 async fn what_a_dry_run_has_seen_is_sent_once_it_is_live() {
     let service = with_contacts(Setup::new().with("FRESHSALES__MODE", "dry_run"), 5).await;
     assert_eq!(service.crm.calls(), 0);
+    let why = service.get(&format!("/api/contacts/{}", ann(0))).await["why"].clone();
+    assert_eq!(why, "a dry run: Freshsales would have it as wanted, but nothing was sent");
     service.set("FRESHSALES__MODE", "live");
     let service = service.restart().await;
     reviewed(&service, "account").await;

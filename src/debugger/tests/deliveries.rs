@@ -29,6 +29,7 @@ fn tried() -> Delivery {
 fn shape(attempts: &Value) -> Value {
     json!({
         "id": "d1-0",
+        "account": "acme.myfreshworks.com",
         "email": "sam@example.com",
         "lane": "new_contact",
         "state": "retrying",

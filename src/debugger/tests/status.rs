@@ -59,6 +59,7 @@ async fn the_status_is_one_snapshot_with_every_lane() {
             },
             "queued": 30,
             "open": {"waiting": 6, "in_flight": 0, "retrying": 1},
+            "other_accounts": {},
             "ended": {"delivered": 20, "superseded": 0, "dead": 3, "discarded": 0, "erased": 0},
             "rejected": 0,
             "dead_letters": 3,

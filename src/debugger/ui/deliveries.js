@@ -74,7 +74,11 @@ export async function deliveries(place, { params }) {
   return stop;
 }
 
+// What a dry run says in place of an answer.
+const SIMULATED = "simulated";
+
 function outcomeOf(attempt) {
+  if (attempt.error === SIMULATED) return h("span", { class: "pill calm" }, "not sent");
   const status = attempt.response?.status;
   if (!status) return h("span", { class: "pill stop" }, "no answer");
   return h("span", { class: `pill ${status < 300 ? "good" : status === 429 ? "wait" : "stop"}` }, status);
@@ -86,7 +90,9 @@ function oneAttempt(attempt, open) {
     "details",
     { class: "attempt" },
     h("summary", {}, h("strong", {}, `Attempt ${attempt.attempt}`), " ", outcomeOf(attempt), h("span", { class: "faint" }, " ", time(attempt.started_at), ` · ${millis(attempt.duration_ms)}`)),
-    attempt.error && note("stop", null, attempt.error),
+    attempt.error === SIMULATED
+      ? note("calm", null, "A dry run: this is what would be sent. Nothing was.")
+      : attempt.error && note("stop", null, attempt.error),
     request.body !== undefined &&
       json(request.body, { label: `${request.method} ${request.url}`, actions: [copyButton("Copy as curl", () => curl(request), "curl command")] }),
     request.headers && facts(Object.entries(request.headers).map(([name, value]) => [name, h("code", {}, value)])),
@@ -105,6 +111,7 @@ export function deliveryParts(delivery) {
     facts([
       ["State", [pill(STATES, delivery.state), " ", delivery.reason]],
       ["Contact", contactLink(delivery.email)],
+      ["Account", h("code", {}, delivery.account)],
       ["Lane", LANES[delivery.lane] ?? delivery.lane],
       ["Carries", many(delivery.events, "event")],
       ["Opened", time(delivery.opened_at)],

@@ -108,6 +108,7 @@ function showBanner() {
   const lines = [];
   const state = latest?.destination.state;
   if (liveState() === "broken") lines.push(["stop", "The service does not answer; this page shows what it was. It tries again by itself."]);
+  if (latest?.mode === "dry_run") lines.push(["wait", "A dry run: every payload is built and shown, and nothing is sent. What is delivered here is not in Freshsales."]);
   if (state && state !== "running") {
     const [, tone, meaning] = wordOf(DESTINATION, state);
     const reason = latest.destination.reason ? ` (${latest.destination.reason})` : "";

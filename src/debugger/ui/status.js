@@ -105,6 +105,9 @@ function bars(title, entries, unit) {
 function notices(status) {
   const walk = (name, { state, done, total }) => (state === "done" ? null : note("wait", `${name}: ${count(done)} of ${many(total, "contact")}`, state));
   return [
+    Object.entries(status.other_accounts ?? {}).map(([account, open]) =>
+      note("wait", "Owed to another account", `${many(open, "delivery", "deliveries")} of ${account}, which is not called by this configuration, wait until it is. What its contacts should look like is owed to the account of now as well.`),
+    ),
     (status.risks ?? []).map((risk) => note("stop", "Look at this", risk.message)),
     status.review && walk("All contacts are looked at again, because settings changed", status.review),
     status.redrive && walk("Dead letters are sent again", status.redrive),

@@ -246,9 +246,13 @@ fn read_open(connection: &Connection, account: &Account, totals: &mut Totals) ->
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
         let (count, state) = (uint(row.get(5)?), columns::state(row.get(2)?)?);
-        let ours = row.get::<_, String>(0)? == account.0;
+        let of = Account(row.get(0)?);
+        let ours = of == *account;
         if state.is_open() {
             *totals.open.entry(state).or_default() += count;
+        }
+        if state.is_open() && !ours {
+            *totals.other_accounts.entry(of).or_default() += count;
         }
         if ours && state == State::Dead {
             totals.dead_letters += count;

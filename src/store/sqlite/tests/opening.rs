@@ -103,7 +103,7 @@ async fn a_file_of_a_later_version_is_left_alone() {
     file.pragma_update(None, "user_version", 99).unwrap();
     drop(file);
     let error = fails(folder.path());
-    let newest = i64::try_from(crate::store::sqlite::migrations::STATE.len()).unwrap();
+    let newest = i64::try_from(migrations::STATE.len()).unwrap();
     assert!(matches!(error, OpenError::Newer { found: 99, known, .. } if known == newest));
     assert_eq!(error.exit_code(), 2);
 }
