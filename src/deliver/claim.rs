@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::bulk::InBulk;
 use super::worker::{self, Job};
 use super::{Deliverer, Next, Round};
+use crate::clock::UnixMicros;
 use crate::decision::{self, RedriveBy, World};
 use crate::delivery::{DeliveryId, Destination, Gate, Lane, Quotas};
 use crate::event::Email;
@@ -41,6 +42,10 @@ impl Deliverer {
         match gate {
             Gate::Shut(until) => {
                 round.pace.start_over();
+                if self.newcomer(&destination, now).await? {
+                    self.change_destination(|destination| destination.newcomer_tries(now)).await?;
+                    self.owed.notify_one();
+                }
                 return Ok(until.map_or(Next::News, |until| self.at(until)));
             }
             Gate::AskAccount => {
@@ -70,6 +75,27 @@ impl Deliverer {
         self.claim(chosen, &gate, round).await?;
         // There may be more than were asked for.
         Ok(if full { Next::News } else { wait.map_or(Next::News, Next::At) })
+    }
+
+    /// Whether somebody became owed a call since the CRM stopped answering who may try before the next probe is due.
+    async fn newcomer(&self, destination: &Destination, now: UnixMicros) -> Result<bool, StoreError> {
+        let Some(since) = destination.lets_newcomers_try() else { return Ok(false) };
+        for lane in Lane::BY_PRECEDENCE {
+            let query = DueQuery {
+                account: self.account(),
+                now,
+                lanes: vec![lane],
+                order: DueOrder::NewestFirst,
+                held: Vec::new(),
+                limit: 1,
+            };
+            let (newest, _) = self.store.due(query).await?;
+            let is_new = |due: &Due| due.opened_at > since && destination.tried_lately(&due.id).is_none();
+            if newest.first().is_some_and(is_new) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// No contact is due. Where one was to show whether calls are answered, something else has to.

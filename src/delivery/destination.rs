@@ -126,6 +126,20 @@ impl Destination {
         }
     }
 
+    /// Since when a delivery that was opened, and was not tried, may probe before its time; see [`Self::newcomer_tries`].
+    #[must_use]
+    pub fn lets_newcomers_try(&self) -> Option<UnixMicros> {
+        let is_free = self.paused_since.is_none() && self.throttle.is_none();
+        self.obstacle.as_ref().filter(|_| is_free)?.lets_newcomers_try()
+    }
+
+    /// The next probe is due at once for a newcomer; like one that a person ordered, it lengthens no wait if it fails.
+    pub fn newcomer_tries(&mut self, now: UnixMicros) {
+        if self.lets_newcomers_try().is_some() {
+            self.probe_at_once(now);
+        }
+    }
+
     fn probe_at_once(&mut self, now: UnixMicros) {
         if let Some(obstacle) = &mut self.obstacle {
             obstacle.probe_at_once(now);

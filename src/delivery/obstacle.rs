@@ -15,6 +15,8 @@ const BLOCKED_FIRST: Duration = Duration::from_secs(10);
 const BLOCKED_MAX: Duration = Duration::from_mins(15);
 /// One that does not answer is probed after this long, doubling up to the longest wait of a contact.
 const UNREACHABLE_FIRST: Duration = Duration::from_secs(1);
+/// So many contacts in vain, and the CRM answers nobody: who comes after them waits for the next probe.
+const NEWCOMERS_MAX: usize = 5;
 /// Contacts tried last that are remembered, so that each probe tries another.
 pub const TRIED_MAX: usize = 16;
 /// Deliveries refused by a rule that are remembered; more than are on their way when it shows.
@@ -160,6 +162,18 @@ impl Obstacle {
         match self.kind {
             ObstacleKind::AccountRule { .. } => self.probes.is_multiple_of(2),
             ObstacleKind::Unreachable | ObstacleKind::Blocked { .. } => false,
+        }
+    }
+
+    /// Since when whoever became owed a call may probe before its time. A few contacts whose calls the CRM can't
+    /// answer look like one that answers nobody, and then others must not wait for them.
+    #[must_use]
+    pub fn lets_newcomers_try(&self) -> Option<UnixMicros> {
+        match self.kind {
+            ObstacleKind::Unreachable if self.tried.len() < NEWCOMERS_MAX => Some(self.since),
+            ObstacleKind::Unreachable | ObstacleKind::Blocked { .. } | ObstacleKind::AccountRule { .. } => {
+                None
+            }
         }
     }
 

@@ -222,6 +222,50 @@ async fn an_outage_costs_a_probe_an_interval_and_no_contact_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_new_lead_does_not_wait_for_two_contacts_that_freshsales_can_not_answer() {
+    let service = service().await;
+    for number in [0, 1] {
+        service.crm.fault(json!({"status": 500, "email": ann(number), "times": 10_000}));
+    }
+    leads(&service, 0..2).await;
+    let is_away = |status: &Value| status["destination"]["state"] == "unreachable";
+    eventually("the breaker opens", async || {
+        let status = service.status().await;
+        if is_away(&status) {
+            return Ok(());
+        }
+        if status["open"]["in_flight"] == 0 {
+            service.pass(Duration::from_secs(5));
+        }
+        Err(status.to_string())
+    })
+    .await;
+    pass_in_steps(&service, Duration::from_mins(10), Duration::from_secs(15)).await;
+    assert!(is_away(&service.status().await));
+    leads(&service, 2..3).await;
+    let delivered = |status: &Value| status["ended"]["delivered"] == 1;
+    service.until("the lead is there, and no time has passed", delivered).await;
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn while_freshsales_answers_nobody_newcomers_cost_five_calls_at_the_most() {
+    let service = service().await;
+    service.crm.fault(json!({"status": 503, "times": 10_000}));
+    leads(&service, 0..10).await;
+    service.destination("unreachable").await;
+    service.open("in_flight", 0).await;
+    let calls = service.crm.calls();
+    for number in 10..30 {
+        leads(&service, number..number + 1).await;
+        service.open("in_flight", 0).await;
+    }
+    let more = service.crm.calls() - calls;
+    assert!((1..=5).contains(&more), "{more}");
+    service.finish().await;
+}
+
+#[tokio::test]
 async fn a_rule_of_the_account_blocks_and_what_it_refused_comes_back_when_it_is_gone() {
     let service = service().await;
     service.crm.fault(json!({"status": 400, "body": {"message": "Territory is a must"}, "times": 10_000}));

@@ -181,6 +181,7 @@ async fn one_event_is_shown_with_what_was_sent_and_its_delivery() {
     expected["raw"] = serde_json::from_str(raw).unwrap();
     expected["delivery"] = json!({
         "id": "d1-0",
+        "account": "acme.myfreshworks.com",
         "email": "sam@example.com",
         "lane": "login",
         "state": "waiting",

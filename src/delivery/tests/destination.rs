@@ -158,6 +158,43 @@ fn a_key_that_may_not_edit_contacts_is_probed_by_contacts() {
 }
 
 #[test]
+fn while_a_few_contacts_alone_failed_a_newcomer_tries_at_once_and_lengthens_no_wait() {
+    let mut line = Line { now: at(100), ..Line::default() };
+    for nth in [1, 2, 1, 2, 1] {
+        line.answered(&passing(), nth);
+    }
+    for (nth, wait) in [(1, 1), (2, 2), (1, 4)] {
+        assert_eq!(line.wait(), wait);
+        line.answered(&passing(), nth);
+    }
+    assert_eq!(line.destination.lets_newcomers_try(), Some(at(100)));
+    let Gate::Shut(Some(until)) = line.gate() else { panic!("{:?}", line.gate()) };
+    // Three more in vain, and nobody is answered.
+    for nth in 3..6 {
+        line.destination.newcomer_tries(line.now);
+        assert_eq!(line.gate(), Gate::OneContact);
+        line.answered(&passing(), nth);
+        assert_eq!(line.gate(), Gate::Shut(Some(until)), "its own probe is as near as before");
+    }
+    assert_eq!(line.destination.lets_newcomers_try(), None);
+    line.destination.newcomer_tries(line.now);
+    assert_eq!(line.gate(), Gate::Shut(Some(until)));
+}
+
+#[test]
+fn no_newcomer_shortens_a_throttle_or_a_pause() {
+    let mut line = Line::default();
+    for nth in [1, 2, 1, 2, 1] {
+        line.answered(&passing(), nth);
+    }
+    line.straggler(&throttled(RetryAfter::For(seconds(240))), 3);
+    assert_eq!(line.destination.lets_newcomers_try(), None);
+    line.destination.throttle = None;
+    line.destination.pause(line.now);
+    assert_eq!(line.destination.lets_newcomers_try(), None);
+}
+
+#[test]
 fn five_failures_in_a_row_of_two_contacts_open_the_breaker_and_one_answer_closes_it() {
     let mut line = Line::default();
     for _ in 0..9 {
