@@ -28,7 +28,7 @@ pub use token::{TokenError, stored as stored_token};
 use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::debugger::{Admin, Commands, Debugger, Erasures, Live};
-use crate::deliver::Deliverer;
+use crate::deliver::{Deliverer, keep_paused};
 use crate::delivery::{Lane, Ledger, Pressure, Sharing, Usage};
 use crate::event::Limits;
 use crate::freshsales::{ApiKey, Client, Crm, DryRun, Endpoint, Mode, Timeouts};
@@ -212,10 +212,14 @@ impl App {
         }
         let stop = shutdown.child_token();
         let mut parts = Parts::new();
+        let shared = Arc::clone(&self.store) as SharedStore;
+        let mut result = keep_paused(&shared, self.crm.account()).await.map_err(RunError::from);
+        if result.is_err() {
+            stop.cancel();
+        }
         self.spawn_listeners(listeners, &stop, &mut parts);
         self.spawn_workers(&stop, &mut parts);
         parts.spawn(watch_store(self.store.fatal(), stop.clone()));
-        let mut result = Ok(());
         while let Some(ended) = parts.join_next().await {
             let ended = ended.map_err(RunError::from).and_then(std::convert::identity);
             if let Err(error) = &ended {

@@ -30,7 +30,7 @@ use crate::delivery::{
 };
 use crate::event::Email;
 use crate::freshsales::Crm;
-use crate::store::{Keys, Plan, SharedStore, StoreError, keys_of_contacts};
+use crate::store::{Keys, Plan, Put, SharedStore, StoreError, Versioned, keys_of_contacts};
 use bulk::Bulk;
 use pace::Pace;
 use schedule::Schedule;
@@ -83,6 +83,30 @@ enum Next {
     News,
     /// A moment of the monotonic clock.
     At(Duration),
+}
+
+/// A person paused all calls, whichever account they go to: a pause that began while another account was configured goes
+/// on with this one. Has to end before anything is called or shown.
+///
+/// # Errors
+/// The store could not be read or written.
+pub async fn keep_paused(store: &SharedStore, account: &Account) -> Result<(), StoreError> {
+    let _turn = store.turn().await;
+    let mut all = store.destinations().await?;
+    let (revision, mut ours) =
+        all.remove(account).map_or_else(Default::default, |ours| (ours.revision, ours.document));
+    let mut puts = Vec::new();
+    for (other, Versioned { revision, mut document }) in all {
+        if let Some(since) = document.paused_since.take() {
+            ours.pause(since);
+            puts.push(Put::Destination(other, revision, document));
+        }
+    }
+    if puts.is_empty() {
+        return Ok(());
+    }
+    puts.push(Put::Destination(account.clone(), revision, ours));
+    store.apply(Plan { puts, ..Plan::default() }).await
 }
 
 impl Deliverer {

@@ -2,10 +2,13 @@
 //!
 //! Must not change anything: a file is taken as it is, or not at all.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
+use toml::Table;
 use toml::de::{DeTable, DeValue};
 
-use super::preset::EMAILS;
+use super::preset::{EMAILS, EVENTS, FIELDS, fold_name};
 use super::rules::{EventRule, FieldRule, Origin};
 use crate::delivery::Lane;
 
@@ -101,6 +104,29 @@ pub(super) fn event_problems(name: &str, rule: &EventRule) -> Vec<MappingProblem
     problems
 }
 
+/// What contradicts itself in a user's file, before it is laid over the built-in preset: there a `const` rightly takes the
+/// place of a `from`.
+pub(super) fn contradictions(file: &Table) -> Vec<MappingProblem> {
+    let section = |name: &str| file.get(name).and_then(toml::Value::as_table).into_iter().flatten();
+    let mut problems = Vec::new();
+    for (name, rule) in section(FIELDS) {
+        let reads = rule.get("from").and_then(toml::Value::as_array).is_some_and(|from| !from.is_empty());
+        if reads && rule.get("const").is_some() {
+            let problem = "takes the place of `from`, which stands beside it; leave one of them out";
+            problems.push(MappingProblem::of(&[FIELDS, name, "const"], problem));
+        }
+    }
+    let mut known: BTreeMap<String, &str> = BTreeMap::new();
+    for (name, _) in section(EVENTS) {
+        if let Some(other) = known.insert(fold_name(name), name) {
+            let problem =
+                format!("is the same event as {other:?}: case, spaces, `_` and `-` make no difference");
+            problems.push(MappingProblem::of(&[EVENTS, name], &problem));
+        }
+    }
+    problems
+}
+
 /// What makes no sense in the rule of an attribute.
 pub(super) fn field_problems(name: &str, rule: &FieldRule) -> Vec<MappingProblem> {
     let wrong = |key: &str, problem: &str| MappingProblem::of(&["fields", name, key], problem);
@@ -119,6 +145,9 @@ pub(super) fn field_problems(name: &str, rule: &FieldRule) -> Vec<MappingProblem
     }
     if name == EMAILS && rule.constant.is_some() {
         problems.push(wrong("const", "the email is the key of a contact and can't be fixed"));
+    }
+    if name == EMAILS && rule.from.is_empty() {
+        problems.push(wrong("from", "without a path to an email nobody becomes a contact"));
     }
     problems
 }
@@ -143,7 +172,9 @@ fn path_problem(from: &[Origin]) -> Option<String> {
         })
     };
     let astray = from.iter().map(Origin::path).find(|path| !inside(path))?;
-    Some(format!("\"{astray}\" must begin with traits., properties., context. or group."))
+    Some(format!(
+        "\"{astray}\" must begin with traits., properties., context. or group. and name what is in it"
+    ))
 }
 
 /// Ids are integers of an account; a label there is refused with the whole contact.

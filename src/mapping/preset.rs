@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::check::{MappingProblem, event_problems, field_problems};
+use super::check::{MappingProblem, contradictions, event_problems, field_problems};
 use super::convert::Convert;
 use super::rules::{ConvertedPath, EventField, EventRule, FieldRule, Origin, Pick, When};
 use super::sift::sift;
@@ -68,6 +68,7 @@ impl Preset {
         if let Some(text) = user_file {
             let mut users: toml::Table = toml::from_str(text).map_err(|error| unreadable(&error))?;
             problems = sift(&mut users);
+            problems.extend(contradictions(&users));
             name_events_alike(&tables, &mut users);
             merge(&mut tables, users);
         }
@@ -214,6 +215,6 @@ fn merge(into: &mut toml::Table, from: toml::Table) {
 }
 
 /// Names match without regard to case, spaces, `_` and `-`.
-fn fold_name(name: &str) -> String {
+pub(super) fn fold_name(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
 }

@@ -188,12 +188,38 @@ country = ["traits.country"]
         "line 14, fields.city.form: unknown field `form`, expected one of `from`, `const`, `values`, `convert`, \
          `when`, `pick`, `max_chars`",
         "line 15, fields.city.max_chars: invalid type: string \"many\", expected usize",
-        "line 16, fields.city.from: \"city\" must begin with traits., properties., context. or group.",
+        "line 16, fields.city.from: \"city\" must begin with traits., properties., context. or group. and name what is in it",
         "line 18, fields.state.from: expected a path, or { path = \"…\", convert = \"…\" }",
         "line 20, fields.country: must be a table of keys",
     ];
     assert_eq!(said, expected);
     assert!(matches!(*Preset::parse(Some("[fields")).unwrap_err(), [MappingProblem::Unreadable(_)]));
+}
+
+#[test]
+fn a_file_does_not_contradict_itself() {
+    let text = r#"
+[fields.emails]
+from = []
+[fields.lead_source_id]
+const = 7
+from = ["traits.x"]
+[fields.city]
+const = "Oslo"
+[events."Order Completed"]
+send = false
+[events.order_completed]
+lane = "login"
+"#;
+    let problems = Preset::parse(Some(text)).unwrap_err();
+    let said: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let expected = [
+        "line 3, fields.emails.from: without a path to an email nobody becomes a contact",
+        "line 5, fields.lead_source_id.const: takes the place of `from`, which stands beside it; leave one of them out",
+        "line 11, events.order_completed: is the same event as \"Order Completed\": case, spaces, `_` and `-` make no \
+         difference",
+    ];
+    assert_eq!(said, expected);
 }
 
 #[test]
@@ -207,7 +233,7 @@ fn a_problem_names_the_line_and_the_key() {
         problems(text),
         [
             "line 5, fields.city.max_chars: must be at least 1",
-            "line 6, fields.city.from: \"city\" must begin with traits., properties., context. or group.",
+            "line 6, fields.city.from: \"city\" must begin with traits., properties., context. or group. and name what is in it",
         ]
     );
     assert_eq!(

@@ -155,6 +155,9 @@ pub trait Store: Send + Sync + 'static {
     fn forgets(&self, account: Account, now: UnixMicros)
     -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)>;
 
+    /// How the destinations of all accounts stand that were ever called.
+    fn destinations(&self) -> Answer<BTreeMap<Account, Versioned<Destination>>>;
+
     /// Orders to forget a contact that hold its address, because its id is not known.
     fn look_ups(&self) -> Answer<Vec<ForgetOrder>>;
 

@@ -31,6 +31,26 @@ async fn a_pause_holds_every_call_survives_a_restart_and_ends_by_hand_alone() {
 }
 
 #[tokio::test]
+async fn a_pause_is_of_every_account_and_ends_once() {
+    let service = Setup::new().with("FRESHSALES__MODE", "dry_run").start().await;
+    service.send_all(vec![identify_sam(), lead_of_sam()]).await;
+    service.settled().await;
+    service.order("/api/pause", json!({})).await;
+    service.set("FRESHSALES__MODE", "live");
+    let service = service.restart().await;
+    let owed = |status: &Value| status["owed"]["backfill"] == 1;
+    let status = service.until("the account is owed the contact", owed).await;
+    assert_eq!((&status["destination"]["state"], service.crm.calls()), (&json!("paused"), 0), "{status}");
+    service.order("/api/resume", json!({})).await;
+    service.settled().await;
+    assert_eq!(service.crm.calls(), 1);
+    service.set("FRESHSALES__MODE", "dry_run");
+    let service = service.restart().await;
+    assert_eq!(service.status().await["destination"]["state"], "running", "resumed is resumed");
+    service.finish().await;
+}
+
+#[tokio::test]
 async fn what_was_throttled_before_a_pause_is_throttled_after_it() {
     let service = Setup::new().start().await;
     service.crm.fault(json!({"status": 429, "retry_after": 600, "times": 1}));

@@ -9,9 +9,9 @@ use crate::delivery::{Account, BulkJob, Delivery};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::Position;
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Documents, Due, DueQuery, EventQuery,
-    Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Silent, Slot, Store, StoreError,
-    Totals, Turn, Versioned,
+    Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
+    DueQuery, EventQuery, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Silent, Slot,
+    Store, StoreError, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -213,6 +213,10 @@ impl Store for FakeStore {
         shut()
     }
     fn held_withdrawals(&self, _: Account) -> Answer<BTreeSet<DeliveryId>> {
+        shut()
+    }
+
+    fn destinations(&self) -> Answer<BTreeMap<Account, Versioned<Destination>>> {
         shut()
     }
 

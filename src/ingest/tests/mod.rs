@@ -24,8 +24,9 @@ use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Kind, Position};
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Documents, Due, DueQuery, EventQuery,
-    Herald, JournalEnd, Keep, Keys, News, Place, Plan, Record, Silent, Slot, Store, StoreError, Totals, Turn,
+    Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
+    DueQuery, EventQuery, Herald, JournalEnd, Keep, Keys, News, Place, Plan, Record, Silent, Slot, Store,
+    StoreError, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -140,6 +141,10 @@ impl Store for Memory {
         shut()
     }
     fn held_withdrawals(&self, _: Account) -> Answer<BTreeSet<DeliveryId>> {
+        shut()
+    }
+
+    fn destinations(&self) -> Answer<BTreeMap<Account, Versioned<Destination>>> {
         shut()
     }
 

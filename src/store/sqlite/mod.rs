@@ -48,9 +48,9 @@ use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Documents, Due, DueQuery, EventQuery,
-    Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Settings, Silent, Slot, Store,
-    StoreError, Totals, Turn,
+    Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
+    DueQuery, EventQuery, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Settings,
+    Silent, Slot, Store, StoreError, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -303,6 +303,10 @@ impl Store for SqliteStore {
 
     fn held_withdrawals(&self, account: Account) -> Answer<BTreeSet<DeliveryId>> {
         self.state_readers.ask(move |state| outbox::held_withdrawals(state, &account))
+    }
+
+    fn destinations(&self) -> Answer<BTreeMap<Account, Versioned<Destination>>> {
+        self.state_readers.ask(outbox::destinations)
     }
 
     fn look_ups(&self) -> Answer<Vec<ForgetOrder>> {

@@ -1,6 +1,6 @@
 //! What is owed: deliveries that are due, slots of the allowance, bulk calls, totals.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -10,7 +10,7 @@ use crate::clock::UnixMicros;
 use crate::decision::Outcome;
 use crate::delivery::{Account, BulkJob, DeliveryId, HOUR, JobId, Lane, SlotId, State};
 use crate::event::{Position, SourceName};
-use crate::store::{Destination, Due, DueOrder, DueQuery, Slot, StoreError, Totals};
+use crate::store::{Destination, Due, DueOrder, DueQuery, Slot, StoreError, Totals, Versioned};
 
 /// Up to so many due deliveries are sorted; of more, those that are due are looked for in order.
 const SORTED_MAX: i64 = 256;
@@ -210,6 +210,20 @@ pub(super) fn totals(
         totals.destination = from_text::<Destination>("destination", &body)?;
     }
     Ok(totals)
+}
+
+/// How the destinations of all accounts stand.
+pub(super) fn destinations(
+    connection: &Connection,
+) -> Result<BTreeMap<Account, Versioned<Destination>>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT account, revision, body FROM destinations")?;
+    let mut rows = statement.query(())?;
+    let mut found = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let document = from_text("destination", row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?;
+        found.insert(Account(row.get(0)?), Versioned { revision: uint(row.get(1)?), document });
+    }
+    Ok(found)
 }
 
 fn read_counters(connection: &Connection, totals: &mut Totals) -> Result<(), StoreError> {
