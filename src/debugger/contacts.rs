@@ -1,6 +1,6 @@
 //! One contact: what is wanted, what Freshsales last accepted, what is owed between, and why it waits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -90,6 +90,7 @@ pub(super) async fn one(
     let quotas = app.quotas().await?;
     let beside = Beside {
         usage: app.usage(),
+        shares: &app.live.shares,
         quotas: &quotas,
         jobs: &app.store.bulk_jobs(settings.account.clone()).await.map_err(failed)?,
         look_ups: &app.store.look_ups().await.map_err(failed)?,
@@ -121,6 +122,7 @@ pub(super) async fn load(
 /// What bears on when its calls leave, beside the contact itself.
 struct Beside<'a> {
     usage: Usage,
+    shares: &'a BTreeMap<Lane, u32>,
     quotas: &'a Quotas,
     /// Bulk calls whose jobs have not reported.
     jobs: &'a [BulkJob],
@@ -148,6 +150,7 @@ impl<'a> Beside<'a> {
             open,
             destination,
             usage: self.usage,
+            share_percent: open.and_then(|open| self.shares.get(&open.lane)).copied().unwrap_or(100),
             bulk_ends_by: job.map(|job| job.ends_by(withdrawal)),
             forgetting: self.look_ups.iter().any(|order| order.address() == Some(email)),
             quota: open.and_then(|open| self.quotas.get(open.new_contact_of.as_ref()?)),

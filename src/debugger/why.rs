@@ -18,6 +18,8 @@ pub(super) struct Circumstances<'a> {
     pub destination: &'a Destination,
     /// How much of the allowance is used.
     pub usage: Usage,
+    /// Up to how much of it the lane of its delivery may use.
+    pub share_percent: u32,
     /// About when the bulk call that carries it has ended, at the latest, where one does.
     pub bulk_ends_by: Option<UnixMicros>,
     /// Somebody with this address was erased, and Freshsales is still to forget them.
@@ -86,7 +88,9 @@ fn why_waiting(circumstances: Circumstances<'_>) -> String {
     match delivery.state {
         State::Waiting if later => format!("held until {at} for more changes (delivery.hold_seconds)"),
         State::Retrying if later => format!("retrying at {at}{reason}"),
-        State::Waiting | State::InFlight | State::Retrying => waiting_for_its_turn(circumstances.usage),
+        State::Waiting | State::InFlight | State::Retrying => {
+            waiting_for_its_turn(circumstances.usage, circumstances.share_percent)
+        }
         State::Dead => format!("refused{reason}; it is tried again with the next event of the contact"),
         State::Delivered | State::Superseded | State::Discarded | State::Erased => {
             "its delivery has ended; the next event of the contact opens one".to_owned()
@@ -136,16 +140,20 @@ fn held(what: &str, until: Option<String>, reason: &str) -> String {
     format!("{what}{next}{reason}")
 }
 
-fn waiting_for_its_turn(usage: Usage) -> String {
-    let full = |window: Window| window.used >= window.limit;
-    let waiting = |window: Window, name: &str| {
-        format!("waiting for the allowance: {} of {} calls of the {name} are used", window.used, window.limit)
+/// A lane makes no call once its share is used by anybody.
+fn waiting_for_its_turn(usage: Usage, share_percent: u32) -> String {
+    let waiting = |(Window { limit, used }, name): (Window, &str)| {
+        let share = (u64::from(limit) * u64::from(share_percent)).div_ceil(100);
+        let within = if share_percent < 100 {
+            format!("; its lane makes calls while fewer than {share} are")
+        } else {
+            String::new()
+        };
+        let full = u64::from(used) >= share;
+        full.then(|| {
+            format!("waiting for the allowance: {used} of {limit} calls of the {name} are used{within}")
+        })
     };
-    if full(usage.hour) {
-        waiting(usage.hour, "hour")
-    } else if full(usage.minute) {
-        waiting(usage.minute, "minute")
-    } else {
-        "waiting for its turn among what is owed, within the share of its lane".to_owned()
-    }
+    let full = [(usage.hour, "hour"), (usage.minute, "minute")].into_iter().find_map(waiting);
+    full.unwrap_or_else(|| "waiting for its turn among what is owed, within the share of its lane".to_owned())
 }

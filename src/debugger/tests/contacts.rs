@@ -178,6 +178,23 @@ async fn a_full_window_is_said() {
 }
 
 #[tokio::test]
+async fn a_share_of_the_lane_that_is_used_is_said() {
+    let (mut world, id) = with_lead();
+    world.deliveries.change(&id, |delivery| Delivery { lane: Lane::Refresh, ..delivery });
+    let mut lab = Lab::new().holding(|held| held.world = world);
+    for (used, words) in [
+        (
+            540,
+            "waiting for the allowance: 540 of 900 calls of the hour are used; its lane makes calls while fewer than 540 are",
+        ),
+        (539, "waiting for its turn among what is owed, within the share of its lane"),
+    ] {
+        lab.usage.hour = window(900, used);
+        assert_eq!(lab.json("/api/contacts/sam@example.com").await["why"], words);
+    }
+}
+
+#[tokio::test]
 async fn what_was_refused_is_shown_with_its_reason() {
     let (mut world, id) = with_lead();
     let address = email("sam@example.com");
