@@ -17,7 +17,7 @@ use super::query::{Cursor, Params, invalid, one_more, page};
 use super::rejected::{self, Narrow, REJECTED, RejectedView};
 use crate::clock::UnixMicros;
 use crate::decision::Outcome;
-use crate::delivery::{DeliveryId, State as Stage};
+use crate::delivery::{Account, DeliveryId, State as Stage};
 use crate::event::{Email, Kind, Position, SourceName, parse_body};
 use crate::http::ApiError;
 use crate::person::PersonKey;
@@ -57,6 +57,7 @@ pub(super) struct ListedEvent {
 /// How a delivery stands.
 #[derive(Serialize)]
 struct StandsView {
+    account: Account,
     state: Stage,
     reason: Option<String>,
     #[serde(serialize_with = "rfc3339_or_null")]
@@ -67,8 +68,8 @@ struct StandsView {
 
 impl From<DeliveryStands> for StandsView {
     fn from(stands: DeliveryStands) -> Self {
-        let DeliveryStands { state, reason, ended_at, next_attempt_at } = stands;
-        Self { state, reason, ended_at, next_attempt_at }
+        let DeliveryStands { account, state, reason, ended_at, next_attempt_at } = stands;
+        Self { account, state, reason, ended_at, next_attempt_at }
     }
 }
 

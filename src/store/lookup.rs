@@ -107,6 +107,8 @@ pub struct DeliverySummary {
 /// How a delivery stands, for a list of what led to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryStands {
+    /// To which account it is owed.
+    pub account: Account,
     /// Where it is in its life.
     pub state: State,
     /// Why it stands there, for a person.
@@ -121,12 +123,13 @@ impl DeliveryStands {
     /// `next_attempt_at` says something of a delivery that is open alone.
     #[must_use]
     pub fn new(
+        account: Account,
         state: State,
         reason: Option<String>,
         ended_at: Option<UnixMicros>,
         next_attempt_at: UnixMicros,
     ) -> Self {
-        Self { state, reason, ended_at, next_attempt_at: state.is_open().then_some(next_attempt_at) }
+        Self { account, state, reason, ended_at, next_attempt_at: state.is_open().then_some(next_attempt_at) }
     }
 }
 

@@ -160,7 +160,13 @@ impl Store for FakeStore {
             held.stands_queries += 1;
             let kept = held.deliveries.iter().filter(|delivery| ids.contains(&delivery.id));
             let stands = |it: &Delivery| {
-                DeliveryStands::new(it.state, it.reason.clone(), it.ended_at, it.next_attempt_at)
+                DeliveryStands::new(
+                    it.account.clone(),
+                    it.state,
+                    it.reason.clone(),
+                    it.ended_at,
+                    it.next_attempt_at,
+                )
             };
             kept.map(|delivery| (delivery.id.clone(), stands(delivery))).collect()
         })

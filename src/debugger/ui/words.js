@@ -43,7 +43,8 @@ const BECAME = {
 export function became(event) {
   if (event.outcome !== "queued" && event.outcome !== "absorbed") return null;
   if (!event.delivery) return ["no longer kept", "calm", "What became of its delivery is no longer kept (retention.trail_days_max)."];
-  const { state, ended_at } = event.delivery;
+  const { state, ended_at, account } = event.delivery;
+  if (state === "delivered" && account?.startsWith("dry_run:")) return ["not sent", "calm", "A dry run: what would be sent is shown below. Nothing was."];
   const [word, sentence] = BECAME[state] ?? [String(state), ""];
   const seconds = ended_at ? (new Date(ended_at) - new Date(event.received_at)) / 1000 : -1;
   const later = seconds < 0 ? "" : seconds < 1 ? "at once" : `${duration(seconds)} later`;

@@ -193,7 +193,7 @@ pub(super) fn stands(
     ids: &BTreeSet<DeliveryId>,
 ) -> Result<BTreeMap<DeliveryId, DeliveryStands>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, state, ended_at, next_attempt_at, body ->> '$.reason' FROM deliveries
+        "SELECT id, state, ended_at, next_attempt_at, body ->> '$.reason', account FROM deliveries
          WHERE id IN (SELECT value FROM json_each(?1))",
     )?;
     let mut rows = statement.query([to_text("ids", ids)?])?;
@@ -201,7 +201,8 @@ pub(super) fn stands(
     while let Some(row) = rows.next()? {
         let ended_at: Option<i64> = row.get(2)?;
         let (state, next) = (state(row.get(1)?)?, UnixMicros(row.get(3)?));
-        let stands = DeliveryStands::new(state, row.get(4)?, ended_at.map(UnixMicros), next);
+        let account = Account(row.get(5)?);
+        let stands = DeliveryStands::new(account, state, row.get(4)?, ended_at.map(UnixMicros), next);
         found.insert(DeliveryId(row.get(0)?), stands);
     }
     Ok(found)

@@ -287,7 +287,10 @@ async fn one_look_up_says_how_the_deliveries_that_are_kept_stand() {
     let stands = |id: &str, state, ended_at: Option<i64>, next: Option<i64>| {
         let (ended_at, next_attempt_at) = (ended_at.map(UnixMicros), next.map(UnixMicros));
         let reason = (id == "dead").then(|| "refused".to_owned());
-        (DeliveryId(id.to_owned()), DeliveryStands { state, reason, ended_at, next_attempt_at })
+        (
+            DeliveryId(id.to_owned()),
+            DeliveryStands { account: account(), state, reason, ended_at, next_attempt_at },
+        )
     };
     let expected = [
         stands("waits", State::Waiting, None, Some(7)),
