@@ -1,16 +1,20 @@
 //! freshsignal keeps the contacts of a Freshsales account current from customer events.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod admin;
+pub mod allowance;
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod config_problem;
 pub mod consent;
 pub mod contact;
-pub mod debugger;
 pub mod decision;
 pub mod deliver;
 pub mod delivery;
+pub mod destination;
+pub mod erase;
 pub mod erasure;
 pub mod event;
 pub mod freshsales;
@@ -18,11 +22,10 @@ pub mod http;
 pub mod ingest;
 pub mod mapping;
 pub mod person;
-pub mod privacy;
-pub mod problem;
 pub mod process;
-pub mod review;
+pub mod retain;
 pub mod sandbox;
 pub mod store;
 pub mod telemetry;
 pub mod trail;
+pub mod walk;

@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::allowance::{AllowanceLimits, Arrivals, Capacity, Opened, Pressure, Sharing, Usage};
 use crate::clock::Clock;
 use crate::decision::Settings;
-use crate::delivery::{AllowanceLimits, Arrivals, Capacity, Lane, Opened, Pressure, Sharing, Usage};
+use crate::delivery::Lane;
 use crate::store::{SharedStore, StoreError};
 
 const LOOK_EVERY: Duration = Duration::from_mins(1);

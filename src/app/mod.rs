@@ -7,7 +7,6 @@ mod arrivals;
 mod background;
 mod recorder;
 mod reload;
-mod retention;
 mod token;
 
 use std::future::Future;
@@ -25,21 +24,23 @@ use tokio_util::sync::CancellationToken;
 pub use reload::{Load, Reload};
 pub use token::{TokenError, stored as stored_token};
 
+use crate::admin::{Admin, Commands, Debugger, Erasures, Live};
+use crate::allowance::{Ledger, Pressure, Sharing, Usage};
 use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
-use crate::debugger::{Admin, Commands, Debugger, Erasures, Live};
+use crate::config_problem::Problem;
 use crate::deliver::{Deliverer, keep_paused};
-use crate::delivery::{Lane, Ledger, Pressure, Sharing, Usage};
+use crate::delivery::Lane;
+use crate::erase::Eraser;
 use crate::event::Limits;
 use crate::freshsales::{ApiKey, Client, Crm, DryRun, Endpoint, Mode, Timeouts};
 use crate::http::{self, ServeLimits};
 use crate::ingest::Ingest;
-use crate::privacy::{Eraser, Retirement};
-use crate::problem::Problem;
 use crate::process::Processor;
-use crate::review::Reviewer;
+use crate::retain::{self, Retirement};
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{self, SharedStore, StoreError};
+use crate::walk::Reviewer;
 
 /// Why the service can't start.
 #[derive(Debug, thiserror::Error)]
@@ -309,12 +310,12 @@ impl App {
             store: Arc::clone(&store),
             settings: self.reload.settings.subscribe(),
             clock: Arc::clone(&self.clock),
-            patience: retention::patience(&self.config.retention),
+            patience: retain::patience(&self.config.retention),
         };
         parts.spawn(background::run("privacy", eraser.run(stop.clone())));
         parts.spawn(background::run("retirement", retirement.run(stop.clone())));
         let retention =
-            retention::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
+            retain::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
         parts.spawn(ended(self.arrivals().run(stop.clone())));
         let (stopped, drain) = (stop.clone(), self.drain());
         parts.spawn(background::run("process", processor.run(stop.clone())));

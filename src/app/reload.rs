@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::admin::Reloaded;
 use crate::config::{Config, LoadError, Loaded};
-use crate::debugger::Reloaded;
+use crate::config_problem::Problem;
 use crate::decision::Settings;
 use crate::ingest::Ingest;
-use crate::problem::Problem;
 
 /// How the configuration is read.
 pub type Load = dyn Fn() -> Result<Loaded, LoadError> + Send + Sync;

@@ -7,7 +7,7 @@ use config::{File, FileFormat, Map, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
 use super::{Config, DEFAULT, secrets};
-use crate::problem::{Problem, REDACTED};
+use crate::config_problem::{Problem, REDACTED};
 
 const PREFIX: &str = "FRESHSIGNAL_";
 /// The variable that names the file when no argument does.
@@ -221,7 +221,7 @@ fn one_section(section: &str, keys: HashMap<String, Value>, problems: &mut Vec<P
         "consent" => each_key::<super::ConsentConfig>(section, keys, problems),
         "mapping" => each_key::<super::MappingConfig>(section, keys, problems),
         "store" => each_key::<crate::store::Config>(section, keys, problems),
-        "retention" => each_key::<super::RetentionConfig>(section, keys, problems),
+        "retention" => each_key::<crate::retain::RetentionConfig>(section, keys, problems),
         "log" => each_key::<super::LogConfig>(section, keys, problems),
         _ => return false,
     }

@@ -16,19 +16,21 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::admin::Config as AdminConfig;
+use crate::allowance::AllowanceConfig;
+use crate::config_problem::Problem;
 use crate::consent::Category;
-use crate::debugger::Config as AdminConfig;
-use crate::decision::{
-    ConsentConfig, ConsentRules, MARKETING, MappingConfig, Settings, SourceDefaults, status_value,
-};
-use crate::deliver::{AllowanceConfig, BulkConfig, DeliveryConfig};
+use crate::consent::{ConsentConfig, MARKETING};
+use crate::decision::{ConsentRules, Settings, SourceDefaults, status_value};
+use crate::deliver::{BulkConfig, DeliveryConfig};
 use crate::delivery::Account;
 use crate::event::SourceName;
 use crate::freshsales::{Config as FreshsalesConfig, DryRun, Endpoint, Mode};
 use crate::ingest::{ServerConfig, Sources, source_problems};
+use crate::mapping::MappingConfig;
 use crate::mapping::Preset;
 use crate::mapping::region::Region;
-use crate::problem::Problem;
+use crate::retain::RetentionConfig;
 use crate::store;
 use crate::telemetry::LogConfig;
 
@@ -77,80 +79,6 @@ pub struct Config {
     /// What is logged.
     #[serde(default)]
     pub log: LogConfig,
-}
-
-/// The `[retention]` section.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RetentionConfig {
-    /// Days that raw events are kept once they have taken effect.
-    pub journal_days_max: u64,
-    /// Bytes of the journal.
-    pub journal_bytes_max: u64,
-    /// Days that the trail is kept.
-    pub trail_days_max: u64,
-    /// Bytes of the trail.
-    pub trail_bytes_max: u64,
-    /// Hours within which a message that comes again counts once.
-    pub dedup_hours: u64,
-    /// Messages remembered for that.
-    pub dedup_entries_max: u64,
-    /// Days that a silent person is kept.
-    pub person_days_max: u64,
-    /// Days that a silent anonymous id is kept.
-    pub anonymous_days_max: u64,
-    /// Refused contacts that are kept.
-    pub dead_letters_max: u64,
-}
-
-impl Default for RetentionConfig {
-    fn default() -> Self {
-        Self {
-            journal_days_max: 7,
-            journal_bytes_max: 2_147_483_648,
-            trail_days_max: 30,
-            trail_bytes_max: 2_147_483_648,
-            dedup_hours: 72,
-            dedup_entries_max: 20_000_000,
-            person_days_max: 400,
-            anonymous_days_max: 30,
-            dead_letters_max: 1_000_000,
-        }
-    }
-}
-
-impl RetentionConfig {
-    fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        if self.journal_bytes_max < 16 * 1024 * 1024 {
-            let expected = "16777216 (16 MiB) or more";
-            problems.push(Problem::new("retention.journal_bytes_max", self.journal_bytes_max, expected));
-        }
-        if self.dead_letters_max == 0 {
-            let expected = "1 or more: what Freshsales refuses is kept";
-            problems.push(Problem::new("retention.dead_letters_max", self.dead_letters_max, expected));
-        }
-        for (key, value, min) in [
-            ("trail_bytes_max", self.trail_bytes_max, 16 * 1024 * 1024),
-            ("dedup_entries_max", self.dedup_entries_max, 1_000),
-        ] {
-            if value < min {
-                problems.push(Problem::new(format!("retention.{key}"), value, format!("{min} or more")));
-            }
-        }
-        for (key, value) in [
-            ("journal_days_max", self.journal_days_max),
-            ("trail_days_max", self.trail_days_max),
-            ("dedup_hours", self.dedup_hours),
-            ("person_days_max", self.person_days_max),
-            ("anonymous_days_max", self.anonymous_days_max),
-        ] {
-            if !(1..=36_500).contains(&value) {
-                problems.push(Problem::new(format!("retention.{key}"), value, "1 to 36500"));
-            }
-        }
-        problems
-    }
 }
 
 impl Config {

@@ -5,7 +5,7 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Config;
-use crate::problem::Problem;
+use crate::config_problem::Problem;
 
 /// A file larger than this holds no secret.
 const SECRET_BYTES_MAX: u64 = 65_536;

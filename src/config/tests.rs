@@ -177,5 +177,5 @@ fn the_settings_follow_the_configuration() {
     let settings = load(None, &variables).unwrap().config.settings().unwrap();
     assert_eq!(settings.account.0, "acme.myfreshworks.com");
     assert_eq!((&settings.consent.subscribed, &settings.consent.unsubscribed), (&json!(1), &json!(0)));
-    assert_eq!(settings.identify, crate::decision::IdentifyMode::Create);
+    assert_eq!(settings.identify, crate::mapping::IdentifyMode::Create);
 }

@@ -6,7 +6,8 @@ use super::call::{CARRIED, is_claim, standing_of};
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::Standing;
-use crate::delivery::{Attempt, BulkRow, DeliveryId, Ended, Lane, Verdict};
+use crate::delivery::{Attempt, BulkRow, DeliveryId, Lane, Verdict};
+use crate::destination::Ended;
 use crate::erasure::CallEnd;
 
 /// Whether a delivery may share a call. Somebody waits for new contacts and withdrawals: they go by themselves, and so

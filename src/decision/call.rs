@@ -10,9 +10,8 @@ use super::wish::consider;
 use super::{Settings, World, erase};
 use crate::clock::UnixMicros;
 use crate::contact::{AfterStored, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body};
-use crate::delivery::{
-    Attempt, BlockCause, Delivery, DeliveryId, Destination, Ended, State, Stored, Verdict, backoff,
-};
+use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, State, Stored, Verdict};
+use crate::destination::{Destination, Ended, backoff};
 use crate::event::Email;
 
 /// A call to make.

@@ -5,7 +5,6 @@
 
 mod bulk;
 mod call;
-mod config;
 mod dry_run;
 mod erase;
 mod judge;
@@ -29,7 +28,6 @@ pub(crate) use tests::settings as test_settings;
 
 pub use bulk::{Undone, bulk_failed, carried, give_back, may_share};
 pub use call::{CallOrder, Settlement, claim, settle, simulate};
-pub use config::{ConsentConfig, MARKETING, MappingConfig};
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};
 pub use erase::{ErasureOrder, erase, extent};
 pub use judge::Decided;
@@ -40,7 +38,7 @@ pub use redrive::{Pace, RedriveAll, dead_letter, discard, redrive_letter};
 pub use refusal::{RedriveBy, redrive};
 pub use retire::{retire_contact, retire_device, retire_person};
 pub use review::{Because, Fingerprint, Review};
-pub use settings::{ConsentRules, IdentifyMode, MissingNames, RetryRules, Settings, SourceDefaults};
+pub use settings::{ConsentRules, RetryRules, Settings, SourceDefaults};
 pub use wish::{Considered, consider};
 pub use world::{Deliveries, Held, HeldDelivery, Shelf, World};
 

@@ -8,10 +8,11 @@ use super::reading::says_anything;
 use super::redrive::dead_letter;
 use super::wish::{Considered, consider};
 use super::{Reading, Settings, World};
+use crate::allowance::HOUR;
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
 use crate::contact::{Attributes, Call, Owed, Rules, Standing, WhyNothing, Wish, owed, wanted};
-use crate::delivery::{Delivery, DeliveryId, HOUR, Lane, State};
+use crate::delivery::{Delivery, DeliveryId, Lane, State};
 use crate::event::{Email, SourceName};
 
 /// What an event did to a contact.

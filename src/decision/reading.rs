@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 
-use super::{IdentifyMode, Settings};
+use super::Settings;
 use crate::clock::UnixMicros;
 use crate::consent;
 use crate::delivery::Lane;
 use crate::erasure::Mark;
 use crate::event::{Email, EmailProblem, Event, Kind, Position, SourceName, Stamp};
 use crate::mapping::ExtraValue;
+use crate::mapping::IdentifyMode;
 use crate::person::{PersonId, PersonKey, Said, Strength, TimelineKey};
 
 /// A value larger than this as JSON is not remembered of a person.

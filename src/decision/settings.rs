@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
+use crate::mapping::{IdentifyMode, MissingNames};
 use serde_json::Value;
 
 use crate::consent::{Categories, Category};
@@ -12,30 +12,6 @@ use crate::delivery::Account;
 use crate::event::SourceName;
 use crate::mapping::Preset;
 use crate::mapping::region::Region;
-
-/// Whether an identify counts as a mapped event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IdentifyMode {
-    /// It updates contacts that Freshsales has; it makes none.
-    #[default]
-    Update,
-    /// It makes contacts as a mapped event does.
-    Create,
-    /// What it says waits for the next mapped event.
-    Off,
-}
-
-/// What becomes of a new contact of whom nobody said a name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MissingNames {
-    /// It is sent as it is; most accounts refuse it, and it comes back when a name is said.
-    #[default]
-    Refuse,
-    /// It is named by its address until a name is said: for newsletter forms.
-    FromEmail,
-}
 
 /// What consent means for calls.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,13 +5,14 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::reading::SOURCE;
-use super::{IdentifyMode, MissingNames, Settings, SourceDefaults, World};
+use super::{Settings, SourceDefaults, World};
 use crate::clock::UnixMicros;
 use crate::consent::{self, Category, Choice};
 use crate::contact::{Attributes, STATUS, Wish};
 use crate::delivery::Lane;
 use crate::event::{Email, Lww, SourceName, Stamp, Stamped};
 use crate::mapping::{self, LeftOut, MappedField, When};
+use crate::mapping::{IdentifyMode, MissingNames};
 use crate::person::{Facts, PersonKey};
 
 /// The attributes that a contact is called by.

@@ -18,10 +18,12 @@ use pace::CONTACTS_MIN;
 
 use super::worker::{self, Done};
 use super::{Deliverer, Round};
+use crate::allowance::SlotId;
 use crate::clock::{Clock, UnixMicros};
 use crate::contact::bulk_body;
 use crate::decision::{self, CallOrder};
-use crate::delivery::{BULK_CONTACTS_MAX, BulkJob, BulkRow, DeliveryId, Gate, SlotId, Verdict};
+use crate::delivery::{BULK_CONTACTS_MAX, BulkJob, BulkRow, DeliveryId, Verdict};
+use crate::destination::Gate;
 use crate::freshsales::{BulkResult, Crm, JobResult};
 use crate::store::{self, Due, DueOrder, DueQuery, Plan, Put, StoreError};
 

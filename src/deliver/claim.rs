@@ -7,9 +7,11 @@ use std::time::Duration;
 use super::bulk::InBulk;
 use super::worker::{self, Job};
 use super::{Deliverer, Next, Round};
+use crate::allowance::Quotas;
 use crate::clock::UnixMicros;
 use crate::decision::{self, RedriveBy, World};
-use crate::delivery::{DeliveryId, Destination, Gate, Lane, Quotas};
+use crate::delivery::{DeliveryId, Lane};
+use crate::destination::{Destination, Gate};
 use crate::event::Email;
 use crate::store::{self, Due, DueOrder, DueQuery, Plan, Put, StoreError};
 

@@ -1,7 +1,8 @@
 //! What the log says about delivering. The CRM's own words stay out of it: they may repeat personal data.
 
 use crate::clock::UnixMicros;
-use crate::delivery::{Delivery, Destination, DestinationState, ObstacleKind, State};
+use crate::delivery::{Delivery, State};
+use crate::destination::{Destination, DestinationState, ObstacleKind};
 
 /// Says, loudly where somebody has to do something, how the destination stands now.
 pub(super) fn destination(destination: &Destination) {

@@ -21,13 +21,13 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{AllowanceConfig, BulkConfig, BulkMode, DeliveryConfig, Plan as AllowancePlan};
+pub use config::{BulkConfig, BulkMode, DeliveryConfig};
 
+use crate::allowance::{AllowanceLimits, HOUR, Ledger, Sharing, Usage};
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::{Settings, World};
-use crate::delivery::{
-    Account, AllowanceLimits, DeliveryId, Destination, DestinationState, HOUR, Ledger, Sharing, Usage,
-};
+use crate::delivery::{Account, DeliveryId};
+use crate::destination::{Destination, DestinationState};
 use crate::event::Email;
 use crate::freshsales::Crm;
 use crate::store::{Keys, Plan, Put, SharedStore, StoreError, Versioned, keys_of_contacts};

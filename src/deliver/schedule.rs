@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use super::config::DeliveryConfig;
-use crate::delivery::{Lane, Ledger, RateHint, RetryAfter, SlotId, Usage};
+use crate::allowance::{Ledger, RateHint, SlotId, Usage};
+use crate::delivery::{Lane, RetryAfter};
 use crate::store::Due;
 
 /// One call in so many goes to the longest owed of any lane.
@@ -120,8 +121,9 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::allowance::AllowanceLimits;
     use crate::clock::UnixMicros;
-    use crate::delivery::{AllowanceLimits, DeliveryId};
+    use crate::delivery::DeliveryId;
     use crate::event::Email;
 
     const NOW: Duration = Duration::from_secs(9);

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bulk::{BulkFinished, JobAnswered};
+use crate::allowance::SlotId;
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::{CallOrder, Settlement};
-use crate::delivery::{Attempt, SlotId, Verdict};
+use crate::delivery::{Attempt, Verdict};
 use crate::erasure::{ForgetOrder, Found, Target};
 use crate::freshsales::{CallResult, Crm};
 

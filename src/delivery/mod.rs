@@ -2,16 +2,8 @@
 //!
 //! Pure data and transitions. Must not know how a call is made or where a delivery is stored.
 
-mod adapt;
-mod allowance;
-mod arrivals;
 mod attempt;
 mod bulk;
-mod destination;
-mod forecast;
-mod obstacle;
-mod quota;
-mod streak;
 mod verdict;
 
 #[cfg(test)]
@@ -22,17 +14,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use adapt::RateHint;
-pub use allowance::{HOUR, Ledger, Limits as AllowanceLimits, MINUTE, SlotId, Usage, Window};
-pub use arrivals::{Arrivals, Capacity, Opened, Pressure};
 pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX};
 pub use bulk::{
     BULK_CONTACTS_MAX, BulkJob, BulkRow, JOB_ASKED_EVERY, JOB_QUESTIONS_MAX, JOB_REPORTS_WITHIN, JobId,
 };
-pub use destination::{Destination, DestinationState, Ended, Gate, Throttle, backoff};
-pub use forecast::{Forecast, LaneLoad, LaneOwed, Means, Sharing, forecast, lanes_with};
-pub use obstacle::{Obstacle, ObstacleKind, Probe};
-pub use quota::{Quota, Quotas};
 pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
 
 use crate::clock::UnixMicros;

@@ -6,8 +6,9 @@
 use serde_json::{Map, Value};
 
 use super::{CallResult, verdict};
+use crate::allowance::RateHint;
 use crate::clock::UnixMicros;
-use crate::delivery::{AttemptRequest, JobId, RateHint, Verdict};
+use crate::delivery::{AttemptRequest, JobId, Verdict};
 use crate::event::Email;
 
 /// How deep an entry of a report is searched for its contact.

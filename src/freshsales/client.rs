@@ -21,8 +21,9 @@ use super::config::{ApiKey, Config};
 use super::verdict::verdict;
 use super::words::fit_to_show;
 use super::{Answer, BulkResult, CallResult, Crm, JobResult, LookupResult};
+use crate::allowance::RateHint;
 use crate::clock::Clock;
-use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, RateHint, Verdict};
+use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Verdict};
 use crate::event::Email;
 
 use rate::rate_hint;

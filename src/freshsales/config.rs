@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
 use super::account::{self, AccountProblem, BundleAlias};
-use crate::problem::{Problem, REDACTED};
+use crate::config_problem::{Problem, REDACTED};
 
 /// The longest time a call may be given.
 pub const ATTEMPT_TIMEOUT_SECONDS_MAX: u64 = 300;

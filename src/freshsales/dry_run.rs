@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{Answer, CallResult, Crm, Endpoint, LookupResult};
-use crate::delivery::{Account, AttemptRequest, RateHint, Stored, Verdict};
+use crate::allowance::RateHint;
+use crate::delivery::{Account, AttemptRequest, Stored, Verdict};
 use crate::erasure::Found;
 use crate::event::Email;
 

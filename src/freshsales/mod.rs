@@ -21,7 +21,8 @@ use std::pin::Pin;
 
 use serde_json::Value;
 
-use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, RateHint, Verdict};
+use crate::allowance::RateHint;
+use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Verdict};
 use crate::event::Email;
 
 pub use account::{AccountProblem, BundleAlias, Endpoint};

@@ -8,6 +8,7 @@ mod body;
 mod error;
 mod guard;
 mod peers;
+mod refused;
 mod serve;
 
 #[cfg(test)]
@@ -17,4 +18,5 @@ pub use asset::Asset;
 pub use body::{BodyError, BodyLimits, Whole, discard, read_whole};
 pub use error::ApiError;
 pub use peers::Peer;
+pub use refused::{Refused, RefusedLog};
 pub use serve::{ServeLimits, serve};

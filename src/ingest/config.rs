@@ -11,8 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
 use super::cors::AllowedOrigin;
+use crate::config_problem::{Problem, REDACTED};
 use crate::mapping::region::Region;
-use crate::problem::{Problem, REDACTED};
 
 /// The `[server]` section: the public listener.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

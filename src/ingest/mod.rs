@@ -34,8 +34,8 @@ pub use config::{ServerConfig, SourceConfig, Sources, source_problems};
 use crate::clock::{Clock, UnixMicros};
 use crate::event::{Limits, SourceName};
 use crate::http::{self, ApiError, BodyLimits};
+use crate::http::{Refused, RefusedLog};
 use crate::store::{NewRecord, SharedStore};
-use crate::trail::{Refused, RefusedLog};
 use address::Address;
 use answer::{
     ACCEPTED_ONE, OK, json, malformed, origin_not_allowed, storage_unavailable, taken, unavailable,

@@ -3,6 +3,7 @@
 //! An allow-list: what no rule names never reaches the CRM. Pure; must not know contacts or storage.
 
 mod check;
+mod config;
 mod convert;
 mod name;
 pub mod phone;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use check::MappingProblem;
+pub use config::{IdentifyMode, MappingConfig, MissingNames};
 pub use convert::{Convert, Converted};
 pub use name::name_of_address;
 pub use preset::{Extra, ExtraValue, Preset};

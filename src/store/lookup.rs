@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::allowance::{LaneLoad, SlotId};
 use crate::clock::UnixMicros;
 use crate::decision::{Outcome, RedriveAll, Review};
-use crate::delivery::{Account, DeliveryId, Lane, LaneLoad, SlotId, State};
+use crate::delivery::{Account, DeliveryId, Lane, State};
 use crate::event::{Email, Position, SourceName};
 use crate::trail::EventTrail;
 

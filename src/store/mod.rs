@@ -41,7 +41,7 @@ pub use priority::give_way;
 pub use reach::reach;
 pub use working::{keys_of_contacts, quotas};
 
-pub use crate::delivery::{Destination, DestinationState};
+pub use crate::destination::{Destination, DestinationState};
 
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};

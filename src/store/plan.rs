@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::decision::{Outcome, RedriveAll, Review};
-use crate::delivery::{Account, BulkJob, Delivery, DeliveryId, Destination, JobId, Lane, SlotId, State};
+use crate::delivery::{Account, BulkJob, Delivery, DeliveryId, JobId, Lane, State};
+use crate::destination::Destination;
 use crate::erasure::{CallEnd, Erasure, ForgetEnd, ForgetId, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};

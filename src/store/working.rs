@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Documents, Gone, Keys, Plan, Privacy, Put, SharedStore, StoreError};
+use crate::allowance::{HOUR, Quotas};
 use crate::clock::UnixMicros;
 use crate::decision::{Held, World};
-use crate::delivery::{Account, HOUR, Quotas};
+use crate::delivery::Account;
 use crate::event::{Email, SourceName};
 use crate::person::PersonKey;
 

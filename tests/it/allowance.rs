@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use freshsignal::delivery::{HOUR, MINUTE};
+use freshsignal::allowance::{HOUR, MINUTE};
 use freshsignal::sandbox::SandboxOptions;
 use serde_json::{Value, json};
 

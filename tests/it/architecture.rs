@@ -13,26 +13,36 @@ use source::{Import, imports};
 
 /// The layers, lowest first. A room may import rooms of lower layers only; rooms of one layer do not import each other.
 const LAYERS: &[&[&str]] = &[
-    &["problem"],
-    &["clock", "telemetry", "http"],
+    &["config_problem"],
+    &["clock", "telemetry"],
     &["event"],
-    &["consent", "delivery"],
-    &["contact"],
+    &["consent", "delivery", "http"],
+    &["destination", "allowance", "contact"],
     &["person"],
     &["erasure"],
     &["mapping"],
     &["decision"],
     &["trail"],
     &["store", "freshsales"],
-    &["ingest", "process", "deliver", "privacy", "review", "debugger", "sandbox"],
+    &["ingest", "process", "deliver", "erase", "retain", "walk", "admin", "sandbox"],
     &["config"],
     &["app"],
     &["cli"],
 ];
 
 /// The rooms that compute and do nothing else.
-const PURE_ROOMS: &[&str] =
-    &["event", "consent", "contact", "delivery", "person", "erasure", "mapping", "decision"];
+const PURE_ROOMS: &[&str] = &[
+    "event",
+    "consent",
+    "contact",
+    "delivery",
+    "destination",
+    "allowance",
+    "person",
+    "erasure",
+    "mapping",
+    "decision",
+];
 
 /// What a pure room must not reach: input and output, time, chance, and the runtime.
 const IMPURE_PATHS: &[&[&str]] = &[

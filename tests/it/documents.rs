@@ -44,7 +44,7 @@ fn every_key_that_the_documents_name_is_in_the_reference_file() {
 
 #[test]
 fn every_route_of_the_debugger_is_in_the_readme_and_the_other_way_round() {
-    let source = text("src/debugger/mod.rs");
+    let source = text("src/admin/mod.rs");
     let table = source.split("const ROUTES").nth(1).and_then(|rest| rest.split("];").next()).unwrap();
     let routes: BTreeSet<&str> = table.split('"').skip(1).step_by(2).collect();
     let readme = text("README.md");

@@ -13,9 +13,10 @@ use axum::http::request::Request;
 use axum::http::response::Parts;
 use axum::http::{Method, header};
 use bytes::Bytes;
+use freshsignal::allowance::RateHint;
 use freshsignal::clock::{Clock, ManualClock};
 use freshsignal::config::Config;
-use freshsignal::delivery::{Account, AttemptRequest, AttemptResponse, JobId, RateHint, Verdict};
+use freshsignal::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Verdict};
 use freshsignal::freshsales::{
     Answer, BulkResult, CallResult, Crm, Endpoint, JobResult, job_of, job_state, verdict,
 };

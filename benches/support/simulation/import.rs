@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use freshsignal::allowance::HOUR;
 use freshsignal::clock::Clock as _;
 use freshsignal::deliver::{BulkConfig, BulkMode};
-use freshsignal::delivery::HOUR;
 use freshsignal::store::Totals;
 use serde_json::{Value, json};
 

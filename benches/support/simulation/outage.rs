@@ -8,8 +8,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use freshsignal::allowance::RateHint;
 use freshsignal::clock::{Clock, ManualClock};
-use freshsignal::delivery::{Account, AttemptRequest, RateHint, Stored, Verdict};
+use freshsignal::delivery::{Account, AttemptRequest, Stored, Verdict};
 use freshsignal::freshsales::{Answer, CallResult, Crm, Endpoint};
 use freshsignal::store::{Keep, Store as _, Totals};
 use serde_json::{Value, json};

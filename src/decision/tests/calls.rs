@@ -2,9 +2,8 @@
 
 use super::*;
 use crate::contact::Standing;
-use crate::delivery::{
-    Attempt, AttemptRequest, Delivery, DeliveryId, DestinationState, Gate, RetryAfter, State, Stored, Verdict,
-};
+use crate::delivery::{Attempt, AttemptRequest, Delivery, DeliveryId, RetryAfter, State, Stored, Verdict};
+use crate::destination::{DestinationState, Gate};
 use crate::event::Email;
 
 pub(super) fn started() -> (Service, DeliveryId) {
@@ -229,9 +228,9 @@ fn time_spent_waiting_for_anything_else_is_no_failure_of_the_contact() {
 #[test]
 fn behind_the_breaker_a_failure_burns_nothing() {
     let (mut service, id) = started();
-    let kind = crate::delivery::ObstacleKind::Unreachable;
+    let kind = crate::destination::ObstacleKind::Unreachable;
     service.world.destination.document.obstacle =
-        Some(crate::delivery::Obstacle::new(kind, "no connection", service.now));
+        Some(crate::destination::Obstacle::new(kind, "no connection", service.now));
     for _ in 0..9 {
         let order = service.claim(&id);
         service.answer(order, passing());

@@ -18,6 +18,7 @@ use crate::contact::SendMode;
 use crate::delivery::Account;
 use crate::event::{Event, Kind, Position, SourceName, Stamp};
 use crate::mapping::Preset;
+use crate::mapping::{IdentifyMode, MissingNames};
 
 const HOUR: i64 = 3_600_000_000;
 /// Where the time of the tests begins.

@@ -2,7 +2,8 @@
 
 use super::calls::{started, stored};
 use super::*;
-use crate::delivery::{BlockCause, DeliveryId, DestinationState, Lane, State, Verdict};
+use crate::delivery::{BlockCause, DeliveryId, Lane, State, Verdict};
+use crate::destination::DestinationState;
 
 fn refused(reason: &str, attribute: Option<&str>) -> Verdict {
     let attribute = attribute.map(str::to_owned);

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::allowance::Sharing;
 use crate::deliver::config::BulkMode;
-use crate::delivery::{BulkJob, DeliveryId, JOB_ASKED_EVERY, JOB_QUESTIONS_MAX, JobId, Sharing};
+use crate::delivery::{BulkJob, DeliveryId, JOB_ASKED_EVERY, JOB_QUESTIONS_MAX, JobId};
 use crate::freshsales::{JobReport, JobState};
 
 /// Fewer contacts are no backlog: a bulk call and the question for its job are two calls.

@@ -12,9 +12,8 @@ use crate::clock::UnixMicros;
 use crate::contact::{Attributes, bulk_body, upsert_body};
 use crate::decision::{self, CallOrder, Settings, Settlement, Undone, World};
 use crate::deliver::{Deliverer, log, worker};
-use crate::delivery::{
-    Attempt, AttemptRequest, AttemptResponse, BlockCause, BulkJob, BulkRow, Destination, Verdict,
-};
+use crate::delivery::{Attempt, AttemptRequest, AttemptResponse, BlockCause, BulkJob, BulkRow, Verdict};
+use crate::destination::Destination;
 use crate::event::Email;
 use crate::freshsales::{JobReport, RowEnd};
 use crate::store::{Keys, Plan, Put, StoreError};

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::words;
 use super::rate::rate_hint;
 use super::{Client, Inner, REDACTED, RESPONSE_BYTES_MAX};
-use crate::delivery::RateHint;
+use crate::allowance::RateHint;
 
 /// An account may list hundreds of fields, some with a choice for each country of the world.
 const FIELDS_BYTES_MAX: usize = 4 * 1024 * 1024;

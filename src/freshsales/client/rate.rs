@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName};
 
+use crate::allowance::RateHint;
 use crate::clock::UnixMicros;
-use crate::delivery::RateHint;
 
 /// How many calls the account has, under either name.
 const LIMIT: [HeaderName; 2] =

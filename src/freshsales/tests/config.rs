@@ -3,8 +3,8 @@
 use secrecy::ExposeSecret;
 use serde_json::json;
 
+use crate::config_problem::Problem;
 use crate::freshsales::{ApiKey, ApiKeyProblem, Config, Mode};
-use crate::problem::Problem;
 
 fn config(value: serde_json::Value) -> Config {
     serde_json::from_value(value).unwrap()

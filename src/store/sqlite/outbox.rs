@@ -6,9 +6,10 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::columns::{self, email, from_text, int, lane, lane_number, to_text, uint};
 use super::{state, walks};
+use crate::allowance::{HOUR, SlotId};
 use crate::clock::UnixMicros;
 use crate::decision::Outcome;
-use crate::delivery::{Account, BulkJob, DeliveryId, HOUR, JobId, Lane, SlotId, State};
+use crate::delivery::{Account, BulkJob, DeliveryId, JobId, Lane, State};
 use crate::event::{Position, SourceName};
 use crate::store::{Destination, Due, DueOrder, DueQuery, Slot, StoreError, Totals, Versioned};
 

@@ -1,8 +1,9 @@
 //! Tests of look-ups: what is due and in which order, the trail, the lists, the deadline.
 
 use super::*;
+use crate::allowance::LaneLoad;
 use crate::clock::{Clock, Sleep};
-use crate::delivery::{Attempt, AttemptRequest, LaneLoad, State};
+use crate::delivery::{Attempt, AttemptRequest, State};
 use crate::store::{
     Change, Counts, DeliveryQuery, DeliveryStands, DueOrder, DueQuery, EventQuery, Limited, Plan, Put,
 };
@@ -352,7 +353,7 @@ async fn first_calls_of_held_sources_are_not_due_and_those_that_left_are_counted
     };
     assert_eq!(due(Vec::new()).await, named(&[("first", true), ("again", false), ("known", false)]));
     assert_eq!(due(vec![website.clone()]).await, named(&[("again", false), ("known", false)]));
-    let slot = crate::delivery::SlotId(1);
+    let slot = crate::allowance::SlotId(1);
     let puts = [Put::SlotTaken(account(), slot, NOW), Put::NewContactOf(account(), slot, website.clone())];
     state::put(&store, puts).await.unwrap();
     let store = {

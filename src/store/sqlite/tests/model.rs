@@ -7,8 +7,9 @@ use proptest::prelude::*;
 
 use super::retention::{NONE, prune};
 use super::*;
+use crate::allowance::SlotId;
 use crate::decision::{ErasureOrder, Settings, erase, test_settings};
-use crate::delivery::{SlotId, State};
+use crate::delivery::State;
 use crate::erasure::{Erasure, Stage, Subject};
 use crate::store::{DueQuery, Gone, Keys, Plan, Privacy, Progress, Put, Totals, reach};
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::delivery::{AttemptRequest, BulkJob, BulkRow, JobId, SlotId, State};
+use crate::allowance::SlotId;
+use crate::delivery::{AttemptRequest, BulkJob, BulkRow, JobId, State};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::store::{Counts, Destination, Keys, Plan, Progress, Put, Slot, Versioned};
 

@@ -1,0 +1,154 @@
+//! What a person orders: in the store's turn, by functions of the decision, applied as one plan.
+//!
+//! Must not decide: what an order means is said where contacts and deliveries are. The stage that owns the work carries it
+//! out; here it is only told of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use super::answer::failed;
+use super::query::Params;
+use super::status::DestinationView;
+use crate::admin::Debugger;
+use crate::clock::UnixMicros;
+use crate::config_problem::Problem;
+use crate::destination::Gate;
+use crate::http::ApiError;
+use crate::store::{Destination, Keys, Plan, Put, StoreError};
+
+/// What another configuration changed: names of keys and sections, never a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// In effect now.
+    pub taken_over: Vec<String>,
+    /// Different from what the service was started with, and without effect until it is started again.
+    pub needs_restart: Vec<String>,
+}
+
+/// What orders reach beside the store.
+#[derive(Clone)]
+pub struct Commands {
+    /// Rung when calls may leave.
+    pub owed: Arc<Notify>,
+    /// Rung when there is something to walk over.
+    pub ordered: Arc<Notify>,
+    /// Reads the configuration again, as SIGHUP does; blocks meanwhile.
+    pub reload: Arc<dyn Fn() -> Result<Reloaded, Vec<Problem>> + Send + Sync>,
+}
+
+impl fmt::Debug for Commands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Commands").finish_non_exhaustive()
+    }
+}
+
+/// `POST /api/pause`
+pub(in crate::admin) async fn pause(State(app): State<Debugger>, uri: Uri) -> Result<Json<Value>, ApiError> {
+    Params::read(&uri, &[])?;
+    let (destination, _) = app.destination(Destination::pause).await?;
+    tracing::warn!("a person paused calls: nothing is sent until a person resumes");
+    Ok(Json(json!({ "success": true, "destination": destination })))
+}
+
+/// `POST /api/resume`
+pub(in crate::admin) async fn resume(State(app): State<Debugger>, uri: Uri) -> Result<Json<Value>, ApiError> {
+    Params::read(&uri, &[])?;
+    let (destination, gate) = app.destination(Destination::resume).await?;
+    tracing::info!(state = destination.state, "a person resumed calls");
+    Ok(Json(json!({ "success": true, "destination": destination, "message": resumed(&gate) })))
+}
+
+/// What follows from resuming, for a person.
+fn resumed(gate: &Gate) -> String {
+    match gate {
+        Gate::Open => "calls are made".to_owned(),
+        Gate::AskAccount | Gate::OneContact => {
+            "one call leaves now, or once somebody is owed one, to see whether Freshsales answers; `destination` still \
+             shows how it stood before"
+                .to_owned()
+        }
+        Gate::Shut(until) => {
+            let until = until.map(|until| format!(" until {}", until.to_rfc3339())).unwrap_or_default();
+            format!("calls wait{until}, because Freshsales asked for it; no order shortens that")
+        }
+    }
+}
+
+/// `POST /api/reload`
+pub(in crate::admin) async fn reload(State(app): State<Debugger>, uri: Uri) -> Result<Response, ApiError> {
+    Params::read(&uri, &[])?;
+    let reload = Arc::clone(&app.commands.reload);
+    let done = tokio::task::spawn_blocking(move || reload()).await.map_err(|_| ApiError::internal())?;
+    Ok(match done {
+        Ok(Reloaded { taken_over, needs_restart }) => {
+            let answer = json!({ "success": true, "taken_over": taken_over, "needs_restart": needs_restart });
+            Json(answer).into_response()
+        }
+        Err(problems) => (StatusCode::UNPROCESSABLE_ENTITY, Json(kept(&problems))).into_response(),
+    })
+}
+
+/// The configuration is kept, because the new one has these problems. A problem never repeats a secret.
+fn kept(problems: &[Problem]) -> Value {
+    let problem = |Problem { key, value, expected }: &Problem| json!({ "key": key, "value": value, "expected": expected });
+    json!({
+        "success": false,
+        "code": "invalid_configuration",
+        "message": "the configuration is kept: the new one is wrong",
+        "problems": problems.iter().map(problem).collect::<Vec<_>>(),
+    })
+}
+
+impl Debugger {
+    /// Changes how the destination stands; answers how it stands then, and what may leave.
+    async fn destination(
+        &self,
+        change: fn(&mut Destination, UnixMicros),
+    ) -> Result<(DestinationView, Gate), ApiError> {
+        let account = self.settings().account.clone();
+        let _turn = self.store.turn().await;
+        let keys = Keys { destination: Some(account.clone()), ..Keys::default() };
+        let found = self.store.load(keys).await.map_err(failed)?.destination;
+        let (revision, before) =
+            found.map_or_else(Default::default, |found| (found.revision, found.document));
+        let mut after = before.clone();
+        let now = self.now();
+        change(&mut after, now);
+        let (view, gate) = (DestinationView::of(&after), after.gate(now));
+        if after != before {
+            let puts = vec![Put::Destination(account, revision, after)];
+            self.carry_out(Plan { puts, ..Plan::default() }).await?;
+        }
+        Ok((view, gate))
+    }
+
+    /// Applies what was ordered; the turn must be held. Wakes those who carry it out.
+    pub(in crate::admin) async fn carry_out(&self, plan: Plan) -> Result<(), ApiError> {
+        self.store.apply(plan).await.map_err(not_done)?;
+        self.commands.ordered.notify_one();
+        self.commands.owed.notify_one();
+        Ok(())
+    }
+}
+
+/// Nothing was done: the store can't take it now, or has failed.
+fn not_done(error: StoreError) -> ApiError {
+    match error {
+        StoreError::Full(_) | StoreError::Overloaded | StoreError::Conflict => ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "storage_unavailable",
+            "nothing was done: the store can't take it now",
+        )
+        .retry_after_seconds(1),
+        StoreError::Fatal(_) | StoreError::Unreadable(..) | StoreError::TooSlow | StoreError::Shut => {
+            failed(error)
+        }
+    }
+}

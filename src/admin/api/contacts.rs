@@ -1,0 +1,226 @@
+//! One contact: what is wanted, what Freshsales last accepted, what is owed between, and why it waits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::{failed, nothing, rfc3339, rfc3339_or_null};
+use super::deliveries::{DeliveryView, Detail};
+use super::query::{Params, invalid};
+use super::why::{Circumstances, why};
+use crate::admin::Debugger;
+use crate::allowance::{Quotas, Usage};
+use crate::clock::UnixMicros;
+use crate::contact::{Attributes, Call, InFlight, Owed, Refused, Standing, owed, upsert_body, wanted};
+use crate::decision::{Considered, Settings, World, consider, rules};
+use crate::delivery::{BulkJob, Delivery, DeliveryId, Lane};
+use crate::destination::Destination;
+use crate::erasure::ForgetOrder;
+use crate::event::Email;
+use crate::freshsales::Mode;
+use crate::http::ApiError;
+use crate::mapping::{LeftOut, MappedField};
+use crate::store::{Keys, SharedStore, StoreError, keys_of_contacts};
+
+/// A contact as it is shown.
+#[derive(Serialize)]
+pub(in crate::admin) struct ContactView {
+    email: Email,
+    members: BTreeSet<String>,
+    wanted: Attributes,
+    accepted: Option<Attributes>,
+    owed: Option<OwedView>,
+    why: String,
+    contact_id: Option<u64>,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    accepted_at: Option<UnixMicros>,
+    in_flight: Option<InFlightView>,
+    open_delivery: Option<DeliveryView>,
+    refused: Option<RefusedView>,
+    left_out: Vec<LeftOut>,
+    fields: Vec<MappedField>,
+    consent: Option<String>,
+    gate: GateView,
+}
+
+#[derive(Serialize)]
+struct OwedView {
+    whole: bool,
+    withdrawal: bool,
+    payload: Value,
+}
+
+#[derive(Serialize)]
+struct InFlightView {
+    delivery_id: DeliveryId,
+    attempt: u32,
+    whole: bool,
+    sent: Attributes,
+}
+
+#[derive(Serialize)]
+struct RefusedView {
+    attribute: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    at: UnixMicros,
+    wanted: Attributes,
+}
+
+#[derive(Serialize)]
+struct GateView {
+    open: bool,
+    reason: Option<String>,
+}
+
+/// `GET /api/contacts/{email}`
+pub(in crate::admin) async fn one(
+    State(app): State<Debugger>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Json<ContactView>, ApiError> {
+    let email = path.ok().and_then(|Path(text)| Email::parse(&text).ok());
+    let email = email.ok_or_else(|| invalid("email", "an email address"))?;
+    Params::read(&uri, &[])?;
+    let settings = app.settings();
+    let emails = BTreeSet::from([email.clone()]);
+    let world = load(&app.store, &emails, &settings).await.map_err(failed)?;
+    let quotas = app.quotas().await?;
+    let beside = Beside {
+        usage: app.usage(),
+        shares: &app.live.shares,
+        quotas: &quotas,
+        jobs: &app.store.bulk_jobs(settings.account.clone()).await.map_err(failed)?,
+        look_ups: &app.store.look_ups().await.map_err(failed)?,
+        mode: app.live.mode,
+        now: app.now(),
+    };
+    let view = ContactView::of(email, &world, &settings, &beside);
+    view.map(Json).ok_or_else(|| nothing("nothing is known of this contact"))
+}
+
+/// Everything the state of contacts depends on. Unless the turn is held, the two look-ups are moments apart, so a contact that is
+/// changing right now may show a delivery of a moment later.
+pub(in crate::admin) async fn load(
+    store: &SharedStore,
+    contacts: &BTreeSet<Email>,
+    settings: &Settings,
+) -> Result<World, StoreError> {
+    let destination = Some(settings.account.clone());
+    let mut world = World::default();
+    let keys = Keys { contacts: contacts.clone(), destination, ..Keys::default() };
+    store.load(keys).await?.add_to(&mut world);
+    let keys = keys_of_contacts(&world, contacts, &settings.account);
+    if !keys.is_empty() {
+        store.load(keys).await?.add_to(&mut world);
+    }
+    Ok(world)
+}
+
+/// What bears on when its calls leave, beside the contact itself.
+struct Beside<'a> {
+    usage: Usage,
+    shares: &'a BTreeMap<Lane, u32>,
+    quotas: &'a Quotas,
+    /// Bulk calls whose jobs have not reported.
+    jobs: &'a [BulkJob],
+    /// Addresses of people who were erased that Freshsales is asked for.
+    look_ups: &'a [ForgetOrder],
+    mode: Mode,
+    now: UnixMicros,
+}
+
+impl<'a> Beside<'a> {
+    fn circumstances(
+        &self,
+        email: &Email,
+        standing: &'a Standing,
+        open: Option<&'a Delivery>,
+        destination: &'a Destination,
+    ) -> Circumstances<'a> {
+        let withdrawal = open.filter(|open| open.lane == Lane::Withdrawal).map(|open| open.opened_at);
+        let job = standing
+            .in_flight
+            .as_ref()
+            .and_then(|call| self.jobs.iter().find(|job| job.carries(&call.delivery)));
+        Circumstances {
+            standing,
+            open,
+            destination,
+            usage: self.usage,
+            share_percent: open.and_then(|open| self.shares.get(&open.lane)).copied().unwrap_or(100),
+            bulk_ends_by: job.map(|job| job.ends_by(withdrawal)),
+            forgetting: self.look_ups.iter().any(|order| order.address() == Some(email)),
+            quota: open.and_then(|open| self.quotas.get(open.new_contact_of.as_ref()?)),
+            mode: self.mode,
+            now: self.now,
+        }
+    }
+}
+
+impl ContactView {
+    fn of(email: Email, world: &World, settings: &Settings, beside: &Beside<'_>) -> Option<Self> {
+        let contact = world.contacts.get(&email)?;
+        let standing = contact.with(&settings.account);
+        let Considered { wish, fields, mut left_out, consent, .. } = consider(&email, world, settings);
+        left_out.extend(standing.left_out.keys().map(|name| refused_value(name)));
+        let owed = owed(&wish, &standing, &rules(settings, beside.now));
+        let open = standing.open.as_ref().and_then(|id| world.deliveries.get(id));
+        let why = why(&owed, beside.circumstances(&email, &standing, open, &world.destination.document));
+        let wanted = wanted(&wish, &standing);
+        let Standing { contact_id, accepted, accepted_at, in_flight, refused, .. } = standing.clone();
+        Some(Self {
+            members: contact.members.clone(),
+            wanted,
+            accepted,
+            owed: OwedView::of(owed, &email),
+            email,
+            why,
+            contact_id,
+            accepted_at,
+            in_flight: in_flight.map(InFlightView::from),
+            open_delivery: open.map(|delivery| DeliveryView::of(delivery.clone(), Detail::Summary)),
+            refused: refused.map(RefusedView::from),
+            left_out,
+            fields,
+            consent,
+            gate: GateView { open: wish.gate_shut.is_none(), reason: wish.gate_shut },
+        })
+    }
+}
+
+/// A value that Freshsales refused while it took the rest.
+fn refused_value(attribute: &str) -> LeftOut {
+    LeftOut {
+        attribute: attribute.to_owned(),
+        path: String::new(),
+        why: "Freshsales refused this value and took the rest; it is sent again when it changes".to_owned(),
+    }
+}
+
+impl OwedView {
+    fn of(owed: Owed, email: &Email) -> Option<Self> {
+        match owed {
+            Owed::Nothing(_) => None,
+            Owed::Call(Call { attributes, whole, withdrawal, resend: _ }) => {
+                Some(Self { whole, withdrawal, payload: upsert_body(email, &attributes) })
+            }
+        }
+    }
+}
+
+impl From<InFlight> for InFlightView {
+    fn from(call: InFlight) -> Self {
+        Self { delivery_id: call.delivery, attempt: call.attempt, whole: call.whole, sent: call.sent }
+    }
+}
+
+impl From<Refused> for RefusedView {
+    fn from(refused: Refused) -> Self {
+        Self { attribute: refused.attribute, at: refused.at, wanted: refused.wanted }
+    }
+}

@@ -1,0 +1,221 @@
+//! Dead letters: contacts that Freshsales refused, with the reason and the exact payload; sending them again and giving
+//! them up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::answer::{failed, nothing, rfc3339_or_null};
+use super::contacts::load;
+use super::outlook::{Added, Outlook};
+use super::query::{Cursor, Params, invalid, one_more, page};
+use super::status::Snapshot;
+use crate::admin::Debugger;
+use crate::clock::UnixMicros;
+use crate::decision::{Pace, RedriveAll, World, dead_letter, discard, redrive_letter};
+use crate::delivery::{Delivery, DeliveryId, Lane, State as Stage};
+use crate::event::Email;
+use crate::http::{ApiError, BodyLimits, read_whole};
+use crate::store::{DeliveryQuery, Keys, LIMIT_MAX, Plan, Put, Versioned};
+
+/// A dead letter as it is shown.
+#[derive(Serialize)]
+struct DeadLetterView {
+    email: Email,
+    reason: Option<String>,
+    status: Option<u16>,
+    payload: Option<Value>,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    first_attempt_at: Option<UnixMicros>,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    last_attempt_at: Option<UnixMicros>,
+    attempts: u32,
+    events: u64,
+    lane: Lane,
+    delivery_id: DeliveryId,
+}
+
+impl DeadLetterView {
+    fn of(delivery: Delivery) -> Self {
+        let first_attempt_at = delivery.attempts.first().map(|first| first.started_at);
+        let last = delivery.attempts.into_iter().next_back();
+        Self {
+            email: delivery.email,
+            reason: delivery.reason,
+            status: last.as_ref().and_then(|last| Some(last.response.as_ref()?.status)),
+            first_attempt_at,
+            last_attempt_at: last.as_ref().map(|last| last.started_at),
+            payload: last.map(|last| last.request.body),
+            attempts: delivery.attempts_made,
+            events: delivery.events,
+            lane: delivery.lane,
+            delivery_id: delivery.id,
+        }
+    }
+}
+
+/// A page of dead letters.
+#[derive(Serialize)]
+pub(in crate::admin) struct DeadLetterPage {
+    dead_letters: Vec<DeadLetterView>,
+    next: Option<String>,
+}
+
+/// `GET /api/dead-letters`
+pub(in crate::admin) async fn list(
+    State(app): State<Debugger>,
+    uri: Uri,
+) -> Result<Json<DeadLetterPage>, ApiError> {
+    let params = Params::read(&uri, &["limit", "before", "email", "reason"])?;
+    let limit = params.limit()?;
+    let query = DeliveryQuery {
+        limit: one_more(limit),
+        before: params.before(Cursor::DeadLetters)?,
+        email: params.email()?,
+        state: Some(Stage::Dead),
+        account: Some(app.settings().account.clone()),
+        reason: params.text("reason"),
+    };
+    let rows = app.store.deliveries(query).await.map_err(failed)?;
+    let (rows, next) = page(rows, limit, Cursor::DeadLetters, |row| row.sequence);
+    let dead_letters = rows.into_iter().map(|row| DeadLetterView::of(row.delivery)).collect();
+    Ok(Json(DeadLetterPage { dead_letters, next }))
+}
+
+/// An order is a list of addresses; this holds as many as one answer has rows.
+const LIMITS: BodyLimits = BodyLimits { bytes_max: 262_144, deadline: Duration::from_secs(10) };
+
+/// The body of an order to send dead letters again.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    #[serde(default)]
+    emails: Vec<String>,
+    #[serde(default)]
+    all: bool,
+    #[serde(default)]
+    preview: bool,
+}
+
+/// What an order comes to.
+#[derive(Serialize)]
+pub(in crate::admin) struct OrderView {
+    success: bool,
+    preview: bool,
+    /// Dead letters that it concerns.
+    dead_letters: u64,
+    /// Calls that they need.
+    calls: u64,
+    /// An estimate of how long they take behind everything owed already; null while blocked or paused.
+    seconds: Option<u64>,
+    /// Addresses that have no dead letter.
+    not_dead: Vec<Email>,
+}
+
+/// `POST /api/dead-letters/redrive`
+pub(in crate::admin) async fn order(
+    State(app): State<Debugger>,
+    request: Request,
+) -> Result<Json<OrderView>, ApiError> {
+    let (parts, body) = request.into_parts();
+    Params::read(&parts.uri, &[])?;
+    let body = read_whole(&parts, body, LIMITS).await?;
+    let order: Order = serde_json::from_slice(&body.bytes).map_err(|_| not_an_order())?;
+    match (order.all, order.emails.is_empty()) {
+        (true, true) => app.redrive_all(order.preview).await.map(Json),
+        (false, false) => app.redrive_named(addresses(&order.emails)?, order.preview).await.map(Json),
+        (true, false) | (false, true) => Err(not_an_order()),
+    }
+}
+
+fn not_an_order() -> ApiError {
+    let message =
+        r#"the body must be {"emails":["…"]} or {"all":true}, with "preview":true for a look ahead"#;
+    ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", message)
+}
+
+fn addresses(texts: &[String]) -> Result<BTreeSet<Email>, ApiError> {
+    if texts.len() > LIMIT_MAX {
+        return Err(invalid("emails", &format!("at most {LIMIT_MAX} addresses, or `all`")));
+    }
+    let addresses = texts.iter().map(|text| Email::parse(text).ok());
+    addresses.collect::<Option<_>>().ok_or_else(|| invalid("emails", "email addresses"))
+}
+
+impl Debugger {
+    async fn redrive_named(&self, emails: BTreeSet<Email>, preview: bool) -> Result<OrderView, ApiError> {
+        let settings = self.settings();
+        let turn = self.store.turn().await;
+        let mut world = load(&self.store, &emails, &settings).await.map_err(failed)?;
+        let letter = |email: &Email| dead_letter(email, &world, &settings.account).map(|letter| letter.lane);
+        let mut lanes: BTreeMap<Lane, u64> = BTreeMap::new();
+        emails.iter().filter_map(letter).for_each(|lane| *lanes.entry(lane).or_default() += 1);
+        let (dead, not_dead): (Vec<Email>, Vec<Email>) =
+            emails.into_iter().partition(|email| letter(email).is_some());
+        let outlook = self.outlook(&lanes).await?;
+        if !preview {
+            for email in &dead {
+                redrive_letter(email, Pace::Named, &mut world, &settings, self.now());
+            }
+            self.carry_out(Plan::of(world, &settings.account)).await?;
+            tracing::info!(dead_letters = dead.len(), "a person ordered dead letters to be sent again");
+        }
+        drop(turn);
+        Ok(OrderView { preview, not_dead, ..outlook })
+    }
+
+    /// All are too many for one plan: the order is kept, and carried out a page at a time.
+    async fn redrive_all(&self, preview: bool) -> Result<OrderView, ApiError> {
+        let account = self.settings().account.clone();
+        let turn = self.store.turn().await;
+        let total = self.store.totals(account.clone()).await.map_err(failed)?.dead_letters;
+        let outlook = self.outlook(&[(Lane::Backfill, total)].into()).await?;
+        if !preview {
+            let last =
+                self.store.load(Keys { walks: true, ..Keys::default() }).await.map_err(failed)?.redrive;
+            let revision = last.map_or(0, |Versioned { revision, .. }| revision);
+            let order = RedriveAll::order(account, total, self.now());
+            self.carry_out(Plan { puts: vec![Put::Redrive(revision, order)], ..Plan::default() }).await?;
+            tracing::info!(dead_letters = total, "a person ordered all dead letters to be sent again");
+        }
+        drop(turn);
+        Ok(OrderView { preview, ..outlook })
+    }
+
+    /// How many calls contacts that become owed in these lanes need, and how long they take.
+    async fn outlook(&self, more: &BTreeMap<Lane, u64>) -> Result<OrderView, ApiError> {
+        let totals = self.store.totals(self.settings().account.clone()).await.map_err(failed)?;
+        let quotas = self.quotas().await?;
+        let snapshot = Snapshot { totals: &totals, live: &self.live, now: self.now() };
+        let Added { calls, seconds } = Outlook { snapshot, quotas: &quotas }.with(more);
+        let dead_letters = more.values().sum();
+        Ok(OrderView { success: true, preview: true, dead_letters, calls, seconds, not_dead: Vec::new() })
+    }
+}
+
+/// `DELETE /api/dead-letters/{email}`
+pub(in crate::admin) async fn give_up(
+    State(app): State<Debugger>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Json<Value>, ApiError> {
+    let email = path.ok().and_then(|Path(text)| Email::parse(&text).ok());
+    let email = email.ok_or_else(|| invalid("email", "an email address"))?;
+    Params::read(&uri, &[])?;
+    let settings = app.settings();
+    let _turn = app.store.turn().await;
+    let emails = BTreeSet::from([email.clone()]);
+    let mut world: World = load(&app.store, &emails, &settings).await.map_err(failed)?;
+    let letter = dead_letter(&email, &world, &settings.account).map(|letter| letter.id.clone());
+    let letter = letter.ok_or_else(|| nothing("this contact has no dead letter"))?;
+    discard(&email, "discarded by hand", &mut world, &settings, app.now());
+    app.carry_out(Plan::of(world, &settings.account)).await?;
+    tracing::info!(delivery = %letter, "a person discarded a dead letter");
+    Ok(Json(serde_json::json!({ "success": true, "delivery_id": letter })))
+}

@@ -1,0 +1,227 @@
+//! Events: the list, newest first, and one event from receipt to answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::answer::{failed, nothing, rfc3339, rfc3339_or_null};
+use super::deliveries::{DeliveryView, Detail};
+use super::query::{Cursor, Params, invalid, one_more, page};
+use super::rejected::{self, Narrow, REJECTED, RejectedView};
+use crate::admin::Debugger;
+use crate::clock::UnixMicros;
+use crate::config_problem::REDACTED;
+use crate::decision::Outcome;
+use crate::delivery::{Account, DeliveryId, State as Stage};
+use crate::event::{Email, Kind, Position, SourceName, parse_body};
+use crate::http::ApiError;
+use crate::person::PersonKey;
+use crate::store::{DeliveryStands, EventQuery, StoreError};
+use crate::trail::EventTrail;
+
+/// An event in a list.
+#[derive(Serialize)]
+pub(in crate::admin) struct EventView {
+    message_id: String,
+    source: SourceName,
+    r#type: Kind,
+    event: String,
+    #[serde(serialize_with = "rfc3339")]
+    received_at: UnixMicros,
+    #[serde(serialize_with = "rfc3339")]
+    timestamp: UnixMicros,
+    person: Option<String>,
+    email: Option<Email>,
+    outcome: Outcome,
+    reason: String,
+    notes: Vec<String>,
+    delivery_id: Option<DeliveryId>,
+    duplicates: u64,
+}
+
+/// An event in a list, with what became of the delivery that it opened or joined.
+#[derive(Serialize)]
+pub(in crate::admin) struct ListedEvent {
+    #[serde(flatten)]
+    event: EventView,
+    /// Null where it led to none; null beside a `delivery_id` when that delivery is no longer kept.
+    delivery: Option<StandsView>,
+}
+
+/// How a delivery stands.
+#[derive(Serialize)]
+struct StandsView {
+    account: Account,
+    state: Stage,
+    reason: Option<String>,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    ended_at: Option<UnixMicros>,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    next_attempt_at: Option<UnixMicros>,
+}
+
+impl From<DeliveryStands> for StandsView {
+    fn from(stands: DeliveryStands) -> Self {
+        let DeliveryStands { account, state, reason, ended_at, next_attempt_at } = stands;
+        Self { account, state, reason, ended_at, next_attempt_at }
+    }
+}
+
+/// Events as they are listed; one look-up says how all their deliveries stand.
+pub(in crate::admin) async fn with_deliveries(
+    app: &Debugger,
+    trails: Vec<EventTrail>,
+) -> Result<Vec<ListedEvent>, StoreError> {
+    let ids: BTreeSet<_> = trails.iter().filter_map(|trail| trail.delivery_id.clone()).collect();
+    let stands = if ids.is_empty() { BTreeMap::new() } else { app.store.stands(ids).await? };
+    let listed = |trail: EventTrail| {
+        let delivery = trail.delivery_id.as_ref().and_then(|id| stands.get(id)).cloned();
+        ListedEvent { event: EventView::from(trail), delivery: delivery.map(StandsView::from) }
+    };
+    Ok(trails.into_iter().map(listed).collect())
+}
+
+impl From<EventTrail> for EventView {
+    fn from(trail: EventTrail) -> Self {
+        Self {
+            message_id: trail.message_id,
+            source: trail.source,
+            r#type: trail.kind,
+            event: trail.event,
+            received_at: trail.received_at,
+            timestamp: trail.at,
+            person: trail.person,
+            email: trail.email,
+            outcome: trail.outcome,
+            reason: trail.reason,
+            notes: trail.notes,
+            delivery_id: trail.delivery_id,
+            duplicates: trail.duplicates,
+        }
+    }
+}
+
+/// A page of events, or of refused requests.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(in crate::admin) enum EventPage {
+    Events { events: Vec<ListedEvent>, next: Option<String> },
+    Rejected { events: Vec<RejectedView>, next: Option<String> },
+}
+
+/// What a list or a stream is about.
+pub(in crate::admin) enum Listed {
+    /// Events that took effect.
+    Events(EventQuery),
+    /// What ingest refused.
+    Rejected(Narrow),
+}
+
+impl Listed {
+    /// Whether an event that took effect belongs to it.
+    pub fn admits(&self, event: &EventTrail) -> bool {
+        match self {
+            Self::Events(query) => query.admits(event),
+            Self::Rejected(_) => false,
+        }
+    }
+}
+
+/// Reads what is asked for, its first page.
+pub(in crate::admin) fn listed(params: &Params) -> Result<Listed, ApiError> {
+    if params.text("outcome").is_some_and(|outcome| outcome.trim() == REJECTED) {
+        return Narrow::read(params).map(Listed::Rejected);
+    }
+    let (since, until) = params.times()?;
+    Ok(Listed::Events(EventQuery {
+        limit: one_more(params.limit()?),
+        before: None,
+        email: params.email()?,
+        person: params.get("person", PERSON, |text| Some(text.parse::<PersonKey>().ok()?.to_string()))?,
+        event: params.text("event"),
+        outcome: params.get("outcome", OUTCOME, Outcome::parse)?,
+        source: params.text("source").map(SourceName),
+        since,
+        until,
+    }))
+}
+
+/// One event with what it said itself and the delivery it opened or joined.
+#[derive(Serialize)]
+pub(in crate::admin) struct OneEvent {
+    #[serde(flatten)]
+    event: EventView,
+    /// As it was sent; null once the journal has dropped it or it was erased.
+    raw: Option<Box<RawValue>>,
+    delivery: Option<DeliveryView>,
+}
+
+const FILTERS: &[&str] =
+    &["limit", "before", "email", "person", "event", "outcome", "source", "since", "until"];
+/// The filters that are no page.
+pub(in crate::admin) const NARROWING: &[&str] =
+    &["email", "person", "event", "outcome", "source", "since", "until"];
+const PERSON: &str = "user:ID, email:ADDRESS or anonymous:ID, with SPACE/ before it outside the default";
+const OUTCOME: &str = "one of duplicate, erased, not_mapped, person_updated, invalid_email, hashed_email, no_email, \
+                       consent_denied, queued, absorbed, unchanged, rejected";
+
+/// `GET /api/events`
+pub(in crate::admin) async fn list(
+    State(app): State<Debugger>,
+    uri: Uri,
+) -> Result<Json<EventPage>, ApiError> {
+    let params = Params::read(&uri, FILTERS)?;
+    let limit = params.limit()?;
+    let query = match listed(&params)? {
+        Listed::Events(query) => EventQuery { before: params.before(Cursor::Events)?.map(Position), ..query },
+        Listed::Rejected(narrow) => {
+            let before = params.before(Cursor::Rejected)?;
+            let (events, next) = rejected::list(&app.live.refused, &narrow, before, limit);
+            return Ok(Json(EventPage::Rejected { events, next }));
+        }
+    };
+    let rows = app.store.events(query).await.map_err(failed)?;
+    let (rows, next) = page(rows, limit, Cursor::Events, |trail| trail.position.0);
+    let events = with_deliveries(&app, rows).await.map_err(failed)?;
+    Ok(Json(EventPage::Events { events, next }))
+}
+
+/// `GET /api/events/{message_id}`
+pub(in crate::admin) async fn one(
+    State(app): State<Debugger>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Json<OneEvent>, ApiError> {
+    let Path(message_id) = path.map_err(|_| invalid("message_id", "the id of a message"))?;
+    let source = Params::read(&uri, &["source"])?.text("source").map(SourceName);
+    let trail = app.store.event(message_id, source).await.map_err(failed)?;
+    let trail = trail.ok_or_else(|| nothing("no event of this message id is kept, or not processed yet"))?;
+    let record = app.store.record(trail.position).await.map_err(failed)?;
+    let raw = record.filter(|record| !record.event.raw.is_empty());
+    let raw = raw.and_then(|record| without_write_key(record.event.raw));
+    let delivery = match trail.delivery_id.clone() {
+        Some(id) => app.store.delivery(id).await.map_err(failed)?,
+        None => None,
+    };
+    let delivery = delivery.map(|delivery| DeliveryView::of(delivery, Detail::Summary));
+    Ok(Json(OneEvent { event: EventView::from(trail), raw, delivery }))
+}
+
+/// An event as it was sent, but for the write key that some SDKs put into its body.
+pub(in crate::admin) fn without_write_key(raw: String) -> Option<Box<RawValue>> {
+    let mut body = parse_body(&raw);
+    let shown = match body.get_mut("writeKey") {
+        Some(key) => {
+            *key = Value::from(REDACTED);
+            Value::Object(body).to_string()
+        }
+        None => raw,
+    };
+    RawValue::from_string(shown).ok()
+}

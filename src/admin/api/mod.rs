@@ -1,0 +1,24 @@
+//! What the private listener answers in JSON: a file a family of routes.
+//!
+//! Reads the store and shows it; what a person orders becomes a plan of the decision's functions. Must not decide.
+
+mod answer;
+pub(super) mod commands;
+pub(super) mod contacts;
+pub(super) mod dead_letters;
+pub(super) mod deliveries;
+pub(super) mod events;
+pub(super) mod history;
+pub(super) mod map;
+pub(super) mod outlook;
+pub(super) mod people;
+mod query;
+mod rejected;
+pub(super) mod risks;
+pub(super) mod status;
+pub(super) mod stream;
+mod why;
+
+pub(super) use answer::failed;
+pub use commands::{Commands, Reloaded};
+pub(super) use history::History;

@@ -1,0 +1,195 @@
+//! A person: what is held on them, and the order to erase them.
+//!
+//! Must not delete anything: an order is a row in the store that the stage for it carries out.
+
+mod dossier;
+mod facts;
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::{failed, nothing, rfc3339};
+use super::query::{Params, invalid};
+use crate::admin::Debugger;
+use crate::clock::UnixMicros;
+use crate::erasure::{Erasure, Forgetting, Receipt, Subject};
+use crate::http::ApiError;
+use crate::person::{DEFAULT_PEOPLE, PersonId, PersonKey};
+use crate::store::{Plan, Privacy, Put, StoreError};
+
+/// How long an answer waits for the receipt. Asking again goes on waiting.
+const RECEIPT_WITHIN: Duration = Duration::from_secs(25);
+/// Orders that may wait.
+const ORDERS_MAX: usize = 10_000;
+
+/// `GET /api/people`
+pub(in crate::admin) async fn held(State(app): State<Debugger>, uri: Uri) -> Result<Json<Value>, ApiError> {
+    let params = Params::read(&uri, &["email", "userId", "people"])?;
+    let subject = subject(&params)?;
+    dossier::of(&app, &subject).await.map(Json).map_err(failed)
+}
+
+/// What an erasure answers: numbers alone.
+#[derive(Serialize)]
+pub(in crate::admin) struct ErasureView {
+    success: bool,
+    erasure: u64,
+    /// Nothing is left of the person. While it is false, the order is being carried out; ask again.
+    done: bool,
+    #[serde(serialize_with = "rfc3339")]
+    erased_at: UnixMicros,
+    erased: Erased,
+    forget_in_crm: Forget,
+}
+
+#[derive(Serialize)]
+struct Erased {
+    people: u64,
+    anonymous_ids: u64,
+    contacts: u64,
+    deliveries: u64,
+    events: u64,
+    trail_events: u64,
+    message_ids: u64,
+    mentions: u64,
+}
+
+/// Contacts that Freshsales is told to forget, and what became of them.
+#[derive(Serialize)]
+struct Forget {
+    ordered: u64,
+    waiting: u64,
+    forgotten: u64,
+    not_found: u64,
+    unclear: u64,
+}
+
+impl ErasureView {
+    fn of(erasure: &Erasure, forgetting: Forgetting) -> Self {
+        let Receipt {
+            erased_at,
+            people,
+            anonymous_ids,
+            contacts,
+            deliveries,
+            trail_events,
+            journal_events,
+            message_ids,
+            mentions,
+            forget_ordered,
+            forget_elsewhere,
+        } = erasure.receipt;
+        let erased = Erased {
+            people,
+            anonymous_ids,
+            contacts,
+            deliveries,
+            events: journal_events,
+            trail_events,
+            message_ids,
+            mentions,
+        };
+        let Forgetting { waiting, forgotten, not_found, unclear } = forgetting;
+        Self {
+            success: true,
+            erasure: erasure.id,
+            done: erasure.stage.is_done(),
+            erased_at,
+            erased,
+            forget_in_crm: Forget {
+                ordered: forget_ordered,
+                waiting,
+                forgotten,
+                not_found,
+                unclear: unclear + forget_elsewhere,
+            },
+        }
+    }
+}
+
+/// `DELETE /api/people`
+pub(in crate::admin) async fn erase(
+    State(app): State<Debugger>,
+    uri: Uri,
+) -> Result<(StatusCode, Json<ErasureView>), ApiError> {
+    let params = Params::read(&uri, &["email", "userId", "people", "forget_in_crm"])?;
+    let subject = subject(&params)?;
+    let forget = params.get("forget_in_crm", "true or false", |text| text.parse::<bool>().ok())?;
+    let id = order(&app, subject, forget.unwrap_or(false)).await?;
+    let (erasure, forgetting) = receipt(&app, id).await.map_err(failed)?.ok_or_else(ApiError::internal)?;
+    let status = if erasure.stage.is_done() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(ErasureView::of(&erasure, forgetting))))
+}
+
+/// `GET /api/erasures/{erasure}`: how far an order is.
+pub(in crate::admin) async fn erasure(
+    State(app): State<Debugger>,
+    path: Result<Path<u64>, PathRejection>,
+    uri: Uri,
+) -> Result<Json<ErasureView>, ApiError> {
+    let Path(id) = path.map_err(|_| invalid("erasure", "the number of an erasure"))?;
+    Params::read(&uri, &[])?;
+    let found = app.store.erasure(id).await.map_err(failed)?;
+    let (erasure, forgetting) = found.ok_or_else(|| nothing("there is no such erasure"))?;
+    Ok(Json(ErasureView::of(&erasure, forgetting)))
+}
+
+/// Whom a request is about: an address, or a user id in a name space of people.
+fn subject(params: &Params) -> Result<Subject, ApiError> {
+    let people = params.text("people");
+    match (params.email()?, params.text("userId")) {
+        (Some(email), None) if people.is_none() => Ok(Subject::Email(email)),
+        (None, Some(user)) => Ok(Subject::User(PersonKey {
+            people: people.unwrap_or_else(|| DEFAULT_PEOPLE.to_owned()),
+            id: PersonId::User(user.trim().to_owned()),
+        })),
+        (Some(_), None) => {
+            Err(invalid("people", "left out beside `email`: an address counts in every name space"))
+        }
+        (None, None) | (Some(_), Some(_)) => Err(invalid("email", "there, or `userId`, and not both")),
+    }
+}
+
+/// Leaves the order in the store; one for the same person that has not begun is joined.
+async fn order(app: &Debugger, subject: Subject, forget: bool) -> Result<u64, ApiError> {
+    let turn = app.store.turn().await;
+    let (open, next) = app.store.erasures().await.map_err(failed)?;
+    if let Some(waiting) = open.iter().find(|erasure| erasure.waits_for(&subject, forget)) {
+        return Ok(waiting.id);
+    }
+    if open.len() >= ORDERS_MAX {
+        let message = "too many erasures wait; come again when some are done";
+        return Err(
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message).retry_after_seconds(10)
+        );
+    }
+    let order = Erasure::order(next, subject, forget);
+    let plan = Plan { puts: vec![Put::Privacy(Privacy::Erasure(Box::new(order)))], ..Plan::default() };
+    app.store.apply(plan).await.map_err(failed)?;
+    drop(turn);
+    app.live.erasures.ordered.notify_one();
+    Ok(next)
+}
+
+/// Waits until an order is carried out, but not for ever.
+async fn receipt(app: &Debugger, id: u64) -> Result<Option<(Erasure, Forgetting)>, StoreError> {
+    let mut done = app.live.erasures.done.clone();
+    let mut deadline = app.clock.sleep_until(app.clock.monotonic() + RECEIPT_WITHIN);
+    loop {
+        done.mark_unchanged();
+        let erasure = app.store.erasure(id).await?;
+        if erasure.as_ref().is_none_or(|(erasure, _)| erasure.stage.is_done()) {
+            return Ok(erasure);
+        }
+        tokio::select! {
+            () = &mut deadline => return app.store.erasure(id).await,
+            changed = done.changed() => if changed.is_err() { return Ok(erasure) },
+        }
+    }
+}

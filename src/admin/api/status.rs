@@ -1,0 +1,249 @@
+//! The status: one snapshot of the store, and whether the process lives and accepts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::answer::{failed, rfc3339, rfc3339_or_null};
+use super::outlook::Outlook;
+use super::query::Params;
+use super::risks::{Risk, risks};
+use crate::admin::{Debugger, Live};
+use crate::allowance::{HOUR, MINUTE, Quota, Usage, Window};
+use crate::clock::UnixMicros;
+use crate::decision::{Outcome, RedriveAll, Review};
+use crate::delivery::{Account, Lane, State as Stage};
+use crate::destination::Destination;
+use crate::event::SourceName;
+use crate::freshsales::Mode;
+use crate::http::ApiError;
+use crate::store::Totals;
+
+/// The status as it is shown.
+#[derive(Serialize)]
+pub(in crate::admin) struct StatusView {
+    version: &'static str,
+    account: Account,
+    mode: &'static str,
+    destination: DestinationView,
+    owed: Map<String, Value>,
+    oldest_owed_seconds: u64,
+    drain_seconds: Option<u64>,
+    allowance: Usage,
+    journal_lag_events: u64,
+    accepted: u64,
+    /// Requests and events refused since the process began.
+    rejected: u64,
+    outcomes: Map<String, Value>,
+    queued: u64,
+    open: Map<String, Value>,
+    /// Those of `open` that are owed to accounts that are not called now.
+    other_accounts: BTreeMap<Account, u64>,
+    ended: Map<String, Value>,
+    dead_letters: u64,
+    opened_last_hour: u64,
+    new_contacts: Map<String, Value>,
+    risks: Vec<Risk>,
+    review: Option<ReviewView>,
+    redrive: Option<RedriveView>,
+}
+
+/// How far the review of all contacts came.
+#[derive(Serialize)]
+struct ReviewView {
+    state: &'static str,
+    because: &'static str,
+    done: u64,
+    total: u64,
+    opened: u64,
+    #[serde(serialize_with = "rfc3339")]
+    began_at: UnixMicros,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    ended_at: Option<UnixMicros>,
+}
+
+impl ReviewView {
+    fn of(review: &Review) -> Self {
+        Self {
+            state: walk_state(review.goes_on()),
+            because: review.because.as_str(),
+            done: review.done,
+            total: review.total,
+            opened: review.opened,
+            began_at: review.began_at,
+            ended_at: review.ended_at,
+        }
+    }
+}
+
+/// How far the order to send all dead letters again came.
+#[derive(Serialize)]
+struct RedriveView {
+    state: &'static str,
+    done: u64,
+    total: u64,
+    #[serde(serialize_with = "rfc3339")]
+    ordered_at: UnixMicros,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    ended_at: Option<UnixMicros>,
+}
+
+impl RedriveView {
+    fn of(redrive: &RedriveAll) -> Self {
+        Self {
+            state: walk_state(redrive.goes_on()),
+            done: redrive.done,
+            total: redrive.total,
+            ordered_at: redrive.ordered_at,
+            ended_at: redrive.ended_at,
+        }
+    }
+}
+
+/// The new contacts of a source that may make so many an hour alone.
+fn quota((source, quota): (&SourceName, &Quota)) -> (String, Value) {
+    let Quota { limit, used, until } = quota;
+    let until = until.map(UnixMicros::to_rfc3339);
+    (source.0.clone(), json!({ "limit": limit, "used": used, "until": until }))
+}
+
+fn walk_state(goes_on: bool) -> &'static str {
+    if goes_on { "running" } else { "done" }
+}
+
+/// How the destination stands, as it is shown.
+#[derive(Serialize)]
+pub(in crate::admin) struct DestinationView {
+    pub state: &'static str,
+    reason: Option<String>,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    until: Option<UnixMicros>,
+}
+
+/// `GET /api/status`
+pub(in crate::admin) async fn status(
+    State(app): State<Debugger>,
+    uri: Uri,
+) -> Result<Json<StatusView>, ApiError> {
+    Params::read(&uri, &[])?;
+    view(&app).await.map(Json)
+}
+
+/// The status as it is now.
+pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiError> {
+    let account = app.settings().account.clone();
+    let totals = app.store.totals(account.clone()).await.map_err(failed)?;
+    let quotas = app.quotas().await?;
+    let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
+    let outlook = Outlook { snapshot, quotas: &quotas };
+    let count = |name: &str, number: Option<&u64>| (name.to_owned(), json!(number.copied().unwrap_or(0)));
+    let outcomes = Outcome::ALL.map(|outcome| count(outcome.as_str(), totals.outcomes.get(&outcome)));
+    let (open, ended) = Stage::ALL.into_iter().partition::<Vec<_>, _>(|state| state.is_open());
+    let open = open.into_iter().map(|state| count(state.as_str(), totals.open.get(&state)));
+    let ended = ended.into_iter().map(|state| count(state.as_str(), totals.ended.get(&state)));
+    let owed = Lane::BY_PRECEDENCE.map(|lane| (lane.as_str().to_owned(), json!(snapshot.owed_in(lane))));
+    Ok(StatusView {
+        version: env!("CARGO_PKG_VERSION"),
+        account,
+        mode: match app.live.mode {
+            Mode::Live => "live",
+            Mode::DryRun => "dry_run",
+        },
+        destination: DestinationView::of(&totals.destination),
+        owed: owed.into_iter().collect(),
+        oldest_owed_seconds: snapshot.oldest_owed_seconds(),
+        drain_seconds: outlook.drain_seconds(),
+        allowance: snapshot.usage(),
+        journal_lag_events: snapshot.journal_lag_events(),
+        accepted: totals.accepted,
+        outcomes: outcomes.into_iter().collect(),
+        queued: totals.queued,
+        open: open.collect(),
+        other_accounts: totals.other_accounts.clone(),
+        ended: ended.collect(),
+        rejected: app.live.refused.count(),
+        dead_letters: totals.dead_letters,
+        opened_last_hour: app.live.pressure.borrow().opened_last_hour,
+        new_contacts: quotas.iter().map(quota).collect(),
+        risks: risks(snapshot, app.store.refusing()),
+        review: totals.review.as_ref().map(ReviewView::of),
+        redrive: totals.redrive.as_ref().map(RedriveView::of),
+    })
+}
+
+impl DestinationView {
+    /// How the destination stands.
+    pub fn of(destination: &Destination) -> Self {
+        let reason = destination.reason().map(str::to_owned);
+        Self { state: destination.state().as_str(), reason, until: destination.until() }
+    }
+}
+
+/// `GET /healthz`
+pub(in crate::admin) async fn alive() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// `GET /readyz`
+pub(in crate::admin) async fn ready(State(app): State<Debugger>) -> Response {
+    match app.store.refusing() {
+        None => alive().await.into_response(),
+        Some(reason) => {
+            let body = Json(json!({ "status": "unavailable", "reasons": [reason] }));
+            (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
+        }
+    }
+}
+
+/// What the status and the metrics derive from one look at the store.
+#[derive(Clone, Copy)]
+pub(in crate::admin) struct Snapshot<'a> {
+    /// The counters and what is owed.
+    pub totals: &'a Totals,
+    /// What the running service knows beside the store.
+    pub live: &'a Live,
+    /// The present.
+    pub now: UnixMicros,
+}
+
+impl Snapshot<'_> {
+    /// Deliveries waiting, in flight or retrying in a lane.
+    pub fn owed_in(&self, lane: Lane) -> u64 {
+        self.totals.owed.get(&lane).map_or(0, |owed| owed.count)
+    }
+
+    /// How long the longest owed has been owed; 0 when nothing is.
+    pub fn oldest_owed_seconds(&self) -> u64 {
+        let oldest = self.totals.owed.values().filter_map(|owed| owed.oldest).min();
+        oldest.map_or(0, |oldest| self.now.since(oldest).as_secs())
+    }
+
+    /// Events accepted whose effect is not yet there.
+    pub fn journal_lag_events(&self) -> u64 {
+        self.totals.accepted.saturating_sub(self.totals.processed)
+    }
+
+    /// How much of the allowance is used: the slots of the same look at the store, beside the limits of now.
+    pub fn usage(&self) -> Usage {
+        let Usage { hour, minute } = *self.live.usage.borrow();
+        let used = |length: Duration| {
+            let used = self.ages().filter(|age| *age < length).count();
+            u32::try_from(used).unwrap_or(u32::MAX)
+        };
+        Usage {
+            hour: Window { limit: hour.limit, used: used(HOUR) },
+            minute: Window { limit: minute.limit, used: used(MINUTE) },
+        }
+    }
+
+    /// How long ago the calls of the last hour were answered; those on their way count as answered now.
+    pub fn ages(&self) -> impl Iterator<Item = Duration> + '_ {
+        self.totals.slots.iter().map(|slot| self.now.since(slot.answered_at.unwrap_or(self.now)))
+    }
+}

@@ -1,0 +1,91 @@
+//! Metrics: what the store alone knows is set when somebody asks; all else was counted where it happened.
+//!
+//! Label values come from closed lists, never from input.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+
+use super::api::failed;
+use super::api::outlook::Outlook;
+use super::api::risks::{ALL, Risk, risks};
+use super::api::status::Snapshot;
+use crate::admin::Debugger;
+use crate::allowance::{Quotas, Window};
+use crate::decision::Outcome;
+use crate::delivery::Lane;
+use crate::destination::DestinationState;
+use crate::http::ApiError;
+
+/// The text format of Prometheus.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Says what the metrics that are set here mean.
+pub(super) fn describe() {
+    describe_counter!("freshsignal_events_total", "Events that took effect, by outcome");
+    describe_counter!("freshsignal_events_absorbed_total", "Events that a delivery already owed took along");
+    describe_gauge!("freshsignal_contacts_owed", "Contacts that are owed a call, by lane");
+    describe_gauge!("freshsignal_oldest_owed_seconds", "How long the longest owed contact has been owed");
+    describe_gauge!(
+        "freshsignal_drain_seconds",
+        "Estimate of how long what is owed takes; NaN while blocked or paused"
+    );
+    describe_gauge!("freshsignal_allowance_remaining", "Calls that are free in the window");
+    describe_gauge!("freshsignal_destination_up", "1 while calls are made, or will be when a throttle ends");
+    describe_gauge!("freshsignal_destination_paused", "1 while calls are paused by hand");
+    describe_gauge!("freshsignal_journal_lag_events", "Events accepted whose effect is not yet there");
+    describe_gauge!("freshsignal_risk", "1 while there is this risk; /api/status says it in words");
+    describe_gauge!("freshsignal_dead_letters", "Contacts that Freshsales refused, kept");
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(State(app): State<Debugger>) -> Result<Response, ApiError> {
+    let account = app.settings().account.clone();
+    let totals = app.store.totals(account).await.map_err(failed)?;
+    let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
+    set(snapshot, &app.quotas().await?);
+    set_risks(&risks(snapshot, app.store.refusing()));
+    Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], app.metrics.render()).into_response())
+}
+
+fn set(snapshot: Snapshot<'_>, quotas: &Quotas) {
+    let totals = snapshot.totals;
+    for outcome in Outcome::ALL {
+        let events = totals.outcomes.get(&outcome).copied().unwrap_or(0);
+        counter!("freshsignal_events_total", "outcome" => outcome.as_str()).absolute(events);
+        if outcome == Outcome::Absorbed {
+            counter!("freshsignal_events_absorbed_total").absolute(events);
+        }
+    }
+    for lane in Lane::BY_PRECEDENCE {
+        gauge!("freshsignal_contacts_owed", "lane" => lane.as_str()).set(float(snapshot.owed_in(lane)));
+    }
+    gauge!("freshsignal_oldest_owed_seconds").set(float(snapshot.oldest_owed_seconds()));
+    gauge!("freshsignal_drain_seconds")
+        .set(Outlook { snapshot, quotas }.drain_seconds().map_or(f64::NAN, float));
+    let remaining = |window: Window| f64::from(window.limit.saturating_sub(window.used));
+    let usage = snapshot.usage();
+    gauge!("freshsignal_allowance_remaining", "window" => "hour").set(remaining(usage.hour));
+    gauge!("freshsignal_allowance_remaining", "window" => "minute").set(remaining(usage.minute));
+    gauge!("freshsignal_destination_up").set(match totals.destination.state() {
+        DestinationState::Running | DestinationState::Throttled => 1.0,
+        DestinationState::Unreachable | DestinationState::Paused | DestinationState::Blocked => 0.0,
+    });
+    let paused = totals.destination.state() == DestinationState::Paused;
+    gauge!("freshsignal_destination_paused").set(f64::from(u8::from(paused)));
+    gauge!("freshsignal_journal_lag_events").set(float(snapshot.journal_lag_events()));
+    gauge!("freshsignal_dead_letters").set(float(totals.dead_letters));
+}
+
+fn set_risks(now: &[Risk]) {
+    for name in ALL {
+        let there = now.iter().any(|risk| risk.risk == name);
+        gauge!("freshsignal_risk", "risk" => name).set(f64::from(u8::from(there)));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts stay far below 2^53")]
+fn float(number: u64) -> f64 {
+    number as f64
+}

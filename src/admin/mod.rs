@@ -1,0 +1,202 @@
+//! The private listener: the debugger (what happened to each event, how contacts and deliveries stand, what an event would
+//! do), its API, metrics, and what a person orders.
+//!
+//! Reads the store and shows it on the private listener. What a person orders there becomes a plan, in the store's turn and
+//! by the decision's functions; the stage that owns the work carries it out. Must not decide anything itself. Whatever it
+//! shows is personal data, so every route that shows any is behind the guard.
+
+mod api;
+mod config;
+mod guard;
+mod metrics;
+mod page;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodFilter, MethodRouter, any, on};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::{Notify, Semaphore, watch};
+
+pub use api::{Commands, Reloaded};
+pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN};
+pub use guard::Admin;
+
+use crate::allowance::{Pressure, Quotas, Sharing, Usage};
+use crate::clock::{Clock, UnixMicros};
+use crate::decision::Settings;
+use crate::delivery::Lane;
+use crate::event::Limits;
+use crate::freshsales::Mode;
+use crate::http::ApiError;
+use crate::http::RefusedLog;
+use crate::store::{SharedStore, quotas};
+use api::{
+    History, commands, contacts, dead_letters, deliveries, events, history, map, people, status, stream,
+};
+use guard::{Access, Guard, guard};
+
+/// What the running service knows beside the store.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// How much of the allowance is used; the receiver is told whenever a call takes a slot.
+    pub usage: watch::Receiver<Usage>,
+    /// How a backlog shares calls, if it does.
+    pub sharing: watch::Receiver<Option<Sharing>>,
+    /// Up to how much of the limits each lane may use, in percent.
+    pub shares: BTreeMap<Lane, u32>,
+    /// How many dead letters are kept.
+    pub dead_letters_max: u64,
+    /// Whether more becomes owed than may leave.
+    pub pressure: watch::Receiver<Pressure>,
+    /// Whether calls leave.
+    pub mode: Mode,
+    /// What ingest accepts, so that a dry run refuses what it would.
+    pub event_limits: Limits,
+    /// How orders to erase somebody are told of.
+    pub erasures: Erasures,
+    /// What ingest refused lately.
+    pub refused: Arc<RefusedLog>,
+}
+
+/// Between whoever orders an erasure and the stage that carries it out; the order itself is in the store.
+#[derive(Clone, Debug)]
+pub struct Erasures {
+    /// Rung when an order was given.
+    pub ordered: Arc<Notify>,
+    /// The last order that was carried out.
+    pub done: watch::Receiver<u64>,
+}
+
+/// The private listener's routes and what they need.
+#[derive(Clone)]
+pub struct Debugger {
+    store: SharedStore,
+    settings: watch::Receiver<Arc<Settings>>,
+    clock: Arc<dyn Clock>,
+    admin: Arc<Admin>,
+    live: Live,
+    commands: Commands,
+    metrics: PrometheusHandle,
+    history: Arc<History>,
+    /// Places for live streams.
+    watchers: Arc<Semaphore>,
+}
+
+/// One route of the private listener.
+struct Route {
+    method: MethodFilter,
+    path: &'static str,
+    access: Access,
+    handler: fn(MethodFilter) -> MethodRouter<Debugger>,
+}
+
+const GET: MethodFilter = MethodFilter::GET;
+const POST: MethodFilter = MethodFilter::POST;
+const DELETE: MethodFilter = MethodFilter::DELETE;
+
+const fn route(
+    method: MethodFilter,
+    path: &'static str,
+    access: Access,
+    handler: fn(MethodFilter) -> MethodRouter<Debugger>,
+) -> Route {
+    Route { method, path, access, handler }
+}
+
+/// Every route there is: the router is built from this table, and the tests walk it.
+const ROUTES: &[Route] = &[
+    route(GET, "/api/events", Access::Token, |method| on(method, events::list)),
+    route(GET, "/api/events/{message_id}", Access::Token, |method| on(method, events::one)),
+    route(GET, "/api/deliveries", Access::Token, |method| on(method, deliveries::list)),
+    route(GET, "/api/deliveries/{id}", Access::Token, |method| on(method, deliveries::one)),
+    route(GET, "/api/contacts/{email}", Access::Token, |method| on(method, contacts::one)),
+    route(GET, "/api/people", Access::Token, |method| on(method, people::held)),
+    route(DELETE, "/api/people", Access::Token, |method| on(method, people::erase)),
+    route(GET, "/api/erasures/{erasure}", Access::Token, |method| on(method, people::erasure)),
+    route(GET, "/api/dead-letters", Access::Token, |method| on(method, dead_letters::list)),
+    route(POST, "/api/dead-letters/redrive", Access::Token, |method| on(method, dead_letters::order)),
+    route(DELETE, "/api/dead-letters/{email}", Access::Token, |method| on(method, dead_letters::give_up)),
+    route(POST, "/api/pause", Access::Token, |method| on(method, commands::pause)),
+    route(POST, "/api/resume", Access::Token, |method| on(method, commands::resume)),
+    route(POST, "/api/reload", Access::Token, |method| on(method, commands::reload)),
+    route(GET, "/api/status", Access::Token, |method| on(method, status::status)),
+    route(GET, "/api/status/history", Access::Token, |method| on(method, history::history)),
+    route(GET, "/api/stream", Access::Token, |method| on(method, stream::stream)),
+    route(POST, "/api/map", Access::Token, |method| on(method, map::map)),
+    route(GET, "/metrics", Access::Token, |method| on(method, metrics::metrics)),
+    route(GET, "/debug", Access::Anybody, |method| on(method, page::index)),
+    route(GET, "/debug/{file}", Access::Anybody, |method| on(method, page::file)),
+    route(GET, "/healthz", Access::Anybody, |method| on(method, status::alive)),
+    route(GET, "/readyz", Access::Anybody, |method| on(method, status::ready)),
+];
+
+impl Debugger {
+    /// The debugger of a service. The recorder that `metrics` renders must be the one in use by then.
+    #[must_use]
+    pub fn new(
+        store: SharedStore,
+        settings: watch::Receiver<Arc<Settings>>,
+        clock: Arc<dyn Clock>,
+        admin: Admin,
+        live: Live,
+        commands: Commands,
+        metrics: PrometheusHandle,
+    ) -> Self {
+        metrics::describe();
+        Self {
+            store,
+            settings,
+            clock,
+            admin: Arc::new(admin),
+            live,
+            commands,
+            metrics,
+            history: Arc::default(),
+            watchers: Arc::new(Semaphore::new(stream::WATCHERS_MAX)),
+        }
+    }
+
+    /// The routes of the private listener.
+    pub fn router(&self) -> Router {
+        let guarded = |access| from_fn_with_state(Guard { admin: Arc::clone(&self.admin), access }, guard);
+        // Several methods of a path share its fallback and its guard.
+        let mut paths: BTreeMap<&str, (Access, MethodRouter<Self>)> = BTreeMap::new();
+        for route in ROUTES {
+            let handler = (route.handler)(route.method);
+            let (_, others) = paths.remove(route.path).unwrap_or((route.access, MethodRouter::new()));
+            paths.insert(route.path, (route.access, others.merge(handler)));
+        }
+        let add = |router: Router<Self>, (path, (access, handler)): (&str, (Access, MethodRouter<Self>))| {
+            let handler = handler.fallback(async || ApiError::method_not_allowed());
+            router.route(path, handler.layer(guarded(access)))
+        };
+        // What does not exist is nobody's business without the token either.
+        let unknown = any(async || ApiError::not_found()).layer(guarded(Access::Token));
+        paths.into_iter().fold(Router::new(), add).fallback_service(unknown).with_state(self.clone())
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
+    /// How much of their quotas the sources have used.
+    async fn quotas(&self) -> Result<Quotas, ApiError> {
+        let settings = self.settings();
+        let limits = &settings.new_contacts_per_hour;
+        quotas(&self.store, settings.account.clone(), limits, self.now()).await.map_err(api::failed)
+    }
+
+    fn usage(&self) -> Usage {
+        *self.live.usage.borrow()
+    }
+
+    fn now(&self) -> UnixMicros {
+        self.clock.wall()
+    }
+}

@@ -1,0 +1,176 @@
+//! Tests of the debugger: its router against a store in memory.
+
+mod config;
+mod contacts;
+mod deliveries;
+mod events;
+mod fake;
+mod guard;
+mod history;
+mod map;
+mod page;
+mod rejected;
+mod sqlite;
+mod status;
+mod stream;
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+use crate::allowance::{Sharing, Window};
+use crate::clock::ManualClock;
+use crate::config_problem::Problem;
+use crate::decision::{World, test_settings};
+use crate::delivery::{Account, DeliveryId};
+use crate::event::{Email, SourceName};
+use crate::http::Refused;
+use crate::store::StoreError;
+use fake::{FakeStore, Held};
+
+/// 2030-03-17T17:46:40Z
+const START: UnixMicros = UnixMicros(1_900_000_000_000_000);
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+fn settings() -> Settings {
+    Settings { account: Account("acme.myfreshworks.com".into()), ..test_settings() }
+}
+
+fn window(limit: u32, used: u32) -> Window {
+    Window { limit, used }
+}
+
+/// A debugger over a store in memory.
+struct Lab {
+    store: Arc<FakeStore>,
+    admin: Admin,
+    usage: Usage,
+    refused: Arc<RefusedLog>,
+    pressure: Pressure,
+    sharing: Option<Sharing>,
+}
+
+impl Lab {
+    /// On loopback without a token.
+    fn new() -> Self {
+        let admin = Admin { token: None, allowed_hosts: Vec::new(), loopback: true };
+        let usage = Usage { hour: window(900, 100), minute: window(90, 10) };
+        let (refused, pressure) = (Arc::default(), Pressure::default());
+        Self { store: Arc::default(), admin, usage, refused, pressure, sharing: None }
+    }
+
+    fn with_token() -> Self {
+        let admin = Admin { token: Some(SecretString::from(TOKEN)), ..Self::new().admin };
+        Self { admin, ..Self::new() }
+    }
+
+    /// Puts something into the store.
+    fn holding(self, put: impl FnOnce(&mut Held)) -> Self {
+        put(&mut self.store.0.lock().unwrap());
+        self
+    }
+
+    fn debugger(&self, metrics: PrometheusHandle) -> Debugger {
+        self.debugger_over(Arc::clone(&self.store) as SharedStore, metrics)
+    }
+
+    fn refuse(&self, at: UnixMicros, source: Option<&str>, code: &'static str, reason: Option<&'static str>) {
+        let source = source.map(|name| SourceName(name.into()));
+        self.refused.add(Refused { at, source, route: "/ingest", code, reason });
+    }
+
+    fn debugger_over(&self, store: SharedStore, metrics: PrometheusHandle) -> Debugger {
+        let live = Live {
+            usage: watch::Sender::new(self.usage).subscribe(),
+            sharing: watch::Sender::new(self.sharing).subscribe(),
+            shares: [(Lane::Refresh, 60)].into(),
+            dead_letters_max: 100,
+            pressure: watch::Sender::new(self.pressure).subscribe(),
+            mode: Mode::Live,
+            event_limits: Limits { event_bytes_max: 1000 },
+            erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },
+            refused: Arc::clone(&self.refused),
+        };
+        let settings = watch::Sender::new(Arc::new(settings())).subscribe();
+        let clock = Arc::new(ManualClock::at(START));
+        let commands = Commands {
+            owed: Arc::default(),
+            ordered: Arc::default(),
+            reload: Arc::new(|| Err(vec![Problem::new("mapping.file", "m.toml", "a readable file")])),
+        };
+        Debugger::new(store, settings, clock, self.admin.clone(), live, commands, metrics)
+    }
+
+    async fn send(&self, request: Request<Body>) -> Reply {
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let response = self.debugger(metrics).router().oneshot(request).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = response.into_body();
+        let text = if headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            // It has no end: what comes first is enough.
+            let frame = body.frame().await.unwrap().unwrap();
+            frame.into_data().unwrap()
+        } else {
+            body.collect().await.unwrap().to_bytes()
+        };
+        Reply { status, headers, text: String::from_utf8(text.to_vec()).unwrap() }
+    }
+
+    async fn get(&self, path: &str) -> Reply {
+        self.send(request("GET", path).body(Body::empty()).unwrap()).await
+    }
+
+    async fn map(&self, body: impl Into<Body>) -> Reply {
+        self.send(request("POST", "/api/map").body(body.into()).unwrap()).await
+    }
+
+    /// What a route answers that succeeds.
+    async fn json(&self, path: &str) -> Value {
+        let reply = self.get(path).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+        reply.json()
+    }
+}
+
+/// An answer.
+struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    /// Status, code, and the detail behind the code.
+    fn refusal(&self) -> (u16, String, Value) {
+        let body = self.json();
+        assert_eq!(body["success"], false);
+        (self.status.as_u16(), body["code"].as_str().unwrap().to_owned(), body["reason"].clone())
+    }
+}
+
+fn request(method: &str, path: &str) -> axum::http::request::Builder {
+    Request::builder().method(method).uri(path).header("host", "127.0.0.1:8081")
+}
+
+fn email(text: &str) -> Email {
+    Email::parse(text).unwrap()
+}
+
+fn seconds_later(seconds: u64) -> UnixMicros {
+    START.plus(Duration::from_secs(seconds))
+}
+
+fn seconds_earlier(seconds: u64) -> UnixMicros {
+    START.minus(Duration::from_secs(seconds))
+}

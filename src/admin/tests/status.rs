@@ -1,0 +1,193 @@
+//! Status, health and metrics.
+
+use super::*;
+use crate::allowance::{LaneLoad, Pressure, SlotId};
+use crate::decision::Outcome;
+use crate::delivery::{BlockCause, Lane, State};
+use crate::destination::{Destination, Obstacle, ObstacleKind, Throttle};
+use crate::store::{OwedInLane, Slot, Totals};
+
+/// So many that may share a call.
+fn owed(count: u64, oldest: Option<UnixMicros>) -> OwedInLane {
+    OwedInLane { count, oldest, load: LaneLoad { shared: count, ..LaneLoad::default() } }
+}
+
+fn totals() -> Totals {
+    Totals {
+        accepted: 110,
+        processed: 100,
+        outcomes: [(Outcome::Queued, 30), (Outcome::Absorbed, 70)].into(),
+        queued: 30,
+        ended: [(State::Delivered, 20), (State::Dead, 3)].into(),
+        open: [(State::Waiting, 6), (State::Retrying, 1)].into(),
+        owed: [
+            (Lane::Conversion, owed(5, Some(seconds_earlier(90)))),
+            (Lane::Refresh, owed(2, Some(seconds_earlier(30)))),
+        ]
+        .into(),
+        dead_letters: 3,
+        slots: slots(90, 10),
+        ..Totals::default()
+    }
+}
+
+fn with(totals: Totals) -> Lab {
+    Lab::new().holding(|held| held.totals = totals)
+}
+
+#[tokio::test]
+async fn the_status_is_one_snapshot_with_every_lane() {
+    assert_eq!(
+        with(totals()).json("/api/status").await,
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "account": "acme.myfreshworks.com",
+            "mode": "live",
+            "destination": {"state": "running", "reason": null, "until": null},
+            "owed": {
+                "withdrawal": 0, "new_contact": 0, "conversion": 5, "login": 0, "refresh": 2, "backfill": 0,
+            },
+            "oldest_owed_seconds": 90,
+            "drain_seconds": 1,
+            "allowance": {"hour": {"limit": 900, "used": 100}, "minute": {"limit": 90, "used": 10}},
+            "journal_lag_events": 10,
+            "accepted": 110,
+            "outcomes": {
+                "duplicate": 0, "erased": 0, "not_mapped": 0, "person_updated": 0, "invalid_email": 0,
+                "hashed_email": 0, "no_email": 0, "consent_denied": 0, "queued": 30, "absorbed": 70,
+                "unchanged": 0,
+            },
+            "queued": 30,
+            "open": {"waiting": 6, "in_flight": 0, "retrying": 1},
+            "other_accounts": {},
+            "ended": {"delivered": 20, "superseded": 0, "dead": 3, "discarded": 0, "erased": 0},
+            "rejected": 0,
+            "dead_letters": 3,
+            "opened_last_hour": 0,
+            "new_contacts": {},
+            "risks": [],
+            "review": null,
+            "redrive": null,
+        })
+    );
+}
+
+/// Calls that were answered half an hour ago, and calls on their way.
+fn slots(answered: u64, open: u64) -> Vec<Slot> {
+    let slot = |id| {
+        let answered_at = (id >= open).then(|| seconds_earlier(1800));
+        Slot { id: SlotId(id), taken_at: seconds_earlier(1801), answered_at }
+    };
+    (0..answered + open).map(slot).collect()
+}
+
+#[tokio::test]
+async fn draining_takes_what_the_slower_window_takes_and_the_share_of_the_lane() {
+    let drain = async |contacts: u64, used: u64, (per_hour, per_minute), destination| {
+        let owed = [(Lane::Refresh, owed(contacts, Some(START)))].into();
+        let mut lab = with(Totals { owed, destination, slots: slots(used, 0), ..Totals::default() });
+        lab.usage = Usage { hour: window(per_hour, 0), minute: window(per_minute, 0) };
+        lab.json("/api/status").await["drain_seconds"].clone()
+    };
+    let running = Destination::default;
+    let throttled = || {
+        let throttle = Throttle { until: seconds_later(60), repeats: 1, reason: String::new() };
+        Destination { throttle: Some(throttle), ..Destination::default() }
+    };
+    let blocked = || {
+        let kind = ObstacleKind::Blocked { cause: BlockCause::Forbidden, account_answers: false };
+        Destination { obstacle: Some(Obstacle::new(kind, "403", START)), ..Destination::default() }
+    };
+    let paused = Destination { paused_since: Some(START), ..Destination::default() };
+    assert_eq!(drain(0, 0, (900, 90), running()).await, 0);
+    assert_eq!(drain(0, 0, (900, 90), blocked()).await, 0);
+    assert_eq!(drain(540, 0, (900, 900), running()).await, 1);
+    assert_eq!(drain(108, 0, (900, 90), running()).await, 60);
+    assert_eq!(drain(1080, 0, (900, 900), running()).await, 3600);
+    assert_eq!(drain(540, 540, (900, 900), running()).await, 1800);
+    assert_eq!(drain(1, 0, (0, 90), running()).await, Value::Null);
+    assert_eq!(drain(1, 540, (900, 90), throttled()).await, 1800);
+    assert_eq!(drain(1, 0, (900, 90), throttled()).await, 60);
+    assert_eq!(drain(1, 0, (900, 90), blocked()).await, Value::Null);
+    assert_eq!(drain(1, 0, (900, 90), paused).await, Value::Null);
+}
+
+#[tokio::test]
+async fn a_backlog_that_shares_calls_and_contacts_within_a_quota_drain_as_they_may_leave() {
+    let mut lab = with(Totals { owed: [(Lane::Backfill, owed(800, Some(START)))].into(), ..totals() });
+    lab.usage = Usage { hour: window(900, 0), minute: window(360, 0) };
+    assert_eq!(lab.json("/api/status").await["drain_seconds"], 120);
+    lab.sharing = Some(Sharing {
+        contacts_min: 200,
+        until_fewer_than: 10,
+        asked_after: Duration::from_secs(5),
+        jobs_max: 8,
+        jobs_open: 0,
+    });
+    assert_eq!(lab.json("/api/status").await["drain_seconds"], 5);
+    let metrics = lab.get("/metrics").await;
+    assert_eq!(metrics.status, 200);
+}
+
+#[tokio::test]
+async fn what_could_be_lost_is_said_in_words() {
+    let mut lab = with(Totals { dead_letters: 80, ..totals() });
+    lab.pressure = Pressure { opened_last_hour: 1200, outruns_allowance: true };
+    let lab = lab.holding(|held| held.refusing = Some("the journal is full".into()));
+    assert_eq!(
+        lab.json("/api/status").await["risks"],
+        json!([
+            {"risk": "dead_letters", "message": "80 of at most 100 dead letters are kept; beyond that the oldest are \
+                discarded (retention.dead_letters_max)"},
+            {"risk": "arrivals", "message": "1200 contacts became owed in the last hour, more than may leave in \
+                one: what is owed grows and waits longer; nothing is lost by waiting"},
+            {"risk": "refusing", "message": "events are refused, so senders that do not try again lose them: the \
+                journal is full"},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn ready_says_why_not() {
+    let lab = Lab::new();
+    assert_eq!(lab.json("/healthz").await, json!({"status": "ok"}));
+    assert_eq!(lab.json("/readyz").await, json!({"status": "ok"}));
+    let full = Lab::new().holding(|held| held.refusing = Some("the journal is full".into()));
+    let reply = full.get("/readyz").await;
+    assert_eq!(reply.status, 503);
+    assert_eq!(reply.json(), json!({"status": "unavailable", "reasons": ["the journal is full"]}));
+    assert_eq!(full.get("/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_scrape_shows_what_the_store_knows() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _in_use = ::metrics::set_default_local_recorder(&recorder);
+    let router = with(totals()).debugger(recorder.handle()).router();
+    let response = router.oneshot(request("GET", "/metrics").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    for line in [
+        r#"freshsignal_events_total{outcome="queued"} 30"#,
+        r#"freshsignal_events_total{outcome="no_email"} 0"#,
+        "freshsignal_events_absorbed_total 70",
+        r#"freshsignal_contacts_owed{lane="conversion"} 5"#,
+        r#"freshsignal_contacts_owed{lane="withdrawal"} 0"#,
+        "freshsignal_oldest_owed_seconds 90",
+        "freshsignal_drain_seconds 1",
+        r#"freshsignal_allowance_remaining{window="hour"} 800"#,
+        r#"freshsignal_allowance_remaining{window="minute"} 80"#,
+        "freshsignal_destination_up 1",
+        "freshsignal_journal_lag_events 10",
+        "freshsignal_dead_letters 3",
+        "freshsignal_destination_paused 0",
+        r#"freshsignal_risk{risk="dead_letters"} 0"#,
+        "# TYPE freshsignal_events_total counter",
+        "# TYPE freshsignal_contacts_owed gauge",
+        "# HELP freshsignal_dead_letters Contacts that Freshsales refused, kept",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+}

@@ -1,0 +1,20 @@
+//! The allowance: how many calls an account may make, who has used them, and what follows for whoever waits.
+//!
+//! Pure data and transitions. Must not know how a call is made or where a slot is stored.
+
+mod adapt;
+mod arrivals;
+mod config;
+mod forecast;
+mod ledger;
+mod quota;
+
+#[cfg(test)]
+mod tests;
+
+pub use adapt::RateHint;
+pub use arrivals::{Arrivals, Capacity, Opened, Pressure};
+pub use config::{AllowanceConfig, Plan as AllowancePlan};
+pub use forecast::{Forecast, LaneLoad, LaneOwed, Means, Sharing, forecast, lanes_with};
+pub use ledger::{HOUR, Ledger, Limits as AllowanceLimits, MINUTE, SlotId, Usage, Window};
+pub use quota::{Quota, Quotas};

@@ -1,0 +1,227 @@
+//! Erasing: carries out what was ordered about people, a part at a time, from wherever it stopped.
+//!
+//! An order is kept in the store until nothing is left of the person, so a process that is killed in between goes on
+//! at its next start. Must not decide who goes or what stays: that is the decision's.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::decision::{self, Settings};
+use crate::erasure::{Concern, Erasure, Extent, Stage, Subject, Waits};
+use crate::event::{Position, Stamp};
+use crate::store::{Documents, Keys, Plan, Privacy, Put, Record, SharedStore, StoreError, reach};
+
+/// How often it is looked whether events of erased people came again.
+const EVERY: Duration = Duration::from_secs(10);
+/// After a passing failure of the store.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Events of the journal that are looked through at once.
+const EVENTS_MAX: usize = 2_000;
+/// Bytes of them.
+const BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The stage that erases people.
+pub struct Eraser {
+    /// Where everything is kept.
+    pub store: SharedStore,
+    /// What deciding depends on.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Rung when an order was given, or something has ended that one waits for.
+    pub ordered: Arc<Notify>,
+    /// Rung when Freshsales is to be told to forget somebody.
+    pub owed: Arc<Notify>,
+    /// Tells the last order that was carried out.
+    pub done: watch::Sender<u64>,
+}
+
+impl Eraser {
+    /// Carries out orders until it is told to stop.
+    ///
+    /// # Errors
+    /// The store failed for good; the process has to end and recover by starting again.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        loop {
+            let wait = match self.work(&stop).await {
+                Ok(()) => EVERY,
+                Err(fatal @ (StoreError::Fatal(_) | StoreError::Shut | StoreError::Unreadable(..))) => {
+                    return Err(fatal);
+                }
+                Err(StoreError::Conflict) => Duration::ZERO,
+                Err(passing @ (StoreError::Overloaded | StoreError::Full(_) | StoreError::TooSlow)) => {
+                    tracing::warn!(error = %passing, "erasure waits");
+                    RETRY_AFTER
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = self.ordered.notified() => {}
+                () = self.clock.sleep_until(self.clock.monotonic() + wait) => {}
+            }
+        }
+    }
+
+    /// Does what there is to do.
+    async fn work(&self, stop: &CancellationToken) -> Result<(), StoreError> {
+        while let Some(erasure) = self.next().await? {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                done = self.step(erasure) => done?,
+            }
+        }
+        // What erased people said before and that came again has no effect; it does not stay in the journal either.
+        let mut blanked = false;
+        while !stop.is_cancelled() && self.store.blank().await? > 0 {
+            blanked = true;
+        }
+        if blanked {
+            self.store.wipe().await?;
+        }
+        Ok(())
+    }
+
+    /// The oldest order that can go on.
+    async fn next(&self) -> Result<Option<Erasure>, StoreError> {
+        for erasure in self.store.erasures().await?.0 {
+            if erasure.stage != Stage::Settling || self.is_settled(&erasure.waits).await? {
+                return Ok(Some(erasure));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether all that holds something of the person for a while has ended.
+    async fn is_settled(&self, waits: &Waits) -> Result<bool, StoreError> {
+        if !waits.look_ups.is_empty() {
+            let open = self.store.look_ups().await?;
+            if open.iter().any(|order| waits.look_ups.contains(&order.id.erasure)) {
+                return Ok(false);
+            }
+        }
+        let keys = Keys { deliveries: waits.calls.clone(), ..Keys::default() };
+        let calls = if keys.is_empty() { Documents::default() } else { self.store.load(keys).await? };
+        Ok(calls.deliveries.values().all(|found| found.document.erasure.is_none()))
+    }
+
+    /// Brings an order one step further. Each step can be repeated.
+    async fn step(&self, erasure: Erasure) -> Result<(), StoreError> {
+        let id = erasure.id;
+        let to =
+            |stage| Erasure { id, stage, receipt: erasure.receipt.clone(), waits: erasure.waits.clone() };
+        match erasure.stage {
+            Stage::Ordered { ref subject, forget_in_crm } => self.begin(id, subject, forget_in_crm).await,
+            Stage::Rows { .. } => self.store.erase_rows(erasure).await.map(|_| ()),
+            Stage::Journal { ref extent, last, after } => {
+                self.look_through_the_journal(to(Stage::Blanking), extent.clone(), last, after).await
+            }
+            Stage::Blanking => {
+                while self.store.blank().await? > 0 {}
+                self.note(to(Stage::Wiping), Vec::new()).await
+            }
+            Stage::Wiping => {
+                let settled = self.is_settled(&erasure.waits).await?;
+                if !self.store.wipe().await? {
+                    tracing::info!("erasure waits for a look-up that still reads");
+                    self.clock.sleep_until(self.clock.monotonic() + RETRY_AFTER).await;
+                    return Ok(());
+                }
+                if !settled {
+                    tracing::info!(erasure = id, "a person is erased; Freshsales is still to answer");
+                    return self.note(to(Stage::Settling), Vec::new()).await;
+                }
+                self.note(to(Stage::Done), Vec::new()).await?;
+                tracing::info!(erasure = id, "a person is erased");
+                self.done.send_replace(id);
+                Ok(())
+            }
+            Stage::Settling => self.note(to(Stage::Wiping), Vec::new()).await,
+            Stage::Done => Ok(()),
+        }
+    }
+
+    /// Takes everything that decides about the person, in one transaction. From here on nothing brings them back.
+    async fn begin(&self, id: u64, subject: &Subject, forget_in_crm: bool) -> Result<(), StoreError> {
+        let settings = Arc::clone(&self.settings.borrow());
+        let _turn = self.store.turn().await;
+        let (mut world, extent) = reach(&*self.store, subject, &settings.account).await?;
+        let now = self.clock.wall();
+        let order = decision::ErasureOrder { erasure: id, forget_in_crm };
+        let (receipt, mut waits) = decision::erase(&extent, order, &mut world, &settings, now);
+        self.join_earlier(&extent, &mut waits).await?;
+        let stage = Stage::Rows {
+            extent,
+            last: *self.store.journal_end().borrow(),
+            events_after: Position(0),
+            deliveries_after: 0,
+            messages_after: (String::new(), String::new()),
+        };
+        let mut plan = Plan::of(world, &settings.account);
+        plan.puts.push(Put::Privacy(Privacy::Erasure(Box::new(Erasure { id, stage, receipt, waits }))));
+        self.store.apply(plan).await?;
+        self.owed.notify_one();
+        Ok(())
+    }
+
+    /// An earlier erasure of the same person may still wait for an answer.
+    async fn join_earlier(&self, extent: &Extent, waits: &mut Waits) -> Result<(), StoreError> {
+        let look_ups = self.store.look_ups().await?;
+        let theirs =
+            look_ups.iter().filter(|order| order.address().is_some_and(|it| extent.emails.contains(it)));
+        waits.look_ups.extend(theirs.map(|order| order.id.erasure));
+        let (open, _) = self.store.erasures().await?;
+        let deliveries = open.into_iter().flat_map(|erasure| erasure.waits.calls).collect();
+        let calls = self.store.load(Keys { deliveries, ..Keys::default() }).await?.deliveries;
+        let theirs = calls.into_iter().filter(|(_, found)| extent.emails.contains(&found.document.email));
+        waits.calls.extend(theirs.map(|(id, _)| id));
+        Ok(())
+    }
+
+    /// Finds a part of the person's events in the journal. Events take effect before their content goes, so this waits
+    /// for those that have not.
+    async fn look_through_the_journal(
+        &self,
+        mut erasure: Erasure,
+        extent: Extent,
+        last: Position,
+        after: Position,
+    ) -> Result<(), StoreError> {
+        let mut processed = self.store.processed_end();
+        processed.wait_for(|processed| *processed >= last).await.map_err(|_| StoreError::Shut)?;
+        let records = self.store.read(after, EVENTS_MAX, BYTES_MAX).await?;
+        let reached = records.last().map_or(last, |record| record.position);
+        let mut puts = Vec::new();
+        for record in records.into_iter().filter(|record| record.position <= last) {
+            erasure.receipt.journal_events += u64::from(take(&extent, record, &mut puts));
+        }
+        if reached < last {
+            erasure.stage = Stage::Journal { extent, last, after: reached };
+        }
+        self.note(erasure, puts).await
+    }
+
+    async fn note(&self, erasure: Erasure, mut puts: Vec<Put>) -> Result<(), StoreError> {
+        puts.push(Put::Privacy(Privacy::Erasure(Box::new(erasure))));
+        self.store.apply(Plan { puts, ..Plan::default() }).await
+    }
+}
+
+/// What one event of the journal leaves to do; answers whether it is to be blanked.
+fn take(extent: &Extent, record: Record, puts: &mut Vec<Put>) -> bool {
+    let Record { position, event } = record;
+    let stamp = Stamp { at: event.at, message_id: event.message_id };
+    match extent.concern(&event.people, &stamp, &event.raw) {
+        Concern::Nothing => return false,
+        Concern::NamesThem => {}
+        Concern::Theirs => puts.push(Put::Privacy(Privacy::Unsee(event.source, stamp.message_id))),
+    }
+    puts.push(Put::Privacy(Privacy::Blank(position)));
+    true
+}

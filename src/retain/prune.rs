@@ -1,0 +1,65 @@
+//! Retention: what has had its time is deleted, a little at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Patience, RetentionConfig};
+use crate::clock::Clock;
+use crate::store::{Keep, SharedStore, StoreError};
+
+/// Often enough that a journal near its limit gets room before events are refused.
+const EVERY: Duration = Duration::from_secs(10);
+const DAY: Duration = Duration::from_hours(24);
+
+/// How long people and devices may be silent.
+#[must_use]
+pub fn patience(config: &RetentionConfig) -> Patience {
+    Patience { person: days(config.person_days_max), device: days(config.anonymous_days_max) }
+}
+
+fn days(days: u64) -> Duration {
+    DAY.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX))
+}
+
+/// Deletes what is too old until it is told to stop.
+///
+/// # Errors
+/// The store failed for good; the process has to end and recover by starting again.
+pub async fn run(
+    store: SharedStore,
+    config: RetentionConfig,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) -> Result<(), StoreError> {
+    loop {
+        let now = clock.wall();
+        let keep = Keep {
+            journal_since: now.minus(days(config.journal_days_max)),
+            journal_bytes_max: config.journal_bytes_max,
+            trail_since: now.minus(days(config.trail_days_max)),
+            seen_since: now.minus(Duration::from_hours(config.dedup_hours)),
+            trail_bytes_max: config.trail_bytes_max,
+            seen_max: config.dedup_entries_max,
+        };
+        loop {
+            match store.prune(keep).await {
+                Ok(0) => break,
+                Ok(rows) => tracing::debug!(rows, "deleted what has had its time"),
+                Err(fatal @ (StoreError::Fatal(_) | StoreError::Shut)) => return Err(fatal),
+                Err(error) => {
+                    tracing::warn!(%error, "retention waits");
+                    break;
+                }
+            }
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = clock.sleep_until(clock.monotonic() + EVERY) => {}
+        }
+    }
+}
