@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use super::Usage;
-use super::ledger::{HOUR, Limits, MINUTE};
+use super::limits::{HOUR, Limits, MINUTE, Usage};
 
 /// After a throttle this much of what was used is used again.
 const KEPT_PERCENT: u64 = 90;

@@ -11,11 +11,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::adapt::{Adaptive, Limit, RateHint};
+use super::limits::{HOUR, Limits, Usage, Window};
 
-/// The longer window: 3,600 seconds.
-pub const HOUR: Duration = Duration::from_hours(1);
-/// The shorter window: 60 seconds.
-pub const MINUTE: Duration = Duration::from_mins(1);
 /// What is left of the hour once a slot is free again in the minute.
 const HOUR_LESS_MINUTE: Duration = Duration::from_mins(59);
 
@@ -23,33 +20,6 @@ const HOUR_LESS_MINUTE: Duration = Duration::from_mins(59);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SlotId(pub u64);
-
-/// How many calls fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Limits {
-    /// Calls in any 3,600 seconds.
-    pub per_hour: u32,
-    /// Calls in any 60 seconds.
-    pub per_minute: u32,
-}
-
-/// One window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Window {
-    /// Calls that may be made in it now.
-    pub limit: u32,
-    /// Slots taken in it.
-    pub used: u32,
-}
-
-/// Both windows at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Usage {
-    /// The last 3,600 seconds.
-    pub hour: Window,
-    /// The last 60 seconds.
-    pub minute: Window,
-}
 
 /// The slots taken and not free again.
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@ mod arrivals;
 mod config;
 mod forecast;
 mod ledger;
+mod limits;
 mod quota;
 
 #[cfg(test)]
@@ -16,5 +17,6 @@ pub use adapt::RateHint;
 pub use arrivals::{Arrivals, Capacity, Opened, Pressure};
 pub use config::{AllowanceConfig, Plan as AllowancePlan};
 pub use forecast::{Forecast, LaneLoad, LaneOwed, Means, Sharing, forecast, lanes_with};
-pub use ledger::{HOUR, Ledger, Limits as AllowanceLimits, MINUTE, SlotId, Usage, Window};
+pub use ledger::{Ledger, SlotId};
+pub use limits::{HOUR, Limits as AllowanceLimits, MINUTE, Usage, Window};
 pub use quota::{Quota, Quotas};

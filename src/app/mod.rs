@@ -33,7 +33,7 @@ use crate::deliver::{Deliverer, keep_paused};
 use crate::delivery::Lane;
 use crate::erase::Eraser;
 use crate::event::Limits;
-use crate::freshsales::{ApiKey, Client, Crm, DryRun, Endpoint, Mode, Timeouts};
+use crate::freshsales::{ApiKey, Client, Crm, DryRun, Mode, Timeouts};
 use crate::http::{self, ServeLimits};
 use crate::ingest::Ingest;
 use crate::process::Processor;
@@ -377,7 +377,7 @@ fn go_on<C: Clock>(steady: &SteadyClock<C>, store: &SqliteStore) {
 fn crm_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Crm>, BuildError> {
     let problem = |key: &str, why: String| BuildError::Config(vec![Problem::new(key, "", why)]);
     let account = &config.freshsales;
-    let endpoint = Endpoint::new(account).map_err(|why| problem(why.key(), why.to_string()))?;
+    let endpoint = account.endpoint().map_err(|why| problem(why.key(), why.to_string()))?;
     match account.mode {
         Mode::DryRun => Ok(Arc::new(DryRun::new(endpoint))),
         Mode::Live => {

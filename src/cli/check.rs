@@ -9,9 +9,7 @@ use secrecy::ExposeSecret;
 use super::{Failure, Outcome, complain, load_to_serve, runtime, say};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::freshsales::{
-    ApiKey, CALLS_MAX, Client, Endpoint, Expected, Mode, Report, TestContact, Timeouts, check,
-};
+use crate::freshsales::{ApiKey, CALLS_MAX, Client, Expected, Mode, Report, TestContact, Timeouts, check};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -57,7 +55,7 @@ fn client(config: &Config) -> Result<Client, Failure> {
     let account = &config.freshsales;
     let key = ApiKey::parse(account.api_key.expose_secret());
     let key = key.map_err(|problem| Failure::Usage(anyhow!("freshsales.api_key: {problem}")))?;
-    let endpoint = Endpoint::new(account);
+    let endpoint = account.endpoint();
     let endpoint = endpoint.map_err(|problem| Failure::Usage(anyhow!("{}: {problem}", problem.key())))?;
     let clock = Arc::new(SystemClock::default());
     Client::new(endpoint, key, Timeouts::of(account), clock).map_err(Failure::running)

@@ -25,7 +25,7 @@ use crate::decision::{ConsentRules, Settings, SourceDefaults, status_value};
 use crate::deliver::{BulkConfig, DeliveryConfig};
 use crate::delivery::Account;
 use crate::event::SourceName;
-use crate::freshsales::{Config as FreshsalesConfig, DryRun, Endpoint, Mode};
+use crate::freshsales::{Config as FreshsalesConfig, DryRun, Mode};
 use crate::ingest::{ServerConfig, Sources, source_problems};
 use crate::mapping::MappingConfig;
 use crate::mapping::Preset;
@@ -177,7 +177,7 @@ impl Config {
 
     /// The account that calls go to; one of no name where none is configured, as for `map`.
     fn account(&self) -> Account {
-        let account = Endpoint::new(&self.freshsales).map(|endpoint| endpoint.account().clone());
+        let account = self.freshsales.endpoint().map(|endpoint| endpoint.account().clone());
         let account = account.unwrap_or_else(|_| Account(String::new()));
         match self.freshsales.mode {
             Mode::Live => account,

@@ -8,7 +8,6 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
-use super::config::Config;
 use crate::delivery::Account;
 
 const SUITE_SUFFIX: &str = ".myfreshworks.com";
@@ -128,13 +127,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The address of the configured account.
+    /// The address of the account with this alias, at another origin where a base URL is given.
     ///
     /// # Errors
     /// An alias or a base URL that is refused.
-    pub fn new(config: &Config) -> Result<Self, AccountProblem> {
-        let alias = BundleAlias::parse(&config.bundle_alias)?;
-        match origin(&config.base_url)? {
+    pub fn new(bundle_alias: &str, base_url: &str) -> Result<Self, AccountProblem> {
+        let alias = BundleAlias::parse(bundle_alias)?;
+        match origin(base_url)? {
             Some(origin) => Self::at_origin(&origin, alias),
             None => Self::of_account(&alias),
         }

@@ -8,7 +8,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use super::account::{self, AccountProblem, BundleAlias};
+use super::account::{self, AccountProblem, BundleAlias, Endpoint};
 use crate::config_problem::{Problem, REDACTED};
 
 /// The longest time a call may be given.
@@ -64,6 +64,14 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D:
 }
 
 impl Config {
+    /// Where calls go.
+    ///
+    /// # Errors
+    /// An alias or a base URL that is refused.
+    pub fn endpoint(&self) -> Result<Endpoint, AccountProblem> {
+        Endpoint::new(&self.bundle_alias, &self.base_url)
+    }
+
     /// Everything that is wrong with the section. A dry run needs no key, but a key that is there must be one.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Problem, Refusal};
 use super::contacts::ContactBook;
-use super::crm::Now;
+use super::now::Now;
 use super::options::SandboxOptions;
 use crate::clock::UnixMicros;
 

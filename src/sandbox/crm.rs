@@ -1,8 +1,6 @@
 //! A call to the CRM: is it let in, does a fault meet it, which route is it, what is the answer.
 //! Must not wait and must not write to the network: it is one step under the sandbox's lock.
 
-use std::time::Duration;
-
 use axum::extract::Query;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
@@ -13,10 +11,10 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Refusal};
 use super::contacts::{self, Upserted};
 use super::fields;
+use super::now::Now;
 use super::options::{Quirk, SandboxOptions};
 use super::reply::{Ending, Reply};
 use super::state::State;
-use crate::clock::UnixMicros;
 
 /// A larger body is refused.
 pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -31,13 +29,6 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     /// `None` when it was too large.
     pub(super) body: Option<Bytes>,
-}
-
-/// The time of a call, on both clocks.
-#[derive(Clone, Copy)]
-pub(super) struct Now {
-    pub(super) wall: UnixMicros,
-    pub(super) monotonic: Duration,
 }
 
 enum Route {

@@ -22,6 +22,7 @@ mod crm;
 mod faults;
 mod fields;
 mod limits;
+mod now;
 mod options;
 mod recorder;
 mod reply;
@@ -45,7 +46,8 @@ pub use recorder::RecordedRequest;
 pub use state::SandboxView;
 
 use crate::clock::Clock;
-use crm::{Call, Now};
+use crm::Call;
+use now::Now;
 use state::State;
 
 /// A sandbox account. Clones share it.

@@ -108,7 +108,7 @@ impl SimulatedAccount {
         Self {
             router: sandbox.router(),
             sandbox,
-            endpoint: Endpoint::new(&config.freshsales).unwrap(),
+            endpoint: config.freshsales.endpoint().unwrap(),
             authorization,
             clock: clock.clone(),
             weather,

@@ -60,7 +60,7 @@ impl Outage {
         let time = SimulatedTime::new();
         let allowed = Allowed { per_hour: self.per_hour, per_minute: 400 };
         let ground = Ground::with(allowed, &[("ALLOWANCE__RESERVE_PERCENT", "0")]);
-        let endpoint = Endpoint::new(&ground.config.freshsales).unwrap();
+        let endpoint = ground.config.freshsales.endpoint().unwrap();
         let account = Arc::new(Counter {
             endpoint,
             clock: time.clock.clone(),

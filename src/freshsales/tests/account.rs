@@ -1,13 +1,9 @@
 //! From a pasted alias to an origin: what is accepted, and what never chooses where a call goes.
 
-use crate::freshsales::{AccountProblem, BundleAlias, Config, Endpoint};
+use crate::freshsales::{AccountProblem, BundleAlias, Endpoint};
 
 fn endpoint(bundle_alias: &str, base_url: &str) -> Result<Endpoint, AccountProblem> {
-    Endpoint::new(&Config {
-        bundle_alias: bundle_alias.to_owned(),
-        base_url: base_url.to_owned(),
-        ..Config::default()
-    })
+    Endpoint::new(bundle_alias, base_url)
 }
 
 fn problem(bundle_alias: &str, base_url: &str) -> AccountProblem {

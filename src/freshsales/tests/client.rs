@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{ManualClock, UnixMicros};
 use crate::delivery::{BODY_KEPT_BYTES_MAX, BlockCause, RetryAfter, Verdict};
-use crate::freshsales::{ApiKey, CallResult, Client, Config, Crm, Endpoint, Timeouts};
+use crate::freshsales::{ApiKey, CallResult, Client, Config, Crm, Timeouts};
 
 pub(super) const KEY: &str = "k3y-for-tests";
 const DOCUMENTED: &str = r#"{"unique_identifier":{"emails":"sam.lee@example.com"},"contact":{"emails":"sam.lee@example.com","first_name":"Sam","last_name":"Lee","mobile_number":"+14155550142","company_name":"Globex","subscription_status":"subscribed"}}"#;
@@ -23,7 +23,7 @@ pub(super) fn client(base_url: String, attempt: Duration) -> Client {
     let config = Config { bundle_alias: "acme".to_owned(), base_url, ..Config::default() };
     let clock = ManualClock::at(UnixMicros::parse("2026-03-03T12:00:00Z").unwrap());
     let timeouts = Timeouts { connect: Duration::from_secs(1), attempt };
-    let endpoint = Endpoint::new(&config).unwrap();
+    let endpoint = config.endpoint().unwrap();
     Client::new(endpoint, ApiKey::parse(KEY).unwrap(), timeouts, Arc::new(clock)).unwrap()
 }
 
@@ -142,7 +142,7 @@ async fn what_is_described_is_what_is_sent_less_the_key() {
 #[test]
 fn the_account_s_own_host_needs_no_alias_header() {
     let config = Config { bundle_alias: "acme".to_owned(), ..Config::default() };
-    let described = Endpoint::new(&config).unwrap().describe(json!({}));
+    let described = config.endpoint().unwrap().describe(json!({}));
     assert_eq!(described.url, "https://acme.myfreshworks.com/crm/sales/api/contacts/upsert");
     assert!(described.headers.iter().all(|(name, _)| name != "X-Bundle-Alias"));
 }
