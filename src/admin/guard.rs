@@ -128,7 +128,7 @@ impl IntoResponse for Denied {
             )
             .into_response(),
             Self::Token => {
-                let message = "this needs the admin token: `Authorization: Bearer TOKEN`";
+                let message = "the admin token is missing or wrong: send `Authorization: Bearer TOKEN`; `freshsignal token` prints it";
                 let error = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
                 let bearer = HeaderValue::from_static("Bearer");
                 ([(header::WWW_AUTHENTICATE, bearer)], error).into_response()

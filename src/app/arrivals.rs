@@ -61,10 +61,10 @@ impl Watch {
             (false, true) => tracing::warn!(
                 opened_last_hour = opened,
                 calls_per_hour = per_hour,
-                "more becomes owed in an hour than may leave in one: what is owed grows and waits longer; nothing is lost"
+                "contacts are becoming due faster than the allowance lets us send them; the backlog is growing, nothing is lost"
             ),
             (true, false) => {
-                tracing::info!(opened_last_hour = opened, "what becomes owed may leave in time again");
+                tracing::info!(opened_last_hour = opened, "the allowance keeps up with new deliveries again");
             }
             (true, true) | (false, false) => {}
         }

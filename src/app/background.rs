@@ -30,5 +30,7 @@ where
     if let Err(error) = spawned {
         return Err(RunError::Thread(name, error.to_string()));
     }
-    ended.await.unwrap_or_else(|_| Err(RunError::Thread(name, "it ended without a word".to_owned())))
+    ended.await.unwrap_or_else(|_| {
+        Err(RunError::Thread(name, "the thread ended without reporting a result".to_owned()))
+    })
 }

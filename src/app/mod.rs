@@ -224,7 +224,7 @@ impl App {
         while let Some(ended) = parts.join_next().await {
             let ended = ended.map_err(RunError::from).and_then(std::convert::identity);
             if let Err(error) = &ended {
-                tracing::error!(%error, "the service stops");
+                tracing::error!(%error, "the service stops after an error");
             }
             result = result.and(ended);
             stop.cancel();
@@ -342,7 +342,10 @@ async fn ended(part: impl Future<Output = Result<(), StoreError>>) -> Result<(),
 async fn served(listener: impl Future<Output = usize>) -> Result<(), RunError> {
     let cut = listener.await;
     if cut > 0 {
-        tracing::warn!(connections = cut, "connections were cut: they were not done in time");
+        tracing::warn!(
+            connections = cut,
+            "connections were closed before their requests were finished: server.shutdown_seconds was over"
+        );
     }
     Ok(())
 }
@@ -368,8 +371,8 @@ fn go_on<C: Clock>(steady: &SteadyClock<C>, store: &SqliteStore) {
     if ahead_seconds > 60 {
         tracing::warn!(
             ahead_seconds,
-            "the clock of this machine is behind the last moment in the data folder: check it; until it has come up, \
-             times go on from that moment"
+            "the clock of this machine is behind the last moment in the data folder: check it; until it has caught up, \
+             times continue from that moment"
         );
     }
 }

@@ -42,13 +42,10 @@ impl Reload {
         let done = self.loaded().and_then(|config| self.take_over(config));
         match &done {
             Ok(Reloaded { taken_over, needs_restart }) => {
-                tracing::info!(taken_over = taken_over.join(", "), "the configuration was read again");
+                tracing::info!(taken_over = taken_over.join(", "), "the configuration was reloaded");
                 if !needs_restart.is_empty() {
                     let keys = needs_restart.join(", ");
-                    tracing::warn!(
-                        keys,
-                        "these differ and have no effect until the service is started again"
-                    );
+                    tracing::warn!(keys, "these keys changed and take effect after a restart");
                 }
             }
             Err(problems) => {
@@ -56,7 +53,7 @@ impl Reload {
                 let keys = problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>();
                 tracing::error!(
                     problems = keys.join(", "),
-                    "the configuration is kept: the new one is wrong, see `freshsignal check`"
+                    "the new configuration is wrong and was not taken over: `freshsignal check` names the problems; the old one stays in force"
                 );
             }
         }

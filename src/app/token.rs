@@ -56,6 +56,6 @@ pub(super) fn made_at_first_start(folder: &Path) -> Result<SecretString, TokenEr
         file.sync_all()
     };
     write().map_err(|cause| TokenError::File { path: path.clone(), cause })?;
-    tracing::info!("an admin token was made; `freshsignal token` prints it");
+    tracing::info!("an admin token was created; `freshsignal token` prints it");
     Ok(SecretString::from(token))
 }

@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// The configuration file; else `FRESHSIGNAL_CONFIG` names one
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A file with a JSON event a line; - or nothing reads standard input
+    /// A file with one JSON event per line; - or nothing reads standard input
     #[arg(value_name = "FILE")]
     events: Option<PathBuf>,
 }

@@ -34,7 +34,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Names every problem of the configuration; --live also asks Freshsales
     Check(check::Arguments),
-    /// Dry run: a JSON event a line in, a JSON decision a line out; sends nothing
+    /// Dry run: reads one JSON event per line, prints one decision per line; sends nothing
     Map(map::Arguments),
     /// Exits 0 when the service on this machine can accept events
     Health(ConfigArgument),

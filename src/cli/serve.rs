@@ -31,7 +31,7 @@ pub(super) fn run(file: Option<&Path>) -> Outcome {
         let (public, private) = (at(&listeners.public)?, at(&listeners.private)?);
         tracing::info!(%public, %private, "freshsignal accepts events");
         app.run(listeners, stop).await?;
-        tracing::info!("everything accepted is on disk; good-bye");
+        tracing::info!("stopped: every accepted event is on disk");
         Ok(())
     })
 }
@@ -58,7 +58,9 @@ fn watch_signals(stop: &CancellationToken, reload: Reload) -> Outcome {
                 }
             }
         }
-        tracing::info!("told to stop: accepted requests are answered, calls on their way may end");
+        tracing::info!(
+            "stopping: accepted requests are answered, and calls in flight get server.shutdown_seconds to end"
+        );
         stop.cancel();
     });
     Ok(())

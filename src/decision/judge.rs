@@ -103,7 +103,7 @@ fn joined(what: &What) -> bool {
 fn opened_by(effect: &Effect) -> Verdict {
     let What::Opened(id, lane) = &effect.what else { return by_effect(effect) };
     let reason = if *lane == Lane::Withdrawal {
-        "marketing consent was withdrawn; Freshsales is told"
+        "marketing consent was withdrawn; Freshsales will be told"
     } else if effect.known {
         "the contact differs from what Freshsales last accepted; a call is owed"
     } else {
@@ -116,11 +116,11 @@ fn by_effect(effect: &Effect) -> Verdict {
     match &effect.what {
         What::Opened(..) => opened_by(effect),
         What::Joined(id) => {
-            let reason = "a delivery of this contact is owed already, or was refused, and takes it along";
+            let reason = "merged into a delivery of this contact that is waiting or was refused";
             (Outcome::Absorbed, reason.to_owned(), Some(id.clone()))
         }
         What::OnItsWay(id) => {
-            (Outcome::Absorbed, "the call on its way carries it already".to_owned(), Some(id.clone()))
+            (Outcome::Absorbed, "the call in flight already carries it".to_owned(), Some(id.clone()))
         }
         What::Nothing(why, last) => match why {
             WhyNothing::Unchanged => {
@@ -136,14 +136,14 @@ fn by_effect(effect: &Effect) -> Verdict {
                 (Outcome::PersonUpdated, reason.to_owned(), None)
             }
             WhyNothing::NoPerson => {
-                (Outcome::PersonUpdated, "the address is nobody's current one".to_owned(), None)
+                (Outcome::PersonUpdated, "no person uses this address any more".to_owned(), None)
             }
         },
     }
 }
 
 fn not_mapped(name: &str) -> Verdict {
-    let reason = format!("\"{name}\" is not in the mapping, so it owes no call");
+    let reason = format!("\"{name}\" is not in the mapping, so no call is made for it");
     (Outcome::NotMapped, reason, None)
 }
 
@@ -162,7 +162,8 @@ fn of_person(reading: &Reading, primary: Option<&Effect>) -> Verdict {
 }
 
 fn no_contact(problem: Option<EmailProblem>) -> Verdict {
-    let reason = "nobody has said an email of this person; one that comes in time still makes the contact";
+    let reason =
+        "no email of this person is known yet; an email that comes in time still creates the contact";
     problem.map_or_else(|| (Outcome::NoEmail, reason.to_owned(), None), bad_email)
 }
 

@@ -310,7 +310,7 @@ fn drop_open(
 #[must_use]
 pub fn why_dropped(why: &WhyNothing) -> String {
     match why {
-        WhyNothing::NoPerson => "nobody has this address any more".to_owned(),
+        WhyNothing::NoPerson => "no person uses this address any more".to_owned(),
         WhyNothing::NotStarted => "no mapped event happened near enough".to_owned(),
         WhyNothing::GateShut(why) => why.clone(),
         WhyNothing::Unchanged => "the contact is back to what Freshsales accepted last".to_owned(),

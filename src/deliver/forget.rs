@@ -78,7 +78,7 @@ impl Deliverer {
             AfterAnswer::Ended(end) => {
                 tracing::info!(
                     erasure = id.erasure,
-                    "an order to forget a contact in Freshsales: {}",
+                    "request to forget a contact in Freshsales finished: {}",
                     end.as_str()
                 );
                 Privacy::ForgetEnded(id, end)
@@ -104,10 +104,14 @@ fn log_open(order: &ForgetOrder) {
         tracing::warn!(
             erasure = id.erasure,
             failures,
-            "Freshsales did not answer an order to forget a contact; it is made again"
+            "Freshsales did not answer a request to forget a contact; it will be sent again"
         );
     } else {
-        tracing::info!(erasure = id.erasure, misses, "an order to forget a contact in Freshsales goes on");
+        tracing::info!(
+            erasure = id.erasure,
+            misses,
+            "a request to forget a contact in Freshsales is not finished; it will be continued"
+        );
     }
 }
 

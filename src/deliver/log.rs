@@ -10,26 +10,29 @@ pub(super) fn destination(destination: &Destination) {
     match destination.state() {
         DestinationState::Running => tracing::info!("Freshsales answers again"),
         DestinationState::Throttled => {
-            tracing::warn!(until, "calls wait: Freshsales answers that the account is over its limit");
+            tracing::warn!(
+                until,
+                "calls paused: Freshsales says that the account is over its rate limit; they resume at `until`"
+            );
         }
         DestinationState::Blocked => tracing::error!(until, "{}", blocked(destination)),
         DestinationState::Unreachable => {
             tracing::warn!(
                 until,
-                "calls wait: Freshsales does not answer; one contact is tried at this time"
+                "calls paused: Freshsales does not answer; one contact is tried at `until`"
             );
         }
-        DestinationState::Paused => tracing::warn!("calls are paused by hand"),
+        DestinationState::Paused => tracing::warn!("calls are paused by hand; POST /api/resume resumes them"),
     }
 }
 
 fn blocked(destination: &Destination) -> &'static str {
     match destination.obstacle.as_ref().map(|obstacle| &obstacle.kind) {
         Some(ObstacleKind::AccountRule { .. }) => {
-            "Freshsales refuses contact after contact with the same words: a rule of the account; /api/status says which"
+            "calls paused: Freshsales refuses every contact for the same reason, so a rule of the account is in the way; /api/status shows it"
         }
         Some(ObstacleKind::Blocked { .. } | ObstacleKind::Unreachable) | None => {
-            "Freshsales refuses every call: check the API key, its rights and the bundle alias"
+            "calls paused: Freshsales refuses every call; check the API key, its rights and the bundle alias"
         }
     }
 }
@@ -44,6 +47,6 @@ pub(super) fn change(before: &Destination, after: &Destination) {
 /// Says that a contact was refused. Who and why stays out of the log: both are personal data.
 pub(super) fn refusal(delivery: Option<&Delivery>) {
     if let Some(dead) = delivery.filter(|delivery| delivery.state == State::Dead) {
-        tracing::warn!(delivery = %dead.id, "Freshsales refused a contact; it is kept, /api/deliveries?state=dead says why");
+        tracing::warn!(delivery = %dead.id, "Freshsales refused a contact; it is kept as a dead letter, /api/dead-letters shows why");
     }
 }

@@ -240,7 +240,7 @@ impl Deliverer {
     fn pause_after(&self, error: StoreError) -> Result<Next, StoreError> {
         match error {
             StoreError::Overloaded | StoreError::Full(_) | StoreError::TooSlow => {
-                tracing::warn!(%error, "calls wait: the store can't take their end now");
+                tracing::warn!(%error, "delivery paused: the store cannot record results; retrying in 1 s");
                 Ok(Next::At(self.clock.monotonic() + RETRY_AFTER))
             }
             StoreError::Conflict | StoreError::Fatal(_) | StoreError::Unreadable(..) | StoreError::Shut => {

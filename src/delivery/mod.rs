@@ -46,7 +46,7 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// All lanes, the one that goes first first.
+    /// All lanes, highest priority first.
     pub const BY_PRECEDENCE: [Self; 6] =
         [Self::Withdrawal, Self::NewContact, Self::Conversion, Self::Login, Self::Refresh, Self::Backfill];
 

@@ -106,8 +106,8 @@ pub struct Ended<'a> {
     pub verdict: &'a Verdict,
     /// Which delivery it was of.
     pub delivery: &'a DeliveryId,
-    /// It left alone, to see whether calls are answered ([`Gate::OneContact`]). What other calls say, which left before
-    /// the hindrance was known, takes no hindrance away.
+    /// It left alone, to see whether calls are answered ([`Gate::OneContact`]). Answers to calls that left before
+    /// the obstacle was detected do not clear it.
     pub probe: bool,
     /// The contact is refused for good by this answer, and was not for the same reason before.
     pub refused_for_good: bool,

@@ -57,7 +57,7 @@ impl Eraser {
                 }
                 Err(StoreError::Conflict) => Duration::ZERO,
                 Err(passing @ (StoreError::Overloaded | StoreError::Full(_) | StoreError::TooSlow)) => {
-                    tracing::warn!(error = %passing, "erasure waits");
+                    tracing::warn!(error = %passing, "erasure paused: the store is busy; retrying in 1 s");
                     RETRY_AFTER
                 }
             };
@@ -129,12 +129,12 @@ impl Eraser {
             Stage::Wiping => {
                 let settled = self.is_settled(&erasure.waits).await?;
                 if !self.store.wipe().await? {
-                    tracing::info!("erasure waits for a look-up that still reads");
+                    tracing::info!("erasure waits for a read that is still running");
                     self.clock.sleep_until(self.clock.monotonic() + RETRY_AFTER).await;
                     return Ok(());
                 }
                 if !settled {
-                    tracing::info!(erasure = id, "a person is erased; Freshsales is still to answer");
+                    tracing::info!(erasure = id, "a person is erased here; waiting for Freshsales to answer");
                     return self.note(to(Stage::Settling), Vec::new()).await;
                 }
                 self.note(to(Stage::Done), Vec::new()).await?;

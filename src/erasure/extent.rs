@@ -57,7 +57,7 @@ impl Extent {
         people.chain(emails).chain(devices.map(|device| Mark::of_device(&device.key)))
     }
 
-    /// Texts of which one stands in every document that names one of them, as documents are written.
+    /// Search strings: every stored document that mentions one of these people contains at least one of them.
     #[must_use]
     pub fn needles(&self) -> Vec<String> {
         let emails = self.emails.iter().map(|email| email.as_str().to_owned());

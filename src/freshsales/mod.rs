@@ -68,13 +68,13 @@ pub trait Crm: Send + Sync + 'static {
     fn probe(&self) -> Answer<CallResult>;
     /// Tells the CRM to forget a contact for good.
     fn forget(&self, contact_id: u64) -> Answer<CallResult>;
-    /// Asks which contact has an address. Who knows no such call gives no answer.
+    /// Asks which contact has an address. The default answers that nothing was answered: for implementations without the endpoint.
     fn look_up(&self, _email: Email) -> Answer<LookupResult> {
         Box::pin(std::future::ready(LookupResult::not_known(self.describe(&Value::Null))))
     }
     /// What [`Crm::upsert`] would send for this body; sends nothing.
     fn describe(&self, body: &Value) -> AttemptRequest;
-    /// Sends many upserts in one call; `body` is the finished body. Who knows no such calls refuses them.
+    /// Sends many upserts in one call; `body` is the finished body. The default refuses: for implementations without the endpoint.
     fn bulk_upsert(&self, body: Value) -> Answer<BulkResult> {
         Box::pin(std::future::ready(BulkResult::not_known(self.describe(&body))))
     }

@@ -94,7 +94,7 @@ pub fn unavailable(error: &StoreError) -> ApiError {
         | StoreError::TooSlow
         | StoreError::Shut => {
             tracing::error!(%error, "events could not be stored");
-            storage_unavailable("events can't be stored now; send them again with the same messageId")
+            storage_unavailable("events cannot be stored right now; send them again with the same messageId")
         }
     }
 }

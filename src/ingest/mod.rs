@@ -229,7 +229,8 @@ impl Inner {
             return Err(answer::too_large(message));
         }
         if shared.bytes().saturating_mul(events) > self.server.body_bytes_max.saturating_mul(SHARED_FACTOR) {
-            let message = "what stands beside the batch is too large to count for each of its events";
+            let message =
+                "the batch's shared `context` and `integrations` are too large for this many events";
             return Err(answer::too_large(message));
         }
         Ok(())

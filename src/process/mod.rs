@@ -71,7 +71,10 @@ impl Processor {
                 Err(StoreError::Conflict) => {
                     conflicts += 1;
                     if conflicts >= CONFLICTS_MAX {
-                        tracing::error!(conflicts, "the same events conflict again and again; they wait");
+                        tracing::error!(
+                            conflicts,
+                            "events could not be applied after several attempts; retrying in 1 s (this is a bug, please report it)"
+                        );
                         self.clock.sleep_until(self.clock.monotonic() + RETRY_AFTER).await;
                     }
                 }
@@ -79,7 +82,7 @@ impl Processor {
                     return Err(fatal);
                 }
                 Err(passing @ (StoreError::Overloaded | StoreError::Full(_) | StoreError::TooSlow)) => {
-                    tracing::warn!(error = %passing, "events wait: they can't take effect now");
+                    tracing::warn!(error = %passing, "processing paused: the store cannot apply events; retrying in 1 s, nothing is lost");
                     self.clock.sleep_until(self.clock.monotonic() + RETRY_AFTER).await;
                 }
             }

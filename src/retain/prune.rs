@@ -49,7 +49,7 @@ pub async fn run(
                 Ok(rows) => tracing::debug!(rows, "deleted what has had its time"),
                 Err(fatal @ (StoreError::Fatal(_) | StoreError::Shut)) => return Err(fatal),
                 Err(error) => {
-                    tracing::warn!(%error, "retention waits");
+                    tracing::warn!(%error, "removing old data is paused: the store is busy; retrying in 10 s");
                     break;
                 }
             }

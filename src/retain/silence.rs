@@ -57,7 +57,7 @@ impl Retirement {
                     | StoreError::Full(_)
                     | StoreError::TooSlow),
                 ) => {
-                    tracing::warn!(error = %passing, "retention of people waits");
+                    tracing::warn!(error = %passing, "removing inactive people is paused: the store is busy; retrying in 10 s");
                     RETRY_AFTER
                 }
             };

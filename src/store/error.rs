@@ -4,13 +4,13 @@
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// More is waiting to be written than may wait. Nothing was kept.
-    #[error("more events are waiting to be written than may wait")]
+    #[error("too many events are waiting to be written")]
     Overloaded,
     /// The disk or the journal is full. Nothing was kept; goes on by itself when there is room again.
     #[error("there is no room to store events: {0}")]
     Full(String),
     /// Something the plan rests on has changed meanwhile.
-    #[error("the documents changed meanwhile")]
+    #[error("the stored data changed in the meantime")]
     Conflict,
     /// The disk failed or a file is damaged: the process must stop and recover by starting again.
     #[error("the disk failed or the store is damaged: {0}")]
@@ -19,9 +19,9 @@ pub enum StoreError {
     #[error("a stored {0} can't be read: {1}")]
     Unreadable(&'static str, String),
     /// A look-up took longer than it may.
-    #[error("the look-up took too long")]
+    #[error("the query took too long")]
     TooSlow,
     /// The store is shut.
-    #[error("the store is shut")]
+    #[error("the store is closed")]
     Shut,
 }

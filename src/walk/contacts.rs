@@ -35,7 +35,7 @@ impl Reviewer {
             tracing::info!(
                 contacts = review.done,
                 calls = review.opened,
-                "every contact was looked at: so many calls are owed for it"
+                "review finished: `contacts` checked, `calls` to make"
             );
         }
         let mut plan = Plan::of(world, &settings.account);
@@ -57,18 +57,18 @@ impl Reviewer {
                     account = review.account.0,
                     calls_max = contacts,
                     hours_max = hours,
-                    "calls go to another account than before: it is owed every contact it has not accepted yet"
+                    "another account is configured: every contact that it has not accepted yet is queued for it"
                 );
             }
             Because::Time => {
-                tracing::debug!(contacts, "contacts that were not called for long are looked for");
+                tracing::debug!(contacts, "looking for contacts that were not sent for a long time");
             }
             Because::Settings | Because::Unknown => {
                 let because = review.because.as_str();
                 tracing::info!(
                     contacts,
                     because,
-                    "every contact is looked at again: the settings have changed"
+                    "review started: the settings have changed, so every contact is checked again"
                 );
             }
         }

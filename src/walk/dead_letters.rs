@@ -28,7 +28,7 @@ impl Bound {
             tracing::error!(
                 dead_letters,
                 dead_letters_max = self.max,
-                "dead letters are near their limit: at it the oldest are discarded. Send them again or discard them"
+                "dead letters are near their limit, beyond which the oldest are discarded: send them again or discard them"
             );
         } else if self.alarmed && !over(ALARM_OVER_PERCENT) {
             self.alarmed = false;
@@ -55,7 +55,10 @@ impl Reviewer {
         let dead: Vec<_> = dead.into_iter().map(|dead| (dead.place, dead.email)).collect();
         let order = order.page(&dead, &mut world, settings, self.clock.wall());
         if !order.goes_on() {
-            tracing::info!(dead_letters = order.done, "all dead letters that were ordered are owed again");
+            tracing::info!(
+                dead_letters = order.done,
+                "redrive finished: all requested dead letters are queued again"
+            );
         }
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.push(Put::Redrive(revision, order));
@@ -83,7 +86,7 @@ impl Reviewer {
         tracing::error!(
             discarded,
             dead_letters_max = bound.max,
-            "the oldest dead letters were discarded: there are more than may be kept"
+            "the oldest dead letters were discarded: there were more than retention.dead_letters_max"
         );
         // What can't be discarded must not be tried for ever.
         Ok(discarded > 0)

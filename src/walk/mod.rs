@@ -71,7 +71,7 @@ impl Reviewer {
                     return Err(fatal);
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "looking at what is stored waits a moment");
+                    tracing::warn!(%error, "review paused: the store is busy; retrying in 1 s");
                     RETRY_AFTER
                 }
             };

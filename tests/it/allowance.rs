@@ -130,7 +130,10 @@ async fn a_source_makes_no_more_contacts_an_hour_than_it_may_and_the_others_wait
     let (made, wait): (Vec<usize>, Vec<usize>) =
         (0..8).partition(|nth| service.crm.contact(&ann(*nth)).is_some());
     let why = service.get(&format!("/api/contacts/{}", ann(wait[0]))).await["why"].clone();
-    assert!(why.as_str().unwrap().starts_with("its source has made 3 new contacts within an hour"), "{why}");
+    assert!(
+        why.as_str().unwrap().starts_with("its source has reached its limit of 3 new contacts an hour"),
+        "{why}"
+    );
 
     // Another source, and what a contact that Freshsales has is owed, are not held up.
     let shop = json!({"type": "track", "event": "Lead Generated", "userId": "s", "messageId": "s",

@@ -167,11 +167,11 @@ fn serve_stops_on_sigterm_and_on_sigint_with_exit_0() {
         let folder = tempfile::tempdir().unwrap();
         let mut served = Served::start(&mut freshsignal(&["serve"], &complete(folder.path())));
         served.signal("HUP");
-        served.wait_for("the configuration was read again");
+        served.wait_for("the configuration was reloaded");
         served.signal(signal);
         let (code, said) = served.ended();
         assert_eq!(code, 0, "{signal}: {said}");
-        assert!(said.contains("everything accepted is on disk"), "{said}");
+        assert!(said.contains("every accepted event is on disk"), "{said}");
         assert!(!said.contains('\u{1b}'), "no colours where nobody watches: {said}");
     }
 }

@@ -1,174 +1,434 @@
-//! What the documents name exists: the files they link to, keys, routes, metrics and tests.
+//! What the documents name exists: the files they link to, keys, routes, codes, metrics, commands and tests; and what
+//! exists is in the documents.
 //!
-//! Holds names alone. Whether a sentence is true is for people.
+//! Holds names alone. Whether a sentence is true is for people. Each check is a function over a text, so that the samples
+//! at the end can show it failing.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+mod code;
+mod markdown;
 
-const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"];
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use code::{files, root, text};
+use markdown::{blocks, first_words, headings, links, quoted, rows, titles};
+use reqwest::Method;
+
+use crate::support::app::Service;
+use crate::support::command::{freshsignal, output};
+
+const README_WORDS_MAX: usize = 900;
+const INDEX: &str = "docs/README.md";
+const PRIVATE: &str = "docs/reference/private-api.md";
+const PUBLIC: &str = "docs/reference/public-api.md";
+const METRICS: &str = "docs/reference/metrics.md";
 
 #[test]
-fn every_relative_link_leads_to_a_file() {
-    let mut broken = Vec::new();
-    for name in DOCUMENTS {
-        let text = text(name);
-        for target in links(&text) {
-            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
-            let there =
-                if file.is_empty() { headings(&text).contains(heading) } else { root().join(file).exists() };
-            if !there {
-                broken.push(format!("{name}: {target}"));
-            }
-        }
-    }
+fn every_relative_link_leads_to_a_file_and_a_heading() {
+    let broken: Vec<_> = pages().iter().flat_map(|(name, page)| broken_links(name, page)).collect();
     assert!(broken.is_empty(), "links that lead nowhere: {broken:#?}");
 }
 
 #[test]
+fn every_page_can_be_reached_from_the_index() {
+    let lost = unreached(INDEX, &pages().into_iter().collect());
+    assert!(lost.is_empty(), "pages that {INDEX} does not lead to: {lost:?}");
+}
+
+#[test]
+fn the_readme_is_short() {
+    let words = text("README.md").split_whitespace().count();
+    assert!(words <= README_WORDS_MAX, "{words} words: move what is too much into docs/");
+}
+
+#[test]
 fn every_key_that_the_documents_name_is_in_the_reference_file() {
-    let known = known_keys(&text("config/default.toml"));
-    let sections: BTreeSet<&str> = known.iter().filter_map(|key| key.split('.').next()).collect();
-    let mut unknown = Vec::new();
-    for name in DOCUMENTS {
-        let text = text(name);
-        for key in quoted(&text).filter_map(key_of) {
-            let section = key.split('.').next().unwrap_or_default();
-            let inner = key.replace("sources.website.", "sources.NAME.");
-            if sections.contains(section) && !known.contains(&inner) {
-                unknown.push(format!("{name}: {key}"));
-            }
-        }
-    }
+    let known = code::known_keys(&text("config/default.toml"));
+    let unknown: Vec<_> = pages().iter().flat_map(|(name, page)| unknown_keys(name, page, &known)).collect();
     assert!(unknown.is_empty(), "keys that do not exist: {unknown:#?}");
 }
 
 #[test]
-fn every_route_of_the_debugger_is_in_the_readme_and_the_other_way_round() {
-    let source = text("src/admin/mod.rs");
-    let table = source.split("const ROUTES").nth(1).and_then(|rest| rest.split("];").next()).unwrap();
-    let routes: BTreeSet<&str> = table.split('"').skip(1).step_by(2).collect();
-    let readme = text("README.md");
-    let section =
-        readme.split("\n## The debugger\n").nth(1).and_then(|rest| rest.split("\n```").nth(2)).unwrap();
-    let starts = ["| `GET /", "| `POST /", "| `DELETE /"];
-    let rows = section.lines().filter(|line| starts.iter().any(|start| line.starts_with(start)));
-    let first_cells = rows.filter_map(|row| row.split('|').nth(1));
-    let named: BTreeSet<&str> = first_cells
-        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
-        .map(|route| route.split_once(' ').map_or(route, |(_, path)| path))
-        .collect();
-    assert_eq!(named, routes);
+fn every_default_that_a_table_names_is_that_of_the_reference_file() {
+    let defaults = code::defaults(&text("config/default.toml"));
+    let wrong: Vec<_> =
+        pages().iter().flat_map(|(name, page)| wrong_defaults(name, page, &defaults)).collect();
+    assert!(wrong.is_empty(), "other defaults than config/default.toml has: {wrong:#?}");
 }
 
 #[test]
-fn every_metric_that_the_readme_names_is_recorded() {
-    let sources = sources();
-    let readme = text("README.md");
-    let words = quoted(&readme).filter(|word| word.starts_with("freshsignal_"));
-    let names: BTreeSet<&str> = words.filter_map(|word| word.split('{').next()).collect();
-    assert!(names.len() >= 13, "{names:?}");
-    let missing: Vec<_> = names.iter().filter(|name| !sources.contains(&format!("\"{name}\""))).collect();
-    assert!(missing.is_empty(), "metrics that nothing records: {missing:?}");
+fn every_route_of_the_private_listener_is_in_its_page_and_the_other_way_round() {
+    assert_eq!(routes_of(&text(PRIVATE)), code::private_routes(&code::product()));
+}
+
+#[tokio::test]
+async fn every_route_that_the_page_of_the_public_listener_names_is_answered() {
+    let service = Service::start().await;
+    let mut missing = Vec::new();
+    let named = named_routes(&text(PUBLIC));
+    assert!(named.len() >= 20, "{named:?}");
+    for (method, path) in named {
+        let answer =
+            service.public(method.clone(), &path.replace("{write_key}", "KEY")).send().await.unwrap();
+        if matches!(answer.status().as_u16(), 404 | 405) {
+            missing.push(format!("{method} {path}: {}", answer.status()));
+        }
+    }
+    assert!(missing.is_empty(), "routes that are not there: {missing:?}");
+    service.finish().await;
+}
+
+#[test]
+fn every_code_of_a_refusal_has_its_heading_and_the_other_way_round() {
+    let page = text("docs/reference/errors.md");
+    let named: BTreeSet<String> = titles(&page).into_iter().filter(|title| !title.contains(' ')).collect();
+    let product = code::product();
+    assert_eq!(named, code::error_codes(&product));
+    let reasons: BTreeSet<String> = first_words(&page, "reason").into_iter().collect();
+    assert_eq!(reasons, code::event_reasons(&product));
+}
+
+#[test]
+fn every_exit_code_has_its_heading_and_the_other_way_round() {
+    let titles = titles(&text("docs/reference/exit-codes.md"));
+    let codes = titles.iter().filter_map(|title| title.split_once(':')?.0.parse().ok());
+    let named: BTreeSet<u8> = codes.collect();
+    assert_eq!(named, code::exit_codes(&code::product()));
+}
+
+#[test]
+fn the_glossary_of_the_architecture_is_that_of_the_documents() {
+    let words = |page: &str| rows(&text(page), "word");
+    let glossary = words("docs/reference/glossary.md");
+    assert!(glossary.len() >= 15, "{glossary:?}");
+    assert_eq!(words("ARCHITECTURE.md"), glossary);
+}
+
+#[test]
+fn every_metric_is_in_its_page_and_every_named_one_is_recorded() {
+    let recorded = code::metrics(&code::product());
+    let named = |page: &str| -> BTreeSet<String> {
+        let words = quoted(page).into_iter().map(|word| word.split('{').next().unwrap().to_owned());
+        words.filter(|word| code::is_metric(word)).collect()
+    };
+    assert_eq!(named(&text(METRICS)), recorded);
+    for (name, page) in pages() {
+        let missing: Vec<_> = named(&page).difference(&recorded).cloned().collect();
+        assert!(missing.is_empty(), "{name}: metrics that nothing records: {missing:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_outcome_lane_and_risk_that_is_counted_is_explained() {
+    let service = Service::start().await;
+    let scraped = service.private("/metrics").send().await.unwrap().text().await.unwrap();
+    let explained = text("docs/reference/outcomes.md");
+    for (metric, label, page, table) in [
+        ("freshsignal_events_total", "outcome", &explained, "outcome"),
+        ("freshsignal_contacts_owed", "lane", &explained, "lane"),
+        ("freshsignal_risk", "risk", &text(METRICS), "risk"),
+    ] {
+        let counted = labels(&scraped, metric, label);
+        assert!(counted.len() >= 3, "{metric}: {counted:?}");
+        let named: BTreeSet<String> = first_words(page, table).into_iter().collect();
+        assert_eq!(named, counted, "{metric}");
+    }
+    service.finish().await;
+}
+
+#[test]
+fn every_command_and_switch_that_a_document_shows_exists() {
+    let help = Help::read();
+    let page = text("docs/reference/cli.md");
+    let named = first_words(&page, "command");
+    let named: BTreeSet<&str> = named.iter().filter_map(|word| word.split(' ').nth(1)).collect();
+    assert_eq!(named, help.0.keys().map(String::as_str).collect());
+    let wrong: Vec<_> = pages().iter().flat_map(|(name, page)| wrong_commands(name, page, &help)).collect();
+    assert!(wrong.is_empty(), "commands that do not exist: {wrong:#?}");
+}
+
+#[test]
+fn every_block_of_toml_and_json_in_the_documents_can_be_read() {
+    let known = code::known_keys(&text("config/default.toml"));
+    let wrong: Vec<_> =
+        pages().iter().flat_map(|(name, page)| unreadable_blocks(name, page, &known)).collect();
+    assert!(wrong.is_empty(), "blocks that can't be read: {wrong:#?}");
 }
 
 #[test]
 fn every_test_that_the_architecture_names_exists() {
-    let sources = sources();
+    let sources = code::sources();
     let document = text("ARCHITECTURE.md");
-    let sentence = |word: &&str| {
+    let sentence = |word: &String| {
         word.matches('_').count() >= 3
             && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
     };
-    let named: BTreeSet<&str> = quoted(&document).filter(sentence).collect();
+    let named: BTreeSet<String> = quoted(&document).into_iter().filter(sentence).collect();
     assert!(named.len() >= 30, "{}", named.len());
     let missing: Vec<_> = named.iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
     assert!(missing.is_empty(), "tests that do not exist: {missing:?}");
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+/// Every document of the project by its name: those beside the manifest, and the pages.
+fn pages() -> Vec<(String, String)> {
+    let beside = std::fs::read_dir(root()).unwrap().map(|entry| PathBuf::from(entry.unwrap().file_name()));
+    let beside = beside.filter(|name| name.extension().is_some_and(|extension| extension == "md"));
+    let beside = beside.map(|name| name.to_str().unwrap().to_owned());
+    let names: BTreeSet<String> = beside.chain(files("docs", "md")).collect();
+    assert!(names.contains("README.md") && names.contains(INDEX), "{names:?}");
+    names.into_iter().map(|name| (name.clone(), text(&name))).collect()
 }
 
-fn text(name: &str) -> String {
-    std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+/// Links of a page to a file that is not there, or to a heading that the file does not have.
+fn broken_links(name: &str, page: &str) -> Vec<String> {
+    let leads = |target: &String| {
+        let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+        if file.is_empty() {
+            return headings(page).contains(heading);
+        }
+        let path = beside(name, file);
+        let there = root().join(&path).exists();
+        there && (heading.is_empty() || headings(&text(&path)).contains(heading))
+    };
+    links(page).iter().filter(|target| !leads(target)).map(|target| format!("{name}: {target}")).collect()
 }
 
-/// The targets of the links of a document, those into the web left out.
-fn links(document: &str) -> impl Iterator<Item = &str> {
-    let targets = document.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    targets.filter(|target| !target.contains("://"))
-}
-
-/// The headings of a document as links name them.
-fn headings(document: &str) -> BTreeSet<String> {
-    let titles =
-        document.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
-    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
-    titles
-        .map(|title| title.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-"))
-        .collect()
-}
-
-/// What stands between single backticks, blocks of code left out.
-fn quoted(document: &str) -> impl Iterator<Item = &str> {
-    let prose = document.split("```").step_by(2);
-    prose.flat_map(|part| part.split('`').skip(1).step_by(2))
-}
-
-/// The key in `delivery.send`, `consent.subscribed = "1"`; none in anything else.
-fn key_of(word: &str) -> Option<&str> {
-    let key = word.split(" = ").next()?;
-    let is_part =
-        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    let (_, last) = key.rsplit_once('.')?;
-    (last != "toml" && key.split('.').all(is_part)).then_some(key)
-}
-
-/// The keys of the reference file; those of a source are comments in it, as there is none by default.
-fn known_keys(reference: &str) -> BTreeSet<String> {
-    let source = reference.lines().filter_map(|line| line.strip_prefix("# "));
-    let source_keys = source.filter(|line| line.contains(" = "));
-    let mut keys: BTreeSet<String> = source_keys
-        .flat_map(|line| line.split(['#', ';']))
-        .filter_map(|part| part.split(" = ").next())
-        .map(|key| format!("sources.NAME.{}", key.trim()))
-        .collect();
-    keys.insert("sources.NAME.write_keys_file".to_owned());
-    let tables: toml::Table = reference.parse().unwrap();
-    for (section, table) in &tables {
-        let inner = table.as_table().into_iter().flat_map(toml::Table::keys);
-        keys.extend(inner.map(|key| format!("{section}.{key}")));
+/// A path that a page names, from the project's folder on.
+fn beside(page: &str, target: &str) -> String {
+    let mut path = PathBuf::new();
+    for part in Path::new(page).parent().unwrap().join(target).components() {
+        match part {
+            Component::ParentDir => {
+                path.pop();
+            }
+            other => path.push(other),
+        }
     }
-    keys
+    path.to_str().unwrap().to_owned()
 }
 
-/// The text of every Rust file.
-fn sources() -> String {
-    let mut folders: Vec<PathBuf> = vec![root().join("src"), root().join("tests")];
-    let mut all = String::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                all.push_str(&std::fs::read_to_string(path).unwrap());
+/// The pages below `docs/` that no path of links leads to from this one.
+fn unreached(from: &str, pages: &BTreeMap<String, String>) -> Vec<String> {
+    let mut reached = BTreeSet::from([from.to_owned()]);
+    let mut next = vec![from.to_owned()];
+    while let Some(name) = next.pop() {
+        let targets = pages.get(&name).map(|page| links(page)).unwrap_or_default();
+        for target in targets {
+            let path = beside(&name, target.split('#').next().unwrap());
+            // What leads there has to be one of the pages: links out of docs/ and back are no way.
+            if path.starts_with("docs/") && reached.insert(path.clone()) {
+                next.push(path);
             }
         }
     }
-    all
+    pages.keys().filter(|name| name.starts_with("docs/") && !reached.contains(*name)).cloned().collect()
+}
+
+/// Words of a page that look like a key of a section there is, and are none.
+fn unknown_keys(name: &str, page: &str, known: &BTreeSet<String>) -> Vec<String> {
+    let sections: BTreeSet<&str> = known.iter().filter_map(|key| key.split('.').next()).collect();
+    let words = quoted(page);
+    let keys = words.iter().filter_map(|word| code::key_of(word));
+    let unknown = keys.filter(|key| {
+        let section = key.split('.').next().unwrap_or_default();
+        sections.contains(section) && !known.contains(&key.replace("sources.website.", "sources.NAME."))
+    });
+    unknown.map(|key| format!("{name}: {key}")).collect()
+}
+
+/// Rows of tables of keys whose default is another one.
+fn wrong_defaults(name: &str, page: &str, defaults: &BTreeMap<String, toml::Value>) -> Vec<String> {
+    let of_defaults =
+        |row: &&Vec<String>| row.len() >= 2 && row[1].bytes().all(|b| b.is_ascii_digit() || b == b',');
+    let rows = rows(page, "key");
+    let wrong = rows.iter().filter(of_defaults).filter(|row| {
+        let said = row[1].replace(',', "").parse().ok().map(toml::Value::Integer);
+        said.is_none() || defaults.get(row[0].trim_matches('`')) != said.as_ref()
+    });
+    wrong.map(|row| format!("{name}: {} {}", row[0], row[1])).collect()
+}
+
+/// Routes of a page's tables with their methods; those that are listed after one have its method.
+fn named_routes(page: &str) -> Vec<(Method, String)> {
+    let mut routes = Vec::new();
+    for row in rows(page, "route") {
+        let mut method = Method::POST;
+        for word in quoted(&row[0]).into_iter().chain(alternatives(&row)) {
+            let (named, path) = word.split_once(' ').unwrap_or(("", &word));
+            if let Ok(named) = named.parse() {
+                method = named;
+            }
+            if path.starts_with('/') {
+                routes.push((method.clone(), path.to_owned()));
+            }
+        }
+    }
+    routes
+}
+
+/// Other names of routes, which stand in the second cell where the first names none.
+fn alternatives(row: &[String]) -> Vec<String> {
+    if row[0].contains('/') { Vec::new() } else { row.get(1).map(|cell| quoted(cell)).unwrap_or_default() }
+}
+
+fn routes_of(page: &str) -> BTreeSet<String> {
+    named_routes(page).into_iter().map(|(_, path)| path).collect()
+}
+
+/// The values of a label of a metric in what was scraped.
+fn labels(scraped: &str, metric: &str, label: &str) -> BTreeSet<String> {
+    let start = format!("{metric}{{{label}=\"");
+    let lines = scraped.lines().filter_map(|line| line.strip_prefix(start.as_str()));
+    lines.filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+}
+
+/// The commands of the binary, each with what its help says.
+struct Help(BTreeMap<String, String>);
+
+impl Help {
+    fn read() -> Self {
+        let help = |arguments: &[&str]| output(&mut freshsignal(arguments, &[]), "").1;
+        let all = help(&["--help"]);
+        let list = all.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        let commands = list.lines().filter_map(|line| line.split_whitespace().next());
+        let commands = commands.filter(|command| *command != "help");
+        Self(commands.map(|command| (command.to_owned(), help(&[command, "--help"]))).collect())
+    }
+}
+
+/// Calls of the binary in the code of a page, with a command or a switch that it does not have.
+fn wrong_commands(name: &str, page: &str, help: &Help) -> Vec<String> {
+    let in_blocks = blocks(page).into_iter().filter(|(language, _)| language == "sh");
+    let lines: Vec<String> =
+        in_blocks.flat_map(|(_, code)| code.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let all = quoted(page).into_iter().chain(lines);
+    let mut wrong = Vec::new();
+    for line in all {
+        let line = line.split(" #").next().unwrap().replace(['[', ']', '"', ')'], " ");
+        let call = line
+            .split_once("freshsignal ")
+            .filter(|(before, _)| before.is_empty() || before.ends_with(['/', ' ', '(']));
+        let Some((_, rest)) = call else { continue };
+        let mut words = rest.split_whitespace();
+        let Some(command) = words.next().filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()))
+        else {
+            continue;
+        };
+        let switches =
+            words.take_while(|word| !["|", "<<", "&&"].contains(word)).filter(|word| word.starts_with("--"));
+        match help.0.get(command) {
+            None => wrong.push(format!("{name}: freshsignal {command}")),
+            Some(text) => {
+                let unknown = switches.filter(|word| {
+                    !text.contains(&format!("{} ", word.split('=').next().unwrap()))
+                        && !text.contains(&format!("{word}\n"))
+                });
+                wrong.extend(unknown.map(|word| format!("{name}: freshsignal {command} {word}")));
+            }
+        }
+    }
+    wrong
+}
+
+/// Blocks of a page that say they are TOML or JSON and are not, or configure what there is not.
+fn unreadable_blocks(name: &str, page: &str, known: &BTreeSet<String>) -> Vec<String> {
+    let wrong = |(language, code): (String, String)| match language.as_str() {
+        "json" => {
+            let line = code.lines().find(|line| serde_json::from_str::<serde_json::Value>(line).is_err());
+            line.map(|line| format!("{name}: {line}"))
+        }
+        "toml" => match code.parse::<toml::Table>() {
+            Err(error) => Some(format!("{name}: {error}")),
+            Ok(tables) => unknown_setting(&tables, known).map(|key| format!("{name}: {key}")),
+        },
+        _ => None,
+    };
+    blocks(page).into_iter().filter_map(wrong).collect()
+}
+
+/// A key of a block of configuration that does not exist. A mapping file has sections of its own.
+fn unknown_setting(tables: &toml::Table, known: &BTreeSet<String>) -> Option<String> {
+    let mapping = |section: &str| ["events", "fields"].contains(&section);
+    let mut keys = Vec::new();
+    for (section, table) in tables.iter().filter(|(section, _)| !mapping(section)) {
+        let inner = table.as_table()?;
+        if section == "sources" {
+            let sources = inner.values().filter_map(toml::Value::as_table);
+            keys.extend(sources.flat_map(toml::Table::keys).map(|key| format!("sources.NAME.{key}")));
+        } else {
+            keys.extend(inner.keys().map(|key| format!("{section}.{key}")));
+        }
+    }
+    keys.into_iter().find(|key| !known.contains(key))
 }
 
 mod tests {
     use super::*;
 
     #[test]
-    fn links_and_words_are_found_outside_of_code() {
-        let document = "# One `two`\n[a](b.md) [c](https://d) [e](#one-two)\n```\n`f`\n```\n`g.h = 1`";
-        assert_eq!(links(document).collect::<Vec<_>>(), ["b.md", "#one-two"]);
-        assert_eq!(quoted(document).collect::<Vec<_>>(), ["two", "g.h = 1"]);
-        assert!(headings(document).contains("one-two"));
-        assert_eq!(key_of("g.h = 1"), Some("g.h"));
-        assert_eq!(key_of("src/a.rs"), None);
+    fn a_link_that_leads_nowhere_is_found() {
+        let page = "# A\n[1](#a) [2](#b) [3](../README.md) [4](none.md) [5](../README.md#start) [6](../README.md#none)";
+        let broken = broken_links("docs/x.md", page);
+        assert_eq!(broken, ["docs/x.md: #b", "docs/x.md: none.md", "docs/x.md: ../README.md#none"]);
+    }
+
+    #[test]
+    fn a_page_that_nothing_leads_to_is_found() {
+        let page = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        let pages = [
+            page("docs/README.md", "[a](how-to/a.md#x)"),
+            page("docs/how-to/a.md", "[b](../b.md)"),
+            page("docs/b.md", ""),
+            page("docs/c.md", "[a](how-to/a.md)"),
+            page("README.md", "[c](docs/c.md)"),
+        ];
+        assert_eq!(unreached(INDEX, &pages.into_iter().collect()), ["docs/c.md"]);
+    }
+
+    #[test]
+    fn a_key_or_default_that_does_not_exist_is_found() {
+        let known = BTreeSet::from(["a.b".to_owned(), "sources.NAME.c".to_owned()]);
+        let page = "`a.b = 1` `a.x` `sources.website.c` `sources.website.x` `other.x`";
+        assert_eq!(unknown_keys("p", page, &known), ["p: a.x", "p: sources.website.x"]);
+        let defaults = BTreeMap::from([("a.b".to_owned(), toml::Value::Integer(1000))]);
+        let table = "| key | default |\n| --- | --- |\n| `a.b` | 1,000 |\n| `a.b` | 2 |\n| `a.x` | 1 |\n| `a.b` | words |\n";
+        assert_eq!(wrong_defaults("p", table, &defaults), ["p: `a.b` 2", "p: `a.x` 1"]);
+    }
+
+    #[test]
+    fn routes_are_read_with_their_methods() {
+        let page =
+            "| route | x |\n| --- | --- |\n| `GET /a`, `/b` | `c` |\n| other names | the same: `/d` |\n";
+        let named = named_routes(page);
+        let expected = [(Method::GET, "/a"), (Method::GET, "/b"), (Method::POST, "/d")];
+        assert_eq!(named, expected.map(|(method, path)| (method, path.to_owned())));
+        let counted = labels("a{b=\"1\"} 0\na{b=\"2\"} 1\nc{b=\"3\"} 1", "a", "b");
+        assert_eq!(counted, BTreeSet::from(["1".to_owned(), "2".to_owned()]));
+    }
+
+    #[test]
+    fn a_command_or_switch_that_does_not_exist_is_found() {
+        let help =
+            Help(BTreeMap::from([("serve".to_owned(), "  --config <FILE>  x\n  --live\n".to_owned())]));
+        let page = "`freshsignal serve --config F` `freshsignal fly` `freshsignal serve [--live [--wet]]`\n\
+                    ```sh\nexport A=1\ntarget/freshsignal serve --dry   # --not\nfreshsignal map <<'X'\n```\n";
+        let wrong = [
+            "p: freshsignal fly",
+            "p: freshsignal serve --wet",
+            "p: freshsignal serve --dry",
+            "p: freshsignal map",
+        ];
+        assert_eq!(wrong_commands("p", page, &help), wrong);
+    }
+
+    #[test]
+    fn a_block_that_can_not_be_read_is_found() {
+        let known = BTreeSet::from(["a.b".to_owned(), "sources.NAME.c".to_owned()]);
+        let page = "```toml\n[a]\nb = 1\n[fields.x]\nfrom = []\n[sources.web]\nc = 1\n```\n```toml\na =\n```\n\
+                    ```toml\n[a]\nx = 1\n```\n```json\n{}\n{\n```\n";
+        let wrong = unreadable_blocks("p", page, &known);
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        assert_eq!(wrong[1], "p: a.x");
+        assert_eq!(wrong[2], "p: {");
     }
 }

@@ -72,18 +72,18 @@ async fn events_that_owe_nothing_send_nothing_and_say_why() {
         (
             json!({"type": "track", "event": "Lead Generated", "userId": "nobody"}),
             "no_email",
-            "nobody has said an email of this person; one that comes in time still makes the contact",
+            "no email of this person is known yet; an email that comes in time still creates the contact",
         ),
         (
             json!({"type": "page", "anonymousId": "visitor", "properties": {"title": "Pricing"}}),
             "no_email",
-            "nobody has said an email of this person; one that comes in time still makes the contact",
+            "no email of this person is known yet; an email that comes in time still creates the contact",
         ),
         (
             json!({"type": "track", "event": "Button Clicked", "userId": "clicker",
                 "context": {"traits": {"email": "clicker@example.com"}}}),
             "not_mapped",
-            "\"Button Clicked\" is not in the mapping, so it owes no call",
+            "\"Button Clicked\" is not in the mapping, so no call is made for it",
         ),
         (
             json!({"type": "identify", "userId": "quiet", "traits": {"email": "quiet@example.com"}}),

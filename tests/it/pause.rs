@@ -61,7 +61,10 @@ async fn what_was_throttled_before_a_pause_is_throttled_after_it() {
     let answer = service.order("/api/resume", json!({})).await;
     assert_eq!(answer["destination"], throttled["destination"], "resuming never shortens a Retry-After");
     let told = answer["message"].as_str().unwrap();
-    assert!(told.starts_with("calls wait until 20") && told.ends_with("no order shortens that"), "{told}");
+    assert!(
+        told.starts_with("calls stay paused until 20") && told.ends_with("that cannot be shortened"),
+        "{told}"
+    );
     service.order("/api/resume", json!({})).await;
     assert_eq!(service.crm.calls(), 1);
     service.finish().await;

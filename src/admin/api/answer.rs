@@ -14,7 +14,7 @@ pub(in crate::admin) fn failed(error: StoreError) -> ApiError {
         StoreError::TooSlow => ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too_slow",
-            "the look-up took too long; ask for less or narrow it down",
+            "the query took too long; ask for fewer rows or narrow it down",
         )
         .retry_after_seconds(1),
         StoreError::Unreadable(kind, _) => {
@@ -26,7 +26,7 @@ pub(in crate::admin) fn failed(error: StoreError) -> ApiError {
         | StoreError::Conflict
         | StoreError::Fatal(_)
         | StoreError::Shut => {
-            tracing::error!(%error, "a look-up of the debugger failed");
+            tracing::error!(%error, "a query of the private listener failed");
             ApiError::internal()
         }
     }

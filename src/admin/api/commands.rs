@@ -53,7 +53,7 @@ impl fmt::Debug for Commands {
 pub(in crate::admin) async fn pause(State(app): State<Debugger>, uri: Uri) -> Result<Json<Value>, ApiError> {
     Params::read(&uri, &[])?;
     let (destination, _) = app.destination(Destination::pause).await?;
-    tracing::warn!("a person paused calls: nothing is sent until a person resumes");
+    tracing::warn!("calls were paused by hand: nothing is sent until somebody resumes them");
     Ok(Json(json!({ "success": true, "destination": destination })))
 }
 
@@ -61,7 +61,7 @@ pub(in crate::admin) async fn pause(State(app): State<Debugger>, uri: Uri) -> Re
 pub(in crate::admin) async fn resume(State(app): State<Debugger>, uri: Uri) -> Result<Json<Value>, ApiError> {
     Params::read(&uri, &[])?;
     let (destination, gate) = app.destination(Destination::resume).await?;
-    tracing::info!(state = destination.state, "a person resumed calls");
+    tracing::info!(state = destination.state, "calls were resumed by hand");
     Ok(Json(json!({ "success": true, "destination": destination, "message": resumed(&gate) })))
 }
 
@@ -70,13 +70,12 @@ fn resumed(gate: &Gate) -> String {
     match gate {
         Gate::Open => "calls are made".to_owned(),
         Gate::AskAccount | Gate::OneContact => {
-            "one call leaves now, or once somebody is owed one, to see whether Freshsales answers; `destination` still \
-             shows how it stood before"
+            "a single test call is sent next, as soon as a contact is due; `destination` still shows the state before it"
                 .to_owned()
         }
         Gate::Shut(until) => {
             let until = until.map(|until| format!(" until {}", until.to_rfc3339())).unwrap_or_default();
-            format!("calls wait{until}, because Freshsales asked for it; no order shortens that")
+            format!("calls stay paused{until}, because Freshsales asked for it; that cannot be shortened")
         }
     }
 }
@@ -101,7 +100,7 @@ fn kept(problems: &[Problem]) -> Value {
     json!({
         "success": false,
         "code": "invalid_configuration",
-        "message": "the configuration is kept: the new one is wrong",
+        "message": "the new configuration is wrong and was not taken over; the old one stays in force",
         "problems": problems.iter().map(problem).collect::<Vec<_>>(),
     })
 }
@@ -144,7 +143,7 @@ fn not_done(error: StoreError) -> ApiError {
         StoreError::Full(_) | StoreError::Overloaded | StoreError::Conflict => ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "storage_unavailable",
-            "nothing was done: the store can't take it now",
+            "nothing was changed: the store is busy or full; retry later",
         )
         .retry_after_seconds(1),
         StoreError::Fatal(_) | StoreError::Unreadable(..) | StoreError::TooSlow | StoreError::Shut => {

@@ -164,7 +164,10 @@ impl Debugger {
                 redrive_letter(email, Pace::Named, &mut world, &settings, self.now());
             }
             self.carry_out(Plan::of(world, &settings.account)).await?;
-            tracing::info!(dead_letters = dead.len(), "a person ordered dead letters to be sent again");
+            tracing::info!(
+                dead_letters = dead.len(),
+                "redrive requested: these dead letters will be sent again"
+            );
         }
         drop(turn);
         Ok(OrderView { preview, not_dead, ..outlook })
@@ -182,7 +185,7 @@ impl Debugger {
             let revision = last.map_or(0, |Versioned { revision, .. }| revision);
             let order = RedriveAll::order(account, total, self.now());
             self.carry_out(Plan { puts: vec![Put::Redrive(revision, order)], ..Plan::default() }).await?;
-            tracing::info!(dead_letters = total, "a person ordered all dead letters to be sent again");
+            tracing::info!(dead_letters = total, "redrive requested: all dead letters will be sent again");
         }
         drop(turn);
         Ok(OrderView { preview, ..outlook })
@@ -216,6 +219,6 @@ pub(in crate::admin) async fn give_up(
     let letter = letter.ok_or_else(|| nothing("this contact has no dead letter"))?;
     discard(&email, "discarded by hand", &mut world, &settings, app.now());
     app.carry_out(Plan::of(world, &settings.account)).await?;
-    tracing::info!(delivery = %letter, "a person discarded a dead letter");
+    tracing::info!(delivery = %letter, "a dead letter was discarded by hand");
     Ok(Json(serde_json::json!({ "success": true, "delivery_id": letter })))
 }

@@ -32,7 +32,7 @@ impl Params {
                 return Err(refused("query", format!("a parameter is not known here; known are: {names}")));
             };
             if params.insert(name, value).is_some() {
-                return Err(refused(name, format!("`{name}` stands there twice")));
+                return Err(refused(name, format!("`{name}` is given twice")));
             }
         }
         params.retain(|_, value: &mut String| !value.trim().is_empty());
@@ -85,7 +85,8 @@ pub(in crate::admin) fn invalid(name: &'static str, expected: &str) -> ApiError 
     refused(name, format!("`{name}` must be {expected}"))
 }
 
-fn refused(name: &'static str, message: String) -> ApiError {
+/// A parameter that can't be taken, in these words.
+pub(in crate::admin) fn refused(name: &'static str, message: String) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "invalid_parameter", message).because(name)
 }
 

@@ -105,8 +105,8 @@ fn in_words(code: &str, reason: Option<&str>) -> &'static str {
             "the body was over server.body_bytes_max, or had more than server.batch_events_max events"
         }
         ("request_timeout", _) => "the body took longer than server.request_timeout_seconds",
-        ("overloaded", _) => "more arrived than could be written; the sender was told to come again",
-        ("storage_unavailable", _) => "events could not be stored; the sender was told to come again",
+        ("overloaded", _) => "more arrived than could be written; the sender was told to retry",
+        ("storage_unavailable", _) => "events could not be stored; the sender was told to retry",
         _ => "refused; the code says why",
     }
 }

@@ -32,8 +32,8 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, refusing: Option<String>) 
     let arrivals = pressure.outruns_allowance.then(|| Risk {
         risk: "arrivals",
         message: format!(
-            "{} contacts became owed in the last hour, more than may leave in one: what is owed grows and waits \
-             longer; nothing is lost by waiting",
+            "{} contacts became due in the last hour, more than the allowance lets us send in one: the backlog is \
+             growing, nothing is lost",
             pressure.opened_last_hour
         ),
     });

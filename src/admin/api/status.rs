@@ -224,7 +224,7 @@ impl Snapshot<'_> {
         oldest.map_or(0, |oldest| self.now.since(oldest).as_secs())
     }
 
-    /// Events accepted whose effect is not yet there.
+    /// Events accepted that have not taken effect yet.
     pub fn journal_lag_events(&self) -> u64 {
         self.totals.accepted.saturating_sub(self.totals.processed)
     }

@@ -44,13 +44,13 @@ pub(in crate::admin) fn why(owed: &Owed, circumstances: Circumstances<'_>) -> St
 
 fn why_nothing(why: &WhyNothing, circumstances: Circumstances<'_>) -> String {
     match why {
-        WhyNothing::NoPerson => "nobody has this address any more".to_owned(),
+        WhyNothing::NoPerson => "no person uses this address any more".to_owned(),
         WhyNothing::NotStarted => "no mapped event happened near enough to when the contact was complete \
                                    (mapping.complete_within_hours)"
             .to_owned(),
         WhyNothing::GateShut(why) => why.clone(),
         WhyNothing::Unchanged if circumstances.standing.in_flight.is_some() => {
-            "the call on its way carries it".to_owned()
+            "the call in flight carries it".to_owned()
         }
         WhyNothing::Unchanged => match circumstances.mode {
             Mode::Live => "Freshsales has it as wanted".to_owned(),
@@ -69,16 +69,14 @@ fn why_waiting(circumstances: Circumstances<'_>) -> String {
         return under_way(circumstances);
     }
     let Some(delivery) = circumstances.open else {
-        return "no delivery is open: the settings changed since; the review of all contacts, or the next event of this \
-                one, opens one"
+        return "nothing queued yet: the settings changed. The running review, or this contact's next event, will queue it"
             .to_owned();
     };
     if let Some(held) = destination_holds(circumstances.destination, circumstances.now) {
         return held;
     }
     if circumstances.forgetting {
-        return "somebody with this address was erased, and Freshsales is still to forget them; what was said since goes \
-                after that"
+        return "waiting for Freshsales to delete an erased person with this address; newer data is sent afterwards"
             .to_owned();
     }
     let reason = delivery.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -95,7 +93,7 @@ fn why_waiting(circumstances: Circumstances<'_>) -> String {
         }
         State::Dead => format!("refused{reason}; it is tried again with the next event of the contact"),
         State::Delivered | State::Superseded | State::Discarded | State::Erased => {
-            "its delivery has ended; the next event of the contact opens one".to_owned()
+            "its delivery has ended; the next event of the contact queues another".to_owned()
         }
     }
 }
@@ -106,11 +104,11 @@ fn under_way(circumstances: Circumstances<'_>) -> String {
     let what = if withdrawal { "the withdrawal" } else { "the rest" };
     match circumstances.bulk_ends_by {
         Some(by) => format!(
-            "a bulk call carries this contact, and its job has not reported; {what} goes once it has, at about {} at the \
-             latest",
+            "a bulk call carries this contact, and its job has not reported yet; {what} is sent once it has, at about {} \
+             at the latest",
             by.to_rfc3339()
         ),
-        None => format!("a call of this contact is on its way; {what} goes once it is answered"),
+        None => format!("a call of this contact is in flight; {what} is sent once it is answered"),
     }
 }
 
@@ -119,7 +117,7 @@ fn quota_holds(delivery: &Delivery, quota: Option<Quota>) -> Option<String> {
     let Quota { limit, until, .. } = quota.filter(|_| delivery.state == State::Waiting)?;
     let until = until?.to_rfc3339();
     Some(format!(
-        "its source has made {limit} new contacts within an hour, as many as it may; the next at {until}"
+        "its source has reached its limit of {limit} new contacts an hour; the next may be sent at {until}"
     ))
 }
 
@@ -131,7 +129,9 @@ fn destination_holds(destination: &Destination, now: UnixMicros) -> Option<Strin
         (DestinationState::Throttled, Some(until)) => {
             Some(format!("the account is throttled until {until}{reason}"))
         }
-        (DestinationState::Paused, _) => Some("calls are paused by hand".to_owned()),
+        (DestinationState::Paused, _) => {
+            Some("calls are paused by hand until somebody resumes them".to_owned())
+        }
         (DestinationState::Unreachable, until) => Some(held("Freshsales does not answer", until, &reason)),
         (DestinationState::Blocked, until) => Some(held("the destination is blocked", until, &reason)),
     }
@@ -157,5 +157,7 @@ fn waiting_for_its_turn(usage: Usage, share_percent: u32) -> String {
         })
     };
     let full = [(usage.hour, "hour"), (usage.minute, "minute")].into_iter().find_map(waiting);
-    full.unwrap_or_else(|| "waiting for its turn among what is owed, within the share of its lane".to_owned())
+    full.unwrap_or_else(|| {
+        "waiting for its turn among the queued contacts, within the share of its lane".to_owned()
+    })
 }

@@ -24,18 +24,24 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Says what the metrics that are set here mean.
 pub(super) fn describe() {
     describe_counter!("freshsignal_events_total", "Events that took effect, by outcome");
-    describe_counter!("freshsignal_events_absorbed_total", "Events that a delivery already owed took along");
-    describe_gauge!("freshsignal_contacts_owed", "Contacts that are owed a call, by lane");
-    describe_gauge!("freshsignal_oldest_owed_seconds", "How long the longest owed contact has been owed");
+    describe_counter!(
+        "freshsignal_events_absorbed_total",
+        "Events merged into a delivery that was already queued"
+    );
+    describe_gauge!("freshsignal_contacts_owed", "Contacts that wait to be sent, by lane");
+    describe_gauge!(
+        "freshsignal_oldest_owed_seconds",
+        "How long the contact that has waited longest has been waiting to be sent"
+    );
     describe_gauge!(
         "freshsignal_drain_seconds",
-        "Estimate of how long what is owed takes; NaN while blocked or paused"
+        "Estimate of how long it takes to send everything that waits; NaN while blocked or paused"
     );
     describe_gauge!("freshsignal_allowance_remaining", "Calls that are free in the window");
     describe_gauge!("freshsignal_destination_up", "1 while calls are made, or will be when a throttle ends");
     describe_gauge!("freshsignal_destination_paused", "1 while calls are paused by hand");
-    describe_gauge!("freshsignal_journal_lag_events", "Events accepted whose effect is not yet there");
-    describe_gauge!("freshsignal_risk", "1 while there is this risk; /api/status says it in words");
+    describe_gauge!("freshsignal_journal_lag_events", "Events accepted that have not taken effect yet");
+    describe_gauge!("freshsignal_risk", "1 while this risk exists; /api/status describes it");
     describe_gauge!("freshsignal_dead_letters", "Contacts that Freshsales refused, kept");
 }
 

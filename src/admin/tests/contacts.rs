@@ -76,7 +76,7 @@ async fn a_contact_that_is_owed_a_call_shows_the_call() {
                     },
                 },
             },
-            "why": "waiting for its turn among what is owed, within the share of its lane",
+            "why": "waiting for its turn among the queued contacts, within the share of its lane",
             "contact_id": null,
             "accepted_at": null,
             "in_flight": null,
@@ -121,7 +121,7 @@ async fn a_call_on_its_way_is_shown() {
     let (mut world, id) = with_lead();
     claim(&id, &mut world, &settings(), START).unwrap();
     let shown = contact(&world).await;
-    assert_eq!(shown["why"], "the call on its way carries it");
+    assert_eq!(shown["why"], "the call in flight carries it");
     let sent = json!({"first_name": "Sam", "subscription_status": "subscribed"});
     assert_eq!(shown["in_flight"], json!({"delivery_id": "d2-0", "attempt": 1, "whole": true, "sent": sent}));
 }
@@ -147,7 +147,10 @@ async fn the_words_say_what_the_destination_and_the_delivery_wait_for() {
             Destination { throttle: Some(throttle), ..Destination::default() },
             "the account is throttled until 2030-03-17T17:47:40.000Z: so",
         ),
-        (Destination { paused_since: Some(START), ..Destination::default() }, "calls are paused by hand"),
+        (
+            Destination { paused_since: Some(START), ..Destination::default() },
+            "calls are paused by hand until somebody resumes them",
+        ),
         (hindered(blocked), "the destination is blocked, next try at 2030-03-17T17:47:40.000Z: so"),
         (
             hindered(ObstacleKind::Unreachable),
@@ -188,7 +191,7 @@ async fn a_share_of_the_lane_that_is_used_is_said() {
             540,
             "waiting for the allowance: 540 of 900 calls of the hour are used; its lane makes calls while fewer than 540 are",
         ),
-        (539, "waiting for its turn among what is owed, within the share of its lane"),
+        (539, "waiting for its turn among the queued contacts, within the share of its lane"),
     ] {
         lab.usage.hour = window(900, used);
         assert_eq!(lab.json("/api/contacts/sam@example.com").await["why"], words);

@@ -139,8 +139,8 @@ async fn what_could_be_lost_is_said_in_words() {
         json!([
             {"risk": "dead_letters", "message": "80 of at most 100 dead letters are kept; beyond that the oldest are \
                 discarded (retention.dead_letters_max)"},
-            {"risk": "arrivals", "message": "1200 contacts became owed in the last hour, more than may leave in \
-                one: what is owed grows and waits longer; nothing is lost by waiting"},
+            {"risk": "arrivals", "message": "1200 contacts became due in the last hour, more than the allowance \
+                lets us send in one: the backlog is growing, nothing is lost"},
             {"risk": "refusing", "message": "events are refused, so senders that do not try again lose them: the \
                 journal is full"},
         ])

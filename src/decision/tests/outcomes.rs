@@ -152,7 +152,7 @@ fn only_the_call_that_tells_of_a_withdrawal_says_so() {
     let lead = service.send(lead("u"));
     service.deliver(&lead);
     let withdrawn = service.send(json!({"type": "page", "userId": "u", "context": marketing(false)}));
-    assert_eq!(withdrawn.reason, "marketing consent was withdrawn; Freshsales is told");
+    assert_eq!(withdrawn.reason, "marketing consent was withdrawn; Freshsales will be told");
     service.deliver(&withdrawn);
     let moved = service.send(json!({"type": "identify", "userId": "u", "traits": {"city": "Oslo"}}));
     assert_eq!(moved.reason, "the contact differs from what Freshsales last accepted; a call is owed");

@@ -12,15 +12,17 @@ use crate::freshsales::{JobReport, JobState};
 pub(super) const CONTACTS_MIN: usize = 10;
 /// Jobs that may be open at one time.
 const JOBS_MAX: usize = 8;
-/// A job is asked for after this long at the soonest, then after twice as long each time, up to
+/// A job is polled after this long at the earliest, and then after twice as long each time.
 const POLL_FIRST: Duration = Duration::from_secs(5);
+/// The wait between two polls of a job grows no further than this.
 const POLL_MAX: Duration = Duration::from_mins(1);
-/// While Freshsales takes no more bulk calls the backlog waits so long, doubling while that repeats, and after so many
-/// times goes by itself.
+/// While Freshsales takes no more bulk calls the backlog waits this long, doubling each time.
 const BUSY_FIRST: Duration = Duration::from_mins(1);
+/// After this many such waits the contacts of the backlog are sent one by one.
 const BUSY_TIMES_MAX: u32 = 4;
-/// After a bulk call that was refused or not answered none leaves for this long, doubling while that repeats, up to
+/// After a bulk call that was refused or not answered no other one is made for this long, doubling each time.
 const REST_FIRST: Duration = Duration::from_mins(1);
+/// That wait grows no further than this.
 const REST_MAX: Duration = Duration::from_hours(1);
 
 /// What the loop remembers of bulk calls between rounds.

@@ -73,7 +73,10 @@ impl Deliverer {
             JobEnd::Done(report) => ending.settle(report, &mut world),
             JobEnd::Lost(why) => {
                 let contacts = job.rows.len();
-                tracing::warn!(contacts, "a bulk call is given up: {why}; its contacts go by themselves");
+                tracing::warn!(
+                    contacts,
+                    "gave up on a bulk call: {why}; its contacts will be sent one by one"
+                );
                 ending.lose(why, &mut world);
             }
         }

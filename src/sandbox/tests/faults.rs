@@ -218,11 +218,11 @@ async fn a_truncated_answer_ends_in_the_middle_of_its_body() {
 }
 
 #[test]
-fn every_key_of_an_order_is_in_the_readme() {
+fn every_key_of_an_order_is_in_the_page_on_the_sandbox() {
     let known = Fault::from_json(json!({"": 1})).unwrap_err().to_string();
     let known: BTreeSet<&str> = known.split('`').skip(3).step_by(2).collect();
-    let readme = include_str!("../../../README.md");
-    let table = readme.split("| key of a fault |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let page = include_str!("../../../docs/reference/sandbox.md");
+    let table = page.split("| key of a fault |").nth(1).unwrap().split("\n\n").next().unwrap();
     let keys = table.lines().filter_map(|line| line.split('|').nth(1));
     let named: BTreeSet<&str> = keys.flat_map(|keys| keys.split('`').skip(1).step_by(2)).collect();
     assert!(known.contains("status"), "{known:?}");

@@ -116,7 +116,7 @@ impl Fatal {
             self.0.send_if_modified(|fatal| {
                 let first = fatal.is_none();
                 if first {
-                    tracing::error!(error = %what, "the store failed and must be opened anew");
+                    tracing::error!(error = %what, "the store failed: the service stops with exit code 74; start it again to recover");
                     *fatal = Some(what.clone());
                 }
                 first

@@ -84,7 +84,7 @@ fn have_alone(lock: &File, path: &Path, lock_wait: Duration) -> Result<(), OpenE
             Err(TryLockError::WouldBlock) => {
                 if waited.is_zero() {
                     let seconds = lock_wait.as_secs();
-                    tracing::warn!(folder = %path.display(), seconds, "another process has the data folder; waiting for it");
+                    tracing::warn!(folder = %path.display(), seconds, "another process uses the data folder; waiting for it to end");
                 }
                 std::thread::sleep(LOCK_RETRY);
             }
@@ -119,7 +119,7 @@ fn restrict(path: &Path, found: &fs::Metadata, mode: u32) {
         return;
     }
     if let Err(error) = fs::set_permissions(path, Permissions::from_mode(mode)) {
-        tracing::warn!(path = %path.display(), %error, "others may look into the data folder");
+        tracing::warn!(path = %path.display(), %error, "the data folder is readable by other users (could not take their rights away)");
     }
 }
 
@@ -142,7 +142,7 @@ fn check_file_system(path: &Path, network: bool) -> Result<(), OpenError> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let magic = found.f_type as u32;
     if magic == OVERLAY {
-        tracing::warn!(path = %path.display(), "the data folder is part of the container and goes with it: mount a volume");
+        tracing::warn!(path = %path.display(), "the data folder is inside the container and is lost with it: mount a volume");
     }
     match NETWORK.iter().find(|(known, _)| *known == magic) {
         Some((_, name)) if !network => Err(OpenError::NetworkFileSystem(path.to_owned(), name)),

@@ -1,4 +1,4 @@
-//! What the tag costs a page. Prints the figures that the README names:
+//! What the tag costs a page. Prints the figures that docs/reference/tag.md names:
 //! `cargo test --test it browser::measured -- --nocapture`.
 
 use super::recorder::Recorder;

@@ -7,17 +7,16 @@ use crate::support::browser::Browser;
 use crate::support::site::{File, Site, page};
 use crate::support::wait::eventually;
 
-/// The first block of code in this language in the README's section on the tag.
-pub fn of_readme(language: &str) -> &'static str {
-    let readme = include_str!("../../../README.md");
-    let section = readme.split("\n## The JavaScript tag\n").nth(1).expect("the section is there");
-    let block = section.split(&format!("```{language}\n")).nth(1).expect("the block is there");
+/// The first block of code in this language in the page on the tag.
+pub fn of_the_page(language: &str) -> &'static str {
+    let page = include_str!("../../../docs/start/javascript-tag.md");
+    let block = page.split(&format!("```{language}\n")).nth(1).expect("the block is there");
     block.split("```").next().unwrap()
 }
 
-/// The stub that keeps calls until the tag has loaded, as the README has it.
+/// The stub that keeps calls until the tag has loaded, as the page on the tag has it.
 pub fn stub() -> &'static str {
-    of_readme("html").split("<script>\n").nth(1).unwrap().split("\n</script>").next().unwrap()
+    of_the_page("html").split("<script>\n").nth(1).unwrap().split("\n</script>").next().unwrap()
 }
 
 /// A page at `/` with the tag of whoever is at that address, under these attributes, and with calls made before the tag

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::shop::{arrived, emptied, events, loaded, names, of_readme, opened, received_again, stub};
+use super::shop::{arrived, emptied, events, loaded, names, of_the_page, opened, received_again, stub};
 use crate::support::app::{Service, Setup, WRITE_KEY};
 use crate::support::browser::Browser;
 use crate::support::site::{Site, page, script};
@@ -30,15 +30,15 @@ async fn calls_made_before_it_has_loaded_end_as_the_documented_contact() {
 }
 
 #[tokio::test]
-async fn the_snippets_of_the_readme_run_as_they_stand() {
+async fn the_snippets_of_the_page_on_the_tag_run_as_they_stand() {
     let service = Service::start().await;
-    let html = of_readme("html")
+    let html = of_the_page("html")
         .replace("https://events.example.com", &service.public_url())
         .replace("KEY", WRITE_KEY);
     let site = Site::start(vec![page("/", html)]).await;
     let browser = Browser::start().await;
     browser.open(&site.url("/")).await;
-    browser.run(of_readme("js")).await;
+    browser.run(of_the_page("js")).await;
     arrived(&service, 5).await;
     service.settled().await;
     let contact = json!({"emails": "jane.doe@example.com", "first_name": "Jane", "last_name": "Doe",

@@ -1,16 +1,16 @@
-//! What the README tells users of an SDK is what its driver does, line by line.
+//! What the documents tell users of an SDK is what its driver does, line by line.
 
 use std::path::Path;
 
 use super::{Run, SDKS, drivers};
 
 #[test]
-fn the_readme_shows_each_sdk_the_lines_that_are_tested() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
+fn the_page_on_sdks_shows_each_the_lines_that_are_tested() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/how-to/sdks.md");
+    let page = std::fs::read_to_string(page).unwrap();
     for sdk in &SDKS {
-        let heading = format!("\n### {}\n", sdk.name);
-        let (_, section) = readme.split_once(&heading).unwrap_or_else(|| panic!("no section {}", sdk.name));
+        let heading = format!("\n## {}\n", sdk.name);
+        let (_, section) = page.split_once(&heading).unwrap_or_else(|| panic!("no section {}", sdk.name));
         let section = section.split("\n##").next().unwrap();
         assert!(section.contains("`mapping.identify = \"create\"`"), "{}", sdk.name);
         let (file, in_page) = match sdk.run {

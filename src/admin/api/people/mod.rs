@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::{failed, nothing, rfc3339};
-use super::query::{Params, invalid};
+use super::query::{Params, invalid, refused};
 use crate::admin::Debugger;
 use crate::clock::UnixMicros;
 use crate::erasure::{Erasure, Forgetting, Receipt, Subject};
@@ -152,7 +152,9 @@ fn subject(params: &Params) -> Result<Subject, ApiError> {
         (Some(_), None) => {
             Err(invalid("people", "left out beside `email`: an address counts in every name space"))
         }
-        (None, None) | (Some(_), Some(_)) => Err(invalid("email", "there, or `userId`, and not both")),
+        (None, None) | (Some(_), Some(_)) => {
+            Err(refused("email", "give exactly one of `email` and `userId`".to_owned()))
+        }
     }
 }
 
@@ -164,7 +166,7 @@ async fn order(app: &Debugger, subject: Subject, forget: bool) -> Result<u64, Ap
         return Ok(waiting.id);
     }
     if open.len() >= ORDERS_MAX {
-        let message = "too many erasures wait; come again when some are done";
+        let message = "too many erasures are pending; retry later";
         return Err(
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message).retry_after_seconds(10)
         );

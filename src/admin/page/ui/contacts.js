@@ -28,7 +28,7 @@ export async function contacts(place) {
     h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Look up")),
   );
   const list = h("div", { class: "list" });
-  show(place, h("div", { class: "title" }, h("h1", {}, "Contacts")), form, h("h2", { class: "list-title" }, "Called or owed lately"), list);
+  show(place, h("div", { class: "title" }, h("h1", {}, "Contacts")), form, h("h2", { class: "list-title" }, "Recently sent or queued"), list);
   const columns = [
     { name: "Contact", class: "who", cell: (delivery) => link(["contacts", delivery.email], delivery.email, { class: "row" }) },
     { name: "Latest delivery", class: "outcome", cell: (delivery) => [pill(STATES, delivery.state), " ", link(["deliveries", delivery.id], LANES[delivery.lane] ?? delivery.lane)] },
@@ -43,7 +43,7 @@ export async function contacts(place) {
         const newest = new Map();
         for (const delivery of deliveries) if (!newest.has(delivery.email)) newest.set(delivery.email, delivery);
         if (newest.size) return table("Contacts with deliveries, latest first", columns, [...newest.values()]);
-        return empty("No contact was owed anything yet", "A contact is made by a person with an email and a mapped event. Look one up above, or see ", h("a", { href: "#/events" }, "what became of the events"), ".");
+        return empty("No contact was queued yet", "A contact is made by a person with an email and a mapped event. Look one up above, or see ", h("a", { href: "#/events" }, "what became of the events"), ".");
       },
       read,
     );
@@ -53,9 +53,9 @@ export async function contacts(place) {
 function standing(contact) {
   if (contact.in_flight) return note("wait", "A call is on its way", contact.why);
   if (!contact.gate.open) return note("stop", "Consent keeps it back", contact.gate.reason);
-  if (contact.owed) return note("wait", contact.owed.withdrawal ? "Owed: Freshsales is told of a withdrawal" : "Owed", contact.why);
+  if (contact.owed) return note("wait", contact.owed.withdrawal ? "Queued: Freshsales will be told of a withdrawal" : "Queued", contact.why);
   if (contact.refused || contact.open_delivery?.state === "dead") return note("stop", "Refused by Freshsales", contact.why);
-  return note(contact.accepted ? "good" : "calm", contact.accepted ? "Up to date" : "Nothing is owed", contact.why);
+  return note(contact.accepted ? "good" : "calm", contact.accepted ? "Up to date" : "Nothing to send", contact.why);
 }
 
 // What is wanted, what is there, what is owed and why it waits. `said` marks a field, as an event's page does.
@@ -98,7 +98,7 @@ export async function contact(place, { about }) {
         ["Freshsales id", found.contact_id && h("code", {}, String(found.contact_id))],
         ["Last accepted", found.accepted_at && time(found.accepted_at)],
         ["People", found.members.map((member, nth) => [nth > 0 && ", ", link([["events"], { person: member }], person(member))])],
-        ["Consent", found.consent ?? "nobody said anything about marketing"],
+        ["Consent", found.consent ?? "no choice about marketing is known"],
         ["Gate", found.gate.open ? "open" : found.gate.reason],
         ["Delivery", found.open_delivery && [pill(STATES, found.open_delivery.state), " ", link(["deliveries", found.open_delivery.id], found.open_delivery.id)]],
       ]),

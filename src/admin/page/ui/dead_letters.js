@@ -98,7 +98,7 @@ export async function deadLetters(place, { params }) {
       );
       if (!sure) return;
       await send("POST", "api/dead-letters/redrive", which);
-      toast(which.all ? "All of them are owed again" : `${many(which.emails.length, "contact is", "contacts are")} owed again`);
+      toast(which.all ? "All of them are queued again" : `${many(which.emails.length, "contact is", "contacts are")} queued again`);
       await read();
     } catch (error) {
       toast(error.message);

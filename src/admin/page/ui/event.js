@@ -87,7 +87,7 @@ function steps(event, contact, delivery) {
       "consent",
       "Consent",
       ends,
-      consent.length ? list(consent) : h("p", { class: "faint" }, "When it was processed, nobody had said anything about marketing."),
+      consent.length ? list(consent) : h("p", { class: "faint" }, "When it was processed, no choice about marketing was known."),
       contact && !contact.gate.open && note("stop", "The gate is shut now", contact.gate.reason),
     ),
     step(

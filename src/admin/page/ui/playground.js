@@ -103,7 +103,7 @@ export async function playground(place) {
   show(
     place,
     h("div", { class: "title" }, h("h1", {}, "Playground")),
-    h("p", { class: "lead" }, "What would an event do, by the mapping and consent rules in use? It is judged alone: as if nobody had been heard of before."),
+    h("p", { class: "lead" }, "What would an event do, by the mapping and consent rules in use? It is judged alone: as if no person were known."),
     h("div", { class: "halves" }, form, result),
   );
   await decide();

@@ -106,7 +106,7 @@ function notices(status) {
   const walk = (name, { state, done, total }) => (state === "done" ? null : note("wait", `${name}: ${count(done)} of ${many(total, "contact")}`, state));
   return [
     Object.entries(status.other_accounts ?? {}).map(([account, open]) =>
-      note("wait", "Owed to another account", `${many(open, "delivery", "deliveries")} of ${account}, which is not called by this configuration, wait until it is. What its contacts should look like is owed to the account of now as well.`),
+      note("wait", "Queued for another account", `${many(open, "delivery", "deliveries")} of ${account}, which is not called by this configuration, wait until it is. What its contacts should look like is queued for the current account as well.`),
     ),
     (status.risks ?? []).map((risk) => note("stop", "Look at this", risk.message)),
     status.review && walk("All contacts are looked at again, because settings changed", status.review),
@@ -122,7 +122,7 @@ function numbers(status) {
   return h(
     "div",
     { class: "tiles" },
-    tile("Owed", many(all, "contact"), all ? `the oldest for ${duration(status.oldest_owed_seconds)}` : "nothing waits"),
+    tile("Waiting to be sent", many(all, "contact"), all ? `the oldest for ${duration(status.oldest_owed_seconds)}` : "nothing waits"),
     tile("Drained in", drain, "as far as can be told"),
     tile("Not yet in effect", many(status.journal_lag_events, "event"), "accepted and on disk"),
     tile("Dead letters", h("a", { href: "#/dead-letters" }, count(letters)), "refused, kept"),
@@ -156,13 +156,13 @@ function counters({ owed, open, outcomes, ended }) {
   return h(
     "div",
     { class: "halves" },
-    section("Owed by lane", bars("Contacts that are owed a call", Object.entries(owed).map(([lane, number]) => [LANES[lane] ?? lane, number]), "contacts"), h("p", { class: "faint" }, "The upper lanes go first.")),
+    section("Queued by lane", bars("Contacts that wait to be sent", Object.entries(owed).map(([lane, number]) => [LANES[lane] ?? lane, number]), "contacts"), h("p", { class: "faint" }, "Upper lanes are sent first.")),
     section(
       "Deliveries",
       bars("Open and ended", [...Object.entries(open), ...Object.entries(ended)].map(([state, number]) => [wordOf(STATES, state)[0], number, `#/deliveries?state=${state}`]), "deliveries"),
     ),
     section("Events", bars("What became of them", Object.entries(outcomes).map(([outcome, number]) => [wordOf(OUTCOMES, outcome)[0], number, `#/events?outcome=${outcome}`]), "events")),
-    section("What the words mean", h("p", {}, "An event ", pill(OUTCOMES, "absorbed"), " joined a call that was owed already. ", pill(OUTCOMES, "unchanged"), " means that Freshsales has it all. A delivery is ", pill(STATES, "superseded"), " when nothing was owed any more at its turn.")),
+    section("What the words mean", h("p", {}, "An event ", pill(OUTCOMES, "absorbed"), " was merged into a call that was queued already. ", pill(OUTCOMES, "unchanged"), " means that Freshsales has it all. A delivery is ", pill(STATES, "superseded"), " when nothing had to be sent any more at its turn.")),
   );
 }
 
@@ -195,7 +195,7 @@ function plots({ samples, every_seconds: every }) {
       { name: "contacts delivered", values: perMinute(samples, "delivered") },
     ]),
     drawn(
-      "From owed to stored",
+      "From queued to stored",
       [
         { name: "half within", values: of((sample) => sample.latency?.median_ms ?? null) },
         { name: "95 % within", values: of((sample) => sample.latency?.p95_ms ?? null) },

@@ -2,28 +2,28 @@
 
 // Tone says how a thing is marked beside its word: good, wait, stop, calm.
 export const OUTCOMES = {
-  queued: ["Queued", "good", "A call to Freshsales was owed because of it."],
-  absorbed: ["Absorbed", "good", "A call that was owed already took it along."],
+  queued: ["Queued", "good", "It queued a call to Freshsales."],
+  absorbed: ["Absorbed", "good", "Merged into a call of its contact that was queued already."],
   unchanged: ["Unchanged", "calm", "Freshsales has all of it already, so no call was made."],
-  person_updated: ["Remembered", "calm", "The person is known better now; no call is owed for that yet."],
+  person_updated: ["Remembered", "calm", "What it says of the person is remembered; no call is needed for that yet."],
   not_mapped: ["Not mapped", "calm", "No rule of the mapping names this event."],
-  no_email: ["No email", "wait", "Nobody has said an email of this person."],
-  invalid_email: ["Invalid email", "stop", "The email it names is no address."],
+  no_email: ["No email", "wait", "No email of this person is known."],
+  invalid_email: ["Invalid email", "stop", "The email it names does not look like an address."],
   hashed_email: ["Hashed email", "stop", "The email it names is a hash; Freshsales needs the address."],
-  consent_denied: ["No consent", "stop", "A category that is required is not granted."],
+  consent_denied: ["No consent", "stop", "A required category is not granted."],
   duplicate: ["Duplicate", "calm", "The same message came before and took effect then."],
-  erased: ["Erased", "stop", "It speaks of somebody who was erased afterwards."],
+  erased: ["Erased", "stop", "It concerns somebody who was erased afterwards."],
   rejected: ["Rejected", "stop", "It was refused at the door and never accepted."],
 };
 
 export const STATES = {
-  waiting: ["Waiting", "wait", "Owed, not tried yet."],
-  in_flight: ["In flight", "wait", "A call is on its way."],
-  retrying: ["Retrying", "wait", "Tried without an end; tried again later."],
+  waiting: ["Waiting", "wait", "Queued, not tried yet."],
+  in_flight: ["In flight", "wait", "A call was made and is not answered yet."],
+  retrying: ["Retrying", "wait", "An attempt failed; it will be tried again."],
   delivered: ["Delivered", "good", "Freshsales accepted it."],
-  superseded: ["Superseded", "calm", "Nothing was owed any more when its turn came."],
+  superseded: ["Superseded", "calm", "Nothing had to be sent any more when its turn came."],
   dead: ["Dead", "stop", "Freshsales refused it; kept until sent, discarded or erased."],
-  discarded: ["Discarded", "calm", "Given up by order."],
+  discarded: ["Discarded", "calm", "Given up by hand, or because too many were kept."],
   erased: ["Erased", "calm", "Deleted with its person."],
 };
 
@@ -31,9 +31,9 @@ export const STATES = {
 const BECAME = {
   waiting: ["waiting", "The call was not made yet."],
   in_flight: ["being sent", "The call is on its way."],
-  retrying: ["to be tried again", "It was tried; it is tried again by itself."],
+  retrying: ["to be tried again", "An attempt failed; it will be tried again automatically."],
   delivered: ["delivered", "Freshsales accepted it."],
-  superseded: ["not needed any more", "Nothing was owed any more when its turn came."],
+  superseded: ["not needed any more", "Nothing had to be sent any more when its turn came."],
   dead: ["refused", "Freshsales refused it."],
   discarded: ["given up", "Somebody discarded it."],
   erased: ["erased", "It was deleted with its person."],
@@ -54,8 +54,8 @@ export function became(event) {
 
 export const DESTINATION = {
   running: ["Running", "good", "Calls are made as the allowance permits."],
-  throttled: ["Throttled", "wait", "Freshsales asked to wait. Nothing is lost; it goes on by itself."],
-  unreachable: ["Unreachable", "stop", "Freshsales does not answer. It is tried again by itself."],
+  throttled: ["Throttled", "wait", "Freshsales asked to wait. Nothing is lost; calls resume automatically."],
+  unreachable: ["Unreachable", "stop", "Freshsales does not answer. It is tried again automatically."],
   paused: ["Paused", "stop", "Paused by hand. Events are accepted and wait until somebody resumes."],
   blocked: ["Blocked", "stop", "Freshsales refuses every call. Look at the key, the alias and the rights of its user."],
 };

@@ -86,7 +86,7 @@ async fn an_append_nobody_waits_for_is_kept() {
     drop(store.append(vec![event("kept")]));
     store.shut();
     assert!(matches!(append(&store, "late").await, Err(StoreError::Shut)));
-    assert_eq!(store.refusing().unwrap(), "the store is shut");
+    assert_eq!(store.refusing().unwrap(), "the store is closed");
     let store = open(folder.path());
     let read = store.read(Position(0), 10, 1000).await.unwrap();
     assert_eq!(read.iter().map(|record| record.event.raw.as_str()).collect::<Vec<_>>(), ["kept"]);
