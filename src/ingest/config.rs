@@ -183,13 +183,28 @@ impl SourceConfig {
         let several = |keys: &[SecretString]| -> Vec<String> {
             keys.iter().map(|key| key.expose_secret().to_owned()).collect()
         };
+        // Taken apart in full: a new key can't be forgotten here. What was read from a file stands in the key itself.
+        let Self {
+            enabled,
+            write_key,
+            write_key_file: _,
+            write_keys,
+            write_keys_file: _,
+            allowed_origins,
+            people,
+            default_country,
+            consent_unknown,
+            new_contacts_per_hour_max,
+        } = self;
         let compared = [
-            ("enabled", self.enabled == new.enabled),
-            ("write_key", self.write_key.expose_secret() == new.write_key.expose_secret()),
-            ("write_keys", several(&self.write_keys) == several(&new.write_keys)),
-            ("allowed_origins", self.allowed_origins == new.allowed_origins),
-            ("people", self.people == new.people),
-            ("new_contacts_per_hour_max", self.new_contacts_per_hour_max == new.new_contacts_per_hour_max),
+            ("enabled", *enabled == new.enabled),
+            ("write_key", write_key.expose_secret() == new.write_key.expose_secret()),
+            ("write_keys", several(write_keys) == several(&new.write_keys)),
+            ("allowed_origins", *allowed_origins == new.allowed_origins),
+            ("people", *people == new.people),
+            ("default_country", *default_country == new.default_country),
+            ("consent_unknown", *consent_unknown == new.consent_unknown),
+            ("new_contacts_per_hour_max", *new_contacts_per_hour_max == new.new_contacts_per_hour_max),
         ];
         compared.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
     }
