@@ -26,7 +26,7 @@ pub struct Config {
     pub token: SecretString,
     /// A file that holds the token; empty: there is none.
     pub token_file: String,
-    /// Host names accepted beside `localhost` and IP literals.
+    /// Host names accepted beside `localhost` and IP literals; without a token those of loopback alone.
     pub allowed_hosts: Vec<String>,
 }
 

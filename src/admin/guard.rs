@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -19,11 +19,16 @@ use crate::http::ApiError;
 pub struct Admin {
     /// The token; without one only a listener on loopback is open, any other refuses everybody.
     pub token: Option<SecretString>,
-    /// Host names accepted beside `localhost` and IP literals.
+    /// Host names accepted beside `localhost` and IP literals; without a token an IP literal must be one of loopback.
     pub allowed_hosts: Vec<String>,
     /// Whether the listener is on loopback.
     pub loopback: bool,
 }
+
+/// Which site a browser's request comes from (Fetch Metadata): pages can't set it.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// From the private listener's own page, or from no page at all.
+const OWN_SITES: [&str; 2] = ["same-origin", "none"];
 
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +51,13 @@ pub(super) struct Guard {
 enum Denied {
     Host,
     Origin,
+    OtherSite,
     Token,
 }
 
 /// Turns away who may not use a route; marks every answer as not to be kept, but for what says otherwise itself.
 pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    let mut response = match guard.admin.admit(request.headers(), guard.access) {
+    let mut response = match guard.admin.admit(request.method(), request.headers(), guard.access) {
         Ok(()) => next.run(request).await,
         Err(denied) => denied.into_response(),
     };
@@ -63,12 +69,17 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
 }
 
 impl Admin {
-    fn admit(&self, headers: &HeaderMap, access: Access) -> Result<(), Denied> {
+    fn admit(&self, method: &Method, headers: &HeaderMap, access: Access) -> Result<(), Denied> {
         // A page whose name was pointed at this machine (DNS rebinding) shows itself by the name.
         let host = only(headers, &header::HOST).filter(|host| self.allows_host(host)).ok_or(Denied::Host)?;
         if headers.contains_key(header::ORIGIN) {
             let origin = only(headers, &header::ORIGIN).and_then(|origin| origin.split_once("://"));
             origin.filter(|(_, authority)| authority.eq_ignore_ascii_case(host)).ok_or(Denied::Origin)?;
+        }
+        // A form of another site needs no leave to send, and not every browser names the origin of one.
+        if !method.is_safe() && headers.contains_key(&SEC_FETCH_SITE) {
+            let site = only(headers, &SEC_FETCH_SITE);
+            site.filter(|site| OWN_SITES.contains(site)).ok_or(Denied::OtherSite)?;
         }
         match access {
             Access::Anybody => Ok(()),
@@ -79,7 +90,11 @@ impl Admin {
 
     fn allows_host(&self, host: &str) -> bool {
         let Some(name) = host_name(host) else { return false };
-        let literal = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+        let literal = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        // Without a token whoever reaches the listener is let in. On loopback only this machine does, unless something
+        // forwards to it; then it is called by the address that others reach.
+        let literal =
+            literal.is_ok_and(|address| self.token.is_some() || address.to_canonical().is_loopback());
         let same =
             |allowed: &String| allowed.eq_ignore_ascii_case(name) || allowed.eq_ignore_ascii_case(host);
         literal || name.eq_ignore_ascii_case("localhost") || self.allowed_hosts.iter().any(same)
@@ -118,13 +133,20 @@ impl IntoResponse for Denied {
             Self::Host => ApiError::new(
                 StatusCode::FORBIDDEN,
                 "host_not_allowed",
-                "the private listener answers to localhost, IP addresses and the names of `admin.allowed_hosts`",
+                "the private listener answers to localhost, IP addresses (without a token: of loopback alone) and the \
+                 names of `admin.allowed_hosts`",
             )
             .into_response(),
             Self::Origin => ApiError::new(
                 StatusCode::FORBIDDEN,
                 "origin_not_allowed",
                 "the private listener answers no page of another origin",
+            )
+            .into_response(),
+            Self::OtherSite => ApiError::new(
+                StatusCode::FORBIDDEN,
+                "site_not_allowed",
+                "the private listener takes no order from a page of another site (Sec-Fetch-Site)",
             )
             .into_response(),
             Self::Token => {

@@ -34,6 +34,7 @@ use crate::delivery::Lane;
 use crate::erase::Eraser;
 use crate::event::Limits;
 use crate::freshsales::{ApiKey, Client, Crm, DryRun, Mode, Timeouts};
+use crate::http::forwarded::TrustedProxies;
 use crate::http::{self, ServeLimits};
 use crate::ingest::Ingest;
 use crate::process::Processor;
@@ -246,9 +247,15 @@ impl App {
     }
 
     fn spawn_listeners(&self, listeners: Listeners, stop: &CancellationToken, parts: &mut Parts) {
+        let server = &self.config.server;
         let limits = ServeLimits { shutdown_timeout: self.drain(), ..ServeLimits::default() };
+        let of_public = ServeLimits {
+            connections_per_peer_max: server.connections_per_peer_max,
+            trusted_proxies: Arc::new(TrustedProxies::of(&server.trusted_proxies)),
+            ..limits.clone()
+        };
         let routes = self.reload.ingest.router().merge(self.also_public.clone());
-        let public = http::serve(listeners.public, routes, limits, stop.clone());
+        let public = http::serve(listeners.public, routes, of_public, stop.clone());
         let private = http::serve(listeners.private, self.debugger.router(), limits, stop.clone());
         parts.spawn(served(public));
         parts.spawn(served(private));

@@ -76,19 +76,24 @@ impl Reload {
         let mut settings = config.settings()?;
         // Calls go to the account that the service was started with.
         Arc::make_mut(&mut settings).account = self.settings.borrow().account.clone();
+        let mut in_use = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken_over = in_use.changes(&config);
+        taken_over.retain(|name| !AT_START.contains(&name.as_str()));
+        if in_use.delivery.with_fixed_of(&config.delivery) == config.delivery {
+            taken_over.retain(|name| name != "delivery");
+        }
+        // The file may have another content under the same name.
+        if self.settings.borrow().preset != settings.preset
+            && !taken_over.iter().any(|name| name == "mapping")
+        {
+            taken_over.push("mapping".to_owned());
+        }
+        let mut needs_restart = self.started.changes(&config);
+        needs_restart.retain(|name| AT_START.contains(&name.as_str()));
+        let fixed = self.started.delivery.fixed_changes(&config.delivery);
+        needs_restart.extend(fixed.into_iter().map(|key| format!("delivery.{key}")));
         self.settings.send_replace(settings);
         self.ingest.replace_sources(&config.sources);
-        let mut in_use = self.config.lock().unwrap_or_else(PoisonError::into_inner);
-        let at_start = |name: &String| AT_START.contains(&name.as_str());
-        let taken_over = in_use.changes(&config).into_iter().filter(|name| !at_start(name)).collect();
-        let mut needs_restart: Vec<String> =
-            self.started.changes(&config).into_iter().filter(at_start).collect();
-        let (old, new) = (&self.started.delivery, &config.delivery);
-        let keys = [
-            ("delivery.concurrency_max", old.concurrency_max != new.concurrency_max),
-            ("delivery.lane_share_percent", old.lane_share_percent != new.lane_share_percent),
-        ];
-        needs_restart.extend(keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()));
         *in_use = config;
         Ok(Reloaded { taken_over, needs_restart })
     }

@@ -21,8 +21,8 @@ pub(super) struct Arguments {
     events: Option<PathBuf>,
 }
 
-/// Prints a decision a line, in order; people are remembered between lines. Fails in the end when an event was
-/// rejected, so that a pipeline notices.
+/// Prints a decision a line, in order; people are remembered between lines. A line that is no event is named and the next
+/// one is read. Fails in the end when an event was rejected, so that a pipeline notices.
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let config = load(arguments.config.as_deref())?.config;
     let settings = config.settings().map_err(|problems| {
@@ -40,12 +40,10 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let clock = SystemClock::default();
     let mut dry_run = DryRun::default();
     let mut rejected = 0_u64;
-    for line in BufReader::new(input).lines() {
-        let line = line.context("the input is not text").map_err(Failure::running)?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let decided = dry_run.event(&line, &settings, limits, clock.wall());
+    // Lines of bytes, not of text: one that is not UTF-8 must not hide those after it.
+    for line in BufReader::new(input).split(b'\n') {
+        let line = line.context("the input can't be read on").map_err(Failure::running)?;
+        let Some(decided) = dry_run.line(&line, &settings, limits, clock.wall()) else { continue };
         rejected += u64::from(decided.is_rejected());
         say(&serde_json::to_string(&decided).map_err(Failure::running)?)?;
     }

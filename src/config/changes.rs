@@ -1,12 +1,14 @@
 //! What differs between two configurations: names of keys and sections, never a value.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
 
-use super::Config;
+use secrecy::ExposeSecret;
+
+use super::{AdminConfig, Config, FreshsalesConfig, MappingConfig};
 
 impl Config {
-    /// What is different in `new`: of sources each key, of everything else the section.
+    /// What is different in `new`: of sources each key, of everything else the section. What was read from a file counts
+    /// and not from which one; of `mapping.file`, which is read later, only what the settings made of it tells.
     #[must_use]
     pub fn changes(&self, new: &Self) -> Vec<String> {
         let names: BTreeSet<&String> = self.sources.keys().chain(new.sources.keys()).collect();
@@ -20,24 +22,47 @@ impl Config {
                 (None, None) => {}
             }
         }
-        let sections: [(&str, &dyn Debug, &dyn Debug); 11] = [
-            ("server", &self.server, &new.server),
-            ("admin", &self.admin, &new.admin),
-            ("freshsales", &self.freshsales, &new.freshsales),
-            ("allowance", &self.allowance, &new.allowance),
-            ("delivery", &self.delivery, &new.delivery),
-            ("bulk", &self.bulk, &new.bulk),
-            ("consent", &self.consent, &new.consent),
-            ("mapping", &self.mapping, &new.mapping),
-            ("store", &self.store, &new.store),
-            ("retention", &self.retention, &new.retention),
-            ("log", &self.log, &new.log),
-        ];
-        // Secrets print redacted, so one that changed is not seen here; those need a restart anyway.
-        let differ =
-            |(_, old, new): &(&str, &dyn Debug, &dyn Debug)| format!("{old:?}") != format!("{new:?}");
-        changed.extend(sections.into_iter().filter(differ).map(|(name, ..)| name.to_owned()));
+        let sections = self.sections().into_iter().zip(new.sections());
+        changed.extend(sections.filter(|(old, new)| old != new).map(|((name, _), _)| name.to_owned()));
         changed
+    }
+
+    /// Every section but the sources, by its name, as text to compare. It holds secrets, so it is never shown.
+    fn sections(&self) -> [(&'static str, String); 11] {
+        // Taken apart in full: a new section can't be forgotten here.
+        let Self {
+            server,
+            admin,
+            sources: _,
+            freshsales,
+            allowance,
+            delivery,
+            bulk,
+            consent,
+            mapping,
+            store,
+            retention,
+            log,
+        } = self;
+        // Secrets print redacted.
+        let token = admin.token().map(|token| token.expose_secret().to_owned());
+        let admin = AdminConfig { token_file: String::new(), ..admin.clone() };
+        let key = freshsales.api_key.expose_secret();
+        let freshsales = FreshsalesConfig { api_key_file: String::new(), ..freshsales.clone() };
+        let mapping = MappingConfig { file: String::new(), ..mapping.clone() };
+        [
+            ("server", format!("{server:?}")),
+            ("admin", format!("{admin:?} {token:?}")),
+            ("freshsales", format!("{freshsales:?} {key:?}")),
+            ("allowance", format!("{allowance:?}")),
+            ("delivery", format!("{delivery:?}")),
+            ("bulk", format!("{bulk:?}")),
+            ("consent", format!("{consent:?}")),
+            ("mapping", format!("{mapping:?}")),
+            ("store", format!("{store:?}")),
+            ("retention", format!("{retention:?}")),
+            ("log", format!("{log:?}")),
+        ]
     }
 }
 
@@ -69,5 +94,45 @@ mod tests {
         ];
         assert_eq!(old.changes(&new), expected);
         assert_eq!(old.changes(&old), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_read_from_a_file_counts_and_not_from_which() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = |file: &str, text: &str| {
+            let path = folder.path().join(file);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let (key, token) = (secret("key", "key-1"), secret("token", &"t".repeat(32)));
+        let files = [("FRESHSALES__API_KEY_FILE", key.as_str()), ("ADMIN__TOKEN_FILE", token.as_str())];
+        let old = config(&files);
+        let moved = secret("moved", "key-1\n");
+        let elsewhere = config(&[("FRESHSALES__API_KEY_FILE", &moved), ("ADMIN__TOKEN", &"t".repeat(32))]);
+        assert_eq!(old.changes(&elsewhere), Vec::<String>::new());
+        secret("key", "key-2");
+        assert_eq!(old.changes(&config(&files)), ["freshsales"]);
+        secret("token", &"u".repeat(32));
+        assert_eq!(old.changes(&config(&files)), ["admin", "freshsales"]);
+    }
+
+    #[test]
+    fn every_key_of_a_source_that_differs_is_named() {
+        let old = config(&[("SOURCES__SHOP__WRITE_KEY", "key")]);
+        let keys = [
+            ("ENABLED", "false", "enabled"),
+            ("WRITE_KEY", "other", "write_key"),
+            ("WRITE_KEYS", "other", "write_keys"),
+            ("ALLOWED_ORIGINS", "https://shop.example", "allowed_origins"),
+            ("PEOPLE", "shop", "people"),
+            ("DEFAULT_COUNTRY", "GB", "default_country"),
+            ("CONSENT_UNKNOWN", "2", "consent_unknown"),
+            ("NEW_CONTACTS_PER_HOUR_MAX", "9", "new_contacts_per_hour_max"),
+        ];
+        for (key, value, named) in keys {
+            let key = format!("SOURCES__SHOP__{key}");
+            let new = config(&[("SOURCES__SHOP__WRITE_KEY", "key"), (&key, value)]);
+            assert_eq!(old.changes(&new), [format!("sources.shop.{named}")]);
+        }
     }
 }

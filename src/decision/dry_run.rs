@@ -22,6 +22,7 @@ use crate::person::DEFAULT_PEOPLE;
 const SOURCE: &str = "map";
 /// What a refused event is called in place of an outcome.
 const REJECTED: &str = "rejected";
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Contacts that one event can touch, generously: those of a person and of everybody a late link moves.
 const OPENED_MAX: usize = 256;
 
@@ -65,15 +66,46 @@ pub enum DryRunRefusal {
     /// It is no JSON.
     #[error("malformed_body: the line is not JSON")]
     NotJson,
+    /// It is no text.
+    #[error("malformed_body: line {line} is not UTF-8; its first wrong byte is at {byte}")]
+    NotText {
+        /// Which line, from 1 on.
+        line: u64,
+        /// Where in the line, from 1 on.
+        byte: usize,
+    },
     /// It is no acceptable event.
     #[error("{reason}: {0}", reason = .0.reason())]
     Event(Refusal),
 }
 
 impl DryRun {
-    /// Plays one event and says what became of it, acceptable or not. `limits` are those of ingest.
-    pub fn event(&mut self, raw: &str, settings: &Settings, limits: Limits, now: UnixMicros) -> DryRunLine {
-        self.play(raw, settings, limits, now).unwrap_or_else(|refusal| DryRunLine {
+    /// Plays the event of a line of a file, whatever bytes stand there, and says what became of it, acceptable or not.
+    /// `None`: the line is empty. `limits` are those of ingest.
+    pub fn line(
+        &mut self,
+        line: &[u8],
+        settings: &Settings,
+        limits: Limits,
+        now: UnixMicros,
+    ) -> Option<DryRunLine> {
+        let text = std::str::from_utf8(line)
+            .map_err(|error| DryRunRefusal::NotText { line: self.lines + 1, byte: error.valid_up_to() + 1 });
+        let played = match text {
+            // Some editors put a mark before the first character of a file.
+            Ok(text) => match text.trim_start_matches(BYTE_ORDER_MARK).trim() {
+                "" => {
+                    self.lines += 1;
+                    return None;
+                }
+                event => self.play(event, settings, limits, now),
+            },
+            Err(refusal) => {
+                self.lines += 1;
+                Err(refusal)
+            }
+        };
+        Some(played.unwrap_or_else(|refusal| DryRunLine {
             message_id: self.line_id(),
             outcome: REJECTED,
             reason: refusal.to_string(),
@@ -81,7 +113,7 @@ impl DryRun {
             fields: Vec::new(),
             left_out: Vec::new(),
             payload: None,
-        })
+        }))
     }
 
     /// Plays one event.

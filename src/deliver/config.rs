@@ -124,6 +124,23 @@ impl DeliveryConfig {
         (hours > 0).then(|| Duration::from_hours(hours))
     }
 
+    /// The keys that are read at the start alone and differ in `new`.
+    #[must_use]
+    pub fn fixed_changes(&self, new: &Self) -> Vec<&'static str> {
+        let compared = [
+            ("concurrency_max", self.concurrency_max == new.concurrency_max),
+            ("lane_share_percent", self.lane_share_percent == new.lane_share_percent),
+        ];
+        compared.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
+    }
+
+    /// The same, with the keys that are read at the start alone as in `new`.
+    #[must_use]
+    pub fn with_fixed_of(&self, new: &Self) -> Self {
+        let lane_share_percent = new.lane_share_percent.clone();
+        Self { concurrency_max: new.concurrency_max, lane_share_percent, ..self.clone() }
+    }
+
     /// How failures are tried again.
     #[must_use]
     pub fn retry(&self) -> RetryRules {

@@ -3,16 +3,18 @@
 //! A report may leave a contact out, or count otherwise than it lists. Then nobody knows what became of some contacts,
 //! and that is said of each of them: nothing is taken as stored that was not reported so.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{CallResult, verdict};
 use crate::allowance::RateHint;
 use crate::clock::UnixMicros;
-use crate::delivery::{AttemptRequest, JobId, Verdict};
+use crate::delivery::{AttemptRequest, AttemptResponse, JobId, Verdict};
 use crate::event::Email;
 
 /// How deep an entry of a report is searched for its contact.
 const DEPTH_MAX: usize = 4;
+/// Where a report lists what was refused.
+const FAILURES: &str = "detailed_failure_report";
 const NOT_REPORTED: &str = "the report of the bulk job does not say what became of this contact";
 
 /// What a bulk call ended with.
@@ -31,6 +33,8 @@ pub struct JobResult {
     pub call: CallResult,
     /// Where the job stands.
     pub state: JobState,
+    /// What was answered, if anything.
+    pub answer: Option<JobAnswer>,
 }
 
 const NOT_KNOWN: &str = "such calls are not known here";
@@ -45,7 +49,7 @@ impl BulkResult {
 impl JobResult {
     /// No such call is known.
     pub(super) fn not_known(request: AttemptRequest) -> Self {
-        Self { call: not_known(request), state: JobState::Gone }
+        Self { call: not_known(request), state: JobState::Gone, answer: None }
     }
 }
 
@@ -91,12 +95,7 @@ pub type SentRow<'a> = (&'a Email, &'a Map<String, Value>);
 #[derive(Clone, Debug, PartialEq)]
 pub enum RowEnd {
     /// It is as if a call of its own had been answered so.
-    Answered {
-        /// What the answer means.
-        verdict: Verdict,
-        /// The part of the report that is about it.
-        report: Option<Value>,
-    },
+    Answered(Verdict),
     /// Nobody knows.
     Unknown(&'static str),
 }
@@ -126,14 +125,9 @@ pub fn job_state(status: u16, answer: &[u8]) -> JobState {
 impl JobReport {
     /// Reads `data`: JSON as text, or JSON. What can't be read reports nothing.
     fn read(data: Option<&Value>) -> Self {
-        let parsed = match data {
-            Some(Value::String(text)) => serde_json::from_str(text).ok(),
-            Some(value) => Some(value.clone()),
-            None => None,
-        };
-        let Some(data) = parsed else { return Self::default() };
+        let Some(data) = data.and_then(unwrapped) else { return Self::default() };
         let count = |name: &str| usize::try_from(data.get("record_status")?.get(name)?.as_u64()?).ok();
-        let failures = data.get("detailed_failure_report").and_then(Value::as_array);
+        let failures = data.get(FAILURES).and_then(Value::as_array);
         Self {
             succeeded: count("succeeded"),
             failed: count("failed"),
@@ -152,9 +146,7 @@ impl JobReport {
         rows.iter()
             .zip(found)
             .map(|((_, sent), failure)| match failure {
-                Some(entry) => {
-                    RowEnd::Answered { verdict: refused(entry, sent, now), report: Some(entry.clone()) }
-                }
+                Some(entry) => RowEnd::Answered(refused(entry, sent, now)),
                 None => rest.clone(),
             })
             .collect()
@@ -168,12 +160,54 @@ impl JobReport {
         // A failure of somebody who is gone can't be traced.
         let all_traced = traced <= failed && failed <= traced.saturating_add(gone);
         if counted && adds_up && all_traced {
-            return RowEnd::Answered {
-                verdict: Verdict::Stored(crate::delivery::Stored::default()),
-                report: None,
-            };
+            return RowEnd::Answered(Verdict::Stored(crate::delivery::Stored::default()));
         }
         RowEnd::Unknown(NOT_REPORTED)
+    }
+}
+
+/// The answer to a question for a job, for people to look at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobAnswer {
+    status: u16,
+    text: String,
+    failures: Vec<Value>,
+}
+
+impl JobAnswer {
+    /// An answer as it came; secrets are redacted already.
+    #[must_use]
+    pub fn new(status: u16, text: String) -> Self {
+        let answer: Option<Value> = serde_json::from_str(&text).ok();
+        let report = answer.map(|answer| JobReport::read(answer.get("data"))).unwrap_or_default();
+        Self { status, text, failures: report.failures }
+    }
+
+    /// The answer as it came, less what it says of other contacts: that belongs to them.
+    #[must_use]
+    pub fn about(&self, email: &Email) -> AttemptResponse {
+        let own: Vec<&Value> = self.failures.iter().filter(|entry| names(entry, email, DEPTH_MAX)).collect();
+        let without_others = (own.len() < self.failures.len()).then(|| self.with_failures(&own)).flatten();
+        AttemptResponse::cut(self.status, without_others.unwrap_or_else(|| self.text.clone()))
+    }
+
+    fn with_failures(&self, failures: &[&Value]) -> Option<String> {
+        let mut answer: Value = serde_json::from_str(&self.text).ok()?;
+        let data = answer.get_mut("data")?;
+        let mut report = unwrapped(data)?;
+        *report.get_mut(FAILURES)? = json!(failures);
+        *data = if data.is_string() { Value::String(report.to_string()) } else { report };
+        Some(answer.to_string())
+    }
+}
+
+/// `data` of an answer: JSON, or JSON as text.
+fn unwrapped(data: &Value) -> Option<Value> {
+    match data {
+        Value::String(text) => serde_json::from_str(text).ok(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Some(data.clone())
+        }
     }
 }
 

@@ -321,7 +321,7 @@ impl Inner {
     fn judge(&self, received: &Received, request: AttemptRequest) -> CallResult {
         // An answer that echoes the request must not carry the key to the debugger. A stored contact is judged as
         // it is: what is compared with what was sent must not have been touched.
-        let shown = String::from_utf8_lossy(&received.body).replace(self.key.expose(), REDACTED);
+        let shown = self.shown(&received.body);
         let is_success = (200..=299).contains(&received.status);
         let judged = if is_success { received.body.as_slice() } else { shown.as_bytes() };
         let none = Map::new();
@@ -349,6 +349,11 @@ impl Inner {
             rate: received.rate,
             status_label,
         }
+    }
+
+    /// The text of an answer without the key, should it repeat that.
+    fn shown(&self, body: &[u8]) -> String {
+        String::from_utf8_lossy(body).replace(self.key.expose(), REDACTED)
     }
 
     /// A transport error in words: what failed and the deepest cause, which names no address.

@@ -26,7 +26,7 @@ use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Verdict};
 use crate::event::Email;
 
 pub use account::{AccountProblem, BundleAlias, Endpoint};
-pub use bulk::{BulkResult, JobReport, JobResult, JobState, RowEnd, SentRow, job_of, job_state};
+pub use bulk::{BulkResult, JobAnswer, JobReport, JobResult, JobState, RowEnd, SentRow, job_of, job_state};
 pub use check::{CALLS_MAX, Expected, Finding, Level, Report, TestContact, check};
 pub use client::{
     Client, ClientError, Question, RESPONSE_BYTES_MAX, Reply, Timeouts, Unanswered, http_client,

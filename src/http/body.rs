@@ -20,6 +20,9 @@ use super::peers::{Held, Peer};
 /// The rest of a refused body is read up to this many times the limit.
 const DISCARD_FACTOR: usize = 4;
 
+/// The code of a client's own excess, which others are not to suffer from.
+pub(super) const TOO_MANY_REQUESTS: &str = "too_many_requests";
+
 /// The limits a body has to keep.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
@@ -60,7 +63,7 @@ pub enum BodyError {
     Corrupt,
     /// Its sender holds as much memory as one client may.
     #[error("too many bytes of this client are in flight; send fewer at once")]
-    Overloaded,
+    TooManyBytes,
 }
 
 impl From<BodyError> for ApiError {
@@ -72,10 +75,13 @@ impl From<BodyError> for ApiError {
             BodyError::Broken | BodyError::UnknownEncoding | BodyError::Corrupt => {
                 (StatusCode::BAD_REQUEST, "malformed_body")
             }
-            BodyError::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+            BodyError::TooManyBytes => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY_REQUESTS),
         };
         let answer = Self::new(status, code, error.to_string());
-        if status == StatusCode::SERVICE_UNAVAILABLE { answer.retry_after_seconds(1) } else { answer }
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => answer.retry_after_seconds(1),
+            _ => answer,
+        }
     }
 }
 
@@ -96,7 +102,7 @@ pub async fn read_whole(parts: &Parts, mut body: Body, limits: BodyLimits) -> Re
         }
     };
     match outcome {
-        Err(BodyError::TooLarge { .. } | BodyError::UnknownEncoding | BodyError::Overloaded) => {
+        Err(BodyError::TooLarge { .. } | BodyError::UnknownEncoding | BodyError::TooManyBytes) => {
             discard(&parts.headers, body, limits).await;
         }
         Ok(_) | Err(BodyError::TooSlow | BodyError::Broken | BodyError::Corrupt) => {}
@@ -143,7 +149,7 @@ async fn collect(body: &mut Body, held: &mut Held, bytes_max: usize) -> Result<B
             return Err(too_large);
         }
         if !held.grow(data.len()) {
-            return Err(BodyError::Overloaded);
+            return Err(BodyError::TooManyBytes);
         }
         if first.is_empty() && joined.is_empty() {
             first = data;
@@ -186,7 +192,7 @@ impl Encoding {
             // The standard says zlib; some clients send the bare stream.
             Self::Deflate => inflate(DeflateDecoder::new(&sent[..]), bytes_max)?,
         };
-        if held.grow(plain.len()) { Ok(Bytes::from(plain)) } else { Err(BodyError::Overloaded) }
+        if held.grow(plain.len()) { Ok(Bytes::from(plain)) } else { Err(BodyError::TooManyBytes) }
     }
 }
 
@@ -294,14 +300,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_holds_all_it_may_is_overloaded_until_it_lets_go() {
+    async fn a_client_that_holds_all_it_may_is_refused_until_it_lets_go() {
         let admitted = crate::http::peers::Peers::new(1, 10).admit([127, 0, 0, 1].into()).unwrap();
         let read = async |text: &'static str| {
             let request = Request::builder().extension(Arc::clone(&admitted.peer)).body(()).unwrap();
             read_whole(&request.into_parts().0, Body::from(text), LIMITS).await
         };
         let held = read("12345678").await.unwrap();
-        assert_eq!(read("123").await.unwrap_err(), BodyError::Overloaded);
+        assert_eq!(read("123").await.unwrap_err(), BodyError::TooManyBytes);
         drop(held);
         assert_eq!(read("123").await.unwrap().bytes, "123");
     }
@@ -314,7 +320,7 @@ mod tests {
             (BodyError::Broken, 400, "malformed_body"),
             (BodyError::UnknownEncoding, 400, "malformed_body"),
             (BodyError::Corrupt, 400, "malformed_body"),
-            (BodyError::Overloaded, 503, "overloaded"),
+            (BodyError::TooManyBytes, 429, "too_many_requests"),
         ] {
             let answer = ApiError::from(error);
             assert_eq!((answer.status().as_u16(), answer.code()), (status, code));

@@ -6,6 +6,7 @@
 mod asset;
 mod body;
 mod error;
+pub mod forwarded;
 mod guard;
 mod peers;
 mod refused;

@@ -1,4 +1,4 @@
-//! What one client may hold: connections and bytes of bodies, counted by address.
+//! What one client may hold: connections or requests under way, and bytes of bodies, counted by address.
 //!
 //! Must not refuse anything itself: it says whether there is room.
 
@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What the connections of one address hold together. Every request carries it as an extension.
+/// What the requests of one client hold together. Every request carries it as an extension.
 #[derive(Debug)]
 pub struct Peer {
     body_bytes: AtomicUsize,
@@ -46,49 +46,49 @@ impl Drop for Held {
     }
 }
 
-/// The addresses that are connected.
+/// The addresses that hold something: connections, or requests that a proxy forwards.
 #[derive(Debug)]
 pub struct Peers {
-    connections_per_peer_max: usize,
+    per_peer_max: usize,
     body_bytes_max: usize,
-    connected: Mutex<HashMap<IpAddr, (usize, Arc<Peer>)>>,
+    known: Mutex<HashMap<IpAddr, (usize, Arc<Peer>)>>,
 }
 
-/// One connection of a peer, until dropped.
+/// One connection or request of a peer, until dropped.
 #[derive(Debug)]
 pub struct Admitted {
     peers: Arc<Peers>,
     address: IpAddr,
-    /// What all connections of the address share.
+    /// What all of the address share.
     pub peer: Arc<Peer>,
 }
 
 impl Peers {
     /// Nobody yet.
-    pub fn new(connections_per_peer_max: usize, body_bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self { connections_per_peer_max, body_bytes_max, connected: Mutex::default() })
+    pub fn new(per_peer_max: usize, body_bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self { per_peer_max, body_bytes_max, known: Mutex::default() })
     }
 
-    /// Counts a connection in; `None` when the address has as many as it may.
+    /// Counts one in; `None` when the address has as many as it may.
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Admitted> {
         let address = one_client(address);
-        let mut connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner);
-        let (connections, peer) = connected.entry(address).or_insert_with(|| {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (held, peer) = known.entry(address).or_insert_with(|| {
             let peer = Peer { body_bytes: AtomicUsize::new(0), body_bytes_max: self.body_bytes_max };
             (0, Arc::new(peer))
         });
-        if *connections >= self.connections_per_peer_max {
+        if *held >= self.per_peer_max {
             return None;
         }
-        *connections += 1;
+        *held += 1;
         Some(Admitted { peers: Arc::clone(self), address, peer: Arc::clone(peer) })
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut connected = self.peers.connected.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut entry) = connected.entry(self.address) {
+        let mut known = self.peers.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut entry) = known.entry(self.address) {
             entry.get_mut().0 -= 1;
             if entry.get().0 == 0 {
                 entry.remove();
@@ -120,7 +120,7 @@ mod tests {
         drop(first);
         assert!(peers.admit("2001:db8::3".parse().unwrap()).is_some());
         drop(second);
-        assert!(peers.connected.lock().unwrap().is_empty());
+        assert!(peers.known.lock().unwrap().is_empty());
     }
 
     #[test]

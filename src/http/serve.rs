@@ -7,13 +7,14 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Request};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION};
+use axum::http::{HeaderValue, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use hyper::body::Incoming;
@@ -27,12 +28,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::body::{BodyLimits, TOO_MANY_REQUESTS, discard};
 use super::error::ApiError;
+use super::forwarded::{FromTrustedProxy, TrustedProxies};
 use super::guard::{Guarded, Traffic};
 use super::peers::{Admitted, Peer, Peers};
 
 /// The limits of a listener.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServeLimits {
     /// From the first byte of a request (of a fresh connection: from its start) to the end of its headers.
     pub header_timeout: Duration,
@@ -44,8 +47,10 @@ pub struct ServeLimits {
     pub header_bytes_max: usize,
     /// Connections in all.
     pub connections_max: usize,
-    /// Connections of one address; generous, because a load balancer is one address.
+    /// Connections of one address, and requests under way of one client behind a trusted proxy.
     pub connections_per_peer_max: usize,
+    /// Proxies: their connections count in all and not by address, their requests by the client they name.
+    pub trusted_proxies: Arc<TrustedProxies>,
     /// Bytes of bodies that all requests of one address may hold in memory.
     pub body_bytes_per_peer_max: usize,
     /// How long a shutdown waits for requests in flight.
@@ -61,6 +66,7 @@ impl Default for ServeLimits {
             header_bytes_max: 16 * 1024,
             connections_max: 10_000,
             connections_per_peer_max: 1_000,
+            trusted_proxies: Arc::default(),
             body_bytes_per_peer_max: 16 * 1024 * 1024,
             shutdown_timeout: Duration::from_secs(8),
         }
@@ -76,6 +82,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// After a shutdown began, a connection without a request gets this long to finish sending one, and what has been sent
 /// already to be read.
 const LAST_CALL: Duration = Duration::from_millis(250);
+
+/// The body of a request that is one too many is read so far, so that its sender sees the answer.
+const REFUSED_BODY: BodyLimits = BodyLimits { bytes_max: 128 * 1024, deadline: Duration::from_secs(1) };
 
 const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
     retry-after: 1\r\nconnection: close\r\ncontent-length: 79\r\n\r\n\
@@ -112,7 +121,12 @@ struct Listening {
     router: Router,
     limits: ServeLimits,
     builder: http1::Builder,
+    /// Who connects, by address.
     peers: Arc<Peers>,
+    /// Whose requests trusted proxies forward.
+    clients: Arc<Peers>,
+    /// A trusted proxy did not say whose request it forwards.
+    nameless: AtomicBool,
     places: Arc<Semaphore>,
     turned_away: Arc<Semaphore>,
     connections: TaskTracker,
@@ -130,14 +144,16 @@ impl Listening {
             .max_buf_size(BUFFER_BYTES_MAX.max(limits.header_bytes_max));
         Self {
             router,
-            limits,
             builder,
             peers: Peers::new(limits.connections_per_peer_max, limits.body_bytes_per_peer_max),
+            clients: Peers::new(limits.connections_per_peer_max, limits.body_bytes_per_peer_max),
+            nameless: AtomicBool::new(false),
             places: Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS))),
             turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
             connections: TaskTracker::new(),
             shutdown,
             cut: CancellationToken::new(),
+            limits,
         }
     }
 
@@ -158,10 +174,15 @@ impl Listening {
         // Small answers must not wait for more to send; a socket that refuses the option still works.
         let _ = stream.set_nodelay(true);
         let place = Arc::clone(&self.places).try_acquire_owned().ok();
-        match place.zip(self.peers.admit(address.ip())) {
-            Some((place, admitted)) => {
+        let caller = if self.limits.trusted_proxies.trusts(address.ip()) {
+            Some(Caller::Proxy)
+        } else {
+            self.peers.admit(address.ip()).map(Caller::Client)
+        };
+        match place.zip(caller) {
+            Some((place, caller)) => {
                 let listening = Arc::clone(self);
-                self.connections.spawn(listening.answer(stream, address, place, admitted));
+                self.connections.spawn(listening.answer(stream, address, place, caller));
             }
             None => {
                 if let Ok(permit) = Arc::clone(&self.turned_away).try_acquire_owned() {
@@ -177,14 +198,14 @@ impl Listening {
         stream: TcpStream,
         address: SocketAddr,
         _place: OwnedSemaphorePermit,
-        admitted: Admitted,
+        caller: Caller,
     ) {
         let traffic = Arc::new(Traffic::default());
         let io =
             Guarded::new(stream, Arc::clone(&traffic), self.limits.header_timeout, self.limits.write_timeout);
         let service = service_fn(|request| {
             let in_flight = traffic.begin();
-            let answered = answer_one(self.router.clone(), request, address, Arc::clone(&admitted.peer));
+            let answered = self.answer_one(request, address, &caller);
             let shutdown = &self.shutdown;
             answered.map(move |answer| {
                 drop(in_flight);
@@ -213,6 +234,33 @@ impl Listening {
         }
     }
 
+    /// Answers one request, if whoever sent it has not too many under way already.
+    async fn answer_one(
+        &self,
+        request: Request<Incoming>,
+        address: SocketAddr,
+        caller: &Caller,
+    ) -> Result<Response, Infallible> {
+        let mut request = request.map(Body::new);
+        match caller {
+            Caller::Client(admitted) => Ok(routed(&self.router, request, address, &admitted.peer).await),
+            Caller::Proxy => {
+                let client = self.limits.trusted_proxies.client_of(request.headers());
+                if client.is_none() && !self.nameless.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        "a proxy of server.trusted_proxies sends no X-Forwarded-For and no Forwarded: all that it \
+                         forwards counts as the requests of one client"
+                    );
+                }
+                let client = client.unwrap_or(address.ip());
+                let Some(admitted) = self.clients.admit(client) else { return Ok(too_many(request).await) };
+                request.extensions_mut().insert(FromTrustedProxy);
+                let address = SocketAddr::new(client, address.port());
+                Ok(routed(&self.router, request, address, &admitted.peer).await)
+            }
+        }
+    }
+
     async fn drain(&self) -> usize {
         self.connections.close();
         let all_done = within(self.limits.shutdown_timeout, self.connections.wait()).await;
@@ -223,20 +271,42 @@ impl Listening {
     }
 }
 
+/// Who holds a connection.
+enum Caller {
+    /// Whoever sends.
+    Client(Admitted),
+    /// One that forwards for others.
+    Proxy,
+}
+
 /// A panic costs one request, not its connection.
-async fn answer_one(
-    router: Router,
-    request: Request<Incoming>,
+async fn routed(
+    router: &Router,
+    mut request: Request<Body>,
     address: SocketAddr,
-    peer: Arc<Peer>,
-) -> Result<Response, Infallible> {
-    let mut request = request.map(Body::new);
+    peer: &Arc<Peer>,
+) -> Response {
     request.extensions_mut().insert(ConnectInfo(address));
-    request.extensions_mut().insert(peer);
-    match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
-        Ok(answer) => answer,
-        Err(_panic) => Ok(ApiError::internal().into_response()),
+    request.extensions_mut().insert(Arc::clone(peer));
+    match AssertUnwindSafe(router.clone().oneshot(request)).catch_unwind().await {
+        Ok(Ok(answer)) => answer,
+        Err(_panic) => ApiError::internal().into_response(),
     }
+}
+
+/// Refuses a request of a client that has as many under way as it may.
+async fn too_many(request: Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    discard(&parts.headers, body, REFUSED_BODY).await;
+    metrics::counter!("freshsignal_events_rejected_total", "code" => TOO_MANY_REQUESTS).increment(1);
+    let message = "too many requests of this client are under way; send the same again a moment later";
+    let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_REQUESTS, message);
+    let mut answer = error.retry_after_seconds(1).into_response();
+    // A page that may not read the answer would not know when to come again. There is nothing else in it.
+    let headers = answer.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
+    answer
 }
 
 /// The last answer of a connection says so, and hyper closes after it.

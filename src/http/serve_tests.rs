@@ -1,5 +1,6 @@
 //! Tests of serving over real sockets, with small real time-outs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::forwarded::TrustedProxies;
 use super::*;
 
 const SMALL: Duration = Duration::from_millis(200);
@@ -172,6 +174,98 @@ async fn connections_over_the_limit_are_told_so() {
     assert!(body.contains(r#""code":"overloaded""#), "{body}");
 }
 
+fn behind_a_proxy(limits: &mut ServeLimits) {
+    limits.connections_per_peer_max = 1;
+    limits.body_bytes_per_peer_max = 10;
+    limits.trusted_proxies = Arc::new(TrustedProxies::of(&["127.0.0.0/8".to_owned()]));
+}
+
+fn forwarded_for(client: &str, request: &str) -> String {
+    request.replacen("\r\n", &format!("\r\nx-forwarded-for: 198.51.100.1, {client}, 127.0.0.9\r\n"), 1)
+}
+
+/// A route that answers once it is told to, and says when it was asked.
+fn waiting() -> (Router, mpsc::Receiver<()>, Arc<tokio::sync::Semaphore>) {
+    let (asked, was_asked) = mpsc::channel(9);
+    let told = Arc::new(tokio::sync::Semaphore::new(0));
+    let go = Arc::clone(&told);
+    let wait = move || async move {
+        asked.send(()).await.unwrap();
+        go.acquire().await.unwrap().forget();
+        "waited"
+    };
+    (hello().route("/wait", get(wait)), was_asked, told)
+}
+
+#[tokio::test]
+async fn behind_a_proxy_requests_are_counted_by_client_and_connections_are_not() {
+    let (router, mut was_asked, told) = waiting();
+    let server = Server::start(router, behind_a_proxy).await;
+    let mut first = server.connect().await;
+    let wait = forwarded_for("203.0.113.9", "GET /wait HTTP/1.1\r\nhost: x\r\n\r\n");
+    first.write_all(wait.as_bytes()).await.unwrap();
+    was_asked.recv().await.unwrap();
+
+    let mut second = server.connect().await;
+    second.write_all(forwarded_for("203.0.113.9", REQUEST).as_bytes()).await.unwrap();
+    let refused = one_answer(&mut second).await;
+    assert!(refused.starts_with("HTTP/1.1 429 ") && refused.contains("retry-after: 1\r\n"), "{refused}");
+    assert!(refused.contains("access-control-allow-origin: *\r\n"), "{refused}");
+    assert!(refused.contains(r#""code":"too_many_requests""#), "{refused}");
+    // The same connection carries the requests of others, and theirs are answered.
+    second.write_all(forwarded_for("203.0.113.10", REQUEST).as_bytes()).await.unwrap();
+    assert!(one_answer(&mut second).await.ends_with("hello"));
+
+    told.add_permits(1);
+    assert!(one_answer(&mut first).await.ends_with("waited"));
+    second.write_all(forwarded_for("203.0.113.9", REQUEST).as_bytes()).await.unwrap();
+    assert!(one_answer(&mut second).await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn what_anybody_else_says_of_its_address_does_not_count() {
+    let server = Server::start(hello(), |limits| {
+        behind_a_proxy(limits);
+        limits.trusted_proxies = Arc::new(TrustedProxies::of(&["10.0.0.0/8".to_owned()]));
+    })
+    .await;
+    let _kept = server.connect().await;
+    let answer = server.say(&forwarded_for("203.0.113.9", REQUEST)).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+}
+
+#[tokio::test]
+async fn behind_a_proxy_bytes_of_bodies_are_counted_by_client() {
+    let limits = BodyLimits { bytes_max: 1000, deadline: ALL_TOO_LONG };
+    let read = move |request: Request| async move {
+        let (parts, body) = request.into_parts();
+        read_whole(&parts, body, limits).await.map(|_| "read").map_err(ApiError::from)
+    };
+    let server = Server::start(Router::new().route("/", post(read)), behind_a_proxy).await;
+    let sends = |client: &str, bytes: usize| {
+        let body = "x".repeat(bytes);
+        let request = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {bytes}\r\n\r\n{body}");
+        forwarded_for(client, &request)
+    };
+    // One that holds all it may, and waits for the rest.
+    let mut slow = server.connect().await;
+    let begun = sends("203.0.113.9", 10);
+    slow.write_all(&begun.as_bytes()[..begun.len() - 1]).await.unwrap();
+    let mut other = server.connect().await;
+    for (client, bytes, answer) in [
+        ("203.0.113.10", 10, "HTTP/1.1 200 "),
+        ("203.0.113.10", 11, "HTTP/1.1 429 "),
+        ("203.0.113.11", 1, "HTTP/1.1 200 "),
+    ] {
+        other.write_all(sends(client, bytes).as_bytes()).await.unwrap();
+        let heard = one_answer(&mut other).await;
+        assert!(heard.starts_with(answer), "{client} {bytes}: {heard}");
+        assert_eq!(heard.contains("retry-after: 1\r\n"), answer.contains("429"), "{heard}");
+    }
+    slow.write_all(b"x").await.unwrap();
+    assert!(one_answer(&mut slow).await.ends_with("read"));
+}
+
 #[tokio::test]
 async fn a_panic_is_a_500_and_the_connection_goes_on() {
     let router = hello().route("/panic", get(|| async { panic!("for the test") as StatusCode }));
@@ -187,7 +281,7 @@ async fn a_panic_is_a_500_and_the_connection_goes_on() {
 #[tokio::test]
 async fn a_client_that_does_not_read_its_answer_is_closed() {
     let (ended, mut wait_for_end) = mpsc::channel::<()>(1);
-    let only_one = std::sync::Arc::new(std::sync::Mutex::new(Some(ended)));
+    let only_one = Arc::new(std::sync::Mutex::new(Some(ended)));
     let flood = move || {
         let held_while_sending = only_one.lock().unwrap().take();
         async move {

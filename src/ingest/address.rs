@@ -5,6 +5,7 @@
 use axum::http::{HeaderMap, header};
 
 use super::cors::is_host;
+use crate::http::forwarded;
 
 /// An address without a slash at its end, taken apart the way some SDKs want it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,15 +18,19 @@ pub struct Address {
 
 impl Address {
     /// The address of the routes under `prefix`, by which they were asked for. `None` when the request does not name
-    /// a host.
-    pub fn of(public_url: &str, prefix: &str, headers: &HeaderMap) -> Option<Self> {
+    /// a host. `proxied`: a trusted proxy forwards it, so what that says counts.
+    pub fn of(public_url: &str, prefix: &str, headers: &HeaderMap, proxied: bool) -> Option<Self> {
         if let Some((scheme, rest)) = split(public_url) {
             let rest = rest.trim_end_matches('/');
             let prefix = if rest.ends_with(prefix) { "" } else { prefix };
             return Some(Self { scheme, host_and_path: format!("{rest}{prefix}") });
         }
-        let host = headers.get(header::HOST)?.to_str().ok().filter(|host| is_host(host))?;
-        let scheme = if asked_by_tls(host, headers) { "https" } else { "http" };
+        let forwarded = if proxied { forwarded::host(headers) } else { None };
+        let named = || headers.get(header::HOST)?.to_str().ok();
+        let host = forwarded.or_else(named).filter(|host| is_host(host))?;
+        let scheme = if proxied { forwarded::scheme(headers) } else { None };
+        let guessed = if asked_by_tls(host, headers) { "https" } else { "http" };
+        let scheme = scheme.unwrap_or(guessed);
         Some(Self { scheme, host_and_path: format!("{host}{prefix}") })
     }
 }
@@ -89,9 +94,38 @@ mod tests {
             for (name, value) in &headers {
                 map.insert(*name, value.parse().unwrap());
             }
-            let found = Address::of(public_url, prefix, &map);
+            let found = Address::of(public_url, prefix, &map, false);
             let found = found.map(|address| format!("{}://{}", address.scheme, address.host_and_path));
             assert_eq!(found.as_deref(), address, "{public_url} {prefix} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_proxy_says_of_the_address_counts_where_it_is_trusted() {
+        let said =
+            [("host", "inner:8080"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "e.example")];
+        let by_rfc = [("host", "inner:8080"), ("forwarded", "for=203.0.113.9;proto=https;host=e.example")];
+        let no_host = [("host", "e.example"), ("x-forwarded-proto", "https")];
+        let plain =
+            [("host", "e.example"), ("x-forwarded-proto", "http"), ("origin", "https://shop.example")];
+        let nonsense = [("host", "e.example"), ("x-forwarded-host", "e.example/\"><script>")];
+        for (headers, public_url, trusted, others) in [
+            (&said[..], "", Some("https://e.example"), Some("http://inner:8080")),
+            (&by_rfc, "", Some("https://e.example"), Some("http://inner:8080")),
+            (&no_host, "", Some("https://e.example"), Some("http://e.example")),
+            (&plain, "", Some("http://e.example"), Some("https://e.example")),
+            (&nonsense, "", None, Some("http://e.example")),
+            (&said, "https://p.example", Some("https://p.example"), Some("https://p.example")),
+        ] {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.insert(*name, value.parse().unwrap());
+            }
+            let found = |proxied| {
+                let address = Address::of(public_url, "", &map, proxied)?;
+                Some(format!("{}://{}", address.scheme, address.host_and_path))
+            };
+            assert_eq!((found(true).as_deref(), found(false).as_deref()), (trusted, others), "{headers:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Must not read files or the environment: whoever loads the configuration puts the content of a `…_file` into its key.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::http::Uri;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::cors::AllowedOrigin;
 use crate::config_problem::{Problem, REDACTED};
+use crate::http::forwarded::TrustedProxies;
 use crate::mapping::region::Region;
 
 /// The `[server]` section: the public listener.
@@ -34,7 +35,9 @@ pub struct ServerConfig {
     pub request_timeout_seconds: u64,
     /// How long a shutdown waits for what is in flight.
     pub shutdown_seconds: u64,
-    /// Addresses or networks whose `X-Forwarded-*` count.
+    /// Connections of one address, and requests under way of one client behind a trusted proxy.
+    pub connections_per_peer_max: usize,
+    /// Addresses or networks whose `X-Forwarded-*` and `Forwarded` count.
     pub trusted_proxies: Vec<String>,
 }
 
@@ -49,6 +52,7 @@ impl Default for ServerConfig {
             batch_events_max: 2500,
             request_timeout_seconds: 10,
             shutdown_seconds: 8,
+            connections_per_peer_max: 1000,
             trusted_proxies: Vec::new(),
         }
     }
@@ -138,7 +142,7 @@ impl ServerConfig {
             let expected = "empty, or a path like /relay: letters, digits, - _ . ~, no slash at the end";
             problems.push(Problem::new("server.path_prefix", &self.path_prefix, expected));
         }
-        for proxy in self.trusted_proxies.iter().filter(|proxy| !is_network(proxy)) {
+        for proxy in self.trusted_proxies.iter().filter(|proxy| !TrustedProxies::knows(proxy)) {
             let expected = "IP addresses or networks like 10.0.0.0/8";
             problems.push(Problem::new("server.trusted_proxies", proxy, expected));
         }
@@ -153,6 +157,7 @@ impl ServerConfig {
             ("server.event_bytes_max", wide(self.event_bytes_max), 256, body_bytes_max.max(256)),
             ("server.body_bytes_max", body_bytes_max, 1024, 16 * 1024 * 1024),
             ("server.batch_events_max", wide(self.batch_events_max), 1, 100_000),
+            ("server.connections_per_peer_max", wide(self.connections_per_peer_max), 1, 10_000),
             ("server.request_timeout_seconds", self.request_timeout_seconds, 1, 300),
             ("server.shutdown_seconds", self.shutdown_seconds, 0, 300),
         ]
@@ -183,13 +188,28 @@ impl SourceConfig {
         let several = |keys: &[SecretString]| -> Vec<String> {
             keys.iter().map(|key| key.expose_secret().to_owned()).collect()
         };
+        // Taken apart in full: a new key can't be forgotten here. What was read from a file stands in the key itself.
+        let Self {
+            enabled,
+            write_key,
+            write_key_file: _,
+            write_keys,
+            write_keys_file: _,
+            allowed_origins,
+            people,
+            default_country,
+            consent_unknown,
+            new_contacts_per_hour_max,
+        } = self;
         let compared = [
-            ("enabled", self.enabled == new.enabled),
-            ("write_key", self.write_key.expose_secret() == new.write_key.expose_secret()),
-            ("write_keys", several(&self.write_keys) == several(&new.write_keys)),
-            ("allowed_origins", self.allowed_origins == new.allowed_origins),
-            ("people", self.people == new.people),
-            ("new_contacts_per_hour_max", self.new_contacts_per_hour_max == new.new_contacts_per_hour_max),
+            ("enabled", *enabled == new.enabled),
+            ("write_key", write_key.expose_secret() == new.write_key.expose_secret()),
+            ("write_keys", several(write_keys) == several(&new.write_keys)),
+            ("allowed_origins", *allowed_origins == new.allowed_origins),
+            ("people", *people == new.people),
+            ("default_country", *default_country == new.default_country),
+            ("consent_unknown", *consent_unknown == new.consent_unknown),
+            ("new_contacts_per_hour_max", *new_contacts_per_hour_max == new.new_contacts_per_hour_max),
         ];
         compared.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
     }
@@ -270,11 +290,4 @@ fn is_web_address(text: &str) -> bool {
     let web = matches!(uri.scheme_str(), Some("http" | "https"));
     let clean = !text.contains(['#', '?', '@', '"', '\'', '<', '>']);
     web && clean && uri.host().is_some_and(|host| !host.is_empty())
-}
-
-fn is_network(text: &str) -> bool {
-    let (address, bits) = text.split_once('/').unwrap_or((text, "0"));
-    let Ok(address) = address.parse::<IpAddr>() else { return false };
-    let bits_max = if address.is_ipv4() { 32 } else { 128 };
-    bits.parse::<u8>().is_ok_and(|bits| bits <= bits_max)
 }

@@ -24,7 +24,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use metrics::Histogram;
 use serde::Serialize;
@@ -33,6 +33,7 @@ pub use config::{ServerConfig, SourceConfig, Sources, source_problems};
 
 use crate::clock::{Clock, UnixMicros};
 use crate::event::{Limits, SourceName};
+use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError, BodyLimits};
 use crate::http::{Refused, RefusedLog};
 use crate::store::{NewRecord, SharedStore};
@@ -125,12 +126,19 @@ impl Inner {
         };
         let document = || {
             admit(&sources, key.as_deref(), &parts.headers)?;
-            let address = Address::of(&self.server.public_url, prefix, &parts.headers);
+            let proxied = parts.extensions.get::<FromTrustedProxy>().is_some();
+            let address = Address::of(&self.server.public_url, prefix, &parts.headers, proxied);
             let address = address.ok_or_else(answer::unknown_host)?;
             let document = settings.document(key.as_deref().unwrap_or_default(), &address);
             Ok(json(StatusCode::OK, document.to_string()))
         };
-        self.finished(settings.paths()[0], &parts.headers, document())
+        let mut response = self.finished(settings.paths()[0], &parts.headers, document());
+        if self.server.public_url.is_empty() {
+            // It repeats what this request said of the address: kept by a cache, it would be told to others.
+            let kept_by_nobody = HeaderValue::from_static("no-store, private");
+            response.headers_mut().insert(header::CACHE_CONTROL, kept_by_nobody);
+        }
+        response
     }
 
     /// The answer, as the page that asked may read it; a refusal is noted.

@@ -22,7 +22,7 @@ pub(super) fn asset(public_url: &str, prefix: &str) -> Asset {
 
 fn script(public_url: &str, prefix: &str) -> String {
     // Without a host in a request there is no address but the configured one.
-    let base = Address::of(public_url, prefix, &HeaderMap::new());
+    let base = Address::of(public_url, prefix, &HeaderMap::new(), false);
     let base = base
         .map_or_else(String::new, |Address { scheme, host_and_path }| format!("{scheme}://{host_and_path}"));
     let base = serde_json::Value::String(base).to_string();

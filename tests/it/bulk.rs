@@ -175,6 +175,10 @@ fn a_delivery_shows_its_own_part_of_the_bulk_call() {
         let response = attempt.response.as_ref().unwrap();
         let said: Value = serde_json::from_str(&response.body).unwrap();
         assert_eq!((response.status, &said["status"]), (200, &json!("SUCCESS")));
+        let report: Value = serde_json::from_str(said["data"].as_str().unwrap()).unwrap();
+        let counts = json!({"succeeded": 100, "failed": 0});
+        assert_eq!(report, json!({"record_status": counts, "detailed_failure_report": []}), "as it came");
+        assert!(said["id"].is_string(), "{said}");
         assert!(attempt.duration_ms >= 5_000, "until the job had reported: {}", attempt.duration_ms);
     });
 }
@@ -193,7 +197,8 @@ fn a_row_that_is_refused_is_a_dead_letter_of_its_own_and_heals() {
             (State::Dead, Some("First name or last name is mandatory."))
         );
         let last = dead.attempts.last().unwrap();
-        assert!(last.response.as_ref().unwrap().body.contains(&address(120)), "its own part of the report");
+        let body = &last.response.as_ref().unwrap().body;
+        assert!(body.contains(&address(120)) && body.contains("record_status"), "the report on it: {body}");
 
         let name = json!({"type": "identify", "userId": "u120", "messageId": "name", "traits": {"last_name": "Late"}});
         shop.send(vec![name]).await;

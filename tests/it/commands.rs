@@ -79,6 +79,26 @@ fn map_decides_a_line_for_a_line_and_remembers_people() {
 }
 
 #[test]
+fn map_names_a_line_that_is_not_utf_8_and_goes_on() {
+    let lines: [&[u8]; 6] = [
+        b"\xef\xbb\xbf{\"type\":\"page\",\"userId\":\"u\",\"messageId\":\"a\"}",
+        b"",
+        b"{\"type\":\"page\",\"userId\":\"Ren\xe9\"}\r",
+        b"\xff\xfe",
+        b"  ",
+        b"{\"type\":\"page\",\"userId\":\"u\",\"messageId\":\"f\"}",
+    ];
+    let (code, stdout, stderr) = output(&mut freshsignal(&["map"], NOTHING), lines.join(&b'\n'));
+    assert_eq!((code, stderr.as_str()), (1, "events that would be rejected: 2\n"));
+    let decided: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ids: Vec<&str> = decided.iter().map(|line| line["message_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["a", "line-3", "line-4", "f"]);
+    assert_eq!(decided[1]["outcome"], "rejected");
+    assert_eq!(decided[1]["reason"], "malformed_body: line 3 is not UTF-8; its first wrong byte is at 29");
+    assert_eq!(decided[2]["reason"], "malformed_body: line 4 is not UTF-8; its first wrong byte is at 1");
+}
+
+#[test]
 fn map_reads_a_file_and_names_one_that_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("events.jsonl");

@@ -1,5 +1,6 @@
 //! The review: settings change, and every contact is looked at again without an event.
 
+use freshsignal::sandbox::SandboxOptions;
 use serde_json::{Value, json};
 
 use crate::support::app::{Service, Setup, said, sum};
@@ -149,10 +150,44 @@ async fn a_reload_says_what_is_in_effect_and_what_needs_a_restart() {
     service.set("FRESHSALES__MODE", "dry_run");
     service.set("DELIVERY__CONCURRENCY_MAX", "3");
     let restart = json!(["freshsales", "delivery.concurrency_max"]);
-    for taken_over in [json!(["delivery", "consent"]), json!([])] {
+    for taken_over in [json!(["consent"]), json!([])] {
         let (status, answer) = said(service.private_post("/api/reload")).await;
         assert_eq!(status.as_u16(), 200, "{answer}");
         assert_eq!((&answer["taken_over"], &answer["needs_restart"]), (&taken_over, &restart));
     }
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn a_reload_compares_what_was_read_and_not_the_words_of_the_configuration() {
+    let service = Setup::new().start().await;
+    let file = |name: &str, text: &str| {
+        let path = service.data_folder().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let reloaded = async || {
+        let (status, answer) = said(service.private_post("/api/reload")).await;
+        assert_eq!(status.as_u16(), 200, "{answer}");
+        (answer["taken_over"].clone(), answer["needs_restart"].clone())
+    };
+    let key = SandboxOptions::default().api_key;
+    service.set("MAPPING__FILE", &file("mapping.toml", "[fields.keyword]\nconst = \"one\"\n"));
+    service.set("FRESHSALES__API_KEY", "");
+    service.set("FRESHSALES__API_KEY_FILE", &file("key", &key));
+    assert_eq!(reloaded().await, (json!(["mapping"]), json!([])), "the key is the same, in a file now");
+    assert_eq!(reloaded().await, (json!([]), json!([])));
+    file("mapping.toml", "[fields.keyword]\nconst = \"two\"\n");
+    assert_eq!(reloaded().await, (json!(["mapping"]), json!([])), "another content of the same file");
+    file("mapping.toml", "# The same rules.\n[fields.keyword]\nconst = 'two'\n");
+    assert_eq!(reloaded().await, (json!([]), json!([])), "other words of the same meaning");
+    file("key", "another-key");
+    service.set("ADMIN__TOKEN_FILE", &file("token", &"t".repeat(32)));
+    for _ in 0..2 {
+        assert_eq!(reloaded().await, (json!([]), json!(["admin", "freshsales"])));
+    }
+    file("key", &key);
+    service.set("ADMIN__TOKEN_FILE", "");
+    assert_eq!(reloaded().await, (json!([]), json!([])), "as it was started");
     service.finish().await;
 }

@@ -18,7 +18,7 @@ use freshsignal::clock::{Clock, ManualClock};
 use freshsignal::config::Config;
 use freshsignal::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Verdict};
 use freshsignal::freshsales::{
-    Answer, BulkResult, CallResult, Crm, Endpoint, JobResult, job_of, job_state, verdict,
+    Answer, BulkResult, CallResult, Crm, Endpoint, JobAnswer, JobResult, job_of, job_state, verdict,
 };
 use freshsignal::sandbox::{CustomField, CustomFieldKind, Sandbox, SandboxOptions};
 use serde_json::{Map, Value};
@@ -256,7 +256,8 @@ impl Crm for Connection {
             let path = format!("job_statuses/{}", id.as_str());
             let (call, answer) = account.exchange(Method::GET, &path, Value::Null).await;
             let status = call.response.as_ref().map_or(0, |response| response.status);
-            JobResult { state: job_state(status, &answer), call }
+            let text = String::from_utf8_lossy(&answer).into_owned();
+            JobResult { state: job_state(status, &answer), answer: Some(JobAnswer::new(status, text)), call }
         })
     }
 

@@ -27,7 +27,7 @@ pub(in crate::admin) async fn map(
 
 fn refused(refusal: &DryRunRefusal) -> ApiError {
     match refusal {
-        DryRunRefusal::NotJson => {
+        DryRunRefusal::NotJson | DryRunRefusal::NotText { .. } => {
             ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", "the body is not JSON")
         }
         DryRunRefusal::Event(refusal) => {

@@ -156,13 +156,19 @@ async fn every_route_refuses_a_foreign_host() {
         "127.0.0.1:8081",
         "[::1]",
         "[::1]:8081",
-        "10.1.2.3:80",
+        "127.9.9.9:80",
+        "[::ffff:127.0.0.1]",
         "signal.internal",
         "Signal.Internal:9000",
         "proxy.internal:8443",
     ];
     let bad = [
         "evil.example",
+        "10.1.2.3:80",
+        "0.0.0.0:8081",
+        "[::]",
+        "[fe80::1]:8081",
+        "169.254.169.254",
         "evil.example:8081",
         "localhost.evil.example",
         "127.0.0.1.evil.example",
@@ -190,6 +196,50 @@ async fn every_route_refuses_a_foreign_host() {
         assert_eq!(answer(&lab, ask(route)).await.status, 403);
         let two = ask(route).header("host", "localhost").header("host", "evil.example");
         assert_eq!(answer(&lab, two).await.status, 403);
+    }
+}
+
+#[tokio::test]
+async fn with_a_token_or_where_it_is_allowed_the_listener_is_called_by_any_address() {
+    let lab = Lab::with_token();
+    for host in ["10.1.2.3:80", "[fe80::1]:8081", "127.0.0.1"] {
+        let builder = Request::get("/api/status").header("host", host);
+        let with_token = builder.header("authorization", format!("Bearer {TOKEN}"));
+        assert_eq!(answer(&lab, with_token).await.status, 200, "{host}");
+    }
+    let mut open = Lab::new();
+    open.admin.allowed_hosts = vec!["10.1.2.3".into()];
+    for (host, status) in [("10.1.2.3:80", 200), ("10.1.2.4:80", 403)] {
+        assert_eq!(answer(&open, Request::get("/api/status").header("host", host)).await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn every_order_from_a_page_of_another_site_is_refused() {
+    for lab in [Lab::new(), Lab::with_token()] {
+        for route in ROUTES {
+            for (site, own) in [
+                ("same-origin", true),
+                ("none", true),
+                ("cross-site", false),
+                ("same-site", false),
+                ("", false),
+                ("same-origin, cross-site", false),
+            ] {
+                let builder = ask(route).header("host", "localhost").header("sec-fetch-site", site);
+                let reply = answer(&lab, builder.header("authorization", format!("Bearer {TOKEN}"))).await;
+                // What is only looked at can't be read by the page, and a link to the debugger works.
+                if own || method(route) == "GET" {
+                    assert!(![401, 403].contains(&reply.status.as_u16()), "{} {site}", route.path);
+                } else {
+                    assert_eq!(reply.refusal(), (403, "site_not_allowed".into(), Value::Null), "{site}");
+                }
+            }
+            let two =
+                ask(route).header("host", "localhost").header("authorization", format!("Bearer {TOKEN}"));
+            let two = two.header("sec-fetch-site", "none").header("sec-fetch-site", "cross-site");
+            assert_eq!(answer(&lab, two).await.status == 403, method(route) != "GET", "{}", route.path);
+        }
     }
 }
 

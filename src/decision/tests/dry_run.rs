@@ -8,8 +8,8 @@ const LIMITS: Limits = Limits { event_bytes_max: 32_768 };
 
 fn lines(events: &[&str]) -> Vec<Value> {
     let (mut run, settings) = (DryRun::default(), settings());
-    let played = events.iter().map(|event| run.event(event, &settings, LIMITS, UnixMicros(START)));
-    played.map(|line| serde_json::to_value(line).unwrap()).collect()
+    let played = events.iter().map(|event| run.line(event.as_bytes(), &settings, LIMITS, UnixMicros(START)));
+    played.map(|line| serde_json::to_value(line.unwrap()).unwrap()).collect()
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn of_several_people_with_an_address_each_attribute_says_once_where_its_value_ca
     settings.preset = Preset::parse(Some(fixed)).unwrap();
     let mut run = DryRun::default();
     let mut play = |event: &str| {
-        let line = run.event(event, &settings, LIMITS, UnixMicros(START));
+        let line = run.line(event.as_bytes(), &settings, LIMITS, UnixMicros(START)).unwrap();
         let from = |field: &MappedField| format!("{} {}", field.attribute, field.path);
         (line.fields.iter().map(from).collect::<Vec<_>>(), line.payload)
     };
@@ -129,7 +129,7 @@ fn a_name_taken_from_the_address_says_by_which_key() {
     settings.missing_names = MissingNames::FromEmail;
     let event =
         r#"{"type":"track","event":"Signed Up","userId":"u","properties":{"email":"sam.lee@example.com"}}"#;
-    let line = DryRun::default().event(event, &settings, LIMITS, UnixMicros(START));
+    let line = DryRun::default().line(event.as_bytes(), &settings, LIMITS, UnixMicros(START)).unwrap();
     let field = |attribute: &str, value: &str| json!({"attribute": attribute, "path": "mapping.missing_names", "message_id": null, "value": value, "when": "create"});
     assert_eq!(json!(line.fields), json!([field("first_name", "Sam"), field("last_name", "Lee")]));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::end::BulkEnd;
 use super::pace::JobEnd;
@@ -12,10 +12,10 @@ use crate::clock::UnixMicros;
 use crate::contact::{Attributes, bulk_body, upsert_body};
 use crate::decision::{self, CallOrder, Settings, Settlement, Undone, World};
 use crate::deliver::{Deliverer, log, worker};
-use crate::delivery::{Attempt, AttemptRequest, AttemptResponse, BlockCause, BulkJob, BulkRow, Verdict};
+use crate::delivery::{Attempt, AttemptRequest, BlockCause, BulkJob, BulkRow, Verdict};
 use crate::destination::Destination;
 use crate::event::Email;
-use crate::freshsales::{JobReport, RowEnd};
+use crate::freshsales::{JobAnswer, JobReport, RowEnd};
 use crate::store::{Keys, Plan, Put, StoreError};
 
 impl Deliverer {
@@ -62,7 +62,8 @@ impl Deliverer {
             }
         };
         let before = world.destination.document.clone();
-        let ending = Ending { job, probe: *probe, settings: &settings, now };
+        let answer = result.answer.as_ref();
+        let ending = Ending { job, answer, probe: *probe, settings: &settings, now };
         match end {
             JobEnd::Running => {
                 let verdict = &result.call.verdict;
@@ -126,6 +127,8 @@ fn concerns_the_account(verdict: &Verdict) -> bool {
 /// A job that has ended, and what deciding about its contacts needs.
 struct Ending<'a> {
     job: &'a BulkJob,
+    /// The last answer to a question for it.
+    answer: Option<&'a JobAnswer>,
     probe: bool,
     settings: &'a Settings,
     now: UnixMicros,
@@ -169,9 +172,9 @@ impl Ending<'_> {
         let ends = report.ends(&rows, self.job.rows.len(), self.now);
         for (claim, end) in claimed.iter().zip(ends) {
             match end {
-                RowEnd::Answered { verdict, report } => self.answered(claim, verdict, report, world),
+                RowEnd::Answered(verdict) => self.answered(claim, verdict, world),
                 RowEnd::Unknown(why) => {
-                    let attempt = self.attempt(claim, None, Some(why));
+                    let attempt = self.attempt(claim, Some(why));
                     decision::give_back(claim.row, Undone::Unknown, attempt, world, self.settings, self.now);
                 }
             }
@@ -180,13 +183,13 @@ impl Ending<'_> {
 
     fn lose(&self, why: &'static str, world: &mut World) {
         for claim in self.claimed(world) {
-            let attempt = self.attempt(&claim, None, Some(why));
+            let attempt = self.attempt(&claim, Some(why));
             decision::give_back(claim.row, Undone::Unknown, attempt, world, self.settings, self.now);
         }
     }
 
     /// As if a call of its own had been answered so.
-    fn answered(&self, claim: &Claimed<'_>, verdict: Verdict, report: Option<Value>, world: &mut World) {
+    fn answered(&self, claim: &Claimed<'_>, verdict: Verdict, world: &mut World) {
         if matches!(verdict, Verdict::Stored(_)) {
             worker::count_stored(self.now.since(claim.opened_at));
         }
@@ -194,7 +197,7 @@ impl Ending<'_> {
         let settlement = Settlement {
             order: CallOrder { delivery, email: claim.email.clone(), attempt, body: claim.body.clone() },
             verdict,
-            attempt: self.attempt(claim, report, None),
+            attempt: self.attempt(claim, None),
             jitter: rand::random_range(0.0..1.0),
             others_answered: false,
             probe: self.probe,
@@ -204,18 +207,13 @@ impl Ending<'_> {
     }
 
     /// The part of the call and of the report that concerns one contact.
-    fn attempt(&self, claim: &Claimed<'_>, report: Option<Value>, error: Option<&str>) -> Attempt {
-        let said = match (report, error) {
-            (Some(report), _) => Some(report),
-            (None, None) => Some(json!({"job": self.job.id.as_str(), "status": "SUCCESS"})),
-            (None, Some(_)) => None,
-        };
+    fn attempt(&self, claim: &Claimed<'_>, error: Option<&str>) -> Attempt {
         Attempt {
             attempt: claim.row.attempt,
             started_at: self.job.started_at,
             duration_ms: u64::try_from(self.now.since(self.job.started_at).as_millis()).unwrap_or(u64::MAX),
             request: AttemptRequest { body: bulk_body([&claim.body]), ..self.job.call.clone() },
-            response: said.map(|said| AttemptResponse::cut(200, said.to_string())),
+            response: self.answer.map(|answer| answer.about(&claim.email)),
             error: error.map(str::to_owned),
         }
     }

@@ -3,7 +3,7 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-use super::super::bulk::{BulkResult, JobResult, JobState, job_of, job_state};
+use super::super::bulk::{BulkResult, JobAnswer, JobResult, JobState, job_of, job_state};
 use super::{Inner, Received};
 use crate::delivery::{AttemptRequest, JobId, Verdict};
 use crate::freshsales::CallResult;
@@ -31,11 +31,14 @@ impl Inner {
         let url = self.endpoint.job_url(&id);
         let request = self.endpoint.request("GET", &url, Value::Null);
         let (call, received) = self.whole(self.http.request(Method::GET, url), request).await;
-        let state = match received {
-            Some(received) if received.broken.is_none() => job_state(received.status, &received.body),
+        let whole = received.as_ref().is_some_and(|received| received.broken.is_none());
+        // What is kept of it for people must not carry the key.
+        let answer = received.map(|received| (received.status, self.shown(&received.body)));
+        let state = match &answer {
+            Some((status, text)) if whole => job_state(*status, text.as_bytes()),
             Some(_) | None => JobState::Running,
         };
-        JobResult { call, state }
+        JobResult { call, state, answer: answer.map(|(status, text)| JobAnswer::new(status, text)) }
     }
 
     /// One call, with its whole answer where one came.

@@ -4,12 +4,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::ask::exchange;
-use super::client::answer;
+use super::client::{KEY, answer};
 use crate::clock::UnixMicros;
 use crate::contact::{Attributes, bulk_body, upsert_body};
 use crate::delivery::{JobId, Verdict};
 use crate::event::Email;
-use crate::freshsales::{Crm, JobState, RowEnd, job_of, job_state};
+use crate::freshsales::{Crm, JobAnswer, JobState, RowEnd, job_of, job_state};
 
 const BODY: &str = r#"{"contacts":[{"emails":"a@example.com","data":{"first_name":"Ann","last_name":"Bo","custom_field":{"cf_plan":"free"},"subscription_status":"subscribed"}},{"emails":"b@example.com","data":{"city":"Oslo"}}]}"#;
 
@@ -106,6 +106,43 @@ fn where_a_job_stands() {
     assert!(matches!(job_state(200, br#"{"status":"success","data":"{}"}"#), JobState::Done(_)));
 }
 
+#[test]
+fn an_answer_of_a_job_is_shown_as_it_came_less_what_it_says_of_others() {
+    let own = r#"{"emails":"b@example.com","message":"no"}"#;
+    let other = r#"{"row":{"emails":["a@example.com"]},"message":"Ann is known"}"#;
+    let as_json = |failures: &str| {
+        format!(
+            r#"{{"id":"7", "status":"SUCCESS","data":{{"record_status":{{"succeeded":1,"failed":2}},"detailed_failure_report":[{failures}]}},"extra":1}}"#
+        )
+    };
+    let as_text = |failures: &str| {
+        let data = format!(r#"{{"detailed_failure_report":[{failures}],"record_status":{{"succeeded":1}}}}"#);
+        json!({"status": "SUCCESS", "data": data}).to_string()
+    };
+    let less = |text: String| serde_json::from_str::<Value>(&text).unwrap().to_string();
+    for (came, shown) in [
+        (as_json(""), as_json("")),
+        (as_json(own), as_json(own)),
+        (as_json(&format!("{other},{own}")), less(as_json(own))),
+        (as_json(other), less(as_json(""))),
+        (as_text(&format!("{own},{other}")), as_text(own)),
+        ("<html>gone</html>".to_owned(), "<html>gone</html>".to_owned()),
+        (r#"{"status":"SUCCESS","data":"?"}"#.to_owned(), r#"{"status":"SUCCESS","data":"?"}"#.to_owned()),
+    ] {
+        let response = JobAnswer::new(203, came.clone()).about(&email("b@example.com"));
+        assert_eq!((response.status, response.body), (203, shown), "{came}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_a_job_that_repeats_the_key_is_kept_without_it() {
+    let echo = format!(r#"{{"status":"SUCCESS","data":{{"detailed_failure_report":["{KEY}"]}}}}"#);
+    let id = JobId::parse("7").unwrap();
+    let (result, _) = exchange(answer("200 OK", "", &echo), async |client| client.job(id).await).await;
+    assert!(matches!(result.state, JobState::Done(_)));
+    assert!(!format!("{result:?}").contains(KEY), "{result:?}");
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
@@ -116,15 +153,15 @@ struct Case {
 
 fn in_words(end: &RowEnd) -> String {
     match end {
-        RowEnd::Answered { verdict: Verdict::Stored(_), .. } => "stored".to_owned(),
-        RowEnd::Answered { verdict: Verdict::Refused { reason, attribute: Some(name), .. }, .. } => {
+        RowEnd::Answered(Verdict::Stored(_)) => "stored".to_owned(),
+        RowEnd::Answered(Verdict::Refused { reason, attribute: Some(name), .. }) => {
             format!("refused without {name}: {reason}")
         }
-        RowEnd::Answered { verdict: Verdict::Refused { reason, .. }, .. } => {
+        RowEnd::Answered(Verdict::Refused { reason, .. }) => {
             format!("refused: {}", reason.split("; ").find(|words| !words.contains('@')).unwrap_or(reason))
         }
-        RowEnd::Answered { verdict: Verdict::Throttled { .. }, .. } => "throttled".to_owned(),
-        RowEnd::Answered { verdict, .. } => format!("{verdict:?}"),
+        RowEnd::Answered(Verdict::Throttled { .. }) => "throttled".to_owned(),
+        RowEnd::Answered(verdict) => format!("{verdict:?}"),
         RowEnd::Unknown(_) => "unknown".to_owned(),
     }
 }

@@ -32,6 +32,7 @@ fn all_problems_of_the_server_are_named_at_once() {
         batch_events_max = 0
         request_timeout_seconds = 0
         shutdown_seconds = 301
+        connections_per_peer_max = 0
         trusted_proxies = ['10.0.0.0/33', '10.0.0.0/8', '::1', 'x']";
     let expected = [
         "server.listen",
@@ -42,6 +43,7 @@ fn all_problems_of_the_server_are_named_at_once() {
         "server.event_bytes_max",
         "server.body_bytes_max",
         "server.batch_events_max",
+        "server.connections_per_peer_max",
         "server.request_timeout_seconds",
         "server.shutdown_seconds",
     ];

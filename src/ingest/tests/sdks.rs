@@ -132,9 +132,24 @@ async fn segments_settings_name_the_address_they_were_asked_under() {
         let bench = Bench::with(&format!("path_prefix = '/relay'\npublic_url = '{public_url}'"), SOURCES);
         let response = get(&bench, "GET", path, &headers).await;
         assert_eq!(response.headers()["content-type"], "application/json");
+        // What a request says of the address is told to nobody else.
+        let kept = response.headers().get("cache-control").map(|value| value.to_str().unwrap());
+        assert_eq!(kept, public_url.is_empty().then_some("no-store, private"), "{public_url} {path}");
         let expected = SEGMENT.replace("HOST", host).replace("SCHEME", scheme);
         assert_eq!(read(response).await, (200, expected), "{public_url} {path} {headers:?}");
     }
+}
+
+#[tokio::test]
+async fn settings_name_the_address_that_a_trusted_proxy_says() {
+    let bench = Bench::new();
+    let request = Request::get("/v1/projects/web/settings")
+        .header("host", "inner:8080")
+        .header("x-forwarded-proto", "https")
+        .header("x-forwarded-host", "e.example");
+    let asked = request.extension(FromTrustedProxy).body(Body::empty()).unwrap();
+    let expected = SEGMENT.replace("HOST", "e.example").replace("SCHEME", "https");
+    assert_eq!(read(bench.send(asked).await).await, (200, expected));
 }
 
 #[tokio::test]

@@ -22,11 +22,11 @@ pub fn freshsignal<A: AsRef<OsStr>>(arguments: &[A], environment: &[(&str, &str)
 }
 
 /// Runs a command that ends by itself.
-pub fn output(command: &mut Command, input: &str) -> (i32, String, String) {
+pub fn output(command: &mut Command, input: impl AsRef<[u8]>) -> (i32, String, String) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // A command that does not read its input closes it.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let _ = child.stdin.take().unwrap().write_all(input.as_ref());
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().expect("it ended by itself"), text(stdout), text(stderr))
