@@ -24,6 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["decision"],
     &["trail"],
     &["store", "freshsales"],
+    &["turn"],
     &["ingest", "process", "deliver", "erase", "retain", "walk", "admin", "sandbox"],
     &["config"],
     &["app"],
