@@ -28,4 +28,5 @@ pub mod sandbox;
 pub mod store;
 pub mod telemetry;
 pub mod trail;
+pub mod turn;
 pub mod walk;

@@ -5,6 +5,9 @@
 
 mod load;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +19,16 @@ use crate::decision::{Decided, Outcome, Reading, Settings, World, decide};
 use crate::event::{Event, Stamp, parse_body};
 use crate::store::{Plan, Progress, Put, Record, SharedStore, StoreError};
 use crate::trail::EventTrail;
+use crate::turn::Pace;
 
-/// Events of one batch.
-const BATCH_EVENTS_MAX: usize = 1_000;
+/// Work of one batch: with a usual sync others get their turn within 50 ms.
+const BATCH_WORK: Duration = Duration::from_millis(30);
+/// Events of one batch, whatever they cost.
+const BATCH_EVENTS_MIN: usize = 32;
+/// Events of one batch, however little they cost.
+const BATCH_EVENTS_MAX: usize = 5_000;
 /// Bytes of one batch.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// A batch that took longer is followed by a smaller one, so that others get their turn.
-const BATCH_TIME_MAX: Duration = Duration::from_millis(20);
 /// One turn at a time leaves nothing to conflict with: this many in a row are a defect, and spinning would hide it.
 const CONFLICTS_MAX: u32 = 3;
 /// After a passing failure of the store.
@@ -47,16 +53,14 @@ impl Processor {
     /// The store failed for good; the process has to end and recover by starting again.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
         let mut end = self.store.journal_end();
-        let mut batch_events = BATCH_EVENTS_MAX / 4;
+        let mut pace = Pace::new(BATCH_WORK, BATCH_EVENTS_MIN, BATCH_EVENTS_MAX);
         let mut conflicts = 0_u32;
         loop {
-            let began = self.clock.monotonic();
             let done = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                done = self.batch(batch_events) => done,
+                done = self.batch(&mut pace) => done,
             };
-            let took = self.clock.monotonic().saturating_sub(began);
             match done {
                 Ok(0) => tokio::select! {
                     () = stop.cancelled() => return Ok(()),
@@ -65,8 +69,6 @@ impl Processor {
                 Ok(_) => {
                     conflicts = 0;
                     self.owed.notify_one();
-                    batch_events = if took > BATCH_TIME_MAX { batch_events / 2 } else { batch_events * 2 };
-                    batch_events = batch_events.clamp(1, BATCH_EVENTS_MAX);
                 }
                 Err(StoreError::Conflict) => {
                     conflicts += 1;
@@ -89,10 +91,10 @@ impl Processor {
         }
     }
 
-    /// Processes up to `events_max` events; answers how many.
-    async fn batch(&self, events_max: usize) -> Result<usize, StoreError> {
+    /// Processes what waits, as much as one turn takes; answers how many events.
+    async fn batch(&self, pace: &mut Pace) -> Result<usize, StoreError> {
         let from = self.store.processed().await?;
-        let records = self.store.read(from, events_max, BATCH_BYTES_MAX).await?;
+        let records = self.store.read(from, pace.items(), BATCH_BYTES_MAX).await?;
         let Some(to) = records.last().map(|record| record.position) else { return Ok(0) };
         let count = records.len();
         let settings = Arc::clone(&self.settings.borrow());
@@ -104,15 +106,19 @@ impl Processor {
             // Decided by settings that are gone, a contact that the review has looked at would stay behind.
             return Err(StoreError::Conflict);
         }
+        let worked = self.store.worked();
         let mut world = load::world_for(&self.store, &events, &settings.account).await?;
         let now = self.clock.wall();
+        let began = self.clock.monotonic();
         let trails = events.into_iter().map(|reading| {
             let decided = decide(&reading, &mut world, &settings, now);
             Put::Trail(trail_of(reading, decided))
         });
         let trails: Vec<Put> = trails.collect();
         let plan = plan(world, trails, Progress { from, to }, &settings);
+        let decided_in = self.clock.monotonic().saturating_sub(began);
         self.store.apply(plan).await?;
+        pace.took(count, decided_in + self.store.worked().saturating_sub(worked));
         Ok(count)
     }
 }

@@ -88,6 +88,10 @@ pub trait Store: Send + Sync + 'static {
     /// rests on has changed: load and decide again.
     fn apply(&self, plan: Plan) -> Answer<()>;
 
+    /// How long the engine has worked on loading and writing documents since it was opened. How long it waited for the
+    /// disk to make them durable does not count, and neither does how long an order waited for others.
+    fn worked(&self) -> Duration;
+
     /// Deliveries that may be tried: lane after lane as they are named, in each the longest owed first, or the newest; none
     /// of a contact with a call on its way. Beside them the moment when the next of all others is due.
     fn due(&self, query: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)>;

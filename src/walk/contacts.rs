@@ -3,12 +3,14 @@
 use super::Reviewer;
 use crate::decision::{Because, Review, Settings};
 use crate::store::{Plan, Put, StoreError, Versioned};
+use crate::turn::Pace;
 
 impl Reviewer {
     /// Looks at the next contacts, if the settings have changed since all were looked at.
     pub(super) async fn review_page(
         &self,
         last: Option<Versioned<Review>>,
+        pace: &mut Pace,
         settings: &Settings,
     ) -> Result<bool, StoreError> {
         let (revision, last) = last.map_or((0, None), |found| (found.revision, Some(found.document)));
@@ -24,12 +26,15 @@ impl Reviewer {
             (None, _) => return Ok(false),
         };
         let emails = if review.goes_on() {
-            self.store.contacts(review.after.clone(), self.page_size().await?).await?
+            self.store.contacts(review.after.clone(), self.page_size(pace)).await?
         } else {
             Vec::new()
         };
+        let worked = self.store.worked();
         let mut world = self.world_of(emails.iter().cloned().collect(), settings).await?;
+        let began = self.clock.monotonic();
         let review = review.page(&emails, &mut world, settings, now);
+        let decided_in = self.clock.monotonic().saturating_sub(began);
         let told = review.total > 0 && review.because != Because::Time;
         if told && !review.goes_on() {
             tracing::info!(
@@ -42,6 +47,9 @@ impl Reviewer {
         let goes_on = review.goes_on();
         plan.puts.push(Put::Review(revision, review));
         self.store.apply(plan).await?;
+        if !emails.is_empty() {
+            pace.took(emails.len(), decided_in + self.store.worked().saturating_sub(worked));
+        }
         Ok(goes_on)
     }
 

@@ -1,12 +1,16 @@
 //! The walk over all dead letters, and the bound of their number.
 
-use super::{PAGE, Reviewer};
+use super::Reviewer;
 use crate::decision::{RedriveAll, Settings, discard};
 use crate::store::{Plan, Put, StoreError, Versioned};
+use crate::turn::Pace;
 
 /// The share of the bound from which on there is an alarm, and the one from which on it is over.
 const ALARM_PERCENT: u64 = 80;
 const ALARM_OVER_PERCENT: u64 = 75;
+
+/// Dead letters that are discarded in one turn.
+const DISCARDED_MAX: usize = 200;
 
 /// The bound of the number of dead letters, and whether the alarm was told.
 #[derive(Clone, Copy, Debug)]
@@ -43,17 +47,21 @@ impl Reviewer {
     pub(super) async fn redrive_page(
         &self,
         order: Option<Versioned<RedriveAll>>,
+        pace: &mut Pace,
         settings: &Settings,
     ) -> Result<bool, StoreError> {
         let ours = |order: &Versioned<RedriveAll>| {
             order.document.goes_on() && order.document.account == settings.account
         };
         let Some(Versioned { revision, document: order }) = order.filter(ours) else { return Ok(false) };
-        let size = self.page_size().await?;
+        let size = self.page_size(pace);
+        let worked = self.store.worked();
         let dead = self.store.dead_letters(settings.account.clone(), order.after, size).await?;
         let mut world = self.world_of(dead.iter().map(|dead| dead.email.clone()).collect(), settings).await?;
         let dead: Vec<_> = dead.into_iter().map(|dead| (dead.place, dead.email)).collect();
+        let began = self.clock.monotonic();
         let order = order.page(&dead, &mut world, settings, self.clock.wall());
+        let decided_in = self.clock.monotonic().saturating_sub(began);
         if !order.goes_on() {
             tracing::info!(
                 dead_letters = order.done,
@@ -63,6 +71,9 @@ impl Reviewer {
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.push(Put::Redrive(revision, order));
         self.store.apply(plan).await?;
+        if !dead.is_empty() {
+            pace.took(dead.len(), decided_in + self.store.worked().saturating_sub(worked));
+        }
         Ok(true)
     }
 
@@ -73,7 +84,7 @@ impl Reviewer {
         if excess == 0 {
             return Ok(false);
         }
-        let page = usize::try_from(excess).unwrap_or(PAGE).min(PAGE);
+        let page = usize::try_from(excess).unwrap_or(DISCARDED_MAX).min(DISCARDED_MAX);
         let oldest = self.store.dead_letters(settings.account.clone(), 0, page).await?;
         let mut world =
             self.world_of(oldest.iter().map(|dead| dead.email.clone()).collect(), settings).await?;

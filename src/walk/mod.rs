@@ -19,12 +19,19 @@ use crate::clock::Clock;
 use crate::decision::{Settings, World};
 use crate::event::Email;
 use crate::store::{Keys, SharedStore, StoreError, keys_of_contacts};
+use crate::turn::Pace;
 use dead_letters::Bound;
 
-/// What one turn looks at while nothing else waits: a few milliseconds of work.
-const PAGE: usize = 200;
-/// The same while events wait to be processed: they go first.
-const PAGE_BESIDE_EVENTS: usize = 20;
+/// Work of one turn.
+const PAGE_WORK: Duration = Duration::from_millis(20);
+/// Contacts of one turn, whatever they cost.
+const PAGE_MIN: usize = 10;
+/// Contacts of one turn, however little they cost.
+const PAGE_MAX: usize = 1_000;
+/// While events wait to be processed, they go first: a turn does a part of its work, one of so many.
+const BESIDE_EVENTS: u32 = 4;
+/// After a turn the others have so many times as long: calls are what the walk is for.
+const OTHERS_TIMES: u32 = 3;
 /// How often the number of dead letters is looked at.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// After a passing failure of the store.
@@ -48,22 +55,31 @@ pub struct Reviewer {
     pub backfill_per_hour: u32,
 }
 
+/// What the loop remembers between pages.
+struct Walk {
+    bound: Bound,
+    pace: Pace,
+}
+
 impl Reviewer {
     /// Looks at what there is to look at, until it is told to stop.
     ///
     /// # Errors
     /// The store failed for good; the process has to end and recover by starting again.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), StoreError> {
-        let mut bound = Bound::of(self.dead_letters_max);
+        let mut walk =
+            Walk { bound: Bound::of(self.dead_letters_max), pace: Pace::new(PAGE_WORK, PAGE_MIN, PAGE_MAX) };
         loop {
+            let mut held = Duration::ZERO;
             let done = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                done = self.page(&mut bound) => done,
+                done = self.page(&mut walk, &mut held) => done,
             };
             let wait = match done {
                 Ok(true) => {
                     self.owed.notify_one();
+                    self.leave_to_others(held, &stop).await;
                     continue;
                 }
                 Ok(false) => LOOK_EVERY,
@@ -84,25 +100,40 @@ impl Reviewer {
         }
     }
 
-    /// Looks at one page in one turn; tells whether there may be more.
-    async fn page(&self, bound: &mut Bound) -> Result<bool, StoreError> {
+    /// Looks at one page in one turn; tells whether there may be more, and for how long the turn was held.
+    async fn page(&self, walk: &mut Walk, held: &mut Duration) -> Result<bool, StoreError> {
         let _turn = self.store.turn().await;
+        let began = self.clock.monotonic();
+        let done = self.page_of_turn(walk).await;
+        *held = self.clock.monotonic().saturating_sub(began);
+        done
+    }
+
+    async fn page_of_turn(&self, walk: &mut Walk) -> Result<bool, StoreError> {
         let settings = Arc::clone(&self.settings.borrow());
         let walks = self.store.load(Keys { walks: true, ..Keys::default() }).await?;
-        if self.redrive_page(walks.redrive, &settings).await? {
+        if self.redrive_page(walks.redrive, &mut walk.pace, &settings).await? {
             return Ok(true);
         }
-        if self.review_page(walks.review, &settings).await? {
+        if self.review_page(walks.review, &mut walk.pace, &settings).await? {
             return Ok(true);
         }
-        self.enforce(bound, &settings).await
+        self.enforce(&mut walk.bound, &settings).await
+    }
+
+    /// Three of four parts of the time are for calls, and for the events that wait.
+    async fn leave_to_others(&self, held: Duration, stop: &CancellationToken) {
+        let until = self.clock.monotonic() + held.saturating_mul(OTHERS_TIMES);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.clock.sleep_until(until) => {}
+        }
     }
 
     /// How much one turn looks at.
-    async fn page_size(&self) -> Result<usize, StoreError> {
-        let end = *self.store.journal_end().borrow();
-        let events_wait = self.store.processed().await? < end;
-        Ok(if events_wait { PAGE_BESIDE_EVENTS } else { PAGE })
+    fn page_size(&self, pace: &Pace) -> usize {
+        let events_wait = *self.store.processed_end().borrow() < *self.store.journal_end().borrow();
+        if events_wait { pace.items_of_share(BESIDE_EVENTS) } else { pace.items() }
     }
 
     /// The working set for evaluating contacts.

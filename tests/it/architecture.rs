@@ -26,6 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["decision"],
     &["trail"],
     &["store", "freshsales"],
+    &["turn"],
     &["ingest", "process", "deliver", "erase", "retain", "walk", "admin", "sandbox"],
     &["config"],
     &["app"],

@@ -86,6 +86,10 @@ impl Store for FakeStore {
         Box::pin(async { Arc::new(tokio::sync::Mutex::new(())).lock_owned().await })
     }
 
+    fn worked(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn load(&self, keys: Keys) -> Answer<Documents> {
         self.answer(|held| Documents {
             people: known(&keys.people, |key| held.world.people.get(key).cloned()),

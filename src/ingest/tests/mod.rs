@@ -77,6 +77,9 @@ impl Store for Memory {
     fn apply(&self, _: Plan) -> Answer<()> {
         shut()
     }
+    fn worked(&self) -> Duration {
+        Duration::ZERO
+    }
     fn contacts(&self, _: Option<Email>, _: usize) -> Answer<Vec<Email>> {
         shut()
     }

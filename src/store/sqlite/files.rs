@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::failure::OpenError;
@@ -173,6 +174,9 @@ pub(super) fn connect(path: &Path, access: Access) -> Result<Connection, OpenErr
     let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    // A statement keeps the plan it was prepared with. Otherwise SQLite plans it anew for other values, which takes longer
+    // than most of ours run: https://www.sqlite.org/queryplanner-ng.html#qpstab
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     if access == Access::Write {
         connection.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(()))?;
     }
@@ -202,6 +206,9 @@ fn read_back(connection: &Connection, query_only: i64) -> Result<(), OpenError> 
         ("wal_autocheckpoint", 0),
         ("query_only", query_only),
     ];
+    if !connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG)? {
+        return Err(OpenError::Engine("statements do not keep their plans".to_owned()));
+    }
     for (pragma, expected) in expected {
         let found: i64 = connection.pragma_query_value(None, pragma, |row| row.get(0))?;
         if found != expected {

@@ -22,6 +22,7 @@ mod tombstones;
 mod trail;
 mod under_way;
 mod walks;
+mod worked;
 
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ use self::journal::Journal;
 use self::readers::Readers;
 use self::state::StateThread;
 use self::under_way::UnderWay;
+use self::worked::Worked;
 use crate::clock::{Clock, UnixMicros};
 use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
@@ -66,6 +68,7 @@ pub struct SqliteStore {
     herald: Herald,
     fatal: Fatal,
     under_way: UnderWay,
+    worked: Worked,
     latest: UnixMicros,
     /// Held until everything is written.
     folder: Mutex<Option<Folder>>,
@@ -114,6 +117,7 @@ impl SqliteStore {
             state_readers,
             turn: Arc::default(),
             processed: watch::Sender::new(processed),
+            worked: Worked::by(Arc::clone(&clock)),
             clock,
             herald: Herald::default(),
             fatal,
@@ -190,20 +194,25 @@ impl Store for SqliteStore {
     }
 
     fn load(&self, keys: Keys) -> Answer<Documents> {
-        self.state.order(move |state| state::load(state, keys))
+        let worked = self.worked.clone();
+        self.state.order(move |state| worked.on(|| state::load(state, keys)))
     }
 
     fn apply(&self, plan: Plan) -> Answer<()> {
         let (now, processed) = (self.clock.wall(), self.processed.clone());
-        let herald = self.herald.clone();
+        let (herald, worked) = (self.herald.clone(), self.worked.clone());
         self.state.order(move |state| {
-            state::apply(state, &plan, now)?;
+            worked.on(|| state::write(state, &plan, now))?.commit()?;
             if let Some(progress) = plan.progress {
                 processed.send_replace(progress.to);
             }
             herald.tell(&plan);
             Ok(())
         })
+    }
+
+    fn worked(&self) -> Duration {
+        self.worked.so_far()
     }
 
     fn due(&self, query: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)> {

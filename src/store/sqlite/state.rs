@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Params, TransactionBehavior, named_params, params};
+use rusqlite::{
+    Connection, OptionalExtension, Params, Transaction, TransactionBehavior, named_params, params,
+};
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -218,7 +220,15 @@ pub(super) fn document<T: DeserializeOwned>(
 
 /// Applies a plan whole or not at all.
 pub(super) fn apply(connection: &mut Connection, plan: &Plan, now: UnixMicros) -> Result<(), StoreError> {
-    // Dropped without a commit, the transaction is rolled back.
+    Ok(write(connection, plan, now)?.commit()?)
+}
+
+/// Writes a plan. Dropped without a commit, the transaction is rolled back.
+pub(super) fn write<'a>(
+    connection: &'a mut Connection,
+    plan: &Plan,
+    now: UnixMicros,
+) -> Result<Transaction<'a>, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if let Some(Progress { from, to }) = plan.progress {
         let sql = "UPDATE progress SET position = ?2 WHERE position = ?1";
@@ -229,8 +239,7 @@ pub(super) fn apply(connection: &mut Connection, plan: &Plan, now: UnixMicros) -
         put(&transaction, one, now, day)?;
     }
     count(&transaction, &plan.counts)?;
-    transaction.commit()?;
-    Ok(())
+    Ok(transaction)
 }
 
 fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) -> Result<(), StoreError> {

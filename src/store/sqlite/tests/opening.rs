@@ -140,3 +140,19 @@ async fn the_wal_is_empty_after_the_store_was_shut() {
         assert_eq!(bytes, 0, "{file}");
     }
 }
+
+#[test]
+fn a_statement_keeps_its_plan_whatever_values_it_is_executed_with() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).shut();
+    let connection = connect(&folder.path().join(STATE_FILE), Access::Read).unwrap();
+    let mut statement = connection
+        .prepare("SELECT id FROM deliveries INDEXED BY deliveries_by_time WHERE account = ?1 AND next_attempt_at <= ?2 AND state IN (0, 2)")
+        .unwrap();
+    for now in [1_i64, 1_000, 1_000_000] {
+        let found: Vec<String> =
+            statement.query_map(("acme", now), |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(found.len(), 0);
+    }
+    assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
+}
