@@ -64,6 +64,7 @@ pub(super) fn judge(reading: &Reading, learned: &Learned, effects: &[Effect]) ->
         (None, Some(effect)) if reading.mapped.is_some() || effect.known || joined(&effect.what) => {
             by_effect(effect)
         }
+        (None, _) if learned.subject.is_none() => of_nobody(reading.email_problem),
         (None, _) if reading.mapped.is_none() => of_person(reading, primary),
         (None, _) => no_contact(reading.email_problem),
     };
@@ -81,7 +82,8 @@ pub(super) fn judge(reading: &Reading, learned: &Learned, effects: &[Effect]) ->
         reading.email_problem.filter(|_| verdict.0 != Outcome::HashedEmail).map(|why| why.to_string()),
     );
     let (outcome, reason, delivery_id) = verdict;
-    Decided { person: Some(learned.subject.to_string()), email, outcome, reason, delivery_id, notes }
+    let person = learned.subject.as_ref().map(ToString::to_string);
+    Decided { person, email, outcome, reason, delivery_id, notes }
 }
 
 type Verdict = (Outcome, String, Option<DeliveryId>);
@@ -165,6 +167,18 @@ fn no_contact(problem: Option<EmailProblem>) -> Verdict {
     let reason =
         "no email of this person is known yet; an email that comes in time still creates the contact";
     problem.map_or_else(|| (Outcome::NoEmail, reason.to_owned(), None), bad_email)
+}
+
+/// An event with neither an id nor an address that could be used.
+fn of_nobody(problem: Option<EmailProblem>) -> Verdict {
+    let (outcome, why) = match problem {
+        Some(problem) => {
+            let (outcome, why, _) = bad_email(problem);
+            (outcome, why)
+        }
+        None => (Outcome::NoEmail, "no email that counts was named".to_owned()),
+    };
+    (outcome, format!("{why}, and no id says whose it is; nothing of it is kept"), None)
 }
 
 fn bad_email(problem: EmailProblem) -> Verdict {

@@ -10,8 +10,8 @@ use crate::person::{Entry, Facts, PersonId, PersonKey, Said, Strength, Timeline,
 /// Who was touched.
 #[derive(Clone, Debug)]
 pub struct Learned {
-    /// Whose event it is.
-    pub subject: PersonKey,
+    /// Whose event it is; nobody's, where it has no id and no address that could be used.
+    pub subject: Option<PersonKey>,
     /// The address that person has now.
     pub email: Option<Email>,
     /// Everybody of whom something may have changed, with the address they had before.
@@ -25,11 +25,16 @@ pub fn learn(reading: &Reading, world: &mut World) -> Learned {
         learn_of_address(reading, email, said, world, &mut touched);
     }
     let subject = match (&reading.user, reading.email()) {
-        (Some(user), _) => learn_of_user(reading, user, world, &mut touched),
-        (None, Some(email)) => learn_of_email(reading, email, world, &mut touched),
-        (None, None) => learn_of_device(reading, world, &mut touched),
+        (Some(user), _) => Some(learn_of_user(reading, user, world, &mut touched)),
+        (None, Some(email)) => Some(learn_of_email(reading, email, world, &mut touched)),
+        // What is said of nobody is kept nowhere: it could only ever be mixed with what is said of nobody else.
+        (None, None) => {
+            let device = reading.anonymous.as_ref();
+            device.map(|device| learn_of_device(reading, device, world, &mut touched))
+        }
     };
-    let email = world.people.get(&subject).and_then(|person| person.facts().email().cloned());
+    let person = subject.as_ref().and_then(|subject| world.people.get(subject));
+    let email = person.and_then(|person| person.facts().email().cloned());
     Learned { subject, email, touched: touched.0 }
 }
 
@@ -107,15 +112,14 @@ fn learn_of_email(reading: &Reading, email: &Email, world: &mut World, touched: 
     key
 }
 
-fn learn_of_device(reading: &Reading, world: &mut World, touched: &mut Touched) -> PersonKey {
-    let device = reading.anonymous.clone().unwrap_or_default();
+fn learn_of_device(reading: &Reading, device: &str, world: &mut World, touched: &mut Touched) -> PersonKey {
     let mut facts = Facts::default();
     facts.learn(&reading.own, &reading.stamp);
-    let timeline = reading.timeline(&device);
+    let timeline = reading.timeline(device);
     let entry = Entry { stamp: reading.stamp.clone(), user: None, email: None, facts, gone: false };
     enter(&timeline, entry, world, touched);
     let owner = world.timelines.get(&timeline).and_then(|timeline| timeline.owner_at(&reading.stamp));
-    let subject = reading.person(owner.unwrap_or(PersonId::Anonymous(device)));
+    let subject = reading.person(owner.unwrap_or(PersonId::Anonymous(device.to_owned())));
     touched.note(&subject, world);
     subject
 }

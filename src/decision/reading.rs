@@ -54,6 +54,9 @@ pub struct Reading {
     pub blank: bool,
 }
 
+/// Where an event may say whose it is.
+const ID_FIELDS: [&str; 3] = ["userId", "anonymousId", "previousId"];
+
 /// Under which path the source that spoke of somebody is remembered, where sources have defaults of their own. No rule
 /// of a mapping can read it.
 pub(super) const SOURCE: &str = "source.name";
@@ -101,6 +104,7 @@ impl Reading {
                 own.mapped = mapped;
             }
         }
+        notes.extend(no_ids(event));
         let id = |field| event.id(field);
         Self {
             position: event.position,
@@ -152,6 +156,20 @@ impl Reading {
     pub fn timeline(&self, anonymous_id: &str) -> TimelineKey {
         TimelineKey { people: self.people.clone(), anonymous_id: anonymous_id.to_owned() }
     }
+}
+
+/// The ids of an event that are none, because they are neither text nor a number. What they are is not repeated: it may
+/// say who somebody is.
+fn no_ids(event: &Event) -> impl Iterator<Item = String> + '_ {
+    ID_FIELDS.into_iter().filter_map(|field| {
+        let what = match event.body.get(field)? {
+            Value::Bool(_) => "true or false",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+            Value::Null | Value::Number(_) | Value::String(_) => return None,
+        };
+        Some(format!("{field} is {what}, which is no id"))
+    })
 }
 
 fn lane_if_mapped(event: &Event, settings: &Settings) -> Option<Lane> {

@@ -109,7 +109,7 @@ impl<'a> Header<'a> {
         if message_id.as_deref().is_some_and(|id| id.chars().count() > MESSAGE_ID_CHARS_MAX) {
             return Err(Refusal::MessageIdTooLong);
         }
-        if id(fields.user_id).is_none() && id(fields.anonymous_id).is_none() && !fields.name_an_email() {
+        if !fields.name_somebody() {
             return Err(Refusal::MissingIdentity);
         }
         let time = |field| text(field).as_deref().and_then(UnixMicros::parse);
@@ -139,9 +139,13 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    fn name_an_email(&self) -> bool {
-        let email_in = |object| id(inside(object, "email")).is_some();
-        email_in(self.traits) || email_in(self.properties) || email_in(inside(self.context, "traits"))
+    /// Whether it tries to say who somebody is. Whether it does so is seen when it takes effect: an id or an address of
+    /// no use is accepted, so that its sender can find out what became of it.
+    fn name_somebody(&self) -> bool {
+        let email_in = |object| is_said(inside(object, "email"));
+        let an_email =
+            || email_in(self.traits) || email_in(self.properties) || email_in(inside(self.context, "traits"));
+        is_said(self.user_id) || is_said(self.anonymous_id) || an_email()
     }
 }
 
@@ -237,6 +241,15 @@ fn inside<'a>(object: Option<&'a RawValue>, key: &str) -> Option<&'a RawValue> {
 fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     let Key(text) = serde_json::from_str(value?.get()).ok()?;
     Some(text)
+}
+
+/// Whether a field holds anything; null, empty text and absent are the same.
+fn is_said(value: Option<&RawValue>) -> bool {
+    match value.map(RawValue::get) {
+        None | Some("null") => false,
+        Some(raw) if raw.starts_with('"') => text(value).is_none_or(|text| !text.trim().is_empty()),
+        Some(_) => true,
+    }
 }
 
 /// Text or a number, not empty.

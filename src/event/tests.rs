@@ -34,6 +34,7 @@ fn each_reason_to_refuse_has_its_case() {
         (r#"{"type":"track","event":" ","userId":"u"}"#, Refusal::MissingEventName),
         (r#"{"type":"page"}"#, Refusal::MissingIdentity),
         (r#"{"type":"page","userId":"","anonymousId":null}"#, Refusal::MissingIdentity),
+        (r#"{"type":"page","userId":" ","traits":{"email":" "}}"#, Refusal::MissingIdentity),
         (&long_id, Refusal::MessageIdTooLong),
         (&deep, Refusal::TooDeep),
         (&large, Refusal::EventTooLarge),
@@ -48,6 +49,11 @@ fn an_email_alone_is_an_identity_wherever_it_stands() {
         r#"{"type":"identify","traits":{"email":"a@example.com"}}"#,
         r#"{"type":"page","properties":{"email":"a@example.com"}}"#,
         r#"{"type":"page","context":{"traits":{"email":"a@example.com"}}}"#,
+        // Whether it is of any use is seen when the event takes effect.
+        r#"{"type":"page","traits":{"email":["sam@"]}}"#,
+        r#"{"type":"page","traits":{"email":{"work":"sam@"}}}"#,
+        r#"{"type":"page","userId":{"id":7}}"#,
+        r#"{"type":"page","anonymousId":true}"#,
     ] {
         assert!(read(json).is_ok(), "{json}");
     }

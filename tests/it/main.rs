@@ -42,6 +42,8 @@ mod forgetting;
 mod live_check;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
 mod main_job;
+/// Events that say of nobody what they say.
+mod nobody;
 /// Calls paused and resumed by hand.
 mod pause;
 /// The right data of the right person, with the right to send it: identity and consent.

@@ -3,6 +3,7 @@
 mod calls;
 mod dry_run;
 mod erase;
+mod nobody;
 mod orders;
 mod outcomes;
 mod refusals;

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::crm::Crm;
+use super::folders;
 use super::wait::{WITHIN, eventually, in_time};
 
 /// The write key of the source `website`.
@@ -30,11 +31,13 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     clock: Option<ManualClock>,
     sandbox: SandboxOptions,
+    /// The data folder of an earlier version that it finds.
+    found: Option<&'static str>,
 }
 
 impl Setup {
     pub fn new() -> Self {
-        Self { environment: Vec::new(), clock: None, sandbox: SandboxOptions::default() }
+        Self { environment: Vec::new(), clock: None, sandbox: SandboxOptions::default(), found: None }
     }
 
     /// Sets a key the way the environment does, as in `CONSENT__REQUIRED`.
@@ -46,6 +49,13 @@ impl Setup {
     /// The service and the CRM go by a clock that the test drives.
     pub fn driven_clock(mut self) -> Self {
         self.clock = Some(ManualClock::at(START));
+        self
+    }
+
+    /// It finds a data folder that an earlier version wrote, and goes by a clock that shows a moment soon afterwards.
+    pub fn data_folder(mut self, name: &'static str) -> Self {
+        self.clock = Some(ManualClock::at(folders::AFTERWARDS));
+        self.found = Some(name);
         self
     }
 
@@ -61,6 +71,10 @@ impl Setup {
         };
         let crm = Crm::start(self.sandbox.clone(), Arc::clone(&clock)).await;
         let folder = tempfile::tempdir().unwrap();
+        if let Some(name) = self.found {
+            let account = format!("{}/{}", crm.address, self.sandbox.bundle_alias);
+            folders::make(name, folder.path(), &account);
+        }
         let environment = Arc::new(Mutex::new(environment(&self, &crm, &folder)));
         let running = Running::start(&environment, Arc::clone(&clock)).await;
         let client = http_client(Timeouts { connect: WITHIN, attempt: WITHIN }).unwrap();

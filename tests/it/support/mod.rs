@@ -5,6 +5,7 @@ pub mod browser;
 pub mod command;
 pub mod crm;
 pub mod events;
+pub mod folders;
 pub mod process;
 pub mod site;
 pub mod wait;
