@@ -27,7 +27,8 @@ fn facts(at: i64, path: &str, value: &str) -> Facts {
 
 fn entry(at: i64, user: Option<&str>, address: Option<&str>, phone: Option<&str>) -> Entry {
     let facts = phone.map_or_else(Facts::default, |phone| facts(at, "traits.phone", phone));
-    Entry { stamp: stamp(at), user: user.map(Into::into), email: address.map(email), facts, gone: false }
+    let (user, email) = (user.map(Into::into), address.map(email));
+    Entry { stamp: stamp(at), user, email, facts, ..Entry::default() }
 }
 
 fn phone_of(timeline: &Timeline, id: &PersonId) -> Option<Value> {
