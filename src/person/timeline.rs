@@ -5,9 +5,11 @@
 //! how it is kept so is in [`fold`].
 
 mod fold;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -243,6 +245,22 @@ impl Timeline {
         given
     }
 
+    /// Everybody to whom something may be given, or from whom it may be taken, once entries at these moments are put in,
+    /// all or some; less those whom the entries themselves name. Who only passed by is not among them, so that a time line
+    /// of many people does not have all of them loaded.
+    #[must_use]
+    pub fn may_be_given<'s>(&self, moments: impl IntoIterator<Item = &'s Stamp>) -> BTreeSet<PersonId> {
+        let stretches = self.stretches();
+        let moved = moments.into_iter().filter_map(|moment| begun_at(&stretches, moment));
+        let says = stretches.iter().enumerate().filter(|(_, stretch)| !stretch.says_nothing());
+        let concerned: BTreeSet<usize> = says.map(|(index, _)| index).chain(moved).collect();
+        let people = concerned.into_iter().flat_map(|index| {
+            let next = stretches.get(index + 1).and_then(|next| next.user);
+            owners(&stretches, index).chain(next.cloned().map(PersonId::User))
+        });
+        people.collect()
+    }
+
     /// Whose stretch the moment of `stamp` falls into, if anybody's.
     #[must_use]
     pub fn owner_at(&self, stamp: &Stamp) -> Option<PersonId> {
@@ -250,8 +268,7 @@ impl Timeline {
             return None;
         }
         let stretches = self.stretches();
-        let mut begun = stretches.iter().enumerate().rev();
-        let (index, _) = begun.find(|(at, stretch)| stretch.from(*at).is_none_or(|from| from <= stamp))?;
+        let index = begun_at(&stretches, stamp)?;
         owners(&stretches, index).next()
     }
 
@@ -307,6 +324,13 @@ impl Timeline {
         stretches.push(current);
         stretches
     }
+}
+
+/// The stretch that a moment falls into.
+fn begun_at(stretches: &[Stretch<'_>], moment: &Stamp) -> Option<usize> {
+    let begun =
+        |(index, stretch): &(usize, &Stretch<'_>)| stretch.from(*index).is_none_or(|from| from <= moment);
+    stretches.iter().enumerate().rfind(begun).map(|(index, _)| index)
 }
 
 /// Whose a stretch is, the user first. A stretch from a user id on is that user's. Of those before the first
