@@ -145,7 +145,7 @@ fn device(key: &TimelineKey, line: &Timeline, extent: &Extent) -> Option<Device>
             || matches!(id, PersonId::Email(email) if extent.emails.contains(email))
     };
     let seen = line.people().any(|id| theirs(&id));
-    let shared = line.people().any(|id| !theirs(&id));
+    let shared = line.knows_not_all() || line.people().any(|id| !theirs(&id));
     let spans = if shared { line.spans_of(theirs) } else { Vec::new() };
     (seen && (!shared || !spans.is_empty())).then(|| Device { key: key.clone(), spans })
 }

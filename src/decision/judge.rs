@@ -65,10 +65,12 @@ pub(super) fn judge(reading: &Reading, learned: &Learned, effects: &[Effect]) ->
             by_effect(effect)
         }
         (None, _) if learned.subject.is_none() => of_nobody(reading.email_problem),
+        (None, _) if learned.before_memory => before_memory(),
         (None, _) if reading.mapped.is_none() => of_person(reading, primary),
         (None, _) => no_contact(reading.email_problem),
     };
     let mut notes = reading.notes.clone();
+    notes.extend(learned.notes.iter().map(|note| (*note).to_owned()));
     if let Some(considered) = primary.map(|effect| &effect.considered) {
         notes.extend(considered.consent.clone());
         notes.extend(
@@ -147,6 +149,13 @@ fn by_effect(effect: &Effect) -> Verdict {
 fn not_mapped(name: &str) -> Verdict {
     let reason = format!("\"{name}\" is not in the mapping, so no call is made for it");
     (Outcome::NotMapped, reason, None)
+}
+
+/// An event of a device from before what is kept of it.
+fn before_memory() -> Verdict {
+    let reason = "so many people used its device since it happened that nobody can tell whose it was; it counts for \
+                  nobody";
+    (Outcome::PersonUpdated, reason.to_owned(), None)
 }
 
 /// An identify, group or alias for which nothing is owed.

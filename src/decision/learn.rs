@@ -16,7 +16,16 @@ pub struct Learned {
     pub email: Option<Email>,
     /// Everybody of whom something may have changed, with the address they had before.
     pub touched: BTreeMap<PersonKey, Option<Email>>,
+    /// It says nothing of its own to anybody: its device had others since, and who had it then is not known any more.
+    pub before_memory: bool,
+    /// What a person who looks at it should know.
+    pub notes: Vec<&'static str>,
 }
+
+const FOLDED: &str = "the device has said so much that its oldest statements are kept together; an event that comes \
+                      later from among them divides them no more";
+const LET_GO: &str = "so many people used the device that its oldest part is kept no longer; whom it was given to \
+                      keeps it";
 
 /// Takes in what an event says.
 pub fn learn(reading: &Reading, world: &mut World) -> Learned {
@@ -35,18 +44,28 @@ pub fn learn(reading: &Reading, world: &mut World) -> Learned {
     };
     let person = subject.as_ref().and_then(|subject| world.people.get(subject));
     let email = person.and_then(|person| person.facts().email().cloned());
-    Learned { subject, email, touched: touched.0 }
+    let notes =
+        touched.folded.then_some(FOLDED).into_iter().chain(touched.let_go.then_some(LET_GO)).collect();
+    let names_nobody = reading.user.is_none() && reading.email().is_none();
+    let before_memory = touched.too_early && names_nobody;
+    Learned { subject, email, touched: touched.people, before_memory, notes }
 }
 
+/// Who is touched, and what happened on the way.
 #[derive(Default)]
-struct Touched(BTreeMap<PersonKey, Option<Email>>);
+struct Touched {
+    people: BTreeMap<PersonKey, Option<Email>>,
+    folded: bool,
+    let_go: bool,
+    too_early: bool,
+}
 
 impl Touched {
     /// Notes the address that somebody has before anything is changed.
     fn note(&mut self, key: &PersonKey, world: &World) {
-        if !self.0.contains_key(key) {
+        if !self.people.contains_key(key) {
             let email = world.people.get(key).and_then(|person| person.facts().email().cloned());
-            self.0.insert(key.clone(), email);
+            self.people.insert(key.clone(), email);
         }
     }
 }
@@ -71,13 +90,7 @@ fn learn_of_user(reading: &Reading, user: &str, world: &mut World, touched: &mut
     }
     person.own.learn(&said, &reading.stamp);
     for device in [&reading.anonymous, &reading.previous].into_iter().flatten() {
-        let entry = Entry {
-            stamp: reading.stamp.clone(),
-            user: Some(user.to_owned()),
-            email: None,
-            facts: Facts::default(),
-            gone: false,
-        };
+        let entry = Entry { stamp: reading.stamp.clone(), user: Some(user.to_owned()), ..Entry::default() };
         enter(&reading.timeline(device), entry, world, touched);
     }
     key
@@ -100,13 +113,8 @@ fn learn_of_email(reading: &Reading, email: &Email, world: &mut World, touched: 
     own.join(&facts);
     own.learn(&claim, &reading.stamp);
     if let Some(device) = &reading.anonymous {
-        let entry = Entry {
-            stamp: reading.stamp.clone(),
-            user: None,
-            email: Some(email.clone()),
-            facts,
-            gone: false,
-        };
+        let entry =
+            Entry { stamp: reading.stamp.clone(), email: Some(email.clone()), facts, ..Entry::default() };
         enter(&reading.timeline(device), entry, world, touched);
     }
     key
@@ -116,7 +124,7 @@ fn learn_of_device(reading: &Reading, device: &str, world: &mut World, touched: 
     let mut facts = Facts::default();
     facts.learn(&reading.own, &reading.stamp);
     let timeline = reading.timeline(device);
-    let entry = Entry { stamp: reading.stamp.clone(), user: None, email: None, facts, gone: false };
+    let entry = Entry { stamp: reading.stamp.clone(), facts, ..Entry::default() };
     enter(&timeline, entry, world, touched);
     let owner = world.timelines.get(&timeline).and_then(|timeline| timeline.owner_at(&reading.stamp));
     let subject = reading.person(owner.unwrap_or(PersonId::Anonymous(device.to_owned())));
@@ -130,22 +138,34 @@ fn enter(key: &TimelineKey, entry: Entry, world: &mut World, touched: &mut Touch
         return;
     }
     let known = world.timelines.get(key);
+    if known.is_some_and(|timeline| timeline.begins_after(&entry.stamp)) {
+        touched.too_early = true;
+        return;
+    }
     if known.is_some_and(|timeline| !timeline.may_move_by(&entry)) {
         world.timelines.edit(key).insert(entry);
         return;
     }
     let before = known.map(Timeline::given).unwrap_or_default();
     let timeline = world.timelines.edit(key);
-    timeline.insert(entry);
+    let mut inserted = timeline.insert(entry);
     let mut after = timeline.given();
-    let owners: BTreeSet<PersonId> = before.keys().chain(after.keys()).cloned().collect();
+    touched.folded |= inserted.folded;
+    touched.let_go |= !inserted.let_go.is_empty();
+    let owners: BTreeSet<PersonId> =
+        before.keys().chain(after.keys()).chain(inserted.let_go.keys()).cloned().collect();
     for id in owners {
         let person_key = PersonKey { people: key.people.clone(), id };
         let given = after.remove(&person_key.id);
-        if given.as_ref() == before.get(&person_key.id) {
+        let for_good = inserted.let_go.remove(&person_key.id);
+        if given.as_ref() == before.get(&person_key.id) && for_good.is_none() {
             continue;
         }
         touched.note(&person_key, world);
-        world.people.edit(&person_key).borrow_from(&key.anonymous_id, given);
+        let person = world.people.edit(&person_key);
+        if let Some(facts) = for_good {
+            person.own.join(&facts);
+        }
+        person.borrow_from(&key.anonymous_id, given);
     }
 }

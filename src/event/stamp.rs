@@ -17,6 +17,14 @@ pub struct Stamp {
     pub message_id: String,
 }
 
+impl Stamp {
+    /// How many bytes it is as JSON, about.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        48 + self.message_id.len()
+    }
+}
+
 /// A value and who said it when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamped<V> {
@@ -126,6 +134,11 @@ impl<K: Ord + Clone, V: Rank + Clone> Fww<K, V> {
         for (key, statement) in &other.0 {
             self.say(key.clone(), statement.clone());
         }
+    }
+
+    /// All entries in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &Stamped<V>)> {
+        self.0.iter()
     }
 
     /// The first statement under a key.

@@ -167,6 +167,23 @@ impl Facts {
         silent && self.privacy_control.is_none() && self.mapped.is_empty()
     }
 
+    /// How many bytes it is as JSON, about.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let values = self.values.iter().chain(self.firsts.iter());
+        let values = values.map(|(path, said)| path.len() + weight_of(&said.value) + said.stamp.weight());
+        let consent = self.consent.iter().map(|(category, said)| {
+            let texts = category.as_str().len() + said.value.key.len() + said.value.value.len();
+            32 + texts + said.stamp.weight()
+        });
+        let emails = self.emails.iter().map(|(email, claim)| {
+            let stamps = claim.as_trait.iter().chain(&claim.as_property).map(Stamp::weight);
+            32 + email.as_str().len() + stamps.sum::<usize>()
+        });
+        let others = self.mapped.len() * 32 + self.privacy_control.as_ref().map_or(0, Stamp::weight);
+        values.chain(consent).chain(emails).sum::<usize>() + others
+    }
+
     /// When the last thing was said.
     #[must_use]
     pub fn newest(&self) -> UnixMicros {
@@ -198,6 +215,17 @@ impl Facts {
     fn happened(&mut self, lane: Lane, at: UnixMicros) {
         let last = self.mapped.entry(lane).or_insert(at);
         *last = (*last).max(at);
+    }
+}
+
+/// How many bytes a value is as JSON, about.
+fn weight_of(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 12,
+        Value::String(text) => text.len() + 3,
+        Value::Array(items) => 2 + items.iter().map(weight_of).sum::<usize>(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + 4 + weight_of(value)).sum(),
     }
 }
 

@@ -17,13 +17,15 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use facts::{Claim, EMAILS_MAX, Facts, Said, Strength};
-pub use timeline::{ENTRIES_MAX, Entry, Span, Timeline};
+pub use timeline::{BYTES_MAX, ENTRIES_MAX, Entry, Inserted, Span, Timeline};
 
 use crate::event::Email;
 
 /// Anonymous ids whose statements a person holds apart; the oldest beyond that become the person's own for
 /// good.
 pub const BORROWED_MAX: usize = 100;
+/// Bytes of those, about, as JSON; beyond it the same.
+pub const BORROWED_BYTES_MAX: usize = 64 * 1024;
 /// Addresses named by events of a person whose statements are held apart.
 pub const NAMED_MAX: usize = 20;
 
@@ -155,12 +157,14 @@ impl Person {
             }
             None => return self.borrowed.remove(anonymous_id).is_some(),
         }
-        while self.borrowed.len() > BORROWED_MAX {
+        let mut bytes: usize = self.borrowed.values().map(Facts::weight).sum();
+        while self.borrowed.len() > BORROWED_MAX || (bytes > BORROWED_BYTES_MAX && self.borrowed.len() > 1) {
             let oldest = self.borrowed.iter().min_by_key(|(id, facts)| (facts.newest(), (*id).clone()));
             let Some(oldest) = oldest.map(|(id, _)| id.clone()) else {
                 break;
             };
             if let Some(facts) = self.borrowed.remove(&oldest) {
+                bytes = bytes.saturating_sub(facts.weight());
                 self.own.join(&facts);
             }
         }

@@ -10,11 +10,11 @@ use crate::clock::UnixMicros;
 use crate::delivery::Lane;
 use crate::event::Stamp;
 
-fn stamp(at: i64) -> Stamp {
+pub(super) fn stamp(at: i64) -> Stamp {
     Stamp { at: UnixMicros(at), message_id: format!("m{at}") }
 }
 
-fn email(text: &str) -> Email {
+pub(super) fn email(text: &str) -> Email {
     Email::parse(text).unwrap()
 }
 
@@ -25,16 +25,17 @@ fn facts(at: i64, path: &str, value: &str) -> Facts {
     facts
 }
 
-fn entry(at: i64, user: Option<&str>, address: Option<&str>, phone: Option<&str>) -> Entry {
+pub(super) fn entry(at: i64, user: Option<&str>, address: Option<&str>, phone: Option<&str>) -> Entry {
     let facts = phone.map_or_else(Facts::default, |phone| facts(at, "traits.phone", phone));
-    Entry { stamp: stamp(at), user: user.map(Into::into), email: address.map(email), facts, gone: false }
+    let (user, email) = (user.map(Into::into), address.map(email));
+    Entry { stamp: stamp(at), user, email, facts, ..Entry::default() }
 }
 
-fn phone_of(timeline: &Timeline, id: &PersonId) -> Option<Value> {
+pub(super) fn phone_of(timeline: &Timeline, id: &PersonId) -> Option<Value> {
     Some(timeline.given().get(id)?.values.get("traits.phone")?.value.clone())
 }
 
-fn user(id: &str) -> PersonId {
+pub(super) fn user(id: &str) -> PersonId {
     PersonId::User(id.to_owned())
 }
 
@@ -93,17 +94,6 @@ fn of_the_stretches_before_the_first_user_only_the_last_is_the_users() {
     assert_eq!(phone_of(&timeline, &user("u")), Some(json!("2")));
     let first = PersonId::Email(email("first@example.com"));
     assert_eq!(phone_of(&timeline, &first), Some(json!("1")));
-}
-
-#[test]
-fn a_full_time_line_keeps_its_length_and_its_newest_entries() {
-    let mut timeline = Timeline::default();
-    for at in 0..=i64::try_from(ENTRIES_MAX).unwrap() + 10 {
-        timeline.insert(entry(at, None, None, Some(&at.to_string())));
-    }
-    timeline.insert(entry(9_999, Some("u"), None, None));
-    assert_eq!(phone_of(&timeline, &user("u")), Some(json!("510")));
-    assert_eq!(serde_json::to_value(&timeline).unwrap().as_array().unwrap().len(), ENTRIES_MAX);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Loading: every document that a batch of events can touch, in as few rounds as there are steps between them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decision::{Reading, World};
 use crate::delivery::Account;
-use crate::event::Email;
-use crate::person::{PersonId, PersonKey};
+use crate::event::{Email, Stamp};
+use crate::person::{PersonId, PersonKey, TimelineKey};
 use crate::store::{Keys, SharedStore, StoreError, keys_of_contacts};
 
 /// The working set for a batch.
@@ -23,7 +23,7 @@ pub(super) async fn world_for(
     }
     store.load(first.clone()).await?.add_to(&mut world);
     // Everybody who may own a stretch of a time line.
-    let owners = owners(&world).filter(|key| !first.people.contains(key)).collect();
+    let owners = owners(&world, events).filter(|key| !first.people.contains(key)).collect();
     load(store, Keys { people: owners, ..Keys::default() }, &mut world).await?;
     // The contacts of all of them.
     emails.extend(claimed(&world));
@@ -56,11 +56,22 @@ fn named_by(reading: &Reading, keys: &mut Keys, emails: &mut BTreeSet<Email>) {
     }
 }
 
-fn owners(world: &World) -> impl Iterator<Item = PersonKey> + '_ {
-    world
-        .timelines
-        .iter()
-        .flat_map(|(key, timeline)| timeline.people().map(|id| PersonKey { people: key.people.clone(), id }))
+/// Everybody of whom the events may change what time lines give to them.
+fn owners<'w>(world: &'w World, events: &[Reading]) -> impl Iterator<Item = PersonKey> + use<'w> {
+    let mut moments: BTreeMap<TimelineKey, Vec<&Stamp>> = BTreeMap::new();
+    for reading in events {
+        for device in [&reading.anonymous, &reading.previous].into_iter().flatten() {
+            moments.entry(reading.timeline(device)).or_default().push(&reading.stamp);
+        }
+    }
+    let lines = world.timelines.iter().map(|(key, line)| {
+        let moments = moments.get(key).into_iter().flatten().copied();
+        (key, line.may_be_given(moments))
+    });
+    let lines: Vec<_> = lines.collect();
+    lines
+        .into_iter()
+        .flat_map(|(key, people)| people.into_iter().map(|id| PersonKey { people: key.people.clone(), id }))
 }
 
 /// Every address that somebody in the working set claims, or may come to claim by a time line.

@@ -1,5 +1,6 @@
 //! Tests of the decision room.
 
+mod beyond;
 mod calls;
 mod dry_run;
 mod erase;
