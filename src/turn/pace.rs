@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(pace.items(), 300);
         pace.took(300, 600 * MS);
         assert!(pace.items() < 60);
-        for _ in 0..12 {
+        for _ in 0..16 {
             pace.took(pace.items(), MS / 10 * u32::try_from(pace.items()).unwrap());
         }
         assert!(pace.items() > 280, "{}", pace.items());
