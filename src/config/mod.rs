@@ -171,7 +171,7 @@ impl Config {
 
     /// The quotas of the sources that have one.
     fn new_contacts_per_hour(&self) -> BTreeMap<SourceName, u64> {
-        let limits = self.sources.iter().map(|(name, source)| (name, source.new_contacts_per_hour_max));
+        let limits = self.sources.iter().map(|(name, source)| (name, source.new_contacts_per_hour()));
         limits.filter(|(_, max)| *max > 0).map(|(name, max)| (SourceName(name.clone()), max)).collect()
     }
 

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
 use super::cors::AllowedOrigin;
+use super::form::{Form, FormRules, Texts};
 use crate::config_problem::{Problem, REDACTED};
 use crate::http::forwarded::TrustedProxies;
 use crate::mapping::region::Region;
@@ -85,8 +86,20 @@ pub struct SourceConfig {
     pub default_country: String,
     /// The status of new contacts of its people who said nothing; empty: `consent.unknown`.
     pub consent_unknown: String,
-    /// How many contacts it may make in an hour; 0: no limit.
-    pub new_contacts_per_hour_max: u64,
+    /// How many contacts it may make in an hour; 0: no limit. Absent: none, 200 where it takes forms.
+    pub new_contacts_per_hour_max: Option<u64>,
+    /// Whether it takes forms, at `/form/` and its name.
+    pub form: bool,
+    /// The event that a form is.
+    pub form_event: String,
+    /// Where fields of forms go, by their name; beside the usual ones.
+    pub form_fields: BTreeMap<String, String>,
+    /// Pages that a visitor may be sent to after a form.
+    pub form_redirects: Vec<String>,
+    /// Fields of forms that must be filled, beside the email.
+    pub form_required: Vec<String>,
+    /// What visitors read in place of the English sentences.
+    pub form_texts: BTreeMap<String, String>,
 }
 
 impl Default for SourceConfig {
@@ -101,7 +114,13 @@ impl Default for SourceConfig {
             people: "default".to_owned(),
             default_country: String::new(),
             consent_unknown: String::new(),
-            new_contacts_per_hour_max: 0,
+            new_contacts_per_hour_max: None,
+            form: false,
+            form_event: "Lead Generated".to_owned(),
+            form_fields: BTreeMap::new(),
+            form_redirects: Vec::new(),
+            form_required: Vec::new(),
+            form_texts: BTreeMap::new(),
         }
     }
 }
@@ -118,6 +137,8 @@ fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretStrin
 /// Longer keys don't fit well into a query string.
 const WRITE_KEY_CHARS_MAX: usize = 256;
 const NAME_CHARS_MAX: usize = 64;
+/// How many contacts a form may make in an hour unless the configuration says otherwise.
+const FORM_CONTACTS_PER_HOUR: u64 = 200;
 
 impl ServerConfig {
     /// How long a body may take to arrive, and the store to take its events.
@@ -176,10 +197,28 @@ impl SourceConfig {
         std::iter::once(&self.write_key).chain(&self.write_keys).filter(|key| !key.expose_secret().is_empty())
     }
 
-    /// A source that is not enabled or has no key is off.
+    /// A source that is not enabled, or has no key and takes no forms, is off.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.enabled && self.keys().next().is_some()
+        self.enabled && (self.form || self.keys().next().is_some())
+    }
+
+    /// How many contacts it may make in an hour; 0: no limit. A form needs no key, so anybody can post it.
+    #[must_use]
+    pub fn new_contacts_per_hour(&self) -> u64 {
+        let unless_told = if self.form { FORM_CONTACTS_PER_HOUR } else { 0 };
+        self.new_contacts_per_hour_max.unwrap_or(unless_told)
+    }
+
+    /// What it says of its forms.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        let rules = FormRules {
+            event: self.form_event.clone(),
+            fields: self.form_fields.clone(),
+            required: self.form_required.clone(),
+        };
+        Form { rules, redirects: self.form_redirects.clone(), texts: Texts::new(&self.form_texts) }
     }
 
     /// Which keys are different in `new`.
@@ -200,6 +239,12 @@ impl SourceConfig {
             default_country,
             consent_unknown,
             new_contacts_per_hour_max,
+            form,
+            form_event,
+            form_fields,
+            form_redirects,
+            form_required,
+            form_texts,
         } = self;
         let compared = [
             ("enabled", *enabled == new.enabled),
@@ -210,6 +255,12 @@ impl SourceConfig {
             ("default_country", *default_country == new.default_country),
             ("consent_unknown", *consent_unknown == new.consent_unknown),
             ("new_contacts_per_hour_max", *new_contacts_per_hour_max == new.new_contacts_per_hour_max),
+            ("form", *form == new.form),
+            ("form_event", *form_event == new.form_event),
+            ("form_fields", *form_fields == new.form_fields),
+            ("form_redirects", *form_redirects == new.form_redirects),
+            ("form_required", *form_required == new.form_required),
+            ("form_texts", *form_texts == new.form_texts),
         ];
         compared.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
     }
@@ -244,6 +295,32 @@ impl SourceConfig {
                 let expected = "*, an origin like https://example.com (no path), or https://*.example.com";
                 problems.push(Problem::new(key("allowed_origins"), origin, expected));
             }
+        }
+        problems.extend(self.form_problems(name));
+        problems
+    }
+
+    fn form_problems(&self, name: &str) -> Vec<Problem> {
+        let key = |field: &str| format!("sources.{name}.{field}");
+        let mut problems = Vec::new();
+        if self.form_event.trim().is_empty() {
+            problems.push(Problem::new(key("form_event"), "", "the name of an event, like Lead Generated"));
+        }
+        let is_path = |path: &str| {
+            let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+            matches!(first, "traits" | "properties" | "context")
+                && rest.split('.').all(|name| !name.is_empty())
+        };
+        for (field, path) in self.form_fields.iter().filter(|(_, path)| !is_path(path)) {
+            let expected = "a path below traits, properties or context, like traits.email";
+            problems.push(Problem::new(key(&format!("form_fields.{field}")), path, expected));
+        }
+        for page in self.form_redirects.iter().filter(|page| !is_web_address(page)) {
+            let expected = "an address like https://example.com/thanks";
+            problems.push(Problem::new(key("form_redirects"), page, expected));
+        }
+        for text in self.form_texts.keys().filter(|text| !Texts::knows(text)) {
+            problems.push(Problem::new(key("form_texts"), text, format!("one of {}", Texts::names())));
         }
         problems
     }

@@ -82,6 +82,12 @@ pub fn allows(allowed: &[AllowedOrigin], origin: &HeaderValue) -> bool {
     allowed.iter().any(|entry| entry.allows(origin))
 }
 
+/// Whether one of the entries names the origin of a request: not `*`, which names nobody.
+pub fn names(allowed: &[AllowedOrigin], origin: &HeaderValue) -> bool {
+    let origin = origin.to_str().unwrap_or("?");
+    allowed.iter().any(|entry| *entry != AllowedOrigin::Any && entry.allows(origin))
+}
+
 /// Lets the page that sent a request read its answer, if any source allows its origin.
 pub fn let_read(answer: &mut Response, origin: &HeaderValue, sources: &KnownSources) {
     let headers = answer.headers_mut();

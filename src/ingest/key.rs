@@ -17,6 +17,7 @@ use subtle::ConstantTimeEq;
 
 use super::config::Sources;
 use super::cors::{self, AllowedOrigin};
+use super::form::Form;
 use crate::event::SourceName;
 
 /// Base64 with padding or without.
@@ -76,6 +77,7 @@ pub struct Source {
     pub accepted: Counter,
     keys: Vec<SecretString>,
     allowed_origins: Vec<AllowedOrigin>,
+    form: Option<Form>,
 }
 
 impl Source {
@@ -83,13 +85,18 @@ impl Source {
     pub fn allows(&self, origin: &HeaderValue) -> bool {
         cors::allows(&self.allowed_origins, origin)
     }
+
+    /// Whether a page of this origin may send to it because its origin is named, not because every page may.
+    pub fn names(&self, origin: &HeaderValue) -> bool {
+        cors::names(&self.allowed_origins, origin)
+    }
 }
 
 /// The sources that are on, until the next reload.
 pub struct KnownSources(Vec<Arc<Source>>);
 
 impl KnownSources {
-    /// Takes the sources that have a key; an entry of `allowed_origins` that can't be read allows nobody.
+    /// Takes the sources that are on; an entry of `allowed_origins` that can't be read allows nobody.
     pub fn new(sources: &Sources) -> Self {
         let on = sources.iter().filter(|(_, source)| source.is_on()).map(|(name, source)| {
             let allowed = source.allowed_origins.iter();
@@ -99,6 +106,7 @@ impl KnownSources {
                 accepted: metrics::counter!("freshsignal_events_accepted_total", "source" => name.clone()),
                 keys: source.keys().cloned().collect(),
                 allowed_origins: allowed.filter_map(|text| AllowedOrigin::parse(text)).collect(),
+                form: source.form.then(|| source.form()),
             })
         });
         Self(on.collect())
@@ -115,6 +123,12 @@ impl KnownSources {
             }
         }
         found
+    }
+
+    /// The source of this name, if it takes forms.
+    pub fn form(&self, name: &str) -> Option<(&Arc<Source>, &Form)> {
+        let source = self.0.iter().find(|source| source.name.0 == name)?;
+        Some((source, source.form.as_ref()?))
     }
 
     /// Whether any source lets a page of this origin send.

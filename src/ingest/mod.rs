@@ -8,6 +8,7 @@ mod answer;
 mod batch;
 pub mod config;
 mod cors;
+mod form;
 mod key;
 mod pixel;
 mod route;

@@ -15,7 +15,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::answer::{OK, json, taken};
 use super::route::{self, Route};
 use super::settings::Settings;
-use super::{Denied, Ingest, config, pixel, tag};
+use super::{Denied, Ingest, config, form, pixel, tag};
 use crate::event::Kind;
 use crate::http::{self, ApiError};
 
@@ -67,6 +67,18 @@ impl Ingest {
         for path in ["/healthz", "/health"] {
             add(path, get(async || json(StatusCode::OK, OK)));
         }
+        let form = |name: Result<Path<String>, PathRejection>| {
+            name.map_or_else(|_| String::new(), |Path(name)| name)
+        };
+        let (posted, shown, prefix_of_form) = (Arc::clone(&self.0), Arc::clone(&self.0), prefix.to_owned());
+        let post_form = async move |name: Result<Path<String>, PathRejection>, request: Request| {
+            let (parts, body) = request.into_parts();
+            posted.form(&form(name), parts, body).await
+        };
+        let show_form = async move |name: Result<Path<String>, PathRejection>, request: Request| {
+            shown.form_to_paste(&form(name), &prefix_of_form, &request.into_parts().0)
+        };
+        add(form::ROUTE, self.asked_first(post(post_form).get(show_form)));
         let tag = tag::asset(&self.0.server.public_url, prefix);
         add("/tag.js", get(async move |headers: HeaderMap| tag.answer(&headers)));
         let inner = Arc::clone(&self.0);

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod configuration;
+mod forms;
 mod refusing;
 mod sdks;
 mod senders;

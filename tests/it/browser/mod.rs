@@ -6,6 +6,8 @@ mod consent;
 mod debugger;
 /// The demo page.
 mod demo;
+/// A form on a page without a script.
+mod form;
 /// The harness itself: a test of a page fails when it should.
 mod harness;
 /// What the tag costs a page.

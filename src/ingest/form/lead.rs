@@ -1,0 +1,196 @@
+//! From the fields of a form to the one event that it is.
+//!
+//! Pure: the moment and the place it came from are arguments. Must not know how the fields were sent or what is answered.
+
+use std::collections::BTreeMap;
+
+use ring::digest::{SHA256, digest};
+use serde_json::{Map, Value, json};
+
+use super::fields::Fields;
+use crate::clock::UnixMicros;
+use crate::event::Email;
+
+/// The field that people don't see: whoever fills it is a robot.
+const HONEYPOT: &str = "_gotcha";
+/// When the form was shown, in seconds or milliseconds since 1970.
+const SHOWN_AT: &str = "_t";
+/// The id of this post, for whoever makes one in the page.
+const ID: &str = "_id";
+/// Where the visitor goes afterwards.
+pub const NEXT: &str = "_next";
+/// The box that is a yes to marketing when it is ticked.
+const OPT_IN: &str = "marketing_opt_in";
+/// Nobody fills a form faster.
+const FILLED_WITHIN_MIN_MICROS: i64 = 2_000_000;
+/// The same fields sent again within this time are the same post: a double click, a page loaded again.
+const SAME_POST_MICROS: i64 = 600_000_000;
+/// Where a field goes that no rule names.
+const ELSE: &str = "properties";
+
+/// Where the usual fields go, by their name in lower case without anything but letters and digits.
+const USUAL: &[(&[&str], &str)] = &[
+    (&["email", "youremail", "emailaddress", "mail", "eemail", "workemail"], "traits.email"),
+    (&["name", "yourname", "fullname"], "traits.name"),
+    (&["firstname", "fname", "givenname"], "traits.first_name"),
+    (&["lastname", "lname", "surname", "familyname"], "traits.last_name"),
+    (&["mobile", "mobilephone", "mobilenumber", "cell", "cellphone"], "traits.mobile"),
+    (&["phone", "tel", "telephone", "phonenumber", "yourphone"], "traits.phone"),
+    (&["company", "companyname", "organization", "organisation", "yourcompany"], "traits.company"),
+    (&["jobtitle", "title", "position"], "traits.title"),
+    (&["city", "town"], "traits.address.city"),
+    (&["country"], "traits.address.country"),
+    (&["zip", "zipcode", "postcode", "postalcode"], "traits.address.postalCode"),
+    (&["state", "region"], "traits.address.state"),
+    (&["utmsource"], "context.campaign.source"),
+    (&["utmmedium"], "context.campaign.medium"),
+    (&["utmcampaign"], "context.campaign.name"),
+    (&["utmterm"], "context.campaign.term"),
+    (&["utmcontent"], "context.campaign.content"),
+];
+
+/// What a source makes of its forms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormRules {
+    /// The name of the event.
+    pub event: String,
+    /// Where fields go, by their name; beside the usual ones.
+    pub fields: BTreeMap<String, String>,
+    /// Fields that must be filled.
+    pub required: Vec<String>,
+}
+
+/// What a post comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Read {
+    /// One event.
+    Lead(Value),
+    /// A robot filled it.
+    Robot,
+    /// Something is to be filled by whoever sent it.
+    Incomplete(Missing),
+}
+
+/// Why a form is given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The address is none that mail can be sent to, or is not there.
+    Email,
+    /// A field that has to be filled, by its name in the configuration.
+    Field(String),
+}
+
+impl Missing {
+    /// For the list of refusals.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Email => "no_email",
+            Self::Field(_) => "missing_field",
+        }
+    }
+}
+
+/// Reads a post. `page` is the address of the page it came from, as the browser says it.
+#[must_use]
+pub fn read(fields: &Fields, rules: &FormRules, page: Option<&str>, source: &str, now: UnixMicros) -> Read {
+    if is_robot(fields, now) {
+        return Read::Robot;
+    }
+    if let Some(field) = rules.required.iter().find(|field| filled(fields, field).is_none()) {
+        return Read::Incomplete(Missing::Field(field.clone()));
+    }
+    let mut event = Map::new();
+    for (name, value) in fields.iter().filter(|(name, _)| !name.starts_with('_') && !is_opt_in(name)) {
+        let value = value.trim();
+        if !value.is_empty() {
+            put(&mut event, &path_of(name, rules), value);
+        }
+    }
+    let email = event.get("traits").and_then(|traits| traits.get("email")).and_then(Value::as_str);
+    if email.is_none_or(|email| Email::parse(email).is_err()) {
+        return Read::Incomplete(Missing::Email);
+    }
+    if fields.iter().any(|(name, value)| is_opt_in(name) && is_ticked(value)) {
+        // Beside `context`, where a person's own words stand: it outranks the state of a banner.
+        event.insert("consent".to_owned(), json!({"marketing": true}));
+    }
+    if let Some(page) = page {
+        put(&mut event, "context.page.url", page);
+    }
+    event.insert("type".to_owned(), json!("track"));
+    event.insert("event".to_owned(), json!(rules.event));
+    event.insert("messageId".to_owned(), json!(message_id(fields, source, now)));
+    Read::Lead(Value::Object(event))
+}
+
+/// A robot fills what people don't see, or is done before anybody could be.
+fn is_robot(fields: &Fields, now: UnixMicros) -> bool {
+    if filled(fields, HONEYPOT).is_some() {
+        return true;
+    }
+    let Some(shown) = filled(fields, SHOWN_AT).and_then(|text| text.parse::<i64>().ok()) else {
+        return false;
+    };
+    let micros = if shown > 100_000_000_000 { 1_000 } else { 1_000_000 };
+    let age = now.0.saturating_sub(shown.saturating_mul(micros));
+    // A clock that is ahead of ours makes nobody a robot.
+    (0..FILLED_WITHIN_MIN_MICROS).contains(&age)
+}
+
+fn filled<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
+    let values = fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
+    values.map(|(_, value)| value.trim()).find(|value| !value.is_empty())
+}
+
+/// The value of `_next`, if there is one.
+#[must_use]
+pub fn next(fields: &Fields) -> Option<&str> {
+    filled(fields, NEXT)
+}
+
+fn is_opt_in(name: &str) -> bool {
+    name.eq_ignore_ascii_case(OPT_IN)
+}
+
+/// A box that is not ticked is not sent at all by a browser; scripts send it in these words.
+fn is_ticked(value: &str) -> bool {
+    !matches!(value.trim().to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off")
+}
+
+fn path_of(name: &str, rules: &FormRules) -> String {
+    if let Some((_, path)) = rules.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)) {
+        return path.clone();
+    }
+    let bare: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let bare = bare.to_ascii_lowercase();
+    let usual = USUAL.iter().find(|(names, _)| names.contains(&bare.as_str())).map(|(_, path)| *path);
+    usual.map_or_else(|| format!("{ELSE}.{}", name.replace('.', "_")), str::to_owned)
+}
+
+/// Puts a text at a path; the first field of a path counts, as the first of a form is the one that was meant.
+fn put(event: &mut Map<String, Value>, path: &str, text: &str) {
+    let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut place = event;
+    for name in parents.split('.').filter(|name| !name.is_empty()) {
+        let inner = place.entry(name).or_insert_with(|| Value::Object(Map::new()));
+        let Value::Object(inner) = inner else { return };
+        place = inner;
+    }
+    place.entry(last).or_insert_with(|| json!(text));
+}
+
+/// That of the page, or one that the same post has again within ten minutes.
+fn message_id(fields: &Fields, source: &str, now: UnixMicros) -> String {
+    if let Some(id) = filled(fields, ID) {
+        return format!("form-{}", id.chars().take(90).collect::<String>());
+    }
+    let slot = now.0.div_euclid(SAME_POST_MICROS);
+    let mut text = format!("{source}\u{0}{slot}");
+    for (name, value) in fields.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(SHOWN_AT)) {
+        text.push_str(&format!("\u{0}{name}\u{1}{value}"));
+    }
+    let hash = digest(&SHA256, text.as_bytes());
+    let hex: String = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("form-{hex}")
+}

@@ -1,0 +1,216 @@
+//! Forms of pages without a script: a post becomes one event, and the visitor reads what became of it.
+//!
+//! No write key stands in such a page: the name of the source is its address. Nothing that was typed reaches a log. Must not
+//! decide what an event means.
+
+mod fields;
+mod lead;
+mod page;
+mod texts;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::value::to_raw_value;
+
+pub use lead::FormRules;
+pub use texts::Texts;
+
+use super::address::Address;
+use super::batch::Intake;
+use super::key::Source;
+use super::{Inner, answer, origin_not_allowed};
+use crate::event::Limits;
+use crate::http::forwarded::FromTrustedProxy;
+use crate::http::{self, ApiError};
+use fields::Fields;
+use lead::{Missing, Read};
+use texts::Text;
+
+/// The name of the route in logs and in the list of refusals.
+pub const ROUTE: &str = "/form/{source}";
+
+/// What a source that takes forms says of them.
+#[derive(Clone, Debug)]
+pub struct Form {
+    /// What its fields mean.
+    pub rules: FormRules,
+    /// Pages that a visitor may be sent to afterwards.
+    pub redirects: Vec<String>,
+    /// What a visitor reads.
+    pub texts: Texts,
+}
+
+/// Somebody who posted a form: how they are answered.
+struct Visitor<'a> {
+    form: &'a Form,
+    /// A script asked, which reads JSON.
+    reads_json: bool,
+    /// What was typed may be shown again: the page is one that the source names.
+    is_named: bool,
+    /// Where the form was posted to.
+    action: &'a str,
+}
+
+impl Inner {
+    /// Takes a posted form.
+    pub(super) async fn form(&self, name: &str, parts: Parts, body: Body) -> Response {
+        let sources = self.sources();
+        let Some((source, form)) = sources.form(name) else {
+            http::discard(&parts.headers, body, self.body_limits()).await;
+            return ApiError::not_found().into_response();
+        };
+        let visitor = Visitor {
+            form,
+            reads_json: reads_json(&parts.headers),
+            is_named: origin_of(&parts.headers).is_some_and(|origin| source.names(&origin)),
+            action: parts.uri.path(),
+        };
+        let mut response = self.posted(source, &visitor, &parts, body).await;
+        if let Some(origin) = parts.headers.get(header::ORIGIN) {
+            super::cors::let_read(&mut response, origin, &sources);
+        }
+        tracing::debug!(route = ROUTE, status = response.status().as_u16(), "answered");
+        response
+    }
+
+    async fn posted(
+        &self,
+        source: &Arc<Source>,
+        visitor: &Visitor<'_>,
+        parts: &Parts,
+        body: Body,
+    ) -> Response {
+        let refuse = |error: ApiError, text: Text, typed: Option<&Fields>| {
+            self.note_refused(ROUTE, Some(source.name.clone()), error.code(), error.reason());
+            visitor.refused(error, visitor.form.texts.of(text), typed)
+        };
+        if origin_of(&parts.headers).is_some_and(|origin| !source.allows(&origin)) {
+            http::discard(&parts.headers, body, self.body_limits()).await;
+            return refuse(origin_not_allowed(), Text::Elsewhere, None);
+        }
+        let whole = match http::read_whole(parts, body, self.body_limits()).await {
+            Ok(whole) => whole,
+            Err(error) => return refuse(error.into(), Text::Unreadable, None),
+        };
+        let fields = match fields::read(&parts.headers, whole.bytes.clone()).await {
+            Ok(fields) => fields,
+            Err(why) => return refuse(unreadable(&why), Text::Unreadable, None),
+        };
+        let now = self.clock.wall();
+        let page = parts.headers.get(header::REFERER).and_then(|page| page.to_str().ok());
+        match lead::read(&fields, &visitor.form.rules, page, &source.name.0, now) {
+            Read::Robot => {
+                // A robot is not told that it was seen.
+                self.note_refused(ROUTE, Some(source.name.clone()), "robot", None);
+                visitor.accepted(&fields)
+            }
+            Read::Incomplete(missing) => {
+                self.note_refused(ROUTE, Some(source.name.clone()), "invalid_form", Some(missing.reason()));
+                visitor.incomplete(&missing, &fields)
+            }
+            Read::Lead(event) => match self.take_lead(source, &event).await {
+                Ok(()) => visitor.accepted(&fields),
+                Err(error) => refuse(error, Text::Later, Some(&fields)),
+            },
+        }
+    }
+
+    /// One event, one record, one sync.
+    async fn take_lead(&self, source: &Source, event: &serde_json::Value) -> Result<(), ApiError> {
+        let raw = to_raw_value(event).map_err(|_| ApiError::internal())?;
+        let intake = Intake {
+            source,
+            by_route: None,
+            backfill: false,
+            limits: Limits { event_bytes_max: self.server.event_bytes_max },
+            received_at: self.clock.wall(),
+            sent_at: None,
+        };
+        let record = intake.accept(0, &raw).map_err(|refusal| {
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_form", refusal.to_string())
+                .because(refusal.reason())
+        })?;
+        self.store(source, vec![record]).await
+    }
+
+    /// The lines of HTML to paste into a page.
+    pub(super) fn form_to_paste(&self, name: &str, prefix: &str, parts: &Parts) -> Response {
+        if self.sources().form(name).is_none() {
+            return ApiError::not_found().into_response();
+        }
+        let proxied = parts.extensions.get::<FromTrustedProxy>().is_some();
+        let Some(address) = Address::of(&self.server.public_url, prefix, &parts.headers, proxied) else {
+            return answer::unknown_host().into_response();
+        };
+        let html = page::to_paste(&format!("{}://{}/form/{name}", address.scheme, address.host_and_path));
+        let mut response = Response::new(Body::from(html));
+        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, plain);
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, private"));
+        response
+    }
+}
+
+impl Visitor<'_> {
+    fn accepted(&self, fields: &Fields) -> Response {
+        if self.reads_json {
+            return answer::json(StatusCode::OK, answer::ACCEPTED_ONE);
+        }
+        let texts = &self.form.texts;
+        let next = lead::next(fields).filter(|next| self.form.redirects.iter().any(|page| page == next));
+        match next.and_then(|next| HeaderValue::from_str(next).ok()) {
+            Some(next) => (StatusCode::SEE_OTHER, [(header::LOCATION, next)]).into_response(),
+            None => page::says(texts, StatusCode::OK, Text::Thanks, texts.of(Text::Received)),
+        }
+    }
+
+    fn incomplete(&self, missing: &Missing, typed: &Fields) -> Response {
+        let sentence = match missing {
+            Missing::Email => self.form.texts.of(Text::Email).to_owned(),
+            Missing::Field(field) => self.form.texts.missing(field),
+        };
+        let error = ApiError::new(StatusCode::BAD_REQUEST, "invalid_form", sentence.clone());
+        self.refused(error.because(missing.reason()), &sentence, Some(typed))
+    }
+
+    fn refused(&self, error: ApiError, sentence: &str, typed: Option<&Fields>) -> Response {
+        if self.reads_json {
+            return error.into_response();
+        }
+        let texts = &self.form.texts;
+        let (status, retry) =
+            (error.status(), error.into_response().headers().get(header::RETRY_AFTER).cloned());
+        let mut response = match typed.filter(|_| self.is_named) {
+            Some(typed) => page::says_again(texts, status, sentence, typed, self.action),
+            None => page::says(texts, status, Text::NotSent, sentence),
+        };
+        if let Some(retry) = retry {
+            response.headers_mut().insert(header::RETRY_AFTER, retry);
+        }
+        response
+    }
+}
+
+fn unreadable(why: &fields::Unreadable) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", why.to_string())
+}
+
+/// Scripts ask for JSON by name; browsers ask for pages.
+fn reads_json(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    accept.contains("application/json") && !accept.contains("text/html")
+}
+
+/// The origin of the page that posted, from `Origin` or else from `Referer`.
+fn origin_of(headers: &HeaderMap) -> Option<HeaderValue> {
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        return Some(origin.clone());
+    }
+    let referer: Uri = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
+    let origin = format!("{}://{}", referer.scheme_str()?, referer.authority()?);
+    HeaderValue::from_str(&origin).ok()
+}
