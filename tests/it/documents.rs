@@ -5,6 +5,7 @@
 //! at the end can show it failing.
 
 mod code;
+mod deploy;
 mod markdown;
 
 use std::collections::{BTreeMap, BTreeSet};
