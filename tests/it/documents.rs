@@ -6,6 +6,7 @@
 
 mod code;
 mod deploy;
+mod examples;
 mod markdown;
 
 use std::collections::{BTreeMap, BTreeSet};
