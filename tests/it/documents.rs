@@ -5,6 +5,8 @@
 //! at the end can show it failing.
 
 mod code;
+mod deploy;
+mod examples;
 mod markdown;
 
 use std::collections::{BTreeMap, BTreeSet};

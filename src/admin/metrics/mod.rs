@@ -5,7 +5,7 @@
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
 use super::api::failed;
 use super::api::outlook::Outlook;
@@ -43,6 +43,20 @@ pub(super) fn describe() {
     describe_gauge!("freshsignal_journal_lag_events", "Events accepted that have not taken effect yet");
     describe_gauge!("freshsignal_risk", "1 while this risk exists; /api/status describes it");
     describe_gauge!("freshsignal_dead_letters", "Contacts that Freshsales refused, kept");
+    describe_counter!(
+        "freshsignal_events_accepted_total",
+        "Events on disk since the process started, by source"
+    );
+    describe_counter!(
+        "freshsignal_events_rejected_total",
+        "Requests and events refused since the process started"
+    );
+    describe_counter!("freshsignal_calls_total", "Calls to Freshsales since the process started, by answer");
+    describe_histogram!("freshsignal_ingest_seconds", "From a request to its answer");
+    describe_histogram!(
+        "freshsignal_event_to_crm_seconds",
+        "From the queued call to the contact stored in Freshsales"
+    );
 }
 
 /// `GET /metrics`

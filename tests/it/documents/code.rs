@@ -84,17 +84,27 @@ pub fn private_routes(product: &str) -> BTreeSet<String> {
     literals(table).filter(|route| route.starts_with('/')).map(str::to_owned).collect()
 }
 
-/// The codes of refusals: what follows a status.
+/// The codes of refusals: what follows a status, as a literal or by the name of a constant.
 pub fn error_codes(product: &str) -> BTreeSet<String> {
     let after = product.split("StatusCode::").skip(1);
     let code = |rest: &str| {
-        let rest = rest.trim_start_matches(|c: char| c.is_ascii_uppercase() || c == '_');
-        let literal = rest.strip_prefix(',')?.trim_start().strip_prefix('"')?.split('"').next()?;
+        let rest = rest.trim_start_matches(in_capitals).strip_prefix(',')?.trim_start();
+        let literal = if let Some(literal) = rest.strip_prefix('"') {
+            literal
+        } else {
+            let name = &rest[..rest.find(|c| !in_capitals(c))?];
+            product.split(&format!("const {name}: &str = \"")).nth(1).filter(|_| !name.is_empty())?
+        };
+        let literal = literal.split('"').next()?;
         let word = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
         literal.bytes().all(word).then(|| literal.to_owned())
     };
     let named = product.split("\"code\": \"").skip(1).filter_map(|rest| rest.split('"').next());
     after.filter_map(code).chain(named.map(str::to_owned)).collect()
+}
+
+fn in_capitals(c: char) -> bool {
+    c.is_ascii_uppercase() || c == '_'
 }
 
 /// The codes a process ends with: 0, the constants of the commands, and what a store says that can't be opened.
@@ -147,10 +157,10 @@ mod tests {
     fn codes_routes_reasons_and_metrics_are_read_from_the_source() {
         let source = "const ROUTES: [Route; 1] = [\n (\"/a\", \"x\"),\n];\nimpl Refusal {\n \"not_b\"\n}\n\
                       ApiError::new(StatusCode::NOT_FOUND,\n  \"gone\", \"a sentence\");\n(StatusCode::OK, \"a b\")\n\
-                      json!({ \"code\": \"odd\" });\ncounter!(\"freshsignal_d_total\");";
+                      json!({ \"code\": \"odd\" });\n(StatusCode::OK, MANY)\nconst MANY: &str = \"many\";\ncounter!(\"freshsignal_d_total\");";
         let found = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>();
         assert_eq!(found(private_routes(source)), ["/a"]);
-        assert_eq!(found(error_codes(source)), ["gone", "odd"]);
+        assert_eq!(found(error_codes(source)), ["gone", "many", "odd"]);
         assert_eq!(found(event_reasons(source)), ["not_b"]);
         assert_eq!(found(metrics(source)), ["freshsignal_d_total"]);
         let source =
