@@ -16,7 +16,7 @@ use code::{files, root, text};
 use markdown::{blocks, first_words, headings, links, quoted, rows, titles};
 use reqwest::Method;
 
-use crate::support::app::Service;
+use crate::support::app::{Service, Setup};
 use crate::support::command::{freshsignal, output};
 
 const README_WORDS_MAX: usize = 900;
@@ -65,13 +65,13 @@ fn every_route_of_the_private_listener_is_in_its_page_and_the_other_way_round() 
 
 #[tokio::test]
 async fn every_route_that_the_page_of_the_public_listener_names_is_answered() {
-    let service = Service::start().await;
+    let service = Setup::new().with("SOURCES__CONTACT__FORM", "true").start().await;
     let mut missing = Vec::new();
     let named = named_routes(&text(PUBLIC));
     assert!(named.len() >= 20, "{named:?}");
     for (method, path) in named {
-        let answer =
-            service.public(method.clone(), &path.replace("{write_key}", "KEY")).send().await.unwrap();
+        let path = path.replace("{write_key}", "KEY").replace("{source}", "contact");
+        let answer = service.public(method.clone(), &path).send().await.unwrap();
         if matches!(answer.status().as_u16(), 404 | 405) {
             missing.push(format!("{method} {path}: {}", answer.status()));
         }

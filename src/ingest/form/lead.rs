@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
@@ -185,12 +187,12 @@ fn message_id(fields: &Fields, source: &str, now: UnixMicros) -> String {
     if let Some(id) = filled(fields, ID) {
         return format!("form-{}", id.chars().take(90).collect::<String>());
     }
-    let slot = now.0.div_euclid(SAME_POST_MICROS);
-    let mut text = format!("{source}\u{0}{slot}");
+    let mut said = vec![source, "\u{0}"];
     for (name, value) in fields.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(SHOWN_AT)) {
-        text.push_str(&format!("\u{0}{name}\u{1}{value}"));
+        said.extend([name, "\u{1}", value, "\u{0}"]);
     }
-    let hash = digest(&SHA256, text.as_bytes());
-    let hex: String = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("form-{hex}")
+    let slot = now.0.div_euclid(SAME_POST_MICROS).to_string();
+    said.push(&slot);
+    let hash = digest(&SHA256, said.concat().as_bytes());
+    format!("form-{}", URL_SAFE_NO_PAD.encode(hash.as_ref()))
 }

@@ -28,22 +28,26 @@ pub fn says_again(
     typed: &Fields,
     action: &str,
 ) -> Response {
-    let mut form =
-        format!("<p>{}</p><form method=\"post\" action=\"{}\">", escaped(sentence), escaped(action));
-    for (name, value) in typed {
-        let (name, shown) =
-            (escaped(name), escaped(&value.chars().take(SHOWN_CHARS_MAX).collect::<String>()));
-        // Fields of ours are sent again unseen; the time of the first form would be that of a robot no more.
-        if name.starts_with('_') {
-            form.push_str(&format!("<input type=\"hidden\" name=\"{name}\" value=\"{shown}\">"));
-        } else {
-            form.push_str(&format!(
-                "<p><label>{name}<br><textarea name=\"{name}\" rows=\"1\" cols=\"40\">{shown}</textarea></label></p>"
-            ));
-        }
-    }
-    form.push_str(&format!("<p><button>{}</button></p></form>", escaped(texts.of(Text::Again))));
+    let fields: String = typed.iter().map(|(name, value)| shown_again(name, value)).collect();
+    let form = format!(
+        "<p>{}</p><form method=\"post\" action=\"{}\">{fields}<p><button>{}</button></p></form>",
+        escaped(sentence),
+        escaped(action),
+        escaped(texts.of(Text::Again)),
+    );
     whole(status, texts.of(Text::NotSent), &form)
+}
+
+/// A field with what was typed in it. Those of the form itself are sent again unseen.
+fn shown_again(name: &str, value: &str) -> String {
+    let typed = escaped(&value.chars().take(SHOWN_CHARS_MAX).collect::<String>());
+    let shown = escaped(name);
+    if name.starts_with('_') {
+        return format!("<input type=\"hidden\" name=\"{shown}\" value=\"{typed}\">");
+    }
+    format!(
+        "<p><label>{shown}<br><textarea name=\"{shown}\" rows=\"1\" cols=\"40\">{typed}</textarea></label></p>"
+    )
 }
 
 fn whole(status: StatusCode, heading: &str, content: &str) -> Response {

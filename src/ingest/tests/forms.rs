@@ -86,13 +86,14 @@ async fn a_posted_form_is_one_event_and_the_visitor_is_thanked() {
 async fn every_encoding_of_a_form_is_the_same_event() {
     let fields: Vec<(String, String)> =
         form_urlencoded::parse(TYPED.as_bytes()).map(|(a, b)| (a.into_owned(), b.into_owned())).collect();
-    let mut multipart = String::new();
-    for (name, value) in &fields {
-        multipart
-            .push_str(&format!("--xx\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"));
-    }
-    multipart
-        .push_str("--xx\r\nContent-Disposition: form-data; name=\"cv\"; filename=\"\"\r\n\r\n\r\n--xx--\r\n");
+    let parts: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| {
+            format!("--xx\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        })
+        .collect();
+    let no_file = "--xx\r\nContent-Disposition: form-data; name=\"cv\"; filename=\"\"\r\n\r\n\r\n--xx--\r\n";
+    let multipart = parts.concat() + no_file;
     let json = serde_json::to_string(&fields.iter().cloned().collect::<BTreeMap<_, _>>()).unwrap();
     for (kind, body) in [
         ("multipart/form-data; boundary=xx", multipart),

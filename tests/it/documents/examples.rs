@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::code::text;
 use super::markdown::blocks;
 use super::pages;
-use crate::support::app::{Service, WRITE_KEY};
+use crate::support::app::{Service, Setup, WRITE_KEY};
 use crate::support::command::{freshsignal, output};
 
 /// The page whose example the others speak of.
@@ -14,7 +14,7 @@ const FIRST: &str = "docs/start/first-event.md";
 
 #[tokio::test]
 async fn every_request_that_a_document_shows_succeeds() {
-    let service = Service::start().await;
+    let service = Setup::new().with("SOURCES__CONTACT__FORM", "true").start().await;
     let first = requests(&text(FIRST));
     let others = pages().into_iter().filter(|(name, _)| name != FIRST).flat_map(|(_, page)| requests(&page));
     let mut failed = Vec::new();
