@@ -49,7 +49,7 @@ fn line_at_start(destination: &Destination) -> Option<Line> {
         _ if destination.state() == DestinationState::Running => None,
         paused @ Line::Warn(_) if destination.state() == DestinationState::Paused => Some(paused),
         Line::Error(words) | Line::Warn(words) | Line::Info(words) => Some(Line::Info(format!(
-            "when the service stopped last: {words}. Whether that still holds is tried now"
+            "when the service stopped last: {words}. It is checked again at `until`"
         ))),
     }
 }
@@ -127,7 +127,7 @@ mod tests {
         );
         // A new process: what it finds, the account that answers a question, a contact that is stored.
         let left = format!(
-            "when the service stopped last: calls paused: Freshsales refuses every call: {reason}. Whether that still holds is tried now"
+            "when the service stopped last: calls paused: Freshsales refuses every call: {reason}. It is checked again at `until`"
         );
         assert_eq!(line_at_start(&blocked), Some(Line::Info(left)));
         let stored = Verdict::Stored(Stored::default());

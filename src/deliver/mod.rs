@@ -237,7 +237,7 @@ impl Deliverer {
     /// What to do about a store that fails: wait a moment when it will pass.
     fn pause_after(&self, error: StoreError) -> Result<Next, StoreError> {
         match error {
-            StoreError::Overloaded | StoreError::Full(_) | StoreError::TooSlow => {
+            StoreError::Overloaded | StoreError::Full(_) | StoreError::Away(_) | StoreError::TooSlow => {
                 tracing::warn!(%error, "delivery paused: the store cannot record results; retrying in 1 s");
                 Ok(Next::At(self.clock.monotonic() + RETRY_AFTER))
             }

@@ -55,6 +55,7 @@ impl Retirement {
                     passing @ (StoreError::Conflict
                     | StoreError::Overloaded
                     | StoreError::Full(_)
+                    | StoreError::Away(_)
                     | StoreError::TooSlow),
                 ) => {
                     tracing::warn!(error = %passing, "removing inactive people is paused: the store is busy; retrying in 10 s");

@@ -9,6 +9,7 @@ mod erase;
 mod failure;
 mod files;
 mod forget;
+mod in_place;
 mod journal;
 mod migrations;
 mod outbox;
@@ -40,6 +41,7 @@ pub use failure::OpenError;
 
 use self::failure::Fatal;
 use self::files::{Access, Folder, JOURNAL_FILE, STATE_FILE};
+use self::in_place::InPlace;
 use self::journal::Journal;
 use self::readers::Readers;
 use self::state::StateThread;
@@ -56,6 +58,9 @@ use crate::store::{
 };
 use crate::trail::EventTrail;
 
+/// Between two looks for a file that is away.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// The store in a data folder.
 pub struct SqliteStore {
     journal: Journal,
@@ -67,6 +72,7 @@ pub struct SqliteStore {
     clock: Arc<dyn Clock>,
     herald: Herald,
     fatal: Fatal,
+    in_place: InPlace,
     under_way: UnderWay,
     worked: Worked,
     latest: UnixMicros,
@@ -101,7 +107,16 @@ impl SqliteStore {
             Readers::open(file, &settings, Arc::clone(&clock), fatal.clone(), under_way.clone())
         };
         let (journal_readers, state_readers) = (readers(&journal_file)?, readers(&state_file)?);
-        let journal = Journal::start(journal, path.to_owned(), settings, Arc::clone(&clock), fatal.clone())?;
+        // All connections are open by now, and the logs with them.
+        let in_place = InPlace::remember(&[journal_file, state_file], Arc::clone(&clock), fatal.clone());
+        let journal = Journal::start(
+            journal,
+            path.to_owned(),
+            settings,
+            Arc::clone(&clock),
+            fatal.clone(),
+            in_place.clone(),
+        )?;
         let end = *journal.end().borrow();
         if processed > end {
             journal.shut();
@@ -121,6 +136,7 @@ impl SqliteStore {
             clock,
             herald: Herald::default(),
             fatal,
+            in_place,
             under_way,
             latest,
             folder: Mutex::new(Some(folder)),
@@ -132,6 +148,20 @@ impl SqliteStore {
     #[must_use]
     pub fn fatal(&self) -> watch::Receiver<Option<String>> {
         self.fatal.watch()
+    }
+
+    /// Looks every second whether a file that is away was put back, once one is; after a minute [`SqliteStore::fatal`] says
+    /// so. Waits for ever otherwise.
+    pub async fn watch_files(&self) {
+        let mut away = self.in_place.away();
+        while away.wait_for(Option::is_some).await.is_ok() {
+            while matches!(self.in_place.check(), Err(StoreError::Away(_))) {
+                self.clock.sleep_until(self.clock.monotonic() + LOOK_AGAIN).await;
+            }
+            if self.fatal.check().is_err() {
+                return;
+            }
+        }
     }
 
     /// The latest moment that was seen before the store opened; a clock that shows an earlier one was set back.
@@ -152,6 +182,7 @@ impl SqliteStore {
         self.journal_readers.shut();
         self.state_readers.shut();
         self.journal.shut();
+        self.in_place.close();
         self.state.shut();
         self.folder.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -358,7 +389,14 @@ impl Store for SqliteStore {
     }
 
     fn refusing(&self) -> Option<String> {
-        let fatal = self.fatal.check().err().map(|error| error.to_string());
-        fatal.or_else(|| self.journal.refusing())
+        let fatal = self.fatal.check().and_then(|()| self.in_place.check()).err();
+        fatal.map(|error| error.to_string()).or_else(|| self.journal.refusing())
+    }
+
+    fn away(&self) -> Option<String> {
+        match self.in_place.check() {
+            Err(StoreError::Away(file)) => Some(file),
+            Err(_) | Ok(()) => None,
+        }
     }
 }

@@ -319,6 +319,21 @@ impl Service {
         configured.map(|(_, token)| token.clone()).or_else(made)
     }
 
+    /// Lets time pass on a driven clock, a second at a time, until the service has ended by itself; answers why.
+    pub async fn failed_after(self, at_most: Duration) -> String {
+        let mut left = at_most + Duration::from_secs(1);
+        while !self.running.task.is_finished() && !left.is_zero() {
+            self.pass(Duration::from_secs(1));
+            left = left.saturating_sub(Duration::from_secs(1));
+            // What waits for the clock has to be let on.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let ended = in_time("the service ends by itself", self.running.task).await.unwrap();
+        ended.expect_err("it failed").to_string()
+    }
+
     /// The end of every test: the books are right, and the service stops by itself.
     pub async fn finish(self) {
         self.check_books().await;

@@ -1,6 +1,7 @@
 //! Tests of the embedded engine.
 
 mod forget;
+mod in_place;
 mod journal;
 mod lookups;
 mod model;
