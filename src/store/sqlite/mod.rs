@@ -13,6 +13,7 @@ mod in_place;
 mod journal;
 mod migrations;
 mod outbox;
+mod present;
 mod readers;
 mod records;
 mod recovery;
@@ -93,6 +94,10 @@ impl SqliteStore {
         migrations::migrate(&mut journal, migrations::JOURNAL, &journal_file)?;
         let mut state = files::connect(&state_file, Access::Write)?;
         migrations::migrate(&mut state, migrations::STATE, &state_file)?;
+        present::tell(&state, &clock)?;
+        if let Some(known) = present::last(&state, clock.boot_id())? {
+            clock.go_on_from(known);
+        }
         let latest = recovery::latest(&journal, journal::end(&journal)?, &state)?;
         recovery::recover(&mut state, clock.wall().max(latest))?;
         // Of what was deleted before a kill, the WAL may still hold what it was.
@@ -255,7 +260,8 @@ impl Store for SqliteStore {
     }
 
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)> {
-        self.state_readers.ask(move |state| outbox::slots(state, &account, now))
+        let present = self.clock.moment();
+        self.state_readers.ask(move |state| outbox::slots(state, &account, now, present))
     }
 
     fn bulk_jobs(&self, account: Account) -> Answer<Vec<BulkJob>> {
@@ -287,8 +293,8 @@ impl Store for SqliteStore {
     }
 
     fn totals(&self, account: Account) -> Answer<Totals> {
-        let (end, now) = (self.journal.end(), self.clock.wall());
-        self.state_readers.ask(move |state| outbox::totals(state, &account, now, || *end.borrow()))
+        let (end, present) = (self.journal.end(), self.clock.moment());
+        self.state_readers.ask(move |state| outbox::totals(state, &account, present, || *end.borrow()))
     }
 
     fn contacts(&self, after: Option<Email>, limit: usize) -> Answer<Vec<Email>> {

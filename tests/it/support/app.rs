@@ -225,7 +225,13 @@ impl Service {
         clock.jump_wall_to(clock.wall().minus(time));
     }
 
-    /// The present, by the clock the service goes by.
+    /// Sets the time of day of a driven clock forward.
+    pub fn set_forward(&self, time: Duration) {
+        let clock = self.driven.as_ref().expect("the clock is driven");
+        clock.jump_wall_to(clock.wall().plus(time));
+    }
+
+    /// The present, by the machine's clock.
     pub fn now(&self) -> UnixMicros {
         self.clock.wall()
     }

@@ -1,5 +1,6 @@
 //! Tests of the embedded engine.
 
+mod clocks;
 mod forget;
 mod in_place;
 mod journal;
