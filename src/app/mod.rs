@@ -222,6 +222,7 @@ impl App {
         self.spawn_listeners(listeners, &stop, &mut parts);
         self.spawn_workers(&stop, &mut parts);
         parts.spawn(watch_store(self.store.fatal(), stop.clone()));
+        parts.spawn(watch_files(Arc::clone(&self.store), stop.clone()));
         while let Some(ended) = parts.join_next().await {
             let ended = ended.map_err(RunError::from).and_then(std::convert::identity);
             if let Err(error) = &ended {
@@ -369,6 +370,15 @@ async fn watch_store(
             Err(StoreError::Fatal(why).into())
         }
     }
+}
+
+/// Looks after files that were taken away; [`watch_store`] ends the service if they do not come back.
+async fn watch_files(store: Arc<SqliteStore>, stop: CancellationToken) -> Result<(), RunError> {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = store.watch_files() => {}
+    }
+    Ok(())
 }
 
 /// Time goes on from where it was when the store was used last.

@@ -104,7 +104,7 @@ fn log_open(order: &ForgetOrder) {
         tracing::warn!(
             erasure = id.erasure,
             failures,
-            "Freshsales did not answer a request to forget a contact; it will be sent again"
+            "Freshsales did not carry out a request to forget a contact; it will be sent again"
         );
     } else {
         tracing::info!(

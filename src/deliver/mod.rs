@@ -27,7 +27,7 @@ use crate::allowance::{AllowanceLimits, HOUR, Ledger, Sharing, Usage};
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::{Settings, World};
 use crate::delivery::{Account, DeliveryId};
-use crate::destination::{Destination, DestinationState};
+use crate::destination::Destination;
 use crate::event::Email;
 use crate::freshsales::Crm;
 use crate::store::{Keys, Plan, Put, SharedStore, StoreError, Versioned, keys_of_contacts};
@@ -124,9 +124,7 @@ impl Deliverer {
             answered: [None, None],
         };
         let destination = self.destination().await?;
-        if destination.state() != DestinationState::Running {
-            log::destination(&destination);
-        }
+        log::found(&destination);
         let mut settings = self.settings.clone();
         settings.mark_unchanged();
         while !stop.is_cancelled() {
@@ -239,7 +237,7 @@ impl Deliverer {
     /// What to do about a store that fails: wait a moment when it will pass.
     fn pause_after(&self, error: StoreError) -> Result<Next, StoreError> {
         match error {
-            StoreError::Overloaded | StoreError::Full(_) | StoreError::TooSlow => {
+            StoreError::Overloaded | StoreError::Full(_) | StoreError::Away(_) | StoreError::TooSlow => {
                 tracing::warn!(%error, "delivery paused: the store cannot record results; retrying in 1 s");
                 Ok(Next::At(self.clock.monotonic() + RETRY_AFTER))
             }

@@ -378,7 +378,9 @@ impl Destination {
 
     fn failed(&mut self, reason: &str, ended: Ended<'_>, now: UnixMicros) {
         self.obstacle = match self.obstacle.take() {
-            Some(obstacle) if ended.probe => Some(obstacle.stays(Some(ended.delivery), ended.retry_max, now)),
+            Some(obstacle) if ended.probe => {
+                Some(obstacle.because(reason).stays(Some(ended.delivery), ended.retry_max, now))
+            }
             Some(obstacle) => Some(obstacle),
             None => {
                 let fails = self.failures.add(ended.delivery);

@@ -46,7 +46,7 @@ pub struct Obstacle {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ObstacleKind {
-    /// The CRM does not answer.
+    /// The CRM can't be reached, or answers with errors of its own.
     Unreachable,
     /// Every call would be refused.
     Blocked {
@@ -107,6 +107,15 @@ impl Obstacle {
             self.by_itself_at.get_or_insert(self.probe_at);
             self.probe_at = now;
         }
+    }
+
+    /// What a probe failed of, where that may differ from time to time.
+    #[must_use]
+    pub fn because(mut self, reason: &str) -> Self {
+        if matches!(self.kind, ObstacleKind::Unreachable) {
+            reason.clone_into(&mut self.reason);
+        }
+        self
     }
 
     /// A probe failed in a way that leaves the obstacle as it is.

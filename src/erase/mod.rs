@@ -56,7 +56,12 @@ impl Eraser {
                     return Err(fatal);
                 }
                 Err(StoreError::Conflict) => Duration::ZERO,
-                Err(passing @ (StoreError::Overloaded | StoreError::Full(_) | StoreError::TooSlow)) => {
+                Err(
+                    passing @ (StoreError::Overloaded
+                    | StoreError::Full(_)
+                    | StoreError::Away(_)
+                    | StoreError::TooSlow),
+                ) => {
                     tracing::warn!(error = %passing, "erasure paused: the store is busy; retrying in 1 s");
                     RETRY_AFTER
                 }

@@ -12,13 +12,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, Url};
 use serde_json::{Map, Value};
 
 use super::account::Endpoint;
 use super::config::{ApiKey, Config};
-use super::verdict::verdict;
+use super::verdict::{unix_micros, verdict};
 use super::words::fit_to_show;
 use super::{Answer, BulkResult, CallResult, Crm, JobResult, LookupResult};
 use crate::allowance::RateHint;
@@ -287,6 +287,10 @@ impl Inner {
     }
 
     async fn receive(&self, mut response: Response, bytes_max: usize) -> Received {
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        if let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()).and_then(unix_micros) {
+            self.clock.hears(date);
+        }
         let header = |name: HeaderName| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let mut received = Received {
             status: response.status().as_u16(),

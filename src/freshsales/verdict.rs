@@ -173,7 +173,8 @@ fn read_retry_after(header: Option<&str>, now: UnixMicros) -> RetryAfter {
     }
 }
 
-fn unix_micros(moment: std::time::SystemTime) -> Option<UnixMicros> {
+/// A moment of the standard library as ours.
+pub(super) fn unix_micros(moment: std::time::SystemTime) -> Option<UnixMicros> {
     let micros = moment.duration_since(UNIX_EPOCH).ok()?.as_micros();
     i64::try_from(micros).ok().map(UnixMicros)
 }

@@ -20,9 +20,6 @@ use super::peers::{Held, Peer};
 /// The rest of a refused body is read up to this many times the limit.
 const DISCARD_FACTOR: usize = 4;
 
-/// The code of a client's own excess, which others are not to suffer from.
-pub(super) const TOO_MANY_REQUESTS: &str = "too_many_requests";
-
 /// The limits a body has to keep.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
@@ -75,7 +72,7 @@ impl From<BodyError> for ApiError {
             BodyError::Broken | BodyError::UnknownEncoding | BodyError::Corrupt => {
                 (StatusCode::BAD_REQUEST, "malformed_body")
             }
-            BodyError::TooManyBytes => (StatusCode::TOO_MANY_REQUESTS, TOO_MANY_REQUESTS),
+            BodyError::TooManyBytes => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
         };
         let answer = Self::new(status, code, error.to_string());
         match status {

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -51,7 +51,7 @@ impl TrustedProxies {
     pub fn client_of(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let by_list = headers.contains_key(X_FORWARDED_FOR);
         let name = if by_list { X_FORWARDED_FOR } else { header::FORWARDED };
-        let lines: Vec<&[u8]> = headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
+        let lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
         let mut client = None;
         for entry in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
             let entry = std::str::from_utf8(entry).ok();
@@ -76,7 +76,7 @@ impl Network {
         let bits = bits.unwrap_or_else(|| width(address));
         match address {
             // A listener on both families sees IPv4 addresses as a part of IPv6.
-            IpAddr::V6(v6) if bits >= 96 && bits <= 128 => Some(match v6.to_ipv4_mapped() {
+            IpAddr::V6(v6) if (96..=128).contains(&bits) => Some(match v6.to_ipv4_mapped() {
                 Some(v4) => Self { address: IpAddr::V4(v4), bits: bits - 96 },
                 None => Self { address, bits },
             }),
@@ -151,7 +151,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             let name: HeaderName = name.parse().unwrap();
-            headers.append(name, axum::http::HeaderValue::from_bytes(value).unwrap());
+            headers.append(name, HeaderValue::from_bytes(value).unwrap());
         }
         headers
     }

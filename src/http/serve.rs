@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::body::{BodyLimits, TOO_MANY_REQUESTS, discard};
+use super::body::{BodyLimits, discard};
 use super::error::ApiError;
 use super::forwarded::{FromTrustedProxy, TrustedProxies};
 use super::guard::{Guarded, Traffic};
@@ -298,9 +298,9 @@ async fn routed(
 async fn too_many(request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     discard(&parts.headers, body, REFUSED_BODY).await;
-    metrics::counter!("freshsignal_events_rejected_total", "code" => TOO_MANY_REQUESTS).increment(1);
     let message = "too many requests of this client are under way; send the same again a moment later";
-    let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_REQUESTS, message);
+    let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message);
+    metrics::counter!("freshsignal_events_rejected_total", "code" => error.code()).increment(1);
     let mut answer = error.retry_after_seconds(1).into_response();
     // A page that may not read the answer would not know when to come again. There is nothing else in it.
     let headers = answer.headers_mut();

@@ -88,7 +88,8 @@ pub fn unavailable(error: &StoreError) -> ApiError {
         StoreError::Full(_) => {
             storage_unavailable("there is no room to store events; nothing of this request was kept")
         }
-        StoreError::Fatal(_)
+        StoreError::Away(_)
+        | StoreError::Fatal(_)
         | StoreError::Conflict
         | StoreError::Unreadable(..)
         | StoreError::TooSlow

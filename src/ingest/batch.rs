@@ -268,6 +268,8 @@ pub struct Intake<'a> {
     pub limits: Limits,
     /// When the request was received.
     pub received_at: UnixMicros,
+    /// The time of day is known to be right enough to call an event old.
+    pub proven: bool,
     /// When the request was sent, by the sender's clock.
     pub sent_at: Option<UnixMicros>,
 }
@@ -292,7 +294,7 @@ impl Intake<'_> {
             received_at,
             at,
             message_id,
-            backfill: self.backfill || header.backfill || is_old_data(at, received_at),
+            backfill: self.backfill || header.backfill || (self.proven && is_old_data(at, received_at)),
             raw: raw.get().to_owned(),
         })
     }

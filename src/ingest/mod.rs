@@ -201,6 +201,7 @@ impl Inner {
             backfill: route == Route::Import,
             limits: Limits { event_bytes_max: self.server.event_bytes_max },
             received_at: self.clock.wall(),
+            proven: self.clock.is_proven(),
             sent_at,
         };
         let items = match parsed.items {

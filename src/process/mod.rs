@@ -83,7 +83,12 @@ impl Processor {
                 Err(fatal @ (StoreError::Fatal(_) | StoreError::Shut | StoreError::Unreadable(..))) => {
                     return Err(fatal);
                 }
-                Err(passing @ (StoreError::Overloaded | StoreError::Full(_) | StoreError::TooSlow)) => {
+                Err(
+                    passing @ (StoreError::Overloaded
+                    | StoreError::Full(_)
+                    | StoreError::Away(_)
+                    | StoreError::TooSlow),
+                ) => {
                     tracing::warn!(error = %passing, "processing paused: the store cannot apply events; retrying in 1 s, nothing is lost");
                     self.clock.sleep_until(self.clock.monotonic() + RETRY_AFTER).await;
                 }

@@ -9,6 +9,10 @@ pub enum StoreError {
     /// The disk or the journal is full. Nothing was kept; goes on by itself when there is room again.
     #[error("there is no room to store events: {0}")]
     Full(String),
+    /// A file of the store was renamed, removed or replaced while it is open. Nothing is acknowledged; goes on by itself when
+    /// it is put back.
+    #[error("{0} of the data folder was renamed, removed or replaced; put it back")]
+    Away(String),
     /// Something the plan rests on has changed meanwhile.
     #[error("the stored data changed in the meantime")]
     Conflict,

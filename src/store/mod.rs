@@ -63,7 +63,8 @@ pub trait Store: Send + Sync + 'static {
     /// Appends events to the journal, all or none, in order; durable once answered. Answers the position of
     /// the first.
     ///
-    /// `Overloaded` and `Full` mean that nothing was kept and that it may be tried again.
+    /// `Overloaded` and `Full` mean that nothing was kept and that it may be tried again; after `Away` and anything else it
+    /// is not known what was kept.
     fn append(&self, records: Vec<NewRecord>) -> Answer<Position>;
 
     /// The position of the last durable event, and a signal whenever it moves.
@@ -183,6 +184,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Why events can't be accepted now, if they can't.
     fn refusing(&self) -> Option<String>;
+
+    /// Which file of the store was renamed, removed or replaced while it is open, if one was. An engine without files has
+    /// none.
+    fn away(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A store shared by the stages.

@@ -1,9 +1,11 @@
 //! What the public listener refuses, over real HTTP: every code and reason, and what it takes all the same.
 
 use std::io::Write;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -286,4 +288,41 @@ async fn each_route_of_segments_api_takes_its_kind_whatever_the_body_says() {
         assert_eq!(service.get(&format!("/api/events/{kind}")).await["type"], kind);
     }
     service.finish().await;
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_while_the_journal_is_away() {
+    let service = Setup::new().driven_clock().start().await;
+    let (here, there) = (service.data_folder().join("journal.db"), service.data_folder().join("moved.db"));
+    std::fs::rename(&here, &there).unwrap();
+    let page = json!({"type": "page", "userId": "u", "messageId": "m"});
+    for _ in 0..2 {
+        let answer = service.post("/ingest").json(&page).send().await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["retry-after"]),
+            (503, &HeaderValue::from_static("10"))
+        );
+        let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        assert_eq!(body["code"], "storage_unavailable");
+    }
+    assert_eq!(said(service.private("/readyz")).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    let risks = service.status().await["risks"].clone();
+    assert!(risks.as_array().unwrap().iter().any(|risk| risk["risk"] == "journal_away"), "{risks}");
+    let metrics = service.private("/metrics").send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains(r#"freshsignal_risk{risk="journal_away"} 1"#), "{metrics}");
+    std::fs::rename(&there, &here).unwrap();
+    service.send(page).await;
+    service.processed().await;
+    assert_eq!(service.status().await["risks"], json!([]));
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn a_journal_that_stays_away_for_a_minute_ends_the_service_as_a_failed_disk_does() {
+    let service = Setup::new().driven_clock().start().await;
+    std::fs::rename(service.data_folder().join("journal.db"), service.data_folder().join("moved.db"))
+        .unwrap();
+    assert_eq!(said(service.private("/readyz")).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    let why = service.failed_after(Duration::from_mins(1)).await;
+    assert!(why.contains("journal.db was renamed, removed or replaced while the service ran"), "{why}");
 }

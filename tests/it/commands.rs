@@ -54,7 +54,7 @@ fn map_decides_a_line_for_a_line_and_remembers_people() {
         String::new(),
         json!({"type": "identify", "userId": "u", "messageId": "f", "traits": {"city": "Rome"}}).to_string(),
     ];
-    let (code, stdout, stderr) = output(&mut freshsignal(&["map"], NOTHING), &lines.join("\n"));
+    let (code, stdout, stderr) = output(&mut freshsignal(&["map"], NOTHING), lines.join("\n"));
     assert_eq!((code, stderr.as_str()), (1, "events that would be rejected: 2\n"));
     let decided: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let seen: Vec<(&str, &str)> = decided

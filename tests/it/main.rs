@@ -24,6 +24,8 @@ mod browser;
 mod bulk;
 /// Marked secrets and personal data through a whole run at trace level.
 mod canary;
+/// Clocks that jump and come back.
+mod clocks;
 /// The real binary: what each command takes, prints and exits with.
 mod commands;
 /// Killed at any moment under load: nothing acknowledged is lost, nothing takes effect twice.

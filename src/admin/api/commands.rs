@@ -140,12 +140,14 @@ impl Debugger {
 /// Nothing was done: the store can't take it now, or has failed.
 fn not_done(error: StoreError) -> ApiError {
     match error {
-        StoreError::Full(_) | StoreError::Overloaded | StoreError::Conflict => ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "storage_unavailable",
-            "nothing was changed: the store is busy or full; retry later",
-        )
-        .retry_after_seconds(1),
+        StoreError::Full(_) | StoreError::Away(_) | StoreError::Overloaded | StoreError::Conflict => {
+            ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "storage_unavailable",
+                "nothing was changed: the store is busy or full; retry later",
+            )
+            .retry_after_seconds(1)
+        }
         StoreError::Fatal(_) | StoreError::Unreadable(..) | StoreError::TooSlow | StoreError::Shut => {
             failed(error)
         }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::status::Snapshot;
+use crate::store::Store;
 
 /// The share of the bound of dead letters from which on there is a risk.
 const DEAD_LETTERS_PERCENT: u64 = 80;
@@ -15,10 +16,10 @@ pub(in crate::admin) struct Risk {
 }
 
 /// The words of all risks there are, for metrics.
-pub(in crate::admin) const ALL: [&str; 3] = ["dead_letters", "arrivals", "refusing"];
+pub(in crate::admin) const ALL: [&str; 4] = ["dead_letters", "arrivals", "refusing", "journal_away"];
 
-/// The risks of now. `refusing` is why events can't be accepted, if they can't.
-pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, refusing: Option<String>) -> Vec<Risk> {
+/// The risks of now.
+pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<Risk> {
     let (kept, max) = (snapshot.totals.dead_letters, snapshot.live.dead_letters_max);
     let near = kept.saturating_mul(100) >= max.saturating_mul(DEAD_LETTERS_PERCENT);
     let dead_letters = near.then(|| Risk {
@@ -37,9 +38,16 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, refusing: Option<String>) 
             pressure.opened_last_hour
         ),
     });
-    let refusing = refusing.map(|why| Risk {
+    let away = store.away().map(|file| Risk {
+        risk: "journal_away",
+        message: format!(
+            "{file} was renamed, removed or replaced while the service runs: put it back within a minute, or the \
+             service ends; what is accepted and not delivered yet is in the file that was taken away"
+        ),
+    });
+    let refusing = store.refusing().map(|why| Risk {
         risk: "refusing",
         message: format!("events are refused, so senders that do not try again lose them: {why}"),
     });
-    dead_letters.into_iter().chain(arrivals).chain(refusing).collect()
+    dead_letters.into_iter().chain(arrivals).chain(refusing).chain(away).collect()
 }

@@ -171,7 +171,7 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
         dead_letters: totals.dead_letters,
         opened_last_hour: app.live.pressure.borrow().opened_last_hour,
         new_contacts: quotas.iter().map(quota).collect(),
-        risks: risks(snapshot, app.store.refusing()),
+        risks: risks(snapshot, app.store.as_ref()),
         review: totals.review.as_ref().map(ReviewView::of),
         redrive: totals.redrive.as_ref().map(RedriveView::of),
     })

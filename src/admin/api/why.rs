@@ -132,7 +132,7 @@ fn destination_holds(destination: &Destination, now: UnixMicros) -> Option<Strin
         (DestinationState::Paused, _) => {
             Some("calls are paused by hand until somebody resumes them".to_owned())
         }
-        (DestinationState::Unreachable, until) => Some(held("Freshsales does not answer", until, &reason)),
+        (DestinationState::Unreachable, until) => Some(held("Freshsales takes no calls now", until, &reason)),
         (DestinationState::Blocked, until) => Some(held("the destination is blocked", until, &reason)),
     }
 }

@@ -65,7 +65,7 @@ pub(super) async fn metrics(State(app): State<Debugger>) -> Result<Response, Api
     let totals = app.store.totals(account).await.map_err(failed)?;
     let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
     set(snapshot, &app.quotas().await?);
-    set_risks(&risks(snapshot, app.store.refusing()));
+    set_risks(&risks(snapshot, app.store.as_ref()));
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], app.metrics.render()).into_response())
 }
 

@@ -154,7 +154,7 @@ async fn the_words_say_what_the_destination_and_the_delivery_wait_for() {
         (hindered(blocked), "the destination is blocked, next try at 2030-03-17T17:47:40.000Z: so"),
         (
             hindered(ObstacleKind::Unreachable),
-            "Freshsales does not answer, next try at 2030-03-17T17:47:40.000Z: so",
+            "Freshsales takes no calls now, next try at 2030-03-17T17:47:40.000Z: so",
         ),
     ] {
         world.destination.document = destination;

@@ -26,6 +26,7 @@ pub struct Held {
     pub totals: Totals,
     pub new_contacts: Vec<(SourceName, UnixMicros)>,
     pub refusing: Option<String>,
+    pub away: Option<String>,
     /// What every look-up answers in place of what is held.
     pub error: Option<StoreError>,
     pub event_queries: Vec<EventQuery>,
@@ -256,5 +257,8 @@ impl Store for FakeStore {
 
     fn refusing(&self) -> Option<String> {
         self.0.lock().unwrap().refusing.clone()
+    }
+    fn away(&self) -> Option<String> {
+        self.0.lock().unwrap().away.clone()
     }
 }

@@ -133,7 +133,10 @@ async fn a_backlog_that_shares_calls_and_contacts_within_a_quota_drain_as_they_m
 async fn what_could_be_lost_is_said_in_words() {
     let mut lab = with(Totals { dead_letters: 80, ..totals() });
     lab.pressure = Pressure { opened_last_hour: 1200, outruns_allowance: true };
-    let lab = lab.holding(|held| held.refusing = Some("the journal is full".into()));
+    let lab = lab.holding(|held| {
+        held.refusing = Some("the journal is full".into());
+        held.away = Some("state.db".into());
+    });
     assert_eq!(
         lab.json("/api/status").await["risks"],
         json!([
@@ -143,6 +146,9 @@ async fn what_could_be_lost_is_said_in_words() {
                 lets us send in one: the backlog is growing, nothing is lost"},
             {"risk": "refusing", "message": "events are refused, so senders that do not try again lose them: the \
                 journal is full"},
+            {"risk": "journal_away", "message": "state.db was renamed, removed or replaced while the service runs: put \
+                it back within a minute, or the service ends; what is accepted and not delivered yet is in the file \
+                that was taken away"},
         ])
     );
 }

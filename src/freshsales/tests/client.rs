@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use crate::clock::{ManualClock, UnixMicros};
+use crate::clock::{Clock, ManualClock, Sleep, UnixMicros};
 use crate::delivery::{BODY_KEPT_BYTES_MAX, BlockCause, RetryAfter, Verdict};
 use crate::freshsales::{ApiKey, CallResult, Client, Config, Crm, Timeouts};
 
@@ -25,6 +25,42 @@ pub(super) fn client(base_url: String, attempt: Duration) -> Client {
     let timeouts = Timeouts { connect: Duration::from_secs(1), attempt };
     let endpoint = config.endpoint().unwrap();
     Client::new(endpoint, ApiKey::parse(KEY).unwrap(), timeouts, Arc::new(clock)).unwrap()
+}
+
+/// Notes what it hears.
+#[derive(Clone, Default)]
+struct Listening(Arc<std::sync::Mutex<Vec<UnixMicros>>>);
+
+impl Clock for Listening {
+    fn wall(&self) -> UnixMicros {
+        UnixMicros(0)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep_until(&self, _: Duration) -> Sleep {
+        Box::pin(std::future::pending())
+    }
+
+    fn hears(&self, other: UnixMicros) {
+        self.0.lock().unwrap().push(other);
+    }
+}
+
+#[tokio::test]
+async fn the_date_of_an_answer_is_told_to_the_clock() {
+    let heard = Listening::default();
+    for head in ["date: Tue, 03 Mar 2026 12:00:00 GMT\r\n", "date: soon\r\n", ""] {
+        let (base_url, _server) = server(answer("200 OK", head, "{}"), Then::Close).await;
+        let config = Config { bundle_alias: "acme".to_owned(), base_url, ..Config::default() };
+        let timeouts = Timeouts { connect: Duration::from_secs(1), attempt: Duration::from_secs(5) };
+        let key = ApiKey::parse(KEY).unwrap();
+        let client = Client::new(config.endpoint().unwrap(), key, timeouts, Arc::new(heard.clone())).unwrap();
+        client.upsert(body()).await;
+    }
+    assert_eq!(*heard.0.lock().unwrap(), [UnixMicros::parse("2026-03-03T12:00:00Z").unwrap()]);
 }
 
 /// What a server does once it has read a request and written its answer.

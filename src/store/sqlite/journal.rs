@@ -13,8 +13,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{oneshot, watch};
 
 use super::columns::{int, uint};
-use super::failure::Fatal;
+use super::failure::{Fatal, Full};
 use super::files::{self, Checkpoint};
+use super::in_place::InPlace;
 use super::{blank, records, retention};
 use crate::clock::Clock;
 use crate::event::Position;
@@ -91,8 +92,8 @@ struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
     end: watch::Sender<Position>,
-    /// Why there is no room, while there is none.
-    full: Mutex<Option<String>>,
+    full: Full,
+    in_place: InPlace,
     fatal: Fatal,
 }
 
@@ -135,6 +136,7 @@ impl Journal {
         settings: Settings,
         clock: Arc<dyn Clock>,
         fatal: Fatal,
+        in_place: InPlace,
     ) -> Result<Self, StoreError> {
         let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages_max = int(settings.journal_bytes_max) / page_bytes.max(1);
@@ -147,7 +149,8 @@ impl Journal {
             queue: Mutex::default(),
             arrived: Condvar::new(),
             end: watch::Sender::new(end),
-            full: Mutex::new(None),
+            full: Full::default(),
+            in_place,
             fatal,
         });
         let writer = Writer {
@@ -176,7 +179,7 @@ impl Journal {
     ) -> Result<oneshot::Receiver<Result<Position, StoreError>>, StoreError> {
         let shared = &self.shared;
         shared.fatal.check()?;
-        if let Some(why) = shared.full().clone() {
+        if let Some(why) = shared.full.why() {
             return Err(StoreError::Full(why));
         }
         let (answer, answered) = oneshot::channel();
@@ -216,8 +219,7 @@ impl Journal {
         if self.shared.queue().shut {
             return Some(StoreError::Shut.to_string());
         }
-        let full = self.shared.full().clone();
-        full.map(|why| StoreError::Full(why).to_string())
+        self.shared.full.why().map(|why| StoreError::Full(why).to_string())
     }
 
     /// Writes what is queued, then ends the thread.
@@ -234,10 +236,6 @@ impl Journal {
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn full(&self) -> MutexGuard<'_, Option<String>> {
-        self.full.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for something to do; `restless` also for a quiet moment.
@@ -324,7 +322,7 @@ impl Drop for Writer {
 impl Writer {
     fn run(mut self) {
         loop {
-            let restless = self.wal_pages > WAL_PAGES_IDLE_MAX || self.shared.full().is_some();
+            let restless = self.wal_pages > WAL_PAGES_IDLE_MAX || self.shared.full.why().is_some();
             match self.shared.next(restless) {
                 Work::Append(group) => self.append(group),
                 Work::Chore(chore) => self.chore(chore),
@@ -377,9 +375,7 @@ impl Writer {
             }
             Err(error) => {
                 self.shared.fatal.note(&error);
-                if let StoreError::Full(why) = &error {
-                    self.shared.full().get_or_insert_with(|| why.clone());
-                }
+                self.shared.full.note(&error);
                 for append in group {
                     let _ = append.answer.send(Err(error.clone()));
                 }
@@ -390,6 +386,7 @@ impl Writer {
     /// Writes a group as one row. The statement is its own transaction: it holds as a whole or not at all.
     fn write(&mut self, group: &[Append]) -> Result<Position, StoreError> {
         self.shared.fatal.check()?;
+        self.shared.in_place.check_again()?;
         self.check_space()?;
         let events: usize = group.iter().map(|append| append.events).sum();
         let first = Position(self.end.0 + 1);
@@ -408,6 +405,8 @@ impl Writer {
             .execute(params![int(first.0), int(events as u64), bytes])?;
         self.end = Position(self.end.0 + events as u64);
         self.wal_pages += int(bytes.len() as u64) / self.page_bytes + 2;
+        // It is on disk; whether a new start finds it there is another question.
+        self.shared.in_place.check()?;
         Ok(first)
     }
 
@@ -417,7 +416,11 @@ impl Writer {
         if self.space_checked.is_some_and(|checked| now.saturating_sub(checked) < SPACE_CHECK) {
             return Ok(());
         }
-        let free = files::free_bytes(&self.folder).map_err(|error| StoreError::Fatal(error.to_string()))?;
+        let free = files::free_bytes(&self.folder).map_err(|error| {
+            // A folder that was renamed is not there to be asked.
+            let away = self.shared.in_place.check().err();
+            away.unwrap_or_else(|| StoreError::Fatal(error.to_string()))
+        })?;
         if free < self.shared.settings.free_bytes_min {
             return Err(StoreError::Full(format!("the disk has {free} bytes left")));
         }
@@ -427,7 +430,7 @@ impl Writer {
 
     /// Takes events again when there is room for them.
     fn look_for_room(&mut self) {
-        if self.shared.full().is_none() {
+        if self.shared.full.why().is_none() {
             return;
         }
         self.space_checked = None;
@@ -437,7 +440,7 @@ impl Writer {
             (Err(error), _) | (_, Err(error)) => return self.shared.fatal.note(&error.into()),
         };
         if room > self.pages_max / ROOM_SHARE && self.check_space().is_ok() {
-            *self.shared.full() = None;
+            self.shared.full.ends();
         }
     }
 
@@ -464,9 +467,7 @@ impl Writer {
                 // Tried again after as many pages more; a full disk stops events first.
                 self.wal_pages = 0;
                 self.shared.fatal.note(&error);
-                if let StoreError::Full(why) = &error {
-                    self.shared.full().get_or_insert_with(|| why.clone());
-                }
+                self.shared.full.note(&error);
             }
         }
     }

@@ -319,6 +319,10 @@ pub(super) const STATE: &[&str] = &["
     UPDATE people SET body = json_remove(body, '$.borrowed.\"\"'), revision = revision + 1
         WHERE instr(body, '\"borrowed\":{\"\":');
     UPDATE events SET person = NULL WHERE person LIKE '%anonymous:' AND instr(person, ':') = length(person);
+",
+"
+    ALTER TABLE slots ADD COLUMN boottime INTEGER;
+    ALTER TABLE slots ADD COLUMN boot BLOB;
 "];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

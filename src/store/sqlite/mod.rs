@@ -9,9 +9,11 @@ mod erase;
 mod failure;
 mod files;
 mod forget;
+mod in_place;
 mod journal;
 mod migrations;
 mod outbox;
+mod present;
 mod readers;
 mod records;
 mod recovery;
@@ -40,6 +42,7 @@ pub use failure::OpenError;
 
 use self::failure::Fatal;
 use self::files::{Access, Folder, JOURNAL_FILE, STATE_FILE};
+use self::in_place::InPlace;
 use self::journal::Journal;
 use self::readers::Readers;
 use self::state::StateThread;
@@ -56,6 +59,9 @@ use crate::store::{
 };
 use crate::trail::EventTrail;
 
+/// Between two looks for a file that is away.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// The store in a data folder.
 pub struct SqliteStore {
     journal: Journal,
@@ -67,6 +73,7 @@ pub struct SqliteStore {
     clock: Arc<dyn Clock>,
     herald: Herald,
     fatal: Fatal,
+    in_place: InPlace,
     under_way: UnderWay,
     worked: Worked,
     latest: UnixMicros,
@@ -87,6 +94,10 @@ impl SqliteStore {
         migrations::migrate(&mut journal, migrations::JOURNAL, &journal_file)?;
         let mut state = files::connect(&state_file, Access::Write)?;
         migrations::migrate(&mut state, migrations::STATE, &state_file)?;
+        present::tell(&state, &clock)?;
+        if let Some(known) = present::last(&state, clock.boot_id())? {
+            clock.go_on_from(known);
+        }
         let latest = recovery::latest(&journal, journal::end(&journal)?, &state)?;
         recovery::recover(&mut state, clock.wall().max(latest))?;
         // Of what was deleted before a kill, the WAL may still hold what it was.
@@ -101,7 +112,16 @@ impl SqliteStore {
             Readers::open(file, &settings, Arc::clone(&clock), fatal.clone(), under_way.clone())
         };
         let (journal_readers, state_readers) = (readers(&journal_file)?, readers(&state_file)?);
-        let journal = Journal::start(journal, path.to_owned(), settings, Arc::clone(&clock), fatal.clone())?;
+        // All connections are open by now, and the logs with them.
+        let in_place = InPlace::remember(&[journal_file, state_file], Arc::clone(&clock), fatal.clone());
+        let journal = Journal::start(
+            journal,
+            path.to_owned(),
+            settings,
+            Arc::clone(&clock),
+            fatal.clone(),
+            in_place.clone(),
+        )?;
         let end = *journal.end().borrow();
         if processed > end {
             journal.shut();
@@ -121,6 +141,7 @@ impl SqliteStore {
             clock,
             herald: Herald::default(),
             fatal,
+            in_place,
             under_way,
             latest,
             folder: Mutex::new(Some(folder)),
@@ -132,6 +153,20 @@ impl SqliteStore {
     #[must_use]
     pub fn fatal(&self) -> watch::Receiver<Option<String>> {
         self.fatal.watch()
+    }
+
+    /// Looks every second whether a file that is away was put back, once one is; after a minute [`SqliteStore::fatal`] says
+    /// so. Waits for ever otherwise.
+    pub async fn watch_files(&self) {
+        let mut away = self.in_place.away();
+        while away.wait_for(Option::is_some).await.is_ok() {
+            while matches!(self.in_place.check(), Err(StoreError::Away(_))) {
+                self.clock.sleep_until(self.clock.monotonic() + LOOK_AGAIN).await;
+            }
+            if self.fatal.check().is_err() {
+                return;
+            }
+        }
     }
 
     /// The latest moment that was seen before the store opened; a clock that shows an earlier one was set back.
@@ -152,6 +187,7 @@ impl SqliteStore {
         self.journal_readers.shut();
         self.state_readers.shut();
         self.journal.shut();
+        self.in_place.close();
         self.state.shut();
         self.folder.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -224,7 +260,8 @@ impl Store for SqliteStore {
     }
 
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)> {
-        self.state_readers.ask(move |state| outbox::slots(state, &account, now))
+        let present = self.clock.moment();
+        self.state_readers.ask(move |state| outbox::slots(state, &account, now, present))
     }
 
     fn bulk_jobs(&self, account: Account) -> Answer<Vec<BulkJob>> {
@@ -256,8 +293,8 @@ impl Store for SqliteStore {
     }
 
     fn totals(&self, account: Account) -> Answer<Totals> {
-        let (end, now) = (self.journal.end(), self.clock.wall());
-        self.state_readers.ask(move |state| outbox::totals(state, &account, now, || *end.borrow()))
+        let (end, present) = (self.journal.end(), self.clock.moment());
+        self.state_readers.ask(move |state| outbox::totals(state, &account, present, || *end.borrow()))
     }
 
     fn contacts(&self, after: Option<Email>, limit: usize) -> Answer<Vec<Email>> {
@@ -358,7 +395,14 @@ impl Store for SqliteStore {
     }
 
     fn refusing(&self) -> Option<String> {
-        let fatal = self.fatal.check().err().map(|error| error.to_string());
-        fatal.or_else(|| self.journal.refusing())
+        let fatal = self.fatal.check().and_then(|()| self.in_place.check()).err();
+        fatal.map(|error| error.to_string()).or_else(|| self.journal.refusing())
+    }
+
+    fn away(&self) -> Option<String> {
+        match self.in_place.check() {
+            Err(StoreError::Away(file)) => Some(file),
+            Err(_) | Ok(()) => None,
+        }
     }
 }

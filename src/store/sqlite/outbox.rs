@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::columns::{self, email, from_text, int, lane, lane_number, to_text, uint};
-use super::{state, walks};
+use super::{present, state, walks};
 use crate::allowance::{HOUR, SlotId};
-use crate::clock::UnixMicros;
+use crate::clock::{Moment, UnixMicros};
 use crate::decision::Outcome;
 use crate::delivery::{Account, BulkJob, DeliveryId, JobId, Lane, State};
 use crate::event::{Position, SourceName};
@@ -128,9 +128,10 @@ pub(super) fn slots(
     connection: &Connection,
     account: &Account,
     now: UnixMicros,
+    present: Moment,
 ) -> Result<(Vec<Slot>, u64), StoreError> {
     let snapshot = connection.unchecked_transaction()?;
-    let slots = taken(&snapshot, account, now)?;
+    let slots = taken(&snapshot, account, now, present)?;
     let next: Option<i64> = snapshot
         .prepare_cached("SELECT id FROM next_slots WHERE account = ?1")?
         .query_row([&account.0], |row| row.get(0))
@@ -138,20 +139,27 @@ pub(super) fn slots(
     Ok((slots, next.map_or(1, uint)))
 }
 
-fn taken(connection: &Connection, account: &Account, now: UnixMicros) -> Result<Vec<Slot>, StoreError> {
-    let slots = connection
+fn taken(
+    connection: &Connection,
+    account: &Account,
+    now: UnixMicros,
+    present: Moment,
+) -> Result<Vec<Slot>, StoreError> {
+    let mut slots: Vec<Slot> = connection
         .prepare_cached(
-            "SELECT id, taken_at, answered_at FROM slots
-             WHERE account = ?1 AND (answered_at IS NULL OR answered_at > ?2) ORDER BY id",
+            "SELECT id, taken_at, answered_at, boottime, boot FROM slots WHERE account = ?1 ORDER BY id",
         )?
-        .query_map((&account.0, now.minus(HOUR).0), |row| {
+        .query_map([&account.0], |row| {
+            let (boottime, boot) = (row.get(3)?, row.get(4)?);
+            let said = row.get::<_, Option<i64>>(2)?.map(UnixMicros);
             Ok(Slot {
                 id: SlotId(uint(row.get(0)?)),
                 taken_at: UnixMicros(row.get(1)?),
-                answered_at: row.get::<_, Option<i64>>(2)?.map(UnixMicros),
+                answered_at: said.map(|said| present::answered_at(said, boottime, boot, now, present)),
             })
         })?
         .collect::<Result<_, _>>()?;
+    slots.retain(|slot| slot.answered_at.is_none_or(|answered_at| answered_at > now.minus(HOUR)));
     Ok(slots)
 }
 
@@ -192,7 +200,7 @@ pub(super) fn bulk_jobs(connection: &Connection, account: &Account) -> Result<Ve
 pub(super) fn totals(
     connection: &Connection,
     account: &Account,
-    now: UnixMicros,
+    present: Moment,
     journal_end: impl FnOnce() -> Position,
 ) -> Result<Totals, StoreError> {
     let snapshot = connection.unchecked_transaction()?;
@@ -204,7 +212,7 @@ pub(super) fn totals(
         .prepare_cached("SELECT body FROM destinations WHERE account = ?1")?
         .query_row([&account.0], |row| row.get(0))
         .optional()?;
-    totals.slots = taken(&snapshot, account, now)?;
+    totals.slots = taken(&snapshot, account, present.wall, present)?;
     totals.review = walks::review(&snapshot)?.map(|found| found.document);
     totals.redrive = walks::redrive(&snapshot)?.map(|found| found.document);
     if let Some(body) = destination {

@@ -38,7 +38,10 @@ pub(super) fn latest(
 /// Voids the claims and spends the slots of earlier processes.
 pub(super) fn recover(connection: &mut Connection, now: UnixMicros) -> Result<(), StoreError> {
     // A slot whose call nobody answered may have reached the account as late as now.
-    connection.execute("UPDATE slots SET answered_at = ?1 WHERE answered_at IS NULL", [now.0])?;
+    connection.execute(
+        "UPDATE slots SET answered_at = ?1, boottime = boottime(), boot = boot() WHERE answered_at IS NULL",
+        [now.0],
+    )?;
     let ids: Vec<String> = connection
         .prepare("SELECT id FROM deliveries INDEXED BY deliveries_in_flight WHERE state = 1")?
         .query_map((), |row| row.get(0))?

@@ -32,6 +32,7 @@ const WAL_PAGES_MAX: i64 = 4096;
 const WAL_PAGES_IDLE_MAX: i64 = 256;
 /// Answered slots are forgotten after this; the allowance asks for an hour.
 const SLOTS_KEPT: Duration = Duration::from_hours(2);
+const SLOTS_KEPT_MICROS: i64 = 2 * 3_600 * 1_000_000;
 
 type Order = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -290,7 +291,7 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
             change(connection, sql, [int(position.0)]).map(|_| ())
         }
         Put::SlotTaken(account, slot, at) => {
-            let sql = "INSERT INTO slots (account, id, taken_at) VALUES (?1, ?2, ?3)";
+            let sql = "INSERT INTO slots (account, id, taken_at, boottime, boot) VALUES (?1, ?2, ?3, boottime(), boot())";
             change_one(connection, sql, (&account.0, int(slot.0), at.0))?;
             let sql = "INSERT INTO next_slots (account, id) VALUES (?1, ?2)
                        ON CONFLICT DO UPDATE SET id = max(id, excluded.id)";
@@ -301,10 +302,14 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
             change_one(connection, sql, (&account.0, int(slot.0), &source.0))
         }
         Put::SlotAnswered(account, slot, at) => {
-            let sql = "UPDATE slots SET answered_at = ?3 WHERE account = ?1 AND id = ?2";
+            let sql = "UPDATE slots SET answered_at = ?3, boottime = boottime(), boot = boot()
+                       WHERE account = ?1 AND id = ?2";
             change(connection, sql, (&account.0, int(slot.0), at.0))?;
             let old = now.minus(SLOTS_KEPT);
-            change(connection, "DELETE FROM slots WHERE answered_at < ?1", [old.0]).map(|_| ())
+            // Also by the time that the machine has been running: the time of day may be wrong.
+            let sql = "DELETE FROM slots WHERE answered_at < ?1
+                       AND (boot IS NULL OR iif(boot = boot(), boottime, 0) < boottime() - ?2)";
+            change(connection, sql, (old.0, SLOTS_KEPT_MICROS)).map(|_| ())
         }
         Put::BulkJob(account, job) => outbox::put_bulk_job(connection, account, job),
         Put::BulkJobEnded(account, id) => outbox::end_bulk_job(connection, account, id),

@@ -229,6 +229,22 @@ async fn what_is_not_there_is_explained_and_shown_once_it_is() {
 }
 
 #[tokio::test]
+async fn what_may_be_lost_stands_above_every_view() {
+    // The minute after which the service ends does not pass.
+    let service = Setup::new().driven_clock().start().await;
+    let (here, there) = (service.data_folder().join("journal.db"), service.data_folder().join("moved.db"));
+    std::fs::rename(&here, &there).unwrap();
+    let browser = debugger(&service).await;
+    for view in ["#/events", "#/contacts"] {
+        go(&browser, view).await;
+        browser.shows("#banner", "journal.db was renamed, removed or replaced").await;
+    }
+    std::fs::rename(&there, &here).unwrap();
+    browser.close().await;
+    service.finish().await;
+}
+
+#[tokio::test]
 async fn the_playground_decides_and_explains_what_it_can_not_read() {
     let service = Service::start().await;
     let browser = debugger(&service).await;

@@ -225,7 +225,13 @@ impl Service {
         clock.jump_wall_to(clock.wall().minus(time));
     }
 
-    /// The present, by the clock the service goes by.
+    /// Sets the time of day of a driven clock forward.
+    pub fn set_forward(&self, time: Duration) {
+        let clock = self.driven.as_ref().expect("the clock is driven");
+        clock.jump_wall_to(clock.wall().plus(time));
+    }
+
+    /// The present, by the machine's clock.
     pub fn now(&self) -> UnixMicros {
         self.clock.wall()
     }
@@ -317,6 +323,21 @@ impl Service {
         let configured = environment.iter().find(|(key, _)| key == "FRESHSIGNAL_ADMIN__TOKEN");
         let made = || std::fs::read_to_string(self.data_folder().join("admin-token")).ok();
         configured.map(|(_, token)| token.clone()).or_else(made)
+    }
+
+    /// Lets time pass on a driven clock, a second at a time, until the service has ended by itself; answers why.
+    pub async fn failed_after(self, at_most: Duration) -> String {
+        let mut left = at_most + Duration::from_secs(1);
+        while !self.running.task.is_finished() && !left.is_zero() {
+            self.pass(Duration::from_secs(1));
+            left = left.saturating_sub(Duration::from_secs(1));
+            // What waits for the clock has to be let on.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let ended = in_time("the service ends by itself", self.running.task).await.unwrap();
+        ended.expect_err("it failed").to_string()
     }
 
     /// The end of every test: the books are right, and the service stops by itself.

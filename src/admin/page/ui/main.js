@@ -103,7 +103,7 @@ function forgetStatus() {
   pill.title = "The service does not answer.";
 }
 
-// A destination that does not work is news on every view; so is a page that is no longer live.
+// A destination that does not work and what may be lost is news on every view; so is a page that is no longer live.
 function showBanner() {
   const lines = [];
   const state = latest?.destination.state;
@@ -114,6 +114,7 @@ function showBanner() {
     const reason = latest.destination.reason ? ` (${latest.destination.reason})` : "";
     lines.push([tone, `${meaning}${reason}`]);
   }
+  for (const risk of latest?.risks ?? []) lines.push(["stop", risk.message]);
   const banner = document.getElementById("banner");
   const text = lines.map(([, line]) => line).join("\n");
   if (banner.dataset.text === text) return;

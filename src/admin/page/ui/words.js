@@ -55,7 +55,7 @@ export function became(event) {
 export const DESTINATION = {
   running: ["Running", "good", "Calls are made as the allowance permits."],
   throttled: ["Throttled", "wait", "Freshsales asked to wait. Nothing is lost; calls resume automatically."],
-  unreachable: ["Unreachable", "stop", "Freshsales does not answer. It is tried again automatically."],
+  unreachable: ["Unreachable", "stop", "Freshsales takes no calls now. It is tried again automatically."],
   paused: ["Paused", "stop", "Paused by hand. Events are accepted and wait until somebody resumes."],
   blocked: ["Blocked", "stop", "Freshsales refuses every call. Look at the key, the alias and the rights of its user."],
 };

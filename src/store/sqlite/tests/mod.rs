@@ -1,6 +1,8 @@
 //! Tests of the embedded engine.
 
+mod clocks;
 mod forget;
+mod in_place;
 mod journal;
 mod lookups;
 mod model;

@@ -155,10 +155,12 @@ async fn slots_survive_a_restart_and_an_open_one_is_spent_by_it() {
     assert!(matches!(again, Err(StoreError::Conflict)));
     put(&store, [Put::SlotAnswered(account(), SlotId(1), at(1))]).await.unwrap();
     drop(store);
-    let store = open_with(folder.path(), settings(), at(60));
+    let clock = ManualClock::at(at(60));
+    let store = SqliteStore::open(folder.path(), settings(), Arc::new(clock.clone())).unwrap();
     let slot = |id, answered: u64| Slot { id: SlotId(id), taken_at: NOW, answered_at: Some(at(answered)) };
     let slots = store.slots(account(), at(60)).await.unwrap();
     assert_eq!(slots, (vec![slot(1, 1), slot(2, 60), slot(3, 60)], 4));
+    clock.advance(Duration::from_secs(3541));
     let slots = store.slots(account(), at(3601)).await.unwrap();
     assert_eq!(slots, (vec![slot(2, 60), slot(3, 60)], 4));
     drop(store);

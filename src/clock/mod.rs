@@ -3,14 +3,19 @@
 //! Every wait and every "now" of this project goes through a [`Clock`], so that a test drives time by hand
 //! and a simulation runs a day in a second. Must not know what it is waited for.
 
+mod steady;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+
+pub use steady::SteadyClock;
 
 /// A moment as microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,6 +63,21 @@ fn micros(duration: Duration) -> i64 {
 /// A future that ends when the clock has reached a moment.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Names one run of a machine, from its start to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BootId(pub u128);
+
+/// A moment by the time of day and by the time since the machine started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// The time of day.
+    pub wall: UnixMicros,
+    /// How long the machine had been running.
+    pub boottime: Duration,
+    /// Since which start.
+    pub boot: BootId,
+}
+
 /// Where the time comes from.
 pub trait Clock: Send + Sync + 'static {
     /// The time of day. It may jump; durations are never taken from it.
@@ -66,6 +86,32 @@ pub trait Clock: Send + Sync + 'static {
     fn monotonic(&self) -> Duration;
     /// Ends once [`Clock::monotonic`] has reached `deadline`.
     fn sleep_until(&self, deadline: Duration) -> Sleep;
+
+    /// Time since the machine started, also while it slept. Nobody can set it.
+    fn boottime(&self) -> Duration {
+        self.monotonic()
+    }
+
+    /// Which start of the machine [`Clock::boottime`] counts from.
+    fn boot_id(&self) -> BootId {
+        BootId::default()
+    }
+
+    /// The present.
+    fn moment(&self) -> Moment {
+        Moment { wall: self.wall(), boottime: self.boottime(), boot: self.boot_id() }
+    }
+
+    /// Is told a moment that is known to have been, before it is asked for the present.
+    fn go_on_from(&self, _known: Moment) {}
+
+    /// Is told what another machine's clock shows now.
+    fn hears(&self, _other: UnixMicros) {}
+
+    /// Whether the time of day is known to be right enough to say of anything that it is old.
+    fn is_proven(&self) -> bool {
+        true
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for Arc<C> {
@@ -80,19 +126,46 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn sleep_until(&self, deadline: Duration) -> Sleep {
         self.as_ref().sleep_until(deadline)
     }
+
+    fn boottime(&self) -> Duration {
+        self.as_ref().boottime()
+    }
+
+    fn boot_id(&self) -> BootId {
+        self.as_ref().boot_id()
+    }
+
+    fn go_on_from(&self, known: Moment) {
+        self.as_ref().go_on_from(known);
+    }
+
+    fn hears(&self, other: UnixMicros) {
+        self.as_ref().hears(other);
+    }
+
+    fn is_proven(&self) -> bool {
+        self.as_ref().is_proven()
+    }
 }
 
 /// The clock of the machine.
 #[derive(Debug)]
 pub struct SystemClock {
     started: Instant,
+    boot: BootId,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
 impl Default for SystemClock {
     fn default() -> Self {
-        Self { started: Instant::now() }
+        Self { started: Instant::now(), boot: boot_id() }
     }
+}
+
+/// The kernel's name for this run of the machine; where it gives none, each process is taken for one of another run.
+fn boot_id() -> BootId {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    BootId(uuid::Uuid::parse_str(text.trim()).map_or_else(|_| rand::random(), |id| id.as_u128()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
@@ -117,63 +190,15 @@ impl Clock for SystemClock {
             }
         })
     }
-}
 
-/// How fast a [`SteadyClock`] goes while it waits for the machine's, in tenths.
-const WAITING_TENTHS: u32 = 9;
-
-/// A clock whose time of day never goes back, whatever the machine's does.
-///
-/// The order of what people say and every moment that something waits for hang on the time of day. When the machine's is
-/// set forward, this one follows. When it is set back, this one goes on from where it was, a tenth more slowly, until the
-/// machine's has come up to it: nothing that was said later looks older, and nothing waits for days.
-#[derive(Debug)]
-pub struct SteadyClock<C> {
-    machine: C,
-    /// When both agreed last: the time of day, and the monotonic time then.
-    agreed: Mutex<(UnixMicros, Duration)>,
-}
-
-impl<C: Clock> SteadyClock<C> {
-    /// Goes by another clock.
-    pub fn over(machine: C) -> Self {
-        let agreed = (machine.wall(), machine.monotonic());
-        Self { machine, agreed: Mutex::new(agreed) }
+    #[cfg(target_os = "linux")]
+    fn boottime(&self) -> Duration {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::try_from(now).unwrap_or_default()
     }
 
-    /// Goes on from a moment that is known to have been, should the machine's time of day be before it.
-    pub fn not_before(&self, moment: UnixMicros) {
-        let mut agreed = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
-        if agreed.0 < moment {
-            *agreed = (moment, self.machine.monotonic());
-        }
-    }
-
-    /// How far the machine's time of day is behind this one.
-    pub fn ahead(&self) -> Duration {
-        self.wall().since(self.machine.wall())
-    }
-}
-
-impl<C: Clock> Clock for SteadyClock<C> {
-    fn wall(&self) -> UnixMicros {
-        let mut agreed = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
-        let (machine, now) = (self.machine.wall(), self.machine.monotonic());
-        let (wall, at) = *agreed;
-        let own = wall.plus(now.saturating_sub(at) / 10 * WAITING_TENTHS);
-        if machine < own {
-            return own;
-        }
-        *agreed = (machine, now);
-        machine
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.machine.monotonic()
-    }
-
-    fn sleep_until(&self, deadline: Duration) -> Sleep {
-        self.machine.sleep_until(deadline)
+    fn boot_id(&self) -> BootId {
+        self.boot
     }
 }
 
@@ -187,16 +212,29 @@ pub struct ManualClock {
 struct ManualState {
     wall: UnixMicros,
     monotonic: Duration,
+    boottime: Duration,
+    boot: BootId,
     next_sleeper: u64,
     sleepers: BTreeMap<(Duration, u64), oneshot::Sender<()>>,
 }
+
+/// How long the machine of a [`ManualClock`] has been running at first: longer than anything here asks for.
+const UP: Duration = Duration::from_hours(10_000);
+/// Each such machine is another one.
+static BOOTS: AtomicU64 = AtomicU64::new(1);
 
 impl ManualClock {
     /// A clock that shows `wall` and has not run yet.
     #[must_use]
     pub fn at(wall: UnixMicros) -> Self {
-        let state =
-            ManualState { wall, monotonic: Duration::ZERO, next_sleeper: 0, sleepers: BTreeMap::new() };
+        let state = ManualState {
+            wall,
+            monotonic: Duration::ZERO,
+            boottime: UP,
+            boot: BootId(BOOTS.fetch_add(1, Ordering::Relaxed).into()),
+            next_sleeper: 0,
+            sleepers: BTreeMap::new(),
+        };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -205,6 +243,7 @@ impl ManualClock {
         let mut state = self.lock();
         state.wall = state.wall.plus(duration);
         state.monotonic = state.monotonic.saturating_add(duration);
+        state.boottime = state.boottime.saturating_add(duration);
         let still_asleep = (state.monotonic, u64::MAX);
         let later = state.sleepers.split_off(&still_asleep);
         let due = std::mem::replace(&mut state.sleepers, later);
@@ -218,6 +257,20 @@ impl ManualClock {
     /// Sets the time of day alone, as an operator or a time server may.
     pub fn jump_wall_to(&self, wall: UnixMicros) {
         self.lock().wall = wall;
+    }
+
+    /// Lets the machine sleep: time passes that the process does not see.
+    pub fn sleep(&self, duration: Duration) {
+        let mut state = self.lock();
+        state.wall = state.wall.plus(duration);
+        state.boottime = state.boottime.saturating_add(duration);
+    }
+
+    /// Starts the machine anew, in no time.
+    pub fn restart(&self) {
+        let mut state = self.lock();
+        state.boottime = Duration::ZERO;
+        state.boot = BootId(BOOTS.fetch_add(1, Ordering::Relaxed).into());
     }
 
     /// The earliest moment (monotonic) somebody waits for.
@@ -252,6 +305,14 @@ impl Clock for ManualClock {
         self.lock().monotonic
     }
 
+    fn boottime(&self) -> Duration {
+        self.lock().boottime
+    }
+
+    fn boot_id(&self) -> BootId {
+        self.lock().boot
+    }
+
     fn sleep_until(&self, deadline: Duration) -> Sleep {
         let mut state = self.lock();
         if deadline <= state.monotonic {
@@ -269,11 +330,7 @@ impl Clock for ManualClock {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    const DAY: i64 = 24 * 3_600 * 1_000_000;
 
     #[test]
     fn time_passes_until_the_first_sleeper_wakes() {
@@ -286,45 +343,14 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_forward_is_followed_and_one_that_is_set_back_is_waited_for() {
-        let machine = ManualClock::at(UnixMicros(DAY));
-        let steady = SteadyClock::over(machine.clone());
-        machine.jump_wall_to(UnixMicros(3 * DAY));
-        assert_eq!(steady.wall(), UnixMicros(3 * DAY));
-        machine.jump_wall_to(UnixMicros(DAY));
-        machine.advance(Duration::from_secs(100));
-        assert_eq!(steady.wall(), UnixMicros(3 * DAY + 90_000_000));
-        // Two days are made up for in twenty.
-        machine.advance(Duration::from_hours(20 * 24));
-        assert_eq!(steady.ahead(), Duration::ZERO);
-    }
-
-    #[test]
-    fn time_goes_on_from_the_last_moment_that_was() {
-        let machine = ManualClock::at(UnixMicros(DAY));
-        let steady = SteadyClock::over(machine);
-        steady.not_before(UnixMicros(0));
-        assert_eq!(steady.wall(), UnixMicros(DAY));
-        steady.not_before(UnixMicros(2 * DAY));
-        assert_eq!(steady.wall(), UnixMicros(2 * DAY));
-    }
-
-    proptest! {
-        #[test]
-        fn the_steady_time_of_day_never_goes_back_nor_stands_still(
-            steps in prop::collection::vec((-3 * DAY..3 * DAY, 1_u64..100_000), 1..100),
-        ) {
-            let machine = ManualClock::at(UnixMicros(10 * DAY));
-            let steady = SteadyClock::over(machine.clone());
-            let mut last = steady.wall();
-            for (jump, seconds) in steps {
-                machine.jump_wall_to(UnixMicros(machine.wall().0 + jump));
-                machine.advance(Duration::from_secs(seconds));
-                let now = steady.wall();
-                prop_assert!(now.since(last) >= Duration::from_secs(seconds) / 10 * 9);
-                prop_assert!(now >= machine.wall());
-                last = now;
-            }
+    fn the_machine_s_own_clock_says_how_long_it_runs_and_since_which_start() {
+        let (one, other) = (SystemClock::default(), SystemClock::default());
+        let before = one.moment();
+        let after = other.moment();
+        assert!(after.boottime >= before.boottime && after.boottime >= other.monotonic());
+        assert!(before.boottime > Duration::ZERO);
+        if cfg!(target_os = "linux") {
+            assert_eq!(before.boot, after.boot);
         }
     }
 }
