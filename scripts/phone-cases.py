@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Writes tests/fixtures/phones.tsv: phone numbers as people write them, and what they must become.
 
-The answers are those of Google's libphonenumber, through its Python port. Its version must carry the metadata
+The answers are those of Google's libphonenumber, through its Python port: a number written internationally has to be
+possible, a national one valid in any region of the calling code of its home. Before it stands what this project reads
+that libphonenumber does not: fractions, words behind a number, a second number, Mexico's old prefixes. Its version must carry the metadata
 of the `phonenumber` crate in Cargo.lock (0.3.10+9.0.33), so that a difference is one of code and not of data:
 
     pip install phonenumbers==9.0.33
@@ -81,22 +83,91 @@ HARD = [
     ("5 1234 567", "CX"), ("9164 4321", "CX"), ("4123 456", "MG"), ("020 12 345 67", "MG"), ("0 21 8123 4567", "KR"),
     ("082 2 312 3456", "KR"), ("06 1 234 5678", "HU"), ("+36 06 1 234 5678", ""), ("+91 98765 43210", "IN"), ("098765 43210", "IN"),
     ("98765 43210", "IN"), ("9876543210", "US"), ("+919876543210 ", ""), ("91 98765 43210", "IN"), ("0091 98765 43210", "AE"),
+    ("(787) 234-5678", "US"), ("(506) 234-5678", "US"), ("671 472 1234", "US"), ("06 698 12345", "IT"), ("06698 12345", "IT"),
+    ("01534 456789", "IM"), ("07924 123456", "JE"), ("8 727 258 1234", "RU"), ("345 945 1234", "CA"),
+    ("3012345.0", "DE"), ("4155550142.0", "US"), ("4155550142.00", "US"), ("4155550142.5", "US"), ("3012345.75", "DE"),
+    ("4.155550142E9", "US"), ("4.155550142e+09", "US"), ("4155550142.", "US"), ("030.1234567", "DE"), ("0612345678.0", "FR"),
+    ("4,155,550,142", "US"), ("+14155550142.0", ""), ("14155550142.0", "US"), ("415555.0142", "US"), ("12345.6", "DE"),
+    ("1 55 1234 5678", "MX"), ("52 1 55 1234 5678", "MX"), ("5215512345678", "MX"), ("+5215512345678", "US"), ("045 55 1234 5678", "MX"),
+    ("+52 044 55 1234 5678", ""), ("+52 01 55 1234 5678", ""), ("55 1234 5678", "MX"), ("011 52 1 55 1234 5678", "US"),
+    ("01 33 1234 5678", "MX"), ("+52 1 55 1234 567", ""), ("52 55 1234 5678", "MX"), ("044 55 1234 5678", "US"),
+    ("415 555 0142 home", "US"), ("415-555-0142 (mobile)", "US"), ("0301 2345678 (privat)", "DE"), ("030 123456 Büro", "DE"),
+    ("030 123456 home", "DE"), ("+49 30 123456 Durchwahl 12", ""), ("8 495 123-45-67 моб.", "RU"), ("4155550142mobile", "US"),
+    ("415 555 0142 cell", "US"), ("mobile: 415 555 0142 (evenings)", "US"), ("1-800-555-TELL", "US"), ("+1 800 555 TELL", ""),
+    ("0800 1234 567 REPAIR", "GB"), ("415 555 0142 / 415 555 0143", "US"), ("415 555 0142, 415 555 0143", "US"),
+    ("415 555 0142; 415 555 0143", "US"), ("415 555 0142 or 415 555 0143", "US"), ("415 555 0142 | 415 555 0143", "US"),
+    ("415 555 0142 & 415 555 0143", "US"), ("+14155550142 +14155550143", ""), ("030 1234567 oder 0171 2345678", "DE"),
+    ("030/1234567 / 0171/2345678", "DE"), ("030/1234567", "DE"), ("0664/1234567", "AT"), ("612 34 56 78 y 612 34 56 79", "ES"),
+    ("030 123456 / 78", "DE"), ("415 555 0142 / 0143", "US"), ("06 12 34 56 78 ou 01 23 45 67 89", "FR"),
+    ("+44 20 7946 0958 / 07700 900123", ""), ("415 555 0142 ext. 12 (office)", "US"), ("415 555 0142 x12 / 415 555 0143", "US"),
+    ("415 555 0142\u00a0home", "US"), ("office 415 555 0142", "US"), ("p:+14155550142", "US"), ("'+14155550142", "US"),
     ("9" * 251, "US"), ("+" + "1" * 20, ""), ("+1 650 253 0000" + " " * 236, ""), ("1" * 17, "DE"), ("+4" * 10, ""),
 ]
 
 
+def value_of(text):
+    """A text that a program made of a number, as the digits it was made of; None where they are lost."""
+    text = text.strip()
+    unsigned = text.lstrip("+-")
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?[eE][+-]*[0-9]+", unsigned):
+        return None
+    if re.fullmatch(r"[1-9][0-9]{0,2}(,[0-9]{3}){2,}", unsigned):
+        return text.replace(",", "")
+    fraction = re.fullmatch(r"([+-]*[0-9]+)\.([0-9]+)", text)
+    if not fraction:
+        return text
+    whole, rest = len(fraction[1].lstrip("+-")), fraction[2]
+    if whole >= 6 and len(rest) <= 2 and not rest.strip("0"):
+        return fraction[1]
+    return None if whole >= 7 or len(rest) <= 2 else text
+
+
+def head_of(text):
+    """What precedes a word behind the number, or a second number, and whether it is certain that it is all."""
+    digits, uncertain = 0, (None, False)
+    for at, char in enumerate(text):
+        before, after = text[:at], text[at + 1:]
+        apart = char in "/\\,;|&+" or (char.isalpha() and before.endswith(" ") and after.startswith(" "))
+        second = digits >= 6 and apart and re.match(r"[\d+(]", after.lstrip())
+        as_long = sum(c.isnumeric() for c in after) >= 6
+        word = char.isalpha() and after[:1].isalpha() and not before.rstrip().endswith(";")
+        if (second and as_long) or (digits >= 7 and word):
+            return before, digits >= 8
+        if second and uncertain[0] is None:
+            uncertain = before, False
+        digits += char.isnumeric()
+    return uncertain
+
+
 def answer(text, region):
     """The E.164 form under this project's rule, or an empty string."""
+    text = value_of(text)
+    if text is None:
+        return ""
+    head, certain = head_of(text)
+    of_head = one_number(head, region) if head is not None else ""
+    if of_head and certain:
+        return of_head
+    return one_number(text, region) or of_head
+
+
+def one_number(text, region):
     try:
         number = pn.parse(text, region or None, keep_raw_input=True)
         international = number.country_code_source in (
             pn.CountryCodeSource.FROM_NUMBER_WITH_PLUS_SIGN,
             pn.CountryCodeSource.FROM_NUMBER_WITH_IDD,
         )
+        # Mexico dials ten digits since 2019; what was dialled before them is no part of the number any more.
+        national = pn.national_significant_number(number)
+        mexican = re.fullmatch(r"(?:1|01|044|045)([0-9]{10})", national) if number.country_code == 52 else None
+        if mexican:
+            number = pn.parse("+52" + mexican[1], None)
         if international:
             good = pn.is_possible_number_with_reason(number) == pn.ValidationResult.IS_POSSIBLE
         else:
-            good = bool(region) and pn.is_valid_number_for_region(number, region)
+            sharing = pn.COUNTRY_CODE_TO_REGION_CODE.get(number.country_code, ())
+            good = bool(region) and any(pn.is_valid_number_for_region(number, other) for other in sharing)
         e164 = pn.format_number(number, pn.PhoneNumberFormat.E164)
         # Stricter than libphonenumber: what is no E.164 number, or is read differently the next time, is none.
         if not good or not E164.fullmatch(e164):

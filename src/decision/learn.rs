@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Reading;
 use super::world::World;
 use crate::event::Email;
-use crate::person::{Entry, Facts, PersonId, PersonKey, Said, Strength, Timeline, TimelineKey};
+use crate::person::{Entry, Facts, Person, PersonId, PersonKey, Said, Strength, Timeline, TimelineKey};
 
 /// Who was touched.
 #[derive(Clone, Debug)]
@@ -82,13 +82,16 @@ fn learn_of_address(reading: &Reading, email: &Email, said: &Said, world: &mut W
 fn learn_of_user(reading: &Reading, user: &str, world: &mut World, touched: &mut Touched) -> PersonKey {
     let key = reading.person(PersonId::User(user.to_owned()));
     touched.note(&key, world);
-    let person = world.people.edit(&key);
-    let mut said = reading.own.clone();
-    if let Some((email, about)) = &reading.named {
-        said.emails.push((email.clone(), Strength::Property));
-        person.name(email, about, &reading.stamp);
+    let knows = |person: &Person| person.own.knows(&reading.own, &reading.stamp);
+    if reading.named.is_some() || !world.people.get(&key).is_some_and(knows) {
+        let person = world.people.edit(&key);
+        let mut said = reading.own.clone();
+        if let Some((email, about)) = &reading.named {
+            said.emails.push((email.clone(), Strength::Property));
+            person.name(email, about, &reading.stamp);
+        }
+        person.own.learn(&said, &reading.stamp);
     }
-    person.own.learn(&said, &reading.stamp);
     for device in [&reading.anonymous, &reading.previous].into_iter().flatten() {
         let entry = Entry { stamp: reading.stamp.clone(), user: Some(user.to_owned()), ..Entry::default() };
         enter(&reading.timeline(device), entry, world, touched);
@@ -133,11 +136,14 @@ fn learn_of_device(reading: &Reading, device: &str, world: &mut World, touched: 
 }
 
 /// Enters an event into a time line and gives each stretch to whom it belongs now.
-fn enter(key: &TimelineKey, entry: Entry, world: &mut World, touched: &mut Touched) {
+fn enter(key: &TimelineKey, mut entry: Entry, world: &mut World, touched: &mut Touched) {
+    let known = world.timelines.get(key);
+    if let Some(known) = known {
+        known.leave_out_known(&mut entry);
+    }
     if entry.is_empty() {
         return;
     }
-    let known = world.timelines.get(key);
     if known.is_some_and(|timeline| timeline.begins_after(&entry.stamp)) {
         touched.too_early = true;
         return;

@@ -7,7 +7,7 @@ use crate::clock::UnixMicros;
 use crate::consent;
 use crate::delivery::Lane;
 use crate::erasure::Mark;
-use crate::event::{Email, EmailProblem, Event, Kind, Position, SourceName, Stamp};
+use crate::event::{Email, EmailProblem, Event, Found, Kind, Position, SourceName, Stamp, moment};
 use crate::mapping::ExtraValue;
 use crate::mapping::IdentifyMode;
 use crate::person::{PersonId, PersonKey, Said, Strength, TimelineKey};
@@ -61,6 +61,10 @@ const ID_FIELDS: [&str; 3] = ["userId", "anonymousId", "previousId"];
 /// of a mapping can read it.
 pub(super) const SOURCE: &str = "source.name";
 
+/// Under which path it is remembered that the text of a missing value stood where a name is read. No rule of a mapping can
+/// read it.
+pub(super) const BLANK_NAME: &str = "name.blank";
+
 impl Reading {
     /// Reads an event.
     #[must_use]
@@ -80,7 +84,8 @@ impl Reading {
             own.values.insert(SOURCE.to_owned(), source.clone());
         }
         let mut problem = None;
-        let traits_email = first_email(event, settings, "traits.", &mut problem);
+        note_times(event, &mut notes);
+        let traits_email = first_email(event, settings, "traits.", &mut problem, &mut notes);
         own.emails.extend(traits_email.clone().map(|email| (email, Strength::Trait)));
         let mut named = None;
         if mapped.is_some() {
@@ -88,7 +93,7 @@ impl Reading {
                 settings.preset.event_paths().partition(|path| path.starts_with("properties."));
             let (of_event, of_sender): (Vec<&str>, Vec<&str>) = (of_event, of_sender);
             keep(event, of_sender.into_iter(), settings, &mut own, &mut notes);
-            let other = first_email(event, settings, "properties.", &mut problem);
+            let other = first_email(event, settings, "properties.", &mut problem, &mut notes);
             let other = other.filter(|email| traits_email.as_ref() != Some(email));
             let mut said = Said { mapped, ..Said::default() };
             keep(event, of_event.into_iter(), settings, &mut said, &mut notes);
@@ -103,6 +108,8 @@ impl Reading {
                 own.firsts.extend(said.firsts);
                 own.mapped = mapped;
             }
+        } else {
+            keep_first(event, settings, &mut own, &mut notes);
         }
         notes.extend(no_ids(event));
         let id = |field| event.id(field);
@@ -191,10 +198,44 @@ fn keep<'p>(
     said: &mut Said,
     notes: &mut Vec<String>,
 ) {
+    let roots = event.roots();
     for path in paths {
-        if let Some(value) = event.at_path(path) {
+        let found = roots.find(path);
+        if let Some(value) = told(path, found, notes) {
             remember(path, value, settings, said, notes);
+        } else if found == Found::Missing && settings.preset.reads_name(path) {
+            said.values.insert(BLANK_NAME.to_owned(), Value::from(true));
         }
+    }
+}
+
+/// What stands at a path; of the text of a missing value it is told that it is none.
+fn told<'a>(path: &str, found: Found<'a>, notes: &mut Vec<String>) -> Option<&'a Value> {
+    if found == Found::Missing {
+        notes.push(format!("{path}: the text of a missing value, so it counts as not said"));
+    }
+    found.value()
+}
+
+/// What an event says that is not mapped, of fields whose first statement counts: where somebody came from is said long
+/// before anything that makes a contact.
+fn keep_first(event: &Event, settings: &Settings, said: &mut Said, notes: &mut Vec<String>) {
+    let mut paths = settings.preset.first_event_paths().peekable();
+    if paths.peek().is_none() {
+        return;
+    }
+    let roots = event.roots();
+    let own = said.emails.first().map(|(email, _)| email.clone());
+    let other = first_email(event, settings, "properties.", &mut None, &mut Vec::new());
+    // The properties of an event that names somebody else speak of somebody else.
+    let is_others = other.is_some_and(|email| own.is_some_and(|own| own != email));
+    for path in paths.filter(|path| !(is_others && path.starts_with("properties."))) {
+        let Some(value) = roots.find(path).value() else { continue };
+        if value.to_string().len() > VALUE_BYTES_MAX {
+            notes.push(format!("{path}: larger than {VALUE_BYTES_MAX} bytes, left out"));
+            continue;
+        }
+        said.came_with.insert(path.to_owned(), value.clone());
     }
 }
 
@@ -202,11 +243,23 @@ fn keep<'p>(
 fn keep_extras(event: &Event, settings: &Settings, said: &mut Said, notes: &mut Vec<String>) {
     for extra in settings.preset.extras(event.name()) {
         let value = match &extra.says {
-            ExtraValue::At(path) => event.at_path(path),
+            ExtraValue::At(path) => told(path, event.find(path), notes),
             ExtraValue::Fixed(value) => Some(value),
         };
         if let Some(value) = value {
             remember(&extra.path, value, settings, said, notes);
+        }
+    }
+}
+
+/// Times that an event claims and that count as not given.
+fn note_times(event: &Event, notes: &mut Vec<String>) {
+    for field in ["originalTimestamp", "timestamp", "sentAt"] {
+        let claimed = event.body.get(field).filter(|value| !value.is_null() && value.as_str() != Some(""));
+        if claimed.is_some_and(|value| moment(value).is_none()) {
+            notes.push(format!(
+                "{field}: no time that can be read, or one before 1990, so it counts as not given"
+            ));
         }
     }
 }
@@ -227,10 +280,12 @@ fn first_email(
     settings: &Settings,
     under: &str,
     problem: &mut Option<EmailProblem>,
+    notes: &mut Vec<String>,
 ) -> Option<Email> {
     let paths = settings.preset.email_paths().iter().filter(|path| path.starts_with(under));
-    for value in paths.filter_map(|path| event.at_path(path)) {
-        match value.as_str().map_or(Err(EmailProblem::Invalid), Email::parse) {
+    for path in paths {
+        let Some(value) = told(path, event.find(path), notes) else { continue };
+        match Email::from_value(value) {
             Ok(email) => return Some(email),
             Err(why) => *problem = problem.or(Some(why)),
         }

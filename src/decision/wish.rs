@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::reading::SOURCE;
+use super::reading::{BLANK_NAME, SOURCE};
 use super::{Settings, SourceDefaults, World};
 use crate::clock::UnixMicros;
 use crate::consent::{self, Category, Choice};
@@ -46,7 +46,7 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
     let here: Vec<&Facts> = everybody.iter().copied().filter(|facts| facts.email() == Some(email)).collect();
 
     let mut considered = add_up(&here, settings);
-    put_names(email, &mut considered, settings);
+    put_names(email, &here, &mut considered, settings);
     let marketing = newest_choice(&everybody, &settings.consent.marketing);
     put_status(&here, marketing, &mut considered, settings);
     let accepted_at = contact.with(&settings.account).accepted_at;
@@ -105,23 +105,26 @@ fn add_up(here: &[&Facts], settings: &Settings) -> Considered {
 }
 
 /// A contact without a name is refused by most accounts; where the settings say so, one that is created takes its name
-/// from its address.
-fn put_names(email: &Email, considered: &mut Considered, settings: &Settings) {
+/// from its address. So does one whose name is the text of a missing value: its sender means to have said one, and no other
+/// will come.
+fn put_names(email: &Email, here: &[&Facts], considered: &mut Considered, settings: &Settings) {
     let Considered { wish, fields, .. } = considered;
     let has = |name: &str| wish.attributes.contains_key(name) || wish.on_create.contains_key(name);
     let has_one = NAMES.into_iter().any(has);
-    match settings.missing_names {
-        MissingNames::FromEmail if !has_one => {
-            let (first, last) = mapping::name_of_address(email);
-            for (name, text) in NAMES.into_iter().zip([first, Some(last)]) {
-                let Some(text) = text else { continue };
-                let (attribute, value) = (name.to_owned(), Value::from(text));
-                wish.on_create.insert(attribute.clone(), value.clone());
-                let path = NAMED_BY.to_owned();
-                fields.push(MappedField { attribute, path, message_id: None, value, when: When::Create });
-            }
+    let left_blank = || here.iter().any(|facts| facts.values.get(BLANK_NAME).is_some());
+    let by_address = match settings.missing_names {
+        MissingNames::FromEmail => true,
+        MissingNames::Refuse => left_blank(),
+    };
+    if by_address && !has_one {
+        let (first, last) = mapping::name_of_address(email);
+        for (name, text) in NAMES.into_iter().zip([first, Some(last)]) {
+            let Some(text) = text else { continue };
+            let (attribute, value) = (name.to_owned(), Value::from(text));
+            wish.on_create.insert(attribute.clone(), value.clone());
+            let path = NAMED_BY.to_owned();
+            fields.push(MappedField { attribute, path, message_id: None, value, when: When::Create });
         }
-        MissingNames::FromEmail | MissingNames::Refuse => {}
     }
 }
 

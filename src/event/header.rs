@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Claimed, Kind};
+use super::{Claimed, Kind, moment_in_json};
 use crate::clock::UnixMicros;
 
 /// The limits one event has to keep.
@@ -112,7 +112,6 @@ impl<'a> Header<'a> {
         if !fields.name_somebody() {
             return Err(Refusal::MissingIdentity);
         }
-        let time = |field| text(field).as_deref().and_then(UnixMicros::parse);
         let claimed = Claimed {
             timestamp: time(fields.original_timestamp).or_else(|| time(fields.timestamp)),
             sent_at: time(fields.sent_at),
@@ -250,6 +249,10 @@ fn is_said(value: Option<&RawValue>) -> bool {
         Some(raw) if raw.starts_with('"') => text(value).is_none_or(|text| !text.trim().is_empty()),
         Some(_) => true,
     }
+}
+
+fn time(value: Option<&RawValue>) -> Option<UnixMicros> {
+    moment_in_json(value?.get())
 }
 
 /// Text or a number, not empty.

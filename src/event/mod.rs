@@ -5,6 +5,8 @@
 mod body;
 mod email;
 mod header;
+mod missing;
+mod moment;
 mod stamp;
 mod time;
 
@@ -14,6 +16,8 @@ mod tests;
 pub use body::parse_body;
 pub use email::{Email, EmailProblem};
 pub use header::{Header, Limits, NESTING_MAX, Refusal};
+pub use missing::{is_missing_word, is_text_of_missing, without_tags};
+pub use moment::{day, moment, moment_in, moment_in_json};
 pub use stamp::{Fww, Lww, Rank, Stamp, Stamped};
 pub use time::{Claimed, corrected, is_old_data};
 
@@ -113,21 +117,33 @@ impl Event {
     }
 
     /// What stands at a dotted path (`traits.address.city`). `traits` means the event's own and, where that
-    /// says nothing, `context.traits`; `group` means the traits of a group event. Null and empty text count as nothing.
+    /// says nothing, `context.traits`; `group` means the traits of a group event. Null, empty text and the text of a
+    /// missing value (`undefined`) count as nothing.
     #[must_use]
     pub fn at_path(&self, path: &str) -> Option<&Value> {
-        if let Some(of_company) = path.strip_prefix("group.") {
-            let traits = self.body.get("traits").filter(|_| self.kind == Kind::Group);
-            return walk(traits?.as_object()?, of_company);
-        }
-        let of_person = path.starts_with("traits.");
-        // The traits of a group event are the company's: its name must not become the person's.
-        let own = if of_person && self.kind == Kind::Group { None } else { walk(&self.body, path) };
-        if of_person { own.or_else(|| walk(self.context()?, path)) } else { own }
+        self.find(path).value()
     }
 
-    fn context(&self) -> Option<&Map<String, Value>> {
-        self.body.get("context")?.as_object()
+    /// As [`Event::at_path`], and tells whether it was the text of a missing value that stood there.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Found<'_> {
+        self.roots().find(path)
+    }
+
+    /// Where all paths begin, looked up once for many.
+    #[must_use]
+    pub fn roots(&self) -> Roots<'_> {
+        let object = |name: &str| self.body.get(name).and_then(Value::as_object);
+        let (traits, context) = (object("traits"), object("context"));
+        // The traits of a group event are the company's: its name must not become the person's.
+        let is_group = self.kind == Kind::Group;
+        Roots {
+            traits: traits.filter(|_| !is_group),
+            context_traits: context.and_then(|context| context.get("traits")).and_then(Value::as_object),
+            group: traits.filter(|_| is_group),
+            properties: object("properties"),
+            context,
+        }
     }
 }
 
@@ -147,24 +163,92 @@ fn id_text(value: &Value) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn walk<'a>(from: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
-    let (head, rest) = path.split_once('.').unwrap_or((path, ""));
-    let value = from.get(head)?;
-    if rest.is_empty() {
-        return says_something(value).then_some(value);
-    }
-    match value {
-        Value::Object(inner) => walk(inner, rest),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
+/// The objects of an event that paths lead into.
+#[derive(Clone, Copy, Debug)]
+pub struct Roots<'a> {
+    traits: Option<&'a Map<String, Value>>,
+    context_traits: Option<&'a Map<String, Value>>,
+    group: Option<&'a Map<String, Value>>,
+    properties: Option<&'a Map<String, Value>>,
+    context: Option<&'a Map<String, Value>>,
+}
+
+impl<'a> Roots<'a> {
+    /// As [`Event::find`].
+    #[must_use]
+    pub fn find(&self, path: &str) -> Found<'a> {
+        let Some((root, rest)) = path.split_once('.') else { return Found::Nothing };
+        let within = |object: Option<&'a Map<String, Value>>| {
+            object.map_or(Found::Nothing, |object| walk(object, rest))
+        };
+        match root {
+            "traits" => match within(self.traits) {
+                found @ Found::Value(_) => found,
+                own => match within(self.context_traits) {
+                    Found::Nothing => own,
+                    other => other,
+                },
+            },
+            "group" => within(self.group),
+            "properties" => within(self.properties),
+            "context" => within(self.context),
+            _ => Found::Nothing,
+        }
     }
 }
 
-fn says_something(value: &Value) -> bool {
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Found<'a> {
+    /// Nothing, null or empty.
+    Nothing,
+    /// The text of a missing value.
+    Missing,
+    /// A value.
+    Value(&'a Value),
+}
+
+impl<'a> Found<'a> {
+    /// The value, if one was said.
+    #[must_use]
+    pub fn value(self) -> Option<&'a Value> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Nothing | Self::Missing => None,
+        }
+    }
+}
+
+fn walk<'a>(from: &'a Map<String, Value>, path: &str) -> Found<'a> {
+    let (head, rest) = path.split_once('.').unwrap_or((path, ""));
+    match from.get(head) {
+        None => Found::Nothing,
+        Some(value) if rest.is_empty() => says(value),
+        Some(Value::Object(inner)) => walk(inner, rest),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+            Found::Nothing
+        }
+    }
+}
+
+fn says(value: &Value) -> Found<'_> {
+    let any = |found: &mut dyn Iterator<Item = Found<'_>>| {
+        let mut missing = false;
+        for found in found {
+            match found {
+                Found::Value(_) => return Found::Value(value),
+                Found::Missing => missing = true,
+                Found::Nothing => {}
+            }
+        }
+        if missing { Found::Missing } else { Found::Nothing }
+    };
     match value {
-        Value::Null => false,
-        Value::String(text) => !text.trim().is_empty(),
-        Value::Array(items) => items.iter().any(says_something),
-        Value::Object(fields) => fields.values().any(says_something),
-        Value::Bool(_) | Value::Number(_) => true,
+        Value::Null => Found::Nothing,
+        Value::String(text) if text.trim().is_empty() => Found::Nothing,
+        Value::String(text) if is_text_of_missing(text) => Found::Missing,
+        Value::Array(items) => any(&mut items.iter().map(says)),
+        Value::Object(fields) => any(&mut fields.values().map(says)),
+        Value::String(_) | Value::Bool(_) | Value::Number(_) => Found::Value(value),
     }
 }

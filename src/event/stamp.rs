@@ -150,6 +150,15 @@ impl<K: Ord + Clone, V: Rank + Clone> Fww<K, V> {
         self.0.get(key)
     }
 
+    /// Leaves out what was said under a key.
+    pub fn forget<Q>(&mut self, key: &Q)
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        self.0.remove(key);
+    }
+
     /// Whether nothing was said.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -93,7 +93,105 @@ fn addresses_are_folded_and_hashes_named() {
     }
 }
 
+#[test]
+fn a_moment_is_read_as_senders_write_it_and_none_before_1990() {
+    for line in include_str!("../../tests/fixtures/moments.tsv").lines().skip(1) {
+        let (json, expected) = line.split_once('\t').unwrap();
+        let read = moment_in_json(json).map(UnixMicros::to_rfc3339);
+        assert_eq!(read.unwrap_or_default(), expected, "{json}");
+    }
+}
+
+#[test]
+fn a_day_is_the_one_that_is_written_whatever_its_zone_and_however_long_ago() {
+    let read = |value: Value| day(&value).map(|day| day.to_string()).unwrap_or_default();
+    for (value, expected) in [
+        (Value::from("2026-11-20T23:30:00-05:00"), "2026-11-20"),
+        (Value::from("2026-11-20T23:30:00Z"), "2026-11-20"),
+        (Value::from("1962-02-03"), "1962-02-03"),
+        (Value::from("19620203"), "1962-02-03"),
+        (Value::from("Fri, 20 Nov 2026 23:45:41 -0500"), "2026-11-20"),
+        (Value::from(-249_436_800), "1962-02-05"),
+        (Value::from(1_795_203_941_000_i64), "2026-11-20"),
+        (Value::from("1795203941"), "2026-11-20"),
+        (Value::from("03/02/1962"), ""),
+        (Value::from(true), ""),
+    ] {
+        assert_eq!(read(value.clone()), expected, "{value}");
+    }
+}
+
+#[test]
+fn the_text_of_a_missing_value_is_none_and_a_family_name_is_one() {
+    let cases: Value = serde_json::from_str(include_str!("../../tests/fixtures/missing.json")).unwrap();
+    for (list, expected) in [("missing", true), ("values", false)] {
+        for text in cases[list].as_array().unwrap() {
+            assert_eq!(is_text_of_missing(text.as_str().unwrap()), expected, "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_text_of_a_missing_value_hides_no_value_that_context_says() {
+    let body = serde_json::json!({
+        "traits": {"city": "undefined", "zip": "null", "tags": ["null", ""]},
+        "context": {"traits": {"city": "Oslo"}},
+    });
+    let Value::Object(body) = body else { unreachable!() };
+    let event = Event {
+        position: Position(1),
+        source: SourceName("website".into()),
+        people: "default".into(),
+        received_at: UnixMicros(0),
+        stamp: Stamp::default(),
+        kind: Kind::Track,
+        backfill: false,
+        body,
+    };
+    assert_eq!(event.find("traits.city"), Found::Value(&Value::from("Oslo")));
+    assert_eq!(event.find("traits.zip"), Found::Missing);
+    assert_eq!(event.find("traits.tags"), Found::Missing);
+    assert_eq!(event.find("traits.state"), Found::Nothing);
+    assert_eq!(event.find("city"), Found::Nothing);
+}
+
+#[test]
+fn the_one_address_that_stands_in_a_value_is_read_in_its_one_spelling() {
+    let cases: Vec<Value> = serde_json::from_str(include_str!("../../tests/fixtures/emails.json")).unwrap();
+    for case in cases {
+        let read = Email::from_value(&case["value"]).ok();
+        assert_eq!(read.as_ref().map(Email::as_str), case["email"].as_str(), "{}", case["value"]);
+    }
+}
+
+#[test]
+fn an_address_of_an_earlier_version_is_read_from_the_store_as_it_stands_there() {
+    assert_eq!(Email::from_store("jane@müller.example").unwrap().as_str(), "jane@müller.example");
+    assert_eq!(Email::from_store("jane").unwrap_err(), EmailProblem::Invalid);
+}
+
+#[test]
+fn a_time_is_taken_as_a_number_and_a_list_with_an_address_is_an_identity() {
+    let header =
+        read(r#"{"type":"page","traits":{"email":["a@example.com"]},"timestamp":1795203941,"sentAt":"0"}"#);
+    let claimed = Claimed { timestamp: Some(UnixMicros(1_795_203_941_000_000)), sent_at: None };
+    assert_eq!(header.unwrap().claimed, claimed);
+}
+
 proptest! {
+    #[test]
+    fn an_address_stays_as_it_is_read(text in "\\PC{0,12}@?\\PC{0,12}(\\.[a-z]{2,3})?") {
+        if let Ok(email) = Email::parse(&text) {
+            prop_assert_eq!(Email::parse(email.as_str()).unwrap(), email.clone());
+            prop_assert_eq!(Email::from_store(email.as_str()).unwrap(), email);
+        }
+    }
+
+    #[test]
+    fn no_text_is_a_moment_by_panicking(text in "\\PC{0,30}", digits in "[0-9T:.+ -]{0,30}") {
+        let _ = (moment_in(&text), moment_in(&digits), day(&Value::from(digits)), is_text_of_missing(&text));
+    }
+
     #[test]
     fn reading_a_header_never_panics(json in ".{0,200}") {
         if let Ok(raw) = RawValue::from_string(json) {

@@ -14,7 +14,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 use super::key::{self, Source};
 use super::shared::Shared;
 use crate::clock::UnixMicros;
-use crate::event::{Header, Kind, Limits, Refusal, corrected, is_old_data};
+use crate::event::{Header, Kind, Limits, Refusal, corrected, is_old_data, moment_in_json};
 use crate::store::NewRecord;
 
 /// What a route takes.
@@ -98,7 +98,7 @@ fn object(text: &str, form: Form, events_max: usize, find_key: bool) -> Result<P
     match batch {
         Some(batch) => Ok(Parsed {
             items: Items::Many(several(batch.get(), events_max).ok_or(Malformed::NotJson)?),
-            sent_at: string(envelope.sent_at).as_deref().and_then(UnixMicros::parse),
+            sent_at: envelope.sent_at.and_then(|value| moment_in_json(value.get())),
             write_key: string(envelope.write_key).and_then(key::in_text),
             shared: Shared::new(envelope.context, envelope.integrations),
         }),

@@ -33,7 +33,7 @@ use serde::Serialize;
 pub use config::{ServerConfig, SourceConfig, Sources, source_problems};
 
 use crate::clock::{Clock, UnixMicros};
-use crate::event::{Limits, SourceName};
+use crate::event::{Limits, SourceName, moment_in};
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError, BodyLimits};
 use crate::http::{Refused, RefusedLog};
@@ -316,7 +316,7 @@ const SHARED_FACTOR: usize = 8;
 
 /// `@rudderstack/analytics-js` 3.34 says in a header of this name when it sent.
 fn sent_at_in(headers: &HeaderMap) -> Option<UnixMicros> {
-    headers.get("sentat")?.to_str().ok().and_then(UnixMicros::parse)
+    headers.get("sentat")?.to_str().ok().and_then(moment_in)
 }
 
 /// The source of a key, if it lets the page that sends.

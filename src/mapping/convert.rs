@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::name::FullName;
+use super::name::{FullName, without_signs};
 use super::phone;
 use super::region::Region;
+use crate::event::{day, is_text_of_missing};
 
 /// How a value is converted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -30,6 +31,8 @@ pub enum Convert {
     Tags,
     /// One line of an address, from text or an object with `street`.
     Address,
+    /// A part of a person's name: without signs, emoji and whatever else has no letter.
+    Name,
     /// The first word of a full name.
     FirstName,
     /// All but the first word of a full name.
@@ -57,9 +60,8 @@ impl Convert {
         let converted = match self {
             Self::Text => Value::String(text(value)?),
             Self::Lower => Value::String(text(value)?.to_lowercase()),
-            Self::Phone => {
-                Value::String(phone::to_e164(&text(value)?, region).map_err(|problem| problem.to_string())?)
-            }
+            Self::Phone => Value::String(phone_number(value, region)?),
+            Self::Name => Value::String(name(value)?),
             Self::Integer => json!(integer(value)?),
             Self::Number => number(value)?,
             Self::Boolean => json!(boolean(value)?),
@@ -85,12 +87,21 @@ fn cut(value: Value, max_chars: usize) -> Converted {
 
 fn text(value: &Value) -> Result<String, String> {
     let text = match value {
-        Value::String(text) => text.split_whitespace().collect::<Vec<_>>().join(" "),
-        Value::Number(number) => number.to_string(),
+        Value::String(text) => super::text::cleaned(text),
+        Value::Number(number) => digits(number),
         Value::Bool(truth) => truth.to_string(),
         Value::Null | Value::Array(_) | Value::Object(_) => return Err("it is not text".to_owned()),
     };
+    if is_text_of_missing(&text) {
+        return Err("it is the text of a missing value".to_owned());
+    }
     if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text) }
+}
+
+/// A number without the `.0` that some languages write behind a whole one.
+fn digits(number: &serde_json::Number) -> String {
+    let text = number.to_string();
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
 fn integer(value: &Value) -> Result<i64, String> {
@@ -161,24 +172,8 @@ fn boolean(value: &Value) -> Result<bool, String> {
     }
 }
 
-/// Seconds from here on are milliseconds: the year 5138 as seconds.
-const SECONDS_MAX: i64 = 100_000_000_000;
-
 fn date(value: &Value) -> Result<String, String> {
-    let no = || "it is not a date like 2030-01-31".to_owned();
-    if let Some(number) = value.as_i64() {
-        let moment = if number.abs() < SECONDS_MAX {
-            jiff::Timestamp::from_second(number)
-        } else {
-            jiff::Timestamp::from_millisecond(number)
-        };
-        return moment.map(|moment| moment.to_string().chars().take(10).collect()).map_err(|_| no());
-    }
-    let text = text(value)?;
-    let day = |text: &str| text.parse::<jiff::civil::Date>().ok();
-    let moment = || text.parse::<jiff::civil::DateTime>().ok().map(jiff::civil::DateTime::date);
-    let found = day(&text).or_else(moment).or_else(|| text.get(..10).and_then(day));
-    found.map(|day| day.to_string()).ok_or_else(no)
+    day(value).map(|day| day.to_string()).ok_or_else(|| "it is not a date like 2030-01-31".to_owned())
 }
 
 fn tags(value: &Value) -> Result<Value, String> {
@@ -198,6 +193,25 @@ fn address(value: &Value) -> Result<String, String> {
         lines.iter().filter_map(|line| parts.get(*line)).filter_map(|line| text(line).ok()).collect();
     // An address without a street is common and nothing to tell: its city is an attribute of its own.
     if found.is_empty() { Err(NOTHING_TO_CONVERT.to_owned()) } else { Ok(found.join(", ")) }
+}
+
+fn phone_number(value: &Value, region: Option<Region>) -> Result<String, String> {
+    let text = match value {
+        Value::Array(items) if items.len() == 1 => {
+            return phone_number(items.first().unwrap_or(value), region);
+        }
+        // A line is a number.
+        Value::String(lines) => text(&Value::from(lines.trim().replace(['\n', '\r'], " / ")))?,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => text(value)?,
+    };
+    phone::to_e164(&text, region).map_err(|problem| problem.to_string())
+}
+
+/// Signs alone (`-`) stay as they are: somebody wrote them where a name was asked for.
+fn name(value: &Value) -> Result<String, String> {
+    let text = text(value)?;
+    let name = without_signs(&text);
+    Ok(if name.is_empty() { text } else { name })
 }
 
 fn full_name(value: &Value) -> Result<FullName, String> {

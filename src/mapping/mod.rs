@@ -11,6 +11,7 @@ mod preset;
 pub mod region;
 mod rules;
 mod sift;
+mod text;
 
 #[cfg(test)]
 mod tests;
@@ -73,18 +74,16 @@ pub struct LeftOut {
 /// Maps what is known of a person. `default_region` is for phones without `+` and without a country.
 #[must_use]
 pub fn map(facts: &Facts, preset: &Preset, default_region: Option<Region>) -> Mapped {
-    let region = preset
-        .fields
-        .get("country")
-        .and_then(|rule| by_precedence(facts, rule).into_iter().next())
-        .and_then(|(_, country)| Region::from_text(country.value.as_str()?))
-        .or(default_region);
+    let countries = preset.fields.get("country").map(|rule| by_precedence(facts, rule)).unwrap_or_default();
+    let said = countries.into_iter().find_map(|(_, said)| Region::from_text(said.value.as_str()?));
+    let region = said.or(default_region);
     let mut mapped = Mapped::default();
+    let mut seen = Seen::default();
     let sent = |name: &str, rule: &FieldRule| name != preset::EMAILS && rule.when != When::Never;
     for (name, rule) in preset.fields.iter().filter(|(name, rule)| sent(name, rule)) {
         let found = match &rule.constant {
             Some(constant) => Some(("const", oldest(constant))),
-            None => first_convertible(facts, name, rule, region, &mut mapped.left_out),
+            None => first_convertible(facts, name, rule, region, &mut mapped.left_out, &mut seen),
         };
         let Some((path, statement)) = found else { continue };
         let message_id = Some(statement.stamp.message_id.clone()).filter(|id| !id.is_empty());
@@ -102,7 +101,30 @@ pub fn map(facts: &Facts, preset: &Preset, default_region: Option<Region>) -> Ma
             When::Never => false,
         };
     }
+    let lost =
+        seen.lost.into_iter().filter(|(_, value)| mapped.fields.iter().all(|field| field.value != *value));
+    mapped.left_out.extend(lost.map(|(out, _)| out));
     mapped
+}
+
+/// What the attributes that were looked at so far were made of.
+#[derive(Default)]
+struct Seen<'a> {
+    /// Rules with fallbacks, what was sent for each, and whether a fallback said it.
+    shared: Vec<(&'a FieldRule, Value, bool)>,
+    /// Fallbacks that can't be converted: told once, however many attributes share them.
+    unusable: Vec<&'a str>,
+    /// Phone numbers that another path took the place of.
+    lost: Vec<(LeftOut, Value)>,
+}
+
+impl Seen<'_> {
+    /// Whether an attribute took this fallback or another one of its own in its stead, or is sent with the same value.
+    fn holds(&self, path: &str, value: &Value) -> bool {
+        let lists =
+            |rule: &FieldRule| rule.from.iter().any(|origin| origin.is_fallback() && origin.path() == path);
+        self.shared.iter().any(|(rule, sent, by_fallback)| lists(rule) && (*by_fallback || sent == value))
+    }
 }
 
 /// A fixed value is older than anything said.
@@ -122,9 +144,12 @@ fn by_precedence<'a>(facts: &'a Facts, rule: &'a FieldRule) -> Vec<(&'a Origin, 
         Some((origin, statement?))
     };
     let mut found: Vec<_> = rule.from.iter().filter_map(said).collect();
-    found.sort_by(|(_, a), (_, b)| match rule.pick {
-        Pick::Newest => b.stamp.cmp(&a.stamp),
-        Pick::First => a.stamp.cmp(&b.stamp),
+    found.sort_by(|(one, a), (other, b)| {
+        let by_time = match rule.pick {
+            Pick::Newest => b.stamp.cmp(&a.stamp),
+            Pick::First => a.stamp.cmp(&b.stamp),
+        };
+        one.is_fallback().cmp(&other.is_fallback()).then(by_time)
     });
     found
 }
@@ -135,22 +160,44 @@ fn first_convertible<'a>(
     rule: &'a FieldRule,
     region: Option<Region>,
     left_out: &mut Vec<LeftOut>,
+    seen: &mut Seen<'a>,
 ) -> Option<(&'a str, Stamped<Value>)> {
+    let mut winner: Option<(&str, Stamped<Value>)> = None;
+    let mut by_fallback = false;
     for (origin, statement) in by_precedence(facts, rule) {
         let path = origin.path();
         let note = |why: String| LeftOut { attribute: attribute.to_owned(), path: path.to_owned(), why };
-        match convert_one(&statement.value, rule, origin.convert(rule.convert), region) {
-            Ok(converted) => {
+        let convert = origin.convert(rule.convert);
+        match (convert_one(&statement.value, rule, convert, region), &winner) {
+            (Ok(other), Some((said_at, said))) if other.value != said.value => {
+                seen.lost.push((note(format!("the number at {said_at} took its place")), other.value));
+            }
+            (Ok(_), Some(_)) => {}
+            (Ok(converted), None) if origin.is_fallback() && seen.holds(path, &converted.value) => {}
+            (Ok(converted), None) => {
                 if converted.cut {
                     left_out.push(note(format!("cut to {} characters", rule.max_chars)));
                 }
-                return Some((path, Stamped { value: converted.value, stamp: statement.stamp.clone() }));
+                by_fallback = origin.is_fallback();
+                winner = Some((path, Stamped { value: converted.value, stamp: statement.stamp.clone() }));
+                // What became of the others is worth telling of phones alone: of names and cities the newest is how things are.
+                if convert != Convert::Phone {
+                    break;
+                }
             }
-            Err(why) if why == convert::NOTHING_TO_CONVERT => {}
-            Err(why) => left_out.push(note(why)),
+            (Err(why), _) if why == convert::NOTHING_TO_CONVERT => {}
+            (Err(_), _) if origin.is_fallback() && seen.unusable.contains(&path) => {}
+            (Err(why), _) => {
+                left_out.push(note(why));
+                seen.unusable.push(path);
+            }
         }
     }
-    None
+    let (_, statement) = winner.as_ref()?;
+    if rule.from.iter().any(Origin::is_fallback) {
+        seen.shared.push((rule, statement.value.clone(), by_fallback));
+    }
+    winner
 }
 
 fn convert_one(

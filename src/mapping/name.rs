@@ -2,7 +2,10 @@
 //!
 //! Judges the text alone. Must not guess where guessing does harm: a name of one word stays whole.
 
-use crate::event::Email;
+mod words;
+
+use self::words::{BETWEEN_TITLES, NO_TITLES, PARTICLES, SUFFIXES, TITLES, TITLES_BEFORE_A_WHOLE_NAME};
+use crate::event::{Email, is_missing_word, without_tags};
 
 /// A full name, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,31 +16,97 @@ pub(super) struct FullName {
     pub last: Option<String>,
 }
 
-/// Words before a name that are no part of it.
-const TITLES: [&str; 10] = ["mr", "mrs", "ms", "mx", "dr", "prof", "herr", "frau", "mme", "mlle"];
-/// Words after a last comma that belong to the family name before it.
-const SUFFIXES: [&str; 12] = ["jr", "sr", "ii", "iii", "iv", "phd", "md", "mba", "esq", "cpa", "dds", "msc"];
-/// Words that a family name begins with.
-const PARTICLES: [&str; 26] = [
-    "van", "von", "vom", "zu", "zum", "zur", "af", "av", "de", "del", "della", "di", "da", "das", "dos",
-    "du", "des", "la", "le", "ter", "ten", "bin", "binti", "ibn", "al", "el",
-];
-
 impl FullName {
     /// Takes a name apart; `None` where it is no name (an email address, or nothing but signs).
     ///
     /// `van Doe, Jane` and `Jane van Doe` are the same; a particle opens the family name (`Jean Paul de la Cruz`), a title
-    /// is left off (`Dr. Jane Doe`), a suffix stays with the family name (`Sam Lee, Jr.`). Chinese, Japanese and Korean
-    /// names in their own script say the family name first (`山田 太郎`). Everything else: the first word, and the rest.
+    /// is left off (`Dr. Jane Doe`). Two words and more before a comma are a whole name, and what follows are credentials,
+    /// which stay with the family name (`Jane Doe, RN`). Words without a letter are no part of a name. Chinese, Japanese
+    /// and Korean names in their own script say the family name first (`山田 太郎`). Everything else: the first word, and
+    /// the rest.
     pub(super) fn read(text: &str) -> Option<Self> {
-        if text.contains('@') || !text.chars().any(char::is_alphabetic) {
+        if text.contains('@') {
             return None;
         }
-        let (name, suffix) = without_suffix(text);
-        let (first, last) = taken_apart(name)?;
-        let last = last.into_iter().chain(suffix.map(str::to_owned)).collect::<Vec<_>>().join(" ");
-        Some(Self { first, last: (!last.is_empty()).then_some(last) })
+        let text = without_tags(text);
+        let parts: Vec<Vec<String>> =
+            text.split(',').map(words_of).filter(|words| !words.is_empty()).collect();
+        let (first, rest) = parts.split_first()?;
+        let name = without_titles(first, 2);
+        let Some((second, others)) = rest.split_first() else { return taken_apart(name, &[]) };
+        let opens_with_particle = name.first().is_some_and(|word| is_one_of(word, PARTICLES));
+        let is_whole =
+            name.len() > 1 && (!opens_with_particle || second.iter().all(|word| is_credential(word)));
+        if is_whole || second.iter().all(|word| is_one_of(word, SUFFIXES)) {
+            return taken_apart(name, &rest.concat());
+        }
+        let mut given = without_titles(second, 1).to_vec();
+        let mut credentials = Vec::new();
+        while given.len() > 1 && given.last().is_some_and(|word| is_one_of(word, SUFFIXES)) {
+            credentials.extend(given.pop());
+        }
+        credentials.reverse();
+        let last = name.iter().chain(&credentials).chain(others.iter().flatten());
+        Some(Self { first: given.join(" "), last: Some(last.cloned().collect::<Vec<_>>().join(" ")) })
     }
+}
+
+/// A part of a name without the words that are none: signs, emoji, and what a program printed for nothing.
+pub(super) fn without_signs(text: &str) -> String {
+    words_of(&without_tags(text)).join(" ")
+}
+
+/// The words with a letter; a title that is written together with what follows (`Dr.Jane`) is a word of its own.
+fn words_of(text: &str) -> Vec<String> {
+    let is_word = |word: &&str| word.chars().any(char::is_alphabetic) && !is_missing_word(word);
+    let mut words = Vec::new();
+    for word in text.split_whitespace().filter(is_word) {
+        let mut rest = word.trim_matches(['"', '“', '”', '„', '«', '»']);
+        while let Some((title, name)) = rest.split_once('.')
+            && is_one_of(title, TITLES)
+            && name.chars().filter(|c| c.is_alphabetic()).count() > 1
+            && !is_one_of(rest, TITLES)
+        {
+            words.push(format!("{title}."));
+            rest = name;
+        }
+        words.push(rest.to_owned());
+    }
+    words
+}
+
+/// The words of a name after its titles. `least` words stay, of a known title one.
+fn without_titles(words: &[String], least: usize) -> &[String] {
+    let mut rest = words;
+    while let Some((word, after)) = rest.split_first() {
+        let known = is_one_of(word, TITLES) && !after.is_empty();
+        let joins = rest.len() < words.len()
+            && is_one_of(word, BETWEEN_TITLES)
+            && after.first().is_some_and(|next| is_one_of(next, TITLES));
+        if !(known || joins || (after.len() >= least && may_be_title(word, after))) {
+            break;
+        }
+        rest = after;
+    }
+    rest
+}
+
+/// Whether a word is a title when a whole name follows: one of the list, or anything with a dot that is no initial.
+fn may_be_title(word: &str, after: &[String]) -> bool {
+    if is_one_of(word, NO_TITLES) {
+        return false;
+    }
+    let is_initial = |word: &str| {
+        let mut letters = word.split(['.', '-']).filter(|piece| !piece.is_empty());
+        word.contains('.') && letters.all(|piece| piece.chars().count() == 1)
+    };
+    let upper = word.chars().next().is_some_and(char::is_uppercase);
+    if is_initial(word) && upper {
+        // `M. Jean Dupont` is Monsieur, `M. K. Gandhi` is not.
+        return is_one_of(word, &["m", "d"]) && !after.first().is_some_and(|next| is_initial(next));
+    }
+    let listed = is_one_of(word, TITLES_BEFORE_A_WHOLE_NAME) && word.chars().count() > 1;
+    listed || word.ends_with('.') || word.contains(".-")
 }
 
 /// A first and a last name from an address: `sam.lee+news@example.com` is Sam Lee, `info@example.com` has the last name Info.
@@ -59,33 +128,28 @@ fn capitalised(word: &str) -> String {
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
-/// `Sam Lee, Jr.` is `Sam Lee` and `Jr.`
-fn without_suffix(text: &str) -> (&str, Option<&str>) {
-    match text.rsplit_once(',') {
-        Some((name, suffix)) if is_one_of(suffix.trim(), &SUFFIXES) => (name, Some(suffix.trim())),
-        Some(_) | None => (text, None),
-    }
-}
-
-fn taken_apart(name: &str) -> Option<(String, Option<String>)> {
-    let turned = name.split_once(',').map(|(last, first)| (last.trim(), first.trim()));
-    if let Some((last, first)) = turned.filter(|(last, first)| !last.is_empty() && !first.is_empty()) {
-        return Some((first.to_owned(), Some(last.to_owned())));
-    }
-    let mut words: Vec<&str> = name.trim_matches([',', ' ']).split_whitespace().collect();
-    while words.len() > 1 && words.first().is_some_and(|word| is_one_of(word, &TITLES)) {
-        words.remove(0);
-    }
-    if let [family, given] = words.as_slice()
+/// A name in its usual order, with the credentials at its end.
+fn taken_apart(words: &[String], credentials: &[String]) -> Option<FullName> {
+    let text = |words: &[String]| words.join(" ");
+    if let [family, given] = words
         && family_comes_first(family, given)
     {
-        return Some(((*given).to_owned(), Some((*family).to_owned())));
+        return Some(FullName { first: given.clone(), last: Some(family.clone()) });
     }
     // A particle at either end is a name: `Van Morrison`, `Maria Da`.
     let inside = 1..words.len().saturating_sub(1);
-    let mut particles = inside.filter(|at| words.get(*at).is_some_and(|word| is_one_of(word, &PARTICLES)));
+    let mut particles = inside.filter(|at| words.get(*at).is_some_and(|word| is_one_of(word, PARTICLES)));
     let (first, last) = words.split_at_checked(particles.next().unwrap_or(1))?;
-    Some((first.join(" "), (!last.is_empty()).then(|| last.join(" "))))
+    let last = (!last.is_empty()).then(|| text(&[last, credentials].concat()));
+    Some(FullName { first: text(first), last })
+}
+
+/// Letters after a name: those of the list, and what is written like them (`RN-BC`, `Ph.D.`).
+fn is_credential(word: &str) -> bool {
+    let letters = || word.chars().filter(|c| c.is_alphabetic());
+    is_one_of(word, SUFFIXES)
+        || word.contains('.')
+        || (letters().count() <= 5 && letters().all(char::is_uppercase))
 }
 
 /// Compared without case and dots.

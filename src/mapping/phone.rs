@@ -1,8 +1,8 @@
 //! Phone numbers: from what people write to E.164 (`+442079460958`).
 //!
 //! A number written internationally is taken when it is *possible* (its length fits the plan of its calling
-//! code: plans grow faster than metadata), a national one only when it is *valid* for the region it is read
-//! in. The steps and the answers are those of Google's libphonenumber, over the metadata of the `phonenumber`
+//! code: plans grow faster than metadata), a national one only when it is *valid* in a region that shares the
+//! calling code of the one it is read in: dialled in Texas, a number of Puerto Rico reaches Puerto Rico. The steps and the answers are those of Google's libphonenumber, over the metadata of the `phonenumber`
 //! crate; that crate's own parser is not used, as it takes the national prefix of the caller's region off a
 //! number that was dialled with an international one, and matches patterns against the start of a number only.
 //!
@@ -14,6 +14,7 @@
 //!
 //! Must not put a number into an error: it is personal data.
 
+mod parts;
 mod plan;
 mod written;
 
@@ -23,6 +24,7 @@ mod tests;
 
 use std::borrow::Cow;
 
+use self::parts::{head_of, value_of};
 use self::plan::{Length, Plan};
 use self::written::Written;
 use crate::mapping::region::Region;
@@ -36,6 +38,9 @@ pub enum PhoneProblem {
     /// The text is not written like a phone number.
     #[error("this is not a phone number")]
     NotANumber,
+    /// Digits with a fraction or an exponent, of which nobody knows what was dialled.
+    #[error("a program or a spreadsheet has made a fraction or an exponent of the phone number")]
+    NotDigits,
     /// A national number, and nothing says of which country.
     #[error("the phone number has no country code, and the country is not known")]
     NeedsRegion,
@@ -59,6 +64,16 @@ pub enum PhoneProblem {
 ///
 /// A [`PhoneProblem`] when the text is no number, or none that is certain enough to be sent.
 pub fn to_e164(text: &str, region: Option<Region>) -> Result<String, PhoneProblem> {
+    let text = value_of(text).ok_or(PhoneProblem::NotDigits)?;
+    let head = head_of(&text);
+    let of_head = head.as_ref().and_then(|head| one_number(head.text, region).ok());
+    match (head, of_head) {
+        (Some(head), Some(number)) if head.is_certain => Ok(number),
+        (_, of_head) => one_number(&text, region).or_else(|problem| of_head.ok_or(problem)),
+    }
+}
+
+fn one_number(text: &str, region: Option<Region>) -> Result<String, PhoneProblem> {
     let written = Written::from_text(text)?;
     let e164 = read(&written, region)?;
     let again = Written { has_plus: true, digits: e164.trim_start_matches('+').to_owned() };
@@ -89,7 +104,7 @@ fn read(written: &Written, region: Option<Region>) -> Result<String, PhoneProble
         Some((main, rest)) => without_national_prefix(main, &rest).into_owned(),
         None => without_national_prefix(home, digits).into_owned(),
     };
-    if home.has_number(&national) {
+    if Plan::is_valid_in_any(home.calling_code(), &national) {
         e164(home, &national)
     } else {
         Err(PhoneProblem::NotValid { region: region.alpha2() })
@@ -123,10 +138,24 @@ fn after_own_calling_code(home: Plan, digits: &str) -> Option<(Plan, String)> {
 /// The national significant number, unless what is left without the prefix is too short to be one.
 fn without_national_prefix(plan: Plan, number: &str) -> Cow<'_, str> {
     let stripped = plan.strip_national_prefix(number);
+    if plan.calling_code() == MEXICO
+        && let Some(bare) = without_mexican_prefix(number)
+    {
+        return Cow::Borrowed(bare);
+    }
     match plan.length(&stripped) {
         Length::Possible | Length::TooLong => stripped,
         Length::TooShort | Length::LocalOnly | Length::Between => Cow::Borrowed(number),
     }
+}
+
+const MEXICO: u16 = 52;
+
+/// Mexico dials ten digits since 2019. What was dialled before them until then is still in address books, and `WhatsApp`
+/// writes the `1` to this day.
+fn without_mexican_prefix(number: &str) -> Option<&str> {
+    let prefixes = ["1", "01", "044", "045"];
+    prefixes.iter().find_map(|prefix| number.strip_prefix(prefix).filter(|rest| rest.len() == 10))
 }
 
 fn e164(plan: Plan, national: &str) -> Result<String, PhoneProblem> {

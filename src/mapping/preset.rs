@@ -141,6 +141,18 @@ impl Preset {
         self.event_paths.iter().map(String::as_str)
     }
 
+    /// Those of them of which the first statement counts: they are read from every event of a person.
+    pub fn first_event_paths(&self) -> impl Iterator<Item = &str> {
+        self.first_paths.iter().filter(|path| self.event_paths.contains(*path)).map(String::as_str)
+    }
+
+    /// Whether a name of a person is read from a path.
+    #[must_use]
+    pub fn reads_name(&self, path: &str) -> bool {
+        let rules = ["first_name", "last_name"].into_iter().filter_map(|name| self.fields.get(name));
+        rules.flat_map(|rule| &rule.from).any(|origin| origin.path() == path)
+    }
+
     /// Whether the first statement at a path counts, not the newest.
     #[must_use]
     pub fn keeps_first(&self, path: &str) -> bool {
@@ -166,14 +178,15 @@ fn add_extras(name: &str, rule: &EventRule, fields: &mut BTreeMap<String, FieldR
         let mut origins = Vec::new();
         for origin in &field.from {
             let path = format!("{} of {}", origin.path(), fold_name(name));
-            let convert = origin.convert(field.convert);
-            origins.push(Origin::Converted(ConvertedPath { path: path.clone(), convert }));
+            let convert = Some(origin.convert(field.convert));
+            let fallback = origin.is_fallback();
+            origins.push(Origin::Converted(ConvertedPath { path: path.clone(), convert, fallback }));
             extras.push(Extra { path, says: ExtraValue::At(origin.path().to_owned()) });
         }
         if let Some(constant) = &field.constant {
             let path = format!("const {attribute} of {}", fold_name(name));
-            let convert = fixed_conversion(field, constant);
-            origins.push(Origin::Converted(ConvertedPath { path: path.clone(), convert }));
+            let convert = Some(fixed_conversion(field, constant));
+            origins.push(Origin::Converted(ConvertedPath { path: path.clone(), convert, fallback: false }));
             extras.push(Extra { path, says: ExtraValue::Fixed(constant.clone()) });
         }
         let into = fields.entry(attribute.clone()).or_default();

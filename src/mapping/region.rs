@@ -1,69 +1,27 @@
-//! Countries and territories from what people write: ISO 3166 codes and English names.
+//! Countries and territories from what people write: ISO 3166 codes, English names and their own.
 //!
 //! Only regions with a telephone numbering plan are known, as that is what a region is for here. A name that
 //! several regions go by ("Congo", "Virgin Islands") is none. Must not guess from anything else than the text.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
+mod reading;
 
 /// A country or territory with a telephone numbering plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Region(&'static str);
 
 impl Region {
-    /// Reads a two- or three-letter ISO 3166 code (and "UK") or an English name; case, accents, dots, "the"
-    /// and "and" don't matter.
+    /// Reads a two- or three-letter ISO 3166 code (and "UK"), an English name, a country's own name or its name in one of
+    /// the larger languages of Europe; case, accents, dots, "the" and "and" don't matter. Of what stands beside it a code
+    /// at the end decides (`United Kingdom (UK)`), and a part of a country is that country (`US-CA`, `Paris, France`).
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
-        // No name is longer; whatever is may be megabytes.
-        if text.len() > 200 {
-            return None;
-        }
-        let key = key(text);
-        let short =
-            || ["republicof", "kingdomof"].iter().find_map(|form| BY_KEY.get(key.strip_prefix(form)?));
-        BY_KEY.get(key.as_str()).or_else(short).copied()
+        reading::region_in(text)
     }
 
     /// The two-letter code of ISO 3166, in upper case.
     #[must_use]
     pub fn alpha2(self) -> &'static str {
         self.0
-    }
-}
-
-static BY_KEY: LazyLock<HashMap<String, Region>> = LazyLock::new(|| {
-    let mut by_key = HashMap::from([("uk".to_owned(), Region("GB"))]);
-    for (alpha2, alpha3, names) in REGIONS {
-        for name in [*alpha2, *alpha3].into_iter().chain(names.split('|')) {
-            by_key.insert(key(name), Region(alpha2));
-        }
-    }
-    by_key
-});
-
-/// The letters of a name in one spelling: "St. Kitts & Nevis" and "Saint Kitts and Nevis" are the same.
-fn key(name: &str) -> String {
-    let letters: String = name.to_lowercase().chars().filter_map(plain).collect();
-    let words = letters.split_whitespace().map(|word| if word == "st" { "saint" } else { word });
-    let telling: String = words.filter(|word| !["the", "and"].contains(word)).collect();
-    // AND is Andorra.
-    if telling.is_empty() { letters.trim().to_owned() } else { telling }
-}
-
-/// A letter without its accent; `None` for what separates no words, a space for what does.
-fn plain(ch: char) -> Option<char> {
-    match ch {
-        'á' | 'à' | 'â' | 'ã' | 'ä' | 'å' => Some('a'),
-        'ç' => Some('c'),
-        'é' | 'è' | 'ê' | 'ë' => Some('e'),
-        'í' | 'ì' | 'î' | 'ï' | 'ı' => Some('i'),
-        'ñ' => Some('n'),
-        'ó' | 'ò' | 'ô' | 'õ' | 'ö' | 'ø' => Some('o'),
-        'ú' | 'ù' | 'û' | 'ü' => Some('u'),
-        '.' | '\'' | '’' | '\u{300}'..='\u{36F}' => None,
-        _ if ch.is_alphabetic() => Some(ch),
-        _ => Some(' '),
     }
 }
 
@@ -380,6 +338,22 @@ mod tests {
             assert_eq!(alpha2(text), None, "{text}");
         }
         assert_eq!(alpha2(&"a".repeat(1_000_000)), None);
+    }
+
+    #[test]
+    fn a_country_is_read_as_forms_shops_and_its_own_people_write_it() {
+        for line in include_str!("../../tests/fixtures/countries.tsv").lines().skip(1) {
+            let (text, expected) = line.split_once('\t').unwrap();
+            assert_eq!(alpha2(text).unwrap_or_default(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_foreign_name_of_the_table_means_its_country() {
+        assert!(reading::foreign_names().count() > 2000);
+        for (code, name) in reading::foreign_names() {
+            assert_eq!(alpha2(name), Some(code), "{name}");
+        }
     }
 
     #[test]

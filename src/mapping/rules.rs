@@ -50,10 +50,10 @@ pub struct EventField {
     pub convert: Convert,
 }
 
-/// A path that an attribute is read from, with a conversion of its own where it needs one: a full name is split, a
-/// first name is not.
+/// A path that an attribute is read from, with a conversion of its own where it needs one (a full name is split, a first
+/// name is not), or as a fallback (a phone is taken for the mobile one where no mobile one was said).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "expected a path, or { path = \"…\", convert = \"…\" }")]
+#[serde(untagged, expecting = "expected a path, or { path = \"…\", convert = \"…\", fallback = true }")]
 pub enum Origin {
     /// Just the path.
     Path(String),
@@ -61,14 +61,18 @@ pub enum Origin {
     Converted(ConvertedPath),
 }
 
-/// A path with a conversion of its own.
+/// A path that is read in its own way.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConvertedPath {
     /// The dotted path.
     pub path: String,
-    /// How what stands there is converted.
-    pub convert: Convert,
+    /// How what stands there is converted; without it as the rule says.
+    #[serde(default)]
+    pub convert: Option<Convert>,
+    /// Read only while the other paths say nothing that can be sent, and by one attribute alone.
+    #[serde(default)]
+    pub fallback: bool,
 }
 
 impl Origin {
@@ -86,7 +90,16 @@ impl Origin {
     pub fn convert(&self, rule: Convert) -> Convert {
         match self {
             Self::Path(_) => rule,
-            Self::Converted(converted) => converted.convert,
+            Self::Converted(converted) => converted.convert.unwrap_or(rule),
+        }
+    }
+
+    /// Whether it is read only while the others say nothing.
+    #[must_use]
+    pub fn is_fallback(&self) -> bool {
+        match self {
+            Self::Path(_) => false,
+            Self::Converted(converted) => converted.fallback,
         }
     }
 }

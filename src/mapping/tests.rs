@@ -66,6 +66,86 @@ fn a_national_phone_is_read_in_the_country_of_the_person() {
 }
 
 #[test]
+fn who_says_a_mobile_and_a_phone_means_the_mobile_by_mobile() {
+    let numbers = |said: &[(i64, &str, Value)]| {
+        let mut attributes = mapped(said);
+        let mut take = |name: &str| {
+            attributes.remove(name).and_then(|it| it.as_str().map(str::to_owned)).unwrap_or_default()
+        };
+        (take("mobile_number"), take("work_number"))
+    };
+    let (mobile, phone) =
+        ((1, "traits.mobilePhone", json!("+14155550143")), (2, "traits.phone", json!("+14155550142")));
+    let both = ("+14155550143".to_owned(), "+14155550142".to_owned());
+    assert_eq!(numbers(&[mobile.clone(), phone.clone()]), both);
+    assert_eq!(numbers(std::slice::from_ref(&phone)), ("+14155550142".to_owned(), String::new()));
+    // A phone of old and a phone of now are one phone.
+    let older = (1, "properties.telephone", json!("+14155550199"));
+    assert_eq!(numbers(&[older, phone.clone()]), ("+14155550142".to_owned(), String::new()));
+    let same = (2, "traits.phone", json!("+1 (415) 555-0143"));
+    assert_eq!(numbers(&[mobile.clone(), same]), ("+14155550143".to_owned(), String::new()));
+    let work = (1, "traits.work_phone", json!("+14155550100"));
+    let said = [mobile, phone, work];
+    assert_eq!(numbers(&said), ("+14155550143".to_owned(), "+14155550100".to_owned()));
+    let lost = map(&facts(&said), &Preset::parse(None).unwrap(), None).left_out;
+    let note = |attribute: &str, winner: &str| LeftOut {
+        attribute: attribute.to_owned(),
+        path: "traits.phone".to_owned(),
+        why: format!("the number at {winner} took its place"),
+    };
+    assert_eq!(lost, [note("mobile_number", "traits.mobilePhone"), note("work_number", "traits.work_phone")]);
+}
+
+#[test]
+fn every_usual_key_of_a_phone_is_read() {
+    for key in "mobile mobile_number mobileNumber mobile_phone mobilePhone mobilephone phoneMobile phone_mobile cell cell_phone \
+                cellPhone cellphone phone phone_number phoneNumber telephone tel"
+        .split_whitespace()
+    {
+        for root in ["traits", "properties"] {
+            let path: &str = &format!("{root}.{key}");
+            assert_eq!(mapped(&[(1, path, json!("+14155550143"))])["mobile_number"], "+14155550143", "{path}");
+        }
+    }
+    for key in "work_phone workPhone workphone work_number workNumber phone_work phoneWork business_phone businessPhone \
+                office_phone officePhone"
+        .split_whitespace()
+    {
+        let path: &str = &format!("traits.{key}");
+        assert_eq!(mapped(&[(1, path, json!("+14155550143"))])["work_number"], "+14155550143", "{path}");
+    }
+}
+
+#[test]
+fn a_number_of_json_is_its_value_and_a_fraction_is_no_digit() {
+    let number = |value: Value, country: &str| {
+        let said = [(1, "traits.phone", value), (1, "traits.country", json!(country))];
+        mapped(&said).remove("mobile_number").unwrap_or_default()
+    };
+    assert_eq!(number(json!(4_155_550_142_i64), "US"), "+14155550142");
+    assert_eq!(number(json!(4_155_550_142.0), "US"), "+14155550142");
+    assert_eq!(number(json!(3_012_345.0), "DE"), "+493012345");
+    assert_eq!(number(json!(3_012_345.5), "DE"), Value::Null);
+    assert_eq!(number(json!(["+14155550142"]), "DE"), "+14155550142");
+    assert_eq!(number(json!("415 555 0142\n415 555 0143"), "US"), "+14155550142");
+    assert_eq!(mapped(&[(1, "traits.zip", json!(90_210.0))])["zipcode"], "90210");
+}
+
+#[test]
+fn a_text_is_sent_as_a_person_would_read_it() {
+    let sent =
+        |path: &str, text: &str| mapped(&[(1, path, json!(text))]).into_values().next().unwrap_or_default();
+    assert_eq!(sent("traits.company", "Smith &amp; Sons"), "Smith & Sons");
+    assert_eq!(sent("traits.company", "Smith\u{0} \u{200b}& Sons\u{fffd}"), "Smith & Sons");
+    assert_eq!(sent("traits.company", "undefined"), Value::Null);
+    assert_eq!(sent("traits.company", "N/A"), "N/A");
+    assert_eq!(sent("traits.first_name", "Jane 🚀"), "Jane");
+    assert_eq!(sent("traits.last_name", "-"), "-");
+    assert_eq!(sent("traits.last_name", "Null"), "Null");
+    assert_eq!(sent("traits.company", "क्षेत्र"), "क्षेत्र");
+}
+
+#[test]
 fn one_word_is_a_first_name_and_a_comma_turns_a_name_round() {
     let one = mapped(&[(1, "traits.name", json!("Cher"))]);
     assert_eq!(json!(one), json!({"first_name": "Cher"}));
@@ -171,7 +251,7 @@ form = ["traits.city"]
 max_chars = "many"
 from = ["city"]
 [fields.state]
-from = [{ path = "traits.state" }]
+from = [{ convert = "lower" }]
 [fields]
 country = ["traits.country"]
 "#;
@@ -189,7 +269,7 @@ country = ["traits.country"]
          `when`, `pick`, `max_chars`",
         "line 15, fields.city.max_chars: invalid type: string \"many\", expected usize",
         "line 16, fields.city.from: \"city\" must begin with traits., properties., context. or group. and name what is in it",
-        "line 18, fields.state.from: expected a path, or { path = \"…\", convert = \"…\" }",
+        "line 18, fields.state.from: expected a path, or { path = \"…\", convert = \"…\", fallback = true }",
         "line 20, fields.country: must be a table of keys",
     ];
     assert_eq!(said, expected);

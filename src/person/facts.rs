@@ -29,6 +29,8 @@ pub struct Said {
     pub values: BTreeMap<String, Value>,
     /// Those of them whose first statement counts, not the newest.
     pub firsts: BTreeSet<String>,
+    /// Values that count only while nobody said an earlier one at their path: what an event says that is not mapped.
+    pub came_with: BTreeMap<String, Value>,
     /// Consent by category.
     pub consent: BTreeMap<Category, consent::Statement>,
     /// The browser asked not to be tracked or sold (Global Privacy Control).
@@ -40,7 +42,7 @@ pub struct Said {
 }
 
 impl Said {
-    /// Whether it says nothing at all.
+    /// Whether it says nothing, leaving aside what somebody came with.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let silent = self.values.is_empty() && self.consent.is_empty() && self.emails.is_empty();
@@ -106,6 +108,9 @@ impl Facts {
             }
             self.values.say(path.clone(), statement);
         }
+        for (path, value) in &said.came_with {
+            self.firsts.say(path.clone(), Stamped { value: value.clone(), stamp: stamp.clone() });
+        }
         for (category, statement) in &said.consent {
             self.consent.say(category.clone(), Stamped { value: statement.clone(), stamp: stamp.clone() });
         }
@@ -138,6 +143,34 @@ impl Facts {
         }
     }
 
+    /// Whether an event says nothing that is new: nothing at all, or what somebody came with and said earlier.
+    #[must_use]
+    pub fn knows(&self, said: &Said, stamp: &Stamp) -> bool {
+        let earlier = |path: &String| self.firsts.get(path).is_some_and(|first| first.stamp < *stamp);
+        said.is_empty() && said.came_with.keys().all(earlier)
+    }
+
+    /// What somebody came with, by the paths at which no mapped event said anything.
+    fn came_with(&self) -> impl Iterator<Item = (&String, &Stamped<Value>)> {
+        self.firsts.iter().filter(|(path, _)| self.values.get(*path).is_none())
+    }
+
+    /// Leaves out what somebody came with where something was said earlier; tells whether anything was left out.
+    pub(super) fn forget_later(&mut self, earlier: &Self) -> bool {
+        let before = |path: &String, said: &Stamped<Value>| {
+            earlier.came_with().any(|(known, first)| known == path && first.stamp < said.stamp)
+        };
+        let later: Vec<String> = self
+            .came_with()
+            .filter(|(path, said)| before(path, said))
+            .map(|(path, _)| path.clone())
+            .collect();
+        for path in &later {
+            self.firsts.forget(path);
+        }
+        !later.is_empty()
+    }
+
     /// The person's address: the newest of the traits, else the newest of the properties.
     #[must_use]
     pub fn email(&self) -> Option<&Email> {
@@ -164,7 +197,7 @@ impl Facts {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let silent = self.values.is_empty() && self.consent.is_empty() && self.emails.is_empty();
-        silent && self.privacy_control.is_none() && self.mapped.is_empty()
+        silent && self.firsts.is_empty() && self.privacy_control.is_none() && self.mapped.is_empty()
     }
 
     /// How many bytes it is as JSON, about.
@@ -192,7 +225,15 @@ impl Facts {
         let emails = self.emails.values().filter_map(Claim::newest).map(|stamp| stamp.at);
         let mapped = self.mapped.values().copied();
         let control = self.privacy_control.iter().map(|stamp| stamp.at);
-        values.chain(consent).chain(emails).chain(mapped).chain(control).max().unwrap_or_default()
+        let firsts = self.firsts.iter().map(|(_, said)| said.stamp.at);
+        values
+            .chain(firsts)
+            .chain(consent)
+            .chain(emails)
+            .chain(mapped)
+            .chain(control)
+            .max()
+            .unwrap_or_default()
     }
 
     fn claim(&mut self, email: &Email, claim: &Claim) {

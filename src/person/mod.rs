@@ -91,7 +91,7 @@ impl FromStr for PersonKey {
         let (people, kind) = head.split_once('/').unwrap_or((DEFAULT_PEOPLE, head));
         let id = match kind {
             "user" => PersonId::User(id.to_owned()),
-            "email" => PersonId::Email(Email::parse(id).map_err(|_| NoPerson)?),
+            "email" => PersonId::Email(Email::from_store(id).map_err(|_| NoPerson)?),
             "anonymous" => PersonId::Anonymous(id.to_owned()),
             _ => return Err(NoPerson),
         };

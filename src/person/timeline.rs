@@ -165,13 +165,15 @@ impl<'a> Stretch<'a> {
 
 impl Timeline {
     /// Puts an entry where it belongs in time.
-    pub fn insert(&mut self, entry: Entry) -> Inserted {
+    pub fn insert(&mut self, mut entry: Entry) -> Inserted {
+        self.leave_out_known(&mut entry);
         if entry.is_empty() {
             return Inserted::default();
         }
         if self.begins_after(&entry.stamp) {
             return Inserted { too_early: true, ..Inserted::default() };
         }
+        self.drop_later(&entry);
         match self.entries.binary_search_by(|known| known.seen_from(&entry.stamp)) {
             Ok(at) if self.leaves_out(at, &entry) => return Inserted::default(),
             Ok(at) => {
@@ -204,6 +206,31 @@ impl Timeline {
         let held = |stretch: &&Stretch<'_>| stretch.entries.iter().any(|held| std::ptr::eq(held, known));
         let stretch = stretches.iter().find(held);
         stretch.is_some_and(|stretch| stretch.is_somebodys() && stretch.ends_before(entry))
+    }
+
+    /// Leaves out of an entry what somebody came with, where an earlier entry says it: of a device the first is kept, however
+    /// many pages are viewed. An entry that is empty then changes nothing.
+    pub fn leave_out_known(&self, entry: &mut Entry) {
+        for known in self.entries.iter().take_while(|known| known.stamp < entry.stamp) {
+            if entry.facts.firsts.is_empty() {
+                return;
+            }
+            entry.facts.forget_later(&known.facts);
+        }
+    }
+
+    /// The same for entries that are later than this one.
+    fn drop_later(&mut self, entry: &Entry) {
+        if entry.facts.firsts.is_empty() {
+            return;
+        }
+        let mut dropped = false;
+        for later in self.entries.iter_mut().filter(|known| known.stamp > entry.stamp) {
+            dropped |= later.facts.forget_later(&entry.facts);
+        }
+        if dropped {
+            self.entries.retain(|known| !known.is_empty());
+        }
     }
 
     /// Whether an entry may move something from one person to another. One more event of the user whose stretch it

@@ -9,6 +9,7 @@ mod orders;
 mod outcomes;
 mod refusals;
 mod retire;
+mod values;
 
 use std::time::Duration;
 

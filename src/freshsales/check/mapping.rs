@@ -128,7 +128,8 @@ impl Sends {
 
     fn made_by(convert: Convert) -> Self {
         match convert {
-            Convert::Text
+            Convert::Name
+            | Convert::Text
             | Convert::Lower
             | Convert::Phone
             | Convert::Address

@@ -67,8 +67,14 @@ impl Plan {
         }
     }
 
+    /// Whether any region of a calling code has this number.
+    pub(super) fn is_valid_in_any(code: u16, national: &str) -> bool {
+        let plans = PLANS.as_ref().and_then(|plans| plans.by_code(&code)).unwrap_or_default();
+        plans.into_iter().any(|plan| Self(plan).has_number(national))
+    }
+
     /// Whether the plan has this number, as one of any kind.
-    pub(super) fn has_number(self, national: &str) -> bool {
+    fn has_number(self, national: &str) -> bool {
         self.0.descriptors().general().is_match(national)
             && kinds(self.0).into_iter().flatten().any(|kind| kind.is_match(national))
     }

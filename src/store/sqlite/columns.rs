@@ -61,7 +61,7 @@ pub(super) fn state(number: i64) -> Result<State, StoreError> {
 
 /// An address from a column.
 pub(super) fn email(text: &str) -> Result<Email, StoreError> {
-    Email::parse(text).map_err(|problem| StoreError::Unreadable("email", problem.to_string()))
+    Email::from_store(text).map_err(|problem| StoreError::Unreadable("email", problem.to_string()))
 }
 
 /// A document as text.
