@@ -128,6 +128,7 @@ impl Inner {
             backfill: false,
             limits: Limits { event_bytes_max: self.server.event_bytes_max },
             received_at: self.clock.wall(),
+            proven: self.clock.is_proven(),
             sent_at: None,
         };
         let record = intake.accept(0, &raw).map_err(|refusal| {
