@@ -72,6 +72,8 @@ impl Bench {
             settings: watch::Sender::new(Arc::new(test_settings())).subscribe(),
             clock: Arc::new(self.clock.clone()),
             owed: Arc::default(),
+            decide: Arc::new(decision::decide),
+            trouble: watch::Sender::new(None),
         };
         let running = tokio::spawn(processor.run(stop.clone()));
         processed.wait_for(|processed| processed.0 >= last).await.unwrap();

@@ -17,7 +17,7 @@ use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
-use super::{erase, outbox, search, tombstones, trail, walks};
+use super::{erase, failed, outbox, search, tombstones, trail, walks};
 use crate::clock::UnixMicros;
 use crate::delivery::Delivery;
 use crate::event::Position;
@@ -289,6 +289,9 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
             let sql = "UPDATE events SET duplicates = duplicates + 1 WHERE position = ?1";
             change(connection, sql, [int(position.0)]).map(|_| ())
         }
+        Put::Failed(event) => failed::put(connection, event),
+        Put::FailedEnded(position) => failed::end(connection, *position),
+        Put::SetAside(id) => outbox::set_aside(connection, id),
         Put::SlotTaken(account, slot, at) => {
             let sql = "INSERT INTO slots (account, id, taken_at) VALUES (?1, ?2, ?3)";
             change_one(connection, sql, (&account.0, int(slot.0), at.0))?;
