@@ -284,6 +284,28 @@ impl App {
         }
     }
 
+    /// What watches whether what is accepted takes effect.
+    fn flow_watch(&self) -> flow::Watch {
+        flow::Watch {
+            accepted: self.store.journal_end(),
+            processed: self.store.processed_end(),
+            trouble: self.trouble.subscribe(),
+            shown: self.flow.clone(),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
+    fn eraser(&self) -> Eraser {
+        Eraser {
+            store: Arc::clone(&self.store) as SharedStore,
+            settings: self.reload.settings.subscribe(),
+            clock: Arc::clone(&self.clock),
+            ordered: Arc::clone(&self.erasing.ordered),
+            owed: Arc::clone(&self.bells.owed),
+            done: self.erasing.done.clone(),
+        }
+    }
+
     fn spawn_workers(&self, stop: &CancellationToken, parts: &mut Parts) {
         let bells = &self.bells;
         let store: SharedStore = Arc::clone(&self.store) as SharedStore;
@@ -318,14 +340,7 @@ impl App {
             usage: self.usage.clone(),
             sharing: self.sharing.clone(),
         };
-        let eraser = Eraser {
-            store: Arc::clone(&store),
-            settings: self.reload.settings.subscribe(),
-            clock: Arc::clone(&self.clock),
-            ordered: Arc::clone(&self.erasing.ordered),
-            owed: Arc::clone(&deliverer.owed),
-            done: self.erasing.done.clone(),
-        };
+        let eraser = self.eraser();
         let retirement = Retirement {
             store: Arc::clone(&store),
             settings: self.reload.settings.subscribe(),
@@ -337,16 +352,9 @@ impl App {
         let retention =
             retain::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
         parts.spawn(ended(self.arrivals().run(stop.clone())));
-        let flow = flow::Watch {
-            accepted: self.store.journal_end(),
-            processed: self.store.processed_end(),
-            trouble: self.trouble.subscribe(),
-            shown: self.flow.clone(),
-            clock: Arc::clone(&self.clock),
-        };
-        let stopped = stop.clone();
+        let flow = self.flow_watch().run(stop.clone());
         parts.spawn(async move {
-            flow.run(stopped).await;
+            flow.await;
             Ok(())
         });
         let (stopped, drain) = (stop.clone(), self.drain());

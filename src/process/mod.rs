@@ -101,7 +101,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn stopped(&self, nth: Option<usize>, why: impl ToString) -> Stopped {
+    fn stopped(&self, nth: Option<usize>, why: &impl ToString) -> Stopped {
         Stopped::Event { from: self.from, count: self.readings.len(), nth, why: why.to_string() }
     }
 }
@@ -159,7 +159,7 @@ impl Batches {
         let worked = store.worked();
         let loaded = world_for(store, &batch.readings, &by.account).await;
         let mut world = loaded.map_err(|error| match error.class() {
-            ErrorClass::Document => batch.stopped(None, error),
+            ErrorClass::Document => batch.stopped(None, &error),
             ErrorClass::Ends | ErrorClass::Passes | ErrorClass::Again => Stopped::Store(error),
         })?;
         let (now, began) = (clock.wall(), clock.monotonic());
@@ -167,7 +167,7 @@ impl Batches {
         for (nth, reading) in batch.readings.iter().enumerate() {
             // A working set that a decision left half changed goes with the batch.
             let decided = caught(|| decide(reading, &mut world, &by, now));
-            trails.push(decided.map_err(|panicked| batch.stopped(Some(nth), panicked))?);
+            trails.push(decided.map_err(|panicked| batch.stopped(Some(nth), &panicked))?);
         }
         let decided = trails.into_iter().zip(batch.readings.drain(..));
         let trails = decided.map(|(decided, reading)| Put::Trail(trail_of(reading, decided))).collect();

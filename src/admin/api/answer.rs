@@ -33,7 +33,6 @@ pub(in crate::admin) fn failed(error: StoreError) -> ApiError {
 }
 
 /// Nothing was done: the store can't take it now, or has failed.
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err` by name")]
 pub(in crate::admin) fn not_done(error: StoreError) -> ApiError {
     match error.class() {
         ErrorClass::Passes | ErrorClass::Again => ApiError::new(

@@ -3,8 +3,9 @@
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
+use super::change::{change, change_one};
 use super::columns::{int, uint};
-use super::{records, state};
+use super::records;
 use crate::clock::UnixMicros;
 use crate::event::Position;
 use crate::store::{Failed, Record, StoreError};
@@ -33,11 +34,11 @@ pub(super) fn put(connection: &Connection, failed: &Failed) -> Result<(), StoreE
     make_room(connection, body.len() as u64)?;
     let sql = "INSERT OR REPLACE INTO failed (position, source, received_at, bytes, body) VALUES (?1, ?2, ?3, ?4, ?5)";
     let values = (int(position.0), &event.source.0, event.received_at.0, int(body.len() as u64), body);
-    state::change(connection, sql, values)?;
+    change(connection, sql, values)?;
     let sql =
         "INSERT OR IGNORE INTO seen (source, message_id, position, received_at) VALUES (?1, ?2, ?3, ?4)";
     let values = (&event.source.0, &event.message_id, int(position.0), event.received_at.0);
-    state::change(connection, sql, values).map(|_| ())
+    change(connection, sql, values).map(|_| ())
 }
 
 /// Gives up the oldest of the source with most until another one fits.
@@ -59,7 +60,7 @@ fn make_room(connection: &Connection, bytes: u64) -> Result<(), StoreError> {
             .query_row((), |row| row.get(0))
             .optional()?;
         let Some(oldest) = oldest else { return Ok(()) };
-        state::change(connection, "DELETE FROM failed WHERE position = ?1", [oldest])?;
+        change(connection, "DELETE FROM failed WHERE position = ?1", [oldest])?;
         lost(connection, 1)?;
     }
 }
@@ -69,12 +70,12 @@ fn lost(connection: &Connection, rows: usize) -> Result<(), StoreError> {
         return Ok(());
     }
     let sql = "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = value + excluded.value";
-    state::change(connection, sql, (LOST, int(rows as u64))).map(|_| ())
+    change(connection, sql, (LOST, int(rows as u64))).map(|_| ())
 }
 
 /// An event is aside no more.
 pub(super) fn end(connection: &Connection, position: Position) -> Result<(), StoreError> {
-    state::change_one(connection, "DELETE FROM failed WHERE position = ?1", [int(position.0)])
+    change_one(connection, "DELETE FROM failed WHERE position = ?1", [int(position.0)])
 }
 
 /// How many there are.
@@ -87,7 +88,7 @@ pub(super) fn count(connection: &Connection) -> Result<u64, StoreError> {
 pub(super) fn prune(connection: &Connection, before: UnixMicros, limit: i64) -> Result<u64, StoreError> {
     let sql = "DELETE FROM failed WHERE position IN
                (SELECT position FROM failed WHERE received_at < ?1 ORDER BY position LIMIT ?2)";
-    let rows = state::change(connection, sql, (before.0, limit))?;
+    let rows = change(connection, sql, (before.0, limit))?;
     lost(connection, rows)?;
     Ok(rows as u64)
 }

@@ -4,6 +4,7 @@
 //! acknowledgement. The only SQL of the project is in this folder. Must not decide anything.
 
 mod blank;
+mod change;
 mod columns;
 mod erase;
 mod failed;

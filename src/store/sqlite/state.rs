@@ -13,6 +13,7 @@ use rusqlite::{
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+pub(super) use super::change::{change, change_one};
 use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
@@ -391,16 +392,4 @@ pub(super) fn count(connection: &Connection, counts: &Counts) -> Result<(), Stor
 /// A document that was not there is inserted, which fails where there is one meanwhile.
 pub(super) fn by_revision<'a>(revision: Revision, insert: &'a str, update: &'a str) -> &'a str {
     if revision == 0 { insert } else { update }
-}
-
-pub(super) fn change(connection: &Connection, sql: &str, values: impl Params) -> Result<usize, StoreError> {
-    Ok(connection.prepare_cached(sql)?.execute(values)?)
-}
-
-/// Changes a row that must be there as the plan expects it.
-pub(super) fn change_one(connection: &Connection, sql: &str, values: impl Params) -> Result<(), StoreError> {
-    match change(connection, sql, values)? {
-        0 => Err(StoreError::Conflict),
-        _ => Ok(()),
-    }
 }
