@@ -36,6 +36,7 @@ use crate::freshsales::Mode;
 use crate::http::ApiError;
 use crate::http::RefusedLog;
 use crate::store::{SharedStore, quotas};
+use crate::turn::Flow;
 use api::{
     History, commands, contacts, dead_letters, deliveries, events, history, map, people, status, stream,
 };
@@ -54,6 +55,8 @@ pub struct Live {
     pub dead_letters_max: u64,
     /// Whether more becomes owed than may leave.
     pub pressure: watch::Receiver<Pressure>,
+    /// How processing gets on.
+    pub flow: watch::Receiver<Flow>,
     /// Whether calls leave.
     pub mode: Mode,
     /// What ingest accepts, so that a dry run refuses what it would.
@@ -113,6 +116,7 @@ const fn route(
 const ROUTES: &[Route] = &[
     route(GET, "/api/events", Access::Token, |method| on(method, events::list)),
     route(GET, "/api/events/{message_id}", Access::Token, |method| on(method, events::one)),
+    route(POST, "/api/events/{message_id}/retry", Access::Token, |method| on(method, events::retry)),
     route(GET, "/api/deliveries", Access::Token, |method| on(method, deliveries::list)),
     route(GET, "/api/deliveries/{id}", Access::Token, |method| on(method, deliveries::one)),
     route(GET, "/api/contacts/{email}", Access::Token, |method| on(method, contacts::one)),

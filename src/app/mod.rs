@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod background;
+mod flow;
 mod recorder;
 mod reload;
 mod token;
@@ -29,6 +30,7 @@ use crate::allowance::{Ledger, Pressure, Sharing, Usage};
 use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::config_problem::Problem;
+use crate::decision::{claim, decide};
 use crate::deliver::{Deliverer, keep_paused};
 use crate::delivery::Lane;
 use crate::erase::Eraser;
@@ -40,7 +42,8 @@ use crate::ingest::Ingest;
 use crate::process::Processor;
 use crate::retain::{self, Retirement};
 use crate::store::sqlite::{OpenError, SqliteStore};
-use crate::store::{self, SharedStore, StoreError};
+use crate::store::{self, SharedStore, Store, StoreError};
+use crate::turn::Flow;
 use crate::walk::Reviewer;
 
 /// Why the service can't start.
@@ -93,6 +96,8 @@ pub struct App {
     usage: watch::Sender<Usage>,
     sharing: watch::Sender<Option<Sharing>>,
     pressure: watch::Sender<Pressure>,
+    trouble: watch::Sender<Option<String>>,
+    flow: watch::Sender<Flow>,
     bells: Bells,
     metrics: PrometheusHandle,
     erasing: Erasing,
@@ -148,12 +153,14 @@ impl App {
         let started = Arc::new(config.clone());
         let reload = Reload { settings, ingest, load, config: in_use, started };
         let pressure = watch::Sender::new(Pressure::default());
+        let flow = watch::Sender::new(Flow::default());
         let live = Live {
             usage: usage.subscribe(),
             sharing: sharing.subscribe(),
             shares: config.delivery.shares(),
             dead_letters_max: config.retention.dead_letters_max,
             pressure: pressure.subscribe(),
+            flow: flow.subscribe(),
             mode: config.freshsales.mode,
             event_limits: Limits { event_bytes_max: config.server.event_bytes_max },
             erasures: Erasures { ordered: Arc::clone(&erasing.ordered), done: erasing.done.subscribe() },
@@ -164,6 +171,7 @@ impl App {
         let commands = Commands {
             owed: Arc::clone(&bells.owed),
             ordered: Arc::clone(&bells.ordered),
+            decide: Arc::new(decide),
             reload: Arc::new({
                 let reload = reload.clone();
                 move || reload.reload()
@@ -182,6 +190,8 @@ impl App {
             usage,
             sharing,
             pressure,
+            trouble: watch::Sender::new(None),
+            flow,
             bells,
             metrics,
             erasing,
@@ -275,6 +285,28 @@ impl App {
         }
     }
 
+    /// What watches whether what is accepted takes effect.
+    fn flow_watch(&self) -> flow::Watch {
+        flow::Watch {
+            accepted: self.store.journal_end(),
+            processed: self.store.processed_end(),
+            trouble: self.trouble.subscribe(),
+            shown: self.flow.clone(),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
+    fn eraser(&self) -> Eraser {
+        Eraser {
+            store: Arc::clone(&self.store) as SharedStore,
+            settings: self.reload.settings.subscribe(),
+            clock: Arc::clone(&self.clock),
+            ordered: Arc::clone(&self.erasing.ordered),
+            owed: Arc::clone(&self.bells.owed),
+            done: self.erasing.done.clone(),
+        }
+    }
+
     fn spawn_workers(&self, stop: &CancellationToken, parts: &mut Parts) {
         let bells = &self.bells;
         let store: SharedStore = Arc::clone(&self.store) as SharedStore;
@@ -283,6 +315,8 @@ impl App {
             settings: self.reload.settings.subscribe(),
             clock: Arc::clone(&self.clock),
             owed: Arc::clone(&bells.owed),
+            decide: Arc::new(decide),
+            trouble: self.trouble.clone(),
         };
         let reviewer = Reviewer {
             store: Arc::clone(&store),
@@ -295,6 +329,7 @@ impl App {
         };
         let deliverer = Deliverer {
             settled: Arc::clone(&self.erasing.ordered),
+            decide: claim,
             store: Arc::clone(&store),
             crm: Arc::clone(&self.crm),
             settings: self.reload.settings.subscribe(),
@@ -306,14 +341,7 @@ impl App {
             usage: self.usage.clone(),
             sharing: self.sharing.clone(),
         };
-        let eraser = Eraser {
-            store: Arc::clone(&store),
-            settings: self.reload.settings.subscribe(),
-            clock: Arc::clone(&self.clock),
-            ordered: Arc::clone(&self.erasing.ordered),
-            owed: Arc::clone(&deliverer.owed),
-            done: self.erasing.done.clone(),
-        };
+        let eraser = self.eraser();
         let retirement = Retirement {
             store: Arc::clone(&store),
             settings: self.reload.settings.subscribe(),
@@ -325,6 +353,11 @@ impl App {
         let retention =
             retain::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
         parts.spawn(ended(self.arrivals().run(stop.clone())));
+        let flow = self.flow_watch().run(stop.clone());
+        parts.spawn(async move {
+            flow.await;
+            Ok(())
+        });
         let (stopped, drain) = (stop.clone(), self.drain());
         parts.spawn(background::run("process", processor.run(stop.clone())));
         parts.spawn(background::run("review", reviewer.run(stop.clone())));

@@ -168,7 +168,9 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 fn start_logging(config: &telemetry::LogConfig) -> Outcome {
-    telemetry::start(config).map_err(Failure::running)
+    telemetry::start(config).map_err(Failure::running)?;
+    telemetry::log_places();
+    Ok(())
 }
 
 /// A line for people on standard error.

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
+    /// It could not be processed, and is kept aside until somebody tries it again.
+    Failed,
     /// The same message came before from the same source.
     Duplicate,
     /// It speaks of somebody who was erased after it happened.
@@ -32,7 +34,8 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes, in the order in which the first that fits is taken.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
+        Self::Failed,
         Self::Erased,
         Self::Duplicate,
         Self::NotMapped,
@@ -50,6 +53,7 @@ impl Outcome {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Failed => "failed",
             Self::Duplicate => "duplicate",
             Self::Erased => "erased",
             Self::NotMapped => "not_mapped",

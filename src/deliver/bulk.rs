@@ -16,6 +16,7 @@ pub(super) use pace::Bulk;
 use end::{BulkEnd, Why};
 use pace::CONTACTS_MIN;
 
+use super::aside::Stopped;
 use super::worker::{self, Done};
 use super::{Deliverer, Round};
 use crate::allowance::SlotId;
@@ -26,6 +27,7 @@ use crate::delivery::{BULK_CONTACTS_MAX, BulkJob, BulkRow, DeliveryId, Verdict};
 use crate::destination::Gate;
 use crate::freshsales::{BulkResult, Crm, JobResult};
 use crate::store::{self, Due, DueOrder, DueQuery, Plan, Put, StoreError};
+use crate::telemetry::caught;
 
 /// A body grows no further than this.
 const BODY_BYTES_MAX: usize = 512 * 1024;
@@ -97,6 +99,11 @@ impl Deliverer {
                     used.places += 1;
                     used.alone = Some(alone);
                     // There may be more than were carried.
+                    self.owed.notify_one();
+                }
+                Batch::Stopped(batch, stopped) => {
+                    self.set_aside_bad(&batch, stopped).await?;
+                    used.alone = Some(Vec::new());
                     self.owed.notify_one();
                 }
                 Batch::Waits => used.alone = Some(Vec::new()),
@@ -185,7 +192,11 @@ impl Deliverer {
         let settings = Arc::clone(&self.settings.borrow());
         let now = self.clock.wall();
         let emails = batch.iter().map(|due| due.email.clone()).collect();
-        let mut world = self.load(emails, batch.iter().map(|due| due.id.clone()).collect()).await?;
+        let loaded = self.load(emails, batch.iter().map(|due| due.id.clone()).collect()).await;
+        let mut world = match loaded.map_err(Stopped::from) {
+            Ok(world) => world,
+            Err(stopped) => return Ok(Batch::Stopped(batch, stopped)),
+        };
         if world.destination.document.gate(now) != *gate {
             // Somebody ordered a pause meanwhile.
             return Err(StoreError::Conflict);
@@ -202,9 +213,15 @@ impl Deliverer {
                 .is_some_and(|source| settings.new_contacts_per_hour.contains_key(source));
             if counted || !decision::may_share(&due.id, &world, &settings) {
                 alone.push(due.clone());
-            } else if let Some(order) = decision::claim(&due.id, &mut world, &settings, now) {
-                bytes += order.body.to_string().len();
-                orders.push(order);
+            } else {
+                match caught(|| (self.decide)(&due.id, &mut world, &settings, now)) {
+                    Ok(Some(order)) => {
+                        bytes += order.body.to_string().len();
+                        orders.push(order);
+                    }
+                    Ok(None) => {}
+                    Err(panicked) => return Ok(Batch::Stopped(batch, panicked.into())),
+                }
             }
         }
         if orders.len() < CONTACTS_MIN {
@@ -293,6 +310,8 @@ enum Batch {
     Left(Vec<Due>),
     /// No bulk call may leave now; the backlog waits for the next.
     Waits,
+    /// One of these stands in the way.
+    Stopped(Vec<Due>, Stopped),
     /// Too few may share a call: all of these go by themselves.
     Few(Vec<Due>),
 }

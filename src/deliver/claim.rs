@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::aside::Stopped;
 use super::bulk::InBulk;
 use super::worker::{self, Job};
 use super::{Deliverer, Next, Round};
@@ -14,6 +15,7 @@ use crate::delivery::{DeliveryId, Lane};
 use crate::destination::{Destination, Gate};
 use crate::event::Email;
 use crate::store::{self, Due, DueOrder, DueQuery, Plan, Put, StoreError};
+use crate::telemetry::caught;
 
 /// Rows asked for beside the free places: claims that turn out to owe nothing leave places to others, and a probe finds
 /// one that did not try lately.
@@ -178,9 +180,41 @@ impl Deliverer {
         Ok(self.store.due(first).await?.0.pop())
     }
 
-    /// Claims deliveries in one transaction with their slots, then lets the calls leave.
+    /// Claims deliveries in one transaction with their slots, then lets the calls leave. A contact whose call can't be made
+    /// up is set aside; the others are claimed the next time.
     async fn claim(&self, chosen: Vec<Due>, gate: &Gate, round: &mut Round) -> Result<(), StoreError> {
-        let turn = self.store.turn().await;
+        match self.try_claim(&chosen, gate, round).await {
+            Ok(jobs) => {
+                for job in jobs {
+                    round.calls.spawn(worker::call(Arc::clone(&self.crm), Arc::clone(&self.clock), job));
+                }
+            }
+            Err(stopped) => self.set_aside_bad(&chosen, stopped).await?,
+        }
+        // Claims that turned out to owe nothing left places free.
+        self.owed.notify_one();
+        Ok(())
+    }
+
+    async fn try_claim(&self, chosen: &[Due], gate: &Gate, round: &mut Round) -> Result<Vec<Job>, Stopped> {
+        let mut jobs = Vec::new();
+        let claimed = self.write_claims(chosen, gate, round, &mut jobs).await;
+        if claimed.is_err() {
+            for job in jobs.drain(..) {
+                round.schedule.give_back(job.slot);
+            }
+        }
+        claimed.map(|()| jobs)
+    }
+
+    async fn write_claims(
+        &self,
+        chosen: &[Due],
+        gate: &Gate,
+        round: &mut Round,
+        jobs: &mut Vec<Job>,
+    ) -> Result<(), Stopped> {
+        let _turn = self.store.turn().await;
         // The settings of the turn: a review by them sees what leaves.
         let settings = Arc::clone(&self.settings.borrow());
         let now = self.clock.wall();
@@ -188,14 +222,15 @@ impl Deliverer {
         let mut world = self.load(emails, chosen.iter().map(|due| due.id.clone()).collect()).await?;
         if world.destination.document.gate(now) != *gate {
             // Somebody ordered a pause meanwhile.
-            return Err(StoreError::Conflict);
+            return Err(StoreError::Conflict.into());
         }
-        let mut jobs = Vec::new();
         let mut slots = Vec::new();
-        for due in &chosen {
+        for due in chosen {
             let Some(slot) = round.schedule.take(due.lane, self.clock.monotonic()) else { break };
-            let Some(order) = decision::claim(&due.id, &mut world, &settings, now) else {
+            let claimed = caught(|| (self.decide)(&due.id, &mut world, &settings, now));
+            let Ok(Some(order)) = claimed else {
                 round.schedule.give_back(slot);
+                claimed?;
                 continue;
             };
             slots.push(Put::SlotTaken(self.account(), slot, now));
@@ -206,20 +241,7 @@ impl Deliverer {
         }
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.extend(slots);
-        let applied = self.store.apply(plan).await;
-        drop(turn);
-        if let Err(error) = applied {
-            for job in jobs {
-                round.schedule.give_back(job.slot);
-            }
-            return Err(error);
-        }
-        for job in jobs {
-            round.calls.spawn(worker::call(Arc::clone(&self.crm), Arc::clone(&self.clock), job));
-        }
-        // Claims that turned out to owe nothing left places free.
-        self.owed.notify_one();
-        Ok(())
+        Ok(self.store.apply(plan).await?)
     }
 
     /// Asks whether the account answers; one call at a time, which takes a slot like any other.

@@ -3,6 +3,7 @@
 //! One loop owns the allowance; calls run beside it. Every call takes a slot that is on disk before it leaves.
 //! Must not decide what a call carries: that is the decision's.
 
+mod aside;
 mod bulk;
 mod claim;
 mod config;
@@ -25,12 +26,13 @@ pub use config::{BulkConfig, BulkMode, DeliveryConfig};
 
 use crate::allowance::{AllowanceLimits, HOUR, Ledger, Sharing, Usage};
 use crate::clock::{Clock, UnixMicros};
-use crate::decision::{Settings, World};
+use crate::decision::{CallOrder, Settings, World};
 use crate::delivery::{Account, DeliveryId};
 use crate::destination::Destination;
 use crate::event::Email;
 use crate::freshsales::Crm;
-use crate::store::{Keys, Plan, Put, SharedStore, StoreError, Versioned, keys_of_contacts};
+use crate::store::{ErrorClass, Keys, Plan, Put, SharedStore, StoreError, Versioned, keys_of_contacts};
+use crate::turn::backoff;
 use bulk::Bulk;
 use pace::Pace;
 use schedule::Schedule;
@@ -38,6 +40,9 @@ use worker::Done;
 
 /// After a passing failure of the store.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Claims a delivery and decides what its call carries.
+pub type Decide = fn(&DeliveryId, &mut World, &Settings, UnixMicros) -> Option<CallOrder>;
 
 /// The delivering stage.
 pub struct Deliverer {
@@ -59,6 +64,8 @@ pub struct Deliverer {
     pub owed: Arc<Notify>,
     /// Rung when a call has ended that an erasure may wait for.
     pub settled: Arc<Notify>,
+    /// The decision what a call carries.
+    pub decide: Decide,
     /// Where the use of the allowance is shown.
     pub usage: watch::Sender<Usage>,
     /// Where it is shown how a backlog shares calls.
@@ -130,7 +137,6 @@ impl Deliverer {
         while !stop.is_cancelled() {
             let next = match self.fill(&mut round).await {
                 Ok(next) => next,
-                Err(StoreError::Conflict) => continue,
                 Err(error) => self.pause_after(error)?,
             };
             self.show(&mut round);
@@ -225,9 +231,6 @@ impl Deliverer {
 
     /// Waits before something is tried once more that the store did not take.
     async fn wait_after(&self, error: StoreError) -> Result<(), StoreError> {
-        if matches!(error, StoreError::Conflict) {
-            return Ok(());
-        }
         if let Next::At(moment) = self.pause_after(error)? {
             self.clock.sleep_until(moment).await;
         }
@@ -236,15 +239,19 @@ impl Deliverer {
 
     /// What to do about a store that fails: wait a moment when it will pass.
     fn pause_after(&self, error: StoreError) -> Result<Next, StoreError> {
-        match error {
-            StoreError::Overloaded | StoreError::Full(_) | StoreError::Away(_) | StoreError::TooSlow => {
-                tracing::warn!(%error, "delivery paused: the store cannot record results; retrying in 1 s");
-                Ok(Next::At(self.clock.monotonic() + RETRY_AFTER))
+        let wait = match error.class() {
+            ErrorClass::Ends => return Err(error),
+            ErrorClass::Again => backoff(0, rand::random_range(0.0..1.0)),
+            ErrorClass::Passes => {
+                tracing::warn!(%error, "delivery paused: the store can't record results now; retrying in 1 s");
+                RETRY_AFTER
             }
-            StoreError::Conflict | StoreError::Fatal(_) | StoreError::Unreadable(..) | StoreError::Shut => {
-                Err(error)
+            ErrorClass::Document => {
+                tracing::error!(%error, "delivery paused: a stored document can't be read; retrying in 1 s");
+                RETRY_AFTER
             }
-        }
+        };
+        Ok(Next::At(self.clock.monotonic() + wait))
     }
 
     fn show(&self, round: &mut Round) {

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::aside::{Stopped, set_aside};
 use super::worker::{self, Answered, Done, Finished};
 use super::{Deliverer, Round, log};
 use crate::decision;
 use crate::delivery::Verdict;
 use crate::freshsales::CallResult;
-use crate::store::{Plan, Put, StoreError};
+use crate::store::{ErrorClass, Plan, Put, StoreError};
+use crate::telemetry::caught;
 
 impl Deliverer {
     /// Settles a call that has ended.
@@ -33,7 +35,13 @@ impl Deliverer {
         let throttled = loop {
             match self.settle(finished, round).await {
                 Ok(throttled) => break throttled,
-                Err(error) => self.wait_after(error).await?,
+                Err(Stopped::Store(error)) if error.class() != ErrorClass::Document => {
+                    self.wait_after(error).await?;
+                }
+                Err(stopped) => match self.leave_unsettled(finished, &stopped).await {
+                    Ok(()) => break false,
+                    Err(error) => self.wait_after(error).await?,
+                },
             }
         };
         self.learn(finished.result(), throttled, round);
@@ -92,8 +100,15 @@ impl Deliverer {
         Ok(after.is_throttled_anew(&before))
     }
 
+    /// The call has ended, and nothing can be written down of what it ended with: it is void when the service starts anew.
+    async fn leave_unsettled(&self, finished: &Finished, why: &Stopped) -> Result<(), StoreError> {
+        let answered = Put::SlotAnswered(self.account(), finished.job.slot, self.clock.wall());
+        let puts = vec![answered, set_aside(finished.job.order.delivery.clone(), &why.to_string())];
+        self.store.apply(Plan { puts, ..Plan::default() }).await
+    }
+
     /// Tells whether the answer begins a throttle.
-    async fn settle(&self, finished: &Finished, round: &Round) -> Result<bool, StoreError> {
+    async fn settle(&self, finished: &Finished, round: &Round) -> Result<bool, Stopped> {
         let settings = Arc::clone(&self.settings.borrow());
         let order = &finished.job.order;
         let _turn = self.store.turn().await;
@@ -107,7 +122,8 @@ impl Deliverer {
             });
         let before = world.destination.document.clone();
         let now = self.clock.wall();
-        decision::settle(finished.settlement(others_answered), &mut world, &settings, now);
+        let settlement = finished.settlement(others_answered);
+        caught(|| decision::settle(settlement, &mut world, &settings, now))?;
         log::refusal(world.deliveries.get(&order.delivery));
         let after = world.destination.document.clone();
         let erased = !world.erased_calls.is_empty();

@@ -17,6 +17,7 @@ use crate::decision::{self, Settings};
 use crate::erasure::{Concern, Erasure, Extent, Stage, Subject, Waits};
 use crate::event::{Position, Stamp};
 use crate::store::{Documents, Keys, Plan, Privacy, Put, Record, SharedStore, StoreError, reach};
+use crate::turn::erase_failed;
 
 /// How often it is looked whether events of erased people came again.
 const EVERY: Duration = Duration::from_secs(10);
@@ -24,6 +25,8 @@ const EVERY: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Events of the journal that are looked through at once.
 const EVENTS_MAX: usize = 2_000;
+/// Events that were put aside, looked through at once.
+const FAILED_MAX: usize = 100;
 /// Bytes of them.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -200,6 +203,9 @@ impl Eraser {
     ) -> Result<(), StoreError> {
         let mut processed = self.store.processed_end();
         processed.wait_for(|processed| *processed >= last).await.map_err(|_| StoreError::Shut)?;
+        if after == Position(0) {
+            self.look_through_the_failed(&extent).await?;
+        }
         let records = self.store.read(after, EVENTS_MAX, BYTES_MAX).await?;
         let reached = records.last().map_or(last, |record| record.position);
         let mut puts = Vec::new();
@@ -210,6 +216,27 @@ impl Eraser {
             erasure.stage = Stage::Journal { extent, last, after: reached };
         }
         self.note(erasure, puts).await
+    }
+
+    /// Ends what was put aside and concerns the person: the journal may hold it no more.
+    async fn look_through_the_failed(&self, extent: &Extent) -> Result<(), StoreError> {
+        let mut after = Position(0);
+        loop {
+            let page = self.store.failed(after, FAILED_MAX).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.record.position;
+            for failed in page {
+                let mut plan = erase_failed(&failed);
+                if take(extent, failed.record, &mut plan.puts) {
+                    let _turn = self.store.turn().await;
+                    match self.store.apply(plan).await {
+                        // Somebody had it tried again meanwhile: it is no different from any other event now.
+                        Ok(()) | Err(StoreError::Conflict) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+        }
     }
 
     async fn note(&self, erasure: Erasure, mut puts: Vec<Put>) -> Result<(), StoreError> {

@@ -13,7 +13,8 @@ use crate::delivery::State;
 use crate::event::{Email, Kind, SourceName};
 use crate::process::Processor;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{NewRecord, Settings as Limits, Store, Totals};
+use crate::store::{Failed, NewRecord, Progress, Settings as Limits, Store, Totals};
+use crate::turn::put_aside;
 
 const NOW: UnixMicros = UnixMicros(1_900_000_000_000_000);
 
@@ -72,6 +73,8 @@ impl Bench {
             settings: watch::Sender::new(Arc::new(test_settings())).subscribe(),
             clock: Arc::new(self.clock.clone()),
             owed: Arc::default(),
+            decide: Arc::new(decision::decide),
+            trouble: watch::Sender::new(None),
         };
         let running = tokio::spawn(processor.run(stop.clone()));
         processed.wait_for(|processed| processed.0 >= last).await.unwrap();
@@ -151,4 +154,34 @@ async fn events_that_wait_when_somebody_is_erased_take_effect_as_erased() {
         ["early@", "Trace early", "device-early", "user-early"].map(|text| bench.stands(text)),
         [0; 4]
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_failed_and_speaks_of_an_erased_person_ends_as_erased_and_leaves_no_byte() {
+    let mut bench = Bench::new();
+    bench.accept(life_of("aside").into_iter()).await;
+    let record = NewRecord {
+        source: SourceName("website".into()),
+        people: "default".into(),
+        kind: Kind::Identify,
+        received_at: NOW,
+        at: NOW,
+        message_id: "failed-1".into(),
+        backfill: false,
+        raw: json!({"type": "identify", "userId": "user-aside", "traits": {"name": "Trace aside"}})
+            .to_string(),
+    };
+    let from = bench.store.append(vec![record]).await.unwrap();
+    let record = bench.store.record(from).await.unwrap().unwrap();
+    let mut plan = put_aside(Failed { record, error: "a defect".to_owned(), at: NOW });
+    plan.progress = Some(Progress { from: Position(from.0 - 1), to: from });
+    bench.store.apply(plan).await.unwrap();
+    bench.order(Subject::Email(Email::parse("aside@example.com").unwrap())).await;
+    bench.eraser().work(&CancellationToken::new()).await.unwrap();
+    assert_eq!(bench.store.failed(Position(0), 10).await.unwrap(), []);
+    let totals = bench.totals().await;
+    assert_eq!((totals.outcomes[&Outcome::Erased], totals.outcomes.get(&Outcome::Failed)), (1, None));
+    assert_eq!(bench.store.event("failed-1".to_owned(), None).await.unwrap(), None);
+    bench.reopen();
+    assert_eq!(bench.stands("Trace aside"), 0);
 }

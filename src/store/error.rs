@@ -29,3 +29,29 @@ pub enum StoreError {
     #[error("the store is closed")]
     Shut,
 }
+
+/// What follows from an error for whoever meets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// Nothing can be done in this process any more: it ends, and starting again recovers.
+    Ends,
+    /// The store can't do anything now, whatever it is asked. Nothing was kept; wait, and ask for the same again.
+    Passes,
+    /// What was loaded has changed meanwhile: load and decide again.
+    Again,
+    /// One document can't be read, now or later. Everything else goes on.
+    Document,
+}
+
+impl StoreError {
+    /// What follows from it. No error of the class [`Passes`](ErrorClass::Passes) is the fault of what was asked.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Fatal(_) | Self::Shut => ErrorClass::Ends,
+            Self::Overloaded | Self::Full(_) | Self::Away(_) | Self::TooSlow => ErrorClass::Passes,
+            Self::Conflict => ErrorClass::Again,
+            Self::Unreadable(..) => ErrorClass::Document,
+        }
+    }
+}

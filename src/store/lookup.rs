@@ -220,6 +220,12 @@ pub struct Totals {
     pub owed: BTreeMap<Lane, OwedInLane>,
     /// Dead letters of the account.
     pub dead_letters: u64,
+    /// Open deliveries of the account whose calls can't be made up.
+    pub set_aside: u64,
+    /// Events that could not be processed and are kept aside.
+    pub failed: u64,
+    /// Events that could not be processed and are not kept any more, ever.
+    pub failed_lost: u64,
     /// Slots of the account that may not be free yet.
     pub slots: Vec<Slot>,
     /// How the destination stands.

@@ -6,6 +6,7 @@
 mod config;
 mod documents;
 mod error;
+mod failed;
 mod journal;
 mod keep;
 mod lookup;
@@ -27,7 +28,8 @@ use tokio::sync::{OwnedMutexGuard, watch};
 
 pub use config::{Config, Engine, Settings};
 pub use documents::{Documents, Keys, Place, Revision, Versioned};
-pub use error::StoreError;
+pub use error::{ErrorClass, StoreError};
+pub use failed::Failed;
 pub use journal::{NewRecord, Record};
 pub use keep::{Keep, Silent};
 pub use lookup::{
@@ -114,6 +116,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The first event with a message id, in one source or in any.
     fn event(&self, message_id: String, source: Option<SourceName>) -> Answer<Option<EventTrail>>;
+
+    /// Events after a position that could not be processed and were put aside, oldest first.
+    fn failed(&self, after: Position, limit: usize) -> Answer<Vec<Failed>>;
 
     /// One event of the journal, while it is kept.
     fn record(&self, position: Position) -> Answer<Option<Record>>;

@@ -11,7 +11,7 @@ use crate::destination::Destination;
 use crate::erasure::{CallEnd, Erasure, ForgetEnd, ForgetId, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
-use crate::store::Revision;
+use crate::store::{Failed, Revision};
 use crate::trail::EventTrail;
 
 /// Everything one decision changes.
@@ -59,6 +59,13 @@ pub enum Put {
     Trail(EventTrail),
     /// The message first seen at a position came again.
     SeenAgain(Position),
+    /// An event could not be processed. Its message counts as seen; where there are more than may be kept, the oldest of
+    /// the source with most is given up for it.
+    Failed(Box<Failed>),
+    /// An event that was put aside took effect after all, or was erased.
+    FailedEnded(Position),
+    /// The call of a delivery can't be made up: it waits until the delivery is written again or the store is opened anew.
+    SetAside(DeliveryId),
     /// A call takes a slot of the allowance before it leaves.
     SlotTaken(Account, SlotId, UnixMicros),
     /// The call of a slot is the first of a contact of this source.

@@ -2,6 +2,12 @@
 //!
 //! Must not decide anything itself.
 
+mod events;
+mod flow;
 mod pace;
+mod stage;
 
+pub use events::{Decide, RetryError, erase_failed, put_aside, reading_of, retry, trail_of, world_for};
+pub use flow::{Flow, FlowAlarm, FlowWatch, Rates};
 pub use pace::Pace;
+pub use stage::{Next, Stage, backoff, run};

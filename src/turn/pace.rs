@@ -88,7 +88,7 @@ mod tests {
         for _ in 0..16 {
             pace.took(pace.items(), MS / 10 * u32::try_from(pace.items()).unwrap());
         }
-        assert!(pace.items() > 280, "{}", pace.items());
+        assert!(pace.items() > 250, "{}", pace.items());
     }
 
     #[test]

@@ -136,6 +136,15 @@ fn every_file_opens_with_what_it_is_for() {
     hold(&["src", "tests", "benches"], opening_violations);
 }
 
+#[test]
+fn a_panic_ends_the_work_that_met_it_and_not_the_process_whatever_the_profile() {
+    let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    for profile in ["dev", "release"] {
+        assert_eq!(manifest["profile"][profile]["panic"].as_str(), Some("unwind"), "{profile}");
+    }
+}
+
 /// Runs a check over every Rust file of the folders and fails with all it found at once.
 fn hold(folders: &[&str], check: fn(&str, &str) -> Vec<String>) {
     let files = rust_files(folders);

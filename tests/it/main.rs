@@ -36,6 +36,8 @@ mod crm_answers;
 mod dead_letters;
 /// The debugger over real HTTP.
 mod debugger;
+/// One contact or event that can't be processed stops no other.
+mod defects;
 /// What is foreseen, beside what happens.
 mod forecast;
 /// Erased people whom Freshsales never named an id for: looked up, forgotten, or given up.

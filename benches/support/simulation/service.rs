@@ -113,9 +113,12 @@ impl Service {
             settings: settings.subscribe(),
             clock: Arc::clone(&clock),
             owed: Arc::clone(&owed),
+            decide: Arc::new(freshsignal::decision::decide),
+            trouble: watch::Sender::new(None),
         };
         let sharing = watch::Sender::new(config.bulk.sharing());
         let deliverer = Deliverer {
+            decide: freshsignal::decision::claim,
             store: shared,
             crm: Arc::clone(&crm),
             settings: settings.subscribe(),

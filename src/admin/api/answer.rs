@@ -5,7 +5,7 @@ use serde::Serializer;
 
 use crate::clock::UnixMicros;
 use crate::http::ApiError;
-use crate::store::StoreError;
+use crate::store::{ErrorClass, StoreError};
 
 /// A look-up failed: said once in the log, without the documents' content.
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err` by name")]
@@ -30,6 +30,19 @@ pub(in crate::admin) fn failed(error: StoreError) -> ApiError {
             tracing::error!(%error, "a query of the private listener failed");
             ApiError::internal()
         }
+    }
+}
+
+/// Nothing was done: the store can't take it now, or has failed.
+pub(in crate::admin) fn not_done(error: StoreError) -> ApiError {
+    match error.class() {
+        ErrorClass::Passes | ErrorClass::Again => ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "storage_unavailable",
+            "nothing was changed: the store is busy or full; retry later",
+        )
+        .retry_after_seconds(1),
+        ErrorClass::Ends | ErrorClass::Document => failed(error),
     }
 }
 

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::answer::failed;
+use super::answer::{failed, not_done};
 use super::query::Params;
 use super::status::DestinationView;
 use crate::admin::Debugger;
@@ -21,7 +21,8 @@ use crate::clock::UnixMicros;
 use crate::config_problem::Problem;
 use crate::destination::Gate;
 use crate::http::ApiError;
-use crate::store::{Destination, Keys, Plan, Put, StoreError};
+use crate::store::{Destination, Keys, Plan, Put};
+use crate::turn::Decide;
 
 /// What another configuration changed: names of keys and sections, never a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Commands {
     pub owed: Arc<Notify>,
     /// Rung when there is something to walk over.
     pub ordered: Arc<Notify>,
+    /// The decision, for an event that is tried again.
+    pub decide: Decide,
     /// Reads the configuration again, as SIGHUP does; blocks meanwhile.
     pub reload: Arc<dyn Fn() -> Result<Reloaded, Vec<Problem>> + Send + Sync>,
 }
@@ -134,22 +137,5 @@ impl Debugger {
         self.commands.ordered.notify_one();
         self.commands.owed.notify_one();
         Ok(())
-    }
-}
-
-/// Nothing was done: the store can't take it now, or has failed.
-fn not_done(error: StoreError) -> ApiError {
-    match error {
-        StoreError::Full(_) | StoreError::Away(_) | StoreError::Overloaded | StoreError::Conflict => {
-            ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "storage_unavailable",
-                "nothing was changed: the store is busy or full; retry later",
-            )
-            .retry_after_seconds(1)
-        }
-        StoreError::Fatal(_) | StoreError::Unreadable(..) | StoreError::TooSlow | StoreError::Shut => {
-            failed(error)
-        }
     }
 }

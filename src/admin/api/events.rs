@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-use super::answer::{failed, nothing, rfc3339, rfc3339_or_null};
+use super::answer::{failed, not_done, nothing, rfc3339, rfc3339_or_null};
 use super::deliveries::{DeliveryView, Detail};
 use super::query::{Cursor, Params, invalid, one_more, page};
 use super::rejected::{self, Narrow, REJECTED, RejectedView};
@@ -24,6 +24,7 @@ use crate::http::ApiError;
 use crate::person::PersonKey;
 use crate::store::{DeliveryStands, EventQuery, StoreError};
 use crate::trail::EventTrail;
+use crate::turn::{self, RetryError};
 
 /// An event in a list.
 #[derive(Serialize)]
@@ -168,7 +169,7 @@ const FILTERS: &[&str] =
 pub(in crate::admin) const NARROWING: &[&str] =
     &["email", "person", "event", "outcome", "source", "since", "until"];
 const PERSON: &str = "user:ID, email:ADDRESS or anonymous:ID, with SPACE/ before it outside the default";
-const OUTCOME: &str = "one of duplicate, erased, not_mapped, person_updated, invalid_email, hashed_email, no_email, \
+const OUTCOME: &str = "one of failed, duplicate, erased, not_mapped, person_updated, invalid_email, hashed_email, no_email, \
                        consent_denied, queued, absorbed, unchanged, rejected";
 
 /// `GET /api/events`
@@ -211,6 +212,40 @@ pub(in crate::admin) async fn one(
     };
     let delivery = delivery.map(|delivery| DeliveryView::of(delivery, Detail::Summary));
     Ok(Json(OneEvent { event: EventView::from(trail), raw, delivery }))
+}
+
+/// `POST /api/events/{message_id}/retry`: decides on an event again that could not be processed.
+pub(in crate::admin) async fn retry(
+    State(app): State<Debugger>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Json<Value>, ApiError> {
+    let Path(message_id) = path.map_err(|_| invalid("message_id", "the id of a message"))?;
+    let source = Params::read(&uri, &["source"])?.text("source").map(SourceName);
+    let _turn = app.store.turn().await;
+    let trail = app.store.event(message_id, source).await.map_err(failed)?;
+    let trail = trail.ok_or_else(|| nothing("no event of this message id is kept, or not processed yet"))?;
+    if trail.outcome != Outcome::Failed {
+        let message = "this event was processed; only one with the outcome failed can be tried again";
+        return Err(ApiError::new(StatusCode::CONFLICT, "not_failed", message));
+    }
+    let before = Position(trail.position.0.saturating_sub(1));
+    let kept = app.store.failed(before, 1).await.map_err(failed)?.pop();
+    let kept = kept.filter(|event| event.record.position == trail.position);
+    let kept = kept.ok_or_else(|| nothing("what the event said is kept no more; send it again"))?;
+    let settings = app.settings();
+    let by = (&app.commands.decide, &*settings, app.now());
+    match turn::retry(&app.store, &kept, trail.duplicates, by).await {
+        Ok(outcome) => {
+            app.commands.owed.notify_one();
+            Ok(Json(json!({ "success": true, "outcome": outcome })))
+        }
+        Err(RetryError::Panicked(place)) => {
+            let message = format!("it still can't be processed and stays aside: {place}");
+            Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "failed_again", message))
+        }
+        Err(RetryError::Store(error)) => Err(not_done(error)),
+    }
 }
 
 /// An event as it was sent, but for the write key that some SDKs put into its body.

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::status::Snapshot;
-use crate::store::Store;
+use crate::store::{Store, Totals};
+use crate::turn::{Flow, FlowAlarm};
 
 /// The share of the bound of dead letters from which on there is a risk.
 const DEAD_LETTERS_PERCENT: u64 = 80;
@@ -16,7 +17,20 @@ pub(in crate::admin) struct Risk {
 }
 
 /// The words of all risks there are, for metrics.
-pub(in crate::admin) const ALL: [&str; 4] = ["dead_letters", "arrivals", "refusing", "journal_away"];
+pub(in crate::admin) const ALL: [&str; 8] = [
+    "processing",
+    "lag",
+    "failed_events",
+    "set_aside",
+    "dead_letters",
+    "arrivals",
+    "refusing",
+    "journal_away",
+];
+
+/// Those that somebody has to be woken for: something does not go on, or is lost, until they look.
+pub(in crate::admin) const ALARMS: [&str; 6] =
+    ["processing", "lag", "failed_events", "set_aside", "refusing", "journal_away"];
 
 /// The risks of now.
 pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<Risk> {
@@ -49,5 +63,62 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<
         risk: "refusing",
         message: format!("events are refused, so senders that do not try again lose them: {why}"),
     });
-    dead_letters.into_iter().chain(arrivals).chain(refusing).chain(away).collect()
+    let flow = of_flow(&snapshot.live.flow.borrow());
+    let aside = [failed_events(snapshot), set_aside(snapshot)];
+    flow.into_iter()
+        .chain(aside.into_iter().flatten())
+        .chain(dead_letters)
+        .chain(arrivals)
+        .chain(refusing)
+        .chain(away)
+        .collect()
+}
+
+/// What is accepted does not take effect, or falls behind.
+fn of_flow(flow: &Flow) -> Option<Risk> {
+    let Flow { lag_events, rates, .. } = flow;
+    match flow.alarm? {
+        FlowAlarm::Stands => Some(Risk {
+            risk: "processing",
+            message: format!(
+                "processing has stood still for over a minute; {lag_events} events wait and none takes effect. Cause: {}. \
+                 Nothing is lost while it stands; look into the log, and restart the service if the cause does not name \
+                 a disk or a file",
+                flow.cause.as_deref().unwrap_or("unknown")
+            ),
+        }),
+        FlowAlarm::Lags => Some(Risk {
+            risk: "lag",
+            message: format!(
+                "events are accepted faster ({} a second) than they take effect ({} a second): {lag_events} wait, and the \
+                 lag has grown for over a minute. Nothing is lost; give the service more CPU or a faster disk, or send less{}",
+                rates.accepted,
+                rates.processed,
+                flow.cause.as_deref().map(|cause| format!(". The store said: {cause}")).unwrap_or_default()
+            ),
+        }),
+    }
+}
+
+fn failed_events(snapshot: Snapshot<'_>) -> Option<Risk> {
+    let Totals { failed, failed_lost, .. } = snapshot.totals;
+    (*failed > 0).then(|| Risk {
+        risk: "failed_events",
+        message: format!(
+            "{failed} events could not be processed because of a defect and are kept aside ({failed_lost} more were given \
+             up): GET /api/events?outcome=failed lists them with the place in the code. Report it; after an update, \
+             POST /api/events/{{message_id}}/retry tries one again"
+        ),
+    })
+}
+
+fn set_aside(snapshot: Snapshot<'_>) -> Option<Risk> {
+    let count = snapshot.totals.set_aside;
+    (count > 0).then(|| Risk {
+        risk: "set_aside",
+        message: format!(
+            "{count} contacts are not called: their call can't be made up because of a defect or a stored document that \
+             can't be read; the log names the place. Report it; their next event or a restart tries them again"
+        ),
+    })
 }

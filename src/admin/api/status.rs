@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{failed, rfc3339, rfc3339_or_null};
 use super::outlook::Outlook;
 use super::query::Params;
-use super::risks::{Risk, risks};
+use super::risks::{ALARMS, Risk, risks};
 use crate::admin::{Debugger, Live};
 use crate::allowance::{HOUR, MINUTE, Quota, Usage, Window};
 use crate::clock::UnixMicros;
@@ -47,11 +47,20 @@ pub(in crate::admin) struct StatusView {
     other_accounts: BTreeMap<Account, u64>,
     ended: Map<String, Value>,
     dead_letters: u64,
+    failed_events: FailedView,
+    set_aside: u64,
     opened_last_hour: u64,
     new_contacts: Map<String, Value>,
     risks: Vec<Risk>,
     review: Option<ReviewView>,
     redrive: Option<RedriveView>,
+}
+
+/// Events that could not be processed: kept aside, and given up because there were too many or too old ones.
+#[derive(Serialize)]
+struct FailedView {
+    kept: u64,
+    lost: u64,
 }
 
 /// How far the review of all contacts came.
@@ -169,6 +178,8 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
         ended: ended.collect(),
         rejected: app.live.refused.count(),
         dead_letters: totals.dead_letters,
+        failed_events: FailedView { kept: totals.failed, lost: totals.failed_lost },
+        set_aside: totals.set_aside,
         opened_last_hour: app.live.pressure.borrow().opened_last_hour,
         new_contacts: quotas.iter().map(quota).collect(),
         risks: risks(snapshot, app.store.as_ref()),
@@ -185,15 +196,41 @@ impl DestinationView {
     }
 }
 
-/// `GET /healthz`
-pub(in crate::admin) async fn alive() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+/// `GET /healthz`: the process lives. `?deep=1`: nothing asks for a person, so that an alarm can hang on it.
+pub(in crate::admin) async fn alive(State(app): State<Debugger>, uri: Uri) -> Result<Response, ApiError> {
+    let deep = Params::read(&uri, &["deep"])?.get("deep", "1 or 0", flag)?.unwrap_or(false);
+    if !deep {
+        return Ok(ok());
+    }
+    let totals = app.store.totals(app.settings().account.clone()).await.map_err(failed)?;
+    let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
+    let mut alarms = risks(snapshot, &*app.store);
+    alarms.retain(|risk| ALARMS.contains(&risk.risk));
+    if alarms.is_empty() {
+        return Ok(ok());
+    }
+    let words: Vec<&str> = alarms.iter().map(|risk| risk.risk).collect();
+    // Who has no token learns the words alone; what they say is behind it, in the status.
+    let body = Json(json!({ "status": "alarm", "risks": words }));
+    Ok((StatusCode::SERVICE_UNAVAILABLE, body).into_response())
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text {
+        "1" => Some(true),
+        "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn ok() -> Response {
+    Json(json!({ "status": "ok" })).into_response()
 }
 
 /// `GET /readyz`
 pub(in crate::admin) async fn ready(State(app): State<Debugger>) -> Response {
     match app.store.refusing() {
-        None => alive().await.into_response(),
+        None => ok(),
         Some(reason) => {
             let body = Json(json!({ "status": "unavailable", "reasons": [reason] }));
             (StatusCode::SERVICE_UNAVAILABLE, body).into_response()

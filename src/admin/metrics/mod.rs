@@ -42,6 +42,12 @@ pub(super) fn describe() {
     describe_gauge!("freshsignal_destination_paused", "1 while calls are paused by hand");
     describe_gauge!("freshsignal_journal_lag_events", "Events accepted that have not taken effect yet");
     describe_gauge!("freshsignal_risk", "1 while this risk exists; /api/status describes it");
+    describe_gauge!("freshsignal_failed_events", "Events that could not be processed, kept aside");
+    describe_counter!(
+        "freshsignal_failed_events_lost_total",
+        "Events that could not be processed and are kept no more"
+    );
+    describe_gauge!("freshsignal_contacts_set_aside", "Contacts whose call can't be made up");
     describe_gauge!("freshsignal_dead_letters", "Contacts that Freshsales refused, kept");
     describe_counter!(
         "freshsignal_events_accepted_total",
@@ -95,6 +101,9 @@ fn set(snapshot: Snapshot<'_>, quotas: &Quotas) {
     let paused = totals.destination.state() == DestinationState::Paused;
     gauge!("freshsignal_destination_paused").set(f64::from(u8::from(paused)));
     gauge!("freshsignal_journal_lag_events").set(float(snapshot.journal_lag_events()));
+    gauge!("freshsignal_failed_events").set(float(totals.failed));
+    counter!("freshsignal_failed_events_lost_total").absolute(totals.failed_lost);
+    gauge!("freshsignal_contacts_set_aside").set(float(totals.set_aside));
     gauge!("freshsignal_dead_letters").set(float(totals.dead_letters));
 }
 

@@ -10,8 +10,8 @@ use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::Position;
 use crate::store::{
     Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
-    DueQuery, EventQuery, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Silent, Slot,
-    Store, StoreError, Totals, Turn, Versioned,
+    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record,
+    Silent, Slot, Store, StoreError, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -137,6 +137,10 @@ impl Store for FakeStore {
             let of_source = |trail: &EventTrail| source.as_ref().is_none_or(|name| trail.source == *name);
             held.trails.iter().find(|trail| trail.message_id == message_id && of_source(trail)).cloned()
         })
+    }
+
+    fn failed(&self, _: Position, _: usize) -> Answer<Vec<Failed>> {
+        none()
     }
 
     fn record(&self, position: Position) -> Answer<Option<Record>> {

@@ -42,6 +42,7 @@ fn routes_of_later_work_do_not_exist_yet() {
         [
             ("GET", "/api/events"),
             ("GET", "/api/events/{message_id}"),
+            ("POST", "/api/events/{message_id}/retry"),
             ("GET", "/api/deliveries"),
             ("GET", "/api/deliveries/{id}"),
             ("GET", "/api/contacts/{email}"),

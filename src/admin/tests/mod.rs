@@ -54,6 +54,7 @@ struct Lab {
     usage: Usage,
     refused: Arc<RefusedLog>,
     pressure: Pressure,
+    flow: Flow,
     sharing: Option<Sharing>,
 }
 
@@ -63,7 +64,7 @@ impl Lab {
         let admin = Admin { token: None, allowed_hosts: Vec::new(), loopback: true };
         let usage = Usage { hour: window(900, 100), minute: window(90, 10) };
         let (refused, pressure) = (Arc::default(), Pressure::default());
-        Self { store: Arc::default(), admin, usage, refused, pressure, sharing: None }
+        Self { store: Arc::default(), admin, usage, refused, pressure, flow: Flow::default(), sharing: None }
     }
 
     fn with_token() -> Self {
@@ -93,6 +94,7 @@ impl Lab {
             shares: [(Lane::Refresh, 60)].into(),
             dead_letters_max: 100,
             pressure: watch::Sender::new(self.pressure).subscribe(),
+            flow: watch::Sender::new(self.flow.clone()).subscribe(),
             mode: Mode::Live,
             event_limits: Limits { event_bytes_max: 1000 },
             erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },
@@ -103,6 +105,7 @@ impl Lab {
         let commands = Commands {
             owed: Arc::default(),
             ordered: Arc::default(),
+            decide: Arc::new(crate::decision::decide),
             reload: Arc::new(|| Err(vec![Problem::new("mapping.file", "m.toml", "a readable file")])),
         };
         Debugger::new(store, settings, clock, self.admin.clone(), live, commands, metrics)

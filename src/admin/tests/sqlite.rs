@@ -38,6 +38,8 @@ async fn after_a_lead(folder: &std::path::Path) -> Router {
         settings: watch::Sender::new(Arc::new(settings())).subscribe(),
         clock,
         owed: Arc::clone(&owed),
+        decide: Arc::new(crate::decision::decide),
+        trouble: watch::Sender::new(None),
     };
     let stop = CancellationToken::new();
     let running = tokio::spawn(processor.run(stop.clone()));

@@ -6,6 +6,7 @@ use crate::decision::Outcome;
 use crate::delivery::{BlockCause, Lane, State};
 use crate::destination::{Destination, Obstacle, ObstacleKind, Throttle};
 use crate::store::{OwedInLane, Slot, Totals};
+use crate::turn::{Flow, FlowAlarm, Rates};
 
 /// So many that may share a call.
 fn owed(count: u64, oldest: Option<UnixMicros>) -> OwedInLane {
@@ -53,7 +54,7 @@ async fn the_status_is_one_snapshot_with_every_lane() {
             "journal_lag_events": 10,
             "accepted": 110,
             "outcomes": {
-                "duplicate": 0, "erased": 0, "not_mapped": 0, "person_updated": 0, "invalid_email": 0,
+                "failed": 0, "duplicate": 0, "erased": 0, "not_mapped": 0, "person_updated": 0, "invalid_email": 0,
                 "hashed_email": 0, "no_email": 0, "consent_denied": 0, "queued": 30, "absorbed": 70,
                 "unchanged": 0,
             },
@@ -63,6 +64,8 @@ async fn the_status_is_one_snapshot_with_every_lane() {
             "ended": {"delivered": 20, "superseded": 0, "dead": 3, "discarded": 0, "erased": 0},
             "rejected": 0,
             "dead_letters": 3,
+            "failed_events": {"kept": 0, "lost": 0},
+            "set_aside": 0,
             "opened_last_hour": 0,
             "new_contacts": {},
             "risks": [],
@@ -154,6 +157,46 @@ async fn what_could_be_lost_is_said_in_words() {
 }
 
 #[tokio::test]
+async fn what_does_not_go_on_is_a_risk_that_names_the_cause_and_an_alarm() {
+    let mut lab = with(Totals { failed: 2, failed_lost: 1, set_aside: 3, ..totals() });
+    let alarm = Some(FlowAlarm::Stands);
+    lab.flow = Flow { alarm, lag_events: 10, cause: Some("there is no room".into()), ..Flow::default() };
+    let risks = lab.json("/api/status").await["risks"].clone();
+    let said = |risk: &str| {
+        let all = risks.as_array().unwrap();
+        let found =
+            all.iter().find(|one| one["risk"] == risk).unwrap_or_else(|| panic!("no {risk} in {risks}"));
+        found["message"].as_str().unwrap().to_owned()
+    };
+    assert!(said("processing").contains("10 events wait and none takes effect. Cause: there is no room."));
+    assert!(said("failed_events").starts_with("2 events could not be processed"));
+    assert!(said("set_aside").starts_with("3 contacts are not called"));
+    let deep = lab.get("/healthz?deep=1").await;
+    assert_eq!(deep.status, 503);
+    assert_eq!(
+        deep.json(),
+        json!({"status": "alarm", "risks": ["processing", "failed_events", "set_aside"]})
+    );
+    assert_eq!(lab.get("/readyz").await.status, 200, "events are accepted all the same");
+    assert_eq!(lab.get("/healthz").await.status, 200, "and the process lives");
+    let calm = with(Totals { dead_letters: 80, ..totals() });
+    assert_eq!(calm.json("/healthz?deep=1").await, json!({"status": "ok"}), "it waits, and is no alarm");
+}
+
+#[tokio::test]
+async fn a_lag_that_grows_is_a_risk_that_says_how_fast_events_come_and_take_effect() {
+    let mut lab = with(totals());
+    let rates = Rates { accepted: 9_000, processed: 4_000 };
+    lab.flow = Flow { alarm: Some(FlowAlarm::Lags), lag_events: 300_000, cause: None, rates };
+    assert_eq!(
+        lab.json("/api/status").await["risks"],
+        json!([{"risk": "lag", "message": "events are accepted faster (9000 a second) than they take effect (4000 a \
+            second): 300000 wait, and the lag has grown for over a minute. Nothing is lost; give the service more CPU \
+            or a faster disk, or send less"}])
+    );
+}
+
+#[tokio::test]
 async fn ready_says_why_not() {
     let lab = Lab::new();
     assert_eq!(lab.json("/healthz").await, json!({"status": "ok"}));
@@ -190,6 +233,9 @@ async fn a_scrape_shows_what_the_store_knows() {
         "freshsignal_dead_letters 3",
         "freshsignal_destination_paused 0",
         r#"freshsignal_risk{risk="dead_letters"} 0"#,
+        r#"freshsignal_risk{risk="processing"} 0"#,
+        "freshsignal_failed_events 0",
+        "freshsignal_contacts_set_aside 0",
         "# TYPE freshsignal_events_total counter",
         "# TYPE freshsignal_contacts_owed gauge",
         "# HELP freshsignal_dead_letters Contacts that Freshsales refused, kept",

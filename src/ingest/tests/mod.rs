@@ -26,8 +26,8 @@ use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Kind, Position};
 use crate::store::{
     Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
-    DueQuery, EventQuery, Herald, JournalEnd, Keep, Keys, News, Place, Plan, Record, Silent, Slot, Store,
-    StoreError, Totals, Turn, Versioned,
+    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, News, Place, Plan, Record, Silent, Slot,
+    Store, StoreError, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -106,6 +106,9 @@ impl Store for Memory {
         shut()
     }
     fn event(&self, _: String, _: Option<SourceName>) -> Answer<Option<EventTrail>> {
+        shut()
+    }
+    fn failed(&self, _: Position, _: usize) -> Answer<Vec<Failed>> {
         shut()
     }
     fn record(&self, _: Position) -> Answer<Option<Record>> {

@@ -323,6 +323,17 @@ pub(super) const STATE: &[&str] = &["
 "
     ALTER TABLE slots ADD COLUMN boottime INTEGER;
     ALTER TABLE slots ADD COLUMN boot BLOB;
+",
+    "
+    -- Events that could not be processed, whole: the journal may lose them before somebody tries them again.
+    CREATE TABLE failed (
+        position INTEGER PRIMARY KEY,
+        source TEXT NOT NULL,
+        received_at INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        body BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX failed_by_source ON failed (source, position, bytes);
 "];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

@@ -4,8 +4,10 @@
 //! acknowledgement. The only SQL of the project is in this folder. Must not decide anything.
 
 mod blank;
+mod change;
 mod columns;
 mod erase;
+mod failed;
 mod failure;
 mod files;
 mod forget;
@@ -54,8 +56,8 @@ use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::store::{
     Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
-    DueQuery, EventQuery, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record, Settings,
-    Silent, Slot, Store, StoreError, Totals, Turn, Versioned,
+    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record,
+    Settings, Silent, Slot, Store, StoreError, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -182,6 +184,16 @@ impl SqliteStore {
         self.under_way.count()
     }
 
+    /// Leaves the state no more room than so many pages.
+    #[cfg(test)]
+    pub(crate) async fn limit_state(&self, pages_max: u32) {
+        let limit = move |state: &mut rusqlite::Connection| {
+            let sql = format!("PRAGMA max_page_count = {pages_max}");
+            Ok(state.query_row(&sql, (), |_| Ok(()))?)
+        };
+        self.state.order(limit).await.unwrap();
+    }
+
     /// Writes what was accepted, ends the threads and leaves the data folder to others. Blocks meanwhile.
     pub fn shut(&self) {
         self.journal_readers.shut();
@@ -274,6 +286,10 @@ impl Store for SqliteStore {
 
     fn event(&self, message_id: String, source: Option<SourceName>) -> Answer<Option<EventTrail>> {
         self.state_readers.ask(move |state| trail::event(state, &message_id, source.as_ref()))
+    }
+
+    fn failed(&self, after: Position, limit: usize) -> Answer<Vec<Failed>> {
+        self.state_readers.ask(move |state| failed::after(state, after, limit))
     }
 
     fn record(&self, position: Position) -> Answer<Option<Record>> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::columns::{self, email, from_text, int, lane, lane_number, to_text, uint};
-use super::{present, state, walks};
+use super::{failed, present, state, walks};
 use crate::allowance::{HOUR, SlotId};
 use crate::clock::{Moment, UnixMicros};
 use crate::decision::Outcome;
@@ -85,11 +85,36 @@ pub(super) fn due(
     let next: Option<i64> = snapshot
         .prepare_cached(
             "SELECT next_attempt_at FROM deliveries INDEXED BY deliveries_by_time
-             WHERE account = ?1 AND next_attempt_at > ?2 AND state IN (0, 2) ORDER BY next_attempt_at LIMIT 1",
+             WHERE account = ?1 AND next_attempt_at > ?2 AND next_attempt_at < ?3 AND state IN (0, 2)
+             ORDER BY next_attempt_at LIMIT 1",
         )?
-        .query_row((&account.0, now.0), |row| row.get(0))
+        .query_row((&account.0, now.0, NEVER), |row| row.get(0))
         .optional()?;
     Ok((found, next.map(UnixMicros)))
+}
+
+/// When a delivery is due that is set aside: never.
+const NEVER: i64 = i64::MAX;
+
+/// Keeps a delivery from being due. Its body is left alone: it may be what can't be read.
+pub(super) fn set_aside(connection: &Connection, id: &DeliveryId) -> Result<(), StoreError> {
+    let sql = "UPDATE deliveries SET next_attempt_at = ?2 WHERE id = ?1";
+    state::change(connection, sql, (&id.0, NEVER)).map(|_| ())
+}
+
+/// Gives what was set aside another try: the code may be another one now.
+pub(super) fn take_back(connection: &Connection) -> Result<(), StoreError> {
+    let sql = "UPDATE deliveries SET next_attempt_at = 0 WHERE next_attempt_at = ?1 AND state IN (0, 2)";
+    state::change(connection, sql, [NEVER]).map(|_| ())
+}
+
+fn count_set_aside(connection: &Connection, account: &Account) -> Result<u64, StoreError> {
+    let sql = "SELECT (SELECT count(*) FROM deliveries INDEXED BY deliveries_by_time
+                       WHERE account = ?1 AND next_attempt_at = ?2 AND state IN (0, 2))
+                    + (SELECT count(*) FROM deliveries INDEXED BY deliveries_in_flight
+                       WHERE account = ?1 AND next_attempt_at = ?2 AND state = 1)";
+    let count = connection.prepare_cached(sql)?.query_row((&account.0, NEVER), |row| row.get(0))?;
+    Ok(uint(count))
 }
 
 /// Calls on their way that withdrawals of their contacts wait for.
@@ -208,6 +233,8 @@ pub(super) fn totals(
     totals.accepted = journal_end().0;
     read_counters(&snapshot, &mut totals)?;
     read_open(&snapshot, account, &mut totals)?;
+    totals.set_aside = count_set_aside(&snapshot, account)?;
+    totals.failed = failed::count(&snapshot)?;
     let destination: Option<String> = snapshot
         .prepare_cached("SELECT body FROM destinations WHERE account = ?1")?
         .query_row([&account.0], |row| row.get(0))
@@ -251,6 +278,8 @@ fn read_counters(connection: &Connection, totals: &mut Totals) -> Result<(), Sto
                 Some(source) => drop(load.first.insert(SourceName(source.to_owned()), value)),
                 None => load.shared = value,
             }
+        } else if name == failed::LOST {
+            totals.failed_lost = value;
         } else if let Some(word) = name.strip_prefix("outcome ") {
             totals.outcomes.insert(Outcome::parse(word).ok_or_else(unknown)?, value);
         } else if let Some(word) = name.strip_prefix("ended ") {

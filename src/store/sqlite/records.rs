@@ -47,6 +47,13 @@ pub(super) fn encode(records: &[NewRecord]) -> Result<Vec<u8>, StoreError> {
         .map_err(|error| StoreError::Unreadable("record", error.to_string()))
 }
 
+/// One event that stands alone.
+pub(super) fn decode_one(position: Position, bytes: &[u8]) -> Result<Record, StoreError> {
+    let stored: Stored<'_> = postcard::from_bytes(bytes)
+        .map_err(|error| StoreError::Unreadable("failed event", error.to_string()))?;
+    stored.record(position)
+}
+
 /// Events after a position: at most `events_max`, and no more once `bytes_max` is passed.
 pub(super) fn read(
     connection: &Connection,

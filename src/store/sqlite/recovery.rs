@@ -46,10 +46,22 @@ pub(super) fn recover(connection: &mut Connection, now: UnixMicros) -> Result<()
         .prepare("SELECT id FROM deliveries INDEXED BY deliveries_in_flight WHERE state = 1")?
         .query_map((), |row| row.get(0))?
         .collect::<Result<_, _>>()?;
+    outbox::take_back(connection)?;
     let carried = carried(connection)?;
     for id in ids.into_iter().map(DeliveryId).filter(|id| !carried.contains(id)) {
-        let plan = void(connection, id, now)?;
-        state::apply(connection, &plan, now)?;
+        match void(connection, id.clone(), now) {
+            Ok(plan) => state::apply(connection, &plan, now)?,
+            // One that can't be read must not keep all others from being served.
+            Err(StoreError::Unreadable(kind, _)) => {
+                tracing::error!(
+                    delivery = id.0,
+                    kind,
+                    "a stored document can't be read: its contact is set aside"
+                );
+                outbox::set_aside(connection, &id)?;
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::columns::{int, uint};
-use super::records;
+use super::{failed, records};
 use crate::clock::UnixMicros;
 use crate::event::Position;
 use crate::store::{Keep, StoreError};
@@ -46,6 +46,7 @@ pub(super) fn prune_state(
     for (sql, since) in [(TRAIL, trail_since), (ENDED, trail_since)].into_iter().chain(seen) {
         rows += transaction.prepare_cached(sql)?.execute((since.0, ROWS_MAX))? as u64;
     }
+    rows += failed::prune(&transaction, keep.trail_since, ROWS_MAX)?;
     // The limit holds whatever waits: a message that comes again after so many others counts again.
     let excess = int(size(&transaction, "seen")?.saturating_sub(keep.seen_max));
     if excess > 0 {

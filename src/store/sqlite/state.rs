@@ -13,11 +13,12 @@ use rusqlite::{
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+pub(super) use super::change::{change, change_one};
 use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
-use super::{erase, outbox, search, tombstones, trail, walks};
+use super::{erase, failed, outbox, search, tombstones, trail, walks};
 use crate::clock::UnixMicros;
 use crate::delivery::Delivery;
 use crate::event::Position;
@@ -290,6 +291,9 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
             let sql = "UPDATE events SET duplicates = duplicates + 1 WHERE position = ?1";
             change(connection, sql, [int(position.0)]).map(|_| ())
         }
+        Put::Failed(event) => failed::put(connection, event),
+        Put::FailedEnded(position) => failed::end(connection, *position),
+        Put::SetAside(id) => outbox::set_aside(connection, id),
         Put::SlotTaken(account, slot, at) => {
             let sql = "INSERT INTO slots (account, id, taken_at, boottime, boot) VALUES (?1, ?2, ?3, boottime(), boot())";
             change_one(connection, sql, (&account.0, int(slot.0), at.0))?;
@@ -393,16 +397,4 @@ pub(super) fn count(connection: &Connection, counts: &Counts) -> Result<(), Stor
 /// A document that was not there is inserted, which fails where there is one meanwhile.
 pub(super) fn by_revision<'a>(revision: Revision, insert: &'a str, update: &'a str) -> &'a str {
     if revision == 0 { insert } else { update }
-}
-
-pub(super) fn change(connection: &Connection, sql: &str, values: impl Params) -> Result<usize, StoreError> {
-    Ok(connection.prepare_cached(sql)?.execute(values)?)
-}
-
-/// Changes a row that must be there as the plan expects it.
-pub(super) fn change_one(connection: &Connection, sql: &str, values: impl Params) -> Result<(), StoreError> {
-    match change(connection, sql, values)? {
-        0 => Err(StoreError::Conflict),
-        _ => Ok(()),
-    }
 }

@@ -12,6 +12,7 @@ import { OUTCOMES, became, many, person, wordOf } from "./words.js";
 // At which step an outcome ends the way.
 const ENDS = {
   duplicate: "received",
+  failed: "received",
   erased: "person",
   person_updated: "mapping",
   not_mapped: "mapping",
@@ -23,6 +24,7 @@ const ENDS = {
 };
 
 const NEXT = {
+  failed: "Report the place in the code that the reason names. After an update, POST /api/events/{messageId}/retry tries it again.",
   duplicate: "The first one with this id is what counted. A sender that sends another event has to give it another messageId.",
   no_email: "An identify with an email of the same user within mapping.complete_within_hours still makes the contact.",
   invalid_email: "The sender has to send a real address.",

@@ -12,6 +12,7 @@ export const OUTCOMES = {
   hashed_email: ["Hashed email", "stop", "The email it names is a hash; Freshsales needs the address."],
   consent_denied: ["No consent", "stop", "A required category is not granted."],
   duplicate: ["Duplicate", "calm", "The same message came before and took effect then."],
+  failed: ["Failed", "stop", "It could not be processed because of a defect; it is kept and can be tried again."],
   erased: ["Erased", "stop", "It concerns somebody who was erased afterwards."],
   rejected: ["Rejected", "stop", "It was refused at the door and never accepted."],
 };

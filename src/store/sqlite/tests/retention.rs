@@ -6,7 +6,7 @@ use std::fs;
 use super::*;
 use crate::delivery::State;
 use crate::store::sqlite::{migrations, retention};
-use crate::store::{Counts, Keep, Keys, Plan, Progress, Put};
+use crate::store::{Counts, Failed, Keep, Keys, Plan, Progress, Put, Record};
 
 /// Keeps everything.
 pub(super) const ALL: Keep = Keep {
@@ -314,4 +314,26 @@ async fn what_has_had_its_time_is_found_by_an_index() {
         assert_eq!(scans, BTreeSet::new());
     }
     drop(store);
+}
+
+#[tokio::test]
+async fn of_events_that_failed_the_oldest_of_the_source_with_most_are_given_up_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let failed = |nth: u64| {
+        let source = SourceName(if nth.is_multiple_of(3) { "shop" } else { "website" }.to_owned());
+        let raw = "x".repeat(4 << 20);
+        let event = NewRecord { source, message_id: format!("m{nth}"), ..event(&raw) };
+        let record = Record { position: Position(nth), event };
+        Put::Failed(Box::new(Failed { record, error: "a defect".to_owned(), at: NOW }))
+    };
+    for nth in 1..=18 {
+        store.apply(Plan { puts: vec![failed(nth)], ..Plan::default() }).await.unwrap();
+    }
+    let kept = store.failed(Position(0), 100).await.unwrap();
+    let kept: Vec<u64> = kept.into_iter().map(|failed| failed.record.position.0).collect();
+    // 15 of 4 MiB fit into 64 MiB; the website has most.
+    assert_eq!(kept, [3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]);
+    let totals = store.totals(account()).await.unwrap();
+    assert_eq!((totals.failed, totals.failed_lost), (15, 3));
 }

@@ -3,6 +3,8 @@
 //! Logs go to standard error. Personal data and secrets are never put into them, at any level: whoever logs
 //! names routes, codes and counts.
 
+mod panics;
+
 use std::io::IsTerminal;
 use std::str::FromStr;
 
@@ -11,6 +13,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+pub use panics::{Panicked, caught, log_places};
 
 use crate::config_problem::Problem;
 

@@ -1,0 +1,229 @@
+//! Events in a turn: every document that a batch of them can touch is loaded, and what became of each is written down.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::clock::UnixMicros;
+use crate::decision::{Decided, Outcome, Reading, Settings, World};
+use crate::delivery::Account;
+use crate::event::{Email, Event, Position, Stamp, parse_body};
+use crate::person::{PersonId, PersonKey, TimelineKey};
+use crate::store::{Failed, Keys, Plan, Put, Record, SharedStore, StoreError, keys_of_contacts};
+use crate::telemetry::caught;
+use crate::trail::EventTrail;
+
+/// The decision on one event.
+pub type Decide = Arc<dyn Fn(&Reading, &mut World, &Settings, UnixMicros) -> Decided + Send + Sync>;
+
+/// The working set for a batch.
+///
+/// # Errors
+/// The store failed, or a document can't be read.
+pub async fn world_for(
+    store: &SharedStore,
+    events: &[Reading],
+    account: &Account,
+) -> Result<World, StoreError> {
+    let mut world = World::default();
+    // What the events themselves name.
+    let mut first = Keys { destination: Some(account.clone()), ..Keys::default() };
+    let mut emails = BTreeSet::new();
+    for reading in events {
+        named_by(reading, &mut first, &mut emails);
+    }
+    store.load(first.clone()).await?.add_to(&mut world);
+    // Everybody who may own a stretch of a time line.
+    let owners = owners(&world, events).filter(|key| !first.people.contains(key)).collect();
+    load(store, Keys { people: owners, ..Keys::default() }, &mut world).await?;
+    // The contacts of all of them.
+    emails.extend(claimed(&world));
+    load(store, Keys { contacts: emails.clone(), ..Keys::default() }, &mut world).await?;
+    // Who else has those addresses, and what is owed to them.
+    load(store, keys_of_contacts(&world, &emails, account), &mut world).await?;
+    Ok(world)
+}
+
+async fn load(store: &SharedStore, keys: Keys, world: &mut World) -> Result<(), StoreError> {
+    if !keys.is_empty() {
+        store.load(keys).await?.add_to(world);
+    }
+    Ok(())
+}
+
+fn named_by(reading: &Reading, keys: &mut Keys, emails: &mut BTreeSet<Email>) {
+    keys.seen.insert((reading.source.clone(), reading.stamp.message_id.clone()));
+    keys.marks.extend(reading.marks());
+    if let Some(user) = &reading.user {
+        keys.people.insert(reading.person(PersonId::User(user.clone())));
+    }
+    let of_traits = reading.own.emails.iter().map(|(email, _)| email);
+    for email in of_traits.chain(reading.named.as_ref().map(|(email, _)| email)) {
+        keys.people.insert(reading.person(PersonId::Email(email.clone())));
+        emails.insert(email.clone());
+    }
+    for device in [&reading.anonymous, &reading.previous].into_iter().flatten() {
+        keys.timelines.insert(reading.timeline(device));
+    }
+}
+
+/// Everybody of whom the events may change what time lines give to them.
+fn owners<'w>(world: &'w World, events: &[Reading]) -> impl Iterator<Item = PersonKey> + use<'w> {
+    let mut moments: BTreeMap<TimelineKey, Vec<&Stamp>> = BTreeMap::new();
+    for reading in events {
+        for device in [&reading.anonymous, &reading.previous].into_iter().flatten() {
+            moments.entry(reading.timeline(device)).or_default().push(&reading.stamp);
+        }
+    }
+    let lines = world.timelines.iter().map(|(key, line)| {
+        let moments = moments.get(key).into_iter().flatten().copied();
+        (key, line.may_be_given(moments))
+    });
+    let lines: Vec<_> = lines.collect();
+    lines
+        .into_iter()
+        .flat_map(|(key, people)| people.into_iter().map(|id| PersonKey { people: key.people.clone(), id }))
+}
+
+/// Every address that somebody in the working set claims, or may come to claim by a time line.
+fn claimed(world: &World) -> BTreeSet<Email> {
+    let mut emails = BTreeSet::new();
+    for (_, person) in world.people.iter() {
+        emails.extend(person.facts().emails.keys().cloned());
+    }
+    for (_, timeline) in world.timelines.iter() {
+        emails.extend(timeline.emails().cloned());
+    }
+    emails
+}
+
+/// What an event says.
+#[must_use]
+pub fn reading_of(record: Record, settings: &Settings) -> Reading {
+    let Record { position, event } = record;
+    let event = Event {
+        position,
+        source: event.source,
+        people: event.people,
+        received_at: event.received_at,
+        stamp: Stamp { at: event.at, message_id: event.message_id },
+        kind: event.kind,
+        backfill: event.backfill,
+        body: parse_body(&event.raw),
+    };
+    Reading::of(&event, settings)
+}
+
+/// The trail of an event that was decided on.
+#[must_use]
+pub fn trail_of(mut reading: Reading, decided: Decided) -> EventTrail {
+    if decided.outcome == Outcome::Erased {
+        // Ids of messages and names of events may say who somebody is.
+        reading.stamp.message_id = erased_id(reading.position);
+        reading.kind.as_str().clone_into(&mut reading.name);
+    }
+    EventTrail {
+        position: reading.position,
+        message_id: reading.stamp.message_id,
+        source: reading.source,
+        kind: reading.kind,
+        event: reading.name,
+        received_at: reading.received_at,
+        at: reading.stamp.at,
+        person: decided.person,
+        email: decided.email,
+        outcome: decided.outcome,
+        reason: decided.reason,
+        delivery_id: decided.delivery_id,
+        duplicates: 0,
+        notes: decided.notes,
+    }
+}
+
+fn erased_id(position: Position) -> String {
+    format!("erased-{}", position.0)
+}
+
+/// The trail of an event that could not be processed: it was not read, so nothing but its kind is known.
+fn trail_of_failed(failed: &Failed) -> EventTrail {
+    let Record { position, event } = &failed.record;
+    EventTrail {
+        position: *position,
+        message_id: event.message_id.clone(),
+        source: event.source.clone(),
+        kind: event.kind,
+        event: event.kind.as_str().to_owned(),
+        received_at: event.received_at,
+        at: event.at,
+        person: None,
+        email: None,
+        outcome: Outcome::Failed,
+        reason: format!("it could not be processed and is kept aside: {}", failed.error),
+        delivery_id: None,
+        duplicates: 0,
+        notes: Vec::new(),
+    }
+}
+
+/// Puts an event aside.
+#[must_use]
+pub fn put_aside(failed: Failed) -> Plan {
+    let mut plan = Plan { puts: vec![Put::Trail(trail_of_failed(&failed))], ..Plan::default() };
+    plan.puts.push(Put::Failed(Box::new(failed)));
+    plan.counts.outcome(Outcome::Failed);
+    plan
+}
+
+/// Ends an event that was put aside and speaks of somebody who is erased.
+#[must_use]
+pub fn erase_failed(failed: &Failed) -> Plan {
+    let position = failed.record.position;
+    let trail = EventTrail {
+        message_id: erased_id(position),
+        outcome: Outcome::Erased,
+        reason: "it speaks of somebody who was erased".to_owned(),
+        ..trail_of_failed(failed)
+    };
+    let mut plan = Plan { puts: vec![Put::Trail(trail), Put::FailedEnded(position)], ..Plan::default() };
+    plan.counts.outcomes.extend([(Outcome::Failed, -1), (Outcome::Erased, 1)]);
+    plan
+}
+
+/// Decides again on an event that was put aside, at its old place and moment. Nothing is changed where that fails as
+/// before. The turn must be held.
+///
+/// # Errors
+/// The store failed, or what stood in the way of the event still does.
+pub async fn retry(
+    store: &SharedStore,
+    failed: &Failed,
+    duplicates: u64,
+    (decide, settings, now): (&Decide, &Settings, UnixMicros),
+) -> Result<Outcome, RetryError> {
+    let reading = caught(|| reading_of(failed.record.clone(), settings))?;
+    let mut world = world_for(store, std::slice::from_ref(&reading), &settings.account).await?;
+    // It was seen here, and had no effect yet.
+    let message = (reading.source.clone(), reading.stamp.message_id.clone());
+    if world.seen.get(&message) == Some(&reading.position) {
+        world.seen.remove(&message);
+    }
+    let decided = caught(|| decide(&reading, &mut world, settings, now))?;
+    world.newly_seen.clear();
+    let (position, outcome) = (reading.position, decided.outcome);
+    let mut plan = Plan::of(world, &settings.account);
+    let trail = EventTrail { duplicates, ..trail_of(reading, decided) };
+    plan.puts.splice(0..0, [Put::Trail(trail), Put::FailedEnded(position)]);
+    *plan.counts.outcomes.entry(Outcome::Failed).or_default() -= 1;
+    store.apply(plan).await?;
+    Ok(outcome)
+}
+
+/// Why an event that was put aside stays there.
+#[derive(Debug, thiserror::Error)]
+pub enum RetryError {
+    /// It still can't be processed.
+    #[error(transparent)]
+    Panicked(#[from] crate::telemetry::Panicked),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,63 @@
+//! One contact or event that can't be processed stops no other.
+
+use serde_json::{Value, json};
+
+use crate::support::app::Service;
+use crate::support::events::{ann, identify_ann, lead_of_ann};
+
+/// Makes a stored document unreadable, as a damaged disk might.
+fn damage(service: &Service, sql: &str) {
+    let file = rusqlite::Connection::open(service.data_folder().join("state.db")).unwrap();
+    assert_eq!(file.execute(sql, ()).unwrap(), 1);
+}
+
+fn risks(status: &Value) -> Vec<&str> {
+    status["risks"].as_array().unwrap().iter().filter_map(|risk| risk["risk"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_contact_that_cannot_be_read_leaves_all_others_their_calls_and_is_an_alarm() {
+    let service = Service::start().await;
+    service.order("/api/pause", json!({})).await;
+    service.send_all((0..5).flat_map(|nth| [identify_ann(nth), lead_of_ann(nth)]).collect()).await;
+    service.processed().await;
+    damage(&service, &format!("UPDATE contacts SET body = '{{' WHERE email = '{}'", ann(2)));
+    service.order("/api/resume", json!({})).await;
+    let status = service.until("all others are stored", |status| status["ended"]["delivered"] == 4).await;
+    assert!((0..5).all(|nth| service.crm.contact(&ann(nth)).is_some() == (nth != 2)), "{status}");
+    let status = service.until("it is set aside", |status| status["set_aside"] == 1).await;
+    assert_eq!(risks(&status), ["set_aside"]);
+    let deep = service.private("/healthz?deep=1").send().await.unwrap();
+    assert_eq!(deep.status(), 503);
+
+    // A restart tries it again, and sets it aside again.
+    let service = service.restart().await;
+    service.until("it is set aside", |status| status["set_aside"] == 1).await;
+    assert_eq!(service.crm.calls(), 4);
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn an_event_of_a_person_that_cannot_be_read_fails_and_takes_effect_once_that_is_mended() {
+    let service = Service::start().await;
+    service.send_all(vec![identify_ann(0), identify_ann(1)]).await;
+    service.processed().await;
+    damage(&service, "UPDATE people SET body = '{' || body WHERE body LIKE '%ann-0@%'");
+    service.send_all(vec![lead_of_ann(0), lead_of_ann(1)]).await;
+    service.until("the other is stored", |status| status["ended"]["delivered"] == 1).await;
+    let status = service.until("it failed", |status| status["outcomes"]["failed"] == 1).await;
+    assert_eq!(
+        (&status["failed_events"], risks(&status)),
+        (&json!({"kept": 1, "lost": 0}), vec!["failed_events"])
+    );
+    let listed = service.get("/api/events?outcome=failed").await["events"][0].clone();
+    let retry = format!("/api/events/{}/retry", listed["message_id"].as_str().unwrap());
+
+    damage(&service, "UPDATE people SET body = substr(body, 2) WHERE body LIKE '{{%'");
+    assert_eq!(service.order(&retry, json!({})).await, json!({"success": true, "outcome": "queued"}));
+    service.settled().await;
+    assert!((0..2).all(|nth| service.crm.contact(&ann(nth)).is_some()));
+    let status = service.status().await;
+    assert_eq!((&status["outcomes"]["failed"], risks(&status)), (&json!(0), Vec::<&str>::new()));
+    service.finish().await;
+}
