@@ -145,6 +145,21 @@ fn a_panic_ends_the_work_that_met_it_and_not_the_process_whatever_the_profile() 
     }
 }
 
+#[test]
+fn no_comment_holds_code_that_nobody_compiles() {
+    hold(&["src"], code_in_comments);
+}
+
+/// Lines of documentation that open or end a block of code.
+fn code_in_comments(path: &str, text: &str) -> Vec<String> {
+    let is_code = |line: &str| {
+        let documented = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
+        documented.is_some_and(|words| words.trim_start().starts_with("```"))
+    };
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| is_code(line.trim_start()));
+    lines.map(|(number, _)| format!("{path}:{number}: write a test in place of the example")).collect()
+}
+
 /// Runs a check over every Rust file of the folders and fails with all it found at once.
 fn hold(folders: &[&str], check: fn(&str, &str) -> Vec<String>) {
     let files = rust_files(folders);
@@ -332,6 +347,15 @@ mod samples {
         assert_eq!(layer_violations("src/event/id.rs", "use super::{super::app::App, Event};").len(), 1);
         assert_eq!(layer_violations("src/event.rs", "mod sealed { use super::Event; }"), NOTHING);
         assert_eq!(layer_violations("src/event.rs", "mod sealed { use super::super::app; }").len(), 1);
+    }
+
+    #[test]
+    fn code_in_a_comment_is_found_and_code_is_none() {
+        let text =
+            "/// Adds.\n///\n/// ```\n/// add(1)\n/// ```\nfn add() {}\n// ```\nconst T: &str = \"```\";";
+        let found = code_in_comments("src/event/mod.rs", text);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with("src/event/mod.rs:3: "), "{found:?}");
     }
 
     #[test]

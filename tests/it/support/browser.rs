@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::wait::{eventually, in_time};
 
 /// Browsers that run at the same time; each takes a few processes.
-const BROWSERS_MAX: usize = 2;
+const BROWSERS_MAX: usize = 4;
 /// No single order to a browser takes this long, its start on a busy machine included.
 const ORDER_MAX: Duration = Duration::from_mins(1);
 /// How often a driver is started before that is a failure.
