@@ -11,7 +11,7 @@ use crate::allowance::{AllowanceLimits, Arrivals, Capacity, Opened, Pressure, Sh
 use crate::clock::Clock;
 use crate::decision::Settings;
 use crate::delivery::Lane;
-use crate::store::{SharedStore, StoreError};
+use crate::store::{ErrorClass, SharedStore, StoreError};
 
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
@@ -34,7 +34,7 @@ impl Watch {
             let account = self.settings.borrow().account.clone();
             match self.store.totals(account).await {
                 Ok(totals) => self.look(&mut arrivals, totals.opened),
-                Err(fatal @ (StoreError::Fatal(_) | StoreError::Shut)) => return Err(fatal),
+                Err(fatal) if fatal.class() == ErrorClass::Ends => return Err(fatal),
                 Err(error) => tracing::debug!(%error, "arrivals are counted a minute later"),
             }
             tokio::select! {

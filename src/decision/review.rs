@@ -145,6 +145,14 @@ impl Review {
         self.ended_at.is_none()
     }
 
+    /// Goes on behind a contact that can't be judged.
+    #[must_use]
+    pub fn pass_over(mut self, contact: &Email) -> Self {
+        self.done += 1;
+        self.after = Some(contact.clone());
+        self
+    }
+
     /// Looks at the next contacts, given in the order of their addresses; none is the end. The working set must hold
     /// every document that their evaluation needs.
     #[must_use]

@@ -243,7 +243,7 @@ impl Deliverer {
             ErrorClass::Ends => return Err(error),
             ErrorClass::Again => backoff(0, rand::random_range(0.0..1.0)),
             ErrorClass::Passes => {
-                tracing::warn!(%error, "delivery paused: the store can't record results now; retrying in 1 s");
+                tracing::warn!(%error, "delivery paused: the store cannot record results; retrying in 1 s");
                 RETRY_AFTER
             }
             ErrorClass::Document => {

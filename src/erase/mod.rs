@@ -17,7 +17,7 @@ use crate::decision::{self, Settings};
 use crate::erasure::{Concern, Erasure, Extent, Stage, Subject, Waits};
 use crate::event::{Position, Stamp};
 use crate::store::{Documents, Keys, Plan, Privacy, Put, Record, SharedStore, StoreError, reach};
-use crate::turn::erase_failed;
+use crate::turn::{self, Next, erase_failed};
 
 /// How often it is looked whether events of erased people came again.
 const EVERY: Duration = Duration::from_secs(10);
@@ -46,48 +46,37 @@ pub struct Eraser {
     pub done: watch::Sender<u64>,
 }
 
+impl turn::Stage for Eraser {
+    const NAME: &'static str = "erase";
+
+    async fn work(&mut self) -> Result<Next, StoreError> {
+        self.work_off().await?;
+        Ok(Next::After(EVERY))
+    }
+
+    async fn rung(&mut self) {
+        self.ordered.notified().await;
+    }
+}
+
 impl Eraser {
     /// Carries out orders until it is told to stop.
     ///
     /// # Errors
     /// The store failed for good; the process has to end and recover by starting again.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
-        loop {
-            let wait = match self.work(&stop).await {
-                Ok(()) => EVERY,
-                Err(fatal @ (StoreError::Fatal(_) | StoreError::Shut | StoreError::Unreadable(..))) => {
-                    return Err(fatal);
-                }
-                Err(StoreError::Conflict) => Duration::ZERO,
-                Err(
-                    passing @ (StoreError::Overloaded
-                    | StoreError::Full(_)
-                    | StoreError::Away(_)
-                    | StoreError::TooSlow),
-                ) => {
-                    tracing::warn!(error = %passing, "erasure paused: the store is busy; retrying in 1 s");
-                    RETRY_AFTER
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = self.ordered.notified() => {}
-                () = self.clock.sleep_until(self.clock.monotonic() + wait) => {}
-            }
-        }
+        let clock = Arc::clone(&self.clock);
+        turn::run(self, &*clock, &stop).await
     }
 
     /// Does what there is to do.
-    async fn work(&self, stop: &CancellationToken) -> Result<(), StoreError> {
+    async fn work_off(&self) -> Result<(), StoreError> {
         while let Some(erasure) = self.next().await? {
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                done = self.step(erasure) => done?,
-            }
+            self.step(erasure).await?;
         }
         // What erased people said before and that came again has no effect; it does not stay in the journal either.
         let mut blanked = false;
-        while !stop.is_cancelled() && self.store.blank().await? > 0 {
+        while self.store.blank().await? > 0 {
             blanked = true;
         }
         if blanked {

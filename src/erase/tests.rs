@@ -148,7 +148,7 @@ async fn events_that_wait_when_somebody_is_erased_take_effect_as_erased() {
     let order = bench.store.erasures().await.unwrap().0.remove(0);
     bench.eraser().step(order).await.unwrap();
     bench.accept(life_of("early").into_iter()).await;
-    bench.eraser().work(&CancellationToken::new()).await.unwrap();
+    bench.eraser().work_off().await.unwrap();
     assert_eq!(bench.totals().await.outcomes[&Outcome::Erased], 3);
     assert_eq!(
         ["early@", "Trace early", "device-early", "user-early"].map(|text| bench.stands(text)),
@@ -177,7 +177,7 @@ async fn an_event_that_failed_and_speaks_of_an_erased_person_ends_as_erased_and_
     plan.progress = Some(Progress { from: Position(from.0 - 1), to: from });
     bench.store.apply(plan).await.unwrap();
     bench.order(Subject::Email(Email::parse("aside@example.com").unwrap())).await;
-    bench.eraser().work(&CancellationToken::new()).await.unwrap();
+    bench.eraser().work_off().await.unwrap();
     assert_eq!(bench.store.failed(Position(0), 10).await.unwrap(), []);
     let totals = bench.totals().await;
     assert_eq!((totals.outcomes[&Outcome::Erased], totals.outcomes.get(&Outcome::Failed)), (1, None));

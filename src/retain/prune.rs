@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Patience, RetentionConfig};
 use crate::clock::{Clock, UnixMicros};
 use crate::store::{Keep, SharedStore, StoreError};
+use crate::turn::{self, Next, Stage};
 
 /// Often enough that a journal near its limit gets room before events are refused.
 const EVERY: Duration = Duration::from_secs(10);
@@ -33,9 +34,22 @@ pub async fn run(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
-    loop {
+    turn::run(Prune { store, config, clock: Arc::clone(&clock) }, &*clock, &stop).await
+}
+
+struct Prune {
+    store: SharedStore,
+    config: RetentionConfig,
+    clock: Arc<dyn Clock>,
+}
+
+impl Stage for Prune {
+    const NAME: &'static str = "retention";
+
+    async fn work(&mut self) -> Result<Next, StoreError> {
         // By a time of day that may be wrong nothing is old.
-        let now = if clock.is_proven() { clock.wall() } else { UnixMicros::default() };
+        let now = if self.clock.is_proven() { self.clock.wall() } else { UnixMicros::default() };
+        let config = &self.config;
         let keep = Keep {
             journal_since: now.minus(days(config.journal_days_max)),
             journal_bytes_max: config.journal_bytes_max,
@@ -44,23 +58,14 @@ pub async fn run(
             trail_bytes_max: config.trail_bytes_max,
             seen_max: config.dedup_entries_max,
         };
-        loop {
-            match store.prune(keep).await {
-                Ok(0) => break,
-                Ok(rows) => tracing::debug!(rows, "deleted what has had its time"),
-                Err(fatal @ (StoreError::Fatal(_) | StoreError::Shut)) => return Err(fatal),
-                Err(error) => {
-                    tracing::warn!(%error, "removing old data is paused: the store is busy; retrying in 10 s");
-                    break;
-                }
-            }
-            if stop.is_cancelled() {
-                return Ok(());
-            }
+        let rows = self.store.prune(keep).await?;
+        if rows > 0 {
+            tracing::debug!(rows, "deleted what has had its time");
         }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = clock.sleep_until(clock.monotonic() + EVERY) => {}
-        }
+        Ok(if rows > 0 { Next::AtOnce } else { Next::After(EVERY) })
+    }
+
+    async fn rung(&mut self) {
+        std::future::pending::<()>().await;
     }
 }

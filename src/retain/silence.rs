@@ -12,11 +12,10 @@ use crate::decision::{Settings, World, retire_contact, retire_device, retire_per
 use crate::event::Email;
 use crate::person::PersonKey;
 use crate::store::{Keys, Place, Plan, SharedStore, Silent, StoreError};
+use crate::turn::{self, Next, Stage};
 
 /// Days are counted, so looking more often finds nothing new.
 const EVERY: Duration = Duration::from_hours(6);
-/// After a passing failure of the store.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// How long somebody may be silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,49 +38,37 @@ pub struct Retirement {
     pub patience: Patience,
 }
 
+impl Stage for Retirement {
+    const NAME: &'static str = "retain";
+
+    async fn work(&mut self) -> Result<Next, StoreError> {
+        self.pass().await?;
+        Ok(Next::After(EVERY))
+    }
+
+    async fn rung(&mut self) {
+        std::future::pending::<()>().await;
+    }
+}
+
 impl Retirement {
     /// Looks through everything again and again until it is told to stop.
     ///
     /// # Errors
     /// The store failed for good; the process has to end and recover by starting again.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
-        loop {
-            let wait = match self.pass(&stop).await {
-                Ok(()) => EVERY,
-                Err(fatal @ (StoreError::Fatal(_) | StoreError::Shut | StoreError::Unreadable(..))) => {
-                    return Err(fatal);
-                }
-                Err(
-                    passing @ (StoreError::Conflict
-                    | StoreError::Overloaded
-                    | StoreError::Full(_)
-                    | StoreError::Away(_)
-                    | StoreError::TooSlow),
-                ) => {
-                    tracing::warn!(error = %passing, "removing inactive people is paused: the store is busy; retrying in 10 s");
-                    RETRY_AFTER
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = self.clock.sleep_until(self.clock.monotonic() + wait) => {}
-            }
-        }
+        let clock = Arc::clone(&self.clock);
+        turn::run(self, &*clock, &stop).await
     }
 
-    async fn pass(&self, stop: &CancellationToken) -> Result<(), StoreError> {
-        if !self.clock.is_proven() {
-            return Ok(());
-        }
+    async fn pass(&self) -> Result<(), StoreError> {
         // Devices first: what they gave to people becomes their own.
         let mut place = Some(Place::Timelines(0));
-        while let Some(from) = place.filter(|_| !stop.is_cancelled()) {
+        while let Some(from) = place {
             place = self.page(from).await?;
         }
         let mut place = Some(Place::People(0));
-        while let Some(from) =
-            place.filter(|from| !matches!(from, Place::Timelines(_)) && !stop.is_cancelled())
-        {
+        while let Some(from) = place.filter(|from| !matches!(from, Place::Timelines(_))) {
             place = self.page(from).await?;
         }
         Ok(())

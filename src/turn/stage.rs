@@ -99,7 +99,7 @@ fn wait_after<S: Stage>(error: StoreError, conflicts: &mut u32) -> Result<Durati
             Ok(backoff(*conflicts - 1, rand::random_range(0.0..1.0)))
         }
         ErrorClass::Passes => {
-            tracing::warn!(stage = S::NAME, %error, "paused: the store can't work now; retrying in 1 s");
+            tracing::warn!(stage = S::NAME, %error, "a stage is paused: the store is busy or full; retrying in 1 s, nothing is lost");
             Ok(RETRY_AFTER)
         }
         ErrorClass::Document => {
@@ -107,7 +107,7 @@ fn wait_after<S: Stage>(error: StoreError, conflicts: &mut u32) -> Result<Durati
             tracing::error!(
                 stage = S::NAME,
                 kind,
-                "paused: a stored document can't be read; retrying in 1 s"
+                "a stage is paused: a stored document can't be read; retrying in 1 s"
             );
             Ok(RETRY_AFTER)
         }

@@ -1,8 +1,9 @@
 //! The walk over all contacts.
 
 use super::Reviewer;
-use crate::decision::{Because, Review, Settings};
-use crate::store::{Plan, Put, StoreError, Versioned};
+use crate::decision::{Because, Review, Settings, World};
+use crate::event::Email;
+use crate::store::{ErrorClass, Plan, Put, StoreError, Versioned};
 use crate::turn::Pace;
 
 impl Reviewer {
@@ -25,15 +26,21 @@ impl Reviewer {
             (None, Some(last)) if last.goes_on() => last,
             (None, _) => return Ok(false),
         };
-        let emails = if review.goes_on() {
+        let mut emails = if review.goes_on() {
             self.store.contacts(review.after.clone(), self.page_size(pace)).await?
         } else {
             Vec::new()
         };
         let worked = self.store.worked();
-        let mut world = self.world_of(emails.iter().cloned().collect(), settings).await?;
+        let loaded = self.readable(&mut emails, settings).await?;
         let began = self.clock.monotonic();
-        let review = review.page(&emails, &mut world, settings, now);
+        let mut world = loaded.unwrap_or_default();
+        let review = match emails.first() {
+            Some(first) if emails.len() == 1 && world.contacts.get(first).is_none() => {
+                review.pass_over(first)
+            }
+            Some(_) | None => review.page(&emails, &mut world, settings, now),
+        };
         let decided_in = self.clock.monotonic().saturating_sub(began);
         let told = review.total > 0 && review.because != Because::Time;
         if told && !review.goes_on() {
@@ -51,6 +58,25 @@ impl Reviewer {
             pace.took(emails.len(), decided_in + self.store.worked().saturating_sub(worked));
         }
         Ok(goes_on)
+    }
+
+    /// The working set of the first contacts, as many as can be read; none where the first can't be.
+    async fn readable(
+        &self,
+        emails: &mut Vec<Email>,
+        settings: &Settings,
+    ) -> Result<Option<World>, StoreError> {
+        loop {
+            match self.world_of(emails.iter().cloned().collect(), settings).await {
+                Ok(world) => return Ok(Some(world)),
+                Err(error) if error.class() != ErrorClass::Document => return Err(error),
+                Err(_) if emails.len() > 1 => emails.truncate(emails.len() / 2),
+                Err(error) => {
+                    tracing::error!(%error, "the review passes over a contact that can't be read");
+                    return Ok(None);
+                }
+            }
+        }
     }
 
     fn say_begun(&self, review: &Review) {

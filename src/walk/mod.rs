@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::decision::{Settings, World};
 use crate::event::Email;
 use crate::store::{Keys, SharedStore, StoreError, keys_of_contacts};
-use crate::turn::Pace;
+use crate::turn::{self, Next, Pace, Stage};
 use dead_letters::Bound;
 
 /// Work of one turn.
@@ -34,8 +34,6 @@ const BESIDE_EVENTS: u32 = 4;
 const OTHERS_TIMES: u32 = 3;
 /// How often the number of dead letters is looked at.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
-/// After a passing failure of the store.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The reviewing stage.
 pub struct Reviewer {
@@ -61,52 +59,47 @@ struct Walk {
     pace: Pace,
 }
 
+struct Walks {
+    reviewer: Reviewer,
+    walk: Walk,
+}
+
+impl Stage for Walks {
+    const NAME: &'static str = "walk";
+
+    /// Looks at one page in one turn. Then three of four parts of the time are for calls, and for the events that wait.
+    async fn work(&mut self) -> Result<Next, StoreError> {
+        let Reviewer { store, clock, owed, .. } = &self.reviewer;
+        let turn = store.turn().await;
+        let began = clock.monotonic();
+        let more = self.reviewer.page_of_turn(&mut self.walk).await?;
+        drop(turn);
+        if !more {
+            return Ok(Next::After(LOOK_EVERY));
+        }
+        owed.notify_one();
+        let held = clock.monotonic().saturating_sub(began);
+        Ok(Next::After(held.saturating_mul(OTHERS_TIMES)))
+    }
+
+    async fn rung(&mut self) {
+        tokio::select! {
+            // Without a sender the service is stopping.
+            Ok(()) = self.reviewer.settings.changed() => {}
+            () = self.reviewer.ordered.notified() => {}
+        }
+    }
+}
+
 impl Reviewer {
     /// Looks at what there is to look at, until it is told to stop.
     ///
     /// # Errors
     /// The store failed for good; the process has to end and recover by starting again.
-    pub async fn run(mut self, stop: CancellationToken) -> Result<(), StoreError> {
-        let mut walk =
-            Walk { bound: Bound::of(self.dead_letters_max), pace: Pace::new(PAGE_WORK, PAGE_MIN, PAGE_MAX) };
-        loop {
-            let mut held = Duration::ZERO;
-            let done = tokio::select! {
-                biased;
-                () = stop.cancelled() => return Ok(()),
-                done = self.page(&mut walk, &mut held) => done,
-            };
-            let wait = match done {
-                Ok(true) => {
-                    self.owed.notify_one();
-                    self.leave_to_others(held, &stop).await;
-                    continue;
-                }
-                Ok(false) => LOOK_EVERY,
-                Err(fatal @ (StoreError::Fatal(_) | StoreError::Unreadable(..) | StoreError::Shut)) => {
-                    return Err(fatal);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "review paused: the store is busy; retrying in 1 s");
-                    RETRY_AFTER
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                changed = self.settings.changed() => changed.map_err(|_| StoreError::Shut)?,
-                () = self.ordered.notified() => {}
-                () = self.clock.sleep_until(self.clock.monotonic() + wait) => {}
-            }
-        }
-    }
-
-    /// Looks at one page in one turn; tells whether there may be more, and for how long the turn was held.
-    async fn page(&self, walk: &mut Walk, held: &mut Duration) -> Result<bool, StoreError> {
-        let _turn = self.store.turn().await;
-        let began = self.clock.monotonic();
-        let done = self.page_of_turn(walk).await;
-        *held = self.clock.monotonic().saturating_sub(began);
-        done
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        let clock = Arc::clone(&self.clock);
+        let (bound, pace) = (Bound::of(self.dead_letters_max), Pace::new(PAGE_WORK, PAGE_MIN, PAGE_MAX));
+        turn::run(Walks { walk: Walk { bound, pace }, reviewer: self }, &*clock, &stop).await
     }
 
     async fn page_of_turn(&self, walk: &mut Walk) -> Result<bool, StoreError> {
@@ -119,15 +112,6 @@ impl Reviewer {
             return Ok(true);
         }
         self.enforce(&mut walk.bound, &settings).await
-    }
-
-    /// Three of four parts of the time are for calls, and for the events that wait.
-    async fn leave_to_others(&self, held: Duration, stop: &CancellationToken) {
-        let until = self.clock.monotonic() + held.saturating_mul(OTHERS_TIMES);
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = self.clock.sleep_until(until) => {}
-        }
     }
 
     /// How much one turn looks at.

@@ -61,3 +61,22 @@ async fn an_event_of_a_person_that_cannot_be_read_fails_and_takes_effect_once_th
     assert_eq!((&status["outcomes"]["failed"], risks(&status)), (&json!(0), Vec::<&str>::new()));
     service.finish().await;
 }
+
+#[tokio::test]
+async fn a_contact_that_cannot_be_read_does_not_stop_the_review_of_all_others() {
+    let service = Service::start().await;
+    service.send_all((0..40).flat_map(|nth| [identify_ann(nth), lead_of_ann(nth)]).collect()).await;
+    service.settled().await;
+    damage(&service, &format!("UPDATE contacts SET body = '{{' WHERE email = '{}'", ann(20)));
+    let file = service.data_folder().join("mapping.toml");
+    std::fs::write(&file, "[fields.keyword]\nconst = \"web\"\n").unwrap();
+    service.set("MAPPING__FILE", file.to_str().unwrap());
+    service.order("/api/reload", json!({})).await;
+    let done =
+        |status: &Value| status["review"]["because"] == "settings" && status["review"]["state"] == "done";
+    let status = service.until("the review is done", done).await;
+    assert_eq!((&status["review"]["done"], &status["review"]["opened"]), (&json!(40), &json!(39)));
+    service.settled().await;
+    assert_eq!(service.crm.calls(), 40 + 39);
+    service.finish().await;
+}
