@@ -2,21 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::decision::{Reading, World};
-use crate::delivery::Account;
+use crate::decision::{Reading, Settings, World};
 use crate::event::{Email, Stamp};
 use crate::person::{PersonId, PersonKey, TimelineKey};
-use crate::store::{Keys, SharedStore, StoreError, keys_of_contacts};
+use crate::store::{For, Keys, SharedStore, StoreError, load_contacts};
 
 /// The working set for a batch.
 pub(super) async fn world_for(
     store: &SharedStore,
     events: &[Reading],
-    account: &Account,
+    settings: &Settings,
 ) -> Result<World, StoreError> {
     let mut world = World::default();
     // What the events themselves name.
-    let mut first = Keys { destination: Some(account.clone()), ..Keys::default() };
+    let mut first = Keys { destination: Some(settings.account.clone()), ..Keys::default() };
     let mut emails = BTreeSet::new();
     for reading in events {
         named_by(reading, &mut first, &mut emails);
@@ -25,11 +24,9 @@ pub(super) async fn world_for(
     // Everybody who may own a stretch of a time line.
     let owners = owners(&world, events).filter(|key| !first.people.contains(key)).collect();
     load(store, Keys { people: owners, ..Keys::default() }, &mut world).await?;
-    // The contacts of all of them.
+    // The contacts of all of them, who else has those addresses, and what is owed to them.
     emails.extend(claimed(&world));
-    load(store, Keys { contacts: emails.clone(), ..Keys::default() }, &mut world).await?;
-    // Who else has those addresses, and what is owed to them.
-    load(store, keys_of_contacts(&world, &emails, account), &mut world).await?;
+    load_contacts(&**store, &emails, settings, For::Deciding, &mut world).await?;
     Ok(world)
 }
 

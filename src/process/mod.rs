@@ -6,6 +6,8 @@
 mod load;
 
 #[cfg(test)]
+mod crowd_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -112,7 +114,7 @@ impl Processor {
             return Err(StoreError::Conflict);
         }
         let worked = self.store.worked();
-        let mut world = load::world_for(&self.store, &events, &settings.account).await?;
+        let mut world = load::world_for(&self.store, &events, &settings).await?;
         let now = self.clock.wall();
         let began = self.clock.monotonic();
         let trails = events.into_iter().map(|reading| {
@@ -120,6 +122,7 @@ impl Processor {
             Put::Trail(trail_of(reading, decided))
         });
         let trails: Vec<Put> = trails.collect();
+        world.contribute(&settings);
         let plan = plan(world, trails, Progress { from, to }, &settings);
         let decided_in = self.clock.monotonic().saturating_sub(began);
         self.store.apply(plan).await?;
