@@ -22,27 +22,31 @@ pub use payload::{CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, shown_b
 /// Attributes by name, custom fields as `custom_field.cf_*`; without the email, which is the key.
 pub type Attributes = BTreeMap<String, Value>;
 
-/// Persons of one contact that are remembered.
-pub const MEMBERS_MAX: usize = 100;
+/// Persons of one contact that are listed in it, and all read when it is evaluated; with one more it is a crowd.
+pub const MEMBERS_LISTED_MAX: usize = 8;
 
 /// What is known of one contact.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Contact {
-    /// Who has or had this address, as text of a person's key.
+    /// Who has or had this address, as text of a person's key; nobody where it is a crowd.
     #[serde(default)]
     pub members: BTreeSet<String>,
+    /// So many persons share it that what they contribute is kept apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crowd: Option<Crowd>,
     /// How it stands with each Freshsales account.
     #[serde(default)]
     pub standing: BTreeMap<Account, Standing>,
 }
 
-impl Contact {
-    /// Remembers that a person has this address; tells whether that is new. A full contact learns nobody
-    /// more: an address with a hundred users is a test or an attack.
-    pub fn join_member(&mut self, person: String) -> bool {
-        self.members.len() < MEMBERS_MAX && self.members.insert(person)
-    }
+/// A contact that more than [`MEMBERS_LISTED_MAX`] persons share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crowd {
+    /// The fingerprint of the settings by which everything that its persons contribute was made.
+    pub judged_by: String,
+}
 
+impl Contact {
     /// Whether a call is owed, on its way or refused, with any account.
     #[must_use]
     pub fn awaits_a_call(&self) -> bool {

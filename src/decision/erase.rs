@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Reading, Settings, Settlement, World, consider};
 use crate::clock::UnixMicros;
 use crate::consent::{Choice, Statement};
-use crate::contact::{Contact, Standing};
+use crate::contact::Standing;
 use crate::delivery::{Account, DeliveryId, Erasing, Verdict};
 use crate::destination::Ended;
 use crate::erasure::{CallEnd, Device, Extent, ForgetId, ForgetOrder, Mark, Receipt, Subject, Target, Waits};
@@ -132,10 +132,11 @@ fn addresses_of(people: &BTreeSet<PersonKey>, world: &World) -> BTreeSet<Email> 
         // What was typed on their device before they signed in is theirs; a friend's address is not among it.
         addresses.extend(person.borrowed.values().flat_map(|facts| facts.emails.keys()).cloned());
     }
-    let theirs = |member: &String| member.parse().is_ok_and(|key| people.contains(&key));
-    let only_theirs = |contact: &Contact| !contact.members.is_empty() && contact.members.iter().all(theirs);
-    let contacts = world.contacts.iter().filter(|(_, contact)| only_theirs(contact));
-    addresses.extend(contacts.map(|(email, _)| email.clone()));
+    let only_theirs = |email: &&Email| {
+        let members = world.members(email);
+        !members.is_empty() && members.iter().all(|key| people.contains(key))
+    };
+    addresses.extend(world.contacts.iter().map(|(email, _)| email).filter(only_theirs).cloned());
     addresses
 }
 
@@ -348,20 +349,16 @@ fn keep_denial(email: &Email, denial: Denial, world: &mut World, settings: &Sett
     let claim = Claim { first_at: stamp.at, as_trait: Some(stamp), as_property: None };
     facts.emails.insert(email.clone(), claim);
     world.people.edit(&key).own.join(&facts);
-    world.contacts.edit(email).join_member(key.to_string());
+    world.join(email, &key, settings);
 }
 
 /// Contacts that others stay in: the person is no member any more, and values that were theirs alone are forgotten.
 fn leave_contacts(extent: &Extent, world: &mut World, settings: &Settings) {
-    let theirs = |member: &String| member.parse().is_ok_and(|key| extent.people.contains(&key));
-    let left: Vec<Email> = world
-        .contacts
-        .iter()
-        .filter(|(_, contact)| contact.members.iter().any(theirs))
-        .map(|(email, _)| email.clone())
-        .collect();
-    for email in left {
-        world.contacts.edit(&email).members.retain(|member| !theirs(member));
+    let emails: Vec<Email> = world.contacts.iter().map(|(email, _)| email.clone()).collect();
+    for email in emails {
+        if !world.leave(&email, |key| extent.people.contains(key)) {
+            continue;
+        }
         let wish = consider(&email, world, settings).wish;
         let contact = world.contacts.edit(&email);
         contact.keep_only(&wish.attributes);

@@ -5,6 +5,8 @@
 
 mod bulk;
 mod call;
+mod contributed;
+mod crowd;
 mod dry_run;
 mod erase;
 mod judge;
@@ -28,6 +30,8 @@ pub(crate) use tests::settings as test_settings;
 
 pub use bulk::{Undone, bulk_failed, carried, give_back, may_share};
 pub use call::{CallOrder, Settlement, claim, settle, simulate};
+pub use contributed::{Contributed, Contribution, Gathering, Membership};
+pub use crowd::contributions;
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};
 pub use erase::{ErasureOrder, erase, extent};
 pub use judge::Decided;

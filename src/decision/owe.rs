@@ -166,11 +166,8 @@ fn contacts_touched(
         if withdrawn {
             emails.extend(own.iter().cloned());
         }
-        let member = key.to_string();
         for email in own {
-            if !world.contacts.get(&email).is_some_and(|contact| contact.members.contains(&member)) {
-                world.contacts.edit(&email).join_member(member.clone());
-            }
+            world.join(&email, key, settings);
         }
     }
     emails.extend(reading.named.as_ref().map(|(email, _)| email.clone()));

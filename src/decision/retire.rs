@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{Settings, World, consider};
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
-use crate::contact::STATUS;
+use crate::contact::{Contact, STATUS};
 use crate::event::Email;
 use crate::person::{Facts, Person, PersonId, PersonKey, TimelineKey};
 
@@ -54,8 +54,8 @@ pub fn retire_person(key: &PersonKey, since: UnixMicros, world: &mut World, sett
 
 /// A contact that nobody has and nothing is owed for goes.
 pub fn retire_contact(email: &Email, world: &mut World) {
-    let needed = |contact: &crate::contact::Contact| !contact.members.is_empty() || contact.awaits_a_call();
-    if world.contacts.get(email).is_some_and(|contact| !needed(contact)) {
+    let waits = world.contacts.get(email).is_none_or(Contact::awaits_a_call);
+    if !waits && world.members(email).is_empty() {
         world.contacts.remove(email);
     }
 }
@@ -67,26 +67,22 @@ fn contacts_of(key: &PersonKey, facts: &Facts, world: &World) -> Vec<Email> {
         PersonId::User(_) | PersonId::Anonymous(_) => None,
     };
     let named: BTreeSet<&Email> = facts.emails.keys().chain(own).collect();
-    let member = key.to_string();
-    let is_member =
-        |email: &&Email| world.contacts.get(email).is_some_and(|contact| contact.members.contains(&member));
+    let is_member = |email: &&Email| world.members(email).contains(key);
     named.into_iter().filter(is_member).cloned().collect()
 }
 
 /// Whether a contact waits for a call, or has somebody else who was heard.
 fn is_needed(email: &Email, but: &PersonKey, since: UnixMicros, world: &World) -> bool {
     let Some(contact) = world.contacts.get(email) else { return false };
-    let others = contact.members.iter().filter_map(|member| member.parse::<PersonKey>().ok());
-    let heard = |key: PersonKey| {
-        key != *but && world.people.get(&key).is_some_and(|person| person.facts().newest() >= since)
+    let heard = |key: &PersonKey| {
+        key != but && world.people.get(key).is_some_and(|person| person.facts().newest() >= since)
     };
-    contact.awaits_a_call() || others.into_iter().any(heard)
+    contact.awaits_a_call() || world.members(email).iter().any(heard)
 }
 
 fn leave(email: &Email, key: &PersonKey, world: &mut World) {
-    let contact = world.contacts.edit(email);
-    contact.members.remove(&key.to_string());
-    if contact.members.is_empty() {
+    world.leave(email, |member| member == key);
+    if world.members(email).is_empty() {
         world.contacts.remove(email);
     }
 }

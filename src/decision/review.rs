@@ -21,6 +21,14 @@ const AGAIN_AFTER: Duration = Duration::from_hours(1);
 #[serde(transparent)]
 pub struct Fingerprint(String);
 
+impl Fingerprint {
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Settings {
     /// The fingerprint of the settings. A new release has another one, because its code may judge otherwise.
     #[must_use]
@@ -110,6 +118,7 @@ impl Review {
         match last {
             None => Some(Because::Unknown),
             Some(last) if last.account != settings.account => Some(Because::Account),
+            Some(last) if last.judged_by == Fingerprint::default() => Some(Because::Unknown),
             Some(last) if last.judged_by != settings.fingerprint() => Some(Because::Settings),
             Some(last) if time(last) => Some(Because::Time),
             Some(_) => None,
@@ -137,6 +146,12 @@ impl Review {
             began_at: now,
             ended_at: (contacts == 0).then_some(now),
         }
+    }
+
+    /// Every contact is to be looked at again: what they were judged by was not all there was.
+    #[must_use]
+    pub fn doubted(self) -> Self {
+        Self { judged_by: Fingerprint::default(), ..self }
     }
 
     /// Whether contacts are still to be looked at.

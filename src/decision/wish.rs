@@ -11,9 +11,9 @@ use crate::consent::{self, Category, Choice};
 use crate::contact::{Attributes, STATUS, Wish};
 use crate::delivery::Lane;
 use crate::event::{Email, Lww, SourceName, Stamp, Stamped};
-use crate::mapping::{self, LeftOut, MappedField, When};
+use crate::mapping::{self, LeftOut, Mapped, MappedField, When};
 use crate::mapping::{IdentifyMode, MissingNames};
-use crate::person::{Facts, PersonKey};
+use crate::person::Facts;
 
 /// The attributes that a contact is called by.
 const NAMES: [&str; 2] = ["first_name", "last_name"];
@@ -39,8 +39,9 @@ pub struct Considered {
 #[must_use]
 pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered {
     let Some(contact) = world.contacts.get(email) else { return Considered::default() };
-    let keys = contact.members.iter().filter_map(|member| member.parse::<PersonKey>().ok());
-    let people: Vec<_> = keys.filter_map(|key| world.people.get(&key)).map(|person| person.facts()).collect();
+    let members = world.members(email);
+    let people: Vec<_> =
+        members.iter().filter_map(|key| world.people.get(key)).map(|person| person.facts()).collect();
     let everybody = people.iter().map(AsRef::as_ref).filter(|facts: &&Facts| facts.owns(email));
     let everybody: Vec<&Facts> = everybody.collect();
     let here: Vec<&Facts> = everybody.iter().copied().filter(|facts| facts.email() == Some(email)).collect();
@@ -69,8 +70,7 @@ fn add_up(here: &[&Facts], settings: &Settings) -> Considered {
     let mut considered = Considered::default();
     let (mut always, mut on_create, mut on_empty) = (Lww::default(), Lww::default(), Lww::default());
     for facts in here {
-        let assumed = source_defaults(&[*facts], settings).and_then(|defaults| defaults.region);
-        let mapped = mapping::map(facts, &settings.preset, assumed.or(settings.default_region));
+        let mapped = mapped_alone(facts, settings);
         always.join(&mapped.always);
         on_create.join(&mapped.on_create);
         on_empty.join(&mapped.on_empty);
@@ -102,6 +102,12 @@ fn add_up(here: &[&Facts], settings: &Settings) -> Considered {
     considered.left_out.sort();
     considered.left_out.dedup();
     considered
+}
+
+/// What one person says for a contact.
+pub(super) fn mapped_alone(facts: &Facts, settings: &Settings) -> Mapped {
+    let assumed = source_defaults(&[facts], settings).and_then(|defaults| defaults.region);
+    mapping::map(facts, &settings.preset, assumed.or(settings.default_region))
 }
 
 /// A contact without a name is refused by most accounts; where the settings say so, one that is created takes its name
@@ -191,7 +197,7 @@ fn shut_gate(people: &[&Facts], settings: &Settings) -> Option<String> {
 }
 
 /// The lanes of the mapped events that happened late enough to complete a contact of this address.
-fn lanes_begun(facts: &Facts, email: &Email, within: Duration) -> Vec<Lane> {
+pub(super) fn lanes_begun(facts: &Facts, email: &Email, within: Duration) -> Vec<Lane> {
     let Some(claim) = facts.emails.get(email) else { return Vec::new() };
     let earliest = claim.first_at.minus(within);
     facts.mapped.iter().filter(|(_, at)| **at >= earliest).map(|(lane, _)| *lane).collect()

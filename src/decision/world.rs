@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::contributed::{Contributed, Membership};
 use super::{Outcome, Reading};
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
@@ -58,6 +59,12 @@ impl<K: Ord + Clone, V: Default> Shelf<K, V> {
         let held = self.0.entry(key.clone()).or_default();
         (held.changed, held.gone) = (true, false);
         &mut held.document
+    }
+
+    /// Whether a document was changed, or has gone.
+    #[must_use]
+    pub fn is_changed(&self, key: &K) -> bool {
+        self.0.get(key).is_some_and(|held| held.changed)
     }
 
     /// All documents, changed or not.
@@ -145,6 +152,10 @@ pub struct World {
     pub contacts: Shelf<Email, Contact>,
     /// Deliveries.
     pub deliveries: Deliveries,
+    /// Those of the people above who have, or had, the address of a crowd.
+    pub crowds: BTreeMap<Email, BTreeMap<PersonKey, Membership>>,
+    /// What people contribute to crowds now.
+    pub contributed: Vec<Contributed>,
     /// How the destination stands, and the revision it was loaded at.
     pub destination: Held<Destination>,
     /// Messages seen, and where first.

@@ -31,7 +31,7 @@ use crate::delivery::{Account, DeliveryId};
 use crate::destination::Destination;
 use crate::event::Email;
 use crate::freshsales::Crm;
-use crate::store::{ErrorClass, Keys, Plan, Put, SharedStore, StoreError, Versioned, keys_of_contacts};
+use crate::store::{ErrorClass, For, Keys, Plan, Put, SharedStore, StoreError, Versioned, load_contacts};
 use crate::turn::backoff;
 use bulk::Bulk;
 use pace::Pace;
@@ -224,8 +224,8 @@ impl Deliverer {
             ..Keys::default()
         };
         self.store.load(keys).await?.add_to(&mut world);
-        let more = keys_of_contacts(&world, &emails, &self.account());
-        self.store.load(more).await?.add_to(&mut world);
+        let settings = Arc::clone(&self.settings.borrow());
+        load_contacts(&*self.store, &emails, &settings, For::Deciding, &mut world).await?;
         Ok(world)
     }
 

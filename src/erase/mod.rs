@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::decision::{self, Settings};
 use crate::erasure::{Concern, Erasure, Extent, Stage, Subject, Waits};
 use crate::event::{Position, Stamp};
-use crate::store::{Documents, Keys, Plan, Privacy, Put, Record, SharedStore, StoreError, reach};
+use crate::store::{Documents, For, Keys, Plan, Privacy, Put, Record, SharedStore, StoreError, reach};
 use crate::turn::{self, Next, erase_failed};
 
 /// How often it is looked whether events of erased people came again.
@@ -148,10 +148,11 @@ impl Eraser {
     async fn begin(&self, id: u64, subject: &Subject, forget_in_crm: bool) -> Result<(), StoreError> {
         let settings = Arc::clone(&self.settings.borrow());
         let _turn = self.store.turn().await;
-        let (mut world, extent) = reach(&*self.store, subject, &settings.account).await?;
+        let (mut world, extent) = reach(&*self.store, subject, &settings, For::Deciding).await?;
         let now = self.clock.wall();
         let order = decision::ErasureOrder { erasure: id, forget_in_crm };
         let (receipt, mut waits) = decision::erase(&extent, order, &mut world, &settings, now);
+        world.contribute(&settings);
         self.join_earlier(&extent, &mut waits).await?;
         let stage = Stage::Rows {
             extent,

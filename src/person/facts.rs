@@ -70,7 +70,9 @@ impl Claim {
         self.as_property = self.as_property.take().max(other.as_property.clone());
     }
 
-    fn newest(&self) -> Option<&Stamp> {
+    /// The last time it was named.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Stamp> {
         self.as_trait.as_ref().max(self.as_property.as_ref())
     }
 }

@@ -5,6 +5,8 @@
 //! take effect. Must not make calls.
 
 #[cfg(test)]
+mod crowd_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -157,7 +159,7 @@ impl Batches {
             return Err(StoreError::Conflict.into());
         }
         let worked = store.worked();
-        let loaded = world_for(store, &batch.readings, &by.account).await;
+        let loaded = world_for(store, &batch.readings, &by).await;
         let mut world = loaded.map_err(|error| match error.class() {
             ErrorClass::Document => batch.stopped(None, &error),
             ErrorClass::Ends | ErrorClass::Passes | ErrorClass::Again => Stopped::Store(error),
@@ -169,6 +171,7 @@ impl Batches {
             let decided = caught(|| decide(reading, &mut world, &by, now));
             trails.push(decided.map_err(|panicked| batch.stopped(Some(nth), &panicked))?);
         }
+        world.contribute(&by);
         let decided = trails.into_iter().zip(batch.readings.drain(..));
         let trails = decided.map(|(decided, reading)| Put::Trail(trail_of(reading, decided))).collect();
         let plan = plan(world, trails, Progress { from, to }, &by);

@@ -11,7 +11,7 @@ use crate::clock::{Clock, UnixMicros};
 use crate::decision::{Settings, World, retire_contact, retire_device, retire_person};
 use crate::event::Email;
 use crate::person::PersonKey;
-use crate::store::{Keys, Place, Plan, SharedStore, Silent, StoreError};
+use crate::store::{For, Keys, Place, Plan, SharedStore, Silent, StoreError, load_contacts};
 use crate::turn::{self, Next, Stage};
 
 /// Days are counted, so looking more often finds nothing new.
@@ -85,13 +85,14 @@ impl Retirement {
         if keys.is_empty() {
             return Ok(next);
         }
-        let mut world = self.load(&keys).await?;
+        let mut world = self.load(&keys, &settings).await?;
         retire(&keys, silent.people, &mut world, &settings);
+        world.contribute(&settings);
         self.store.apply(Plan { unheard: true, ..Plan::of(world, &settings.account) }).await?;
         Ok(next)
     }
 
-    async fn load(&self, keys: &Keys) -> Result<World, StoreError> {
+    async fn load(&self, keys: &Keys, settings: &Settings) -> Result<World, StoreError> {
         let mut world = World::default();
         self.store.load(keys.clone()).await?.add_to(&mut world);
         let owners = world
@@ -103,12 +104,10 @@ impl Retirement {
             .people
             .iter()
             .flat_map(|(_, person)| person.facts().emails.keys().cloned().collect::<Vec<Email>>());
-        let contacts: BTreeSet<Email> = of_people.collect();
-        self.store.load(Keys { people: owners, contacts, ..Keys::default() }).await?.add_to(&mut world);
-        let members = world.contacts.iter().flat_map(|(_, contact)| contact.members.iter());
-        let members = members.filter_map(|member| member.parse::<PersonKey>().ok());
-        let members = members.filter(|key| world.people.get(key).is_none()).collect();
-        self.store.load(Keys { people: members, ..Keys::default() }).await?.add_to(&mut world);
+        let contacts = world.contacts.iter().map(|(email, _)| email.clone());
+        let contacts: BTreeSet<Email> = contacts.chain(of_people).collect();
+        self.store.load(Keys { people: owners, ..Keys::default() }).await?.add_to(&mut world);
+        load_contacts(&*self.store, &contacts, settings, For::Deciding, &mut world).await?;
         Ok(world)
     }
 }

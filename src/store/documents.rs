@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
-use crate::decision::{RedriveAll, Review};
+use crate::decision::{Gathering, RedriveAll, Review};
 use crate::delivery::{Account, Delivery, DeliveryId};
 use crate::erasure::Mark;
 use crate::event::{Email, Position, SourceName};
@@ -34,6 +34,10 @@ pub struct Keys {
     pub timelines: BTreeSet<TimelineKey>,
     /// Contacts.
     pub contacts: BTreeSet<Email>,
+    /// Contacts that are crowds: those of their persons whose statements are the newest, `without` some who are known anyway.
+    pub crowds: BTreeSet<Email>,
+    /// Whom not to look for in crowds.
+    pub without: BTreeSet<PersonKey>,
     /// Deliveries.
     pub deliveries: BTreeSet<DeliveryId>,
     /// The destination's own state.
@@ -63,6 +67,8 @@ pub struct Documents {
     pub timelines: BTreeMap<TimelineKey, Versioned<Timeline>>,
     /// Contacts.
     pub contacts: BTreeMap<Email, Versioned<Contact>>,
+    /// The persons of crowds whose statements are the newest.
+    pub crowds: BTreeMap<Email, BTreeSet<PersonKey>>,
     /// Deliveries.
     pub deliveries: BTreeMap<DeliveryId, Versioned<Delivery>>,
     /// The destination's own state.
@@ -71,6 +77,8 @@ pub struct Documents {
     pub tombstones: BTreeMap<Mark, UnixMicros>,
     /// The review of all contacts that goes on, or the last one.
     pub review: Option<Versioned<Review>>,
+    /// The crowds that are still to be gathered.
+    pub gathering: Option<Versioned<Gathering>>,
     /// The order to send all dead letters again that goes on, or the last one.
     pub redrive: Option<Versioned<RedriveAll>>,
 }

@@ -41,7 +41,7 @@ pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put};
 
 pub use priority::give_way;
 pub use reach::reach;
-pub use working::{keys_of_contacts, quotas};
+pub use working::{For, load_contacts, quotas};
 
 pub use crate::destination::{Destination, DestinationState};
 
@@ -49,6 +49,7 @@ use crate::clock::UnixMicros;
 use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
+use crate::person::PersonKey;
 use crate::trail::EventTrail;
 
 /// What a store answers, some time.
@@ -146,6 +147,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many contacts there are.
     fn contacts_count(&self) -> Answer<u64>;
+
+    /// The persons of a contact that is a crowd, after one, in the order of their keys as text.
+    fn members(&self, email: Email, after: Option<PersonKey>, limit: usize) -> Answer<Vec<PersonKey>>;
 
     /// Dead letters of an account after a place, oldest first.
     fn dead_letters(&self, account: Account, after: u64, limit: usize) -> Answer<Vec<DeadLetter>>;

@@ -70,6 +70,8 @@ fn change(put: &Put) -> Option<Change> {
         | Put::Privacy(_)
         | Put::Review(..)
         | Put::Redrive(..)
+        | Put::Gathering(..)
+        | Put::Contributed(_)
         | Put::SlotTaken(..)
         | Put::NewContactOf(..)
         | Put::SlotAnswered(..)

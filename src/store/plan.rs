@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
-use crate::decision::{Outcome, RedriveAll, Review};
+use crate::decision::{Contributed, Gathering, Outcome, RedriveAll, Review};
 use crate::delivery::{Account, BulkJob, Delivery, DeliveryId, JobId, Lane, State};
 use crate::destination::Destination;
 use crate::erasure::{CallEnd, Erasure, ForgetEnd, ForgetId, ForgetOrder, Mark};
@@ -53,6 +53,10 @@ pub enum Put {
     Review(Revision, Review),
     /// How far the order to send all dead letters again came.
     Redrive(Revision, RedriveAll),
+    /// Which crowds are still to be gathered.
+    Gathering(Revision, Gathering),
+    /// What a person contributes to a crowd, in place of what they did before.
+    Contributed(Contributed),
     /// A message that was seen at a position, and when it was received.
     Seen(SourceName, String, Position, UnixMicros),
     /// The trail of an event.

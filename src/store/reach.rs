@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Keys, Place, Store, StoreError};
-use crate::decision::{World, extent};
-use crate::delivery::Account;
+use super::{For, Keys, Place, Store, StoreError, load_contacts};
+use crate::decision::{Settings, World, extent};
 use crate::erasure::{Extent, Subject};
 use crate::event::Email;
-use crate::person::{DEFAULT_PEOPLE, PersonId, PersonKey};
+use crate::person::{DEFAULT_PEOPLE, Person, PersonId, PersonKey};
 
 /// Names lead to documents and documents to names; after so many rounds what is left is no one person any more.
 const ROUNDS_MAX: usize = 12;
@@ -20,10 +19,14 @@ const ROUNDS_MAX: usize = 12;
 pub async fn reach(
     store: &dyn Store,
     subject: &Subject,
-    account: &Account,
+    settings: &Settings,
+    what_for: For,
 ) -> Result<(World, Extent), StoreError> {
     let mut world = World::default();
-    store.load(Keys { destination: Some(account.clone()), ..Keys::default() }).await?.add_to(&mut world);
+    store
+        .load(Keys { destination: Some(settings.account.clone()), ..Keys::default() })
+        .await?
+        .add_to(&mut world);
     let mut found = extent(subject, &world);
     let mut searched = BTreeSet::new();
     for _ in 0..ROUNDS_MAX {
@@ -39,6 +42,8 @@ pub async fn reach(
         for keys in [new, named] {
             store.load(without(keys, &world)).await?.add_to(&mut world);
         }
+        let contacts = world.contacts.iter().map(|(email, _)| email.clone()).collect();
+        load_contacts(store, &contacts, settings, what_for, &mut world).await?;
         store.load(of_contacts(&world, &found.shared)).await?.add_to(&mut world);
         found = extent(subject, &world);
         let known = |email: &Email| world.contacts.get(email).is_some() || searched.contains(email.as_str());
@@ -46,6 +51,10 @@ pub async fn reach(
             break;
         }
     }
+    // Whoever is changed may have part in other crowds too.
+    let own = |(_, person): (_, &Person)| person.facts().emails.keys().cloned().collect::<Vec<Email>>();
+    let claimed = world.people.iter().flat_map(own).collect();
+    load_contacts(store, &claimed, settings, what_for, &mut world).await?;
     Ok((world, found))
 }
 
@@ -73,8 +82,8 @@ fn without(mut keys: Keys, world: &World) -> Keys {
 /// What the contacts of a working set speak of, and who speaks for an address that several share.
 fn of_contacts(world: &World, shared: &BTreeSet<Email>) -> Keys {
     let mut keys = Keys::default();
-    for (_, contact) in world.contacts.iter() {
-        keys.people.extend(contact.members.iter().filter_map(|member| member.parse::<PersonKey>().ok()));
+    for (email, contact) in world.contacts.iter() {
+        keys.people.extend(world.members(email));
         for standing in contact.standing.values() {
             keys.deliveries.extend(standing.open.clone());
             keys.deliveries.extend(standing.in_flight.as_ref().map(|call| call.delivery.clone()));

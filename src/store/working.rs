@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Documents, Gone, Keys, Plan, Privacy, Put, SharedStore, StoreError};
+use super::{Documents, Gone, Keys, Plan, Privacy, Put, SharedStore, Store, StoreError};
 use crate::allowance::{HOUR, Quotas};
 use crate::clock::UnixMicros;
-use crate::decision::{Held, World};
+use crate::contact::{Contact, Crowd};
+use crate::decision::{Contributed, Held, Membership, Settings, World, contributions};
 use crate::delivery::Account;
 use crate::event::{Email, SourceName};
 use crate::person::PersonKey;
+
+/// Persons of a crowd that are looked at in one step.
+const MEMBERS_PAGE: usize = 200;
 
 impl Documents {
     /// Adds what was loaded to a working set.
@@ -29,17 +33,104 @@ impl Documents {
             world.destination =
                 Held { revision: found.revision, document: found.document, changed: false, gone: false };
         }
+        for (email, members) in self.crowds {
+            let crowd = world.crowds.entry(email).or_default();
+            for member in members {
+                crowd.entry(member).or_insert(Membership::Found);
+            }
+        }
         world.seen.extend(self.seen);
         world.tombstones.extend(self.tombstones);
     }
 }
 
+/// What contacts are loaded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum For {
+    /// To decide on them; the turn is held.
+    Deciding,
+    /// To show them.
+    Showing,
+}
+
+/// Loads contacts with everything that their evaluation needs: their persons, or those of a crowd whose statements are the
+/// newest, and the deliveries they speak of. Whoever may change in the same working set is loaded before.
+///
+/// # Errors
+/// The store failed.
+pub async fn load_contacts(
+    store: &dyn Store,
+    emails: &BTreeSet<Email>,
+    settings: &Settings,
+    what_for: For,
+    world: &mut World,
+) -> Result<(), StoreError> {
+    let contacts = emails.iter().filter(|email| world.contacts.get(email).is_none()).cloned().collect();
+    load(store, Keys { contacts, ..Keys::default() }, world).await?;
+    let crowd = |email: &Email| world.contacts.get(email)?.crowd.as_ref().map(|crowd| (email.clone(), crowd));
+    let crowds: BTreeMap<Email, &Crowd> = emails.iter().filter_map(crowd).collect();
+    if !crowds.is_empty() {
+        let fingerprint = settings.fingerprint();
+        let stale = |crowd: &Crowd| what_for == For::Deciding && crowd.judged_by != fingerprint.as_str();
+        let stale: Vec<Email> =
+            crowds.iter().filter(|(_, crowd)| stale(crowd)).map(|(email, _)| email.clone()).collect();
+        let crowds: BTreeSet<Email> = crowds.into_keys().collect();
+        for email in stale {
+            judge_anew(store, &email, settings, world).await?;
+        }
+        world.find_in_crowds();
+        let without = world.people.iter().map(|(key, _)| key.clone()).collect();
+        load(store, Keys { crowds, without, ..Keys::default() }, world).await?;
+    }
+    load(store, keys_of_contacts(world, emails, &settings.account), world).await
+}
+
+async fn load(store: &dyn Store, keys: Keys, world: &mut World) -> Result<(), StoreError> {
+    if !keys.is_empty() {
+        store.load(keys).await?.add_to(world);
+    }
+    Ok(())
+}
+
+/// Makes everything anew that was contributed to a crowd by settings that are gone. Killed in between, it begins anew.
+async fn judge_anew(
+    store: &dyn Store,
+    email: &Email,
+    settings: &Settings,
+    world: &mut World,
+) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let members = store.members(email.clone(), after, MEMBERS_PAGE).await?;
+        after = members.last().cloned();
+        if after.is_none() {
+            break;
+        }
+        let keys = Keys { people: members.iter().cloned().collect(), ..Keys::default() };
+        let people = store.load(keys).await?.people;
+        let contributed = |member: PersonKey| {
+            let person = people.get(&member);
+            let said = person.map(|person| contributions(&person.document.facts(), email, settings));
+            let contributions = said.unwrap_or_default();
+            Put::Contributed(Contributed { email: email.clone(), member, contributions })
+        };
+        let puts = members.into_iter().map(contributed).collect();
+        store.apply(Plan { puts, ..Plan::default() }).await?;
+    }
+    let keys = || Keys { contacts: BTreeSet::from([email.clone()]), ..Keys::default() };
+    let Some(found) = store.load(keys()).await?.contacts.remove(email) else { return Ok(()) };
+    let crowd = Some(Crowd { judged_by: settings.fingerprint().as_str().to_owned() });
+    let contact = Contact { crowd, ..found.document };
+    let puts = vec![Put::Contact(email.clone(), found.revision, contact)];
+    store.apply(Plan { puts, ..Plan::default() }).await?;
+    load(store, keys(), world).await
+}
+
 /// What a contact's evaluation needs beside the contact: its members, and the deliveries it speaks of.
-#[must_use]
-pub fn keys_of_contacts(world: &World, emails: &BTreeSet<Email>, account: &Account) -> Keys {
+fn keys_of_contacts(world: &World, emails: &BTreeSet<Email>, account: &Account) -> Keys {
     let mut keys = Keys::default();
-    for contact in emails.iter().filter_map(|email| world.contacts.get(email)) {
-        let members = contact.members.iter().filter_map(|member| member.parse::<PersonKey>().ok());
+    for (email, contact) in emails.iter().filter_map(|email| Some((email, world.contacts.get(email)?))) {
+        let members = world.members(email).into_iter();
         keys.people.extend(members.filter(|key| world.people.get(key).is_none()));
         let standing = contact.standing.get(account);
         let open = standing.and_then(|standing| standing.open.clone());
@@ -98,6 +189,7 @@ impl Plan {
                 puts.push(Put::Gone(Gone::Delivery(held.delivery.id, held.revision)));
             }
         }
+        puts.extend(world.contributed.into_iter().map(Put::Contributed));
         if world.destination.changed {
             let held = world.destination;
             puts.push(Put::Destination(account.clone(), held.revision, held.document));

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use crate::clock::UnixMicros;
 use crate::decision::{Decided, Outcome, Reading, Settings, World};
-use crate::delivery::Account;
 use crate::event::{Email, Event, Position, Stamp, parse_body};
 use crate::person::{PersonId, PersonKey, TimelineKey};
-use crate::store::{Failed, Keys, Plan, Put, Record, SharedStore, StoreError, keys_of_contacts};
+use crate::store::{Failed, For, Keys, Plan, Put, Record, SharedStore, StoreError, load_contacts};
 use crate::telemetry::caught;
 use crate::trail::EventTrail;
 
@@ -22,11 +21,11 @@ pub type Decide = Arc<dyn Fn(&Reading, &mut World, &Settings, UnixMicros) -> Dec
 pub async fn world_for(
     store: &SharedStore,
     events: &[Reading],
-    account: &Account,
+    settings: &Settings,
 ) -> Result<World, StoreError> {
     let mut world = World::default();
     // What the events themselves name.
-    let mut first = Keys { destination: Some(account.clone()), ..Keys::default() };
+    let mut first = Keys { destination: Some(settings.account.clone()), ..Keys::default() };
     let mut emails = BTreeSet::new();
     for reading in events {
         named_by(reading, &mut first, &mut emails);
@@ -35,11 +34,9 @@ pub async fn world_for(
     // Everybody who may own a stretch of a time line.
     let owners = owners(&world, events).filter(|key| !first.people.contains(key)).collect();
     load(store, Keys { people: owners, ..Keys::default() }, &mut world).await?;
-    // The contacts of all of them.
+    // The contacts of all of them, who else has those addresses, and what is owed to them.
     emails.extend(claimed(&world));
-    load(store, Keys { contacts: emails.clone(), ..Keys::default() }, &mut world).await?;
-    // Who else has those addresses, and what is owed to them.
-    load(store, keys_of_contacts(&world, &emails, account), &mut world).await?;
+    load_contacts(&**store, &emails, settings, For::Deciding, &mut world).await?;
     Ok(world)
 }
 
@@ -200,7 +197,7 @@ pub async fn retry(
     (decide, settings, now): (&Decide, &Settings, UnixMicros),
 ) -> Result<Outcome, RetryError> {
     let reading = caught(|| reading_of(failed.record.clone(), settings))?;
-    let mut world = world_for(store, std::slice::from_ref(&reading), &settings.account).await?;
+    let mut world = world_for(store, std::slice::from_ref(&reading), settings).await?;
     // It was seen here, and had no effect yet.
     let message = (reading.source.clone(), reading.stamp.message_id.clone());
     if world.seen.get(&message) == Some(&reading.position) {
@@ -208,6 +205,7 @@ pub async fn retry(
     }
     let decided = caught(|| decide(&reading, &mut world, settings, now))?;
     world.newly_seen.clear();
+    world.contribute(settings);
     let (position, outcome) = (reading.position, decided.outcome);
     let mut plan = Plan::of(world, &settings.account);
     let trail = EventTrail { duplicates, ..trail_of(reading, decided) };

@@ -6,6 +6,7 @@
 //! make calls.
 
 mod contacts;
+mod crowds;
 mod dead_letters;
 
 use std::collections::BTreeSet;
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::decision::{Settings, World};
 use crate::event::Email;
-use crate::store::{Keys, SharedStore, StoreError, keys_of_contacts};
+use crate::store::{For, Keys, Place, SharedStore, StoreError, load_contacts};
 use crate::turn::{self, Next, Pace, Stage};
 use dead_letters::Bound;
 
@@ -57,6 +58,8 @@ pub struct Reviewer {
 struct Walk {
     bound: Bound,
     pace: Pace,
+    /// Where the search for the persons of crowds stands.
+    gathering: Place,
 }
 
 struct Walks {
@@ -98,13 +101,21 @@ impl Reviewer {
     /// The store failed for good; the process has to end and recover by starting again.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
         let clock = Arc::clone(&self.clock);
-        let (bound, pace) = (Bound::of(self.dead_letters_max), Pace::new(PAGE_WORK, PAGE_MIN, PAGE_MAX));
-        turn::run(Walks { walk: Walk { bound, pace }, reviewer: self }, &*clock, &stop).await
+        let walk = Walk {
+            bound: Bound::of(self.dead_letters_max),
+            pace: Pace::new(PAGE_WORK, PAGE_MIN, PAGE_MAX),
+            gathering: Place::START,
+        };
+        turn::run(Walks { walk, reviewer: self }, &*clock, &stop).await
     }
 
     async fn page_of_turn(&self, walk: &mut Walk) -> Result<bool, StoreError> {
         let settings = Arc::clone(&self.settings.borrow());
         let walks = self.store.load(Keys { walks: true, ..Keys::default() }).await?;
+        if self.gathering_page(walks.gathering, walks.review.as_ref(), &mut walk.gathering, &settings).await?
+        {
+            return Ok(true);
+        }
         if self.redrive_page(walks.redrive, &mut walk.pace, &settings).await? {
             return Ok(true);
         }
@@ -123,10 +134,7 @@ impl Reviewer {
     /// The working set for evaluating contacts.
     async fn world_of(&self, emails: BTreeSet<Email>, settings: &Settings) -> Result<World, StoreError> {
         let mut world = World::default();
-        let keys = Keys { contacts: emails.clone(), ..Keys::default() };
-        self.store.load(keys).await?.add_to(&mut world);
-        let more = keys_of_contacts(&world, &emails, &settings.account);
-        self.store.load(more).await?.add_to(&mut world);
+        load_contacts(&*self.store, &emails, settings, For::Deciding, &mut world).await?;
         Ok(world)
     }
 }

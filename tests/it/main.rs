@@ -32,6 +32,8 @@ mod commands;
 mod crash;
 /// What the CRM may answer, and what becomes of the contact.
 mod crm_answers;
+/// Addresses that very many share.
+mod crowd;
 /// Refused contacts: seen, sent again, given up.
 mod dead_letters;
 /// The debugger over real HTTP.

@@ -25,13 +25,17 @@ use crate::event::Email;
 use crate::freshsales::Mode;
 use crate::http::ApiError;
 use crate::mapping::{LeftOut, MappedField};
-use crate::store::{Keys, SharedStore, StoreError, keys_of_contacts};
+use crate::store::{For, Keys, SharedStore, StoreError, load_contacts};
 
 /// A contact as it is shown.
 #[derive(Serialize)]
 pub(in crate::admin) struct ContactView {
     email: Email,
+    /// All of them, or of a crowd those who decide what is wanted.
     members: BTreeSet<String>,
+    /// Whether there are more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    more_members: bool,
     wanted: Attributes,
     accepted: Option<Attributes>,
     owed: Option<OwedView>,
@@ -112,12 +116,10 @@ pub(in crate::admin) async fn load(
 ) -> Result<World, StoreError> {
     let destination = Some(settings.account.clone());
     let mut world = World::default();
+    // Both at once: what is shown together is of one moment.
     let keys = Keys { contacts: contacts.clone(), destination, ..Keys::default() };
     store.load(keys).await?.add_to(&mut world);
-    let keys = keys_of_contacts(&world, contacts, &settings.account);
-    if !keys.is_empty() {
-        store.load(keys).await?.add_to(&mut world);
-    }
+    load_contacts(&**store, contacts, settings, For::Showing, &mut world).await?;
     Ok(world)
 }
 
@@ -174,7 +176,8 @@ impl ContactView {
         let wanted = wanted(&wish, &standing);
         let Standing { contact_id, accepted, accepted_at, in_flight, refused, .. } = standing.clone();
         Some(Self {
-            members: contact.members.clone(),
+            members: world.members(&email).iter().map(ToString::to_string).collect(),
+            more_members: contact.crowd.is_some(),
             wanted,
             accepted,
             owed: OwedView::of(owed, &email),

@@ -8,6 +8,7 @@ use super::*;
 use crate::delivery::{Account, BulkJob, Delivery};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::Position;
+use crate::person::PersonKey;
 use crate::store::{
     Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
     DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record,
@@ -198,6 +199,10 @@ impl Store for FakeStore {
     }
 
     fn contacts(&self, _: Option<Email>, _: usize) -> Answer<Vec<Email>> {
+        shut()
+    }
+
+    fn members(&self, _: Email, _: Option<PersonKey>, _: usize) -> Answer<Vec<PersonKey>> {
         shut()
     }
 

@@ -24,6 +24,7 @@ use crate::clock::{ManualClock, UnixMicros};
 use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Kind, Position};
+use crate::person::PersonKey;
 use crate::store::{
     Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
     DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, News, Place, Plan, Record, Silent, Slot,
@@ -82,6 +83,9 @@ impl Store for Memory {
         Duration::ZERO
     }
     fn contacts(&self, _: Option<Email>, _: usize) -> Answer<Vec<Email>> {
+        shut()
+    }
+    fn members(&self, _: Email, _: Option<PersonKey>, _: usize) -> Answer<Vec<PersonKey>> {
         shut()
     }
     fn contacts_count(&self) -> Answer<u64> {

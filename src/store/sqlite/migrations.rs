@@ -334,7 +334,24 @@ pub(super) const STATE: &[&str] = &["
         body BLOB NOT NULL
     ) STRICT;
     CREATE INDEX failed_by_source ON failed (source, position, bytes);
-"];
+",
+    "
+    -- What persons contribute to contacts that more share than are listed in them.
+    CREATE TABLE contributions (
+        email TEXT NOT NULL,
+        member TEXT NOT NULL,
+        what TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        message_id TEXT NOT NULL,
+        PRIMARY KEY (email, member, what)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX contributions_newest ON contributions (email, what, at DESC, message_id DESC, member);
+    -- Contacts listed a hundred persons and forgot the rest. Who has their addresses is found among the people again.
+    INSERT INTO walks
+        SELECT 'gathering', 1, json_object('emails', json_group_array(email))
+        FROM contacts WHERE json_array_length(body, '$.members') > 8 HAVING count(*) > 0;
+",
+];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.
 pub(super) fn migrate(connection: &mut Connection, steps: &[&str], file: &Path) -> Result<(), OpenError> {

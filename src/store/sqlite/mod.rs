@@ -6,6 +6,7 @@
 mod blank;
 mod change;
 mod columns;
+mod crowds;
 mod erase;
 mod failed;
 mod failure;
@@ -54,6 +55,7 @@ use crate::clock::{Clock, UnixMicros};
 use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
+use crate::person::PersonKey;
 use crate::store::{
     Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
     DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record,
@@ -319,6 +321,10 @@ impl Store for SqliteStore {
 
     fn contacts_count(&self) -> Answer<u64> {
         self.state_readers.ask(walks::contacts_count)
+    }
+
+    fn members(&self, email: Email, after: Option<PersonKey>, limit: usize) -> Answer<Vec<PersonKey>> {
+        self.state_readers.ask(move |state| crowds::members(state, &email, after.as_ref(), limit))
     }
 
     fn dead_letters(&self, account: Account, after: u64, limit: usize) -> Answer<Vec<DeadLetter>> {

@@ -2,6 +2,7 @@
 //!
 //! Must not decide anything: a plan is applied as it is, or refused whole.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -18,7 +19,7 @@ use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
-use super::{erase, failed, outbox, search, tombstones, trail, walks};
+use super::{crowds, erase, failed, outbox, search, tombstones, trail, walks};
 use crate::clock::UnixMicros;
 use crate::delivery::Delivery;
 use crate::event::Position;
@@ -197,7 +198,13 @@ pub(super) fn load(connection: &Connection, keys: Keys) -> Result<Documents, Sto
     found.tombstones = tombstones::of(connection, keys.marks)?;
     let messages = tombstones::messages(connection, unseen)?;
     found.tombstones.extend(messages.into_iter().map(|message| (message, UnixMicros(i64::MAX))));
+    let without: BTreeSet<String> = keys.without.iter().map(ToString::to_string).collect();
+    for email in keys.crowds {
+        let members = crowds::newest(connection, &email, &without)?;
+        found.crowds.insert(email, members);
+    }
     if keys.walks {
+        found.gathering = walks::gathering(connection)?;
         found.review = walks::review(connection)?;
         found.redrive = walks::redrive(connection)?;
     }
@@ -281,6 +288,8 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
         }
         Put::Review(revision, review) => walks::put(connection, walks::REVIEW, *revision, review),
         Put::Redrive(revision, redrive) => walks::put(connection, walks::REDRIVE, *revision, redrive),
+        Put::Gathering(revision, gathering) => walks::put(connection, walks::GATHERING, *revision, gathering),
+        Put::Contributed(contributed) => crowds::put(connection, contributed),
         Put::Seen(source, message_id, position, received_at) => {
             let sql = "INSERT INTO seen (source, message_id, position, received_at) VALUES (?1, ?2, ?3, ?4)";
             change_one(connection, sql, (&source.0, message_id, int(position.0), received_at.0))
@@ -335,7 +344,8 @@ fn gone(connection: &Connection, document: &Gone) -> Result<(), StoreError> {
         }
         Gone::Contact(email, revision) => {
             let sql = "DELETE FROM contacts WHERE email = ?1 AND revision = ?2";
-            change_one(connection, sql, (email.as_str(), int(*revision)))
+            change_one(connection, sql, (email.as_str(), int(*revision)))?;
+            crowds::forget(connection, email)
         }
         Gone::Delivery(id, revision) => {
             let sql = "DELETE FROM deliveries WHERE id = ?1 AND revision = ?2";

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::columns::{email, int, to_text, uint};
 use super::state::{by_revision, change_one, document};
-use crate::decision::{RedriveAll, Review};
+use crate::decision::{Gathering, RedriveAll, Review};
 use crate::delivery::Account;
 use crate::event::Email;
 use crate::store::{DeadLetter, Revision, StoreError, Versioned};
@@ -14,6 +14,8 @@ use crate::store::{DeadLetter, Revision, StoreError, Versioned};
 pub(super) const REVIEW: &str = "review";
 /// The walk over all dead letters.
 pub(super) const REDRIVE: &str = "redrive";
+/// The walk over all people for crowds of an earlier version.
+pub(super) const GATHERING: &str = "gathering";
 
 const HOW_FAR: &str = "SELECT revision, body FROM walks WHERE name = ?1";
 
@@ -25,6 +27,11 @@ pub(super) fn review(connection: &Connection) -> Result<Option<Versioned<Review>
 /// How far the redrive came.
 pub(super) fn redrive(connection: &Connection) -> Result<Option<Versioned<RedriveAll>>, StoreError> {
     document(connection, REDRIVE, HOW_FAR, [REDRIVE])
+}
+
+/// Which crowds are still to be gathered.
+pub(super) fn gathering(connection: &Connection) -> Result<Option<Versioned<Gathering>>, StoreError> {
+    document(connection, GATHERING, HOW_FAR, [GATHERING])
 }
 
 /// Writes how far a walk came.

@@ -14,7 +14,7 @@ use crate::delivery::State;
 use crate::erasure::{Extent, Subject};
 use crate::event::{Email, Position, Stamp};
 use crate::person::{PersonId, PersonKey};
-use crate::store::{DeliveryQuery, EventQuery, LIMIT_MAX, Limited, StoreError, reach};
+use crate::store::{DeliveryQuery, EventQuery, For, LIMIT_MAX, Limited, StoreError, reach};
 use crate::trail::EventTrail;
 
 /// Events of one dossier, and deliveries; the newest.
@@ -24,7 +24,7 @@ const DELIVERIES_MAX: usize = 2_000;
 /// Everything that is held.
 pub(super) async fn of(app: &Debugger, subject: &Subject) -> Result<Value, StoreError> {
     let settings = app.settings();
-    let (world, extent) = reach(&*app.store, subject, &settings.account).await?;
+    let (world, extent) = reach(&*app.store, subject, &settings, For::Showing).await?;
     let events = events(app, &extent).await?;
     let (events_cut, mut shown) = (events.len() >= EVENTS_MAX, Vec::new());
     for trail in events.into_values().rev().take(EVENTS_MAX) {

@@ -11,7 +11,7 @@ use crate::allowance::SlotId;
 use crate::decision::{ErasureOrder, Settings, erase, test_settings};
 use crate::delivery::State;
 use crate::erasure::{Erasure, Stage, Subject};
-use crate::store::{DueQuery, Gone, Keys, Plan, Privacy, Progress, Put, Totals, reach};
+use crate::store::{DueQuery, For, Gone, Keys, Plan, Privacy, Progress, Put, Totals, reach};
 
 /// What may happen.
 #[derive(Clone, Debug)]
@@ -280,8 +280,9 @@ impl Real {
     /// What the stage for it does, less the journal.
     async fn erase(&self, contact: &Email) -> Result<(), StoreError> {
         let store = &self.store;
-        let (mut world, found) = reach(&**store, &Subject::Email(contact.clone()), &account()).await?;
         let settings = Settings { account: account(), ..test_settings() };
+        let subject = Subject::Email(contact.clone());
+        let (mut world, found) = reach(&**store, &subject, &settings, For::Deciding).await?;
         let id = store.erasures().await?.1;
         let order = ErasureOrder { erasure: id, forget_in_crm: false };
         let (receipt, waits) = erase(&found, order, &mut world, &settings, NOW);
