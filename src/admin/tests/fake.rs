@@ -10,8 +10,8 @@ use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::Position;
 use crate::store::{
     Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
-    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record,
-    Silent, Slot, Store, StoreError, Totals, Turn, Versioned,
+    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Processed,
+    ProcessedEnd, Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -27,6 +27,7 @@ pub struct Held {
     pub new_contacts: Vec<(SourceName, UnixMicros)>,
     pub refusing: Option<String>,
     pub away: Option<String>,
+    pub refusing_old: Option<String>,
     /// What every look-up answers in place of what is held.
     pub error: Option<StoreError>,
     pub event_queries: Vec<EventQuery>,
@@ -75,11 +76,11 @@ impl Store for FakeStore {
         watch::Sender::new(Position(0)).subscribe()
     }
 
-    fn read(&self, _: Position, _: usize, _: usize) -> Answer<Vec<Record>> {
+    fn read(&self, _: Stream, _: Position, _: usize, _: usize) -> Answer<Vec<Record>> {
         shut()
     }
 
-    fn processed(&self) -> Answer<Position> {
+    fn processed(&self) -> Answer<Processed> {
         shut()
     }
 
@@ -213,8 +214,8 @@ impl Store for FakeStore {
         Box::pin(std::future::ready(Err(StoreError::Shut)))
     }
 
-    fn processed_end(&self) -> JournalEnd {
-        watch::Sender::new(Position(0)).subscribe()
+    fn processed_end(&self) -> ProcessedEnd {
+        watch::Sender::new(Processed::default()).subscribe()
     }
 
     fn find(&self, _: Vec<String>, _: Place) -> Answer<(Keys, Option<Place>)> {
@@ -264,5 +265,9 @@ impl Store for FakeStore {
     }
     fn away(&self) -> Option<String> {
         self.0.lock().unwrap().away.clone()
+    }
+
+    fn refusing_old(&self) -> Option<String> {
+        self.0.lock().unwrap().refusing_old.clone()
     }
 }

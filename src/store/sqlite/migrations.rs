@@ -19,6 +19,14 @@ pub(super) const JOURNAL: &[&str] = &["
         journal_end INTEGER NOT NULL
     ) STRICT;
     INSERT INTO pruned VALUES (0, 0);
+", "
+    -- Old data that is being loaded, so that it can be read after what happens now. What was in the journal before stays
+    -- among the live groups and is read to its end in the order in which it came.
+    CREATE TABLE old_groups (
+        first INTEGER PRIMARY KEY,
+        count INTEGER NOT NULL,
+        bytes BLOB NOT NULL
+    ) STRICT;
 "];
 
 /// The state. Lanes are numbered by precedence, 0 first; states in the order of a delivery's life:
@@ -334,6 +342,11 @@ pub(super) const STATE: &[&str] = &["
         body BLOB NOT NULL
     ) STRICT;
     CREATE INDEX failed_by_source ON failed (source, position, bytes);
+", "
+    -- The position is that of the live stream; positions of the two are no longer dense, so events are counted.
+    ALTER TABLE progress ADD COLUMN old_position INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE progress ADD COLUMN events INTEGER NOT NULL DEFAULT 0;
+    UPDATE progress SET events = position;
 "];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.
