@@ -7,7 +7,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::store::JournalEnd;
+use crate::event::Position;
+use crate::store::{JournalEnd, ProcessedEnd};
 use crate::turn::{Flow, FlowAlarm, FlowWatch};
 
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -15,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// What is watched, and where it is shown. It asks the store nothing that could wait.
 pub(super) struct Watch {
     pub accepted: JournalEnd,
-    pub processed: JournalEnd,
+    pub processed: ProcessedEnd,
     pub trouble: watch::Receiver<Option<String>>,
     pub shown: watch::Sender<Flow>,
     pub clock: Arc<dyn Clock>,
@@ -27,7 +28,7 @@ impl Watch {
         let mut watch = FlowWatch::default();
         loop {
             let cause = self.trouble.borrow().clone();
-            let processed = *self.processed.borrow();
+            let processed = Position(self.processed.borrow().events);
             let now = watch.look(self.clock.monotonic(), *self.accepted.borrow(), processed, cause);
             let before = self.shown.send_replace(now.clone());
             say(&before, &now);

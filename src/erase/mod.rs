@@ -16,7 +16,9 @@ use crate::clock::Clock;
 use crate::decision::{self, Settings};
 use crate::erasure::{Concern, Erasure, Extent, Stage, Subject, Waits};
 use crate::event::{Position, Stamp};
-use crate::store::{Documents, For, Keys, Plan, Privacy, Put, Record, SharedStore, StoreError, reach};
+use crate::store::{
+    Documents, For, Keys, Plan, Privacy, Put, Record, SharedStore, StoreError, Stream, reach,
+};
 use crate::turn::{self, Next, erase_failed};
 
 /// How often it is looked whether events of erased people came again.
@@ -182,8 +184,9 @@ impl Eraser {
         Ok(())
     }
 
-    /// Finds a part of the person's events in the journal. Events take effect before their content goes, so this waits
-    /// for those that have not.
+    /// Finds a part of the person's events in the journal. Live events take effect before their content goes, so this waits
+    /// for those that have not. Old data may take hours to: it is looked through as it stands, and what is blanked takes
+    /// effect as erased.
     async fn look_through_the_journal(
         &self,
         mut erasure: Erasure,
@@ -191,13 +194,11 @@ impl Eraser {
         last: Position,
         after: Position,
     ) -> Result<(), StoreError> {
-        let mut processed = self.store.processed_end();
-        processed.wait_for(|processed| *processed >= last).await.map_err(|_| StoreError::Shut)?;
+        self.until_live_events_took_effect(last).await?;
         if after == Position(0) {
             self.look_through_the_failed(&extent).await?;
         }
-        let records = self.store.read(after, EVENTS_MAX, BYTES_MAX).await?;
-        let reached = records.last().map_or(last, |record| record.position);
+        let (records, reached) = self.read_both(after, last).await?;
         let mut puts = Vec::new();
         for record in records.into_iter().filter(|record| record.position <= last) {
             erasure.receipt.journal_events += u64::from(take(&extent, record, &mut puts));
@@ -227,6 +228,36 @@ impl Eraser {
                 }
             }
         }
+    }
+
+    /// Waits until every live event up to a position has taken effect.
+    async fn until_live_events_took_effect(&self, last: Position) -> Result<(), StoreError> {
+        let mut moved = self.store.processed_end();
+        loop {
+            let live = moved.borrow_and_update().live;
+            let next = self.store.read(Stream::Live, live, 1, 0).await?;
+            if next.first().is_none_or(|record| record.position > last) {
+                return Ok(());
+            }
+            moved.changed().await.map_err(|_| StoreError::Shut)?;
+        }
+    }
+
+    /// A part of the events of both streams between two positions, and up to where it is all of them.
+    async fn read_both(
+        &self,
+        after: Position,
+        last: Position,
+    ) -> Result<(Vec<Record>, Position), StoreError> {
+        let (mut both, mut reached) = (Vec::new(), last);
+        for stream in [Stream::Live, Stream::Old] {
+            let records = self.store.read(stream, after, EVENTS_MAX, BYTES_MAX).await?;
+            // One that is read to its end may go on behind `last` alone.
+            reached = records.last().map_or(reached, |record| reached.min(record.position));
+            both.extend(records);
+        }
+        both.retain(|record| record.position <= reached);
+        Ok((both, reached))
     }
 
     async fn note(&self, erasure: Erasure, mut puts: Vec<Put>) -> Result<(), StoreError> {

@@ -54,6 +54,11 @@ impl Bench {
     }
 
     async fn accept(&self, events: impl Iterator<Item = Value>) {
+        self.append(events, false).await;
+        self.process().await;
+    }
+
+    async fn append(&self, events: impl Iterator<Item = Value>, backfill: bool) {
         let records = events.enumerate().map(|(nth, event)| NewRecord {
             source: SourceName("website".to_owned()),
             people: "default".to_owned(),
@@ -61,13 +66,16 @@ impl Bench {
             received_at: UnixMicros(NOW.0 - 1_000_000 + i64::try_from(nth).unwrap()),
             at: UnixMicros(NOW.0 - 1_000_000 + i64::try_from(nth).unwrap()),
             message_id: format!("{}-message-{nth}", event["userId"].as_str().unwrap()),
-            backfill: false,
+            backfill,
             raw: event.to_string(),
         });
         let end = self.store.append(records.collect()).await.unwrap().0;
+        assert!(end <= self.store.journal_end().borrow().0);
+    }
+
+    async fn process(&self) {
         let mut processed = self.store.processed_end();
         let (stop, last) = (CancellationToken::new(), self.store.journal_end().borrow().0);
-        assert!(end <= last);
         let processor = Processor {
             store: Arc::clone(&self.store) as SharedStore,
             settings: watch::Sender::new(Arc::new(test_settings())).subscribe(),
@@ -77,7 +85,7 @@ impl Bench {
             trouble: watch::Sender::new(None),
         };
         let running = tokio::spawn(processor.run(stop.clone()));
-        processed.wait_for(|processed| processed.0 >= last).await.unwrap();
+        processed.wait_for(|processed| processed.events >= last).await.unwrap();
         stop.cancel();
         running.await.unwrap().unwrap();
     }
@@ -174,7 +182,7 @@ async fn an_event_that_failed_and_speaks_of_an_erased_person_ends_as_erased_and_
     let from = bench.store.append(vec![record]).await.unwrap();
     let record = bench.store.record(from).await.unwrap().unwrap();
     let mut plan = put_aside(Failed { record, error: "a defect".to_owned(), at: NOW });
-    plan.progress = Some(Progress { from: Position(from.0 - 1), to: from });
+    plan.progress = Some(Progress { stream: Stream::Live, from: Position(from.0 - 1), to: from, events: 1 });
     bench.store.apply(plan).await.unwrap();
     bench.order(Subject::Email(Email::parse("aside@example.com").unwrap())).await;
     bench.eraser().work_off().await.unwrap();
@@ -184,4 +192,29 @@ async fn an_event_that_failed_and_speaks_of_an_erased_person_ends_as_erased_and_
     assert_eq!(bench.store.event("failed-1".to_owned(), None).await.unwrap(), None);
     bench.reopen();
     assert_eq!(bench.stands("Trace aside"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_does_not_wait_for_old_data_and_what_it_blanked_of_it_takes_effect_as_erased() {
+    let mut bench = Bench::new();
+    bench.accept(life_of("early").into_iter()).await;
+    let import = life_of("early").into_iter().chain(life_of("other"));
+    bench.append(import, true).await;
+    bench.order(Subject::Email(Email::parse("early@example.com").unwrap())).await;
+    while let Some(order) = bench.store.erasures().await.unwrap().0.pop() {
+        bench.eraser().step(order).await.unwrap();
+        bench.reopen();
+    }
+    let traces = ["early@", "Trace early", "device-early", "user-early"];
+    assert_eq!(traces.map(|text| bench.stands(text)), [0; 4]);
+    let (done, _) = bench.store.erasure(1).await.unwrap().unwrap();
+    assert_eq!(done.receipt.journal_events, 6);
+    let totals = bench.totals().await;
+    assert_eq!((totals.accepted, totals.processed), (9, 3), "the import waits all the while");
+    bench.process().await;
+    let totals = bench.totals().await;
+    assert_eq!(totals.outcomes[&Outcome::Erased], 3);
+    assert_eq!(totals.outcomes.values().sum::<u64>(), 9);
+    assert_eq!(traces.map(|text| bench.stands(text)), [0; 4]);
+    assert!(bench.stands("other@") > 0);
 }

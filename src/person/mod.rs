@@ -28,6 +28,8 @@ pub const BORROWED_MAX: usize = 100;
 pub const BORROWED_BYTES_MAX: usize = 64 * 1024;
 /// Addresses named by events of a person whose statements are held apart.
 pub const NAMED_MAX: usize = 20;
+/// Bytes of those, about, as JSON; beyond it the least recently said are dropped as well.
+pub const NAMED_BYTES_MAX: usize = 64 * 1024;
 
 /// The name space that all sources share unless `sources.*.people` says otherwise.
 pub const DEFAULT_PEOPLE: &str = "default";
@@ -190,12 +192,13 @@ impl Person {
     /// Keeps what an event of this person said that named `email` in its properties.
     pub fn name(&mut self, email: &Email, said: &Said, stamp: &crate::event::Stamp) {
         self.named.entry(email.clone()).or_default().learn(said, stamp);
-        while self.named.len() > NAMED_MAX {
+        let mut bytes: usize = self.named.values().map(Facts::weight).sum();
+        while self.named.len() > NAMED_MAX || (bytes > NAMED_BYTES_MAX && self.named.len() > 1) {
             let oldest = self.named.iter().min_by_key(|(email, facts)| (facts.newest(), (*email).clone()));
             let Some(oldest) = oldest.map(|(email, _)| email.clone()) else {
                 break;
             };
-            self.named.remove(&oldest);
+            bytes = bytes.saturating_sub(self.named.remove(&oldest).map_or(0, |facts| facts.weight()));
         }
     }
 }

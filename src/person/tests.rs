@@ -118,6 +118,22 @@ fn a_friends_details_do_not_become_the_persons() {
 }
 
 #[test]
+fn what_a_person_holds_of_devices_and_friends_is_of_bounded_size() {
+    let mut person = Person::default();
+    let fat = "x".repeat(4_000);
+    for nth in 0..60 {
+        person.borrow_from(&format!("d{nth}"), Some(facts(nth, &format!("traits.t{}", nth % 5), &fat)));
+        let values = BTreeMap::from([("properties.phone".to_owned(), json!(fat))]);
+        person.name(&email(&format!("f{nth}@example.com")), &Said { values, ..Said::default() }, &stamp(nth));
+    }
+    let bytes = serde_json::to_string(&person).unwrap().len();
+    assert!(bytes < BORROWED_BYTES_MAX + NAMED_BYTES_MAX + 5 * 4_096, "{bytes} bytes");
+    // What devices gave is kept for good.
+    assert_eq!(person.facts().values.iter().count(), 5);
+    assert!(person.named.contains_key(&email("f59@example.com")));
+}
+
+#[test]
 fn a_person_key_reads_back_from_its_text() {
     for text in ["user:a:b/c", "shop/user:7", "email:a@example.com", "shop/anonymous:x"] {
         assert_eq!(text.parse::<PersonKey>().unwrap().to_string(), text);

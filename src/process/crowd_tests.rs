@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::clock::{ManualClock, UnixMicros};
 use crate::consent::Category;
-use crate::decision::{Considered, Decided, consider, decide, test_settings};
+use crate::decision::{Considered, Decided, Reading, consider, decide, test_settings};
 use crate::event::{Email, Event, Kind, Position, SourceName, Stamp};
 use crate::mapping::Preset;
 use crate::store::sqlite::SqliteStore;

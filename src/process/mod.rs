@@ -4,22 +4,28 @@
 //! effect, so a crash repeats nothing and loses nothing. An event that can't be processed is put aside, and all others
 //! take effect. Must not make calls.
 
+mod search;
+mod share;
+
 #[cfg(test)]
 mod crowd_tests;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::search::Search;
+use self::share::Share;
 use crate::clock::Clock;
-use crate::decision::{Reading, Settings, World};
+use crate::decision::{Settings, World};
 use crate::event::Position;
 use crate::store::{
-    ErrorClass, Failed, JournalEnd, Keys, Plan, Progress, Put, Record, SharedStore, StoreError,
+    ErrorClass, Failed, JournalEnd, Keys, Plan, Progress, Put, Record, SharedStore, StoreError, Stream,
 };
 use crate::telemetry::caught;
 use crate::turn::{self, Decide, Next, Pace, Stage, put_aside, reading_of, trail_of, world_for};
@@ -27,7 +33,7 @@ use crate::turn::{self, Decide, Next, Pace, Stage, put_aside, reading_of, trail_
 /// Work of one batch: with a usual sync others get their turn within 50 ms.
 const BATCH_WORK: Duration = Duration::from_millis(30);
 /// Events of one batch, whatever they cost.
-const BATCH_EVENTS_MIN: usize = 32;
+const BATCH_EVENTS_MIN: usize = 64;
 /// Events of one batch, however little they cost.
 const BATCH_EVENTS_MAX: usize = 5_000;
 /// Bytes of one batch.
@@ -61,8 +67,8 @@ impl Processor {
         let batches = Batches {
             end: self.store.journal_end(),
             pace: Pace::new(BATCH_WORK, BATCH_EVENTS_MIN, BATCH_EVENTS_MAX),
-            limit: None,
-            suspect: None,
+            share: Share::default(),
+            searches: BTreeMap::new(),
             conflicts: 0,
             processor: self,
         };
@@ -75,10 +81,9 @@ struct Batches {
     processor: Processor,
     end: JournalEnd,
     pace: Pace,
-    /// Events of a batch while it is looked for the one that can't be processed.
-    limit: Option<usize>,
-    /// It is not behind this position.
-    suspect: Option<Position>,
+    share: Share,
+    /// What is known of an event that can't be processed, by stream.
+    searches: BTreeMap<Stream, Search>,
     conflicts: u32,
 }
 
@@ -86,8 +91,8 @@ struct Batches {
 enum Stopped {
     /// The store failed, whatever the events are.
     Store(StoreError),
-    /// One of so many events from a position on can't be processed: which one, where that is known, and why.
-    Event { from: Position, count: usize, nth: Option<usize>, why: String },
+    /// One of these events can't be processed: which one, where that is known, and why.
+    Event { place: Place, nth: Option<usize>, why: String },
 }
 
 impl From<StoreError> for Stopped {
@@ -96,15 +101,27 @@ impl From<StoreError> for Stopped {
     }
 }
 
-/// Events that were read.
-struct Batch {
+/// Where events stand that were read.
+#[derive(Clone)]
+struct Place {
+    stream: Stream,
+    /// What had taken effect of the stream before.
     from: Position,
-    readings: Vec<Reading>,
+    positions: Vec<Position>,
 }
 
-impl Batch {
+impl Place {
     fn stopped(&self, nth: Option<usize>, why: &impl ToString) -> Stopped {
-        Stopped::Event { from: self.from, count: self.readings.len(), nth, why: why.to_string() }
+        Stopped::Event { place: self.clone(), nth, why: why.to_string() }
+    }
+
+    fn reached(&self) -> Position {
+        self.positions.last().copied().unwrap_or(self.from)
+    }
+
+    fn progress(&self) -> Progress {
+        let events = self.positions.len() as u64;
+        Progress { stream: self.stream, from: self.from, to: self.reached(), events }
     }
 }
 
@@ -114,14 +131,16 @@ impl Stage for Batches {
     async fn work(&mut self) -> Result<Next, StoreError> {
         match self.batch().await {
             Ok(None) => Ok(Next::Rung),
-            Ok(Some(reached)) => {
+            Ok(Some(done)) => {
                 self.conflicts = 0;
-                self.widen(reached);
+                let search = self.searches.get(&done.stream);
+                let search = search.and_then(|search| search.widened(done.reached(), self.pace.items()));
+                self.look_on(done.stream, search);
                 self.processor.owed.notify_one();
                 Ok(Next::AtOnce)
             }
             Err(Stopped::Store(error)) => Err(error),
-            Err(Stopped::Event { from, count, nth, why }) => self.narrow(from, count, nth, why).await,
+            Err(Stopped::Event { place, nth, why }) => self.narrow(place, nth, why).await,
         }
     }
 
@@ -137,21 +156,45 @@ impl Stage for Batches {
 }
 
 impl Batches {
-    /// Processes what waits, as much as one turn takes; answers how far it came.
-    async fn batch(&mut self) -> Result<Option<Position>, Stopped> {
+    /// The events that are next, and whose turn it is: live ones, unless old data is owed its share.
+    async fn next(&mut self) -> Result<(Place, Vec<Record>), StoreError> {
+        let store = &self.processor.store;
+        let processed = store.processed().await?;
+        let order = self.share.order();
+        let [first, _] = order;
+        for stream in order {
+            let from = processed.of(stream);
+            let limit = self.searches.get(&stream).map_or(usize::MAX, |search| search.limit);
+            let events_max = limit.min(self.pace.items());
+            let records = store.read(stream, from, events_max, BATCH_BYTES_MAX).await?;
+            let positions: Vec<Position> = records.iter().map(|record| record.position).collect();
+            if stream == first && !positions.is_empty() {
+                self.share.chose(stream);
+            } else {
+                self.share.alone();
+            }
+            if !positions.is_empty() {
+                return Ok((Place { stream, from, positions }, records));
+            }
+        }
+        Ok((Place { stream: first, from: processed.of(first), positions: Vec::new() }, Vec::new()))
+    }
+
+    /// Processes what waits, as much as one turn takes; answers what that was.
+    async fn batch(&mut self) -> Result<Option<Place>, Stopped> {
         self.end.mark_unchanged();
+        let started = self.processor.clock.monotonic();
+        let (place, records) = self.next().await?;
+        if records.is_empty() {
+            return Ok(None);
+        }
         let Processor { store, settings, clock, decide, .. } = &self.processor;
-        let from = store.processed().await?;
-        let events_max = self.limit.unwrap_or(usize::MAX).min(self.pace.items());
-        let records = store.read(from, events_max, BATCH_BYTES_MAX).await?;
-        let Some(to) = records.last().map(|record| record.position) else { return Ok(None) };
         let by = Arc::clone(&settings.borrow());
-        let mut batch = Batch { from, readings: Vec::with_capacity(records.len()) };
         let count = records.len();
+        let mut readings = Vec::with_capacity(count);
         for (nth, record) in records.into_iter().enumerate() {
             let reading = caught(|| reading_of(record, &by));
-            let stopped = |why| Stopped::Event { from, count, nth: Some(nth), why };
-            batch.readings.push(reading.map_err(|panicked| stopped(panicked.to_string()))?);
+            readings.push(reading.map_err(|panicked| place.stopped(Some(nth), &panicked))?);
         }
         let _turn = store.turn().await;
         if !Arc::ptr_eq(&by, &settings.borrow()) {
@@ -159,22 +202,22 @@ impl Batches {
             return Err(StoreError::Conflict.into());
         }
         let worked = store.worked();
-        let loaded = world_for(store, &batch.readings, &by).await;
+        let loaded = world_for(store, &readings, &by).await;
         let mut world = loaded.map_err(|error| match error.class() {
-            ErrorClass::Document => batch.stopped(None, &error),
+            ErrorClass::Document => place.stopped(None, &error),
             ErrorClass::Ends | ErrorClass::Passes | ErrorClass::Again => Stopped::Store(error),
         })?;
         let (now, began) = (clock.wall(), clock.monotonic());
         let mut trails = Vec::with_capacity(count);
-        for (nth, reading) in batch.readings.iter().enumerate() {
+        for (nth, reading) in readings.iter().enumerate() {
             // A working set that a decision left half changed goes with the batch.
             let decided = caught(|| decide(reading, &mut world, &by, now));
-            trails.push(decided.map_err(|panicked| batch.stopped(Some(nth), &panicked))?);
+            trails.push(decided.map_err(|panicked| place.stopped(Some(nth), &panicked))?);
         }
         world.contribute(&by);
-        let decided = trails.into_iter().zip(batch.readings.drain(..));
+        let decided = trails.into_iter().zip(readings);
         let trails = decided.map(|(decided, reading)| Put::Trail(trail_of(reading, decided))).collect();
-        let plan = plan(world, trails, Progress { from, to }, &by);
+        let plan = plan(world, trails, place.progress(), &by);
         let decided_in = clock.monotonic().saturating_sub(began);
         let applied = store.apply(plan).await;
         let again = applied.as_ref().is_err_and(|error| error.class() == ErrorClass::Again);
@@ -182,52 +225,40 @@ impl Batches {
         match applied {
             Ok(()) => {
                 self.pace.took(count, decided_in + store.worked().saturating_sub(worked));
-                Ok(Some(to))
+                self.share.took(clock.monotonic().saturating_sub(started));
+                Ok(Some(place))
             }
             Err(error) if error.class() == ErrorClass::Document || self.conflicts >= CONFLICTS_MAX => {
-                Err(Stopped::Event { from, count, nth: None, why: error.to_string() })
+                Err(place.stopped(None, &error))
             }
             Err(error) => Err(Stopped::Store(error)),
         }
     }
 
     /// Looks for the event that can't be processed in fewer events than before, and puts it aside once it is alone.
-    async fn narrow(
-        &mut self,
-        from: Position,
-        count: usize,
-        nth: Option<usize>,
-        why: String,
-    ) -> Result<Next, StoreError> {
-        match nth.unwrap_or(count / 2) {
-            0 => self.put_aside(from, why).await?,
-            before => {
-                self.limit = Some(before);
-                self.suspect = Some(Position(from.0 + nth.map_or(count, |nth| nth + 1) as u64));
-            }
+    async fn narrow(&mut self, place: Place, nth: Option<usize>, why: String) -> Result<Next, StoreError> {
+        match Search::narrowed(&place.positions, nth) {
+            Some(search) => self.look_on(place.stream, Some(search)),
+            None => self.put_aside(&place, why).await?,
         }
         Ok(Next::AtOnce)
     }
 
-    /// After a success: half of what is left up to where the search began, then twice as much each time.
-    fn widen(&mut self, reached: Position) {
-        self.suspect = self.suspect.filter(|suspect| reached < *suspect);
-        self.limit = match (self.suspect, self.limit) {
-            (Some(suspect), _) => usize::try_from((suspect.0 - reached.0) / 2).ok().map(|half| half.max(1)),
-            (None, limit) => {
-                limit.map(|limit| limit.saturating_mul(2)).filter(|limit| *limit < self.pace.items())
-            }
+    fn look_on(&mut self, stream: Stream, search: Option<Search>) {
+        match search {
+            Some(search) => self.searches.insert(stream, search),
+            None => self.searches.remove(&stream),
         };
     }
 
     /// Puts the event after a position aside. What is needed for every event is looked at first: where that fails, no
     /// event is the cause.
-    async fn put_aside(&mut self, from: Position, why: String) -> Result<(), StoreError> {
+    async fn put_aside(&mut self, place: &Place, why: String) -> Result<(), StoreError> {
         let Processor { store, settings, clock, .. } = &self.processor;
         let _turn = store.turn().await;
         let account = settings.borrow().account.clone();
         store.load(Keys { destination: Some(account), ..Keys::default() }).await?;
-        let Some(record) = store.read(from, 1, 0).await?.pop() else { return Ok(()) };
+        let Some(record) = store.read(place.stream, place.from, 1, 0).await?.pop() else { return Ok(()) };
         let Record { position: to, .. } = record;
         tracing::error!(
             position = to.0,
@@ -237,9 +268,10 @@ impl Batches {
              Report the place, and try it again with POST /api/events/{{message_id}}/retry"
         );
         let mut plan = put_aside(Failed { record, error: why, at: clock.wall() });
-        plan.progress = Some(Progress { from, to });
+        plan.progress = Some(Progress { stream: place.stream, from: place.from, to, events: 1 });
         store.apply(plan).await?;
-        (self.limit, self.suspect, self.conflicts) = (Some(1), None, 0);
+        self.conflicts = 0;
+        self.look_on(place.stream, Some(Search::after_one()));
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ use crate::event::{Kind, Position, SourceName};
 use crate::person::{DEFAULT_PEOPLE, Person, PersonId, PersonKey};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
-    Destination, JournalEnd, Keys, NewRecord, Plan, Put, Settings, SharedStore, Store, Versioned,
+    Change, Destination, Keys, NewRecord, Plan, ProcessedEnd, Put, Settings, SharedStore, Store, Versioned,
 };
 use crate::turn::{Decide, RetryError, retry};
 
@@ -25,7 +25,7 @@ const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
 /// A clock to which every step of the journal's effect takes 25 ms: what a slow disk needs for a sync.
 struct SlowDisk {
     manual: ManualClock,
-    processed: OnceLock<Mutex<JournalEnd>>,
+    processed: OnceLock<Mutex<ProcessedEnd>>,
 }
 
 impl Clock for SlowDisk {
@@ -114,7 +114,7 @@ impl Bench {
         let stop = CancellationToken::new();
         let running = tokio::spawn(self.processor().run(stop.clone()));
         let end = *self.store.journal_end().borrow();
-        self.store.processed_end().wait_for(|processed| *processed == end).await.unwrap();
+        self.store.processed_end().wait_for(|processed| processed.events == end.0).await.unwrap();
         stop.cancel();
         running.await.unwrap().unwrap();
     }
@@ -238,7 +238,7 @@ async fn a_damaged_document_that_every_event_needs_is_the_fault_of_none() {
     assert!(why.starts_with("a stored destination can't be read"), "{why}");
     stop.cancel();
     running.await.unwrap().unwrap();
-    assert_eq!(*bench.store.processed_end().borrow(), Position(0), "they wait");
+    assert_eq!(bench.store.processed_end().borrow().events, 0, "they wait");
     assert_eq!(bench.failed().await, [""; 0]);
 }
 
@@ -261,7 +261,7 @@ async fn a_full_disk_is_the_fault_of_no_event() {
     }
     bench.store.limit_state(1_000_000).await;
     let mut processed = bench.store.processed_end();
-    let all = processed.wait_for(|processed| *processed == Position(500));
+    let all = processed.wait_for(|processed| processed.events == 500);
     let again = async {
         loop {
             let _ = clock.advance_to_next_wake();
@@ -275,4 +275,43 @@ async fn a_full_disk_is_the_fault_of_no_event() {
     stop.cancel();
     running.await.unwrap().unwrap();
     assert_eq!(bench.outcomes().await, [(Outcome::PersonUpdated, 500)].into());
+}
+
+/// The places of the events that the news tell of, in the order in which they took effect.
+fn order_of(mut news: crate::store::News) -> Vec<u64> {
+    let mut order = Vec::new();
+    while let Ok(change) = news.try_recv() {
+        if let Change::Event(event) = change {
+            order.push(event.position.0);
+        }
+    }
+    order
+}
+
+fn old(nth: usize) -> NewRecord {
+    NewRecord { backfill: true, ..says(nth) }
+}
+
+#[tokio::test]
+async fn what_happens_now_takes_effect_before_an_import_that_came_earlier() {
+    let bench = Bench::that_panics_at(|_| false);
+    bench.store.append((0..300).map(old).collect()).await.unwrap();
+    bench.store.append(vec![says(300), says(301)]).await.unwrap();
+    let news = bench.store.news();
+    bench.process().await;
+    // The news of a batch are told after its effect: once the store is shut all of them are.
+    bench.store.shut();
+    assert_eq!(order_of(news), [301, 302].into_iter().chain(1..=300).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_defect_in_old_data_is_found_among_its_own_while_live_events_go_on() {
+    let bench = Bench::that_panics_at(|message| message == "m57" || message == "m140");
+    bench.store.append((0..120).map(old).collect()).await.unwrap();
+    bench.store.append((120..200).map(says).collect()).await.unwrap();
+    bench.store.append((200..260).map(old).collect()).await.unwrap();
+    bench.process().await;
+    assert_eq!(bench.failed().await, ["m57", "m140"]);
+    let outcomes = bench.outcomes().await;
+    assert_eq!((outcomes[&Outcome::Failed], outcomes.values().sum::<u64>()), (2, 260));
 }

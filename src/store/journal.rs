@@ -1,4 +1,4 @@
-//! The records of the journal: events as they were accepted.
+//! The records of the journal: events as they were accepted, in two streams so that no import holds up who is there now.
 
 use crate::clock::UnixMicros;
 use crate::event::{Kind, Position, SourceName};
@@ -22,6 +22,45 @@ pub struct NewRecord {
     pub backfill: bool,
     /// The event as it was sent.
     pub raw: String,
+}
+
+impl NewRecord {
+    /// The stream it belongs to.
+    #[must_use]
+    pub fn stream(&self) -> Stream {
+        if self.backfill { Stream::Old } else { Stream::Live }
+    }
+}
+
+/// A part of the journal that is read by itself. Positions are given out over both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stream {
+    /// What happens now. It takes effect first.
+    Live,
+    /// Old data that is being loaded.
+    Old,
+}
+
+/// How far the journal has taken effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Processed {
+    /// The last position of the live stream whose event has taken effect.
+    pub live: Position,
+    /// The last of the stream of old data.
+    pub old: Position,
+    /// Events of both that have.
+    pub events: u64,
+}
+
+impl Processed {
+    /// The last position of a stream whose event has taken effect.
+    #[must_use]
+    pub fn of(&self, stream: Stream) -> Position {
+        match stream {
+            Stream::Live => self.live,
+            Stream::Old => self.old,
+        }
+    }
 }
 
 /// An event in the journal.

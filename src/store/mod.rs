@@ -30,7 +30,7 @@ pub use config::{Config, Engine, Settings};
 pub use documents::{Documents, Keys, Place, Revision, Versioned};
 pub use error::{ErrorClass, StoreError};
 pub use failed::Failed;
-pub use journal::{NewRecord, Record};
+pub use journal::{NewRecord, Processed, Record, Stream};
 pub use keep::{Keep, Silent};
 pub use lookup::{
     DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Due, DueOrder, DueQuery, EventQuery,
@@ -61,10 +61,13 @@ pub type Turn = OwnedMutexGuard<()>;
 /// How far the journal reaches and whether it takes more.
 pub type JournalEnd = watch::Receiver<Position>;
 
+/// How far the journal has taken effect, and a signal whenever it moves.
+pub type ProcessedEnd = watch::Receiver<Processed>;
+
 /// A place to keep everything.
 pub trait Store: Send + Sync + 'static {
-    /// Appends events to the journal, all or none, in order; durable once answered. Answers the position of
-    /// the first.
+    /// Appends events to the journal, all or none, those of each stream in order; durable once answered. Answers the
+    /// position of the first, that of the first live one where there are both.
     ///
     /// `Overloaded` and `Full` mean that nothing was kept and that it may be tried again; after `Away` and anything else it
     /// is not known what was kept.
@@ -73,14 +76,20 @@ pub trait Store: Send + Sync + 'static {
     /// The position of the last durable event, and a signal whenever it moves.
     fn journal_end(&self) -> JournalEnd;
 
-    /// Events after a position, oldest first: at most `events_max`, and no more once `bytes_max` is passed.
-    fn read(&self, after: Position, events_max: usize, bytes_max: usize) -> Answer<Vec<Record>>;
+    /// Events of a stream after a position, oldest first: at most `events_max`, and no more once `bytes_max` is passed.
+    fn read(
+        &self,
+        stream: Stream,
+        after: Position,
+        events_max: usize,
+        bytes_max: usize,
+    ) -> Answer<Vec<Record>>;
 
-    /// The last position whose event has taken effect.
-    fn processed(&self) -> Answer<Position>;
+    /// How far the journal has taken effect.
+    fn processed(&self) -> Answer<Processed>;
 
-    /// The last position whose event has taken effect, and a signal whenever it moves.
-    fn processed_end(&self) -> JournalEnd;
+    /// How far the journal has taken effect, and a signal whenever it moves.
+    fn processed_end(&self) -> ProcessedEnd;
 
     /// Waits for the turn to load, decide and apply. An engine with real conflicts may give it at once.
     fn turn(&self) -> Pin<Box<dyn Future<Output = Turn> + Send>>;
@@ -199,6 +208,9 @@ pub trait Store: Send + Sync + 'static {
     fn away(&self) -> Option<String> {
         None
     }
+
+    /// Why old data can't be accepted now, if it can't: so much of it waits.
+    fn refusing_old(&self) -> Option<String>;
 }
 
 /// A store shared by the stages.

@@ -11,7 +11,7 @@ use crate::destination::Destination;
 use crate::erasure::{CallEnd, Erasure, ForgetEnd, ForgetId, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
-use crate::store::{Failed, Revision};
+use crate::store::{Failed, Revision, Stream};
 use crate::trail::EventTrail;
 
 /// Everything one decision changes.
@@ -30,10 +30,14 @@ pub struct Plan {
 /// The journal's effect moves on. A plan whose `from` is not where the store stands is a `Conflict`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
+    /// Which part of it.
+    pub stream: Stream,
     /// Where it stands.
     pub from: Position,
     /// Where it stands afterwards.
     pub to: Position,
+    /// Events that took effect on the way.
+    pub events: u64,
 }
 
 /// One write. Documents carry the revision they were loaded at; another one in the store is a `Conflict`.

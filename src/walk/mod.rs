@@ -127,7 +127,7 @@ impl Reviewer {
 
     /// How much one turn looks at.
     fn page_size(&self, pace: &Pace) -> usize {
-        let events_wait = *self.store.processed_end().borrow() < *self.store.journal_end().borrow();
+        let events_wait = self.store.processed_end().borrow().events < self.store.journal_end().borrow().0;
         if events_wait { pace.items_of_share(BESIDE_EVENTS) } else { pace.items() }
     }
 

@@ -50,6 +50,8 @@ mod live_check;
 mod main_job;
 /// Events that say of nobody what they say.
 mod nobody;
+/// Old data waits for what happens now.
+mod old_data;
 /// Calls paused and resumed by hand.
 mod pause;
 /// The right data of the right person, with the right to send it: identity and consent.

@@ -17,7 +17,7 @@ pub(in crate::admin) struct Risk {
 }
 
 /// The words of all risks there are, for metrics.
-pub(in crate::admin) const ALL: [&str; 8] = [
+pub(in crate::admin) const ALL: [&str; 9] = [
     "processing",
     "lag",
     "failed_events",
@@ -26,6 +26,7 @@ pub(in crate::admin) const ALL: [&str; 8] = [
     "arrivals",
     "refusing",
     "journal_away",
+    "old_data_waits",
 ];
 
 /// Those that somebody has to be woken for: something does not go on, or is lost, until they look.
@@ -63,6 +64,10 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<
         risk: "refusing",
         message: format!("events are refused, so senders that do not try again lose them: {why}"),
     });
+    let old = store.refusing_old().map(|why| Risk {
+        risk: "old_data_waits",
+        message: format!("imports are answered with 503 and have to be sent again later: {why}"),
+    });
     let flow = of_flow(&snapshot.live.flow.borrow());
     let aside = [failed_events(snapshot), set_aside(snapshot)];
     flow.into_iter()
@@ -71,6 +76,7 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<
         .chain(arrivals)
         .chain(refusing)
         .chain(away)
+        .chain(old)
         .collect()
 }
 

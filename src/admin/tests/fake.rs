@@ -11,8 +11,8 @@ use crate::event::Position;
 use crate::person::PersonKey;
 use crate::store::{
     Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
-    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record,
-    Silent, Slot, Store, StoreError, Totals, Turn, Versioned,
+    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Processed,
+    ProcessedEnd, Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -28,6 +28,7 @@ pub struct Held {
     pub new_contacts: Vec<(SourceName, UnixMicros)>,
     pub refusing: Option<String>,
     pub away: Option<String>,
+    pub refusing_old: Option<String>,
     /// What every look-up answers in place of what is held.
     pub error: Option<StoreError>,
     pub event_queries: Vec<EventQuery>,
@@ -76,11 +77,11 @@ impl Store for FakeStore {
         watch::Sender::new(Position(0)).subscribe()
     }
 
-    fn read(&self, _: Position, _: usize, _: usize) -> Answer<Vec<Record>> {
+    fn read(&self, _: Stream, _: Position, _: usize, _: usize) -> Answer<Vec<Record>> {
         shut()
     }
 
-    fn processed(&self) -> Answer<Position> {
+    fn processed(&self) -> Answer<Processed> {
         shut()
     }
 
@@ -218,8 +219,8 @@ impl Store for FakeStore {
         Box::pin(std::future::ready(Err(StoreError::Shut)))
     }
 
-    fn processed_end(&self) -> JournalEnd {
-        watch::Sender::new(Position(0)).subscribe()
+    fn processed_end(&self) -> ProcessedEnd {
+        watch::Sender::new(Processed::default()).subscribe()
     }
 
     fn find(&self, _: Vec<String>, _: Place) -> Answer<(Keys, Option<Place>)> {
@@ -269,5 +270,9 @@ impl Store for FakeStore {
     }
     fn away(&self) -> Option<String> {
         self.0.lock().unwrap().away.clone()
+    }
+
+    fn refusing_old(&self) -> Option<String> {
+        self.0.lock().unwrap().refusing_old.clone()
     }
 }

@@ -27,8 +27,8 @@ use crate::event::{Email, Kind, Position};
 use crate::person::PersonKey;
 use crate::store::{
     Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
-    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, News, Place, Plan, Record, Silent, Slot,
-    Store, StoreError, Totals, Turn, Versioned,
+    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, News, Place, Plan, Processed, ProcessedEnd,
+    Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -64,10 +64,10 @@ impl Store for Memory {
     fn journal_end(&self) -> JournalEnd {
         tokio::sync::watch::channel(Position(0)).1
     }
-    fn read(&self, _: Position, _: usize, _: usize) -> Answer<Vec<Record>> {
+    fn read(&self, _: Stream, _: Position, _: usize, _: usize) -> Answer<Vec<Record>> {
         shut()
     }
-    fn processed(&self) -> Answer<Position> {
+    fn processed(&self) -> Answer<Processed> {
         shut()
     }
     fn turn(&self) -> std::pin::Pin<Box<dyn Future<Output = Turn> + Send>> {
@@ -139,8 +139,8 @@ impl Store for Memory {
     fn prune(&self, _: Keep) -> Answer<u64> {
         shut()
     }
-    fn processed_end(&self) -> JournalEnd {
-        self.journal_end()
+    fn processed_end(&self) -> ProcessedEnd {
+        tokio::sync::watch::channel(Processed::default()).1
     }
     fn find(&self, _: Vec<String>, _: Place) -> Answer<(Keys, Option<Place>)> {
         shut()
@@ -180,6 +180,9 @@ impl Store for Memory {
     }
     fn refusing(&self) -> Option<String> {
         self.refuses.lock().unwrap().clone()
+    }
+    fn refusing_old(&self) -> Option<String> {
+        None
     }
 }
 

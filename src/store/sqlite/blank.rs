@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::columns::{int, uint};
 use super::records;
 use crate::event::Position;
-use crate::store::StoreError;
+use crate::store::{StoreError, Stream};
 
 /// Events of one order.
 pub(super) const EVENTS_MAX: usize = 1_000;
@@ -25,20 +25,13 @@ pub(super) fn blank(
     let mut left = positions.iter().copied().peekable();
     let (mut done, mut written) = (Vec::new(), 0);
     while let Some(position) = left.peek().copied().filter(|_| written < BYTES_MAX) {
-        let group: Option<(i64, i64, Vec<u8>)> = transaction
-            .prepare_cached(
-                "SELECT first, count, bytes FROM groups WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
-            )?
-            .query_row([int(position.0)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()?;
-        let group = group.filter(|(first, count, _)| int(position.0) < first + count);
-        let Some((first, count, bytes)) = group else {
+        let Some((groups, first, count, bytes)) = group_of(&transaction, position)? else {
             done.extend(left.next());
             continue;
         };
         let blanked = records::blanked(Position(uint(first)), uint(count), &bytes, positions)?;
         transaction
-            .prepare_cached("UPDATE groups SET bytes = ?2 WHERE first = ?1")?
+            .prepare_cached(&format!("UPDATE {groups} SET bytes = ?2 WHERE first = ?1"))?
             .execute((first, &blanked))?;
         written += bytes.len();
         while let Some(next) = left.next_if(|next| int(next.0) < first + count) {
@@ -47,4 +40,23 @@ pub(super) fn blank(
     }
     transaction.commit()?;
     Ok(done)
+}
+
+/// A group: its table, its first position, how many events, and those.
+type Group = (&'static str, i64, i64, Vec<u8>);
+
+/// The group that holds an event, in whichever stream.
+fn group_of(journal: &Connection, position: Position) -> Result<Option<Group>, StoreError> {
+    for groups in [Stream::Live, Stream::Old].map(records::table) {
+        let sql =
+            format!("SELECT first, count, bytes FROM {groups} WHERE first <= ?1 ORDER BY first DESC LIMIT 1");
+        let group: Option<Group> = journal
+            .prepare_cached(&sql)?
+            .query_row([int(position.0)], |row| Ok((groups, row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        if let Some(group) = group.filter(|(_, first, count, _)| int(position.0) < first + count) {
+            return Ok(Some(group));
+        }
+    }
+    Ok(None)
 }

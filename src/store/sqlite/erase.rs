@@ -263,11 +263,10 @@ fn messages(
     Ok(seen.into_iter().next_back())
 }
 
-/// Events of the journal that are to be blanked and have taken effect.
+/// Events of the journal that are to be blanked.
 pub(super) fn blanks(connection: &Connection, limit: usize) -> Result<BTreeSet<Position>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT position FROM blanks WHERE position <= (SELECT position FROM progress) ORDER BY position LIMIT ?1",
-    )?;
+    let mut statement =
+        connection.prepare_cached("SELECT position FROM blanks ORDER BY position LIMIT ?1")?;
     let positions = statement.query_map([int(limit as u64)], |row| row.get(0))?;
     Ok(positions
         .map(|position| position.map(|position| Position(uint(position))))

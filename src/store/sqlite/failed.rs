@@ -29,7 +29,7 @@ struct Row {
 /// Puts an event aside.
 pub(super) fn put(connection: &Connection, failed: &Failed) -> Result<(), StoreError> {
     let Failed { record: Record { position, event }, error, at } = failed;
-    let row = Row { record: records::encode(std::slice::from_ref(event))?, error: error.clone(), at: at.0 };
+    let row = Row { record: records::encode(std::iter::once(event))?, error: error.clone(), at: at.0 };
     let body = postcard::to_stdvec(&row).map_err(|error| unreadable(&error))?;
     make_room(connection, body.len() as u64)?;
     let sql = "INSERT OR REPLACE INTO failed (position, source, received_at, bytes, body) VALUES (?1, ?2, ?3, ?4, ?5)";

@@ -9,17 +9,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::{oneshot, watch};
 
+use super::append::{self, Answered, Append};
 use super::columns::{int, uint};
 use super::failure::{Fatal, Full};
 use super::files::{self, Checkpoint};
 use super::in_place::InPlace;
+use super::old_data::OldData;
 use super::{blank, records, retention};
 use crate::clock::Clock;
 use crate::event::Position;
-use crate::store::{Keep, NewRecord, Settings, StoreError};
+use crate::store::{Keep, NewRecord, Processed, Settings, StoreError, Stream};
 
 /// Pages of the WAL after which they are written back: 16 MiB.
 const WAL_PAGES_MAX: i64 = 4096;
@@ -32,8 +34,6 @@ const QUIET: Duration = Duration::from_millis(500);
 const SPACE_CHECK: Duration = Duration::from_millis(100);
 /// A full journal takes events again when a 32nd of it is free.
 const ROOM_SHARE: i64 = 32;
-
-type Answered<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// The writing side of the journal.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Keeper {
     pub(super) fn prune(
         &self,
         keep: Keep,
-        processed: Position,
+        processed: Processed,
     ) -> oneshot::Receiver<Result<u64, StoreError>> {
         let (answer, answered) = oneshot::channel();
         self.give(Chore::Prune(keep, processed, answer));
@@ -94,6 +94,7 @@ struct Shared {
     end: watch::Sender<Position>,
     full: Full,
     in_place: InPlace,
+    old_data: OldData,
     fatal: Fatal,
 }
 
@@ -106,17 +107,10 @@ struct Queue {
     shut: bool,
 }
 
-#[derive(Debug)]
-struct Append {
-    bytes: Vec<u8>,
-    events: usize,
-    answer: Answered<Position>,
-}
-
 /// What is done between appends.
 #[derive(Debug)]
 enum Chore {
-    Prune(Keep, Position, Answered<u64>),
+    Prune(Keep, Processed, Answered<u64>),
     Blank(BTreeSet<Position>, Answered<Vec<Position>>),
     Wipe(Answered<bool>),
 }
@@ -144,6 +138,7 @@ impl Journal {
         let pages_max: i64 =
             connection.query_row(&format!("PRAGMA max_page_count = {pages_max}"), (), |row| row.get(0))?;
         let end = end(&connection)?;
+        let old_data = OldData::in_journal(&connection, settings.journal_bytes_max)?;
         let shared = Arc::new(Shared {
             settings,
             queue: Mutex::default(),
@@ -151,6 +146,7 @@ impl Journal {
             end: watch::Sender::new(end),
             full: Full::default(),
             in_place,
+            old_data,
             fatal,
         });
         let writer = Writer {
@@ -183,18 +179,21 @@ impl Journal {
             return Err(StoreError::Full(why));
         }
         let (answer, answered) = oneshot::channel();
-        let append = Append { bytes: records::encode(records)?, events: records.len(), answer };
+        let append = Append::of(records, answer)?;
+        if let Some(old_bytes) = append.old_data() {
+            shared.old_data.check(old_bytes)?;
+        }
         let mut queue = shared.queue();
         if queue.shut {
             return Err(StoreError::Shut);
         }
-        if append.events == 0 {
+        if append.events() == 0 {
             let next = Position(shared.end.borrow().0 + 1);
             let _ = append.answer.send(Ok(next));
             return Ok(answered);
         }
-        let events = queue.events + append.events;
-        let bytes = queue.bytes + append.bytes.len();
+        let events = queue.events + append.events();
+        let bytes = queue.bytes + append.bytes();
         if events > shared.settings.queue_events_max || bytes > shared.settings.queue_bytes_max {
             return Err(StoreError::Overloaded);
         }
@@ -220,6 +219,11 @@ impl Journal {
             return Some(StoreError::Shut.to_string());
         }
         self.shared.full.why().map(|why| StoreError::Full(why).to_string())
+    }
+
+    /// Why old data can't be taken now.
+    pub(super) fn refusing_old(&self) -> Option<String> {
+        self.shared.old_data.refusing()
     }
 
     /// Writes what is queued, then ends the thread.
@@ -270,11 +274,11 @@ impl Queue {
     fn take_group(&mut self, settings: &Settings) -> Vec<Append> {
         let (mut taken, mut events, mut bytes) = (0, 0, 0);
         for append in &self.appends {
-            events += append.events;
-            bytes += append.bytes.len();
+            events += append.events();
+            bytes += append.bytes();
             if taken > 0 && (events > settings.group_events_max || bytes > settings.group_bytes_max) {
-                events -= append.events;
-                bytes -= append.bytes.len();
+                events -= append.events();
+                bytes -= append.bytes();
                 break;
             }
             taken += 1;
@@ -288,10 +292,13 @@ impl Queue {
 /// The position of the last event.
 pub(super) fn end(connection: &Connection) -> Result<Position, StoreError> {
     let pruned: i64 = connection.query_row("SELECT journal_end FROM pruned", (), |row| row.get(0))?;
-    let last: Option<i64> = connection
-        .query_row("SELECT first + count - 1 FROM groups ORDER BY first DESC LIMIT 1", (), |row| row.get(0))
-        .optional()?;
-    Ok(Position(uint(last.unwrap_or(0).max(pruned))))
+    let mut end = pruned;
+    for groups in [Stream::Live, Stream::Old].map(records::table) {
+        let sql = format!("SELECT first + count - 1 FROM {groups} ORDER BY first DESC LIMIT 1");
+        let last: Option<i64> = connection.query_row(&sql, (), |row| row.get(0)).optional()?;
+        end = end.max(last.unwrap_or(0));
+    }
+    Ok(Position(uint(end)))
 }
 
 /// What the thread owns.
@@ -364,13 +371,14 @@ impl Writer {
 
     fn append(&mut self, group: Vec<Append>) {
         match self.write(&group) {
-            Ok(first) => {
+            Ok((mut live, mut old)) => {
                 self.shared.end.send_replace(self.end);
-                let mut next = first;
                 for append in group {
+                    let (live_events, old_events) = (append.count(Stream::Live), append.count(Stream::Old));
+                    let first = if live_events > 0 { live } else { old };
+                    (live, old) = (Position(live.0 + live_events), Position(old.0 + old_events));
                     // Who asked may be gone; the events stay.
-                    let _ = append.answer.send(Ok(next));
-                    next = Position(next.0 + append.events as u64);
+                    let _ = append.answer.send(Ok(first));
                 }
             }
             Err(error) => {
@@ -383,31 +391,33 @@ impl Writer {
         }
     }
 
-    /// Writes a group as one row. The statement is its own transaction: it holds as a whole or not at all.
-    fn write(&mut self, group: &[Append]) -> Result<Position, StoreError> {
+    /// Writes the events of each stream as one row; answers where those begin. It holds as a whole or not at all.
+    fn write(&mut self, group: &[Append]) -> Result<(Position, Position), StoreError> {
         self.shared.fatal.check()?;
         self.shared.in_place.check_again()?;
         self.check_space()?;
-        let events: usize = group.iter().map(|append| append.events).sum();
-        let first = Position(self.end.0 + 1);
-        let bytes = match group {
-            [single] => &single.bytes,
-            several => {
-                self.buffer.clear();
-                for append in several {
-                    self.buffer.extend_from_slice(&append.bytes);
-                }
-                &self.buffer
-            }
+        let count = |stream| group.iter().map(|append| append.count(stream)).sum::<u64>();
+        let (live_events, old_events) = (count(Stream::Live), count(Stream::Old));
+        let live = Position(self.end.0 + 1);
+        let old = Position(live.0 + live_events);
+        // A statement by itself is its own transaction, and one stream alone is nearly always all there is.
+        let transaction = if live_events > 0 && old_events > 0 {
+            Some(self.connection.unchecked_transaction()?)
+        } else {
+            None
         };
-        self.connection
-            .prepare_cached("INSERT INTO groups (first, count, bytes) VALUES (?1, ?2, ?3)")?
-            .execute(params![int(first.0), int(events as u64), bytes])?;
-        self.end = Position(self.end.0 + events as u64);
-        self.wal_pages += int(bytes.len() as u64) / self.page_bytes + 2;
+        let buffer = &mut self.buffer;
+        let live_bytes = append::insert(&self.connection, buffer, group, Stream::Live, live)?;
+        let old_bytes = append::insert(&self.connection, buffer, group, Stream::Old, old)?;
+        if let Some(transaction) = transaction {
+            transaction.commit()?;
+        }
+        self.shared.old_data.came(old_bytes);
+        self.end = Position(self.end.0 + live_events + old_events);
+        self.wal_pages += int(live_bytes + old_bytes) / self.page_bytes + 2;
         // It is on disk; whether a new start finds it there is another question.
         self.shared.in_place.check()?;
-        Ok(first)
+        Ok((live, old))
     }
 
     /// Refuses events before the disk is so full that nothing else can be written.
@@ -445,13 +455,15 @@ impl Writer {
     }
 
     /// Deletes old groups, which makes room.
-    fn prune(&mut self, keep: Keep, processed: Position) -> Result<u64, StoreError> {
-        let groups = retention::prune_journal(&mut self.connection, keep, processed, self.end)?;
-        if groups > 0 {
+    fn prune(&mut self, keep: Keep, processed: Processed) -> Result<u64, StoreError> {
+        let old_bytes = self.shared.old_data.held();
+        let pruned = retention::prune_journal(&mut self.connection, keep, processed, self.end, old_bytes)?;
+        if pruned.groups > 0 {
+            self.shared.old_data.went(pruned.old_bytes);
             self.write_back(Checkpoint::Truncate);
             self.look_for_room();
         }
-        Ok(groups)
+        Ok(pruned.groups)
     }
 
     /// Writes the WAL back into the file.

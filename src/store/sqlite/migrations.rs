@@ -19,6 +19,14 @@ pub(super) const JOURNAL: &[&str] = &["
         journal_end INTEGER NOT NULL
     ) STRICT;
     INSERT INTO pruned VALUES (0, 0);
+", "
+    -- Old data that is being loaded, so that it can be read after what happens now. What was in the journal before stays
+    -- among the live groups and is read to its end in the order in which it came.
+    CREATE TABLE old_groups (
+        first INTEGER PRIMARY KEY,
+        count INTEGER NOT NULL,
+        bytes BLOB NOT NULL
+    ) STRICT;
 "];
 
 /// The state. Lanes are numbered by precedence, 0 first; states in the order of a delivery's life:
@@ -324,7 +332,7 @@ pub(super) const STATE: &[&str] = &["
     ALTER TABLE slots ADD COLUMN boottime INTEGER;
     ALTER TABLE slots ADD COLUMN boot BLOB;
 ",
-    "
+"
     -- Events that could not be processed, whole: the journal may lose them before somebody tries them again.
     CREATE TABLE failed (
         position INTEGER PRIMARY KEY,
@@ -335,7 +343,7 @@ pub(super) const STATE: &[&str] = &["
     ) STRICT;
     CREATE INDEX failed_by_source ON failed (source, position, bytes);
 ",
-    "
+"
     -- What persons contribute to contacts that more share than are listed in them.
     CREATE TABLE contributions (
         email TEXT NOT NULL,
@@ -350,6 +358,12 @@ pub(super) const STATE: &[&str] = &["
     INSERT INTO walks
         SELECT 'gathering', 1, json_object('emails', json_group_array(email))
         FROM contacts WHERE json_array_length(body, '$.members') > 8 HAVING count(*) > 0;
+",
+"
+    -- The position is that of the live stream; positions of the two are no longer dense, so events are counted.
+    ALTER TABLE progress ADD COLUMN old_position INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE progress ADD COLUMN events INTEGER NOT NULL DEFAULT 0;
+    UPDATE progress SET events = position;
 ",
 ];
 

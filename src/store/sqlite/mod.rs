@@ -3,6 +3,7 @@
 //! The journal takes events, the state everything else, so that applying a plan never holds up an
 //! acknowledgement. The only SQL of the project is in this folder. Must not decide anything.
 
+mod append;
 mod blank;
 mod change;
 mod columns;
@@ -15,6 +16,7 @@ mod forget;
 mod in_place;
 mod journal;
 mod migrations;
+mod old_data;
 mod outbox;
 mod present;
 mod readers;
@@ -58,8 +60,8 @@ use crate::event::{Email, Position, SourceName};
 use crate::person::PersonKey;
 use crate::store::{
     Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
-    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Record,
-    Settings, Silent, Slot, Store, StoreError, Totals, Turn, Versioned,
+    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Processed,
+    ProcessedEnd, Record, Settings, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -73,7 +75,7 @@ pub struct SqliteStore {
     journal_readers: Readers,
     state_readers: Readers,
     turn: Arc<tokio::sync::Mutex<()>>,
-    processed: watch::Sender<Position>,
+    processed: watch::Sender<Processed>,
     clock: Arc<dyn Clock>,
     herald: Herald,
     fatal: Fatal,
@@ -127,11 +129,12 @@ impl SqliteStore {
             in_place.clone(),
         )?;
         let end = *journal.end().borrow();
-        if processed > end {
+        let seen = processed.live.max(processed.old);
+        if seen > end {
             journal.shut();
             return Err(OpenError::Disk(format!(
                 "{JOURNAL_FILE} ends at {}, but {STATE_FILE} has seen it up to {}: they do not belong together",
-                end.0, processed.0
+                end.0, seen.0
             )));
         }
         Ok(Arc::new(Self {
@@ -227,15 +230,21 @@ impl Store for SqliteStore {
         self.journal.end()
     }
 
-    fn read(&self, after: Position, events_max: usize, bytes_max: usize) -> Answer<Vec<Record>> {
-        self.journal_readers.ask(move |journal| records::read(journal, after, events_max, bytes_max))
+    fn read(
+        &self,
+        stream: Stream,
+        after: Position,
+        events_max: usize,
+        bytes_max: usize,
+    ) -> Answer<Vec<Record>> {
+        self.journal_readers.ask(move |journal| records::read(journal, stream, after, events_max, bytes_max))
     }
 
-    fn processed(&self) -> Answer<Position> {
+    fn processed(&self) -> Answer<Processed> {
         self.state_readers.ask(state::processed)
     }
 
-    fn processed_end(&self) -> JournalEnd {
+    fn processed_end(&self) -> ProcessedEnd {
         self.processed.subscribe()
     }
 
@@ -253,8 +262,8 @@ impl Store for SqliteStore {
         let (herald, worked) = (self.herald.clone(), self.worked.clone());
         self.state.order(move |state| {
             worked.on(|| state::write(state, &plan, now))?.commit()?;
-            if let Some(progress) = plan.progress {
-                processed.send_replace(progress.to);
+            if plan.progress.is_some() {
+                processed.send_replace(state::processed(state)?);
             }
             herald.tell(&plan);
             Ok(())
@@ -346,8 +355,8 @@ impl Store for SqliteStore {
             let processed = processed.await?;
             // The journal first: its room is what events wait for.
             let groups = pruner.prune(keep, processed).await.unwrap_or(Err(StoreError::Shut))?;
-            let next = journal_readers.ask(move |journal| records::read(journal, processed, 1, 0)).await?;
-            let waiting_since = next.first().map(|record| record.event.received_at);
+            let waiting_since =
+                journal_readers.ask(move |journal| records::waiting_since(journal, processed)).await?;
             let rows = state.order(move |state| retention::prune_state(state, keep, waiting_since)).await?;
             Ok(groups + rows)
         })
@@ -426,5 +435,9 @@ impl Store for SqliteStore {
             Err(StoreError::Away(file)) => Some(file),
             Err(_) | Ok(()) => None,
         }
+    }
+
+    fn refusing_old(&self) -> Option<String> {
+        self.journal.refusing_old()
     }
 }

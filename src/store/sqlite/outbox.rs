@@ -229,7 +229,7 @@ pub(super) fn totals(
     journal_end: impl FnOnce() -> Position,
 ) -> Result<Totals, StoreError> {
     let snapshot = connection.unchecked_transaction()?;
-    let mut totals = Totals { processed: state::processed(&snapshot)?.0, ..Totals::default() };
+    let mut totals = Totals { processed: state::processed(&snapshot)?.events, ..Totals::default() };
     totals.accepted = journal_end().0;
     read_counters(&snapshot, &mut totals)?;
     read_open(&snapshot, account, &mut totals)?;

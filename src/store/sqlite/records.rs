@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::columns::{int, uint};
 use crate::clock::UnixMicros;
 use crate::event::{Kind, Position, SourceName};
-use crate::store::{NewRecord, Record, StoreError};
+use crate::store::{NewRecord, Processed, Record, StoreError, Stream};
 
 /// An event in a group, borrowed on both ways. Its fields in this order are the format of the file.
 #[derive(Serialize, Deserialize)]
@@ -27,10 +27,12 @@ struct Stored<'a> {
 const HEAD_BYTES: usize = 160;
 
 /// Events one after the other.
-pub(super) fn encode(records: &[NewRecord]) -> Result<Vec<u8>, StoreError> {
-    let bytes = records.iter().map(|record| record.raw.len() + HEAD_BYTES).sum();
+pub(super) fn encode<'r>(
+    records: impl Iterator<Item = &'r NewRecord> + Clone,
+) -> Result<Vec<u8>, StoreError> {
+    let bytes = records.clone().map(|record| record.raw.len() + HEAD_BYTES).sum();
     records
-        .iter()
+        .into_iter()
         .try_fold(Vec::with_capacity(bytes), |bytes, record| {
             let stored = Stored {
                 source: &record.source.0,
@@ -54,19 +56,30 @@ pub(super) fn decode_one(position: Position, bytes: &[u8]) -> Result<Record, Sto
     stored.record(position)
 }
 
-/// Events after a position: at most `events_max`, and no more once `bytes_max` is passed.
+/// The table that holds the groups of a stream.
+pub(super) fn table(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Live => "groups",
+        Stream::Old => "old_groups",
+    }
+}
+
+/// Events of a stream after a position: at most `events_max`, and no more once `bytes_max` is passed.
 pub(super) fn read(
     connection: &Connection,
+    stream: Stream,
     after: Position,
     events_max: usize,
     bytes_max: usize,
 ) -> Result<Vec<Record>, StoreError> {
     let mut records = Vec::new();
     let mut bytes = 0;
-    let mut statement = connection.prepare_cached(
-        "SELECT first, count, bytes FROM groups
-         WHERE first >= coalesce((SELECT max(first) FROM groups WHERE first <= ?1), 0) ORDER BY first",
-    )?;
+    let groups = table(stream);
+    let sql = format!(
+        "SELECT first, count, bytes FROM {groups}
+         WHERE first >= coalesce((SELECT max(first) FROM {groups} WHERE first <= ?1), 0) ORDER BY first"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([int(after.0.saturating_add(1))])?;
     while let Some(row) = rows.next()? {
         let (first, count) = (uint(row.get(0)?), uint(row.get(1)?));
@@ -98,8 +111,27 @@ pub(super) fn record(connection: &Connection, position: Position) -> Result<Opti
     let Some(before) = position.0.checked_sub(1) else {
         return Ok(None);
     };
-    let found = read(connection, Position(before), 1, 0)?.pop();
-    Ok(found.filter(|record| record.position == position))
+    for stream in [Stream::Live, Stream::Old] {
+        let found = read(connection, stream, Position(before), 1, 0)?.pop();
+        if let Some(found) = found.filter(|record| record.position == position) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// When the oldest event was received that has not taken effect, in either stream.
+pub(super) fn waiting_since(
+    connection: &Connection,
+    processed: Processed,
+) -> Result<Option<UnixMicros>, StoreError> {
+    let mut since: Option<UnixMicros> = None;
+    for stream in [Stream::Live, Stream::Old] {
+        let next = read(connection, stream, processed.of(stream), 1, 0)?;
+        let received = next.first().map(|record| record.event.received_at);
+        since = [since, received].into_iter().flatten().min();
+    }
+    Ok(since)
 }
 
 /// Whether all events of a group were received before a moment.

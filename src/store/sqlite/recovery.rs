@@ -26,13 +26,12 @@ pub(super) fn latest(
 ) -> Result<UnixMicros, StoreError> {
     let slots = "SELECT max(coalesce(max(taken_at), 0), coalesce(max(answered_at), 0)) FROM slots";
     let called = UnixMicros(state.query_row(slots, (), |row| row.get(0))?);
-    let before_last = Position(end.0.saturating_sub(1));
-    let last = match records::read(journal, before_last, 1, 0) {
+    let last = match records::record(journal, end) {
         Ok(last) => last,
-        Err(StoreError::Fatal(_)) => Vec::new(),
+        Err(StoreError::Fatal(_)) => None,
         Err(error) => return Err(error),
     };
-    Ok(last.first().map_or(called, |record| record.event.received_at.max(called)))
+    Ok(last.map_or(called, |record| record.event.received_at.max(called)))
 }
 
 /// Voids the claims and spends the slots of earlier processes.

@@ -8,7 +8,7 @@ use super::columns::{int, uint};
 use super::{failed, records};
 use crate::clock::UnixMicros;
 use crate::event::Position;
-use crate::store::{Keep, StoreError};
+use crate::store::{Keep, Processed, StoreError, Stream};
 
 /// Rows of one table that go at once, so that plans do not wait long: together about 20 ms.
 const ROWS_MAX: i64 = 250;
@@ -79,20 +79,59 @@ fn oldest_of_the_trail(state: &Connection) -> Result<Option<UnixMicros>, StoreEr
     Ok(oldest.map(|at| UnixMicros(at.saturating_add(1))))
 }
 
+/// What was deleted of the journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pruned {
+    pub(super) groups: u64,
+    bytes: u64,
+    /// Bytes of old data among them.
+    pub(super) old_bytes: u64,
+}
+
 /// Deletes a part of the groups that took effect and that the journal need not keep, or has no room for;
-/// the answer is how many. `end` is the last position given.
+/// answers what went. `end` is the last position given, `old_bytes` how much old data there is.
 pub(super) fn prune_journal(
     journal: &mut Connection,
     keep: Keep,
-    processed: Position,
+    processed: Processed,
     end: Position,
-) -> Result<u64, StoreError> {
-    let excess = used_bytes(journal)?.saturating_sub(keep.journal_bytes_max / 100 * FULL_PERCENT);
+    old_bytes: u64,
+) -> Result<Pruned, StoreError> {
+    let share = |bytes_max: u64| bytes_max / 100 * FULL_PERCENT;
+    let excess = used_bytes(journal)?.saturating_sub(share(keep.journal_bytes_max));
+    let old_excess = old_bytes.saturating_sub(share(old_bytes_max(keep.journal_bytes_max))).max(excess);
     let transaction = journal.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let (mut groups, mut bytes) = (0, 0);
-    while groups < GROUPS_MAX && bytes < BYTES_MAX {
-        let oldest: Option<(i64, i64, i64)> = transaction
-            .prepare_cached("SELECT first, count, length(bytes) FROM groups ORDER BY first LIMIT 1")?
+    let mut pruned = Pruned::default();
+    // Old data first: it was loaded at one go and can be loaded again.
+    prune_stream(&transaction, Stream::Old, keep, processed.old, old_excess, &mut pruned)?;
+    pruned.old_bytes = pruned.bytes;
+    prune_stream(&transaction, Stream::Live, keep, processed.live, excess, &mut pruned)?;
+    if pruned.groups > 0 {
+        transaction.prepare_cached("UPDATE pruned SET journal_end = ?1")?.execute([int(end.0)])?;
+        transaction.commit()?;
+    }
+    Ok(pruned)
+}
+
+/// How much of the journal old data may hold.
+pub(super) fn old_bytes_max(journal_bytes_max: u64) -> u64 {
+    journal_bytes_max / 2
+}
+
+fn prune_stream(
+    journal: &Connection,
+    stream: Stream,
+    keep: Keep,
+    processed: Position,
+    excess: u64,
+    pruned: &mut Pruned,
+) -> Result<(), StoreError> {
+    let groups = records::table(stream);
+    while pruned.groups < GROUPS_MAX && pruned.bytes < BYTES_MAX {
+        let oldest: Option<(i64, i64, i64)> = journal
+            .prepare_cached(&format!(
+                "SELECT first, count, length(bytes) FROM {groups} ORDER BY first LIMIT 1"
+            ))?
             .query_row((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
         let Some((first, count, length)) =
@@ -100,34 +139,28 @@ pub(super) fn prune_journal(
         else {
             break;
         };
-        if bytes >= excess
-            && !is_before(&transaction, Position(uint(first)), uint(count), keep.journal_since)?
-        {
+        if pruned.bytes >= excess && !is_before(journal, groups, (first, count), keep.journal_since)? {
             break;
         }
-        transaction.prepare_cached("DELETE FROM groups WHERE first = ?1")?.execute([first])?;
-        groups += 1;
-        bytes += uint(length);
+        journal.prepare_cached(&format!("DELETE FROM {groups} WHERE first = ?1"))?.execute([first])?;
+        pruned.groups += 1;
+        pruned.bytes += uint(length);
     }
-    if groups > 0 {
-        transaction.prepare_cached("UPDATE pruned SET journal_end = ?1")?.execute([int(end.0)])?;
-        transaction.commit()?;
-    }
-    Ok(groups)
+    Ok(())
 }
 
 /// Whether all events of a group were received before a moment.
 fn is_before(
     journal: &Connection,
-    first: Position,
-    count: u64,
+    groups: &str,
+    (first, count): (i64, i64),
     since: UnixMicros,
 ) -> Result<bool, StoreError> {
-    let mut statement = journal.prepare_cached("SELECT bytes FROM groups WHERE first = ?1")?;
-    let mut rows = statement.query([int(first.0)])?;
+    let mut statement = journal.prepare_cached(&format!("SELECT bytes FROM {groups} WHERE first = ?1"))?;
+    let mut rows = statement.query([first])?;
     let Some(row) = rows.next()? else { return Ok(false) };
     let bytes = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-    records::received_before(first, count, bytes, since)
+    records::received_before(Position(uint(first)), uint(count), bytes, since)
 }
 
 /// What the journal takes, without the pages that are free for what comes.

@@ -24,7 +24,8 @@ use crate::clock::UnixMicros;
 use crate::delivery::Delivery;
 use crate::event::Position;
 use crate::store::{
-    Answer, Counts, Documents, Gone, Keys, Plan, Progress, Put, Revision, StoreError, Versioned,
+    Answer, Counts, Documents, Gone, Keys, Plan, Processed, Progress, Put, Revision, StoreError, Stream,
+    Versioned,
 };
 
 /// Orders that may wait; who brings more waits for a place.
@@ -149,10 +150,11 @@ pub(super) fn wipe(connection: &Connection) -> Result<bool, StoreError> {
 }
 
 /// How far the journal has taken effect.
-pub(super) fn processed(connection: &Connection) -> Result<Position, StoreError> {
-    let position =
-        connection.prepare_cached("SELECT position FROM progress")?.query_row((), |row| row.get(0))?;
-    Ok(Position(uint(position)))
+pub(super) fn processed(connection: &Connection) -> Result<Processed, StoreError> {
+    let (live, old, events) = connection
+        .prepare_cached("SELECT position, old_position, events FROM progress")?
+        .query_row((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(Processed { live: Position(uint(live)), old: Position(uint(old)), events: uint(events) })
 }
 
 /// Loads what exists of the documents asked for.
@@ -239,9 +241,14 @@ pub(super) fn write<'a>(
     now: UnixMicros,
 ) -> Result<Transaction<'a>, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if let Some(Progress { from, to }) = plan.progress {
-        let sql = "UPDATE progress SET position = ?2 WHERE position = ?1";
-        change_one(&transaction, sql, (int(from.0), int(to.0)))?;
+    if let Some(Progress { stream, from, to, events }) = plan.progress {
+        let sql = match stream {
+            Stream::Live => "UPDATE progress SET position = ?2, events = events + ?3 WHERE position = ?1",
+            Stream::Old => {
+                "UPDATE progress SET old_position = ?2, events = events + ?3 WHERE old_position = ?1"
+            }
+        };
+        change_one(&transaction, sql, (int(from.0), int(to.0), int(events)))?;
     }
     let day = (!plan.unheard).then(|| search::day(now));
     for one in &plan.puts {

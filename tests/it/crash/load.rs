@@ -27,6 +27,8 @@ pub struct Said {
     at: UnixMicros,
     /// Whether it is one that makes a contact.
     lead: bool,
+    /// Whether it is old data, which lies in a stream of its own.
+    old: bool,
     city: Option<String>,
     job_title: Option<String>,
 }
@@ -147,6 +149,7 @@ impl Load {
             user: self.random.random_range(0..USERS),
             at,
             lead: self.random.random_bool(0.5),
+            old: self.random.random_bool(0.3),
             city,
             job_title,
         };
@@ -173,6 +176,9 @@ fn event(id: &str, said: &Said) -> Value {
     } else {
         event["type"] = json!("identify");
         event["traits"] = traits;
+    }
+    if said.old {
+        event["context"]["backfill"] = json!(true);
     }
     event
 }

@@ -17,13 +17,13 @@ async fn what_is_appended_is_read_back_byte_for_byte() {
         received_at: UnixMicros(i64::MIN),
         at: UnixMicros(i64::MAX),
         message_id: String::new(),
-        backfill: true,
+        backfill: false,
         raw: "{\"a\":\"\\u0000\0\u{1}\u{fffd}🦀\r\n\"}".to_owned(),
     };
     let first = store.append(vec![odd.clone(), event("")]).await.unwrap();
     let next = append(&store, &"x".repeat(100_000)).await.unwrap();
     assert_eq!((first, next), (Position(1), Position(3)));
-    let read = store.read(Position(0), 10, usize::MAX).await.unwrap();
+    let read = store.read(Stream::Live, Position(0), 10, usize::MAX).await.unwrap();
     let expected = [odd, event(""), event(&"x".repeat(100_000))];
     let expected: Vec<Record> =
         (1..).zip(expected).map(|(position, event)| Record { position: Position(position), event }).collect();
@@ -41,7 +41,7 @@ async fn reading_stops_at_the_number_and_once_the_bytes_are_passed() {
     store.append(vec![event("1234567890"); 5]).await.unwrap();
     store.append(vec![event("1234567890"); 5]).await.unwrap();
     let read = async |after, events, bytes| {
-        let records = store.read(Position(after), events, bytes).await.unwrap();
+        let records = store.read(Stream::Live, Position(after), events, bytes).await.unwrap();
         records.iter().map(|record| record.position.0).collect::<Vec<_>>()
     };
     assert_eq!(read(3, 4, 1000).await, [4, 5, 6, 7]);
@@ -68,7 +68,7 @@ async fn concurrent_appends_get_dense_positions() {
     }
     let all = taken.len() as u64;
     assert_eq!(taken, (1..=all).collect());
-    assert_eq!(store.read(Position(0), 10_000, usize::MAX).await.unwrap().len() as u64, all);
+    assert_eq!(store.read(Stream::Live, Position(0), 10_000, usize::MAX).await.unwrap().len() as u64, all);
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn an_append_nobody_waits_for_is_kept() {
     assert!(matches!(append(&store, "late").await, Err(StoreError::Shut)));
     assert_eq!(store.refusing().unwrap(), "the store is closed");
     let store = open(folder.path());
-    let read = store.read(Position(0), 10, 1000).await.unwrap();
+    let read = store.read(Stream::Live, Position(0), 10, 1000).await.unwrap();
     assert_eq!(read.iter().map(|record| record.event.raw.as_str()).collect::<Vec<_>>(), ["kept"]);
 }
 
@@ -114,12 +114,12 @@ async fn positions_go_on_after_everything_was_pruned() {
     assert_eq!(prune(&store, NONE).await, 1);
     state::progress(&store, 3, 4).await;
     assert_eq!(prune(&store, NONE).await, 1);
-    assert_eq!(store.read(Position(0), 9, 9).await.unwrap(), []);
+    assert_eq!(store.read(Stream::Live, Position(0), 9, 9).await.unwrap(), []);
     drop(store);
     let store = open(folder.path());
     assert_eq!(*store.journal_end().borrow(), Position(4));
     assert_eq!(append(&store, "c").await.unwrap(), Position(5));
-    assert_eq!(store.read(Position(0), 9, 9).await.unwrap().len(), 1);
+    assert_eq!(store.read(Stream::Live, Position(0), 9, 9).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_full_journal_refuses_events_while_plans_apply_and_takes_them_again_af
     assert_eq!(append(&store, "small").await.unwrap(), Position(kept + 1));
     drop(store);
     let store = open_with(folder.path(), small, NOW);
-    assert_eq!(store.read(Position(0), 100, usize::MAX).await.unwrap().len(), 2);
+    assert_eq!(store.read(Stream::Live, Position(0), 100, usize::MAX).await.unwrap().len(), 2);
     assert_eq!(*store.fatal().borrow(), None);
 }
 
@@ -168,7 +168,7 @@ async fn a_damaged_group_is_fatal_and_ends_acknowledging() {
     file.execute("UPDATE groups SET bytes = x'ffffff'", ()).unwrap();
     drop(file);
     let store = open(folder.path());
-    let read = store.read(Position(0), 1, 1).await;
+    let read = store.read(Stream::Live, Position(0), 1, 1).await;
     assert!(matches!(read, Err(StoreError::Fatal(_))));
     assert!(matches!(append(&store, "b").await, Err(StoreError::Fatal(_))));
     assert!(store.fatal().borrow().is_some());

@@ -9,6 +9,7 @@ mod model;
 mod opening;
 mod retention;
 mod state;
+mod streams;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::contact::{Contact, InFlight, Standing};
 use crate::decision::Outcome;
 use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::event::{Email, Kind, Position, SourceName};
-use crate::store::{DueOrder, DueQuery, NewRecord, Settings, Store, StoreError};
+use crate::store::{DueOrder, DueQuery, NewRecord, Settings, Store, StoreError, Stream};
 use crate::trail::EventTrail;
 
 /// The moment at which the clock of these tests stands.

@@ -1,7 +1,7 @@
 //! A model check: whatever is done in whatever order, restarts in between, the store ends like a reference
 //! that fits on a page.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 
@@ -16,10 +16,10 @@ use crate::store::{DueQuery, For, Gone, Keys, Plan, Privacy, Progress, Put, Tota
 /// What may happen.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Events arrive, each with a message id of a few.
-    Append(Vec<u8>),
-    /// The next events take effect: the first of a message opens a delivery or joins the open one.
-    Process(u64),
+    /// Events arrive, each with a message id of a few, live or old.
+    Append(Vec<(u8, bool)>),
+    /// The next events of a stream take effect: the first of a message opens a delivery or joins the open one.
+    Process(Stream, u64),
     /// The same, but decided on what was true an event ago.
     ProcessStale,
     /// The delivery that is due first is called.
@@ -45,14 +45,20 @@ struct Owed {
 /// The reference.
 #[derive(Debug, Default)]
 struct Model {
-    journal: Vec<u8>,
-    processed: usize,
+    appended: u64,
+    /// What waits of each stream, with its position.
+    waiting: BTreeMap<Stream, VecDeque<(u64, u8)>>,
+    cursors: BTreeMap<Stream, u64>,
+    /// The positions that took effect.
+    processed: Vec<u64>,
+    /// The stream of the last event that took effect, where its cursor was before, and where it is now.
+    last: Option<(Stream, u64, u64)>,
     /// Position and how often it came again, by message.
     first: BTreeMap<u8, (u64, u64)>,
     outcomes: BTreeMap<Outcome, u64>,
     deliveries: BTreeMap<DeliveryId, Owed>,
-    /// Trails up to here and these deliveries were pruned.
-    pruned: u64,
+    /// Trails of these events and these deliveries were pruned.
+    pruned: BTreeSet<u64>,
     gone: BTreeSet<DeliveryId>,
     /// Calls on their way, oldest first, each with its slot.
     calls: Vec<(DeliveryId, u64)>,
@@ -98,10 +104,29 @@ impl Model {
         self.deliveries.iter().find(|(_, owed)| fits(owed)).map(|(id, _)| id.clone())
     }
 
-    fn process(&mut self) {
-        let message = self.journal[self.processed];
-        self.processed += 1;
-        let position = self.processed as u64;
+    /// Takes events in as one append does: those of each stream in order, the live ones first.
+    fn append(&mut self, messages: &[(u8, bool)]) {
+        for stream in [Stream::Live, Stream::Old] {
+            for (message, _) in messages.iter().filter(|(_, old)| *old == (stream == Stream::Old)) {
+                self.appended += 1;
+                self.waiting.entry(stream).or_default().push_back((self.appended, *message));
+            }
+        }
+    }
+
+    fn cursor(&self, stream: Stream) -> u64 {
+        self.cursors.get(&stream).copied().unwrap_or_default()
+    }
+
+    fn waits(&self, stream: Stream) -> usize {
+        self.waiting.get(&stream).map_or(0, VecDeque::len)
+    }
+
+    fn process(&mut self, stream: Stream) {
+        let (position, message) = self.waiting.get_mut(&stream).unwrap().pop_front().unwrap();
+        self.last = Some((stream, self.cursor(stream), position));
+        self.cursors.insert(stream, position);
+        self.processed.push(position);
         let outcome = if let Some((_, again)) = self.first.get_mut(&message) {
             *again += 1;
             Outcome::Duplicate
@@ -139,11 +164,11 @@ impl Model {
     }
 
     fn prune(&mut self) {
-        self.pruned = self.processed as u64;
+        self.pruned.extend(&self.processed);
         let ended = self.deliveries.iter().filter(|(_, owed)| !owed.state.is_open());
         self.gone.extend(ended.map(|(id, _)| id.clone()));
         // An event that waits may repeat what was seen.
-        if self.processed == self.journal.len() {
+        if self.processed.len() as u64 == self.appended {
             self.first.clear();
         }
     }
@@ -172,8 +197,8 @@ impl Model {
             *counted.entry(owed.state).or_default() += 1;
         }
         Totals {
-            accepted: self.journal.len() as u64,
-            processed: self.processed as u64,
+            accepted: self.appended,
+            processed: self.processed.len() as u64,
             outcomes: self.outcomes.clone(),
             queued: self.deliveries.len() as u64,
             ended,
@@ -199,10 +224,10 @@ struct Real {
 }
 
 impl Real {
-    /// Decides on the event after `from` what the model decides.
-    async fn process(&self, from: u64) -> Result<(), StoreError> {
+    /// Decides on the event of a stream after `from` what the model decides.
+    async fn process(&self, stream: Stream, from: u64) -> Result<(), StoreError> {
         let store = &self.store;
-        let record = store.read(Position(from), 1, 1).await?.remove(0);
+        let record = store.read(stream, Position(from), 1, 1).await?.remove(0);
         let (source, position) = (record.event.source, record.position);
         let message: u8 = record.event.message_id.parse().unwrap();
         let contact = address(contact_of(message));
@@ -213,8 +238,10 @@ impl Real {
             ..Keys::default()
         };
         let mut found = store.load(keys).await?;
-        let mut plan =
-            Plan { progress: Some(Progress { from: Position(from), to: position }), ..Plan::default() };
+        let mut plan = Plan {
+            progress: Some(Progress { stream, from: Position(from), to: position, events: 1 }),
+            ..Plan::default()
+        };
         let outcome = if let Some(first) = found.seen.get(&key) {
             plan.puts.push(Put::SeenAgain(*first));
             Outcome::Duplicate
@@ -343,23 +370,27 @@ impl Real {
 async fn take(step: Step, model: &mut Model, real: &mut Real, path: &Path) -> Result<(), StoreError> {
     match step {
         Step::Append(messages) => {
-            let named = |message: &u8| NewRecord { message_id: message.to_string(), ..event("{}") };
+            let named = |(message, backfill): &(u8, bool)| NewRecord {
+                message_id: message.to_string(),
+                backfill: *backfill,
+                ..event("{}")
+            };
             let first = real.store.append(messages.iter().map(named).collect()).await?;
-            assert_eq!(first, Position(model.journal.len() as u64 + 1));
-            model.journal.extend(messages);
+            assert_eq!(first, Position(model.appended + 1));
+            model.append(&messages);
         }
-        Step::Process(events) => {
-            for _ in 0..events.min((model.journal.len() - model.processed) as u64) {
-                real.process(model.processed as u64).await?;
-                model.process();
+        Step::Process(stream, events) => {
+            for _ in 0..events.min(model.waits(stream) as u64) {
+                real.process(stream, model.cursor(stream)).await?;
+                model.process(stream);
             }
         }
         Step::ProcessStale => {
-            let Some(before) = model.processed.checked_sub(1) else {
+            let Some((stream, before, last)) = model.last else {
                 return Ok(());
             };
-            if real.store.record(Position(model.processed as u64)).await?.is_some() {
-                assert!(matches!(real.process(before as u64).await, Err(StoreError::Conflict)));
+            if real.store.record(Position(last)).await?.is_some() {
+                assert!(matches!(real.process(stream, before).await, Err(StoreError::Conflict)));
             }
         }
         Step::Claim => {
@@ -392,9 +423,11 @@ async fn take(step: Step, model: &mut Model, real: &mut Real, path: &Path) -> Re
 async fn compare(model: &Model, store: &SqliteStore) -> Result<(), StoreError> {
     let totals = store.totals(account()).await?;
     assert_eq!(Totals { owed: BTreeMap::new(), slots: Vec::new(), ..totals }, model.totals());
-    let left = store.read(Position(model.processed as u64), 1000, usize::MAX).await?;
-    let left: Vec<u8> = left.iter().map(|record| record.event.message_id.parse().unwrap()).collect();
-    assert_eq!(left, model.journal[model.processed..]);
+    for stream in [Stream::Live, Stream::Old] {
+        let left = store.read(stream, Position(model.cursor(stream)), 1000, usize::MAX).await?;
+        let left = left.iter().map(|record| (record.position.0, record.event.message_id.parse().unwrap()));
+        assert_eq!(left.collect::<VecDeque<_>>(), model.waiting.get(&stream).cloned().unwrap_or_default());
+    }
     for (id, owed) in &model.deliveries {
         let found = store.delivery(id.clone()).await?;
         let found = found.map(|found| (found.email, found.state, found.events));
@@ -403,7 +436,7 @@ async fn compare(model: &Model, store: &SqliteStore) -> Result<(), StoreError> {
     }
     for (position, again) in model.first.values() {
         let found = store.event(format!("m{position}"), None).await?;
-        assert_eq!(found.map(|found| found.duplicates), (*position > model.pruned).then_some(*again));
+        assert_eq!(found.map(|found| found.duplicates), (!model.pruned.contains(position)).then_some(*again));
     }
     let (slots, next) = store.slots(account(), NOW).await?;
     assert_eq!((slots.len() as u64, next), (model.slots, model.slots + 1));
@@ -415,8 +448,9 @@ async fn compare(model: &Model, store: &SqliteStore) -> Result<(), StoreError> {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        4 => proptest::collection::vec(0_u8..12, 1..5).prop_map(Step::Append),
-        4 => (1_u64..6).prop_map(Step::Process),
+        4 => proptest::collection::vec((0_u8..12, any::<bool>()), 1..5).prop_map(Step::Append),
+        3 => (1_u64..6).prop_map(|events| Step::Process(Stream::Live, events)),
+        3 => (1_u64..6).prop_map(|events| Step::Process(Stream::Old, events)),
         1 => Just(Step::ProcessStale),
         4 => Just(Step::Claim),
         3 => any::<bool>().prop_map(Step::Settle),

@@ -48,7 +48,7 @@ fn seen(message_id: &str, position: u64, at: i64) -> Put {
 }
 
 async fn journal(store: &SqliteStore) -> Vec<u64> {
-    let records = store.read(Position(0), 1000, usize::MAX).await.unwrap();
+    let records = store.read(Stream::Live, Position(0), 1000, usize::MAX).await.unwrap();
     records.iter().map(|record| record.position.0).collect()
 }
 
@@ -161,7 +161,7 @@ async fn old_trails_and_ended_deliveries_go_and_dead_and_open_ones_stay() {
     let mut puts = vec![at(1, 1), at(2, 9), at(3, 10), at(4, 5)];
     puts.extend(deliveries.iter().map(|delivery| Put::Delivery(0, delivery.clone())));
     store.append(vec![event("{}"); 4]).await.unwrap();
-    let progress = Some(Progress { from: Position(0), to: Position(4) });
+    let progress = Some(Progress { stream: Stream::Live, from: Position(0), to: Position(4), events: 4 });
     store.apply(Plan { progress, puts, counts, ..Plan::default() }).await.unwrap();
     let before = store.totals(account()).await.unwrap();
     assert_eq!(prune(&store, Keep { trail_since: UnixMicros(10), ..ALL }).await, 6);

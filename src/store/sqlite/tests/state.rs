@@ -16,7 +16,8 @@ pub(super) async fn put(store: &SqliteStore, puts: impl IntoIterator<Item = Put>
 
 /// Lets the journal take effect, without any.
 pub(super) async fn progress(store: &SqliteStore, from: u64, to: u64) {
-    let progress = Progress { from: Position(from), to: Position(to) };
+    let progress =
+        Progress { stream: Stream::Live, from: Position(from), to: Position(to), events: to - from };
     let plan = Plan { progress: Some(progress), ..Plan::default() };
     store.apply(plan).await.unwrap();
 }
@@ -85,13 +86,13 @@ async fn a_stale_revision_or_progress_conflicts_and_leaves_nothing() {
     counts.outcome(Outcome::Queued);
     let stale: Vec<Put> = [0, 2, 9].into_iter().flat_map(puts).chain([seen("m0")]).collect();
     let plans = stale.into_iter().map(|bad| Plan {
-        progress: Some(Progress { from: Position(5), to: Position(6) }),
+        progress: Some(Progress { stream: Stream::Live, from: Position(5), to: Position(6), events: 1 }),
         puts: vec![seen("m1"), Put::SlotTaken(account(), SlotId(1), NOW), bad],
         counts: counts.clone(),
         ..Plan::default()
     });
     let behind = Plan {
-        progress: Some(Progress { from: Position(4), to: Position(6) }),
+        progress: Some(Progress { stream: Stream::Live, from: Position(4), to: Position(6), events: 2 }),
         puts: vec![seen("m1")],
         counts: counts.clone(),
         ..Plan::default()
@@ -103,7 +104,7 @@ async fn a_stale_revision_or_progress_conflicts_and_leaves_nothing() {
     let found = store.load(everything()).await.unwrap();
     assert!(found.seen.is_empty());
     assert_eq!(found.people[&jo()].revision, 1);
-    assert_eq!(store.processed().await.unwrap(), Position(5));
+    assert_eq!(store.processed().await.unwrap().live, Position(5));
     assert_eq!(store.slots(account(), NOW).await.unwrap(), (Vec::new(), 1));
     assert!(store.totals(account()).await.unwrap().outcomes.is_empty());
 }
