@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::consent::SharedTally;
 use crate::decision::{Reading, Settings, World};
 use crate::event::Position;
 use crate::store::{
@@ -47,6 +48,8 @@ pub struct Processor {
     pub decide: Decide,
     /// Why nothing takes effect now, where that is so.
     pub trouble: watch::Sender<Option<String>>,
+    /// Counts events whose consent was not understood.
+    pub consent: SharedTally,
 }
 
 impl Processor {
@@ -171,6 +174,7 @@ impl Batches {
         }
         let decided = trails.into_iter().zip(batch.readings.drain(..));
         let trails = decided.map(|(decided, reading)| Put::Trail(trail_of(reading, decided))).collect();
+        let not_understood = std::mem::take(&mut world.consent_not_understood);
         let plan = plan(world, trails, Progress { from, to }, &by);
         let decided_in = clock.monotonic().saturating_sub(began);
         let applied = store.apply(plan).await;
@@ -178,6 +182,12 @@ impl Batches {
         self.conflicts = if again { self.conflicts + 1 } else { 0 };
         match applied {
             Ok(()) => {
+                for (source, events) in not_understood {
+                    self.processor.consent.add(&source, events, now);
+                    let counter =
+                        metrics::counter!("freshsignal_consent_not_understood_total", "source" => source.0);
+                    counter.increment(events);
+                }
                 self.pace.took(count, decided_in + store.worked().saturating_sub(worked));
                 Ok(Some(to))
             }
