@@ -29,6 +29,7 @@ pub use guard::Admin;
 
 use crate::allowance::{Pressure, Quotas, Sharing, Usage};
 use crate::clock::{Clock, UnixMicros};
+use crate::consent::SharedTally;
 use crate::decision::Settings;
 use crate::delivery::Lane;
 use crate::event::Limits;
@@ -65,6 +66,8 @@ pub struct Live {
     pub erasures: Erasures,
     /// What ingest refused lately.
     pub refused: Arc<RefusedLog>,
+    /// Events of the last hour whose consent was not understood.
+    pub consent: SharedTally,
 }
 
 /// Between whoever orders an erasure and the stage that carries it out; the order itself is in the store.

@@ -30,6 +30,7 @@ use crate::allowance::{Ledger, Pressure, Sharing, Usage};
 use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::config_problem::Problem;
+use crate::consent::SharedTally;
 use crate::decision::{claim, decide};
 use crate::deliver::{Deliverer, keep_paused};
 use crate::delivery::Lane;
@@ -98,6 +99,8 @@ pub struct App {
     pressure: watch::Sender<Pressure>,
     trouble: watch::Sender<Option<String>>,
     flow: watch::Sender<Flow>,
+    /// Events whose consent was not understood.
+    consent: SharedTally,
     bells: Bells,
     metrics: PrometheusHandle,
     erasing: Erasing,
@@ -154,6 +157,7 @@ impl App {
         let reload = Reload { settings, ingest, load, config: in_use, started };
         let pressure = watch::Sender::new(Pressure::default());
         let flow = watch::Sender::new(Flow::default());
+        let consent = SharedTally::default();
         let live = Live {
             usage: usage.subscribe(),
             sharing: sharing.subscribe(),
@@ -165,6 +169,7 @@ impl App {
             event_limits: Limits { event_bytes_max: config.server.event_bytes_max },
             erasures: Erasures { ordered: Arc::clone(&erasing.ordered), done: erasing.done.subscribe() },
             refused: reload.ingest.refused(),
+            consent: consent.clone(),
         };
         let admin = admin_of(&config)?;
         let bells = Bells::default();
@@ -192,6 +197,7 @@ impl App {
             pressure,
             trouble: watch::Sender::new(None),
             flow,
+            consent,
             bells,
             metrics,
             erasing,
@@ -221,6 +227,9 @@ impl App {
             tracing::warn!(
                 "freshsales.mode is dry_run: every payload is built and shown, and nothing is sent"
             );
+        }
+        for warning in self.config.consent.warnings() {
+            tracing::warn!("{warning}");
         }
         let stop = shutdown.child_token();
         let mut parts = Parts::new();
@@ -317,6 +326,7 @@ impl App {
             owed: Arc::clone(&bells.owed),
             decide: Arc::new(decide),
             trouble: self.trouble.clone(),
+            consent: self.consent.clone(),
         };
         let reviewer = Reviewer {
             store: Arc::clone(&store),

@@ -76,6 +76,8 @@ impl Reload {
         let mut settings = config.settings()?;
         // Calls go to the account that the service was started with.
         Arc::make_mut(&mut settings).account = self.settings.borrow().account.clone();
+        // What is kept how long is read at the start alone.
+        Arc::make_mut(&mut settings).consent.keep = self.settings.borrow().consent.keep;
         let mut in_use = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken_over = in_use.changes(&config);
         taken_over.retain(|name| !AT_START.contains(&name.as_str()));

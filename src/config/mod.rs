@@ -20,8 +20,8 @@ use crate::admin::Config as AdminConfig;
 use crate::allowance::AllowanceConfig;
 use crate::config_problem::Problem;
 use crate::consent::Category;
-use crate::consent::{ConsentConfig, MARKETING};
-use crate::decision::{ConsentRules, Settings, SourceDefaults, status_value};
+use crate::consent::{ConsentConfig, HOLD, MARKETING};
+use crate::decision::{ConsentRules, Settings, SourceDefaults, Unknown, status_value};
 use crate::deliver::{BulkConfig, DeliveryConfig};
 use crate::delivery::Account;
 use crate::event::SourceName;
@@ -162,7 +162,7 @@ impl Config {
             let unknown = source.consent_unknown.trim();
             let defaults = SourceDefaults {
                 region: Region::from_text(&source.default_country),
-                unknown: (!unknown.is_empty()).then(|| status_value(unknown)),
+                unknown: unknown_of(unknown),
             };
             (SourceName(name.clone()), defaults)
         });
@@ -195,7 +195,18 @@ impl Config {
             propagate_withdrawal: consent.propagate_withdrawal,
             subscribed: status_value(consent.subscribed.trim()),
             unsubscribed: status_value(consent.unsubscribed.trim()),
-            unknown: (!unknown.is_empty()).then(|| status_value(unknown)),
+            paths: consent.paths.clone(),
+            unknown: unknown_of(unknown),
+            keep: self.retention.consent(),
         }
+    }
+}
+
+/// What becomes of a new contact of whom nobody said yes or no, as a key of the configuration says it.
+fn unknown_of(text: &str) -> Option<Unknown> {
+    match text {
+        "" => None,
+        HOLD => Some(Unknown::Hold),
+        status => Some(Unknown::Status(status_value(status))),
     }
 }

@@ -2,8 +2,11 @@
 
 use serde::Deserialize;
 
-use super::{Categories, Category};
+use super::{Categories, Category, Places};
 use crate::config_problem::Problem;
+
+/// The value of `consent.unknown` that keeps a new contact waiting for a statement.
+pub const HOLD: &str = "hold";
 
 /// The category that `subscription_status` is derived from.
 pub const MARKETING: &str = "marketing";
@@ -20,10 +23,12 @@ pub struct ConsentConfig {
     pub subscribed: String,
     /// The status for denied.
     pub unsubscribed: String,
-    /// The status for a contact being created when nobody said anything; empty sends none.
+    /// The status for a contact being created when nobody said yes or no; empty sends none, [`HOLD`] waits.
     pub unknown: String,
     /// Which codes mean which category.
     pub categories: Categories,
+    /// Further places where consent stands, each with its category.
+    pub paths: Places,
 }
 
 impl Default for ConsentConfig {
@@ -35,6 +40,7 @@ impl Default for ConsentConfig {
             unsubscribed: "unsubscribed".to_owned(),
             unknown: String::new(),
             categories: Categories::default(),
+            paths: Places::default(),
         }
     }
 }
@@ -47,6 +53,16 @@ impl ConsentConfig {
         for name in &self.required {
             if !self.categories.contains(&Category::from(name.as_str())) {
                 problems.push(Problem::new("consent.required", name, "a category of consent.categories"));
+            }
+        }
+        for (path, category) in self.paths.iter() {
+            if !self.categories.contains(category) {
+                let expected = "a category of consent.categories";
+                problems.push(Problem::new(format!("consent.paths.{path}"), category, expected));
+            }
+            if path.split('.').any(|key| key.trim().is_empty()) {
+                let expected = "a dotted path in an event, such as traits.newsletter";
+                problems.push(Problem::new("consent.paths", path, expected));
             }
         }
         if !self.categories.contains(&Category::from(MARKETING)) {
@@ -71,8 +87,8 @@ impl ConsentConfig {
         if !self.unknown.trim().is_empty() {
             return Vec::new();
         }
-        let expected =
-            "Freshsales subscribes a new contact of whom it is told nothing; a value here is sent instead";
+        let expected = "Freshsales subscribes a new contact of whom it is told nothing, by itself; a status here is sent instead, \
+             \"hold\" waits for a statement";
         vec![Problem::new("consent.unknown", &self.unknown, expected)]
     }
 }

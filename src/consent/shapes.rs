@@ -1,36 +1,48 @@
 //! The wire shapes of consent. Must know only how a choice is written, not what follows from it.
 //!
 //! A *block* is the value of `context.consent`, `context.consentManagement` or a top-level `consent`. It is a list
-//! of codes itself, or an object that may hold any of:
-//! - `canonical`, `categories` (Datafly): lists; `canonical` beats `categories` for each category it speaks of;
+//! of codes itself, a text that `text` unfolds, or an object that may hold any of:
+//! - `canonical`, `categories` (Datafly, `CookieYes`, Usercentrics): lists; `canonical` beats `categories` for each
+//!   category it speaks of;
 //! - `categoryPreferences` (Segment), `update` (Google Consent Mode): lists;
-//! - `allowedConsentIds`, `deniedConsentIds`, `resolutionStrategy` (`RudderStack`): ids, see [`Reader::consent_ids`];
+//! - `allowedConsentIds`, `deniedConsentIds`, `resolutionStrategy` (`RudderStack`): ids, see `ids`;
+//! - the keys of [`WRAPPERS`]: blocks once more, such as `purposes`, `groups`, `ucCategory`;
+//! - a list of codes under a word of a yes or a no (`ids` too), as Didomi and `CookieYes` have them;
+//! - the purposes of the TCF, see `tcf`;
 //! - codes directly: `{"marketing": true}`.
 //!
-//! A *list* is `{code: value}`, or an array of granted codes, or an array of `{category|id|code, granted|status|value}`.
-//! A *value* is `true/false`, `granted/denied`, `1/0` (the words and digits as text too, in any case), or an object
-//! with `granted`, `status` or `value`. What an array of granted codes leaves out was not spoken of.
+//! A *list* is `{code: value}`, or an array of granted codes, or an array of objects that name a code and a value.
+//! A *value* is what `words` reads, or an object that holds one under a key of [`VALUE_KEYS`]. What an array of granted
+//! codes leaves out was not spoken of.
 //!
 //! What a consent tool assumes before the person chose is no statement. These mark it, on a block or on an object
 //! of codes, which is then ignored: `default` or `isDefault` being true, `source`, `event`, `command` or `action`
-//! being the text `default`, any `wait_for_update` (Google allows it on a default only). A `default` that is an
-//! object, next to `update` for instance, is ignored itself and marks nothing.
+//! being the text `default`, any `wait_for_update` (Google allows it on a default only), and what `vendors` names. A
+//! `default` that is an object, next to `update` for instance, is ignored itself and marks nothing.
 //!
 //! Every level reads at most [`CODES_MAX`] entries, in their order; nothing is followed deeper than described here.
 
+mod ids;
+
 use serde_json::{Map, Value};
 
-use super::{Categories, Category, Choice, Statement, Statements, add, add_all, normal};
+use super::tcf::Purposes;
+use super::text::unfold;
+use super::vendors::{OTHERS, VENDORS};
+use super::words::{Asks, Reading, folded};
+use super::{
+    CODES_MAX, Categories, Category, Choice, MARKETING, Statement, Statements, add, add_all, normal,
+};
 
-/// Entries read of one list; the rest is ignored.
-const CODES_MAX: usize = 200;
 /// Paths kept of values that were not understood.
 const UNKNOWN_MAX: usize = 16;
 /// Length at which a quoted value is cut.
 const VALUE_CHARS_MAX: usize = 64;
+/// Blocks inside blocks.
+const DEPTH_MAX: u8 = 4;
 
 /// Keys of a block that hold a shape of their own, so they are no codes.
-const SHAPE_KEYS: [&str; 8] = [
+const SHAPE_KEYS: [&str; 11] = [
     "canonical",
     "categories",
     "categoryPreferences",
@@ -39,11 +51,47 @@ const SHAPE_KEYS: [&str; 8] = [
     "allowedConsentIds",
     "deniedConsentIds",
     "resolutionStrategy",
+    "purpose",
+    "method",
+    "provider",
+];
+/// Keys that hold a block once more, where their value is no single word.
+const WRAPPERS: [&str; 13] = [
+    "groups",
+    "OnetrustActiveGroups",
+    "OptanonConsent",
+    "purposes",
+    "preferences",
+    "consent",
+    "consents",
+    "ucCategory",
+    "gdpr",
+    "detail",
+    "Cookiebot",
+    "CookieConsent",
+    "cookieyes-consent",
 ];
 /// Where an object in an array names its code.
-const CODE_KEYS: [&str; 3] = ["category", "id", "code"];
+const CODE_KEYS: [&str; 6] = ["category", "id", "code", "name", "purpose", "slug"];
 /// Where an object holds the value of its code.
-const VALUE_KEYS: [&str; 3] = ["granted", "status", "value"];
+const VALUE_KEYS: [&str; 10] = [
+    "granted",
+    "status",
+    "value",
+    "state",
+    "consented",
+    "consent",
+    "allowed",
+    "enabled",
+    "val",
+    "marketingState",
+];
+/// Where an object holds a value by channel: ours is email (Adobe's `consents.marketing.email.val`).
+const CHANNELS: [&str; 2] = ["email", "any"];
+/// The code that lets a cookie be stored, and those without which that is no yes: who refuses that their data are used
+/// for advertising has not agreed to it (<https://developers.google.com/tag-platform/security/concepts/consent-mode>).
+const AD_STORAGE: &str = "ad_storage";
+const AD_USES: [&str; 2] = ["ad_user_data", "ad_personalization"];
 /// The names of Global Privacy Control, compared without case.
 const PRIVACY_CONTROL_KEYS: [&str; 4] = ["gpc", "globalPrivacyControl", "global_privacy_control", "sec-gpc"];
 
@@ -54,27 +102,74 @@ pub(super) fn has_privacy_control(place: &Value) -> bool {
         .is_some_and(|place| place.iter().any(|(key, value)| is_privacy_control(key) && is_true(value)))
 }
 
+/// Whether a block is there and says nothing at all.
+pub(super) fn is_blank(block: &Value) -> bool {
+    match block {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.iter().all(is_blank),
+        Value::Object(fields) => fields.values().all(is_blank),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// Reads blocks, and remembers what it did not understand.
 pub(super) struct Reader<'a> {
     categories: &'a Categories,
     unknown: Vec<String>,
+    /// Whether anything of the block was recognised.
+    recognised: bool,
+    /// Whether use for advertising is refused beside the codes that are read.
+    ads_refused: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(categories: &'a Categories) -> Self {
-        Self { categories, unknown: Vec::new() }
+        Self { categories, unknown: Vec::new(), recognised: false, ads_refused: false }
     }
 
     pub(super) fn into_unknown(self) -> Vec<String> {
         self.unknown
     }
 
+    /// Whether anything of the last block was recognised.
+    pub(super) fn has_recognised(&self) -> bool {
+        self.recognised
+    }
+
     /// Everything a block says.
     pub(super) fn block(&mut self, path: &str, block: &Value) -> Statements {
+        (self.recognised, self.ads_refused) = (false, false);
+        self.within(path, block, DEPTH_MAX)
+    }
+
+    /// What a value says that stands at a place of its own: of these categories alone.
+    pub(super) fn place(
+        &mut self,
+        path: &str,
+        categories: &[&Category],
+        value: &Value,
+        asks: Asks,
+    ) -> Statements {
+        let mut said = Statements::new();
+        if value.is_object() && asks == Asks::Box {
+            said = self.block(path, value);
+            said.retain(|category, _| categories.contains(&category));
+        }
+        if said.is_empty() {
+            self.choices(&mut said, categories, (path, value), asks, DEPTH_MAX);
+        }
+        said
+    }
+
+    fn within(&mut self, path: &str, block: &Value, depth: u8) -> Statements {
+        let unfolded = block.as_str().and_then(unfold);
+        let block = unfolded.as_ref().unwrap_or(block);
         let Some(fields) = block.as_object() else {
             return self.list(path, block);
         };
         if is_default(fields) {
+            self.recognised = true;
             return Statements::new();
         }
         let mut said = self.field(path, fields, "canonical");
@@ -87,9 +182,16 @@ impl<'a> Reader<'a> {
         }
         let more = self.consent_ids(path, fields);
         add_all(&mut said, more);
-        for (code, value) in codes_of(fields).filter(|(code, _)| !SHAPE_KEYS.contains(code)) {
-            self.value(&mut said, code, &join(path, code), value);
+        for (key, inner) in fields.iter().filter(|(key, inner)| depth > 0 && is_wrapper(key, inner)) {
+            let more = self.within(&join(path, key), inner, depth - 1);
+            add_all(&mut said, more);
+            if key == "purposes" {
+                self.numbered(&mut said, &join(path, key), inner);
+            }
         }
+        self.purposes(&mut said, path, fields);
+        let direct = |(code, value): &(&str, &Value)| !SHAPE_KEYS.contains(code) && !is_wrapper(code, value);
+        self.codes(&mut said, path, fields, direct);
         said
     }
 
@@ -101,10 +203,12 @@ impl<'a> Reader<'a> {
     /// A list in any of its forms.
     fn list(&mut self, path: &str, list: &Value) -> Statements {
         let mut said = Statements::new();
-        if let Some(codes) = list.as_object().filter(|codes| !is_default(codes)) {
-            for (code, value) in codes_of(codes) {
-                self.value(&mut said, code, &join(path, code), value);
-            }
+        let unfolded = list.as_str().and_then(unfold);
+        let list = unfolded.as_ref().unwrap_or(list);
+        match list.as_object() {
+            Some(codes) if is_default(codes) => self.recognised = true,
+            Some(codes) => self.codes(&mut said, path, codes, |_| true),
+            None => {}
         }
         for (index, item) in list.as_array().into_iter().flatten().take(CODES_MAX).enumerate() {
             let path = join(path, &index.to_string());
@@ -123,114 +227,114 @@ impl<'a> Reader<'a> {
         said
     }
 
+    /// The codes of an object, with their values.
+    fn codes(
+        &mut self,
+        said: &mut Statements,
+        path: &str,
+        fields: &Map<String, Value>,
+        direct: impl Fn(&(&str, &Value)) -> bool,
+    ) {
+        let refused = |(code, value): (&str, &Value)| {
+            AD_USES.contains(&normal(code).as_str())
+                && Reading::of(value, Asks::Tool) == Reading::Choice(Choice::Denied)
+        };
+        self.ads_refused = codes_of(fields).any(refused);
+        for (code, value) in codes_of(fields).filter(direct) {
+            self.value(said, code, &join(path, code), value);
+        }
+        self.ads_refused = false;
+    }
+
     /// What `value` says about `code`.
     fn value(&mut self, said: &mut Statements, code: &str, path: &str, value: &Value) {
         let categories = self.meant_by(code);
-        if categories.is_empty() {
+        if self.ads_refused && normal(code) == AD_STORAGE {
+            let reading = Reading::of(value, Asks::Tool);
+            if reading == Reading::Choice(Choice::Granted) {
+                say(said, &categories, Choice::Unclear, (path, value));
+                return;
+            }
+        }
+        self.choices(said, &categories, (path, value), Asks::Tool, DEPTH_MAX);
+    }
+
+    /// What a value says about categories.
+    fn choices(
+        &mut self,
+        said: &mut Statements,
+        categories: &[&Category],
+        (path, value): (&str, &Value),
+        asks: Asks,
+        depth: u8,
+    ) {
+        if categories.is_empty() || value.as_object().is_some_and(is_default) {
             return;
         }
-        let within: Vec<(String, &Value)> = VALUE_KEYS
-            .iter()
-            .filter_map(|key| value.get(key).map(|inner| (join(path, key), inner)))
-            .collect();
-        let read = if within.is_empty() { vec![(path.to_owned(), value)] } else { within };
-        for (path, value) in read {
-            match Reading::of(value) {
-                Reading::Choice(choice) => {
-                    for category in &categories {
-                        add(said, (*category).clone(), statement(choice, &path, value));
-                    }
-                }
-                Reading::Nothing => {}
-                Reading::Unknown => self.not_understood(path),
+        let under = |keys: &[&str]| -> Vec<(String, &Value)> {
+            keys.iter().filter_map(|key| value.get(*key).map(|inner| (join(path, key), inner))).collect()
+        };
+        let mut within = under(&VALUE_KEYS);
+        if within.is_empty() {
+            within = under(&CHANNELS).into_iter().take(1).collect();
+        }
+        if depth > 0 && !within.is_empty() {
+            for (path, inner) in within {
+                self.choices(said, categories, (&path, inner), asks, depth - 1);
+            }
+            return;
+        }
+        match Reading::of(value, asks) {
+            Reading::Choice(choice) => say(said, categories, choice, (path, value)),
+            Reading::Partly => say(said, categories, Choice::Unclear, (path, value)),
+            Reading::Nothing => {}
+            Reading::Unknown => {
+                self.not_understood(path.to_owned());
+                say(said, categories, Choice::Unclear, (path, value));
             }
         }
     }
 
-    /// The ids of `RudderStack`: arrays of ids, or objects `{id: name}` where id and name both count, or either of
-    /// these once more inside (`{provider: [ids]}`). An id that was both allowed and denied is denied. When the
-    /// ids of one category differ, `resolutionStrategy` `or` means that one allowed id is enough; with `and`, any
-    /// other text or none, one denied id is.
-    fn consent_ids(&mut self, path: &str, fields: &Map<String, Value>) -> Statements {
-        let denied = self.ids_under(path, fields, "deniedConsentIds");
-        let mut allowed = self.ids_under(path, fields, "allowedConsentIds");
-        allowed.retain(|id| denied.iter().all(|other| other.code != id.code));
-
-        let denied = self.choose(Choice::Denied, &denied);
-        let allowed = self.choose(Choice::Granted, &allowed);
-        let one_is_enough = fields
-            .get("resolutionStrategy")
-            .and_then(Value::as_str)
-            .is_some_and(|strategy| strategy.trim().eq_ignore_ascii_case("or"));
-        let (mut said, weaker) = if one_is_enough { (allowed, denied) } else { (denied, allowed) };
-        for (category, statement) in weaker {
-            said.entry(category).or_insert(statement);
+    /// The purposes of iubenda: the fifth is marketing (<https://www.iubenda.com/en/help/1205>).
+    fn numbered(&mut self, said: &mut Statements, path: &str, purposes: &Value) {
+        let Some(fields) = purposes.as_object() else { return };
+        let numbered = !fields.is_empty() && fields.keys().all(|key| key.trim().parse::<u8>().is_ok());
+        if let (true, Some(value)) = (numbered, fields.get("5")) {
+            self.recognised = true;
+            let categories = self.categories.meant_by(MARKETING);
+            self.choices(said, &categories, (&join(path, "5"), value), Asks::Tool, DEPTH_MAX);
         }
-        said
     }
 
-    fn choose(&self, choice: Choice, ids: &[Id<'_>]) -> Statements {
-        let mut said = Statements::new();
-        for id in ids {
-            for category in self.meant_by(&id.code) {
-                add(&mut said, category.clone(), statement(choice, &id.path, id.value));
-            }
+    /// The purposes of the TCF: each by its code, and advertising as their sum.
+    fn purposes(&mut self, said: &mut Statements, path: &str, fields: &Map<String, Value>) {
+        self.recognised |= fields.contains_key("purpose") || fields.contains_key("IABTCF_PurposeConsents");
+        let Some(purposes) = Purposes::of(fields) else { return };
+        let path = join(path, purposes.path);
+        for (code, agreed) in purposes.by_code() {
+            self.value(said, &code, &path, &Value::from(agreed));
         }
-        said
+        let categories = self.categories.meant_by("advertising");
+        say(said, &categories, purposes.advertising(), (&path, &purposes.advertising_text()));
     }
 
-    fn ids_under<'v>(&mut self, path: &str, fields: &'v Map<String, Value>, key: &str) -> Vec<Id<'v>> {
-        let mut ids = Vec::new();
-        if let Some(list) = fields.get(key) {
-            self.ids(&join(path, key), list, true, &mut ids);
+    fn meant_by(&mut self, code: &str) -> Vec<&'a Category> {
+        if is_privacy_control(code) {
+            self.recognised = true;
+            return Vec::new();
         }
-        ids
-    }
-
-    fn ids<'v>(&mut self, path: &str, list: &'v Value, follow: bool, ids: &mut Vec<Id<'v>>) {
-        for (index, item) in list.as_array().into_iter().flatten().take(CODES_MAX).enumerate() {
-            let path = join(path, &index.to_string());
-            let named: Vec<String> = code_text(item).into_iter().chain(codes_named_in(item)).collect();
-            if named.is_empty() && follow {
-                self.ids(&path, item, false, ids);
-            }
-            for code in named {
-                self.id(&code, &path, item, ids);
-            }
-        }
-        for (key, value) in list.as_object().into_iter().flat_map(codes_of) {
-            let path = join(path, key);
-            match (Reading::of(value), value) {
-                (Reading::Nothing, _) => {}
-                (Reading::Choice(Choice::Granted), _) => self.id(key, &path, value, ids),
-                (Reading::Unknown, Value::String(name)) => {
-                    self.id(key, &path, value, ids);
-                    self.id(name, &path, value, ids);
-                }
-                (Reading::Unknown, Value::Array(_) | Value::Object(_)) if follow => {
-                    self.ids(&path, value, false, ids);
-                }
-                // `{"C0004": false}` among the allowed (or the denied) ids could mean either.
-                (Reading::Choice(Choice::Denied) | Reading::Unknown, _) => {
-                    if !self.meant_by(key).is_empty() {
-                        self.not_understood(path);
-                    }
+        let mut categories = self.categories.meant_by(code);
+        let code = folded(code);
+        let codes = VENDORS.iter().flat_map(|vendor| vendor.codes);
+        for (_, means) in codes.filter(|(of_vendor, _)| *of_vendor == code) {
+            for category in self.categories.meant_by(means) {
+                if !categories.contains(&category) {
+                    categories.push(category);
                 }
             }
         }
-    }
-
-    /// Keeps an id that means one of our categories.
-    fn id<'v>(&self, code: &str, path: &str, value: &'v Value, ids: &mut Vec<Id<'v>>) {
-        if !self.meant_by(code).is_empty() {
-            // An object stands for its id: quote that, not the whole object.
-            let value = CODE_KEYS.iter().find_map(|key| value.get(key)).unwrap_or(value);
-            ids.push(Id { code: normal(code), path: path.to_owned(), value });
-        }
-    }
-
-    fn meant_by(&self, code: &str) -> Vec<&'a Category> {
-        if is_privacy_control(code) { Vec::new() } else { self.categories.meant_by(code) }
+        self.recognised |= !categories.is_empty() || OTHERS.contains(&code.as_str());
+        categories
     }
 
     fn not_understood(&mut self, path: String) {
@@ -240,40 +344,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// An id that means one of our categories, and where it stood.
-struct Id<'v> {
-    code: String,
-    path: String,
-    value: &'v Value,
-}
-
-/// What a single value says.
-enum Reading {
-    Choice(Choice),
-    Nothing,
-    Unknown,
-}
-
-impl Reading {
-    fn of(value: &Value) -> Self {
-        match value {
-            Value::Null => Self::Nothing,
-            Value::Bool(true) => Self::Choice(Choice::Granted),
-            Value::Bool(false) => Self::Choice(Choice::Denied),
-            Value::Number(number) => Self::of_text(&number.to_string()),
-            Value::String(text) => Self::of_text(text),
-            Value::Array(_) | Value::Object(_) => Self::Unknown,
-        }
-    }
-
-    fn of_text(text: &str) -> Self {
-        match normal(text).as_str() {
-            "" => Self::Nothing,
-            "true" | "granted" | "1" => Self::Choice(Choice::Granted),
-            "false" | "denied" | "0" => Self::Choice(Choice::Denied),
-            _ => Self::Unknown,
-        }
-    }
+/// Whether a key holds a block once more, and no single word.
+fn is_wrapper(key: &str, value: &Value) -> bool {
+    let is_block = match value {
+        Value::Object(_) | Value::Array(_) => true,
+        Value::String(text) => unfold(text).is_some(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    };
+    is_block && WRAPPERS.iter().any(|wrapper| wrapper.eq_ignore_ascii_case(key.trim()))
 }
 
 /// Whether this object is a consent tool's assumption before the choice; the module says how that is marked.
@@ -285,6 +363,18 @@ fn is_default(fields: &Map<String, Value>) -> bool {
             .iter()
             .any(|key| fields.get(*key).is_some_and(is_default_text))
         || fields.contains_key("wait_for_update")
+        || fields.iter().take(CODES_MAX).any(|(key, value)| is_unchosen(key, value))
+        // Usercentrics says it of the whole in an object of its own.
+        || fields.get("consent").and_then(Value::as_object).is_some_and(|consent| {
+            consent.get("type").is_some_and(|kind| is_unchosen("type", kind))
+        })
+}
+
+/// Whether a tool says by this that nobody has chosen yet.
+fn is_unchosen(key: &str, value: &Value) -> bool {
+    let (key, text) = (normal(key), normal(&value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+    let told = VENDORS.iter().flat_map(|vendor| vendor.unchosen);
+    told.into_iter().any(|(of_vendor, unchosen)| *of_vendor == key && *unchosen == text)
 }
 
 fn is_true(value: &Value) -> bool {
@@ -319,9 +409,17 @@ fn code_text(value: &Value) -> Option<String> {
     }
 }
 
+/// Adds what a value says to each of the categories.
+fn say(said: &mut Statements, categories: &[&Category], choice: Choice, (path, value): (&str, &Value)) {
+    for category in categories {
+        add(said, (*category).clone(), statement(choice, path, value));
+    }
+}
+
 fn statement(choice: Choice, path: &str, value: &Value) -> Statement {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    Statement { choice, key: path.to_owned(), value: text.chars().take(VALUE_CHARS_MAX).collect() }
+    let value = text.chars().take(VALUE_CHARS_MAX).collect();
+    Statement { choice, key: path.to_owned(), value, tool: None, page: None, source: None }
 }
 
 fn join(path: &str, key: &str) -> String {

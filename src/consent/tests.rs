@@ -14,14 +14,14 @@ struct Case {
     said: BTreeMap<Category, Choice>,
     key: Option<String>,
     value: Option<String>,
+    /// `said` or `shown`: how marketing was spoken of.
+    via: Option<String>,
+    /// The consent tool; only in the table of tools.
+    tool: Option<String>,
     #[serde(default)]
     privacy_control: bool,
-    #[serde(default)]
-    unknown: Vec<String>,
-}
-
-fn cases() -> Vec<Case> {
-    serde_json::from_str(include_str!("../../tests/fixtures/consent.json")).unwrap()
+    unknown: Option<Vec<String>>,
+    unrecognised: Option<Vec<String>>,
 }
 
 fn table() -> Categories {
@@ -33,32 +33,89 @@ fn table() -> Categories {
     .unwrap()
 }
 
+/// Boxes on forms.
+fn boxes() -> Places {
+    serde_json::from_value(json!({"traits.newsletter": "marketing", "properties.order.opt_in": "Marketing"}))
+        .unwrap()
+}
+
 fn object(value: Value) -> Map<String, Value> {
     let Value::Object(fields) = value else { panic!("not an object: {value}") };
     fields
 }
 
+fn read(event: &Map<String, Value>, categories: &Categories) -> Said {
+    let kind = event.get("type").and_then(Value::as_str).and_then(Kind::parse).unwrap_or(Kind::Track);
+    super::read(event, kind, categories, &boxes())
+}
+
+/// What was said and what was shown together.
+fn all(said: &Said) -> Statements {
+    let mut all = said.statements.clone();
+    add_all(&mut all, said.shown.clone());
+    all
+}
+
 fn choices(said: &Said) -> BTreeMap<Category, Choice> {
-    said.statements.iter().map(|(category, statement)| (category.clone(), statement.choice)).collect()
+    all(said).into_iter().map(|(category, statement)| (category, statement.choice)).collect()
+}
+
+fn marketing(said: &Said) -> Option<Statement> {
+    all(said).remove(&Category::from("marketing"))
 }
 
 #[test]
 fn every_case_of_the_table_is_read_as_written() {
-    let cases = cases();
-    assert!(cases.len() >= 30);
+    let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/fixtures/consent.json")).unwrap();
+    assert!(cases.len() >= 150);
     for case in cases {
         let said = read(&case.event, &table());
         assert_eq!(choices(&said), case.said, "{}", case.name);
         assert_eq!(said.privacy_control, case.privacy_control, "{}", case.name);
-        assert_eq!(said.unknown, case.unknown, "{}", case.name);
-        let marketing = said.statements.get(&Category::from("marketing"));
+        assert_eq!(said.unknown, case.unknown.unwrap_or_default(), "{}", case.name);
+        if let Some(unrecognised) = case.unrecognised {
+            assert_eq!(said.unrecognised, unrecognised, "{}", case.name);
+        }
+        if let Some(via) = case.via {
+            let is_said = said.statements.contains_key(&Category::from("marketing"));
+            assert_eq!(if is_said { "said" } else { "shown" }, via, "{}", case.name);
+        }
+        let marketing = marketing(&said);
         if let Some(key) = case.key {
-            assert_eq!(marketing.map(|statement| &statement.key), Some(&key), "{}", case.name);
+            assert_eq!(marketing.as_ref().map(|statement| &statement.key), Some(&key), "{}", case.name);
         }
         if let Some(value) = case.value {
-            assert_eq!(marketing.map(|statement| &statement.value), Some(&value), "{}", case.name);
+            assert_eq!(marketing.as_ref().map(|statement| &statement.value), Some(&value), "{}", case.name);
         }
     }
+}
+
+#[test]
+fn every_consent_tool_is_read_and_named() {
+    let text = include_str!("../../tests/fixtures/consent_vendors.json");
+    let cases: Vec<Case> = serde_json::from_str(text).unwrap();
+    for case in &cases {
+        let name = format!("{}: {}", case.tool.as_deref().unwrap_or_default(), case.name);
+        let said = read(&case.event, &Categories::default());
+        assert_eq!(choices(&said), case.said, "{name}");
+        assert_eq!((said.unknown.len(), said.unrecognised.len()), (0, 0), "{name}");
+        if let (Some(tool), Some(statement)) = (&case.tool, marketing(&said)) {
+            assert_eq!(statement.tool.as_ref(), Some(tool), "{name}");
+            assert!(said.statements.is_empty(), "{name}");
+        }
+    }
+    for vendor in vendors::VENDORS.iter().filter(|vendor| vendor.name != "RudderStack") {
+        let named = cases.iter().any(|case| case.tool.as_deref() == Some(vendor.name));
+        assert!(named, "{} has no case", vendor.name);
+    }
+}
+
+#[test]
+fn a_statement_names_its_page_without_what_may_say_who_somebody_is() {
+    let page = json!({"url": "https://shop.example/offer?email=sam@example.com#top"});
+    let event = json!({"type": "page", "context": {"page": page, "consent": {"marketing": true}}});
+    let said = read(&object(event), &Categories::default());
+    assert_eq!(marketing(&said).unwrap().page.as_deref(), Some("https://shop.example/offer"));
 }
 
 #[test]
@@ -86,12 +143,12 @@ fn categories_that_differ_in_case_alone_are_one() {
 
 #[test]
 fn a_statement_keeps_its_form_when_stored() {
-    let statement = Statement { choice: Choice::Denied, key: "consent.marketing".into(), value: "0".into() };
-    let stored = json!({"choice": "denied", "key": "consent.marketing", "value": "0"});
-    assert_eq!(serde_json::to_value(&statement).unwrap(), stored);
-    let bytes = postcard::to_stdvec(&(Category::from("marketing"), &statement)).unwrap();
-    let read: (Category, Statement) = postcard::from_bytes(&bytes).unwrap();
-    assert_eq!(read, (Category::from("marketing"), statement));
+    let old = json!({"choice": "denied", "key": "consent.marketing", "value": "0"});
+    let read: Statement = serde_json::from_value(old.clone()).unwrap();
+    assert_eq!((read.choice, read.source.as_ref()), (Choice::Denied, None));
+    assert_eq!(serde_json::to_value(&read).unwrap(), old);
+    let new = Statement { source: Some("shop".into()), choice: Choice::Unclear, ..read };
+    assert_eq!(serde_json::from_value::<Statement>(serde_json::to_value(&new).unwrap()).unwrap(), new);
 }
 
 #[test]
@@ -99,7 +156,7 @@ fn a_value_is_cut_at_64_characters() {
     let name = "ä".repeat(100);
     let event = json!({"context": {"consentManagement": {"allowedConsentIds": {"C0004": name}}}});
     let said = read(&object(event), &Categories::default());
-    assert_eq!(said.statements[&Category::from("marketing")].value, "ä".repeat(64));
+    assert_eq!(marketing(&said).unwrap().value, "ä".repeat(64));
 }
 
 #[test]
@@ -124,7 +181,7 @@ fn the_200th_code_is_read_and_the_201st_is_not() {
             json!({"context": {"consentManagement": {"allowedConsentIds": as_object}}}),
         ] {
             let said = read(&object(event), &Categories::default());
-            let choice = said.statements.get(&Category::from("marketing")).map(|statement| statement.choice);
+            let choice = marketing(&said).map(|statement| statement.choice);
             assert_eq!(choice, expected, "after {before} codes");
         }
     }
@@ -186,13 +243,15 @@ fn an_event() -> impl Strategy<Value = Map<String, Value>> {
     })
 }
 
-/// Adds a code that means nothing to every object below `value`, at its end.
+/// Adds a code that means nothing to every object below `value`, at its end. An empty one says that nobody was asked.
 fn add_unrelated(value: &mut Value, code: &str, choice: &Value) {
     if let Value::Object(fields) = value {
         for field in fields.values_mut() {
             add_unrelated(field, code, choice);
         }
-        fields.insert(code.to_owned(), choice.clone());
+        if !fields.is_empty() {
+            fields.insert(code.to_owned(), choice.clone());
+        }
     }
 }
 
@@ -201,7 +260,7 @@ proptest! {
     fn reading_never_panics(event in an_event(), anything in a_value()) {
         let said = read(&event, &table());
         prop_assert!(said.unknown.len() <= 16);
-        prop_assert!(said.statements.values().all(|statement| statement.value.chars().count() <= 64));
+        prop_assert!(all(&said).values().all(|statement| statement.value.chars().count() <= 64));
         if let Value::Object(event) = anything {
             let _ = read(&event, &table());
         }
@@ -215,14 +274,16 @@ proptest! {
     ) {
         let mut more = Value::Object(event.clone());
         add_unrelated(&mut more, &code, &choice);
-        prop_assert_eq!(read(&event, &table()), read(&object(more), &table()));
+        let (one, other) = (read(&event, &table()), read(&object(more), &table()));
+        // A code more may be the one by which a block is told to be of nobody we know, or how it is told who sent it.
+        prop_assert_eq!(choices(&one), choices(&other));
+        prop_assert_eq!(one.unknown, other.unknown);
     }
 
     #[test]
     fn a_denial_anywhere_is_never_outvoted(event in an_event()) {
         let mut event = event;
-        let marketing = Category::from("marketing");
         event.insert("consent".into(), json!({"marketing": false}));
-        prop_assert_eq!(read(&event, &table()).statements[&marketing].choice, Choice::Denied);
+        prop_assert_eq!(choices(&read(&event, &table()))[&Category::from("marketing")], Choice::Denied);
     }
 }

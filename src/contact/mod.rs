@@ -2,6 +2,7 @@
 //!
 //! Pure. Must not know events, HTTP or storage.
 
+mod consent;
 mod owed;
 mod payload;
 
@@ -16,6 +17,7 @@ use serde_json::Value;
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, DeliveryId, Stored};
 
+pub use consent::{CHANGES_MAX, ConsentChange, ConsentHistory};
 pub use owed::{Call, Owed, Rules, SendMode, WhyNothing, Wish, owed, wanted};
 pub use payload::{CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, shown_blank, upsert_body};
 
@@ -37,6 +39,9 @@ pub struct Contact {
     /// How it stands with each Freshsales account.
     #[serde(default)]
     pub standing: BTreeMap<Account, Standing>,
+    /// Each change of consent that counted.
+    #[serde(default, skip_serializing_if = "ConsentHistory::is_empty")]
+    pub consent: ConsentHistory,
 }
 
 /// A contact that more than [`MEMBERS_LISTED_MAX`] persons share.
@@ -109,6 +114,9 @@ pub struct Standing {
     /// Attributes sent only where Freshsales has no value (`when = "empty"`) that its last answer showed without one.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub blank: BTreeSet<String>,
+    /// Events that need no consent were told up to the one received then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exempt_told: Option<UnixMicros>,
 }
 
 /// A call on its way.
@@ -122,6 +130,9 @@ pub struct InFlight {
     pub sent: Attributes,
     /// Whether that is everything wanted.
     pub whole: bool,
+    /// It carries events that need no consent up to the one received then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exempt: Option<UnixMicros>,
 }
 
 /// What Freshsales refused for a contact.
@@ -239,6 +250,7 @@ impl Standing {
         self.left_out.retain(|name, _| !call.sent.contains_key(name));
         self.accepted.get_or_insert_default().extend(call.sent);
         self.accepted_at = Some(now);
+        self.exempt_told = self.exempt_told.max(call.exempt);
         self.contact_id = answer.contact_id.or(self.contact_id);
         self.refused = None;
         self.last_delivered = Some(call.delivery);

@@ -10,7 +10,7 @@ use crate::clock::UnixMicros;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four independent conditions, each named by the rules of what is owed"
+    reason = "independent conditions, each named by the rules of what is owed"
 )]
 pub struct Wish {
     /// Everything wanted, with the status; empty when nobody has the address any more.
@@ -27,8 +27,12 @@ pub struct Wish {
     pub may_update: bool,
     /// Why the consent gate is shut, if it is.
     pub gate_shut: Option<String>,
-    /// The newest marketing statement is a refusal.
+    /// The marketing statement that counts is a refusal.
     pub withdrawn: bool,
+    /// When the last event that needs no consent was received.
+    pub exempt: Option<UnixMicros>,
+    /// A contact that Freshsales does not have waits for a statement of consent.
+    pub awaits_consent: bool,
 }
 
 /// What calls carry.

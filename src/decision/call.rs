@@ -52,8 +52,13 @@ pub fn claim(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixM
         }
         Owed::Call(call) => {
             let body = upsert_body(&email, &call.attributes);
-            let in_flight =
-                InFlight { delivery: id.clone(), attempt, sent: call.attributes, whole: call.whole };
+            let in_flight = InFlight {
+                delivery: id.clone(),
+                attempt,
+                sent: call.attributes,
+                whole: call.whole,
+                exempt: considered.wish.exempt,
+            };
             world.deliveries.change(id, Delivery::claim);
             standing_of(&email, world, settings).leave(in_flight);
             Some(CallOrder { delivery: id.clone(), email, attempt, body })

@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::contributed::{Contributed, Contribution, Membership};
-use super::reading::SOURCE;
+use super::reading::{BLANK_NAME, SOURCE};
 use super::wish::{lanes_begun, mapped_alone};
 use super::{Settings, World};
+use crate::consent::Counted;
 use crate::contact::{Contact, Crowd, MEMBERS_LISTED_MAX};
 use crate::event::{Email, Stamp};
 use crate::person::{Facts, PersonKey};
@@ -23,12 +24,13 @@ pub fn contributions(facts: &Facts, email: &Email, settings: &Settings) -> Vec<C
         return Vec::new();
     }
     let mut said = vec![Contribution::at("heard", facts.newest())];
-    said.extend(
-        facts
-            .consent
-            .iter()
-            .map(|(category, said)| Contribution::of(format!("consent {category}"), &said.stamp)),
-    );
+    for category in settings.consent.categories.iter() {
+        let stand = facts.stand(category);
+        let of =
+            |what: &str, counted: &Counted| Contribution::of(format!("{what} {category}"), &counted.since);
+        said.extend(stand.choice.as_ref().map(|counted| of("consent", counted)));
+        said.extend(stand.unclear.as_ref().map(|counted| of("unclear", counted)));
+    }
     said.extend(facts.privacy_control.iter().map(|stamp| Contribution::of("privacy control", stamp)));
     if facts.email() == Some(email) {
         said.extend(of_current(facts, email, settings));
@@ -46,6 +48,8 @@ fn of_current(facts: &Facts, email: &Email, settings: &Settings) -> Vec<Contribu
         let at = facts.mapped.get(&lane).copied().unwrap_or_default();
         said.push(Contribution::at(format!("lane {}", lane.as_str()), at));
     }
+    said.extend(facts.exempt.map(|at| Contribution::at("exempt", at)));
+    said.extend(facts.values.get(BLANK_NAME).map(|blank| Contribution::of("blank name", &blank.stamp)));
     said.extend(facts.values.get(SOURCE).map(|source| Contribution::of("source", &source.stamp)));
     let mapped = mapped_alone(facts, settings);
     let kinds = [("always", &mapped.always), ("create", &mapped.on_create), ("empty", &mapped.on_empty)];

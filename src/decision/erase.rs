@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Reading, Settings, Settlement, World, consider};
 use crate::clock::UnixMicros;
-use crate::consent::{Choice, Statement};
-use crate::contact::Standing;
+use crate::consent::{Choice, Stand, Statement};
+use crate::contact::{ConsentHistory, Standing};
 use crate::delivery::{Account, DeliveryId, Erasing, Verdict};
 use crate::destination::Ended;
 use crate::erasure::{CallEnd, Device, Extent, ForgetId, ForgetOrder, Mark, Receipt, Subject, Target, Waits};
@@ -330,9 +330,12 @@ fn denials(extent: &Extent, world: &World, settings: &Settings) -> Vec<(Email, D
         let people =
             extent.people.iter().filter_map(|key| world.people.get(key)).map(|person| person.facts());
         let theirs: Vec<_> = people.filter(|facts| facts.owns(email)).collect();
-        let said = theirs.iter().filter_map(|facts| facts.choice(&settings.consent.marketing));
-        let newest = said.max_by_key(|said| said.stamp.clone())?;
-        (newest.value.choice == Choice::Denied).then(|| newest.clone())
+        let theirs = theirs.iter().map(|facts| facts.stand(&settings.consent.marketing));
+        let counted = Stand::over(theirs).choice?;
+        let denied = counted.statement.choice == Choice::Denied;
+        // Where somebody was when they refused is theirs.
+        let value = Statement { page: None, ..counted.statement };
+        denied.then_some(Stamped { value, stamp: counted.since })
     };
     extent.shared.iter().filter_map(|email| Some((email.clone(), of_address(email)?))).collect()
 }
@@ -359,6 +362,8 @@ fn leave_contacts(extent: &Extent, world: &mut World, settings: &Settings) {
         if !world.leave(&email, |key| extent.people.contains(key)) {
             continue;
         }
+        // Whose changes of consent they were can't be told apart. What counts now is noted anew.
+        world.contacts.edit(&email).consent = ConsentHistory::default();
         let wish = consider(&email, world, settings).wish;
         let contact = world.contacts.edit(&email);
         contact.keep_only(&wish.attributes);

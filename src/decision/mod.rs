@@ -42,7 +42,7 @@ pub use redrive::{Pace, RedriveAll, dead_letter, discard, redrive_letter};
 pub use refusal::{RedriveBy, redrive};
 pub use retire::{retire_contact, retire_device, retire_person};
 pub use review::{Because, Fingerprint, Review};
-pub use settings::{ConsentRules, RetryRules, Settings, SourceDefaults};
+pub use settings::{ConsentRules, RetryRules, Settings, SourceDefaults, Unknown};
 pub use wish::{Considered, consider};
 pub use world::{Deliveries, Held, HeldDelivery, Shelf, World};
 
@@ -62,6 +62,9 @@ pub fn decide(reading: &Reading, world: &mut World, settings: &Settings, now: Un
         return count(judge::duplicate(reading, first), world);
     }
     world.see_first(reading);
+    if !reading.consent_understood {
+        *world.consent_not_understood.entry(reading.source.clone()).or_default() += 1;
+    }
     // What does it say, about whom? People are joins, so the order of events does not matter.
     let learned = learn::learn(reading, world);
     // Which contacts does that touch, and what is owed to each now?

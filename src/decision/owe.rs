@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::call::standing_of;
 use super::judge::tells_of_people;
 use super::learn::Learned;
 use super::reading::says_anything;
@@ -10,7 +11,6 @@ use super::wish::{Considered, consider};
 use super::{Reading, Settings, World};
 use crate::allowance::HOUR;
 use crate::clock::UnixMicros;
-use crate::consent::Choice;
 use crate::contact::{Attributes, Call, Owed, Rules, Standing, WhyNothing, Wish, owed, wanted};
 use crate::delivery::{Delivery, DeliveryId, Lane, State};
 use crate::event::{Email, SourceName};
@@ -159,8 +159,7 @@ fn contacts_touched(
         let facts = person.facts();
         let current = facts.email().cloned();
         let own: Vec<Email> = facts.emails.keys().filter(|email| facts.owns(email)).cloned().collect();
-        let marketing = facts.choice(&settings.consent.marketing);
-        let withdrawn = marketing.is_some_and(|said| said.value.choice == Choice::Denied);
+        let withdrawn = facts.stand(&settings.consent.marketing).is_denied();
         emails.extend(before.clone());
         emails.extend(current);
         if withdrawn {
@@ -177,6 +176,7 @@ fn contacts_touched(
 fn evaluate(touch: &Touch, world: &mut World, settings: &Settings, now: UnixMicros) -> Effect {
     let email = &touch.email;
     let considered = consider(email, world, settings);
+    keep_consent(email, &considered, world, settings, now);
     let standing =
         world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
     let known = standing.known();
@@ -189,10 +189,15 @@ fn evaluate(touch: &Touch, world: &mut World, settings: &Settings, now: UnixMicr
         Owed::Call(call) => {
             let lane = touch.occasion.lane(&call, known, considered.lane_if_new);
             let wanted = wanted(&considered.wish, &standing);
-            let change = Change { touch, lane, wanted: &wanted, standing: &standing, now };
+            let held = considered.wish.awaits_consent && !known;
+            let change = Change { touch, lane, wanted: &wanted, standing: &standing, held, now };
             open_or_join(change, world, settings)
         }
         Owed::Nothing(why) => {
+            if why == WhyNothing::Unchanged && considered.wish.exempt > standing.exempt_told {
+                // It said nothing that Freshsales does not have, so what comes later needs consent again.
+                standing_of(email, world, settings).exempt_told = considered.wish.exempt;
+            }
             let open = standing.open.clone();
             match (open, &standing.in_flight) {
                 (Some(open), _) if why == WhyNothing::Refused => {
@@ -214,6 +219,20 @@ fn evaluate(touch: &Touch, world: &mut World, settings: &Settings, now: UnixMicr
     Effect { email: email.clone(), what, considered, known }
 }
 
+/// Keeps what has changed of consent with the contact, as evidence.
+fn keep_consent(
+    email: &Email,
+    considered: &Considered,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) {
+    let Some(contact) = world.contacts.get(email) else { return };
+    if let Some(history) = contact.consent.with(&considered.stands, settings.consent.keep, now) {
+        world.contacts.edit(email).consent = history;
+    }
+}
+
 /// Whether a withdrawal is on its way out through a shut gate already.
 fn withdrawal_waits(wish: &Wish, standing: &Standing, world: &World) -> bool {
     let waiting = standing.open.as_ref().and_then(|open| world.deliveries.get(open));
@@ -227,6 +246,8 @@ struct Change<'a> {
     lane: Lane,
     wanted: &'a Attributes,
     standing: &'a Standing,
+    /// It waits for a statement of consent.
+    held: bool,
     now: UnixMicros,
 }
 
@@ -247,8 +268,11 @@ fn open_or_join(change: Change<'_>, world: &mut World, settings: &Settings) -> W
         if dead || lane != Lane::Withdrawal || waiting.lane == lane {
             let not_before = change.not_before();
             let joined = change.touch.occasion.join(waiting.clone(), lane);
-            let joined =
-                if dead { joined.reopen(not_before) } else { sooner(joined, change.standing, not_before) };
+            let joined = match (dead, change.held) {
+                (true, _) => joined.reopen(not_before),
+                (false, true) => joined,
+                (false, false) => sooner(joined, change.standing, not_before, settings),
+            };
             // A review finds most of what waits as it should be.
             if joined != waiting {
                 world.deliveries.change(&waiting.id, |_| joined);
@@ -262,6 +286,9 @@ fn open_or_join(change: Change<'_>, world: &mut World, settings: &Settings) -> W
     let mut delivery = Delivery::open(id.clone(), settings.account.clone(), email.clone(), lane, now);
     if gathers(lane) {
         delivery.next_attempt_at = now.plus(settings.hold);
+    }
+    if change.held {
+        delivery.next_attempt_at = now.plus(settings.complete_within);
     }
     delivery.new_contact_of = change.touch.source.clone().filter(|_| !change.standing.known());
     if matches!(change.touch.occasion, Occasion::Review) {
@@ -280,11 +307,17 @@ fn gathers(lane: Lane) -> bool {
     }
 }
 
-/// A higher lane ends the wait for more changes, and what may mend a refusal ends the wait for its hour.
-fn sooner(delivery: Delivery, standing: &Standing, not_before: UnixMicros) -> Delivery {
-    let held = delivery.state == State::Waiting && !gathers(delivery.lane);
+/// A higher lane ends the wait for more changes, a statement of consent the wait for one, and what may mend a refusal
+/// the wait for its hour.
+fn sooner(delivery: Delivery, standing: &Standing, not_before: UnixMicros, settings: &Settings) -> Delivery {
+    let waits = delivery.state == State::Waiting;
     let refused = delivery.state == State::Retrying && standing.refused.is_some();
-    let at_once = if held || refused { not_before } else { delivery.next_attempt_at };
+    let at_once = match gathers(delivery.lane) {
+        _ if refused => not_before,
+        false if waits => not_before,
+        true if waits => not_before.plus(settings.hold),
+        true | false => delivery.next_attempt_at,
+    };
     Delivery { next_attempt_at: delivery.next_attempt_at.min(at_once), ..delivery }
 }
 

@@ -1,15 +1,16 @@
 //! Reading an event: what it says, and about whom. Everything later works on this alone.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::Settings;
 use crate::clock::UnixMicros;
-use crate::consent;
+use crate::consent::{self, Category, Statement};
 use crate::delivery::Lane;
 use crate::erasure::Mark;
 use crate::event::{Email, EmailProblem, Event, Found, Kind, Position, SourceName, Stamp, moment};
-use crate::mapping::ExtraValue;
-use crate::mapping::IdentifyMode;
+use crate::mapping::{EventRule, ExtraValue, IdentifyMode};
 use crate::person::{PersonId, PersonKey, Said, Strength, TimelineKey};
 
 /// A value larger than this as JSON is not remembered of a person.
@@ -50,6 +51,8 @@ pub struct Reading {
     pub email_problem: Option<EmailProblem>,
     /// What a person who looks at it should know.
     pub notes: Vec<String>,
+    /// All that it says of consent was understood.
+    pub consent_understood: bool,
     /// Its content was erased in the journal.
     pub blank: bool,
 }
@@ -71,13 +74,8 @@ impl Reading {
     pub fn of(event: &Event, settings: &Settings) -> Self {
         let mapped = lane_if_mapped(event, settings);
         let mut notes = Vec::new();
-        let said_consent = consent::read(&event.body, &settings.consent.categories);
-        notes.extend(said_consent.unknown.iter().map(|key| format!("{key}: not understood as consent")));
-        let mut own = Said {
-            consent: said_consent.statements,
-            privacy_control: said_consent.privacy_control,
-            ..Said::default()
-        };
+        let mut own = Said::default();
+        let consent_understood = keep_consent(event, settings, &mut own, &mut notes);
         keep(event, settings.preset.trait_paths(), settings, &mut own, &mut notes);
         let source = Value::from(event.source.0.as_str());
         if !settings.source_defaults.is_empty() && !own.is_empty() {
@@ -95,7 +93,9 @@ impl Reading {
             keep(event, of_sender.into_iter(), settings, &mut own, &mut notes);
             let other = first_email(event, settings, "properties.", &mut problem, &mut notes);
             let other = other.filter(|email| traits_email.as_ref() != Some(email));
-            let mut said = Said { mapped, ..Said::default() };
+            let needs_none = settings.preset.event(event.name()).is_some_and(EventRule::needs_no_consent);
+            let exempt = needs_none.then_some(event.received_at);
+            let mut said = Said { mapped, exempt, ..Said::default() };
             keep(event, of_event.into_iter(), settings, &mut said, &mut notes);
             keep_extras(event, settings, &mut said, &mut notes);
             if !settings.source_defaults.is_empty() {
@@ -106,7 +106,7 @@ impl Reading {
             } else {
                 own.values.extend(said.values);
                 own.firsts.extend(said.firsts);
-                own.mapped = mapped;
+                (own.mapped, own.exempt) = (mapped, exempt);
             }
         } else {
             keep_first(event, settings, &mut own, &mut notes);
@@ -130,6 +130,7 @@ impl Reading {
             named,
             email_problem: problem,
             notes,
+            consent_understood,
             // An event that was accepted says who it is.
             blank: event.body.is_empty(),
         }
@@ -189,6 +190,28 @@ fn lane_if_mapped(event: &Event, settings: &Settings) -> Option<Lane> {
     };
     let lane = settings.preset.event(name)?.lane;
     Some(if event.backfill { Lane::Backfill } else { lane })
+}
+
+/// Keeps what an event says of consent; tells whether all of it was understood.
+fn keep_consent(event: &Event, settings: &Settings, own: &mut Said, notes: &mut Vec<String>) -> bool {
+    let rules = &settings.consent;
+    let said = consent::read(&event.body, event.kind, &rules.categories, &rules.paths);
+    let with_source = |statements: BTreeMap<Category, Statement>| {
+        let named = |statement| Statement { source: Some(event.source.0.clone()), ..statement };
+        statements.into_iter().map(|(category, statement)| (category, named(statement))).collect()
+    };
+    notes.extend(
+        said.unknown.iter().map(|key| {
+            format!("{key}: not understood as consent, so it counts neither as a yes nor as a no")
+        }),
+    );
+    notes.extend(said.unrecognised.iter().map(|block| {
+        format!("{block}: nothing in it was recognised; name its codes in consent.categories, or its place in consent.paths")
+    }));
+    own.consent = with_source(said.statements);
+    own.consent_shown = with_source(said.shown);
+    own.privacy_control = said.privacy_control;
+    said.unknown.is_empty() && said.unrecognised.is_empty()
 }
 
 fn keep<'p>(

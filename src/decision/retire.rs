@@ -90,8 +90,16 @@ fn leave(email: &Email, key: &PersonKey, world: &mut World) {
 /// What the person refused.
 fn refusals(facts: &Facts) -> Facts {
     let mut refused = Facts::default();
-    for (category, said) in facts.consent.iter().filter(|(_, said)| said.value.choice == Choice::Denied) {
-        refused.consent.say(category.clone(), said.clone());
+    let spoken = facts.consent.iter().map(|(category, _)| category).chain(facts.consent_shown.keys());
+    for category in spoken.filter(|category| facts.stand(category).is_denied()) {
+        let said = facts.consent.get(category).filter(|said| said.value.choice == Choice::Denied);
+        if let Some(said) = said {
+            refused.consent.say(category.clone(), said.clone());
+        }
+        // What a tool showed before must not look new when it is shown again.
+        if let Some(shown) = facts.consent_shown.get(category) {
+            refused.consent_shown.insert(category.clone(), shown.clone());
+        }
     }
     refused
 }
@@ -109,6 +117,7 @@ fn forget_values(email: &Email, world: &mut World, settings: &Settings) {
     let wish = consider(email, world, settings).wish;
     let contact = world.contacts.edit(email);
     contact.keep_only(&wish.attributes);
+    contact.consent.keep_newest();
     for accepted in contact.standing.values_mut().filter_map(|standing| standing.accepted.as_mut()) {
         let derived = wish.attributes.iter().filter(|(name, _)| *name != STATUS);
         accepted.extend(derived.map(|(name, value)| (name.clone(), value.clone())));

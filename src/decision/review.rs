@@ -13,6 +13,8 @@ use crate::clock::UnixMicros;
 use crate::delivery::{Account, DeliveryId};
 use crate::event::Email;
 
+/// How often all contacts are looked at whose changes of consent may have had their time.
+const CONSENT_AGAIN_AFTER: Duration = Duration::from_hours(24);
 /// How often contacts are looked at that may have to be sent again because nobody called them for long.
 const AGAIN_AFTER: Duration = Duration::from_hours(1);
 
@@ -66,7 +68,7 @@ pub enum Because {
     Account,
     /// Mapping or consent settings have changed, or the release.
     Settings,
-    /// Time has passed: contacts that were not called for long are sent again.
+    /// Time has passed: contacts that were not called for long are sent again, old changes of consent go.
     Time,
 }
 
@@ -113,7 +115,10 @@ impl Review {
     #[must_use]
     pub fn asked_for(last: Option<&Self>, settings: &Settings, now: UnixMicros) -> Option<Because> {
         let time = |last: &Self| {
-            settings.resend_after.is_some() && !last.goes_on() && now.since(last.began_at) >= AGAIN_AFTER
+            let again = settings.resend_after.map(|_| AGAIN_AFTER);
+            let consent = settings.consent.keep.map(|_| CONSENT_AGAIN_AFTER);
+            let every = again.into_iter().chain(consent).min();
+            !last.goes_on() && every.is_some_and(|every| now.since(last.began_at) >= every)
         };
         match last {
             None => Some(Because::Unknown),

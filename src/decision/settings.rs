@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::mapping::{IdentifyMode, MissingNames};
 use serde_json::Value;
 
-use crate::consent::{Categories, Category};
+use crate::consent::{Categories, Category, Places};
 use crate::contact::SendMode;
 use crate::delivery::Account;
 use crate::event::SourceName;
@@ -28,8 +28,21 @@ pub struct ConsentRules {
     pub subscribed: Value,
     /// The status for denied.
     pub unsubscribed: Value,
-    /// The status for a contact being created when nobody said anything; `None` sends none.
-    pub unknown: Option<Value>,
+    /// Further places where consent stands.
+    pub paths: Places,
+    /// What becomes of a contact being created when nobody said yes or no; `None` sends no status.
+    pub unknown: Option<Unknown>,
+    /// How long changes of consent are kept; `None`: as long as the contact.
+    pub keep: Option<Duration>,
+}
+
+/// What becomes of a contact being created when nobody said yes or no.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unknown {
+    /// It gets this status.
+    Status(Value),
+    /// It waits for a statement, as long as a mapped event waits for an email.
+    Hold,
 }
 
 /// How calls that fail are tried again.
@@ -48,8 +61,8 @@ pub struct RetryRules {
 pub struct SourceDefaults {
     /// Where phones without `+` and without a country are at home, before `Settings::default_region`.
     pub region: Option<Region>,
-    /// The status of a contact being created when nobody said anything, before `ConsentRules::unknown`.
-    pub unknown: Option<Value>,
+    /// What becomes of a contact being created when nobody said yes or no, before `ConsentRules::unknown`.
+    pub unknown: Option<Unknown>,
 }
 
 /// Everything deciding depends on beside the state.

@@ -1,16 +1,17 @@
 //! The wish: what the persons of a contact add up to.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::reading::{BLANK_NAME, SOURCE};
-use super::{Settings, SourceDefaults, World};
+use super::{Settings, SourceDefaults, Unknown, World};
 use crate::clock::UnixMicros;
-use crate::consent::{self, Category, Choice};
+use crate::consent::{Category, Choice, Stand};
 use crate::contact::{Attributes, STATUS, Wish};
 use crate::delivery::Lane;
-use crate::event::{Email, Lww, SourceName, Stamp, Stamped};
+use crate::event::{Email, Lww, SourceName, Stamp};
 use crate::mapping::{self, LeftOut, Mapped, MappedField, When};
 use crate::mapping::{IdentifyMode, MissingNames};
 use crate::person::Facts;
@@ -33,6 +34,8 @@ pub struct Considered {
     pub left_out: Vec<LeftOut>,
     /// The statement that decided `subscription_status`, in words.
     pub consent: Option<String>,
+    /// What counts of each consent category.
+    pub stands: BTreeMap<Category, Stand>,
 }
 
 /// Adds up the persons of a contact.
@@ -48,15 +51,29 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
 
     let mut considered = add_up(&here, settings);
     put_names(email, &here, &mut considered, settings);
-    let marketing = newest_choice(&everybody, &settings.consent.marketing);
-    put_status(&here, marketing, &mut considered, settings);
-    let accepted_at = contact.with(&settings.account).accepted_at;
+    considered.stands = stands(&everybody, settings);
+    put_status(&here, &mut considered, settings);
+    let standing = contact.with(&settings.account);
+    let accepted_at = standing.accepted_at;
+    let exempt = here.iter().filter_map(|facts| facts.exempt).max();
+    let shut = if exempt > standing.exempt_told {
+        None
+    } else {
+        shut_gate(&everybody, &considered.stands, settings)
+    };
     let wish = &mut considered.wish;
     wish.has_member = !here.is_empty();
-    wish.gate_shut = shut_gate(&everybody, settings);
+    (wish.gate_shut, wish.exempt) = (shut, exempt);
     let began: Vec<Lane> =
         here.iter().flat_map(|facts| lanes_begun(facts, email, settings.complete_within)).collect();
     wish.started = !began.is_empty();
+    if wish.awaits_consent && !standing.known() && considered.consent.is_none() {
+        considered.consent = Some(format!(
+            "{} was never spoken of: the new contact waits for a statement, at most {} hours (consent.unknown = \"hold\")",
+            settings.consent.marketing,
+            settings.complete_within.as_secs() / 3600,
+        ));
+    }
     wish.may_update = settings.identify != IdentifyMode::Off || mapped_since(&here, accepted_at);
     considered.lane_if_new = began.into_iter().max().map(|lane| match lane {
         Lane::Conversion => Lane::NewContact,
@@ -141,58 +158,67 @@ fn source_defaults<'s>(people: &[&Facts], settings: &'s Settings) -> Option<&'s 
     settings.source_defaults.get(&SourceName(newest.to_owned()))
 }
 
-fn put_status(
-    here: &[&Facts],
-    marketing: Option<&Stamped<consent::Statement>>,
-    considered: &mut Considered,
-    settings: &Settings,
-) {
-    let rules = &settings.consent;
-    let wish = &mut considered.wish;
-    match marketing {
-        None => {
-            let assumed = source_defaults(here, settings).and_then(|defaults| defaults.unknown.clone());
-            let unknown = assumed.or_else(|| rules.unknown.clone());
-            wish.on_create.extend(unknown.map(|status| (STATUS.to_owned(), status)));
-        }
-        Some(said) => {
-            let (status, word) = match said.value.choice {
-                Choice::Granted => (&rules.subscribed, "granted"),
-                Choice::Denied => (&rules.unsubscribed, "denied"),
-            };
-            wish.withdrawn = said.value.choice == Choice::Denied;
-            wish.attributes.insert(STATUS.to_owned(), status.clone());
-            let statement = &said.value;
-            considered.consent =
-                Some(format!("{} {word} by {} = {}", rules.marketing, statement.key, statement.value));
-        }
-    }
+/// What counts of each category over everybody who has the address, however many they are.
+fn stands(people: &[&Facts], settings: &Settings) -> BTreeMap<Category, Stand> {
+    let stand = |category: &Category| Stand::over(people.iter().map(|facts| facts.stand(category)));
+    settings.consent.categories.iter().map(|category| (category.clone(), stand(category))).collect()
 }
 
-fn newest_choice<'a>(people: &[&'a Facts], category: &Category) -> Option<&'a Stamped<consent::Statement>> {
-    let mut newest: Option<&Stamped<consent::Statement>> = None;
-    for said in people.iter().filter_map(|facts| facts.choice(category)) {
-        if newest.is_none_or(|newest| said.beats(newest)) {
-            newest = Some(said);
+/// The status of the contact. A refusal counts whatever was said after it and not understood; a yes does not.
+fn put_status(here: &[&Facts], considered: &mut Considered, settings: &Settings) {
+    let rules = &settings.consent;
+    let stand = considered.stands.get(&rules.marketing).cloned().unwrap_or_default();
+    let wish = &mut considered.wish;
+    let (marketing, unclear) = (&rules.marketing, stand.unclear.as_ref());
+    let decided = stand.choice.as_ref().map(|counted| (&counted.statement, counted.statement.choice));
+    let (text, status) = match (decided, unclear) {
+        (Some((said, Choice::Denied)), _) => {
+            wish.withdrawn = true;
+            (format!("{marketing} denied by {} = {}", said.key, said.value), Some(&rules.unsubscribed))
         }
+        (Some((said, Choice::Granted)), None) => {
+            (format!("{marketing} granted by {} = {}", said.key, said.value), Some(&rules.subscribed))
+        }
+        (_, Some(unclear)) => {
+            let (key, value) = (&unclear.statement.key, &unclear.statement.value);
+            (format!("{marketing} not understood: {key} = {value}; no status is written"), None)
+        }
+        (Some((_, Choice::Unclear)) | None, None) => (String::new(), None),
+    };
+    considered.consent = Some(text).filter(|text| !text.is_empty());
+    if let Some(status) = status {
+        wish.attributes.insert(STATUS.to_owned(), status.clone());
+        return;
     }
-    newest
+    let assumed = source_defaults(here, settings).and_then(|defaults| defaults.unknown.clone());
+    match assumed.or_else(|| rules.unknown.clone()) {
+        Some(Unknown::Status(status)) => {
+            wish.on_create.insert(STATUS.to_owned(), status);
+        }
+        Some(Unknown::Hold) => wish.awaits_consent = true,
+        None => {}
+    }
 }
 
 /// Why the gate is shut: the first required category that is not granted, or Global Privacy Control since.
-fn shut_gate(people: &[&Facts], settings: &Settings) -> Option<String> {
+fn shut_gate(people: &[&Facts], stands: &BTreeMap<Category, Stand>, settings: &Settings) -> Option<String> {
     let control: Option<&Stamp> = people.iter().filter_map(|facts| facts.privacy_control.as_ref()).max();
-    settings.consent.required.iter().find_map(|category| match newest_choice(people, category) {
-        None => Some(format!("consent to {category} is required and was never given")),
-        Some(said) => match said.value.choice {
-            Choice::Denied => {
-                Some(format!("consent to {category} is required and was denied by {}", said.value.key))
+    settings.consent.required.iter().find_map(|category| {
+        let needed = format!("consent to {category} is required and");
+        let stand = stands.get(category)?;
+        if let Some(unclear) = &stand.unclear {
+            let (key, value) = (&unclear.statement.key, &unclear.statement.value);
+            return Some(format!("{needed} {key} = {value} was not understood"));
+        }
+        let Some(counted) = &stand.choice else { return Some(format!("{needed} was never given")) };
+        match counted.statement.choice {
+            Choice::Denied => Some(format!("{needed} was denied by {}", counted.statement.key)),
+            Choice::Unclear => Some(format!("{needed} was not understood")),
+            Choice::Granted if control.is_some_and(|control| *control >= counted.seen_at) => {
+                Some(format!("{needed} the browser sends Global Privacy Control"))
             }
-            Choice::Granted if control.is_some_and(|control| *control >= said.stamp) => Some(format!(
-                "consent to {category} is required and the browser sends Global Privacy Control"
-            )),
             Choice::Granted => None,
-        },
+        }
     })
 }
 

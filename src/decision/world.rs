@@ -166,6 +166,8 @@ pub struct World {
     pub seen_again: Vec<Position>,
     /// What became of how many events.
     pub outcomes: BTreeMap<Outcome, i64>,
+    /// Events that spoke of consent in a way that was not understood, by source.
+    pub consent_not_understood: BTreeMap<SourceName, u64>,
     /// When people were erased of whom an event speaks.
     pub tombstones: BTreeMap<Mark, UnixMicros>,
     /// People who are erased now.

@@ -83,6 +83,7 @@ impl Bench {
             owed: Arc::default(),
             decide: Arc::new(decision::decide),
             trouble: watch::Sender::new(None),
+            consent: crate::consent::SharedTally::default(),
         };
         let running = tokio::spawn(processor.run(stop.clone()));
         processed.wait_for(|processed| processed.events >= last).await.unwrap();

@@ -86,6 +86,11 @@ pub(super) fn event_problems(name: &str, rule: &EventRule) -> Vec<MappingProblem
             "must be conversion, login, refresh or backfill",
         )),
     }
+    if rule.consent.as_ref().is_some_and(|needs| !needs.is_empty()) {
+        let problem =
+            "must be [], which takes the event out of consent.required; categories can't be named here";
+        problems.push(MappingProblem::of(&["events", name, "consent"], problem));
+    }
     for (attribute, field) in &rule.fields {
         let wrong = |key: &str, problem: &str| {
             MappingProblem::of(&["events", name, "fields", attribute, key], problem)

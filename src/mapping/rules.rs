@@ -22,9 +22,20 @@ pub struct EventRule {
     /// Whether it counts at all.
     #[serde(default = "yes")]
     pub send: bool,
+    /// What it needs in place of `consent.required`; an empty list: nothing.
+    #[serde(default)]
+    pub consent: Option<Vec<String>>,
     /// What this event says of attributes beside what every event does.
     #[serde(default)]
     pub fields: BTreeMap<String, EventField>,
+}
+
+impl EventRule {
+    /// Whether its contact is sent without the consent that others need.
+    #[must_use]
+    pub fn needs_no_consent(&self) -> bool {
+        self.consent.as_ref().is_some_and(Vec::is_empty)
+    }
 }
 
 fn refresh() -> Lane {

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::UnixMicros;
-use crate::consent::{self, Category, Choice};
+use crate::consent::{self, Category, Choice, Shown, Spoken, Stand};
 use crate::delivery::Lane;
-use crate::event::{Email, Fww, Lww, Rank, Stamp, Stamped};
+use crate::event::{Email, Fww, Lww, Stamp, Stamped};
 
 /// Addresses remembered of one person; the least recently said are dropped first.
 pub const EMAILS_MAX: usize = 50;
@@ -31,14 +31,18 @@ pub struct Said {
     pub firsts: BTreeSet<String>,
     /// Values that count only while nobody said an earlier one at their path: what an event says that is not mapped.
     pub came_with: BTreeMap<String, Value>,
-    /// Consent by category.
+    /// What the person said of consent, by category.
     pub consent: BTreeMap<Category, consent::Statement>,
+    /// What a consent tool shows of its state, by category.
+    pub consent_shown: BTreeMap<Category, consent::Statement>,
     /// The browser asked not to be tracked or sold (Global Privacy Control).
     pub privacy_control: bool,
     /// The addresses it names.
     pub emails: Vec<(Email, Strength)>,
     /// It is a mapped event, in this lane.
     pub mapped: Option<Lane>,
+    /// It is a mapped event that needs no consent; when it was received.
+    pub exempt: Option<UnixMicros>,
 }
 
 impl Said {
@@ -46,7 +50,7 @@ impl Said {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let silent = self.values.is_empty() && self.consent.is_empty() && self.emails.is_empty();
-        silent && !self.privacy_control && self.mapped.is_none()
+        silent && self.consent_shown.is_empty() && !self.privacy_control && self.mapped.is_none()
     }
 }
 
@@ -86,9 +90,15 @@ pub struct Facts {
     /// The first value of each path whose first one counts.
     #[serde(default, skip_serializing_if = "Fww::is_empty")]
     pub firsts: Fww<String, Value>,
-    /// The newest choice of each consent category.
+    /// The newest yes or no that was said of each consent category.
     #[serde(default, skip_serializing_if = "Lww::is_empty")]
     pub consent: Lww<Category, consent::Statement>,
+    /// The newest thing that was said of each category and not understood.
+    #[serde(default, skip_serializing_if = "Lww::is_empty")]
+    pub consent_unclear: Lww<Category, consent::Statement>,
+    /// What consent tools showed of each category.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub consent_shown: BTreeMap<Category, Shown>,
     /// The last time the browser sent Global Privacy Control.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy_control: Option<Stamp>,
@@ -98,6 +108,9 @@ pub struct Facts {
     /// The last mapped event in each lane.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub mapped: BTreeMap<Lane, UnixMicros>,
+    /// When the last mapped event that needs no consent was received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exempt: Option<UnixMicros>,
 }
 
 impl Facts {
@@ -114,7 +127,14 @@ impl Facts {
             self.firsts.say(path.clone(), Stamped { value: value.clone(), stamp: stamp.clone() });
         }
         for (category, statement) in &said.consent {
-            self.consent.say(category.clone(), Stamped { value: statement.clone(), stamp: stamp.clone() });
+            let said = Stamped { value: statement.clone(), stamp: stamp.clone() };
+            match statement.choice {
+                Choice::Granted | Choice::Denied => self.consent.say(category.clone(), said),
+                Choice::Unclear => self.consent_unclear.say(category.clone(), said),
+            };
+        }
+        for (category, statement) in &said.consent_shown {
+            self.consent_shown.entry(category.clone()).or_default().see(statement, stamp);
         }
         for (email, strength) in &said.emails {
             let (as_trait, as_property) = match strength {
@@ -129,6 +149,7 @@ impl Facts {
         if let Some(lane) = said.mapped {
             self.happened(lane, stamp.at);
         }
+        self.exempt = self.exempt.max(said.exempt);
     }
 
     /// Takes in everything `other` knows.
@@ -136,6 +157,10 @@ impl Facts {
         self.values.join(&other.values);
         self.firsts.join(&other.firsts);
         self.consent.join(&other.consent);
+        self.consent_unclear.join(&other.consent_unclear);
+        for (category, shown) in &other.consent_shown {
+            self.consent_shown.entry(category.clone()).or_default().join(shown);
+        }
         self.privacy_control = self.privacy_control.take().max(other.privacy_control.clone());
         for (email, claim) in &other.emails {
             self.claim(email, claim);
@@ -143,6 +168,7 @@ impl Facts {
         for (lane, at) in &other.mapped {
             self.happened(*lane, *at);
         }
+        self.exempt = self.exempt.max(other.exempt);
     }
 
     /// Whether an event says nothing that is new: nothing at all, or what somebody came with and said earlier.
@@ -189,17 +215,29 @@ impl Facts {
         self.email() == Some(email) || self.emails.get(email).is_some_and(|claim| claim.as_trait.is_some())
     }
 
-    /// The newest choice of a category.
+    /// Everything known of a consent category.
     #[must_use]
-    pub fn choice(&self, category: &Category) -> Option<&Stamped<consent::Statement>> {
-        self.consent.get(category)
+    pub fn spoken(&self, category: &Category) -> Spoken {
+        Spoken {
+            said: self.consent.get(category).cloned(),
+            unclear: self.consent_unclear.get(category).cloned(),
+            shown: self.consent_shown.get(category).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// What counts of a consent category.
+    #[must_use]
+    pub fn stand(&self, category: &Category) -> Stand {
+        self.spoken(category).stand()
     }
 
     /// Whether nothing was said.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let silent = self.values.is_empty() && self.consent.is_empty() && self.emails.is_empty();
-        silent && self.firsts.is_empty() && self.privacy_control.is_none() && self.mapped.is_empty()
+        let silent = self.values.is_empty() && self.emails.is_empty() && self.mapped.is_empty();
+        let unspoken =
+            self.consent.is_empty() && self.consent_unclear.is_empty() && self.consent_shown.is_empty();
+        silent && unspoken && self.firsts.is_empty() && self.privacy_control.is_none()
     }
 
     /// How many bytes it is as JSON, about.
@@ -207,23 +245,26 @@ impl Facts {
     pub fn weight(&self) -> usize {
         let values = self.values.iter().chain(self.firsts.iter());
         let values = values.map(|(path, said)| path.len() + weight_of(&said.value) + said.stamp.weight());
-        let consent = self.consent.iter().map(|(category, said)| {
-            let texts = category.as_str().len() + said.value.key.len() + said.value.value.len();
-            32 + texts + said.stamp.weight()
-        });
+        let spoken = self.consent.iter().chain(self.consent_unclear.iter());
+        let consent = spoken
+            .map(|(category, said)| 32 + category.as_str().len() + said.value.weight() + said.stamp.weight());
+        let shown = self.consent_shown.iter();
+        let shown = shown.map(|(category, shown)| 32 + category.as_str().len() + shown.weight());
         let emails = self.emails.iter().map(|(email, claim)| {
             let stamps = claim.as_trait.iter().chain(&claim.as_property).map(Stamp::weight);
             32 + email.as_str().len() + stamps.sum::<usize>()
         });
         let others = self.mapped.len() * 32 + self.privacy_control.as_ref().map_or(0, Stamp::weight);
-        values.chain(consent).chain(emails).sum::<usize>() + others
+        values.chain(consent).chain(shown).chain(emails).sum::<usize>() + others
     }
 
     /// When the last thing was said.
     #[must_use]
     pub fn newest(&self) -> UnixMicros {
         let values = self.values.iter().map(|(_, said)| said.stamp.at);
-        let consent = self.consent.iter().map(|(_, said)| said.stamp.at);
+        let spoken = self.consent.iter().chain(self.consent_unclear.iter());
+        let consent = spoken.map(|(_, said)| said.stamp.at);
+        let shown = self.consent_shown.values().filter_map(Shown::newest).map(|stamp| stamp.at);
         let emails = self.emails.values().filter_map(Claim::newest).map(|stamp| stamp.at);
         let mapped = self.mapped.values().copied();
         let control = self.privacy_control.iter().map(|stamp| stamp.at);
@@ -231,6 +272,7 @@ impl Facts {
         values
             .chain(firsts)
             .chain(consent)
+            .chain(shown)
             .chain(emails)
             .chain(mapped)
             .chain(control)
@@ -269,16 +311,5 @@ fn weight_of(value: &Value) -> usize {
         Value::String(text) => text.len() + 3,
         Value::Array(items) => 2 + items.iter().map(weight_of).sum::<usize>(),
         Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + 4 + weight_of(value)).sum(),
-    }
-}
-
-impl Rank for consent::Statement {
-    fn rank(&self) -> String {
-        // Where one message says both, refusing wins.
-        let refused = match self.choice {
-            Choice::Granted => '0',
-            Choice::Denied => '1',
-        };
-        format!("{refused}{}={}", self.key, self.value)
     }
 }

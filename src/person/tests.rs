@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::UnixMicros;
+use crate::consent::{Category, Choice, Statement};
 use crate::delivery::Lane;
 use crate::event::Stamp;
 
@@ -141,18 +142,28 @@ fn a_person_key_reads_back_from_its_text() {
     assert!("nobody".parse::<PersonKey>().is_err());
 }
 
+fn statement(choice: Choice, value: u8) -> Statement {
+    let (key, value) = ("consent.marketing".to_owned(), value.to_string());
+    Statement { choice, key, value, tool: None, page: None, source: Some("website".into()) }
+}
+
 fn any_facts() -> impl Strategy<Value = Facts> {
-    let said = (0_i64..5, 0_usize..3, 0_u8..3, any::<bool>());
+    let said = (0_i64..5, 0_usize..3, 0_u8..3, any::<bool>(), 0_u8..7);
     prop::collection::vec(said, 0..6).prop_map(|items| {
         let mut facts = Facts::default();
-        for (at, which, value, firmly) in items {
+        for (at, which, value, firmly, spoken) in items {
             let address = email(["a@example.com", "b@example.com", "c@example.com"][which]);
             let strength = if firmly { Strength::Trait } else { Strength::Property };
             let values = BTreeMap::from([(format!("traits.t{which}"), json!(value))]);
+            let choice = [Choice::Granted, Choice::Unclear, Choice::Denied][usize::from(spoken) % 3];
+            let statement = BTreeMap::from([(Category::from("marketing"), statement(choice, value))]);
             let said = Said {
                 values,
                 emails: vec![(address, strength)],
                 mapped: Some(Lane::Login),
+                exempt: firmly.then_some(UnixMicros(at)),
+                consent: if spoken < 3 { statement.clone() } else { BTreeMap::new() },
+                consent_shown: if (3..6).contains(&spoken) { statement } else { BTreeMap::new() },
                 ..Said::default()
             };
             facts.learn(&said, &stamp(at));
@@ -169,6 +180,8 @@ proptest! {
         let join = |left: &Facts, right: &Facts| { let mut left = left.clone(); left.join(right); left };
         prop_assert_eq!(join(&a, &b), join(&b, &a));
         prop_assert_eq!(join(&join(&a, &b), &c), join(&a, &join(&b, &c)));
+        let marketing = Category::from("marketing");
+        prop_assert_eq!(join(&a, &b).stand(&marketing), join(&b, &a).stand(&marketing));
         prop_assert_eq!(join(&a, &a), a);
     }
 

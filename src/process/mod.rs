@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::search::Search;
 use self::share::Share;
 use crate::clock::Clock;
+use crate::consent::SharedTally;
 use crate::decision::{Settings, World};
 use crate::event::Position;
 use crate::store::{
@@ -55,6 +56,8 @@ pub struct Processor {
     pub decide: Decide,
     /// Why nothing takes effect now, where that is so.
     pub trouble: watch::Sender<Option<String>>,
+    /// Counts events whose consent was not understood.
+    pub consent: SharedTally,
 }
 
 impl Processor {
@@ -217,6 +220,7 @@ impl Batches {
         world.contribute(&by);
         let decided = trails.into_iter().zip(readings);
         let trails = decided.map(|(decided, reading)| Put::Trail(trail_of(reading, decided))).collect();
+        let not_understood = std::mem::take(&mut world.consent_not_understood);
         let plan = plan(world, trails, place.progress(), &by);
         let decided_in = clock.monotonic().saturating_sub(began);
         let applied = store.apply(plan).await;
@@ -224,6 +228,12 @@ impl Batches {
         self.conflicts = if again { self.conflicts + 1 } else { 0 };
         match applied {
             Ok(()) => {
+                for (source, events) in not_understood {
+                    self.processor.consent.add(&source, events, now);
+                    let counter =
+                        metrics::counter!("freshsignal_consent_not_understood_total", "source" => source.0);
+                    counter.increment(events);
+                }
                 self.pace.took(count, decided_in + store.worked().saturating_sub(worked));
                 self.share.took(clock.monotonic().saturating_sub(started));
                 Ok(Some(place))

@@ -1,5 +1,7 @@
 //! The `[retention]` section of the configuration.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use crate::config_problem::Problem;
@@ -26,6 +28,8 @@ pub struct RetentionConfig {
     pub anonymous_days_max: u64,
     /// Refused contacts that are kept.
     pub dead_letters_max: u64,
+    /// Days that changes of consent are kept; 0: as long as the person.
+    pub consent_days_max: u64,
 }
 
 impl Default for RetentionConfig {
@@ -40,6 +44,7 @@ impl Default for RetentionConfig {
             person_days_max: 400,
             anonymous_days_max: 30,
             dead_letters_max: 1_000_000,
+            consent_days_max: 0,
         }
     }
 }
@@ -76,6 +81,17 @@ impl RetentionConfig {
                 problems.push(Problem::new(format!("retention.{key}"), value, "1 to 36500"));
             }
         }
+        if self.consent_days_max > 36_500 {
+            let expected = "0 (as long as the person) to 36500";
+            problems.push(Problem::new("retention.consent_days_max", self.consent_days_max, expected));
+        }
         problems
+    }
+
+    /// How long changes of consent are kept; `None`: as long as the person.
+    #[must_use]
+    pub fn consent(&self) -> Option<Duration> {
+        let days = Some(self.consent_days_max).filter(|days| *days > 0);
+        days.map(|days| Duration::from_hours(days.saturating_mul(24)))
     }
 }

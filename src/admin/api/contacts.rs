@@ -16,7 +16,11 @@ use super::why::{Circumstances, why};
 use crate::admin::Debugger;
 use crate::allowance::{Quotas, Usage};
 use crate::clock::UnixMicros;
-use crate::contact::{Attributes, Call, InFlight, Owed, Refused, Standing, owed, upsert_body, wanted};
+use crate::consent::{Category, Choice};
+use crate::contact::{
+    Attributes, Call, ConsentChange, ConsentHistory, InFlight, Owed, Refused, Standing, owed, upsert_body,
+    wanted,
+};
 use crate::decision::{Considered, Settings, World, consider, rules};
 use crate::delivery::{BulkJob, Delivery, DeliveryId, Lane};
 use crate::destination::Destination;
@@ -49,7 +53,46 @@ pub(in crate::admin) struct ContactView {
     left_out: Vec<LeftOut>,
     fields: Vec<MappedField>,
     consent: Option<String>,
+    consent_history: HistoryView,
     gate: GateView,
+}
+
+/// Each change of consent, oldest first.
+#[derive(Serialize)]
+struct HistoryView {
+    changes: Vec<ChangeView>,
+    /// Older ones that are not kept any more.
+    dropped: u64,
+}
+
+#[derive(Serialize)]
+struct ChangeView {
+    #[serde(serialize_with = "rfc3339")]
+    at: UnixMicros,
+    category: Category,
+    choice: Choice,
+    /// `said` by a person, or `shown` by a tool with every event.
+    kind: &'static str,
+    key: String,
+    value: String,
+    tool: Option<String>,
+    page: Option<String>,
+    source: Option<String>,
+}
+
+impl From<ConsentChange> for ChangeView {
+    fn from(change: ConsentChange) -> Self {
+        let ConsentChange { at, category, choice, key, value, shown, tool, page, source } = change;
+        let kind = if shown { "shown" } else { "said" };
+        Self { at, category, choice, kind, key, value, tool, page, source }
+    }
+}
+
+impl From<ConsentHistory> for HistoryView {
+    fn from(history: ConsentHistory) -> Self {
+        let changes = history.changes.into_iter().map(ChangeView::from).collect();
+        Self { changes, dropped: history.dropped }
+    }
 }
 
 #[derive(Serialize)]
@@ -168,7 +211,11 @@ impl ContactView {
     fn of(email: Email, world: &World, settings: &Settings, beside: &Beside<'_>) -> Option<Self> {
         let contact = world.contacts.get(&email)?;
         let standing = contact.with(&settings.account);
-        let Considered { wish, fields, mut left_out, consent, .. } = consider(&email, world, settings);
+        let Considered { wish, fields, mut left_out, consent, stands, .. } =
+            consider(&email, world, settings);
+        // What is too old is not shown, though it may go a day later.
+        let history = contact.consent.with(&stands, settings.consent.keep, beside.now);
+        let consent_history = history.unwrap_or_else(|| contact.consent.clone()).into();
         left_out.extend(standing.left_out.keys().map(|name| refused_value(name)));
         let owed = owed(&wish, &standing, &rules(settings, beside.now));
         let open = standing.open.as_ref().and_then(|id| world.deliveries.get(id));
@@ -191,6 +238,7 @@ impl ContactView {
             left_out,
             fields,
             consent,
+            consent_history,
             gate: GateView { open: wish.gate_shut.is_none(), reason: wish.gate_shut },
         })
     }

@@ -9,6 +9,9 @@ use crate::turn::{Flow, FlowAlarm};
 /// The share of the bound of dead letters from which on there is a risk.
 const DEAD_LETTERS_PERCENT: u64 = 80;
 
+/// Events of one source and hour whose consent was not understood; more than these are a risk.
+const CONSENT_EVENTS: u64 = 10;
+
 /// A risk of loss or of growing delay.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(in crate::admin) struct Risk {
@@ -17,7 +20,7 @@ pub(in crate::admin) struct Risk {
 }
 
 /// The words of all risks there are, for metrics.
-pub(in crate::admin) const ALL: [&str; 9] = [
+pub(in crate::admin) const ALL: [&str; 10] = [
     "processing",
     "lag",
     "failed_events",
@@ -27,6 +30,7 @@ pub(in crate::admin) const ALL: [&str; 9] = [
     "refusing",
     "journal_away",
     "old_data_waits",
+    "consent_not_understood",
 ];
 
 /// Those that somebody has to be woken for: something does not go on, or is lost, until they look.
@@ -77,6 +81,7 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<
         .chain(refusing)
         .chain(away)
         .chain(old)
+        .chain(consent(snapshot))
         .collect()
 }
 
@@ -125,6 +130,22 @@ fn set_aside(snapshot: Snapshot<'_>) -> Option<Risk> {
         message: format!(
             "{count} contacts are not called: their call can't be made up because of a defect or a stored document that \
              can't be read; the log names the place. Report it; their next event or a restart tries them again"
+        ),
+    })
+}
+
+/// A choice that is not understood is neither a yes nor a no, so people are not subscribed and refusals are not heard.
+fn consent(snapshot: Snapshot<'_>) -> Option<Risk> {
+    let sources = snapshot.live.consent.last_hour(CONSENT_EVENTS, snapshot.now);
+    let named: Vec<String> =
+        sources.iter().map(|(source, events)| format!("{events} of source {}", source.0)).collect();
+    (!named.is_empty()).then(|| Risk {
+        risk: "consent_not_understood",
+        message: format!(
+            "events of the last hour spoke of consent in a way that is not understood: {}; neither a yes nor a no is \
+             taken from them. Their notes name the place: name its codes in consent.categories, or the place in \
+             consent.paths",
+            named.join(", ")
         ),
     })
 }

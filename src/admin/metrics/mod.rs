@@ -28,6 +28,10 @@ pub(super) fn describe() {
         "freshsignal_events_absorbed_total",
         "Events merged into a delivery that was already queued"
     );
+    describe_counter!(
+        "freshsignal_consent_not_understood_total",
+        "Events whose consent was not understood, by source"
+    );
     describe_gauge!("freshsignal_contacts_owed", "Contacts that wait to be sent, by lane");
     describe_gauge!(
         "freshsignal_oldest_owed_seconds",

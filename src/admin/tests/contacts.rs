@@ -98,6 +98,20 @@ async fn a_contact_that_is_owed_a_call_shows_the_call() {
             "refused": null,
             "fields": [{"attribute": "first_name", "path": "traits.firstName", "message_id": "m1", "value": "Sam", "when": "always"}],
             "consent": "marketing granted by context.consent.categoryPreferences.marketing = true",
+            "consent_history": {
+                "changes": [{
+                    "at": "2030-03-17T17:45:01.000Z",
+                    "category": "marketing",
+                    "choice": "granted",
+                    "kind": "shown",
+                    "key": "context.consent.categoryPreferences.marketing",
+                    "value": "true",
+                    "tool": "Segment",
+                    "page": null,
+                    "source": "website",
+                }],
+                "dropped": 0,
+            },
             "gate": {"open": true, "reason": null},
         })
     );

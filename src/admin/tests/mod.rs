@@ -28,6 +28,7 @@ use super::*;
 use crate::allowance::{Sharing, Window};
 use crate::clock::ManualClock;
 use crate::config_problem::Problem;
+use crate::consent::SharedTally;
 use crate::decision::{World, test_settings};
 use crate::delivery::{Account, DeliveryId};
 use crate::event::{Email, SourceName};
@@ -53,6 +54,7 @@ struct Lab {
     admin: Admin,
     usage: Usage,
     refused: Arc<RefusedLog>,
+    consent: SharedTally,
     pressure: Pressure,
     flow: Flow,
     sharing: Option<Sharing>,
@@ -63,8 +65,17 @@ impl Lab {
     fn new() -> Self {
         let admin = Admin { token: None, allowed_hosts: Vec::new(), loopback: true };
         let usage = Usage { hour: window(900, 100), minute: window(90, 10) };
-        let (refused, pressure) = (Arc::default(), Pressure::default());
-        Self { store: Arc::default(), admin, usage, refused, pressure, flow: Flow::default(), sharing: None }
+        let (refused, consent, pressure) = (Arc::default(), SharedTally::default(), Pressure::default());
+        Self {
+            store: Arc::default(),
+            admin,
+            usage,
+            refused,
+            consent,
+            pressure,
+            flow: Flow::default(),
+            sharing: None,
+        }
     }
 
     fn with_token() -> Self {
@@ -99,6 +110,7 @@ impl Lab {
             event_limits: Limits { event_bytes_max: 1000 },
             erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },
             refused: Arc::clone(&self.refused),
+            consent: self.consent.clone(),
         };
         let settings = watch::Sender::new(Arc::new(settings())).subscribe();
         let clock = Arc::new(ManualClock::at(START));

@@ -140,6 +140,8 @@ async fn what_could_be_lost_is_said_in_words() {
         held.refusing = Some("the journal is full".into());
         held.away = Some("state.db".into());
     });
+    lab.consent.add(&SourceName("shop".into()), 11, START);
+    lab.consent.add(&SourceName("app".into()), 10, START);
     assert_eq!(
         lab.json("/api/status").await["risks"],
         json!([
@@ -152,6 +154,9 @@ async fn what_could_be_lost_is_said_in_words() {
             {"risk": "journal_away", "message": "state.db was renamed, removed or replaced while the service runs: put \
                 it back within a minute, or the service ends; what is accepted and not delivered yet is in the file \
                 that was taken away"},
+            {"risk": "consent_not_understood", "message": "events of the last hour spoke of consent in a way that \
+                is not understood: 11 of source shop; neither a yes nor a no is taken from them. Their notes name the \
+                place: name its codes in consent.categories, or the place in consent.paths"},
         ])
     );
 }

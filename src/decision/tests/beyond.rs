@@ -66,12 +66,15 @@ fn play<'a>(acts: impl Iterator<Item = &'a (usize, Act)>) -> Service {
     service
 }
 
-/// The address and the choice of everybody who said who they are.
+/// The address and the choice of everybody who said who they are. When the state of a tool began may be known less well
+/// beyond the bound: what is folded together counts from its first moment.
 fn who_chose_what(service: &Service) -> BTreeMap<String, (Option<String>, Value)> {
     let people = service.world.people.iter().map(|(key, person)| {
         let facts = person.facts();
         let email = facts.email().map(|email| email.as_str().to_owned());
-        (key.to_string(), (email, json!(facts.choice(&service.settings.consent.marketing))))
+        let counted = facts.stand(&service.settings.consent.marketing).choice;
+        let choice = counted.map(|counted| (counted.statement, counted.seen_at));
+        (key.to_string(), (email, json!(choice)))
     });
     people.collect()
 }
@@ -111,7 +114,7 @@ fn a_device_with_one_user_and_any_number_of_events_loses_nothing() {
     let key = "user:u".parse().unwrap();
     let facts = service.world.people.get(&key).unwrap().facts().into_owned();
     assert_eq!(facts.values.get("traits.phone").unwrap().value, json!("+14155550142"));
-    assert!(facts.choice(&service.settings.consent.marketing).is_some());
+    assert!(facts.stand(&service.settings.consent.marketing).is_denied());
 }
 
 #[test]
@@ -123,7 +126,7 @@ fn who_withdrew_on_a_device_that_many_used_since_stays_withdrawn() {
     }
     let key = "user:u0".parse().unwrap();
     let facts = service.world.people.get(&key).unwrap().facts().into_owned();
-    assert!(facts.choice(&service.settings.consent.marketing).is_some());
+    assert!(facts.stand(&service.settings.consent.marketing).is_denied());
 }
 
 #[test]

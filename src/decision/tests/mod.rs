@@ -2,6 +2,7 @@
 
 mod beyond;
 mod calls;
+mod consent;
 mod dry_run;
 mod erase;
 mod nobody;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::consent::{Categories, Category};
+use crate::consent::{Categories, Category, Places};
 use crate::contact::SendMode;
 use crate::delivery::Account;
 use crate::event::{Event, Kind, Position, SourceName, Stamp};
@@ -43,7 +44,9 @@ pub fn settings() -> Settings {
             propagate_withdrawal: true,
             subscribed: json!("subscribed"),
             unsubscribed: json!("unsubscribed"),
+            paths: Places::default(),
             unknown: None,
+            keep: None,
         },
         send: SendMode::Changed,
         hold: Duration::ZERO,

@@ -24,7 +24,7 @@ struct Act {
 
 fn act() -> impl Strategy<Value = Act> {
     let who = (0_u8..7, 0_u8..3, 0_u8..3, 0_u8..5, 0_u8..5);
-    (who, (0_u8..4, 0_u8..4, prop::bool::weighted(0.1), 0_u8..60)).prop_map(
+    (who, (0_u8..4, 0_u8..8, prop::bool::weighted(0.1), 0_u8..60)).prop_map(
         |((kind, user, device, email, form_email), (value, choice, control, hour))| Act {
             kind,
             user,
@@ -55,8 +55,13 @@ fn event(act: &Act) -> Value {
     ][usize::from(act.kind)];
     let mut context = json!({"gpc": act.control,
         "campaign": {"medium": pick(&["email", "cpc", "fair"], act.value)}});
-    if let Some(granted) = [Some(true), Some(false)].get(usize::from(act.choice)).copied().flatten() {
-        context["consent"] = json!({"categoryPreferences": {"marketing": granted}});
+    // Said by a server, or shown by a tool.
+    let spoken = [json!(true), json!(false), json!("perhaps"), json!("granted"), json!("denied")];
+    if let Some(choice) = spoken.get(usize::from(act.choice)) {
+        context["consent"] = match act.choice {
+            0..=2 => json!({"marketing": choice}),
+            _ => json!({"categoryPreferences": {"marketing": choice}}),
+        };
     }
     let user = pick(&["u", "v"], act.user);
     let device = pick(&["a", "b"], act.device).or(if user.is_none() { Some("c") } else { None });

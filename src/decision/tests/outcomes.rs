@@ -185,7 +185,7 @@ fn denied_and_unknown_are_told_apart() {
     assert_eq!(contact(marketing(false))["subscription_status"], "unsubscribed");
     assert_eq!(contact(json!({})).get("subscription_status"), None);
     let mut with_unknown = settings();
-    with_unknown.consent.unknown = Some(status_value("2"));
+    with_unknown.consent.unknown = Some(Unknown::Status(status_value("2")));
     let mut service = Service::new(with_unknown);
     service.send(json!({"type": "identify", "userId": "u", "traits": {"email": "sam@example.com"}}));
     let lead = service.send(lead("u"));
@@ -334,10 +334,10 @@ fn a_group_says_the_company_and_nothing_else_of_the_person() {
 #[test]
 fn a_source_assumes_a_country_and_a_consent_of_its_people() {
     let mut with_defaults = settings();
-    with_defaults.consent.unknown = Some(json!("everywhere"));
+    with_defaults.consent.unknown = Some(Unknown::Status(json!("everywhere")));
     let of_website = SourceDefaults {
         region: crate::mapping::region::Region::from_text("GB"),
-        unknown: Some(status_value("2")),
+        unknown: Some(Unknown::Status(status_value("2"))),
     };
     with_defaults.source_defaults.insert(SourceName("website".into()), of_website.clone());
     let signed_up = json!({"type": "track", "event": "Signed Up", "userId": "u",

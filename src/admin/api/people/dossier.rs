@@ -81,7 +81,8 @@ fn contact(email: &Email, contact: &Contact, extent: &Extent, wanted: &Value) ->
                 "refused": standing.refused.as_ref().map(|refused| &refused.wanted) })
         })
         .collect();
-    json!({ "email": email, "shared_with_others": extent.shared.contains(email), "wanted": wanted, "accounts": accounts })
+    json!({ "email": email, "shared_with_others": extent.shared.contains(email), "wanted": wanted, "accounts": accounts,
+        "consent": contact.consent })
 }
 
 /// The events that count for the person or for an address of theirs, by place.

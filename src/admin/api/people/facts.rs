@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::event::Stamp;
+use crate::consent::{Category, Statement};
+use crate::event::{Stamp, Stamped};
 use crate::person::{Facts, Person};
 
 /// Everything held on one person. Where it came from: their own events, those of a device, or an event that named
@@ -21,14 +22,12 @@ fn of_facts(facts: &Facts) -> Value {
         .iter()
         .map(|(path, said)| json!({ "path": path, "value": said.value, "said": when(&said.stamp) }))
         .collect();
-    let consent: Vec<Value> = facts
-        .consent
-        .iter()
-        .map(|(category, said)| {
-            json!({ "category": category, "choice": said.value.choice, "key": said.value.key,
-                "value": said.value.value, "said": when(&said.stamp) })
-        })
-        .collect();
+    let said = facts.consent.iter().chain(facts.consent_unclear.iter());
+    let said = said.map(|(category, said)| of_consent(category, said, None));
+    let shown = facts.consent_shown.iter().flat_map(|(category, shown)| {
+        shown.iter().map(move |(first, last)| of_consent(category, last, Some(first)))
+    });
+    let consent: Vec<Value> = said.chain(shown).collect();
     let emails: Vec<Value> = facts
         .emails
         .iter()
@@ -41,6 +40,14 @@ fn of_facts(facts: &Facts) -> Value {
         facts.mapped.iter().map(|(lane, at)| (lane.as_str().to_owned(), json!(at.to_rfc3339()))).collect();
     json!({ "emails": emails, "traits": traits, "first_traits": facts.firsts, "consent": consent,
         "privacy_control": facts.privacy_control.as_ref().map(when), "last_mapped_events": mapped })
+}
+
+/// A statement of consent; `first`: when a tool showed it first, where it is the state of one.
+fn of_consent(category: &Category, said: &Stamped<Statement>, first: Option<&Stamp>) -> Value {
+    let Statement { choice, key, value, tool, page, source } = &said.value;
+    let kind = if first.is_some() { "shown" } else { "said" };
+    json!({ "category": category, "choice": choice, "kind": kind, "key": key, "value": value, "tool": tool, "page": page,
+        "source": source, "said": when(&said.stamp), "first_shown": first.map(when) })
 }
 
 fn when(stamp: &Stamp) -> Value {

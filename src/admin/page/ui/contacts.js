@@ -70,6 +70,14 @@ export function contactParts(contact, said) {
   ];
 }
 
+// Each change with what proves it, the newest first.
+function consentChanges({ changes, dropped }) {
+  const from = ({ kind, key, value, tool, source, page }) =>
+    [`${kind} by ${key} = ${value}`, tool, source && `source ${source}`, page].filter(Boolean).join(", ");
+  const line = (change) => h("li", {}, time(change.at), ` ${change.category} ${change.choice}: ${from(change)}`);
+  return h("ul", {}, [...changes].reverse().map(line), dropped > 0 && h("li", {}, `${dropped} older are not kept`));
+}
+
 function held(email) {
   const body = h("div", { class: "list" });
   const details = h("details", { class: "attempt" }, h("summary", {}, h("strong", {}, "Everything held on this person")), body);
@@ -99,6 +107,7 @@ export async function contact(place, { about }) {
         ["Last accepted", found.accepted_at && time(found.accepted_at)],
         ["People", found.members.map((member, nth) => [nth > 0 && ", ", link([["events"], { person: member }], person(member))])],
         ["Consent", found.consent ?? "no choice about marketing is known"],
+        ["Changes of consent", found.consent_history.changes.length > 0 && consentChanges(found.consent_history)],
         ["Gate", found.gate.open ? "open" : found.gate.reason],
         ["Delivery", found.open_delivery && [pill(STATES, found.open_delivery.state), " ", link(["deliveries", found.open_delivery.id], found.open_delivery.id)]],
       ]),

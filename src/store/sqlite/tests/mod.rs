@@ -113,6 +113,7 @@ fn calling(id: &str, open: Option<&str>) -> Contact {
         attempt: 1,
         sent: [("city".to_owned(), "Oslo".into())].into(),
         whole: true,
+        exempt: None,
     });
     standing.open = open.map(|id| DeliveryId(id.to_owned()));
     Contact { standing: [(account(), standing)].into(), ..Contact::default() }

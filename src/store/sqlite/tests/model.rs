@@ -293,7 +293,13 @@ impl Real {
         let (revision, delivery) = self.delivery(&due.id).await?;
         let (at, mut contact) = self.contact(&due.email).await?;
         let standing = contact.standing.get_mut(&account()).unwrap();
-        standing.leave(InFlight { delivery: due.id.clone(), attempt: 1, sent: BTreeMap::new(), whole: true });
+        standing.leave(InFlight {
+            delivery: due.id.clone(),
+            attempt: 1,
+            sent: BTreeMap::new(),
+            whole: true,
+            exempt: None,
+        });
         let puts = vec![
             Put::Delivery(revision, delivery.claim()),
             Put::Contact(due.email, at, contact),
