@@ -41,6 +41,7 @@ use crate::http::{self, ServeLimits};
 use crate::ingest::Ingest;
 use crate::process::Processor;
 use crate::retain::{self, Retirement};
+use crate::senders::Watch;
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{self, SharedStore, Store, StoreError};
 use crate::turn::Flow;
@@ -98,6 +99,7 @@ pub struct App {
     pressure: watch::Sender<Pressure>,
     trouble: watch::Sender<Option<String>>,
     flow: watch::Sender<Flow>,
+    senders: Arc<Watch>,
     bells: Bells,
     metrics: PrometheusHandle,
     erasing: Erasing,
@@ -154,6 +156,7 @@ impl App {
         let reload = Reload { settings, ingest, load, config: in_use, started };
         let pressure = watch::Sender::new(Pressure::default());
         let flow = watch::Sender::new(Flow::default());
+        let senders = Arc::new(Watch::default());
         let live = Live {
             usage: usage.subscribe(),
             sharing: sharing.subscribe(),
@@ -161,6 +164,7 @@ impl App {
             dead_letters_max: config.retention.dead_letters_max,
             pressure: pressure.subscribe(),
             flow: flow.subscribe(),
+            senders: Arc::clone(&senders),
             mode: config.freshsales.mode,
             event_limits: Limits { event_bytes_max: config.server.event_bytes_max },
             erasures: Erasures { ordered: Arc::clone(&erasing.ordered), done: erasing.done.subscribe() },
@@ -192,6 +196,7 @@ impl App {
             pressure,
             trouble: watch::Sender::new(None),
             flow,
+            senders,
             bells,
             metrics,
             erasing,
@@ -317,6 +322,7 @@ impl App {
             owed: Arc::clone(&bells.owed),
             decide: Arc::new(decide),
             trouble: self.trouble.clone(),
+            senders: Arc::clone(&self.senders),
         };
         let reviewer = Reviewer {
             store: Arc::clone(&store),

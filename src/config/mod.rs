@@ -27,10 +27,10 @@ use crate::delivery::Account;
 use crate::event::SourceName;
 use crate::freshsales::{Config as FreshsalesConfig, DryRun, Mode};
 use crate::ingest::{ServerConfig, Sources, source_problems};
-use crate::mapping::MappingConfig;
-use crate::mapping::Preset;
 use crate::mapping::region::Region;
+use crate::mapping::{IdentifyMode, MappingConfig, Preset, Shipped};
 use crate::retain::RetentionConfig;
+use crate::senders::{self, Constants, FiltersConfig, IdentityConfig, IntegrationsConfig};
 use crate::store;
 use crate::telemetry::LogConfig;
 
@@ -70,6 +70,15 @@ pub struct Config {
     /// How people become contacts.
     #[serde(default)]
     pub mapping: MappingConfig,
+    /// What switches an event off.
+    #[serde(default)]
+    pub integrations: IntegrationsConfig,
+    /// Which ids name somebody.
+    #[serde(default)]
+    pub identity: IdentityConfig,
+    /// Whose addresses never become contacts.
+    #[serde(default)]
+    pub filters: FiltersConfig,
     /// Where everything is kept.
     #[serde(default)]
     pub store: store::Config,
@@ -93,6 +102,9 @@ impl Config {
         problems.extend(self.bulk.problems());
         problems.extend(self.consent.problems());
         problems.extend(self.mapping.problems());
+        problems.extend(self.integrations.problems());
+        problems.extend(self.identity.problems());
+        problems.extend(self.filters.problems());
         problems.extend(self.retention.problems());
         problems.extend(self.log.problems());
         if let Err(found) = self.preset() {
@@ -126,7 +138,9 @@ impl Config {
                 vec![Problem::new("mapping.file", path, format!("a readable file ({error})"))]
             })?)
         };
-        Preset::parse(text.as_deref()).map_err(|problems| {
+        let shipped: Vec<Shipped> =
+            self.mapping.presets.iter().filter_map(|name| Shipped::named(name)).collect();
+        Preset::layered(&shipped, text.as_deref()).map_err(|problems| {
             let named = |problem: &crate::mapping::MappingProblem| {
                 Problem::new("mapping.file", path, problem.to_string())
             };
@@ -153,6 +167,7 @@ impl Config {
             retry: self.delivery.retry(),
             new_contacts_per_hour: self.new_contacts_per_hour(),
             source_defaults: self.source_defaults(),
+            senders: self.senders(),
         }))
     }
 
@@ -163,10 +178,24 @@ impl Config {
             let defaults = SourceDefaults {
                 region: Region::from_text(&source.default_country),
                 unknown: (!unknown.is_empty()).then(|| status_value(unknown)),
+                identify: IdentifyMode::parse(&source.identify),
             };
             (SourceName(name.clone()), defaults)
         });
         defaults.filter(|(_, defaults)| *defaults != SourceDefaults::default()).collect()
+    }
+
+    /// What is agreed with everybody who sends.
+    fn senders(&self) -> senders::Rules {
+        let constants = self.sources.iter().filter(|(_, source)| !source.set.is_empty());
+        let constants =
+            constants.map(|(name, source)| (SourceName(name.clone()), Constants::new(&source.set)));
+        senders::Rules {
+            ids: self.identity.rule(),
+            integrations: self.integrations.rule(),
+            filters: self.filters.rule(),
+            constants: constants.collect(),
+        }
     }
 
     /// The quotas of the sources that have one.

@@ -1,8 +1,11 @@
 //! Reading an event: what it says, and about whom. Everything later works on this alone.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::Settings;
+use super::sender::{self, EventIds};
 use crate::clock::UnixMicros;
 use crate::consent;
 use crate::delivery::Lane;
@@ -11,6 +14,7 @@ use crate::event::{Email, EmailProblem, Event, Found, Kind, Position, SourceName
 use crate::mapping::ExtraValue;
 use crate::mapping::IdentifyMode;
 use crate::person::{PersonId, PersonKey, Said, Strength, TimelineKey};
+use crate::senders::{Sighting, SwitchedOff};
 
 /// A value larger than this as JSON is not remembered of a person.
 const VALUE_BYTES_MAX: usize = 4096;
@@ -40,6 +44,18 @@ pub struct Reading {
     pub previous: Option<String>,
     /// The lane, if it is a mapped event.
     pub mapped: Option<Lane>,
+    /// It is mapped, even if it is switched off.
+    pub is_mapped: bool,
+    /// Its sender switched this destination off for it.
+    pub switched_off: Option<SwitchedOff>,
+    /// It is switched off, and what it says of consent is this address's, too.
+    pub consent_of: Option<Email>,
+    /// Its ids that name nobody: the field, and what stands there.
+    pub junk_ids: Vec<(&'static str, String)>,
+    /// The address it names that is no use, masked, with where it stands.
+    pub unusable: Option<String>,
+    /// Where something like an address stands that the mapping does not read, in an event that names none.
+    pub email_elsewhere: Option<String>,
     /// The lane of what is owed for it, mapped or not.
     pub lane: Lane,
     /// What it says about its own person.
@@ -69,7 +85,12 @@ impl Reading {
     /// Reads an event.
     #[must_use]
     pub fn of(event: &Event, settings: &Settings) -> Self {
-        let mapped = lane_if_mapped(event, settings);
+        let constants = sender::constants(event, settings);
+        let event = &*constants.map_or(Cow::Borrowed(event), |constants| constants.put_into(event));
+        let ids = EventIds::of(event, settings);
+        let switched_off = settings.senders.integrations.switched_off(&event.body);
+        let counts = lane_if_mapped(event, settings);
+        let mapped = counts.filter(|_| switched_off.is_none());
         let mut notes = Vec::new();
         let said_consent = consent::read(&event.body, &settings.consent.categories);
         notes.extend(said_consent.unknown.iter().map(|key| format!("{key}: not understood as consent")));
@@ -112,7 +133,21 @@ impl Reading {
             keep_first(event, settings, &mut own, &mut notes);
         }
         notes.extend(no_ids(event));
-        let id = |field| event.id(field);
+        notes.extend(ids.notes());
+        notes.extend(sender::shape_notes(event));
+        let unusable = problem.and_then(|_| sender::unusable_email(event, settings));
+        own.unusable.clone_from(&unusable);
+        let mut consent_of = None;
+        if switched_off.is_some() {
+            let other = first_email(event, settings, "properties.", &mut problem);
+            (own, consent_of) = sender::held_back(own, other);
+            named = None;
+        }
+        let email_of_id = sender::email_of_id(event, ids.user.as_deref(), settings);
+        let names_one = !own.emails.is_empty() || named.is_some();
+        let hinted = names_one || email_of_id.is_some() || (mapped.is_none() && problem.is_none());
+        let email_elsewhere = if hinted { None } else { sender::email_elsewhere(event, settings) };
+        own.emails.extend(email_of_id.map(|email| (email, Strength::Id)));
         Self {
             position: event.position,
             source: event.source.clone(),
@@ -121,10 +156,16 @@ impl Reading {
             stamp: event.stamp.clone(),
             kind: event.kind,
             name: event.name().to_owned(),
-            user: id("userId"),
-            anonymous: id("anonymousId"),
-            previous: id("previousId").filter(|_| event.kind == Kind::Alias),
+            user: ids.user,
+            anonymous: ids.anonymous,
+            previous: ids.previous,
+            junk_ids: ids.junk,
             mapped,
+            switched_off,
+            is_mapped: counts.is_some(),
+            consent_of,
+            unusable,
+            email_elsewhere,
             lane: mapped.unwrap_or(if event.backfill { Lane::Backfill } else { Lane::Refresh }),
             own,
             named,
@@ -142,6 +183,17 @@ impl Reading {
         of_traits.or(self.named.as_ref().map(|(email, _)| email))
     }
 
+    /// What it shows of its sender.
+    #[must_use]
+    pub fn sighting(&self) -> Sighting {
+        Sighting {
+            mapped: self.is_mapped,
+            switched_off: self.switched_off,
+            unusable_email: self.unusable.clone(),
+            junk_ids: self.junk_ids.clone(),
+        }
+    }
+
     /// A person in the event's name space.
     #[must_use]
     pub fn person(&self, id: PersonId) -> PersonKey {
@@ -153,7 +205,8 @@ impl Reading {
         let user = |id: &String| Mark::User(self.people.clone(), id.clone());
         let device = |id: &String| Mark::Anonymous(self.people.clone(), id.clone());
         let traits = self.own.emails.iter().map(|(email, _)| email);
-        let emails = traits.chain(self.named.iter().map(|(email, _)| email)).cloned().map(Mark::Email);
+        let others = self.named.iter().map(|(email, _)| email).chain(&self.consent_of);
+        let emails = traits.chain(others).cloned().map(Mark::Email);
         let previous = self.previous.iter().flat_map(move |id| [user(id), device(id)]);
         emails.chain(self.user.iter().map(user)).chain(self.anonymous.iter().map(device)).chain(previous)
     }
@@ -179,12 +232,12 @@ fn no_ids(event: &Event) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-fn lane_if_mapped(event: &Event, settings: &Settings) -> Option<Lane> {
+pub(super) fn lane_if_mapped(event: &Event, settings: &Settings) -> Option<Lane> {
     let name = match event.kind {
         // A track event that somebody called "identify" is no identify.
         Kind::Track if event.name().eq_ignore_ascii_case(Kind::Identify.as_str()) => return None,
         Kind::Track | Kind::Page | Kind::Screen => event.name(),
-        Kind::Identify if settings.identify == IdentifyMode::Create => event.name(),
+        Kind::Identify if settings.identify_of(&event.source) == IdentifyMode::Create => event.name(),
         Kind::Identify | Kind::Group | Kind::Alias => return None,
     };
     let lane = settings.preset.event(name)?.lane;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::mapping::{IdentifyMode, MissingNames};
+use crate::person::{PersonId, PersonKey};
+use crate::senders;
 use serde_json::Value;
 
 use crate::consent::{Categories, Category};
@@ -50,6 +52,8 @@ pub struct SourceDefaults {
     pub region: Option<Region>,
     /// The status of a contact being created when nobody said anything, before `ConsentRules::unknown`.
     pub unknown: Option<Value>,
+    /// What their identifies mean, before `Settings::identify`.
+    pub identify: Option<IdentifyMode>,
 }
 
 /// Everything deciding depends on beside the state.
@@ -81,4 +85,23 @@ pub struct Settings {
     pub new_contacts_per_hour: BTreeMap<SourceName, u64>,
     /// The sources with defaults of their own.
     pub source_defaults: BTreeMap<SourceName, SourceDefaults>,
+    /// What is agreed with everybody who sends.
+    pub senders: senders::Rules,
+}
+
+impl Settings {
+    /// What an identify of a source means.
+    #[must_use]
+    pub fn identify_of(&self, source: &SourceName) -> IdentifyMode {
+        self.source_defaults.get(source).and_then(|defaults| defaults.identify).unwrap_or(self.identify)
+    }
+
+    /// Whether somebody counts for contacts: one whose id names nobody does not.
+    #[must_use]
+    pub fn counts(&self, key: &PersonKey) -> bool {
+        match &key.id {
+            PersonId::User(id) | PersonId::Anonymous(id) => !self.senders.ids.is_junk(id),
+            PersonId::Email(_) => true,
+        }
+    }
 }

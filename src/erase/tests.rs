@@ -75,6 +75,7 @@ impl Bench {
             owed: Arc::default(),
             decide: Arc::new(decision::decide),
             trouble: watch::Sender::new(None),
+            senders: Arc::default(),
         };
         let running = tokio::spawn(processor.run(stop.clone()));
         processed.wait_for(|processed| processed.0 >= last).await.unwrap();

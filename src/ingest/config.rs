@@ -10,11 +10,15 @@ use axum::http::Uri;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
+use serde_json::Value;
+
 use super::cors::AllowedOrigin;
 use super::form::{Form, FormRules, Texts};
 use crate::config_problem::{Problem, REDACTED};
 use crate::http::forwarded::TrustedProxies;
+use crate::mapping::IdentifyMode;
 use crate::mapping::region::Region;
+use crate::senders::constant_problem;
 
 /// The `[server]` section: the public listener.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -100,6 +104,10 @@ pub struct SourceConfig {
     pub form_required: Vec<String>,
     /// What visitors read in place of the English sentences.
     pub form_texts: BTreeMap<String, String>,
+    /// What its identifies mean; empty: `mapping.identify`.
+    pub identify: String,
+    /// What each of its events is taken to say, by path.
+    pub set: BTreeMap<String, Value>,
 }
 
 impl Default for SourceConfig {
@@ -121,6 +129,8 @@ impl Default for SourceConfig {
             form_redirects: Vec::new(),
             form_required: Vec::new(),
             form_texts: BTreeMap::new(),
+            identify: String::new(),
+            set: BTreeMap::new(),
         }
     }
 }
@@ -245,6 +255,8 @@ impl SourceConfig {
             form_redirects,
             form_required,
             form_texts,
+            identify,
+            set,
         } = self;
         let compared = [
             ("enabled", *enabled == new.enabled),
@@ -261,6 +273,8 @@ impl SourceConfig {
             ("form_redirects", *form_redirects == new.form_redirects),
             ("form_required", *form_required == new.form_required),
             ("form_texts", *form_texts == new.form_texts),
+            ("identify", *identify == new.identify),
+            ("set", *set == new.set),
         ];
         compared.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
     }
@@ -285,6 +299,14 @@ impl SourceConfig {
         if !self.default_country.is_empty() && Region::from_text(&self.default_country).is_none() {
             let expected = "a country: two or three letters or its English name";
             problems.push(Problem::new(key("default_country"), &self.default_country, expected));
+        }
+        if !self.identify.is_empty() && IdentifyMode::parse(&self.identify).is_none() {
+            problems.push(Problem::new(key("identify"), &self.identify, "empty, update, create or off"));
+        }
+        for (path, value) in &self.set {
+            if let Some(expected) = constant_problem(path, value) {
+                problems.push(Problem::new(key(&format!("set.{path:?}")), value, expected));
+            }
         }
         if self.keys().any(|key| !is_write_key(key.expose_secret())) {
             let expected = "up to 256 visible ASCII characters, none of them a colon";

@@ -20,6 +20,8 @@ pub enum Strength {
     Trait,
     /// In the properties of a mapped event: the person's address unless the traits name another.
     Property,
+    /// An id of the person looks like it: the person's address while nobody said one.
+    Id,
 }
 
 /// What one event says about one person.
@@ -37,6 +39,8 @@ pub struct Said {
     pub privacy_control: bool,
     /// The addresses it names.
     pub emails: Vec<(Email, Strength)>,
+    /// An address that is no use, fit to be shown.
+    pub unusable: Option<String>,
     /// It is a mapped event, in this lane.
     pub mapped: Option<Lane>,
 }
@@ -45,7 +49,8 @@ impl Said {
     /// Whether it says nothing, leaving aside what somebody came with.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let silent = self.values.is_empty() && self.consent.is_empty() && self.emails.is_empty();
+        let names_none = self.emails.iter().all(|(_, strength)| *strength == Strength::Id);
+        let silent = self.values.is_empty() && self.consent.is_empty() && names_none;
         silent && !self.privacy_control && self.mapped.is_none()
     }
 }
@@ -61,6 +66,9 @@ pub struct Claim {
     /// The last time the properties of a mapped event named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_property: Option<Stamp>,
+    /// The last time an id of the person looked like it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_id: Option<Stamp>,
 }
 
 impl Claim {
@@ -68,12 +76,13 @@ impl Claim {
         self.first_at = self.first_at.min(other.first_at);
         self.as_trait = self.as_trait.take().max(other.as_trait.clone());
         self.as_property = self.as_property.take().max(other.as_property.clone());
+        self.as_id = self.as_id.take().max(other.as_id.clone());
     }
 
     /// The last time it was named.
     #[must_use]
     pub fn newest(&self) -> Option<&Stamp> {
-        self.as_trait.as_ref().max(self.as_property.as_ref())
+        self.as_trait.as_ref().max(self.as_property.as_ref()).max(self.as_id.as_ref())
     }
 }
 
@@ -95,6 +104,9 @@ pub struct Facts {
     /// Every address named.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub emails: BTreeMap<Email, Claim>,
+    /// The last address that was said and is no use, fit to be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<Stamped<String>>,
     /// The last mapped event in each lane.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub mapped: BTreeMap<Lane, UnixMicros>,
@@ -117,11 +129,17 @@ impl Facts {
             self.consent.say(category.clone(), Stamped { value: statement.clone(), stamp: stamp.clone() });
         }
         for (email, strength) in &said.emails {
-            let (as_trait, as_property) = match strength {
-                Strength::Trait => (Some(stamp.clone()), None),
-                Strength::Property => (None, Some(stamp.clone())),
+            let mut claim = Claim { first_at: stamp.at, as_trait: None, as_property: None, as_id: None };
+            let said = match strength {
+                Strength::Trait => &mut claim.as_trait,
+                Strength::Property => &mut claim.as_property,
+                Strength::Id => &mut claim.as_id,
             };
-            self.claim(email, &Claim { first_at: stamp.at, as_trait, as_property });
+            *said = Some(stamp.clone());
+            self.claim(email, &claim);
+        }
+        if let Some(unusable) = &said.unusable {
+            self.take_unusable(Stamped { value: unusable.clone(), stamp: stamp.clone() });
         }
         if said.privacy_control {
             self.privacy_control = self.privacy_control.take().max(Some(stamp.clone()));
@@ -143,13 +161,18 @@ impl Facts {
         for (lane, at) in &other.mapped {
             self.happened(*lane, *at);
         }
+        if let Some(unusable) = &other.unusable {
+            self.take_unusable(unusable.clone());
+        }
     }
 
     /// Whether an event says nothing that is new: nothing at all, or what somebody came with and said earlier.
     #[must_use]
     pub fn knows(&self, said: &Said, stamp: &Stamp) -> bool {
         let earlier = |path: &String| self.firsts.get(path).is_some_and(|first| first.stamp < *stamp);
-        said.is_empty() && said.came_with.keys().all(earlier)
+        let known = |(email, _): &(Email, Strength)| self.emails.contains_key(email);
+        let address = said.unusable.is_none() && said.emails.iter().all(known);
+        said.is_empty() && address && said.came_with.keys().all(earlier)
     }
 
     /// What somebody came with, by the paths at which no mapped event said anything.
@@ -173,14 +196,29 @@ impl Facts {
         !later.is_empty()
     }
 
-    /// The person's address: the newest of the traits, else the newest of the properties.
+    fn take_unusable(&mut self, said: Stamped<String>) {
+        if self.unusable.as_ref().is_none_or(|known| said.beats(known)) {
+            self.unusable = Some(said);
+        }
+    }
+
+    /// The last address without use that was said after every usable one, fit to be shown.
+    #[must_use]
+    pub fn unusable_email(&self) -> Option<&str> {
+        let usable = self.email().and_then(|email| self.emails.get(email)).and_then(Claim::newest);
+        self.unusable.as_ref().filter(|said| Some(&said.stamp) > usable).map(|said| said.value.as_str())
+    }
+
+    /// The person's address: the newest of the traits, else the newest of the properties, else the newest of the ids.
     #[must_use]
     pub fn email(&self) -> Option<&Email> {
         let newest = |stamp: fn(&Claim) -> Option<&Stamp>| {
             let said = self.emails.iter().filter_map(|(email, claim)| Some((stamp(claim)?, email)));
             said.max().map(|(_, email)| email)
         };
-        newest(|claim| claim.as_trait.as_ref()).or_else(|| newest(|claim| claim.as_property.as_ref()))
+        newest(|claim| claim.as_trait.as_ref())
+            .or_else(|| newest(|claim| claim.as_property.as_ref()))
+            .or_else(|| newest(|claim| claim.as_id.as_ref()))
     }
 
     /// Whether an address is, or by its traits once was, this person's own.
@@ -199,7 +237,8 @@ impl Facts {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let silent = self.values.is_empty() && self.consent.is_empty() && self.emails.is_empty();
-        silent && self.firsts.is_empty() && self.privacy_control.is_none() && self.mapped.is_empty()
+        let silent = silent && self.firsts.is_empty() && self.unusable.is_none();
+        silent && self.privacy_control.is_none() && self.mapped.is_empty()
     }
 
     /// How many bytes it is as JSON, about.
@@ -228,14 +267,10 @@ impl Facts {
         let mapped = self.mapped.values().copied();
         let control = self.privacy_control.iter().map(|stamp| stamp.at);
         let firsts = self.firsts.iter().map(|(_, said)| said.stamp.at);
-        values
-            .chain(firsts)
-            .chain(consent)
-            .chain(emails)
-            .chain(mapped)
-            .chain(control)
-            .max()
-            .unwrap_or_default()
+        let unusable = self.unusable.iter().map(|said| said.stamp.at);
+        let said =
+            values.chain(firsts).chain(consent).chain(emails).chain(mapped).chain(control).chain(unusable);
+        said.max().unwrap_or_default()
     }
 
     fn claim(&mut self, email: &Email, claim: &Claim) {

@@ -16,8 +16,9 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::decision::{Reading, Settings, World};
+use crate::decision::{Outcome, Reading, Settings, World};
 use crate::event::Position;
+use crate::senders::Watch;
 use crate::store::{
     ErrorClass, Failed, JournalEnd, Keys, Plan, Progress, Put, Record, SharedStore, StoreError,
 };
@@ -49,6 +50,8 @@ pub struct Processor {
     pub decide: Decide,
     /// Why nothing takes effect now, where that is so.
     pub trouble: watch::Sender<Option<String>>,
+    /// What senders do that costs contacts.
+    pub senders: Arc<Watch>,
 }
 
 impl Processor {
@@ -140,7 +143,7 @@ impl Batches {
     /// Processes what waits, as much as one turn takes; answers how far it came.
     async fn batch(&mut self) -> Result<Option<Position>, Stopped> {
         self.end.mark_unchanged();
-        let Processor { store, settings, clock, decide, .. } = &self.processor;
+        let Processor { store, settings, clock, decide, senders, .. } = &self.processor;
         let from = store.processed().await?;
         let events_max = self.limit.unwrap_or(usize::MAX).min(self.pace.items());
         let records = store.read(from, events_max, BATCH_BYTES_MAX).await?;
@@ -172,6 +175,14 @@ impl Batches {
             trails.push(decided.map_err(|panicked| batch.stopped(Some(nth), &panicked))?);
         }
         world.contribute(&by);
+        let seen = batch
+            .readings
+            .iter()
+            .zip(&trails)
+            .filter(|(_, decided)| !matches!(decided.outcome, Outcome::Duplicate | Outcome::Erased));
+        let seen: Vec<_> = seen
+            .map(|(reading, _)| (reading.source.clone(), reading.received_at, reading.sighting()))
+            .collect();
         let decided = trails.into_iter().zip(batch.readings.drain(..));
         let trails = decided.map(|(decided, reading)| Put::Trail(trail_of(reading, decided))).collect();
         let plan = plan(world, trails, Progress { from, to }, &by);
@@ -181,6 +192,9 @@ impl Batches {
         self.conflicts = if again { self.conflicts + 1 } else { 0 };
         match applied {
             Ok(()) => {
+                for (source, at, sighting) in seen {
+                    senders.see(&source, at, sighting);
+                }
                 self.pace.took(count, decided_in + store.worked().saturating_sub(worked));
                 Ok(Some(to))
             }

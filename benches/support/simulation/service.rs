@@ -115,6 +115,7 @@ impl Service {
             owed: Arc::clone(&owed),
             decide: Arc::new(freshsignal::decision::decide),
             trouble: watch::Sender::new(None),
+            senders: Arc::default(),
         };
         let sharing = watch::Sender::new(config.bulk.sharing());
         let deliverer = Deliverer {

@@ -16,7 +16,9 @@ use super::why::{Circumstances, why};
 use crate::admin::Debugger;
 use crate::allowance::{Quotas, Usage};
 use crate::clock::UnixMicros;
-use crate::contact::{Attributes, Call, InFlight, Owed, Refused, Standing, owed, upsert_body, wanted};
+use crate::contact::{
+    Attributes, Call, Contact, InFlight, Owed, Refused, Standing, owed, upsert_body, wanted,
+};
 use crate::decision::{Considered, Settings, World, consider, rules};
 use crate::delivery::{BulkJob, Delivery, DeliveryId, Lane};
 use crate::destination::Destination;
@@ -25,6 +27,7 @@ use crate::event::Email;
 use crate::freshsales::Mode;
 use crate::http::ApiError;
 use crate::mapping::{LeftOut, MappedField};
+use crate::person::Person;
 use crate::store::{For, Keys, SharedStore, StoreError, load_contacts};
 
 /// A contact as it is shown.
@@ -49,6 +52,8 @@ pub(in crate::admin) struct ContactView {
     left_out: Vec<LeftOut>,
     fields: Vec<MappedField>,
     consent: Option<String>,
+    /// Addresses without use that its people said after this one, masked.
+    unusable_emails: BTreeSet<String>,
     gate: GateView,
 }
 
@@ -191,9 +196,16 @@ impl ContactView {
             left_out,
             fields,
             consent,
+            unusable_emails: unusable_emails(world, contact),
             gate: GateView { open: wish.gate_shut.is_none(), reason: wish.gate_shut },
         })
     }
+}
+
+fn unusable_emails(world: &World, contact: &Contact) -> BTreeSet<String> {
+    let keys = contact.members.iter().filter_map(|member| member.parse().ok());
+    let people = keys.filter_map(|key| world.people.get(&key)).map(Person::facts);
+    people.filter_map(|facts| facts.unusable_email().map(ToOwned::to_owned)).collect()
 }
 
 /// A value that Freshsales refused while it took the rest.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::status::Snapshot;
+use crate::senders::Concern;
 use crate::store::{Store, Totals};
 use crate::turn::{Flow, FlowAlarm};
 
@@ -17,7 +18,7 @@ pub(in crate::admin) struct Risk {
 }
 
 /// The words of all risks there are, for metrics.
-pub(in crate::admin) const ALL: [&str; 8] = [
+pub(in crate::admin) const ALL: [&str; 11] = [
     "processing",
     "lag",
     "failed_events",
@@ -26,6 +27,9 @@ pub(in crate::admin) const ALL: [&str; 8] = [
     "arrivals",
     "refusing",
     "journal_away",
+    "junk_ids",
+    "switched_off",
+    "unusable_emails",
 ];
 
 /// Those that somebody has to be woken for: something does not go on, or is lost, until they look.
@@ -63,6 +67,7 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<
         risk: "refusing",
         message: format!("events are refused, so senders that do not try again lose them: {why}"),
     });
+    let senders = snapshot.live.senders.concerns(snapshot.now).into_iter().map(Risk::from);
     let flow = of_flow(&snapshot.live.flow.borrow());
     let aside = [failed_events(snapshot), set_aside(snapshot)];
     flow.into_iter()
@@ -71,6 +76,7 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<
         .chain(arrivals)
         .chain(refusing)
         .chain(away)
+        .chain(senders)
         .collect()
 }
 
@@ -121,4 +127,14 @@ fn set_aside(snapshot: Snapshot<'_>) -> Option<Risk> {
              can't be read; the log names the place. Report it; their next event or a restart tries them again"
         ),
     })
+}
+
+impl From<Concern> for Risk {
+    fn from(concern: Concern) -> Self {
+        match concern {
+            Concern::JunkId(message) => Self { risk: "junk_ids", message },
+            Concern::SwitchedOff(message) => Self { risk: "switched_off", message },
+            Concern::UnusableEmails(message) => Self { risk: "unusable_emails", message },
+        }
+    }
 }

@@ -98,6 +98,7 @@ async fn a_contact_that_is_owed_a_call_shows_the_call() {
             "refused": null,
             "fields": [{"attribute": "first_name", "path": "traits.firstName", "message_id": "m1", "value": "Sam", "when": "always"}],
             "consent": "marketing granted by context.consent.categoryPreferences.marketing = true",
+            "unusable_emails": [],
             "gate": {"open": true, "reason": null},
         })
     );

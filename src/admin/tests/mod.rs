@@ -32,6 +32,7 @@ use crate::decision::{World, test_settings};
 use crate::delivery::{Account, DeliveryId};
 use crate::event::{Email, SourceName};
 use crate::http::Refused;
+use crate::senders::Watch;
 use crate::store::StoreError;
 use fake::{FakeStore, Held};
 
@@ -56,6 +57,7 @@ struct Lab {
     pressure: Pressure,
     flow: Flow,
     sharing: Option<Sharing>,
+    senders: Arc<Watch>,
 }
 
 impl Lab {
@@ -64,7 +66,16 @@ impl Lab {
         let admin = Admin { token: None, allowed_hosts: Vec::new(), loopback: true };
         let usage = Usage { hour: window(900, 100), minute: window(90, 10) };
         let (refused, pressure) = (Arc::default(), Pressure::default());
-        Self { store: Arc::default(), admin, usage, refused, pressure, flow: Flow::default(), sharing: None }
+        Self {
+            store: Arc::default(),
+            admin,
+            usage,
+            refused,
+            pressure,
+            flow: Flow::default(),
+            sharing: None,
+            senders: Arc::default(),
+        }
     }
 
     fn with_token() -> Self {
@@ -95,6 +106,7 @@ impl Lab {
             dead_letters_max: 100,
             pressure: watch::Sender::new(self.pressure).subscribe(),
             flow: watch::Sender::new(self.flow.clone()).subscribe(),
+            senders: Arc::clone(&self.senders),
             mode: Mode::Live,
             event_limits: Limits { event_bytes_max: 1000 },
             erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },

@@ -40,6 +40,7 @@ async fn after_a_lead(folder: &std::path::Path) -> Router {
         owed: Arc::clone(&owed),
         decide: Arc::new(crate::decision::decide),
         trouble: watch::Sender::new(None),
+        senders: Arc::default(),
     };
     let stop = CancellationToken::new();
     let running = tokio::spawn(processor.run(stop.clone()));
