@@ -21,12 +21,12 @@ use crate::allowance::AllowanceConfig;
 use crate::config_problem::Problem;
 use crate::consent::Category;
 use crate::consent::{ConsentConfig, MARKETING};
-use crate::decision::{ConsentRules, Settings, SourceDefaults, status_value};
+use crate::decision::{ConsentRules, Rehearsal, Settings, SourceDefaults, status_value};
 use crate::deliver::{BulkConfig, DeliveryConfig};
 use crate::delivery::Account;
 use crate::event::SourceName;
 use crate::freshsales::{Config as FreshsalesConfig, DryRun, Mode};
-use crate::ingest::{ServerConfig, Sources, source_problems};
+use crate::ingest::{ServerConfig, SourceMode, Sources, source_problems};
 use crate::mapping::region::Region;
 use crate::mapping::{IdentifyMode, MappingConfig, Preset, Shipped};
 use crate::retain::RetentionConfig;
@@ -168,6 +168,7 @@ impl Config {
             new_contacts_per_hour: self.new_contacts_per_hour(),
             source_defaults: self.source_defaults(),
             senders: self.senders(),
+            rehearsal: self.rehearsal(),
         }))
     }
 
@@ -196,6 +197,19 @@ impl Config {
             filters: self.filters.rule(),
             constants: constants.collect(),
         }
+    }
+
+    /// The sources that are tried out; none where everything is.
+    fn rehearsal(&self) -> Rehearsal {
+        let tried = self.sources.iter().filter(|(_, source)| source.mode == SourceMode::DryRun);
+        let tried = tried.map(|(name, _)| SourceName(name.clone()));
+        let sources = match self.freshsales.mode {
+            Mode::Live => tried.collect(),
+            Mode::DryRun => std::collections::BTreeSet::new(),
+        };
+        let endpoint = self.freshsales.endpoint().ok();
+        let request = endpoint.map(|endpoint| endpoint.describe(serde_json::Value::Null));
+        Rehearsal { sources, request, playing: false }
     }
 
     /// The quotas of the sources that have one.

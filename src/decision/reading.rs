@@ -151,7 +151,7 @@ impl Reading {
         Self {
             position: event.position,
             source: event.source.clone(),
-            people: event.people.clone(),
+            people: settings.people_of(&event.source, &event.people),
             received_at: event.received_at,
             stamp: event.stamp.clone(),
             kind: event.kind,

@@ -49,6 +49,7 @@ impl Settings {
             new_contacts_per_hour: _,
             source_defaults,
             senders,
+            rehearsal: _,
         } = self;
         let of_people = (default_region, missing_names, source_defaults, senders);
         let judging = (account, preset, of_people, identify, complete_within, consent);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::rehearsal::Rehearsal;
 use crate::mapping::{IdentifyMode, MissingNames};
 use crate::person::{PersonId, PersonKey};
 use crate::senders;
@@ -87,6 +88,8 @@ pub struct Settings {
     pub source_defaults: BTreeMap<SourceName, SourceDefaults>,
     /// What is agreed with everybody who sends.
     pub senders: senders::Rules,
+    /// The sources that are tried out.
+    pub rehearsal: Rehearsal,
 }
 
 impl Settings {

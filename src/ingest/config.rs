@@ -66,6 +66,18 @@ impl Default for ServerConfig {
 /// The `[sources]` section: any number, by name.
 pub type Sources = BTreeMap<String, SourceConfig>;
 
+/// Whether calls are made for the events of a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceMode {
+    /// As `freshsales.mode` says.
+    #[default]
+    #[serde(alias = "")]
+    Live,
+    /// None: what they would carry is shown.
+    DryRun,
+}
+
 /// One `[sources.NAME]` section: who may send.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -104,6 +116,8 @@ pub struct SourceConfig {
     pub form_required: Vec<String>,
     /// What visitors read in place of the English sentences.
     pub form_texts: BTreeMap<String, String>,
+    /// Whether calls are made for its events.
+    pub mode: SourceMode,
     /// What its identifies mean; empty: `mapping.identify`.
     pub identify: String,
     /// What each of its events is taken to say, by path.
@@ -129,6 +143,7 @@ impl Default for SourceConfig {
             form_redirects: Vec::new(),
             form_required: Vec::new(),
             form_texts: BTreeMap::new(),
+            mode: SourceMode::default(),
             identify: String::new(),
             set: BTreeMap::new(),
         }
@@ -255,6 +270,7 @@ impl SourceConfig {
             form_redirects,
             form_required,
             form_texts,
+            mode,
             identify,
             set,
         } = self;
@@ -275,6 +291,7 @@ impl SourceConfig {
             ("form_texts", *form_texts == new.form_texts),
             ("identify", *identify == new.identify),
             ("set", *set == new.set),
+            ("mode", *mode == new.mode),
         ];
         compared.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
     }

@@ -30,7 +30,7 @@ use axum::response::{IntoResponse, Response};
 use metrics::Histogram;
 use serde::Serialize;
 
-pub use config::{ServerConfig, SourceConfig, Sources, source_problems};
+pub use config::{ServerConfig, SourceConfig, SourceMode, Sources, source_problems};
 
 use crate::clock::{Clock, UnixMicros};
 use crate::event::{Limits, SourceName, moment_in};

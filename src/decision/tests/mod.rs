@@ -53,6 +53,7 @@ pub fn settings() -> Settings {
         new_contacts_per_hour: std::collections::BTreeMap::new(),
         source_defaults: std::collections::BTreeMap::new(),
         senders: crate::senders::Rules::default(),
+        rehearsal: Rehearsal::default(),
         retry: RetryRules {
             first: Duration::from_secs(1),
             max: Duration::from_mins(5),

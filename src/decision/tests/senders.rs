@@ -317,3 +317,37 @@ fn people_under_junk_ids_of_an_older_version_are_taken_apart_and_counted() {
     let review = Review::begin(Some(&review), Because::Settings, &service.settings, 2, service.now);
     assert_eq!(review.page(&emails, &mut service.world, &service.settings, service.now).taken_apart, 0);
 }
+
+#[test]
+fn a_source_that_is_tried_out_shows_its_calls_and_touches_nothing_that_is_live() {
+    let mut live = settings();
+    live.rehearsal.sources.insert(SourceName("website".into()));
+    let rehearsal = live.rehearsal().unwrap();
+    let mut service = Service::new(live.clone());
+    let play = |service: &mut Service, at: u64, event: Value| {
+        let Value::Object(body) = event else { panic!("an event is an object") };
+        let at = UnixMicros(START + i64::try_from(at).unwrap());
+        let reading =
+            Reading::of(&read(body, u64::try_from(at.0 - START).unwrap(), at.0, &at.0.to_string()), &live);
+        rehearse(&reading, &mut service.world, &rehearsal, at)
+    };
+    play(
+        &mut service,
+        1,
+        json!({"type": "identify", "userId": "u", "traits": {"email": "a@example.com", "name": "Ann A"}}),
+    );
+    let lead = play(&mut service, 2, lead(&json!({"userId": "u"})));
+    assert_eq!((lead.outcome, lead.person.as_deref()), (Outcome::Queued, Some("default~dry_run/user:u")));
+    let delivery = service.world.deliveries.get(lead.delivery_id.as_ref().unwrap()).unwrap();
+    assert_eq!(
+        (&delivery.account.0[..], delivery.state),
+        ("dry_run:acme", crate::delivery::State::Delivered)
+    );
+    let email = Email::parse("a@example.com").unwrap();
+    let contact = service.world.contacts.get(&email).unwrap();
+    assert!(!contact.with(&live.account).known() && contact.with(&rehearsal.account).known());
+    assert!(!consider(&email, &service.world, &live).wish.has_member);
+    // A second event that changes nothing is no call, as it would be live.
+    let again = play(&mut service, 3, json!({"type": "page", "userId": "u"}));
+    assert_eq!(again.outcome, Outcome::Unchanged);
+}
