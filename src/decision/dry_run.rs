@@ -154,13 +154,12 @@ impl DryRun {
 
     fn read(&self, line: &str, limits: Limits, received_at: UnixMicros) -> Result<Event, DryRunRefusal> {
         let mended;
-        let raw: &RawValue = match serde_json::from_str(line.trim()) {
-            Ok(raw) => raw,
-            Err(_) => {
-                mended = mend(line.trim()).unwrap_or_default();
-                serde_json::from_str(&mended)
-                    .map_err(|_| DryRunRefusal::NotJson(broken(line.trim().as_bytes())))?
-            }
+        let raw: &RawValue = if let Ok(raw) = serde_json::from_str(line.trim()) {
+            raw
+        } else {
+            mended = mend(line.trim()).unwrap_or_default();
+            let mended = serde_json::from_str(&mended);
+            mended.map_err(|_| DryRunRefusal::NotJson(broken(line.trim().as_bytes())))?
         };
         let header = Header::read(raw, None, limits).map_err(DryRunRefusal::Event)?;
         let at = corrected(header.claimed, received_at);

@@ -3,6 +3,7 @@
 use super::learn::Learned;
 use super::owe::{Effect, What, excluded_by};
 use super::reading::says_anything;
+use super::sender::tells_of_people;
 use super::{Outcome, Reading};
 use crate::contact::WhyNothing;
 use crate::delivery::{DeliveryId, Lane};
@@ -92,13 +93,6 @@ pub(super) fn judge(reading: &Reading, learned: &Learned, effects: &[Effect]) ->
 }
 
 type Verdict = (Outcome, String, Option<DeliveryId>);
-
-pub(super) fn tells_of_people(kind: Kind) -> bool {
-    match kind {
-        Kind::Identify | Kind::Group | Kind::Alias => true,
-        Kind::Track | Kind::Page | Kind::Screen => false,
-    }
-}
 
 /// Whether what happened to a contact says more of an event than what was learned of its person.
 fn settled(what: &What) -> bool {

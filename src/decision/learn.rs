@@ -70,6 +70,10 @@ fn on_device(reading: &Reading, world: &World) -> Option<String> {
 
 /// Who is touched, and what happened on the way.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four things that may happen to a time line, each by itself"
+)]
 struct Touched {
     people: BTreeMap<PersonKey, Option<Email>>,
     folded: bool,

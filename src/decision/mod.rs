@@ -44,10 +44,9 @@ pub use owe::{excluded_by, rules};
 pub use reading::{Reading, status_value};
 pub use redrive::{Pace, RedriveAll, dead_letter, discard, redrive_letter};
 pub use refusal::{RedriveBy, redrive};
-pub use rehearsal::{Rehearsal, rehearse};
 pub use retire::{retire_contact, retire_device, retire_person};
 pub use review::{Because, Fingerprint, Review};
-pub use settings::{ConsentRules, RetryRules, Settings, SourceDefaults};
+pub use settings::{ConsentRules, Rehearsal, RetryRules, Settings, SourceDefaults};
 pub use wish::{Considered, consider};
 pub use world::{Deliveries, Held, HeldDelivery, Shelf, World};
 
@@ -57,6 +56,12 @@ use crate::clock::UnixMicros;
 ///
 /// The working set must hold every document that the event can touch, or not exist; it is changed in place.
 pub fn decide(reading: &Reading, world: &mut World, settings: &Settings, now: UnixMicros) -> Decided {
+    // A source that is tried out: decided as all others are, and nothing of it is sent.
+    if let Some(rehearsal) = settings.rehearsal_of(&reading.source) {
+        let decided = decide(reading, world, &rehearsal, now);
+        rehearsal::play(reading, world, &rehearsal, now);
+        return decided;
+    }
     // What was said before its person was erased stays unsaid, however often it comes.
     let Some(reading) = erase::still_said(reading, world) else {
         return count(judge::erased(), world);

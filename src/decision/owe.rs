@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::judge::tells_of_people;
 use super::learn::Learned;
 use super::reading::says_anything;
 use super::redrive::dead_letter;
+use super::sender::tells_of_people;
 use super::wish::{Considered, consider};
 use super::{Reading, Settings, World};
 use crate::allowance::HOUR;

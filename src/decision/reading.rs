@@ -5,14 +5,13 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::Settings;
-use super::sender::{self, EventIds};
+use super::sender::{self, Address, EventIds, lane_if_mapped};
 use crate::clock::UnixMicros;
 use crate::consent;
 use crate::delivery::Lane;
 use crate::erasure::Mark;
 use crate::event::{Email, EmailProblem, Event, Found, Kind, Position, SourceName, Stamp, moment};
 use crate::mapping::ExtraValue;
-use crate::mapping::IdentifyMode;
 use crate::person::{PersonId, PersonKey, Said, Strength, TimelineKey};
 use crate::senders::{Sighting, SwitchedOff};
 
@@ -81,17 +80,15 @@ pub(super) const SOURCE: &str = "source.name";
 /// read it.
 pub(super) const BLANK_NAME: &str = "name.blank";
 
-impl Reading {
-    /// Reads an event.
-    #[must_use]
-    pub fn of(event: &Event, settings: &Settings) -> Self {
-        let constants = sender::constants(event, settings);
-        let event = &*constants.map_or(Cow::Borrowed(event), |constants| constants.put_into(event));
-        let ids = EventIds::of(event, settings);
-        let switched_off = settings.senders.integrations.switched_off(&event.body);
-        let counts = lane_if_mapped(event, settings);
-        let mapped = counts.filter(|_| switched_off.is_none());
-        let mut notes = Vec::new();
+/// What an event says by the mapping and of consent.
+struct Spoken {
+    own: Said,
+    named: Option<(Email, Said)>,
+    problem: Option<EmailProblem>,
+}
+
+impl Spoken {
+    fn by(event: &Event, mapped: Option<Lane>, settings: &Settings, notes: &mut Vec<String>) -> Self {
         let said_consent = consent::read(&event.body, &settings.consent.categories);
         notes.extend(said_consent.unknown.iter().map(|key| format!("{key}: not understood as consent")));
         let mut own = Said {
@@ -99,26 +96,26 @@ impl Reading {
             privacy_control: said_consent.privacy_control,
             ..Said::default()
         };
-        keep(event, settings.preset.trait_paths(), settings, &mut own, &mut notes);
+        keep(event, settings.preset.trait_paths(), settings, &mut own, notes);
         let source = Value::from(event.source.0.as_str());
         if !settings.source_defaults.is_empty() && !own.is_empty() {
             own.values.insert(SOURCE.to_owned(), source.clone());
         }
         let mut problem = None;
-        note_times(event, &mut notes);
-        let traits_email = first_email(event, settings, "traits.", &mut problem, &mut notes);
+        note_times(event, notes);
+        let traits_email = first_email(event, settings, "traits.", &mut problem, notes);
         own.emails.extend(traits_email.clone().map(|email| (email, Strength::Trait)));
         let mut named = None;
         if mapped.is_some() {
             let (of_event, of_sender) =
                 settings.preset.event_paths().partition(|path| path.starts_with("properties."));
             let (of_event, of_sender): (Vec<&str>, Vec<&str>) = (of_event, of_sender);
-            keep(event, of_sender.into_iter(), settings, &mut own, &mut notes);
-            let other = first_email(event, settings, "properties.", &mut problem, &mut notes);
+            keep(event, of_sender.into_iter(), settings, &mut own, notes);
+            let other = first_email(event, settings, "properties.", &mut problem, notes);
             let other = other.filter(|email| traits_email.as_ref() != Some(email));
             let mut said = Said { mapped, ..Said::default() };
-            keep(event, of_event.into_iter(), settings, &mut said, &mut notes);
-            keep_extras(event, settings, &mut said, &mut notes);
+            keep(event, of_event.into_iter(), settings, &mut said, notes);
+            keep_extras(event, settings, &mut said, notes);
             if !settings.source_defaults.is_empty() {
                 said.values.insert(SOURCE.to_owned(), source);
             }
@@ -130,24 +127,35 @@ impl Reading {
                 own.mapped = mapped;
             }
         } else {
-            keep_first(event, settings, &mut own, &mut notes);
+            keep_first(event, settings, &mut own, notes);
         }
+        Self { own, named, problem }
+    }
+}
+
+impl Reading {
+    /// Reads an event.
+    #[must_use]
+    pub fn of(event: &Event, settings: &Settings) -> Self {
+        let constants = sender::constants(event, settings);
+        let event = &*constants.map_or(Cow::Borrowed(event), |constants| constants.put_into(event));
+        let ids = EventIds::of(event, settings);
+        let switched_off = settings.senders.integrations.switched_off(&event.body);
+        let counts = lane_if_mapped(event, settings);
+        let mapped = counts.filter(|_| switched_off.is_none());
+        let mut notes = Vec::new();
+        let Spoken { mut own, mut named, mut problem } = Spoken::by(event, mapped, settings, &mut notes);
         notes.extend(no_ids(event));
         notes.extend(ids.notes());
         notes.extend(sender::shape_notes(event));
-        let unusable = problem.and_then(|_| sender::unusable_email(event, settings));
-        own.unusable.clone_from(&unusable);
         let mut consent_of = None;
         if switched_off.is_some() {
-            let other = first_email(event, settings, "properties.", &mut problem);
+            let other = first_email(event, settings, "properties.", &mut problem, &mut Vec::new());
             (own, consent_of) = sender::held_back(own, other);
             named = None;
         }
-        let email_of_id = sender::email_of_id(event, ids.user.as_deref(), settings);
-        let names_one = !own.emails.is_empty() || named.is_some();
-        let hinted = names_one || email_of_id.is_some() || (mapped.is_none() && problem.is_none());
-        let email_elsewhere = if hinted { None } else { sender::email_elsewhere(event, settings) };
-        own.emails.extend(email_of_id.map(|email| (email, Strength::Id)));
+        let Address { unusable, elsewhere: email_elsewhere } =
+            sender::address(event, (&mut own, named.is_some()), problem, &ids, settings);
         Self {
             position: event.position,
             source: event.source.clone(),
@@ -230,18 +238,6 @@ fn no_ids(event: &Event) -> impl Iterator<Item = String> + '_ {
         };
         Some(format!("{field} is {what}, which is no id"))
     })
-}
-
-pub(super) fn lane_if_mapped(event: &Event, settings: &Settings) -> Option<Lane> {
-    let name = match event.kind {
-        // A track event that somebody called "identify" is no identify.
-        Kind::Track if event.name().eq_ignore_ascii_case(Kind::Identify.as_str()) => return None,
-        Kind::Track | Kind::Page | Kind::Screen => event.name(),
-        Kind::Identify if settings.identify_of(&event.source) == IdentifyMode::Create => event.name(),
-        Kind::Identify | Kind::Group | Kind::Alias => return None,
-    };
-    let lane = settings.preset.event(name)?.lane;
-    Some(if event.backfill { Lane::Backfill } else { lane })
 }
 
 fn keep<'p>(

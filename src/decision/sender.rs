@@ -3,13 +3,15 @@
 //!
 //! Judges one event alone. Must not know what others said.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value};
 
 use super::Settings;
-use super::judge::tells_of_people;
-use super::reading::lane_if_mapped;
+use crate::delivery::Lane;
 use crate::event::{Email, EmailProblem, Event, Kind};
-use crate::person::Said;
+use crate::mapping::IdentifyMode;
+use crate::person::{Said, Strength};
 use crate::senders::{Constants, Named, masked};
 
 /// Values of an event that are looked at for something like an address.
@@ -60,7 +62,7 @@ pub(super) fn constants<'s>(event: &Event, settings: &'s Settings) -> Option<&'s
 }
 
 /// The address by which somebody is known to the sender: a user id that is one, or an external id of that type.
-pub(super) fn email_of_id(event: &Event, user: Option<&str>, settings: &Settings) -> Option<Email> {
+fn email_of_id(event: &Event, user: Option<&str>, settings: &Settings) -> Option<Email> {
     if !settings.senders.ids.email_of_user_id {
         return None;
     }
@@ -76,18 +78,41 @@ pub(super) fn email_of_id(event: &Event, user: Option<&str>, settings: &Settings
     })
 }
 
+/// What is to be told of the address of an event.
+pub(super) struct Address {
+    /// The one it names that is no use, masked, with where it stands.
+    pub unusable: Option<String>,
+    /// Where something like an address stands that the mapping does not read, where it names none.
+    pub elsewhere: Option<String>,
+}
+
+/// Adds the address that its ids and its mistakes give to what an event says, and whether it names another one beside.
+pub(super) fn address(
+    event: &Event,
+    (own, names_other): (&mut Said, bool),
+    problem: Option<EmailProblem>,
+    ids: &EventIds,
+    settings: &Settings,
+) -> Address {
+    let unusable = problem.and_then(|_| unusable_email(event, settings));
+    if settings.senders.integrations.switched_off(&event.body).is_none() {
+        own.unusable.clone_from(&unusable);
+    }
+    let of_id = email_of_id(event, ids.user.as_deref(), settings);
+    let names_one = !own.emails.is_empty() || names_other || of_id.is_some();
+    let missed = !names_one && (own.mapped.is_some() || problem.is_some());
+    let elsewhere = if missed { email_elsewhere(event, settings) } else { None };
+    own.emails.extend(of_id.map(|email| (email, Strength::Id)));
+    Address { unusable, elsewhere }
+}
+
 /// Of an event that is switched off only consent is kept; and, where it says one and names an address, of whom.
 pub(super) fn held_back(own: Said, named: Option<Email>) -> (Said, Option<Email>) {
     let of = own.emails.first().map(|(email, _)| email.clone()).or(named);
-    let own = Said {
-        values: Default::default(),
-        firsts: Default::default(),
-        emails: Vec::new(),
-        mapped: None,
-        ..own
-    };
+    let own =
+        Said { values: BTreeMap::new(), firsts: BTreeSet::new(), emails: Vec::new(), mapped: None, ..own };
     let of = of.filter(|_| !own.consent.is_empty());
-    (Said { unusable: None, ..own }, of)
+    (own, of)
 }
 
 /// What should be an object and is not, so that nothing of it was read. PHP writes an empty one as `[]`.
@@ -114,7 +139,7 @@ pub(super) fn shape_notes(event: &Event) -> Vec<String> {
 }
 
 /// The address that was said and is no use, masked, with where it stands.
-pub(super) fn unusable_email(event: &Event, settings: &Settings) -> Option<String> {
+fn unusable_email(event: &Event, settings: &Settings) -> Option<String> {
     settings.preset.email_paths().iter().find_map(|path| {
         let value = event.at_path(path)?;
         match value.as_str() {
@@ -126,7 +151,7 @@ pub(super) fn unusable_email(event: &Event, settings: &Settings) -> Option<Strin
 }
 
 /// Where something like an address stands that the mapping does not read.
-pub(super) fn email_elsewhere(event: &Event, settings: &Settings) -> Option<String> {
+fn email_elsewhere(event: &Event, settings: &Settings) -> Option<String> {
     let mut found = Vec::new();
     let mut left = LOOKED_AT_MAX;
     for root in ["traits", "properties", "context"] {
@@ -155,5 +180,26 @@ fn look(at: &str, inside: &Map<String, Value>, depth: usize, left: &mut usize, f
             Value::Object(deeper) => look(&format!("{at}.{key}"), deeper, depth + 1, left, found),
             Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {}
         }
+    }
+}
+
+/// The lane of an event that is mapped.
+pub(super) fn lane_if_mapped(event: &Event, settings: &Settings) -> Option<Lane> {
+    let name = match event.kind {
+        // A track event that somebody called "identify" is no identify.
+        Kind::Track if event.name().eq_ignore_ascii_case(Kind::Identify.as_str()) => return None,
+        Kind::Track | Kind::Page | Kind::Screen => event.name(),
+        Kind::Identify if settings.identify_of(&event.source) == IdentifyMode::Create => event.name(),
+        Kind::Identify | Kind::Group | Kind::Alias => return None,
+    };
+    let lane = settings.preset.event(name)?.lane;
+    Some(if event.backfill { Lane::Backfill } else { lane })
+}
+
+/// Whether events of a kind tell who somebody is.
+pub(super) fn tells_of_people(kind: Kind) -> bool {
+    match kind {
+        Kind::Identify | Kind::Group | Kind::Alias => true,
+        Kind::Track | Kind::Page | Kind::Screen => false,
     }
 }

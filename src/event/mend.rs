@@ -43,7 +43,7 @@ pub fn broken(body: &[u8]) -> Broken {
     };
     // Of the same length, so that a place in it is one in the body.
     let mut mended = String::with_capacity(text.len());
-    rewrite(text, &mut mended, |token| format!("0{}", " ".repeat(token.len() - 1)), "   ");
+    rewrite(text, &mut mended, |word| format!("0{}", " ".repeat(word.len().saturating_sub(1))), "   ");
     let Err(error) = serde_json::from_str::<IgnoredAny>(&mended) else { return at(body, body.len()) };
     let before: usize = mended.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     at(body, (before + error.column()).saturating_sub(1))
@@ -73,12 +73,12 @@ fn rewrite(text: &str, out: &mut String, number: impl Fn(&str) -> String, mark: 
             }
             other => other.len_utf8(),
         };
-        let (token, after) = rest.split_at_checked(taken).unwrap_or((rest, ""));
-        if is_no_number(token) {
-            out.push_str(&number(token));
+        let (word, after) = rest.split_at_checked(taken).unwrap_or((rest, ""));
+        if is_no_number(word) {
+            out.push_str(&number(word));
             changed = true;
         } else {
-            out.push_str(token);
+            out.push_str(word);
         }
         rest = after;
     }
@@ -147,7 +147,7 @@ mod tests {
     fn numbers_that_json_does_not_have_become_null_and_texts_stay() {
         for (body, mended) in [
             (r#"{"total":NaN}"#, r#"{"total":null}"#),
-            (r#"[-Infinity, Infinity,NaN ]"#, r#"[null, null,null ]"#),
+            ("[-Infinity, Infinity,NaN ]", "[null, null,null ]"),
             (r#"{"a":"NaN, \"Infinity","b":nan,"c":-inf}"#, r#"{"a":"NaN, \"Infinity","b":null,"c":null}"#),
             ("\u{feff}{\"a\":\"\u{feff}\"}", "{\"a\":\"\u{feff}\"}"),
             ("\u{feff}[-1,NaN]", "[-1,null]"),

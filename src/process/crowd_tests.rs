@@ -112,7 +112,7 @@ fn settings(phones: &str) -> Settings {
     );
     settings.preset = Preset::parse(Some(&mapping)).unwrap();
     settings.consent.required = vec![Category::from("marketing")];
-    let assumes = crate::decision::SourceDefaults { region: None, unknown: Some(json!("2")) };
+    let assumes = crate::decision::SourceDefaults { region: None, identify: None, unknown: Some(json!("2")) };
     settings.source_defaults.insert(SourceName("website".into()), assumes);
     settings
 }

@@ -98,6 +98,7 @@ impl Bench {
             owed: Arc::new(Notify::new()),
             decide: Arc::clone(&self.decide),
             trouble: self.trouble.clone(),
+            senders: Arc::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! Must not know people.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -41,6 +42,13 @@ impl Default for Ids {
 }
 
 impl Ids {
+    /// The built-in list alone.
+    #[must_use]
+    pub fn built_in() -> &'static Self {
+        static BUILT_IN: LazyLock<Ids> = LazyLock::new(Ids::default);
+        &BUILT_IN
+    }
+
     /// The built-in list with the ids of `ignore`, and without those of `keep`.
     #[must_use]
     pub fn new(ignore: &[String], keep: &[String], email_of_user_id: bool) -> Self {
@@ -54,11 +62,12 @@ impl Ids {
     #[must_use]
     pub fn read(&self, value: Option<&Value>) -> Named {
         let text = match value {
-            None | Some(Value::Null) => return Named::Nothing,
             Some(Value::String(text)) => text.trim().to_owned(),
             Some(Value::Number(number)) => digits(number),
-            // Neither text nor a number was ever an id.
-            Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => return Named::Nothing,
+            // What is neither text nor a number was never an id.
+            None | Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+                return Named::Nothing;
+            }
         };
         if text.is_empty() {
             return Named::Nothing;

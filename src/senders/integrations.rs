@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    fn off(event: Value, obey_all: bool) -> Option<SwitchedOff> {
+    fn off(event: &Value, obey_all: bool) -> Option<SwitchedOff> {
         let names = ["Freshsales", "Freshworks CRM"].map(str::to_owned);
         Integrations::new(&names, obey_all).switched_off(event.as_object().unwrap())
     }
@@ -102,11 +102,11 @@ mod tests {
             (json!(null), None),
             (json!([false]), None),
         ] {
-            assert_eq!(off(json!({"integrations": integrations}), true), expected, "{integrations}");
+            assert_eq!(off(&json!({"integrations": integrations}), true), expected, "{integrations}");
         }
-        assert_eq!(off(json!({"integrations": {"All": false}}), false), None);
-        assert_eq!(off(json!({"integrations": {"All": false, "Freshsales": false}}), false), Some(ByName));
+        assert_eq!(off(&json!({"integrations": {"All": false}}), false), None);
+        assert_eq!(off(&json!({"integrations": {"All": false, "Freshsales": false}}), false), Some(ByName));
         let old_place = json!({"context": {"integrations": {"All": false}}, "integrations": {}});
-        assert_eq!(off(old_place, true), Some(ByAll));
+        assert_eq!(off(&old_place, true), Some(ByAll));
     }
 }

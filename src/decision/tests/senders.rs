@@ -200,9 +200,10 @@ fn staff_become_no_contact_and_a_withdrawal_of_theirs_is_still_told() {
 #[test]
 fn a_source_may_have_constants_and_a_meaning_of_identify_of_its_own() {
     let mut settings = settings();
-    let set = [("traits.city".to_owned(), json!("Oslo")), ("properties.company".to_owned(), json!("Shop"))];
+    let constants =
+        [("traits.city".to_owned(), json!("Oslo")), ("properties.company".to_owned(), json!("Shop"))];
     let website = SourceName("website".into());
-    settings.senders.constants.insert(website.clone(), Constants::new(&set.into()));
+    settings.senders.constants.insert(website.clone(), Constants::new(&constants.into()));
     let defaults = SourceDefaults { identify: Some(IdentifyMode::Create), ..SourceDefaults::default() };
     settings.source_defaults.insert(website, defaults);
     let mut service = Service::new(settings);
@@ -322,14 +323,14 @@ fn people_under_junk_ids_of_an_older_version_are_taken_apart_and_counted() {
 fn a_source_that_is_tried_out_shows_its_calls_and_touches_nothing_that_is_live() {
     let mut live = settings();
     live.rehearsal.sources.insert(SourceName("website".into()));
-    let rehearsal = live.rehearsal().unwrap();
+    let rehearsal = live.rehearsal_of(&SourceName("website".into())).unwrap();
     let mut service = Service::new(live.clone());
     let play = |service: &mut Service, at: u64, event: Value| {
         let Value::Object(body) = event else { panic!("an event is an object") };
         let at = UnixMicros(START + i64::try_from(at).unwrap());
         let reading =
             Reading::of(&read(body, u64::try_from(at.0 - START).unwrap(), at.0, &at.0.to_string()), &live);
-        rehearse(&reading, &mut service.world, &rehearsal, at)
+        decide(&reading, &mut service.world, &live, at)
     };
     play(
         &mut service,

@@ -185,7 +185,7 @@ async fn backfill_is_an_event_older_than_a_day_one_imported_without_a_time_or_wh
         ("/v1/import", &format!("[{recent}]"), false),
         ("/v1/import", &format!("[{PAGE}]"), true),
         ("/v1/import", &format!(r#"{{"context":{{"backfill":false}},"batch":[{PAGE}]}}"#), false),
-        ("/ingest", &old.replace("}", r#","context":{"backfill":false}}"#), false),
+        ("/ingest", &old.replace('}', r#","context":{"backfill":false}}"#), false),
     ] {
         let bench = Bench::new();
         bench.post(path, body.clone()).await;

@@ -113,10 +113,10 @@ impl Sdk {
             Run::Node(driver) => end(self.name, Command::new("node").arg(placed(driver)), &told).await,
             Run::Python(driver) => end(self.name, Command::new(python()).arg(placed(driver)), &told).await,
             Run::Ruby(driver, _) => {
-                end(self.name, Command::new("ruby").arg(drivers().join(driver)), &told).await
+                end(self.name, Command::new("ruby").arg(drivers().join(driver)), &told).await;
             }
             Run::Php(driver, _) => {
-                end(self.name, Command::new("php").arg(drivers().join(driver)), &told).await
+                end(self.name, Command::new("php").arg(drivers().join(driver)), &told).await;
             }
             Run::Page(driver, file) => self.in_a_page(&service, &gate, driver, file, &told).await,
         }
