@@ -36,7 +36,7 @@ fn main() {
     });
     case(&runtime, "one visitor, long traits", |number| identify(r#""anonymousId":"one""#, &long(number)));
     case(&runtime, "one user, long traits", |number| {
-        identify(r#""anonymousId":"one","userId":"user""#, &long(number))
+        identify(r#""anonymousId":"one","userId":"u-1""#, &long(number))
     });
     case(&runtime, "one anonymous id for all users", |number| {
         let traits = format!(r#""email":"person-{number}@example.com","city":"Oslo""#);

@@ -36,6 +36,7 @@ use crate::event::Limits;
 use crate::freshsales::Mode;
 use crate::http::ApiError;
 use crate::http::RefusedLog;
+use crate::senders::Watch;
 use crate::store::{SharedStore, quotas};
 use crate::turn::Flow;
 use api::{
@@ -58,6 +59,8 @@ pub struct Live {
     pub pressure: watch::Receiver<Pressure>,
     /// How processing gets on.
     pub flow: watch::Receiver<Flow>,
+    /// What senders do that costs contacts.
+    pub senders: Arc<Watch>,
     /// Whether calls leave.
     pub mode: Mode,
     /// What ingest accepts, so that a dry run refuses what it would.

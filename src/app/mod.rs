@@ -42,6 +42,7 @@ use crate::http::{self, ServeLimits};
 use crate::ingest::Ingest;
 use crate::process::Processor;
 use crate::retain::{self, Retirement};
+use crate::senders::Watch;
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{self, SharedStore, Store, StoreError};
 use crate::turn::Flow;
@@ -101,6 +102,7 @@ pub struct App {
     flow: watch::Sender<Flow>,
     /// Events whose consent was not understood.
     consent: SharedTally,
+    senders: Arc<Watch>,
     bells: Bells,
     metrics: PrometheusHandle,
     erasing: Erasing,
@@ -158,6 +160,7 @@ impl App {
         let pressure = watch::Sender::new(Pressure::default());
         let flow = watch::Sender::new(Flow::default());
         let consent = SharedTally::default();
+        let senders = Arc::new(Watch::default());
         let live = Live {
             usage: usage.subscribe(),
             sharing: sharing.subscribe(),
@@ -165,6 +168,7 @@ impl App {
             dead_letters_max: config.retention.dead_letters_max,
             pressure: pressure.subscribe(),
             flow: flow.subscribe(),
+            senders: Arc::clone(&senders),
             mode: config.freshsales.mode,
             event_limits: Limits { event_bytes_max: config.server.event_bytes_max },
             erasures: Erasures { ordered: Arc::clone(&erasing.ordered), done: erasing.done.subscribe() },
@@ -198,6 +202,7 @@ impl App {
             trouble: watch::Sender::new(None),
             flow,
             consent,
+            senders,
             bells,
             metrics,
             erasing,
@@ -327,6 +332,7 @@ impl App {
             decide: Arc::new(decide),
             trouble: self.trouble.clone(),
             consent: self.consent.clone(),
+            senders: Arc::clone(&self.senders),
         };
         let reviewer = Reviewer {
             store: Arc::clone(&store),

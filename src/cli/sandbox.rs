@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, Outcome, complain, runtime, start_logging};
 use crate::clock::SystemClock;
 use crate::http::{self, ServeLimits};
-use crate::sandbox::{Quirk, Sandbox, SandboxOptions};
+use crate::sandbox::{Forbidden, Quirk, Sandbox, SandboxOptions};
 use crate::telemetry::LogConfig;
 
 #[derive(Debug, clap::Args)]
@@ -43,6 +43,9 @@ pub(super) struct Arguments {
     /// An attribute that is taken and not kept; may be given again
     #[arg(long, value_name = "ATTRIBUTE")]
     dropped: Vec<String>,
+    /// What the user of the key may not touch (403); may be given again
+    #[arg(long)]
+    forbid: Vec<Forbidden>,
     /// Something that was seen of some accounts; may be given again
     #[arg(long)]
     quirk: Vec<Quirk>,
@@ -60,6 +63,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         latency: Duration::from_millis(arguments.latency_ms),
         mandatory: arguments.mandatory,
         dropped: arguments.dropped,
+        forbidden: arguments.forbid.into_iter().collect(),
         quirks: arguments.quirk.into_iter().collect(),
         ..SandboxOptions::default()
     };

@@ -28,7 +28,7 @@ impl Config {
     }
 
     /// Every section but the sources, by its name, as text to compare. It holds secrets, so it is never shown.
-    fn sections(&self) -> [(&'static str, String); 11] {
+    fn sections(&self) -> [(&'static str, String); 14] {
         // Taken apart in full: a new section can't be forgotten here.
         let Self {
             server,
@@ -40,6 +40,9 @@ impl Config {
             bulk,
             consent,
             mapping,
+            integrations,
+            identity,
+            filters,
             store,
             retention,
             log,
@@ -59,6 +62,9 @@ impl Config {
             ("bulk", format!("{bulk:?}")),
             ("consent", format!("{consent:?}")),
             ("mapping", format!("{mapping:?}")),
+            ("integrations", format!("{integrations:?}")),
+            ("identity", format!("{identity:?}")),
+            ("filters", format!("{filters:?}")),
             ("store", format!("{store:?}")),
             ("retention", format!("{retention:?}")),
             ("log", format!("{log:?}")),

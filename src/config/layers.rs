@@ -13,13 +13,18 @@ const PREFIX: &str = "FRESHSIGNAL_";
 /// The variable that names the file when no argument does.
 const FILE_VARIABLE: &str = "FRESHSIGNAL_CONFIG";
 /// Keys whose value is a list; `*` is any name.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 11] = [
     "server.trusted_proxies",
     "admin.allowed_hosts",
     "sources.*.write_keys",
     "sources.*.allowed_origins",
     "consent.required",
     "consent.categories.*",
+    "mapping.presets",
+    "integrations.names",
+    "identity.ignore_ids",
+    "identity.keep_ids",
+    "filters.exclude_emails",
 ];
 
 /// The environment, as pairs.
@@ -219,6 +224,9 @@ fn one_section(section: &str, keys: HashMap<String, Value>, problems: &mut Vec<P
         "delivery" => each_key::<super::DeliveryConfig>(section, keys, problems),
         "bulk" => each_key::<super::BulkConfig>(section, keys, problems),
         "consent" => each_key::<super::ConsentConfig>(section, keys, problems),
+        "integrations" => each_key::<super::IntegrationsConfig>(section, keys, problems),
+        "identity" => each_key::<super::IdentityConfig>(section, keys, problems),
+        "filters" => each_key::<super::FiltersConfig>(section, keys, problems),
         "mapping" => each_key::<super::MappingConfig>(section, keys, problems),
         "store" => each_key::<crate::store::Config>(section, keys, problems),
         "retention" => each_key::<crate::retain::RetentionConfig>(section, keys, problems),

@@ -21,16 +21,16 @@ use crate::allowance::AllowanceConfig;
 use crate::config_problem::Problem;
 use crate::consent::Category;
 use crate::consent::{ConsentConfig, HOLD, MARKETING};
-use crate::decision::{ConsentRules, Settings, SourceDefaults, Unknown, status_value};
+use crate::decision::{ConsentRules, Rehearsal, Settings, SourceDefaults, Unknown, status_value};
 use crate::deliver::{BulkConfig, DeliveryConfig};
 use crate::delivery::Account;
 use crate::event::SourceName;
 use crate::freshsales::{Config as FreshsalesConfig, DryRun, Mode};
-use crate::ingest::{ServerConfig, Sources, source_problems};
-use crate::mapping::MappingConfig;
-use crate::mapping::Preset;
+use crate::ingest::{ServerConfig, SourceMode, Sources, source_problems};
 use crate::mapping::region::Region;
+use crate::mapping::{IdentifyMode, MappingConfig, Preset, Shipped};
 use crate::retain::RetentionConfig;
+use crate::senders::{self, Constants, FiltersConfig, IdentityConfig, IntegrationsConfig};
 use crate::store;
 use crate::telemetry::LogConfig;
 
@@ -70,6 +70,15 @@ pub struct Config {
     /// How people become contacts.
     #[serde(default)]
     pub mapping: MappingConfig,
+    /// What switches an event off.
+    #[serde(default)]
+    pub integrations: IntegrationsConfig,
+    /// Which ids name somebody.
+    #[serde(default)]
+    pub identity: IdentityConfig,
+    /// Whose addresses never become contacts.
+    #[serde(default)]
+    pub filters: FiltersConfig,
     /// Where everything is kept.
     #[serde(default)]
     pub store: store::Config,
@@ -93,6 +102,9 @@ impl Config {
         problems.extend(self.bulk.problems());
         problems.extend(self.consent.problems());
         problems.extend(self.mapping.problems());
+        problems.extend(self.integrations.problems());
+        problems.extend(self.identity.problems());
+        problems.extend(self.filters.problems());
         problems.extend(self.retention.problems());
         problems.extend(self.log.problems());
         if let Err(found) = self.preset() {
@@ -126,7 +138,9 @@ impl Config {
                 vec![Problem::new("mapping.file", path, format!("a readable file ({error})"))]
             })?)
         };
-        Preset::parse(text.as_deref()).map_err(|problems| {
+        let shipped: Vec<Shipped> =
+            self.mapping.presets.iter().filter_map(|name| Shipped::named(name)).collect();
+        Preset::layered(&shipped, text.as_deref()).map_err(|problems| {
             let named = |problem: &crate::mapping::MappingProblem| {
                 Problem::new("mapping.file", path, problem.to_string())
             };
@@ -153,6 +167,8 @@ impl Config {
             retry: self.delivery.retry(),
             new_contacts_per_hour: self.new_contacts_per_hour(),
             source_defaults: self.source_defaults(),
+            senders: self.senders(),
+            rehearsal: self.rehearsal(),
         }))
     }
 
@@ -163,10 +179,37 @@ impl Config {
             let defaults = SourceDefaults {
                 region: Region::from_text(&source.default_country),
                 unknown: unknown_of(unknown),
+                identify: IdentifyMode::parse(&source.identify),
             };
             (SourceName(name.clone()), defaults)
         });
         defaults.filter(|(_, defaults)| *defaults != SourceDefaults::default()).collect()
+    }
+
+    /// What is agreed with everybody who sends.
+    fn senders(&self) -> senders::Rules {
+        let constants = self.sources.iter().filter(|(_, source)| !source.set.is_empty());
+        let constants =
+            constants.map(|(name, source)| (SourceName(name.clone()), Constants::new(&source.set)));
+        senders::Rules {
+            ids: self.identity.rule(),
+            integrations: self.integrations.rule(),
+            filters: self.filters.rule(),
+            constants: constants.collect(),
+        }
+    }
+
+    /// The sources that are tried out; none where everything is.
+    fn rehearsal(&self) -> Rehearsal {
+        let tried = self.sources.iter().filter(|(_, source)| source.mode == SourceMode::DryRun);
+        let tried = tried.map(|(name, _)| SourceName(name.clone()));
+        let sources = match self.freshsales.mode {
+            Mode::Live => tried.collect(),
+            Mode::DryRun => std::collections::BTreeSet::new(),
+        };
+        let endpoint = self.freshsales.endpoint().ok();
+        let request = endpoint.map(|endpoint| endpoint.describe(serde_json::Value::Null));
+        Rehearsal { sources, request, playing: false }
     }
 
     /// The quotas of the sources that have one.

@@ -6,6 +6,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::*;
+use crate::event::Email;
 
 fn environment(pairs: &[(&str, &str)]) -> Environment {
     pairs.iter().map(|(name, value)| (format!("FRESHSIGNAL_{name}"), (*value).to_owned())).collect()
@@ -32,6 +33,9 @@ fn the_reference_file_and_the_defaults_in_code_agree() {
     assert_eq!(config.consent, ConsentConfig::default());
     assert_eq!(config.mapping, MappingConfig::default());
     assert_eq!(config.retention, RetentionConfig::default());
+    assert_eq!(config.integrations, IntegrationsConfig::default());
+    assert_eq!(config.identity, IdentityConfig::default());
+    assert_eq!(config.filters, FiltersConfig::default());
     assert_eq!(config.bulk, BulkConfig::default());
     assert_eq!(config.log, LogConfig::default());
     let (delivery, default) = (config.delivery, DeliveryConfig::default());
@@ -177,5 +181,38 @@ fn the_settings_follow_the_configuration() {
     let settings = load(None, &variables).unwrap().config.settings().unwrap();
     assert_eq!(settings.account.0, "acme.myfreshworks.com");
     assert_eq!((&settings.consent.subscribed, &settings.consent.unsubscribed), (&json!(1), &json!(0)));
-    assert_eq!(settings.identify, crate::mapping::IdentifyMode::Create);
+    assert_eq!(settings.identify, IdentifyMode::Create);
+}
+
+#[test]
+fn what_is_agreed_with_senders_follows_the_configuration() {
+    let text = "[sources.shop]\nwrite_key = 'k'\nidentify = 'create'\nset = { \"traits.lead_source\" = 'Shop' }\n\
+        [identity]\nkeep_ids = ['guest']\nuser_id_email = 'off'\n[mapping]\npresets = ['ga4', 'shopify']";
+    let variables =
+        [("FILTERS__EXCLUDE_EMAILS", "*@acme.example,qa@b.co"), ("INTEGRATIONS__OBEY_ALL", "false")];
+    let config = load(Some(file(text).path()), &environment(&variables)).unwrap().config;
+    let settings = config.settings().unwrap();
+    let shop = SourceName("shop".into());
+    assert_eq!(settings.identify_of(&shop), IdentifyMode::Create);
+    assert!(settings.senders.constants.contains_key(&shop));
+    assert!(!settings.senders.ids.is_junk("guest") && !settings.senders.ids.email_of_user_id);
+    assert!(settings.senders.filters.excludes(&Email::parse("any@acme.example").unwrap()).is_some());
+    assert!(settings.preset.event("generate_lead").is_some());
+}
+
+#[test]
+fn what_makes_no_sense_of_senders_is_named() {
+    let text = "[sources.shop]\nidentify = 'yes'\nset = { \"userId\" = '1' }\n[filters]\nexclude_emails = ['*']\n\
+        [integrations]\nnames = ['All']\n[identity]\nignore_ids = ['']\n[mapping]\npresets = ['ga3']";
+    let found = problems(text, &[]).join("\n");
+    for key in [
+        "sources.shop.identify",
+        "sources.shop.set.\"userId\"",
+        "filters.exclude_emails",
+        "integrations.names",
+        "identity.ignore_ids",
+        "mapping.presets",
+    ] {
+        assert!(found.contains(key), "{key}: {found}");
+    }
 }

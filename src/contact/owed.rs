@@ -25,6 +25,8 @@ pub struct Wish {
     pub started: bool,
     /// Something since the last acceptance may update a contact that Freshsales has.
     pub may_update: bool,
+    /// The pattern that excludes the address, if one does.
+    pub excluded: Option<String>,
     /// Why the consent gate is shut, if it is.
     pub gate_shut: Option<String>,
     /// The marketing statement that counts is a refusal.
@@ -81,6 +83,8 @@ pub enum WhyNothing {
     NotStarted,
     /// Consent is required and not given; says which.
     GateShut(String),
+    /// The address is excluded by this pattern.
+    Excluded(String),
     /// Freshsales has it as wanted, or will when the call on its way arrives.
     Unchanged,
     /// Freshsales refused exactly this.
@@ -110,6 +114,9 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
     let may_tell = withdrawal && rules.propagate_withdrawal;
     if !wish.has_member {
         return if may_tell { only_status() } else { Owed::Nothing(WhyNothing::NoPerson) };
+    }
+    if let Some(pattern) = &wish.excluded {
+        return if may_tell { only_status() } else { Owed::Nothing(WhyNothing::Excluded(pattern.clone())) };
     }
     if let Some(why) = &wish.gate_shut {
         return if may_tell { only_status() } else { Owed::Nothing(WhyNothing::GateShut(why.clone())) };

@@ -162,7 +162,8 @@ impl World {
                 Membership::Joins | Membership::Leaves => true,
             };
             for (member, is) in members.iter().filter(written) {
-                let person = self.people.get(member).filter(|_| *is != Membership::Leaves);
+                let counts = *is != Membership::Leaves && settings.counts(member);
+                let person = self.people.get(member).filter(|_| counts);
                 let contributions =
                     person.map(|person| contributions(&person.facts(), email, settings)).unwrap_or_default();
                 let (email, member) = (email.clone(), member.clone());

@@ -13,7 +13,8 @@ use super::{Considered, Decided, Outcome, Reading, Settings, World, consider, de
 use crate::clock::UnixMicros;
 use crate::delivery::DeliveryId;
 use crate::event::{
-    Event, Header, Limits, Position, Refusal, SourceName, Stamp, corrected, is_old_data, parse_body,
+    Arrival, Broken, Event, Header, Limits, Position, Refusal, SourceName, Stamp, broken, corrected,
+    is_backfill, is_old_data, mend, parse_body,
 };
 use crate::mapping::{LeftOut, MappedField};
 use crate::person::DEFAULT_PEOPLE;
@@ -64,8 +65,8 @@ impl DryRunLine {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DryRunRefusal {
     /// It is no JSON.
-    #[error("malformed_body: the line is not JSON")]
-    NotJson,
+    #[error("malformed_body: the line is not JSON: {0}")]
+    NotJson(Broken),
     /// It is no text.
     #[error("malformed_body: line {line} is not UTF-8; its first wrong byte is at {byte}")]
     NotText {
@@ -151,8 +152,15 @@ impl DryRun {
         })
     }
 
-    fn read(&self, raw: &str, limits: Limits, received_at: UnixMicros) -> Result<Event, DryRunRefusal> {
-        let raw: &RawValue = serde_json::from_str(raw.trim()).map_err(|_| DryRunRefusal::NotJson)?;
+    fn read(&self, line: &str, limits: Limits, received_at: UnixMicros) -> Result<Event, DryRunRefusal> {
+        let mended;
+        let raw: &RawValue = if let Ok(raw) = serde_json::from_str(line.trim()) {
+            raw
+        } else {
+            mended = mend(line.trim()).unwrap_or_default();
+            let mended = serde_json::from_str(&mended);
+            mended.map_err(|_| DryRunRefusal::NotJson(broken(line.trim().as_bytes())))?
+        };
         let header = Header::read(raw, None, limits).map_err(DryRunRefusal::Event)?;
         let at = corrected(header.claimed, received_at);
         let message_id = header.message_id.map_or_else(|| self.line_id(), std::borrow::Cow::into_owned);
@@ -163,7 +171,12 @@ impl DryRun {
             received_at,
             stamp: Stamp { at, message_id },
             kind: header.kind,
-            backfill: header.backfill || is_old_data(at, received_at),
+            backfill: is_backfill(
+                Arrival::Live,
+                header.backfill,
+                header.claimed,
+                is_old_data(at, received_at),
+            ),
             body: parse_body(raw.get()),
         })
     }

@@ -18,7 +18,7 @@ pub(super) fn still_said<'r>(reading: &'r Reading, world: &mut World) -> Option<
     let gone = |mark: &Mark| world.tombstones.get(mark).is_some_and(|at| reading.stamp.at <= *at);
     let gone_email = |email: &Email| gone(&Mark::Email(email.clone()));
     let of_space = |mark: fn(String, String) -> Mark, id: &String| mark(reading.people.clone(), id.clone());
-    let subject = match (&reading.user, reading.email(), &reading.anonymous) {
+    let subject = match (&reading.user, reading.email().or(reading.consent_of.as_ref()), &reading.anonymous) {
         (Some(user), ..) => Some(of_space(Mark::User, user)),
         (None, Some(email), _) => Some(Mark::Email(email.clone())),
         (None, None, device) => device.as_ref().map(|device| of_space(Mark::Anonymous, device)),
@@ -30,7 +30,8 @@ pub(super) fn still_said<'r>(reading: &'r Reading, world: &mut World) -> Option<
         world.to_blank.push(reading.position);
         return None;
     }
-    let friend_gone = reading.named.as_ref().is_some_and(|(email, _)| gone_email(email));
+    let named = reading.named.as_ref().map(|(email, _)| email);
+    let friend_gone = named.into_iter().chain(&reading.consent_of).any(gone_email);
     let previous_gone = reading
         .previous
         .as_ref()
@@ -41,6 +42,7 @@ pub(super) fn still_said<'r>(reading: &'r Reading, world: &mut World) -> Option<
     world.to_blank.push(reading.position);
     let mut rest = reading.clone();
     rest.named = rest.named.filter(|_| !friend_gone);
+    rest.consent_of = rest.consent_of.filter(|_| !friend_gone);
     rest.previous = rest.previous.filter(|_| !previous_gone);
     rest.notes.push("it names somebody who was erased; that part does not count".to_owned());
     Some(Cow::Owned(rest))
@@ -349,7 +351,7 @@ fn keep_denial(email: &Email, denial: Denial, world: &mut World, settings: &Sett
     facts
         .consent
         .say(settings.consent.marketing.clone(), Stamped { value: denial.value, stamp: stamp.clone() });
-    let claim = Claim { first_at: stamp.at, as_trait: Some(stamp), as_property: None };
+    let claim = Claim { first_at: stamp.at, as_trait: Some(stamp), as_property: None, as_id: None };
     facts.emails.insert(email.clone(), claim);
     world.people.edit(&key).own.join(&facts);
     world.join(email, &key, settings);

@@ -1,12 +1,14 @@
 //! Judging: the one outcome of an event and the sentence that explains it.
 
 use super::learn::Learned;
-use super::owe::{Effect, What};
+use super::owe::{Effect, What, excluded_by};
 use super::reading::says_anything;
+use super::sender::tells_of_people;
 use super::{Outcome, Reading};
 use crate::contact::WhyNothing;
 use crate::delivery::{DeliveryId, Lane};
 use crate::event::{Email, EmailProblem, Kind, Position};
+use crate::senders::SwitchedOff;
 
 /// What became of an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,18 +61,20 @@ pub(super) fn judge(reading: &Reading, learned: &Learned, effects: &[Effect]) ->
 
     let verdict = match (queued, primary) {
         (Some(effect), _) => opened_by(effect),
+        (None, _) if reading.switched_off.is_some() && concerns_contacts(reading) => switched_off(reading),
         (None, _) if reading.mapped.is_none() && reading.kind == Kind::Track => not_mapped(&reading.name),
         (None, _) if reading.mapped.is_none() && !tells_of_people(reading.kind) => not_mapped(&reading.name),
-        (None, Some(effect)) if reading.mapped.is_some() || effect.known || joined(&effect.what) => {
+        (None, Some(effect)) if reading.mapped.is_some() || effect.known || settled(&effect.what) => {
             by_effect(effect)
         }
-        (None, _) if learned.subject.is_none() => of_nobody(reading.email_problem),
+        (None, _) if learned.subject.is_none() => of_nobody(reading),
         (None, _) if learned.before_memory => before_memory(),
         (None, _) if reading.mapped.is_none() => of_person(reading, primary),
-        (None, _) => no_contact(reading.email_problem),
+        (None, _) => no_contact(reading, learned),
     };
     let mut notes = reading.notes.clone();
     notes.extend(learned.notes.iter().map(|note| (*note).to_owned()));
+    notes.extend(reading.switched_off.map(|why| why.words().to_owned()));
     if let Some(considered) = primary.map(|effect| &effect.considered) {
         notes.extend(considered.consent.clone());
         notes.extend(
@@ -80,9 +84,9 @@ pub(super) fn judge(reading: &Reading, learned: &Learned, effects: &[Effect]) ->
                 .map(|out| format!("{} left out: {} ({})", out.attribute, out.why, out.path)),
         );
     }
-    notes.extend(
-        reading.email_problem.filter(|_| verdict.0 != Outcome::HashedEmail).map(|why| why.to_string()),
-    );
+    if verdict.0 != Outcome::HashedEmail && verdict.0 != Outcome::InvalidEmail {
+        notes.extend(reading.email_problem.map(|why| words_of(why, reading)));
+    }
     let (outcome, reason, delivery_id) = verdict;
     let person = learned.subject.as_ref().map(ToString::to_string);
     Decided { person, email, outcome, reason, delivery_id, notes }
@@ -90,18 +94,26 @@ pub(super) fn judge(reading: &Reading, learned: &Learned, effects: &[Effect]) ->
 
 type Verdict = (Outcome, String, Option<DeliveryId>);
 
-pub(super) fn tells_of_people(kind: Kind) -> bool {
-    match kind {
-        Kind::Identify | Kind::Group | Kind::Alias => true,
-        Kind::Track | Kind::Page | Kind::Screen => false,
+/// Whether what happened to a contact says more of an event than what was learned of its person.
+fn settled(what: &What) -> bool {
+    match what {
+        What::Opened(..)
+        | What::Joined(_)
+        | What::OnItsWay(_)
+        | What::Nothing(WhyNothing::Excluded(_), _) => true,
+        What::Nothing(..) => false,
     }
 }
 
-fn joined(what: &What) -> bool {
-    match what {
-        What::Opened(..) | What::Joined(_) | What::OnItsWay(_) => true,
-        What::Nothing(..) => false,
-    }
+/// Whether an event could have made or changed a contact.
+fn concerns_contacts(reading: &Reading) -> bool {
+    reading.is_mapped || tells_of_people(reading.kind)
+}
+
+fn switched_off(reading: &Reading) -> Verdict {
+    let why = reading.switched_off.map(SwitchedOff::words).unwrap_or_default();
+    let reason = format!("{why}: only its ids and its consent are remembered, and no call is made for it");
+    (Outcome::SwitchedOff, reason, None)
 }
 
 fn opened_by(effect: &Effect) -> Verdict {
@@ -134,6 +146,7 @@ fn by_effect(effect: &Effect) -> Verdict {
                 (Outcome::Unchanged, "exactly this was refused before".to_owned(), last.clone())
             }
             WhyNothing::GateShut(why) => (Outcome::ConsentDenied, why.clone(), None),
+            WhyNothing::Excluded(pattern) => (Outcome::Excluded, excluded_by(pattern), None),
             WhyNothing::NotStarted => {
                 let reason =
                     "it happened too long before the email was known (mapping.complete_within_hours)";
@@ -163,7 +176,7 @@ fn of_person(reading: &Reading, primary: Option<&Effect>) -> Verdict {
     if !says_anything(reading)
         && let Some(problem) = reading.email_problem
     {
-        return bad_email(problem);
+        return bad_email(problem, reading);
     }
     let reason = match primary {
         Some(_) => "remembered; a mapped event of this person makes the contact",
@@ -172,28 +185,59 @@ fn of_person(reading: &Reading, primary: Option<&Effect>) -> Verdict {
     (Outcome::PersonUpdated, reason.to_owned(), None)
 }
 
-fn no_contact(problem: Option<EmailProblem>) -> Verdict {
-    let reason =
-        "no email of this person is known yet; an email that comes in time still creates the contact";
-    problem.map_or_else(|| (Outcome::NoEmail, reason.to_owned(), None), bad_email)
+fn no_contact(reading: &Reading, learned: &Learned) -> Verdict {
+    if let Some(problem) = reading.email_problem {
+        return bad_email(problem, reading);
+    }
+    let reason = match &learned.unusable {
+        Some(unusable) => format!(
+            "the only email that was sent of this person, {unusable}, is no usable address; a usable one that comes in time \
+             still creates the contact"
+        ),
+        None => "no email of this person is known yet; an email that comes in time still creates the contact"
+            .to_owned(),
+    };
+    (Outcome::NoEmail, with_hint(reason, reading), None)
 }
 
 /// An event with neither an id nor an address that could be used.
-fn of_nobody(problem: Option<EmailProblem>) -> Verdict {
-    let (outcome, why) = match problem {
+fn of_nobody(reading: &Reading) -> Verdict {
+    let (outcome, why) = match reading.email_problem {
         Some(problem) => {
-            let (outcome, why, _) = bad_email(problem);
+            let (outcome, why, _) = bad_email(problem, reading);
             (outcome, why)
         }
-        None => (Outcome::NoEmail, "no email that counts was named".to_owned()),
+        None => (Outcome::NoEmail, with_hint("no email that counts was named".to_owned(), reading)),
     };
     (outcome, format!("{why}, and no id says whose it is; nothing of it is kept"), None)
 }
 
-fn bad_email(problem: EmailProblem) -> Verdict {
+fn bad_email(problem: EmailProblem, reading: &Reading) -> Verdict {
     let outcome = match problem {
         EmailProblem::Hashed => Outcome::HashedEmail,
         EmailProblem::Invalid => Outcome::InvalidEmail,
     };
-    (outcome, problem.to_string(), None)
+    (outcome, words_of(problem, reading), None)
+}
+
+/// What is wrong with the address of an event, with the address where showing it helps.
+fn words_of(problem: EmailProblem, reading: &Reading) -> String {
+    let words = match (&reading.unusable, problem) {
+        (Some(unusable), EmailProblem::Invalid) => {
+            format!("the email that was sent, {unusable}, does not look like an address")
+        }
+        (_, EmailProblem::Hashed) | (None, EmailProblem::Invalid) => problem.to_string(),
+    };
+    with_hint(words, reading)
+}
+
+fn with_hint(words: String, reading: &Reading) -> String {
+    match &reading.email_elsewhere {
+        Some(path) => {
+            format!(
+                "{words}; {path} looks like an address: if it is this person's, name it in [fields.emails] of the mapping"
+            )
+        }
+        None => words,
+    }
 }

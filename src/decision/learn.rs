@@ -14,6 +14,10 @@ pub struct Learned {
     pub subject: Option<PersonKey>,
     /// The address that person has now.
     pub email: Option<Email>,
+    /// The last address without use that was said of that person, masked.
+    pub unusable: Option<String>,
+    /// Something that was said on a device passed to somebody.
+    pub moved: bool,
     /// Everybody of whom something may have changed, with the address they had before.
     pub touched: BTreeMap<PersonKey, Option<Email>>,
     /// It says nothing of its own to anybody: its device had others since, and who had it then is not known any more.
@@ -33,6 +37,10 @@ pub fn learn(reading: &Reading, world: &mut World) -> Learned {
     if let Some((email, said)) = &reading.named {
         learn_of_address(reading, email, said, world, &mut touched);
     }
+    if let Some(email) = &reading.consent_of {
+        let said = Said { consent: reading.own.consent.clone(), ..Said::default() };
+        learn_of_address(reading, email, &said, world, &mut touched);
+    }
     let subject = match (&reading.user, reading.email()) {
         (Some(user), _) => Some(learn_of_user(reading, user, world, &mut touched)),
         (None, Some(email)) => Some(learn_of_email(reading, email, world, &mut touched)),
@@ -43,21 +51,36 @@ pub fn learn(reading: &Reading, world: &mut World) -> Learned {
         }
     };
     let person = subject.as_ref().and_then(|subject| world.people.get(subject));
-    let email = person.and_then(|person| person.facts().email().cloned());
+    let (email, unusable) = match person.map(Person::facts) {
+        Some(facts) => (facts.email().cloned(), facts.unusable_email().map(ToOwned::to_owned)),
+        None => (None, on_device(reading, world)),
+    };
     let notes =
         touched.folded.then_some(FOLDED).into_iter().chain(touched.let_go.then_some(LET_GO)).collect();
     let names_nobody = reading.user.is_none() && reading.email().is_none();
     let before_memory = touched.too_early && names_nobody;
-    Learned { subject, email, touched: touched.people, before_memory, notes }
+    Learned { subject, email, unusable, moved: touched.moved, touched: touched.people, before_memory, notes }
+}
+
+/// The last address without use that was said on the device of somebody who is nobody yet.
+fn on_device(reading: &Reading, world: &World) -> Option<String> {
+    let timeline = world.timelines.get(&reading.timeline(reading.anonymous.as_deref()?))?;
+    timeline.facts_at(&reading.stamp).unusable_email().map(ToOwned::to_owned)
 }
 
 /// Who is touched, and what happened on the way.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four things that may happen to a time line, each by itself"
+)]
 struct Touched {
     people: BTreeMap<PersonKey, Option<Email>>,
     folded: bool,
     let_go: bool,
     too_early: bool,
+    /// Something that was said on a device passed to somebody.
+    moved: bool,
 }
 
 impl Touched {
@@ -168,6 +191,7 @@ fn enter(key: &TimelineKey, mut entry: Entry, world: &mut World, touched: &mut T
             continue;
         }
         touched.note(&person_key, world);
+        touched.moved = true;
         let person = world.people.edit(&person_key);
         if let Some(facts) = for_good {
             person.own.join(&facts);

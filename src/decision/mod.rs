@@ -10,14 +10,17 @@ mod crowd;
 mod dry_run;
 mod erase;
 mod judge;
+mod junk;
 mod learn;
 mod outcome;
 mod owe;
 mod reading;
 mod redrive;
 mod refusal;
+mod rehearsal;
 mod retire;
 mod review;
+mod sender;
 mod settings;
 mod wish;
 mod world;
@@ -35,14 +38,15 @@ pub use crowd::contributions;
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};
 pub use erase::{ErasureOrder, erase, extent};
 pub use judge::Decided;
+pub use junk::{kin_of_junk, tidy};
 pub use outcome::Outcome;
-pub use owe::rules;
+pub use owe::{excluded_by, rules};
 pub use reading::{Reading, status_value};
 pub use redrive::{Pace, RedriveAll, dead_letter, discard, redrive_letter};
 pub use refusal::{RedriveBy, redrive};
 pub use retire::{retire_contact, retire_device, retire_person};
 pub use review::{Because, Fingerprint, Review};
-pub use settings::{ConsentRules, RetryRules, Settings, SourceDefaults, Unknown};
+pub use settings::{ConsentRules, Rehearsal, RetryRules, Settings, SourceDefaults, Unknown};
 pub use wish::{Considered, consider};
 pub use world::{Deliveries, Held, HeldDelivery, Shelf, World};
 
@@ -52,6 +56,12 @@ use crate::clock::UnixMicros;
 ///
 /// The working set must hold every document that the event can touch, or not exist; it is changed in place.
 pub fn decide(reading: &Reading, world: &mut World, settings: &Settings, now: UnixMicros) -> Decided {
+    // A source that is tried out: decided as all others are, and nothing of it is sent.
+    if let Some(rehearsal) = settings.rehearsal_of(&reading.source) {
+        let decided = decide(reading, world, &rehearsal, now);
+        rehearsal::play(reading, world, &rehearsal, now);
+        return decided;
+    }
     // What was said before its person was erased stays unsaid, however often it comes.
     let Some(reading) = erase::still_said(reading, world) else {
         return count(judge::erased(), world);

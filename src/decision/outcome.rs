@@ -14,6 +14,10 @@ pub enum Outcome {
     Erased,
     /// Its name is not in the mapping, and nothing followed from it.
     NotMapped,
+    /// Its sender switched this destination off for it.
+    SwitchedOff,
+    /// Its contact is one that the settings exclude.
+    Excluded,
     /// Something was learned of a person; no call is owed for it yet.
     PersonUpdated,
     /// The email it names is no address.
@@ -34,11 +38,13 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes, in the order in which the first that fits is taken.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Failed,
         Self::Erased,
         Self::Duplicate,
         Self::NotMapped,
+        Self::SwitchedOff,
+        Self::Excluded,
         Self::PersonUpdated,
         Self::InvalidEmail,
         Self::HashedEmail,
@@ -57,6 +63,8 @@ impl Outcome {
             Self::Duplicate => "duplicate",
             Self::Erased => "erased",
             Self::NotMapped => "not_mapped",
+            Self::SwitchedOff => "switched_off",
+            Self::Excluded => "excluded",
             Self::PersonUpdated => "person_updated",
             Self::InvalidEmail => "invalid_email",
             Self::HashedEmail => "hashed_email",

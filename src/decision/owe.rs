@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::call::standing_of;
-use super::judge::tells_of_people;
 use super::learn::Learned;
 use super::reading::says_anything;
 use super::redrive::dead_letter;
+use super::sender::tells_of_people;
 use super::wish::{Considered, consider};
 use super::{Reading, Settings, World};
 use crate::allowance::HOUR;
 use crate::clock::UnixMicros;
+use crate::consent::Choice;
 use crate::contact::{Attributes, Call, Owed, Rules, Standing, WhyNothing, Wish, owed, wanted};
 use crate::delivery::{Delivery, DeliveryId, Lane, State};
 use crate::event::{Email, SourceName};
@@ -61,6 +62,9 @@ pub fn owe(
     now: UnixMicros,
 ) -> Vec<Effect> {
     let emails = contacts_touched(reading, learned, world, settings);
+    if !calls_may_follow(reading, learned, settings) {
+        return Vec::new();
+    }
     let counts = belongs(reading);
     let mut effects = Vec::new();
     for (nth, email) in emails.into_iter().enumerate() {
@@ -70,6 +74,15 @@ pub fn owe(
         effects.push(evaluate(&touch, world, settings, now));
     }
     effects
+}
+
+/// For an event that is switched off no call is made. But a withdrawal in it is told, and what other events said of
+/// somebody whom its ids make known is owed, whichever came first.
+fn calls_may_follow(reading: &Reading, learned: &Learned, settings: &Settings) -> bool {
+    let (own, marketing) = (&reading.own, &settings.consent.marketing);
+    let mut said = own.consent.get(marketing).into_iter().chain(own.consent_shown.get(marketing));
+    let withdrawn = said.any(|said| said.choice == Choice::Denied);
+    reading.switched_off.is_none() || withdrawn || (learned.moved && reading.user.is_some())
 }
 
 /// Evaluates a contact that no event touched; tells whether it is owed a call now that was not owed before.
@@ -170,6 +183,7 @@ fn contacts_touched(
         }
     }
     emails.extend(reading.named.as_ref().map(|(email, _)| email.clone()));
+    emails.extend(reading.consent_of.clone());
     emails
 }
 
@@ -343,7 +357,14 @@ pub fn why_dropped(why: &WhyNothing) -> String {
         WhyNothing::NoPerson => "no person uses this address any more".to_owned(),
         WhyNothing::NotStarted => "no mapped event happened near enough".to_owned(),
         WhyNothing::GateShut(why) => why.clone(),
+        WhyNothing::Excluded(pattern) => excluded_by(pattern),
         WhyNothing::Unchanged => "the contact is back to what Freshsales accepted last".to_owned(),
         WhyNothing::Refused => "exactly this was refused before".to_owned(),
     }
+}
+
+/// Why an address is no contact, for a person.
+#[must_use]
+pub fn excluded_by(pattern: &str) -> String {
+    format!("the address fits {pattern:?} (filters.exclude_emails), so it is no contact")
 }

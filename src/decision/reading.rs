@@ -1,17 +1,20 @@
 //! Reading an event: what it says, and about whom. Everything later works on this alone.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::Settings;
+use super::sender::{self, Address, EventIds, lane_if_mapped};
 use crate::clock::UnixMicros;
 use crate::consent::{self, Category, Statement};
 use crate::delivery::Lane;
 use crate::erasure::Mark;
 use crate::event::{Email, EmailProblem, Event, Found, Kind, Position, SourceName, Stamp, moment};
-use crate::mapping::{EventRule, ExtraValue, IdentifyMode};
+use crate::mapping::{EventRule, ExtraValue};
 use crate::person::{PersonId, PersonKey, Said, Strength, TimelineKey};
+use crate::senders::{Sighting, SwitchedOff};
 
 /// A value larger than this as JSON is not remembered of a person.
 const VALUE_BYTES_MAX: usize = 4096;
@@ -41,6 +44,18 @@ pub struct Reading {
     pub previous: Option<String>,
     /// The lane, if it is a mapped event.
     pub mapped: Option<Lane>,
+    /// It is mapped, even if it is switched off.
+    pub is_mapped: bool,
+    /// Its sender switched this destination off for it.
+    pub switched_off: Option<SwitchedOff>,
+    /// It is switched off, and what it says of consent is this address's, too.
+    pub consent_of: Option<Email>,
+    /// Its ids that name nobody: the field, and what stands there.
+    pub junk_ids: Vec<(&'static str, String)>,
+    /// The address it names that is no use, masked, with where it stands.
+    pub unusable: Option<String>,
+    /// Where something like an address stands that the mapping does not read, in an event that names none.
+    pub email_elsewhere: Option<String>,
     /// The lane of what is owed for it, mapped or not.
     pub lane: Lane,
     /// What it says about its own person.
@@ -68,36 +83,41 @@ pub(super) const SOURCE: &str = "source.name";
 /// read it.
 pub(super) const BLANK_NAME: &str = "name.blank";
 
-impl Reading {
-    /// Reads an event.
-    #[must_use]
-    pub fn of(event: &Event, settings: &Settings) -> Self {
-        let mapped = lane_if_mapped(event, settings);
-        let mut notes = Vec::new();
+/// What an event says by the mapping and of consent.
+struct Spoken {
+    own: Said,
+    named: Option<(Email, Said)>,
+    problem: Option<EmailProblem>,
+    /// Everything that it says of consent was understood.
+    consent_understood: bool,
+}
+
+impl Spoken {
+    fn by(event: &Event, mapped: Option<Lane>, settings: &Settings, notes: &mut Vec<String>) -> Self {
         let mut own = Said::default();
-        let consent_understood = keep_consent(event, settings, &mut own, &mut notes);
-        keep(event, settings.preset.trait_paths(), settings, &mut own, &mut notes);
+        let consent_understood = keep_consent(event, settings, &mut own, notes);
+        keep(event, settings.preset.trait_paths(), settings, &mut own, notes);
         let source = Value::from(event.source.0.as_str());
         if !settings.source_defaults.is_empty() && !own.is_empty() {
             own.values.insert(SOURCE.to_owned(), source.clone());
         }
         let mut problem = None;
-        note_times(event, &mut notes);
-        let traits_email = first_email(event, settings, "traits.", &mut problem, &mut notes);
+        note_times(event, notes);
+        let traits_email = first_email(event, settings, "traits.", &mut problem, notes);
         own.emails.extend(traits_email.clone().map(|email| (email, Strength::Trait)));
         let mut named = None;
         if mapped.is_some() {
             let (of_event, of_sender) =
                 settings.preset.event_paths().partition(|path| path.starts_with("properties."));
             let (of_event, of_sender): (Vec<&str>, Vec<&str>) = (of_event, of_sender);
-            keep(event, of_sender.into_iter(), settings, &mut own, &mut notes);
-            let other = first_email(event, settings, "properties.", &mut problem, &mut notes);
+            keep(event, of_sender.into_iter(), settings, &mut own, notes);
+            let other = first_email(event, settings, "properties.", &mut problem, notes);
             let other = other.filter(|email| traits_email.as_ref() != Some(email));
             let needs_none = settings.preset.event(event.name()).is_some_and(EventRule::needs_no_consent);
             let exempt = needs_none.then_some(event.received_at);
             let mut said = Said { mapped, exempt, ..Said::default() };
-            keep(event, of_event.into_iter(), settings, &mut said, &mut notes);
-            keep_extras(event, settings, &mut said, &mut notes);
+            keep(event, of_event.into_iter(), settings, &mut said, notes);
+            keep_extras(event, settings, &mut said, notes);
             if !settings.source_defaults.is_empty() {
                 said.values.insert(SOURCE.to_owned(), source);
             }
@@ -109,22 +129,54 @@ impl Reading {
                 (own.mapped, own.exempt) = (mapped, exempt);
             }
         } else {
-            keep_first(event, settings, &mut own, &mut notes);
+            keep_first(event, settings, &mut own, notes);
         }
+        Self { own, named, problem, consent_understood }
+    }
+}
+
+impl Reading {
+    /// Reads an event.
+    #[must_use]
+    pub fn of(event: &Event, settings: &Settings) -> Self {
+        let constants = sender::constants(event, settings);
+        let event = &*constants.map_or(Cow::Borrowed(event), |constants| constants.put_into(event));
+        let ids = EventIds::of(event, settings);
+        let switched_off = settings.senders.integrations.switched_off(&event.body);
+        let counts = lane_if_mapped(event, settings);
+        let mapped = counts.filter(|_| switched_off.is_none());
+        let mut notes = Vec::new();
+        let Spoken { mut own, mut named, mut problem, consent_understood } =
+            Spoken::by(event, mapped, settings, &mut notes);
         notes.extend(no_ids(event));
-        let id = |field| event.id(field);
+        notes.extend(ids.notes());
+        notes.extend(sender::shape_notes(event));
+        let mut consent_of = None;
+        if switched_off.is_some() {
+            let other = first_email(event, settings, "properties.", &mut problem, &mut Vec::new());
+            (own, consent_of) = sender::held_back(own, other);
+            named = None;
+        }
+        let Address { unusable, elsewhere: email_elsewhere } =
+            sender::address(event, (&mut own, named.is_some()), problem, &ids, settings);
         Self {
             position: event.position,
             source: event.source.clone(),
-            people: event.people.clone(),
+            people: settings.people_of(&event.source, &event.people),
             received_at: event.received_at,
             stamp: event.stamp.clone(),
             kind: event.kind,
             name: event.name().to_owned(),
-            user: id("userId"),
-            anonymous: id("anonymousId"),
-            previous: id("previousId").filter(|_| event.kind == Kind::Alias),
+            user: ids.user,
+            anonymous: ids.anonymous,
+            previous: ids.previous,
+            junk_ids: ids.junk,
             mapped,
+            switched_off,
+            is_mapped: counts.is_some(),
+            consent_of,
+            unusable,
+            email_elsewhere,
             lane: mapped.unwrap_or(if event.backfill { Lane::Backfill } else { Lane::Refresh }),
             own,
             named,
@@ -143,6 +195,17 @@ impl Reading {
         of_traits.or(self.named.as_ref().map(|(email, _)| email))
     }
 
+    /// What it shows of its sender.
+    #[must_use]
+    pub fn sighting(&self) -> Sighting {
+        Sighting {
+            mapped: self.is_mapped,
+            switched_off: self.switched_off,
+            unusable_email: self.unusable.clone(),
+            junk_ids: self.junk_ids.clone(),
+        }
+    }
+
     /// A person in the event's name space.
     #[must_use]
     pub fn person(&self, id: PersonId) -> PersonKey {
@@ -154,7 +217,8 @@ impl Reading {
         let user = |id: &String| Mark::User(self.people.clone(), id.clone());
         let device = |id: &String| Mark::Anonymous(self.people.clone(), id.clone());
         let traits = self.own.emails.iter().map(|(email, _)| email);
-        let emails = traits.chain(self.named.iter().map(|(email, _)| email)).cloned().map(Mark::Email);
+        let others = self.named.iter().map(|(email, _)| email).chain(&self.consent_of);
+        let emails = traits.chain(others).cloned().map(Mark::Email);
         let previous = self.previous.iter().flat_map(move |id| [user(id), device(id)]);
         emails.chain(self.user.iter().map(user)).chain(self.anonymous.iter().map(device)).chain(previous)
     }
@@ -178,18 +242,6 @@ fn no_ids(event: &Event) -> impl Iterator<Item = String> + '_ {
         };
         Some(format!("{field} is {what}, which is no id"))
     })
-}
-
-fn lane_if_mapped(event: &Event, settings: &Settings) -> Option<Lane> {
-    let name = match event.kind {
-        // A track event that somebody called "identify" is no identify.
-        Kind::Track if event.name().eq_ignore_ascii_case(Kind::Identify.as_str()) => return None,
-        Kind::Track | Kind::Page | Kind::Screen => event.name(),
-        Kind::Identify if settings.identify == IdentifyMode::Create => event.name(),
-        Kind::Identify | Kind::Group | Kind::Alias => return None,
-    };
-    let lane = settings.preset.event(name)?.lane;
-    Some(if event.backfill { Lane::Backfill } else { lane })
 }
 
 /// Keeps what an event says of consent; tells whether all of it was understood.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::junk;
 use super::owe::evaluate_without_event;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
@@ -49,8 +50,10 @@ impl Settings {
             resend_after: _,
             new_contacts_per_hour: _,
             source_defaults,
+            senders,
+            rehearsal: _,
         } = self;
-        let of_people = (default_region, missing_names, source_defaults);
+        let of_people = (default_region, missing_names, source_defaults, senders);
         let judging = (account, preset, of_people, identify, complete_within, consent);
         let mut hasher = DefaultHasher::new();
         hasher.write(format!("{} {judging:?}", env!("CARGO_PKG_VERSION")).as_bytes());
@@ -104,6 +107,9 @@ pub struct Review {
     pub total: u64,
     /// Deliveries it opened or reopened.
     pub opened: u64,
+    /// People it took apart or joined who were stored under ids that name nobody, or under another spelling.
+    #[serde(default)]
+    pub taken_apart: u64,
     /// When it began.
     pub began_at: UnixMicros,
     /// When every contact had been looked at.
@@ -148,6 +154,7 @@ impl Review {
             done: 0,
             total: contacts,
             opened: 0,
+            taken_apart: 0,
             began_at: now,
             ended_at: (contacts == 0).then_some(now),
         }
@@ -184,6 +191,7 @@ impl Review {
         now: UnixMicros,
     ) -> Self {
         for email in contacts {
+            self.taken_apart += junk::take_apart(email, world, settings);
             let id = DeliveryId::of_review(self.number, self.done);
             self.opened += u64::from(evaluate_without_event(email, id, world, settings, now));
             self.done += 1;

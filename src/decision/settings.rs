@@ -1,17 +1,33 @@
 //! The settings that deciding depends on, as plain data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::mapping::{IdentifyMode, MissingNames};
+use crate::person::{PersonId, PersonKey};
+use crate::senders;
 use serde_json::Value;
 
 use crate::consent::{Categories, Category, Places};
 use crate::contact::SendMode;
-use crate::delivery::Account;
+use crate::delivery::{Account, AttemptRequest};
 use crate::event::SourceName;
 use crate::mapping::Preset;
 use crate::mapping::region::Region;
+
+/// What the name of a name space of people ends with in a rehearsal: no name of a configuration may hold a `~`.
+const SPACE: &str = "~dry_run";
+
+/// Which sources are tried out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rehearsal {
+    /// Them.
+    pub sources: BTreeSet<SourceName>,
+    /// A call of a contact as it would be described.
+    pub request: Option<AttemptRequest>,
+    /// These settings are those of the rehearsal.
+    pub playing: bool,
+}
 
 /// What consent means for calls.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +79,8 @@ pub struct SourceDefaults {
     pub region: Option<Region>,
     /// What becomes of a contact being created when nobody said yes or no, before `ConsentRules::unknown`.
     pub unknown: Option<Unknown>,
+    /// What their identifies mean, before `Settings::identify`.
+    pub identify: Option<IdentifyMode>,
 }
 
 /// Everything deciding depends on beside the state.
@@ -94,4 +112,44 @@ pub struct Settings {
     pub new_contacts_per_hour: BTreeMap<SourceName, u64>,
     /// The sources with defaults of their own.
     pub source_defaults: BTreeMap<SourceName, SourceDefaults>,
+    /// What is agreed with everybody who sends.
+    pub senders: senders::Rules,
+    /// The sources that are tried out.
+    pub rehearsal: Rehearsal,
+}
+
+impl Settings {
+    /// What an identify of a source means.
+    #[must_use]
+    pub fn identify_of(&self, source: &SourceName) -> IdentifyMode {
+        self.source_defaults.get(source).and_then(|defaults| defaults.identify).unwrap_or(self.identify)
+    }
+
+    /// The settings by which events of a source that is tried out are decided, if it is one.
+    #[must_use]
+    pub(super) fn rehearsal_of(&self, source: &SourceName) -> Option<Self> {
+        if self.rehearsal.playing || !self.rehearsal.sources.contains(source) {
+            return None;
+        }
+        let mut settings = self.clone();
+        settings.account = Account(format!("dry_run:{}", self.account.0));
+        settings.rehearsal.playing = true;
+        Some(settings)
+    }
+
+    /// Whether somebody counts for contacts by these settings: not whoever is of a rehearsal where none is played, nor one
+    /// whose id names nobody.
+    #[must_use]
+    pub fn counts(&self, key: &PersonKey) -> bool {
+        let here = key.people.ends_with(SPACE) == self.rehearsal.playing;
+        here && match &key.id {
+            PersonId::User(id) | PersonId::Anonymous(id) => !self.senders.ids.is_junk(id),
+            PersonId::Email(_) => true,
+        }
+    }
+
+    /// The name space of the people that a source speaks of.
+    pub(super) fn people_of(&self, source: &SourceName, people: &str) -> String {
+        if self.rehearsal.sources.contains(source) { format!("{people}{SPACE}") } else { people.to_owned() }
+    }
 }

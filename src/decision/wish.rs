@@ -43,8 +43,9 @@ pub struct Considered {
 pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered {
     let Some(contact) = world.contacts.get(email) else { return Considered::default() };
     let members = world.members(email);
+    let members = members.iter().filter(|key| settings.counts(key));
     let people: Vec<_> =
-        members.iter().filter_map(|key| world.people.get(key)).map(|person| person.facts()).collect();
+        members.filter_map(|key| world.people.get(key)).map(|person| person.facts()).collect();
     let everybody = people.iter().map(AsRef::as_ref).filter(|facts: &&Facts| facts.owns(email));
     let everybody: Vec<&Facts> = everybody.collect();
     let here: Vec<&Facts> = everybody.iter().copied().filter(|facts| facts.email() == Some(email)).collect();
@@ -63,6 +64,7 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
     };
     let wish = &mut considered.wish;
     wish.has_member = !here.is_empty();
+    wish.excluded = settings.senders.filters.excludes(email).map(ToOwned::to_owned);
     (wish.gate_shut, wish.exempt) = (shut, exempt);
     let began: Vec<Lane> =
         here.iter().flat_map(|facts| lanes_begun(facts, email, settings.complete_within)).collect();
@@ -74,7 +76,9 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
             settings.complete_within.as_secs() / 3600,
         ));
     }
-    wish.may_update = settings.identify != IdentifyMode::Off || mapped_since(&here, accepted_at);
+    let identify = source_defaults(&here, settings).and_then(|defaults| defaults.identify);
+    let identify = identify.unwrap_or(settings.identify);
+    wish.may_update = identify != IdentifyMode::Off || mapped_since(&here, accepted_at);
     considered.lane_if_new = began.into_iter().max().map(|lane| match lane {
         Lane::Conversion => Lane::NewContact,
         Lane::Backfill | Lane::Refresh | Lane::Login | Lane::NewContact | Lane::Withdrawal => lane,

@@ -84,6 +84,7 @@ impl Bench {
             decide: Arc::new(decision::decide),
             trouble: watch::Sender::new(None),
             consent: crate::consent::SharedTally::default(),
+            senders: Arc::default(),
         };
         let running = tokio::spawn(processor.run(stop.clone()));
         processed.wait_for(|processed| processed.events >= last).await.unwrap();

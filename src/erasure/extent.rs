@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::Mark;
 use crate::event::{Email, Stamp, id_in, parse_body};
 use crate::person::{PersonId, PersonKey, Span, TimelineKey};
+use crate::senders::{Ids, spelled};
 
 /// An anonymous id of the person, and which part of its history is theirs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,10 +122,11 @@ impl Extent {
             });
             known.is_some()
         };
-        let user = id_in(body, "userId");
-        let previous = id_in(body, "previousId");
+        let id = |field| id_in(body, field).map(|id| spelled(&id));
+        let user = id("userId").filter(|user| !Ids::built_in().is_junk(user) || is_user(user));
+        let previous = id("previousId");
         // Who signed in on a shared device is told by the user id.
-        let device = id_in(body, "anonymousId").filter(|_| user.is_none());
+        let device = id("anonymousId").filter(|_| user.is_none());
         user.as_ref().is_some_and(is_user)
             || previous.as_ref().is_some_and(|id| is_user(id) || on_device(id))
             || device.as_ref().is_some_and(on_device)

@@ -75,8 +75,8 @@ pub struct Header<'a> {
     pub message_id: Option<Cow<'a, str>>,
     /// The times it claims.
     pub claimed: Claimed,
-    /// Whether `context.backfill` is true.
-    pub backfill: bool,
+    /// What `context.backfill` says: whether it is old data.
+    pub backfill: Option<bool>,
 }
 
 impl<'a> Header<'a> {
@@ -116,7 +116,11 @@ impl<'a> Header<'a> {
             timestamp: time(fields.original_timestamp).or_else(|| time(fields.timestamp)),
             sent_at: time(fields.sent_at),
         };
-        let backfill = inside(fields.context, "backfill").is_some_and(|value| value.get() == "true");
+        let backfill = match inside(fields.context, "backfill").map(RawValue::get) {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            Some(_) | None => None,
+        };
         Ok(Self { kind, message_id, claimed, backfill })
     }
 }

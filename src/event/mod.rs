@@ -2,9 +2,11 @@
 //!
 //! Pure data. Must not know people, contacts or storage.
 
+mod age;
 mod body;
 mod email;
 mod header;
+mod mend;
 mod missing;
 mod moment;
 mod stamp;
@@ -13,9 +15,11 @@ mod time;
 #[cfg(test)]
 mod tests;
 
+pub use age::{Arrival, is_backfill};
 pub use body::parse_body;
 pub use email::{Email, EmailProblem};
 pub use header::{Header, Limits, NESTING_MAX, Refusal};
+pub use mend::{Broken, broken, mend};
 pub use missing::{is_missing_word, is_text_of_missing, without_tags};
 pub use moment::{day, moment, moment_in, moment_in_json};
 pub use stamp::{Fww, Lww, Rank, Stamp, Stamped};
@@ -94,7 +98,7 @@ pub struct Event {
     pub stamp: Stamp,
     /// What kind it is; the route it came by wins over its body.
     pub kind: Kind,
-    /// Old data that is being loaded (`/v1/import`, `context.backfill`, older than a day).
+    /// Old data that is being loaded (see [`is_backfill`]).
     pub backfill: bool,
     /// The event as it was sent.
     pub body: Map<String, Value>,

@@ -59,6 +59,12 @@ impl Rank for serde_json::Value {
     }
 }
 
+impl Rank for String {
+    fn rank(&self) -> String {
+        self.clone()
+    }
+}
+
 /// A map whose every entry keeps the newest statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

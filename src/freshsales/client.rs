@@ -23,7 +23,7 @@ use super::words::fit_to_show;
 use super::{Answer, BulkResult, CallResult, Crm, JobResult, LookupResult};
 use crate::allowance::RateHint;
 use crate::clock::Clock;
-use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Verdict};
+use crate::delivery::{Account, AttemptRequest, AttemptResponse, BlockCause, JobId, Stored, Verdict};
 use crate::event::Email;
 
 use rate::rate_hint;
@@ -153,7 +153,13 @@ impl Crm for Client {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let call = inner.http.get(inner.endpoint.url(&Question::Owners.path()));
-            inner.call(call, inner.endpoint.describe_probe()).await
+            let mut called = inner.call(call, inner.endpoint.describe_probe()).await;
+            // Keys that write contacts were seen to be answered 403 here. The question is whether alias and key are right,
+            // and only a key that is known may be forbidden something.
+            if let Verdict::Blocked { cause: BlockCause::Forbidden, .. } = called.verdict {
+                called.verdict = Verdict::Stored(Stored::default());
+            }
+            called
         })
     }
 

@@ -14,7 +14,10 @@ use uuid::{NoContext, Timestamp, Uuid};
 use super::key::{self, Source};
 use super::shared::Shared;
 use crate::clock::UnixMicros;
-use crate::event::{Header, Kind, Limits, Refusal, corrected, is_old_data, moment_in_json};
+use crate::event::{
+    Arrival, Broken, Header, Kind, Limits, Refusal, broken, corrected, is_backfill, is_old_data, mend,
+    moment_in_json,
+};
 use crate::store::NewRecord;
 
 /// What a route takes.
@@ -34,9 +37,9 @@ pub enum Malformed {
     /// Nothing was sent.
     #[error("the body is empty; it must be one event, an array of events, or {{\"batch\":[…]}}, as JSON")]
     Empty,
-    /// Not JSON in UTF-8.
-    #[error("the body is not JSON in UTF-8")]
-    NotJson,
+    /// Not JSON in UTF-8, from this place on.
+    #[error("the body is not JSON in UTF-8: look at {0}")]
+    NotJson(Broken),
     /// A batch route without a batch.
     #[error("the body must be {{\"batch\":[…]}} or an array of events")]
     NoBatch,
@@ -70,18 +73,25 @@ impl<'a> Parsed<'a> {
     }
 }
 
+/// A body with what its writer got wrong mended, where that is worth another try.
+pub fn mended(body: &[u8]) -> Option<String> {
+    mend(std::str::from_utf8(body).ok()?)
+}
+
 /// Takes a body apart. An array stops being kept one item after `events_max`: the caller refuses it then.
 ///
 /// # Errors
 /// When it is not JSON, or not what the route takes.
 pub fn parse(body: &[u8], form: Form, events_max: usize, find_key: bool) -> Result<Parsed<'_>, Malformed> {
-    let text = std::str::from_utf8(body).map_err(|_| Malformed::NotJson)?.trim_ascii();
+    let not_json = || Malformed::NotJson(broken(body));
+    let text = std::str::from_utf8(body).map_err(|_| not_json())?.trim_ascii();
     let first = text.bytes().next().ok_or(Malformed::Empty)?;
     let mut parsed = if first == b'[' {
-        let items = several(text, events_max).ok_or(Malformed::NotJson)?;
+        let items = several(text, events_max).ok_or_else(not_json)?;
         Parsed::only(Items::Many(items))
     } else {
-        object(text, form, events_max, find_key)?
+        let parts = Parts { form, events_max, find_key };
+        object(text, parts).unwrap_or_else(|| Err(not_json()))?
     };
     if find_key && parsed.write_key.is_none() {
         parsed.write_key = parsed.items.first_write_key();
@@ -89,22 +99,31 @@ pub fn parse(body: &[u8], form: Form, events_max: usize, find_key: bool) -> Resu
     Ok(parsed)
 }
 
-fn object(text: &str, form: Form, events_max: usize, find_key: bool) -> Result<Parsed<'_>, Malformed> {
-    let whole: &RawValue = serde_json::from_str(text).map_err(|_| Malformed::NotJson)?;
+/// What of an object is looked for.
+#[derive(Clone, Copy)]
+struct Parts {
+    form: Form,
+    events_max: usize,
+    find_key: bool,
+}
+
+/// `None` for what is not JSON.
+fn object(text: &str, Parts { form, events_max, find_key }: Parts) -> Option<Result<Parsed<'_>, Malformed>> {
+    let whole: &RawValue = serde_json::from_str(text).ok()?;
     // Most bodies are one event and say so at a glance; an escape may hide the word.
     let may_be_batch = form != Form::Events && (text.contains("\"batch\"") || text.contains("\\u"));
     let envelope = if may_be_batch || find_key { Envelope::of(whole) } else { Envelope::default() };
     let batch = envelope.batch.filter(|batch| form != Form::Events && batch.get().starts_with('['));
-    match batch {
+    Some(match batch {
         Some(batch) => Ok(Parsed {
-            items: Items::Many(several(batch.get(), events_max).ok_or(Malformed::NotJson)?),
+            items: Items::Many(several(batch.get(), events_max)?),
             sent_at: envelope.sent_at.and_then(|value| moment_in_json(value.get())),
             write_key: string(envelope.write_key).and_then(key::in_text),
             shared: Shared::new(envelope.context, envelope.integrations),
         }),
         None if form == Form::Batch => Err(Malformed::NoBatch),
         None => Ok(Parsed::only(Items::One(whole))),
-    }
+    })
 }
 
 impl<'a> Items<'a> {
@@ -262,8 +281,8 @@ pub struct Intake<'a> {
     pub source: &'a Source,
     /// The kind that the route names.
     pub by_route: Option<Kind>,
-    /// The route is for old data.
-    pub backfill: bool,
+    /// Whether the route is the one for old data.
+    pub arrival: Arrival,
     /// The limits of one event.
     pub limits: Limits,
     /// When the request was received.
@@ -294,7 +313,12 @@ impl Intake<'_> {
             received_at,
             at,
             message_id,
-            backfill: self.backfill || header.backfill || (self.proven && is_old_data(at, received_at)),
+            backfill: is_backfill(
+                self.arrival,
+                header.backfill,
+                claimed,
+                self.proven && is_old_data(at, received_at),
+            ),
             raw: raw.get().to_owned(),
         })
     }

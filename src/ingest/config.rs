@@ -10,11 +10,15 @@ use axum::http::Uri;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
+use serde_json::Value;
+
 use super::cors::AllowedOrigin;
 use super::form::{Form, FormRules, Texts};
 use crate::config_problem::{Problem, REDACTED};
 use crate::http::forwarded::TrustedProxies;
+use crate::mapping::IdentifyMode;
 use crate::mapping::region::Region;
+use crate::senders::constant_problem;
 
 /// The `[server]` section: the public listener.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -62,6 +66,18 @@ impl Default for ServerConfig {
 /// The `[sources]` section: any number, by name.
 pub type Sources = BTreeMap<String, SourceConfig>;
 
+/// Whether calls are made for the events of a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceMode {
+    /// As `freshsales.mode` says.
+    #[default]
+    #[serde(alias = "")]
+    Live,
+    /// None: what they would carry is shown.
+    DryRun,
+}
+
 /// One `[sources.NAME]` section: who may send.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -100,6 +116,12 @@ pub struct SourceConfig {
     pub form_required: Vec<String>,
     /// What visitors read in place of the English sentences.
     pub form_texts: BTreeMap<String, String>,
+    /// Whether calls are made for its events.
+    pub mode: SourceMode,
+    /// What its identifies mean; empty: `mapping.identify`.
+    pub identify: String,
+    /// What each of its events is taken to say, by path.
+    pub set: BTreeMap<String, Value>,
 }
 
 impl Default for SourceConfig {
@@ -121,6 +143,9 @@ impl Default for SourceConfig {
             form_redirects: Vec::new(),
             form_required: Vec::new(),
             form_texts: BTreeMap::new(),
+            mode: SourceMode::default(),
+            identify: String::new(),
+            set: BTreeMap::new(),
         }
     }
 }
@@ -245,6 +270,9 @@ impl SourceConfig {
             form_redirects,
             form_required,
             form_texts,
+            mode,
+            identify,
+            set,
         } = self;
         let compared = [
             ("enabled", *enabled == new.enabled),
@@ -261,6 +289,9 @@ impl SourceConfig {
             ("form_redirects", *form_redirects == new.form_redirects),
             ("form_required", *form_required == new.form_required),
             ("form_texts", *form_texts == new.form_texts),
+            ("identify", *identify == new.identify),
+            ("set", *set == new.set),
+            ("mode", *mode == new.mode),
         ];
         compared.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
     }
@@ -285,6 +316,14 @@ impl SourceConfig {
         if !self.default_country.is_empty() && Region::from_text(&self.default_country).is_none() {
             let expected = "a country: two or three letters or its English name";
             problems.push(Problem::new(key("default_country"), &self.default_country, expected));
+        }
+        if !self.identify.is_empty() && IdentifyMode::parse(&self.identify).is_none() {
+            problems.push(Problem::new(key("identify"), &self.identify, "empty, update, create or off"));
+        }
+        for (path, value) in &self.set {
+            if let Some(expected) = constant_problem(path, value) {
+                problems.push(Problem::new(key(&format!("set.{path:?}")), value, expected));
+            }
         }
         if self.keys().any(|key| !is_write_key(key.expose_secret())) {
             let expected = "up to 256 visible ASCII characters, none of them a colon";

@@ -30,7 +30,7 @@ use axum::response::{IntoResponse, Response};
 use metrics::Histogram;
 use serde::Serialize;
 
-pub use config::{ServerConfig, SourceConfig, Sources, source_problems};
+pub use config::{ServerConfig, SourceConfig, SourceMode, Sources, source_problems};
 
 use crate::clock::{Clock, UnixMicros};
 use crate::event::{Limits, SourceName, moment_in};
@@ -42,7 +42,7 @@ use address::Address;
 use answer::{
     ACCEPTED_ONE, OK, json, malformed, origin_not_allowed, storage_unavailable, taken, unavailable,
 };
-use batch::{INVALID_EVENT, Intake, Items, Parsed, Rejected};
+use batch::{INVALID_EVENT, Intake, Items, Malformed, Parsed, Rejected};
 use key::{KnownSources, Source};
 use route::Route;
 use settings::Settings;
@@ -176,8 +176,18 @@ impl Inner {
         let whole =
             http::read_whole(parts, body, self.body_limits()).await.map_err(|error| named(error.into()))?;
         let events_max = self.server.batch_events_max;
-        let parsed = batch::parse(&whole.bytes, route.form(), events_max, by_head.is_none())
-            .map_err(|error| named(malformed(error)))?;
+        let mended;
+        let parse = |body| batch::parse(body, route.form(), events_max, by_head.is_none());
+        let parsed = match parse(&whole.bytes) {
+            // Whatever else is wrong is told of the body as it was sent.
+            Err(not_json @ Malformed::NotJson(_)) => {
+                mended = batch::mended(&whole.bytes).ok_or_else(|| named(malformed(not_json)))?;
+                let parsed = parse(mended.as_bytes()).map_err(|_| named(malformed(not_json)))?;
+                metrics::counter!("freshsignal_bodies_mended_total").increment(1);
+                parsed
+            }
+            parsed => parsed.map_err(|error| named(malformed(error)))?,
+        };
         let source = match by_head {
             Some(source) => source,
             None => admit(sources, parsed.write_key.as_deref(), &parts.headers)?,
@@ -198,7 +208,7 @@ impl Inner {
         let intake = Intake {
             source,
             by_route: route.kind(),
-            backfill: route == Route::Import,
+            arrival: route.arrival(),
             limits: Limits { event_bytes_max: self.server.event_bytes_max },
             received_at: self.clock.wall(),
             proven: self.clock.is_proven(),

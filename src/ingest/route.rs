@@ -3,7 +3,7 @@
 //! Must not know how a request is answered.
 
 use super::batch::Form;
-use crate::event::Kind;
+use crate::event::{Arrival, Kind};
 
 /// A route that takes events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Route {
     OfKind(Kind),
     /// A batch.
     Batch,
-    /// A batch of old data.
+    /// A batch, perhaps of old data.
     Import,
 }
 
@@ -74,6 +74,15 @@ impl Route {
             Self::Ingest => Form::Any,
             Self::OfKind(_) => Form::Events,
             Self::Batch | Self::Import => Form::Batch,
+        }
+    }
+
+    /// What it says of the age of its events.
+    #[must_use]
+    pub fn arrival(self) -> Arrival {
+        match self {
+            Self::Import => Arrival::Import,
+            Self::Ingest | Self::Batch | Self::OfKind(_) => Arrival::Live,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::preset::Shipped;
 use super::region::Region;
 use crate::config_problem::Problem;
 
@@ -16,6 +17,19 @@ pub enum IdentifyMode {
     Create,
     /// What it says waits for the next mapped event.
     Off,
+}
+
+impl IdentifyMode {
+    /// The mode of a word of the configuration.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "update" => Some(Self::Update),
+            "create" => Some(Self::Create),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
 }
 
 /// What becomes of a new contact of whom nobody said a name.
@@ -35,6 +49,8 @@ pub enum MissingNames {
 pub struct MappingConfig {
     /// A file that is merged over the Default preset; empty: none.
     pub file: String,
+    /// Shipped files that are laid between the Default preset and `file`, in this order.
+    pub presets: Vec<String>,
     /// Whether identify makes contacts.
     pub identify: IdentifyMode,
     /// What becomes of a new contact of whom nobody said a name.
@@ -49,6 +65,7 @@ impl Default for MappingConfig {
     fn default() -> Self {
         Self {
             file: String::new(),
+            presets: Vec::new(),
             identify: IdentifyMode::default(),
             missing_names: MissingNames::default(),
             complete_within_hours: 24,
@@ -65,6 +82,10 @@ impl MappingConfig {
         if !self.default_country.is_empty() && self.default_region().is_none() {
             let expected = "a country: two or three letters or its English name";
             problems.push(Problem::new("mapping.default_country", &self.default_country, expected));
+        }
+        for name in self.presets.iter().filter(|name| Shipped::named(name).is_none()) {
+            let known: Vec<&str> = Shipped::ALL.into_iter().map(Shipped::name).collect();
+            problems.push(Problem::new("mapping.presets", name, format!("some of {}", known.join(", "))));
         }
         if !(1..=8_760).contains(&self.complete_within_hours) {
             problems.push(Problem::new(

@@ -23,7 +23,7 @@ pub use check::MappingProblem;
 pub use config::{IdentifyMode, MappingConfig, MissingNames};
 pub use convert::{Convert, Converted};
 pub use name::name_of_address;
-pub use preset::{Extra, ExtraValue, Preset};
+pub use preset::{Extra, ExtraValue, Preset, Shipped};
 pub use rules::{ConvertedPath, EventField, EventRule, FieldRule, Origin, Pick, When};
 
 use crate::event::{Lww, Stamp, Stamped};

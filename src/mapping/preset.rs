@@ -25,6 +25,50 @@ struct File {
     fields: BTreeMap<String, FieldRule>,
 }
 
+/// A mapping file that is shipped beside the Default preset: what senders of one kind are known to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shipped {
+    /// Names and user data of Google Analytics 4.
+    Ga4,
+    /// Shopify: customers, orders, checkouts.
+    Shopify,
+    /// `WooCommerce`: `billing`.
+    WooCommerce,
+    /// Segment's specification before version 2.
+    SegmentV1,
+}
+
+impl Shipped {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Ga4, Self::Shopify, Self::WooCommerce, Self::SegmentV1];
+
+    /// Its name in `mapping.presets`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ga4 => "ga4",
+            Self::Shopify => "shopify",
+            Self::WooCommerce => "woocommerce",
+            Self::SegmentV1 => "segment-v1",
+        }
+    }
+
+    /// The one of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|shipped| shipped.name() == name.trim())
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Ga4 => include_str!("../../config/presets/ga4.toml"),
+            Self::Shopify => include_str!("../../config/presets/shopify.toml"),
+            Self::WooCommerce => include_str!("../../config/presets/woocommerce.toml"),
+            Self::SegmentV1 => include_str!("../../config/presets/segment-v1.toml"),
+        }
+    }
+}
+
 /// The mapping.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preset {
@@ -62,9 +106,22 @@ impl Preset {
     /// # Errors
     /// Every problem of the file.
     pub fn parse(user_file: Option<&str>) -> Result<Self, Vec<MappingProblem>> {
+        Self::layered(&[], user_file)
+    }
+
+    /// The built-in preset with shipped files merged over it, one after the other, and a user's over all.
+    ///
+    /// # Errors
+    /// Every problem of the user's file.
+    pub fn layered(shipped: &[Shipped], user_file: Option<&str>) -> Result<Self, Vec<MappingProblem>> {
         let unreadable = |error: &toml::de::Error| vec![MappingProblem::Unreadable(error.to_string())];
         let mut tables: toml::Table = toml::from_str(DEFAULT).map_err(|error| unreadable(&error))?;
         let mut problems = Vec::new();
+        for file in shipped {
+            let mut file: toml::Table = toml::from_str(file.text()).map_err(|error| unreadable(&error))?;
+            name_events_alike(&tables, &mut file);
+            also_from(&mut tables, file);
+        }
         if let Some(text) = user_file {
             let mut users: toml::Table = toml::from_str(text).map_err(|error| unreadable(&error))?;
             problems = sift(&mut users);
@@ -213,6 +270,26 @@ fn name_events_alike(built_in: &toml::Table, users: &mut toml::Table) {
     for (name, rule) in std::mem::take(events) {
         let same = known.and_then(|known| known.keys().find(|known| fold_name(known) == fold_name(&name)));
         events.insert(same.cloned().unwrap_or(name), rule);
+    }
+}
+
+/// Lays a shipped file over a mapping: its events as those of a user's file, its paths of a field after those there are,
+/// so that presets add to each other.
+fn also_from(into: &mut toml::Table, mut file: toml::Table) {
+    let fields = file.remove(FIELDS);
+    merge(into, file);
+    let (Some(toml::Value::Table(known)), Some(toml::Value::Table(fields))) = (into.get_mut(FIELDS), fields)
+    else {
+        return;
+    };
+    for (name, rule) in fields {
+        let from = rule.get("from").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+        match known.get_mut(&name).and_then(|rule| rule.get_mut("from")).and_then(toml::Value::as_array_mut) {
+            Some(paths) => paths.extend(from),
+            None => {
+                known.insert(name, rule);
+            }
+        }
     }
 }
 

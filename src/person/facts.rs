@@ -20,6 +20,8 @@ pub enum Strength {
     Trait,
     /// In the properties of a mapped event: the person's address unless the traits name another.
     Property,
+    /// An id of the person looks like it: the person's address while nobody said one.
+    Id,
 }
 
 /// What one event says about one person.
@@ -39,6 +41,8 @@ pub struct Said {
     pub privacy_control: bool,
     /// The addresses it names.
     pub emails: Vec<(Email, Strength)>,
+    /// An address that is no use, fit to be shown.
+    pub unusable: Option<String>,
     /// It is a mapped event, in this lane.
     pub mapped: Option<Lane>,
     /// It is a mapped event that needs no consent; when it was received.
@@ -49,7 +53,8 @@ impl Said {
     /// Whether it says nothing, leaving aside what somebody came with.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let silent = self.values.is_empty() && self.consent.is_empty() && self.emails.is_empty();
+        let names_none = self.emails.iter().all(|(_, strength)| *strength == Strength::Id);
+        let silent = self.values.is_empty() && self.consent.is_empty() && names_none;
         silent && self.consent_shown.is_empty() && !self.privacy_control && self.mapped.is_none()
     }
 }
@@ -65,6 +70,9 @@ pub struct Claim {
     /// The last time the properties of a mapped event named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_property: Option<Stamp>,
+    /// The last time an id of the person looked like it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_id: Option<Stamp>,
 }
 
 impl Claim {
@@ -72,12 +80,13 @@ impl Claim {
         self.first_at = self.first_at.min(other.first_at);
         self.as_trait = self.as_trait.take().max(other.as_trait.clone());
         self.as_property = self.as_property.take().max(other.as_property.clone());
+        self.as_id = self.as_id.take().max(other.as_id.clone());
     }
 
     /// The last time it was named.
     #[must_use]
     pub fn newest(&self) -> Option<&Stamp> {
-        self.as_trait.as_ref().max(self.as_property.as_ref())
+        self.as_trait.as_ref().max(self.as_property.as_ref()).max(self.as_id.as_ref())
     }
 }
 
@@ -105,6 +114,9 @@ pub struct Facts {
     /// Every address named.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub emails: BTreeMap<Email, Claim>,
+    /// The last address that was said and is no use, fit to be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<Stamped<String>>,
     /// The last mapped event in each lane.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub mapped: BTreeMap<Lane, UnixMicros>,
@@ -137,11 +149,17 @@ impl Facts {
             self.consent_shown.entry(category.clone()).or_default().see(statement, stamp);
         }
         for (email, strength) in &said.emails {
-            let (as_trait, as_property) = match strength {
-                Strength::Trait => (Some(stamp.clone()), None),
-                Strength::Property => (None, Some(stamp.clone())),
+            let mut claim = Claim { first_at: stamp.at, as_trait: None, as_property: None, as_id: None };
+            let said = match strength {
+                Strength::Trait => &mut claim.as_trait,
+                Strength::Property => &mut claim.as_property,
+                Strength::Id => &mut claim.as_id,
             };
-            self.claim(email, &Claim { first_at: stamp.at, as_trait, as_property });
+            *said = Some(stamp.clone());
+            self.claim(email, &claim);
+        }
+        if let Some(unusable) = &said.unusable {
+            self.take_unusable(Stamped { value: unusable.clone(), stamp: stamp.clone() });
         }
         if said.privacy_control {
             self.privacy_control = self.privacy_control.take().max(Some(stamp.clone()));
@@ -169,13 +187,18 @@ impl Facts {
             self.happened(*lane, *at);
         }
         self.exempt = self.exempt.max(other.exempt);
+        if let Some(unusable) = &other.unusable {
+            self.take_unusable(unusable.clone());
+        }
     }
 
     /// Whether an event says nothing that is new: nothing at all, or what somebody came with and said earlier.
     #[must_use]
     pub fn knows(&self, said: &Said, stamp: &Stamp) -> bool {
         let earlier = |path: &String| self.firsts.get(path).is_some_and(|first| first.stamp < *stamp);
-        said.is_empty() && said.came_with.keys().all(earlier)
+        let known = |(email, _): &(Email, Strength)| self.emails.contains_key(email);
+        let address = said.unusable.is_none() && said.emails.iter().all(known);
+        said.is_empty() && address && said.came_with.keys().all(earlier)
     }
 
     /// What somebody came with, by the paths at which no mapped event said anything.
@@ -199,14 +222,29 @@ impl Facts {
         !later.is_empty()
     }
 
-    /// The person's address: the newest of the traits, else the newest of the properties.
+    fn take_unusable(&mut self, said: Stamped<String>) {
+        if self.unusable.as_ref().is_none_or(|known| said.beats(known)) {
+            self.unusable = Some(said);
+        }
+    }
+
+    /// The last address without use that was said after every usable one, fit to be shown.
+    #[must_use]
+    pub fn unusable_email(&self) -> Option<&str> {
+        let usable = self.email().and_then(|email| self.emails.get(email)).and_then(Claim::newest);
+        self.unusable.as_ref().filter(|said| Some(&said.stamp) > usable).map(|said| said.value.as_str())
+    }
+
+    /// The person's address: the newest of the traits, else the newest of the properties, else the newest of the ids.
     #[must_use]
     pub fn email(&self) -> Option<&Email> {
         let newest = |stamp: fn(&Claim) -> Option<&Stamp>| {
             let said = self.emails.iter().filter_map(|(email, claim)| Some((stamp(claim)?, email)));
             said.max().map(|(_, email)| email)
         };
-        newest(|claim| claim.as_trait.as_ref()).or_else(|| newest(|claim| claim.as_property.as_ref()))
+        newest(|claim| claim.as_trait.as_ref())
+            .or_else(|| newest(|claim| claim.as_property.as_ref()))
+            .or_else(|| newest(|claim| claim.as_id.as_ref()))
     }
 
     /// Whether an address is, or by its traits once was, this person's own.
@@ -237,6 +275,7 @@ impl Facts {
         let silent = self.values.is_empty() && self.emails.is_empty() && self.mapped.is_empty();
         let unspoken =
             self.consent.is_empty() && self.consent_unclear.is_empty() && self.consent_shown.is_empty();
+        let silent = silent && self.unusable.is_none();
         silent && unspoken && self.firsts.is_empty() && self.privacy_control.is_none()
     }
 
@@ -269,6 +308,7 @@ impl Facts {
         let mapped = self.mapped.values().copied();
         let control = self.privacy_control.iter().map(|stamp| stamp.at);
         let firsts = self.firsts.iter().map(|(_, said)| said.stamp.at);
+        let unusable = self.unusable.iter().map(|said| said.stamp.at);
         values
             .chain(firsts)
             .chain(consent)
@@ -276,6 +316,7 @@ impl Facts {
             .chain(emails)
             .chain(mapped)
             .chain(control)
+            .chain(unusable)
             .max()
             .unwrap_or_default()
     }

@@ -288,6 +288,29 @@ impl Timeline {
         people.collect()
     }
 
+    /// What was said in the stretch that a moment falls into.
+    #[must_use]
+    pub fn facts_at(&self, stamp: &Stamp) -> Facts {
+        let stretches = self.stretches();
+        let index = begun_at(&stretches, stamp).filter(|_| !self.begins_after(stamp));
+        index.and_then(|index| stretches.get(index)).map(Stretch::facts).unwrap_or_default()
+    }
+
+    /// Gives the user ids the spelling they have now; where one names nobody, somebody was there who is not known. Tells
+    /// whether anything changed.
+    pub fn respell(&mut self, spelled: impl Fn(&str) -> Option<String>) -> bool {
+        let mut changed = false;
+        for entry in &mut self.entries {
+            let Some(user) = &entry.user else { continue };
+            let now = spelled(user);
+            if now.as_ref() != Some(user) {
+                entry.gone |= now.is_none();
+                (entry.user, changed) = (now, true);
+            }
+        }
+        changed
+    }
+
     /// Whose stretch the moment of `stamp` falls into, if anybody's.
     #[must_use]
     pub fn owner_at(&self, stamp: &Stamp) -> Option<PersonId> {

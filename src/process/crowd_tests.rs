@@ -114,6 +114,7 @@ fn settings(phones: &str) -> Settings {
     settings.consent.required = vec![Category::from("marketing")];
     let assumes = crate::decision::SourceDefaults {
         region: None,
+        identify: None,
         unknown: Some(crate::decision::Unknown::Status(json!("2"))),
     };
     settings.source_defaults.insert(SourceName("website".into()), assumes);

@@ -23,8 +23,9 @@ use self::search::Search;
 use self::share::Share;
 use crate::clock::Clock;
 use crate::consent::SharedTally;
-use crate::decision::{Settings, World};
+use crate::decision::{Outcome, Settings, World};
 use crate::event::Position;
+use crate::senders::Watch;
 use crate::store::{
     ErrorClass, Failed, JournalEnd, Keys, Plan, Progress, Put, Record, SharedStore, StoreError, Stream,
 };
@@ -58,6 +59,8 @@ pub struct Processor {
     pub trouble: watch::Sender<Option<String>>,
     /// Counts events whose consent was not understood.
     pub consent: SharedTally,
+    /// What senders do that costs contacts.
+    pub senders: Arc<Watch>,
 }
 
 impl Processor {
@@ -191,7 +194,7 @@ impl Batches {
         if records.is_empty() {
             return Ok(None);
         }
-        let Processor { store, settings, clock, decide, .. } = &self.processor;
+        let Processor { store, settings, clock, decide, senders, .. } = &self.processor;
         let by = Arc::clone(&settings.borrow());
         let count = records.len();
         let mut readings = Vec::with_capacity(count);
@@ -218,6 +221,13 @@ impl Batches {
             trails.push(decided.map_err(|panicked| place.stopped(Some(nth), &panicked))?);
         }
         world.contribute(&by);
+        let seen = readings
+            .iter()
+            .zip(&trails)
+            .filter(|(_, decided)| !matches!(decided.outcome, Outcome::Duplicate | Outcome::Erased));
+        let seen: Vec<_> = seen
+            .map(|(reading, _)| (reading.source.clone(), reading.received_at, reading.sighting()))
+            .collect();
         let decided = trails.into_iter().zip(readings);
         let trails = decided.map(|(decided, reading)| Put::Trail(trail_of(reading, decided))).collect();
         let not_understood = std::mem::take(&mut world.consent_not_understood);
@@ -233,6 +243,9 @@ impl Batches {
                     let counter =
                         metrics::counter!("freshsignal_consent_not_understood_total", "source" => source.0);
                     counter.increment(events);
+                }
+                for (source, at, sighting) in seen {
+                    senders.see(&source, at, sighting);
                 }
                 self.pace.took(count, decided_in + store.worked().saturating_sub(worked));
                 self.share.took(clock.monotonic().saturating_sub(started));

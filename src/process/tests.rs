@@ -99,6 +99,7 @@ impl Bench {
             decide: Arc::clone(&self.decide),
             trouble: self.trouble.clone(),
             consent: crate::consent::SharedTally::default(),
+            senders: Arc::default(),
         }
     }
 

@@ -50,6 +50,8 @@ pub(super) enum Refusal {
     WrongKey,
     #[error("You are not allowed to perform this action.")]
     NotAllowed,
+    #[error("You are not authorised to perform this operation.")]
+    NotAuthorised,
     #[error("The content type should be application/json.")]
     ContentType,
     #[error("Too many requests.")]
@@ -102,7 +104,7 @@ impl Refusal {
         match self {
             Self::UnknownAccount | Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongKey => StatusCode::UNAUTHORIZED,
-            Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::NotAllowed | Self::NotAuthorised => StatusCode::FORBIDDEN,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

@@ -12,7 +12,7 @@ use super::answer::{Answer, Refusal};
 use super::contacts::{self, Upserted};
 use super::fields;
 use super::now::Now;
-use super::options::{Quirk, SandboxOptions};
+use super::options::{Forbidden, Quirk, SandboxOptions};
 use super::reply::{Ending, Reply};
 use super::state::State;
 
@@ -45,6 +45,22 @@ enum Route {
 }
 
 impl Route {
+    /// What it takes that may be forbidden by itself.
+    fn needs(&self) -> Option<Forbidden> {
+        match self {
+            Self::Owners => Some(Forbidden::Owners),
+            Self::JobStatus(_)
+            | Self::ContactFields
+            | Self::Upsert
+            | Self::BulkUpsert
+            | Self::Lookup
+            | Self::Filters
+            | Self::View
+            | Self::Contact(_)
+            | Self::Forget(_) => None,
+        }
+    }
+
     /// Whether the user needs rights to contacts for it.
     fn touches_contacts(&self) -> bool {
         match self {
@@ -136,6 +152,9 @@ fn take_effect(
     let route = route(&call.method, call.uri.path())?;
     if options.has(Quirk::NoContactRights) && route.touches_contacts() {
         return Err(Refusal::NotAllowed);
+    }
+    if route.needs().is_some_and(|right| options.forbidden.contains(&right)) {
+        return Err(Refusal::NotAuthorised);
     }
     match route {
         Route::Upsert => upsert(body?, state, options, now),

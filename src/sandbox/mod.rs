@@ -41,7 +41,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 pub use faults::{Fault, FaultError};
-pub use options::{CustomField, CustomFieldKind, Quirk, SandboxOptions};
+pub use options::{CustomField, CustomFieldKind, Forbidden, Quirk, SandboxOptions};
 pub use recorder::RecordedRequest;
 pub use state::SandboxView;
 

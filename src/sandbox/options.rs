@@ -24,10 +24,19 @@ pub struct SandboxOptions {
     pub mandatory: Vec<String>,
     /// Attributes that are taken and not kept.
     pub dropped: Vec<String>,
+    /// What the user of the key may not touch.
+    pub forbidden: BTreeSet<Forbidden>,
     /// In what else it differs from the account that the documents describe.
     pub quirks: BTreeSet<Quirk>,
     /// How long a bulk job answers `IN_PROGRESS` before its report is ready.
     pub bulk_job_takes: Duration,
+}
+
+/// What the user of the key may not touch: 403, while everything else works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Forbidden {
+    /// Who owns contacts: seen of keys that write contacts.
+    Owners,
 }
 
 /// Something that was seen of some accounts.
@@ -55,6 +64,7 @@ impl Default for SandboxOptions {
             custom_fields: default_custom_fields(),
             mandatory: Vec::new(),
             dropped: Vec::new(),
+            forbidden: BTreeSet::new(),
             quirks: BTreeSet::new(),
             bulk_job_takes: Duration::from_secs(3),
         }

@@ -109,7 +109,7 @@ async fn judge_anew(
         let keys = Keys { people: members.iter().cloned().collect(), ..Keys::default() };
         let people = store.load(keys).await?.people;
         let contributed = |member: PersonKey| {
-            let person = people.get(&member);
+            let person = people.get(&member).filter(|_| settings.counts(&member));
             let said = person.map(|person| contributions(&person.document.facts(), email, settings));
             let contributions = said.unwrap_or_default();
             Put::Contributed(Contributed { email: email.clone(), member, contributions })

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::clock::UnixMicros;
-use crate::decision::{Decided, Outcome, Reading, Settings, World};
+use crate::decision::{Decided, Outcome, Reading, Settings, World, tidy};
 use crate::event::{Email, Event, Position, Stamp, parse_body};
 use crate::person::{PersonId, PersonKey, TimelineKey};
 use crate::store::{Failed, For, Keys, Plan, Put, Record, SharedStore, StoreError, load_contacts};
@@ -31,12 +31,14 @@ pub async fn world_for(
         named_by(reading, &mut first, &mut emails);
     }
     store.load(first.clone()).await?.add_to(&mut world);
+    tidy(&mut world, settings);
     // Everybody who may own a stretch of a time line.
     let owners = owners(&world, events).filter(|key| !first.people.contains(key)).collect();
     load(store, Keys { people: owners, ..Keys::default() }, &mut world).await?;
     // The contacts of all of them, who else has those addresses, and what is owed to them.
     emails.extend(claimed(&world));
     load_contacts(&**store, &emails, settings, For::Deciding, &mut world).await?;
+    tidy(&mut world, settings);
     Ok(world)
 }
 
@@ -54,7 +56,8 @@ fn named_by(reading: &Reading, keys: &mut Keys, emails: &mut BTreeSet<Email>) {
         keys.people.insert(reading.person(PersonId::User(user.clone())));
     }
     let of_traits = reading.own.emails.iter().map(|(email, _)| email);
-    for email in of_traits.chain(reading.named.as_ref().map(|(email, _)| email)) {
+    let others = reading.named.iter().map(|(email, _)| email).chain(&reading.consent_of);
+    for email in of_traits.chain(others) {
         keys.people.insert(reading.person(PersonId::Email(email.clone())));
         emails.insert(email.clone());
     }

@@ -50,6 +50,12 @@ impl Reviewer {
                 "review finished: `contacts` checked, `calls` to make"
             );
         }
+        if review.taken_apart > 0 && !review.goes_on() {
+            tracing::warn!(
+                people = review.taken_apart,
+                "people were taken apart whom an older version had stored under ids that name nobody (identity.keep_ids)"
+            );
+        }
         let mut plan = Plan::of(world, &settings.account);
         let goes_on = review.goes_on();
         plan.puts.push(Put::Review(revision, review));

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::decision::{Settings, World};
+use crate::decision::{Settings, World, kin_of_junk, tidy};
 use crate::event::Email;
 use crate::store::{For, Keys, Place, SharedStore, StoreError, load_contacts};
 use crate::turn::{self, Next, Pace, Stage};
@@ -135,6 +135,12 @@ impl Reviewer {
     async fn world_of(&self, emails: BTreeSet<Email>, settings: &Settings) -> Result<World, StoreError> {
         let mut world = World::default();
         load_contacts(&*self.store, &emails, settings, For::Deciding, &mut world).await?;
+        let kin = emails.iter().flat_map(|email| kin_of_junk(email, &world, settings)).collect();
+        let more = Keys { people: kin, ..Keys::default() };
+        if !more.is_empty() {
+            self.store.load(more).await?.add_to(&mut world);
+        }
+        tidy(&mut world, settings);
         Ok(world)
     }
 }

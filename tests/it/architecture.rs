@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["config_problem"],
     &["clock", "telemetry"],
     &["event"],
-    &["consent", "delivery", "http"],
+    &["consent", "delivery", "http", "senders"],
     &["destination", "allowance", "contact"],
     &["person"],
     &["erasure"],
@@ -43,6 +43,7 @@ const PURE_ROOMS: &[&str] = &[
     "allowance",
     "person",
     "erasure",
+    "senders",
     "mapping",
     "decision",
 ];

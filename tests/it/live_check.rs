@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use freshsignal::clock::SystemClock;
-use freshsignal::sandbox::{Quirk, RecordedRequest, SandboxOptions};
+use freshsignal::sandbox::{Forbidden, Quirk, RecordedRequest, SandboxOptions};
 use serde_json::{Value, json};
 
 use crate::support::command::{freshsignal, output};
@@ -95,6 +95,25 @@ async fn an_account_that_fits_is_fine_and_nothing_was_written() {
 }
 
 #[tokio::test]
+async fn a_key_that_may_not_see_owners_and_may_see_contacts_is_right() {
+    let crm =
+        crm(SandboxOptions { forbidden: [Forbidden::Owners].into(), ..SandboxOptions::default() }).await;
+    let run = live(&crm, &[], "[fields.owner_id]\nconst = 1").await;
+    assert_eq!(run.code, 0, "{}{}", run.said, run.complained);
+    run.assert_says(&[
+        "fine: alias and key are right; the key may not see the users of the account (403 to selector/owners)",
+        "fine: the user of the key may see contacts",
+        "calls of the account's allowance used: 3 (10 at the most)",
+    ]);
+    let quirks = quirks(&[Quirk::NoContactRights]);
+    let forbidden = [Forbidden::Owners].into();
+    let shut = self::crm(SandboxOptions { forbidden, quirks, ..SandboxOptions::default() }).await;
+    let run = live(&shut, &[], "").await;
+    assert_eq!((run.code, shut.calls()), (1, 2), "{}{}", run.said, run.complained);
+    run.assert_says(&["wrong: the key is known, but its user may not use the API (403)"]);
+}
+
+#[tokio::test]
 async fn without_live_nobody_is_asked() {
     let crm = crm(SandboxOptions::default()).await;
     let run = check(&crm, &[], &[], "").await;
@@ -135,8 +154,7 @@ async fn a_key_or_an_alias_that_is_wrong_is_named_after_one_call() {
 #[tokio::test]
 async fn every_bad_answer_to_the_first_question_has_a_sentence() {
     let crm = crm(SandboxOptions::default()).await;
-    let table: [(Value, &str); 8] = [
-        (json!({"status": 403}), "wrong: the key is known, but its user may not use the API (403)"),
+    let table: [(Value, &str); 7] = [
         (
             json!({"location": "https://login.example.com"}),
             "wrong: Freshsales has no account at this address (302)",

@@ -64,6 +64,8 @@ mod review;
 mod scarce;
 /// The SDKs people already have, unmodified: real ones, and what they sent.
 mod sdks;
+/// What senders switch off, ids that name nobody, a source that is tried out.
+mod senders;
 /// Told to stop under load: every accepted request is answered, and it ends in time.
 mod shutdown;
 /// A day of a shop under simulated time, beside the policies of the peers.

@@ -116,6 +116,7 @@ impl Service {
             decide: Arc::new(freshsignal::decision::decide),
             trouble: watch::Sender::new(None),
             consent: freshsignal::consent::SharedTally::default(),
+            senders: Arc::default(),
         };
         let sharing = watch::Sender::new(config.bulk.sharing());
         let deliverer = Deliverer {

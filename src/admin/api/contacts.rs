@@ -18,8 +18,8 @@ use crate::allowance::{Quotas, Usage};
 use crate::clock::UnixMicros;
 use crate::consent::{Category, Choice};
 use crate::contact::{
-    Attributes, Call, ConsentChange, ConsentHistory, InFlight, Owed, Refused, Standing, owed, upsert_body,
-    wanted,
+    Attributes, Call, ConsentChange, ConsentHistory, Contact, InFlight, Owed, Refused, Standing, owed,
+    upsert_body, wanted,
 };
 use crate::decision::{Considered, Settings, World, consider, rules};
 use crate::delivery::{BulkJob, Delivery, DeliveryId, Lane};
@@ -29,6 +29,7 @@ use crate::event::Email;
 use crate::freshsales::Mode;
 use crate::http::ApiError;
 use crate::mapping::{LeftOut, MappedField};
+use crate::person::Person;
 use crate::store::{For, Keys, SharedStore, StoreError, load_contacts};
 
 /// A contact as it is shown.
@@ -54,6 +55,8 @@ pub(in crate::admin) struct ContactView {
     fields: Vec<MappedField>,
     consent: Option<String>,
     consent_history: HistoryView,
+    /// Addresses without use that its people said after this one, masked.
+    unusable_emails: BTreeSet<String>,
     gate: GateView,
 }
 
@@ -239,9 +242,16 @@ impl ContactView {
             fields,
             consent,
             consent_history,
+            unusable_emails: unusable_emails(world, contact),
             gate: GateView { open: wish.gate_shut.is_none(), reason: wish.gate_shut },
         })
     }
+}
+
+fn unusable_emails(world: &World, contact: &Contact) -> BTreeSet<String> {
+    let keys = contact.members.iter().filter_map(|member| member.parse().ok());
+    let people = keys.filter_map(|key| world.people.get(&key)).map(Person::facts);
+    people.filter_map(|facts| facts.unusable_email().map(ToOwned::to_owned)).collect()
 }
 
 /// A value that Freshsales refused while it took the rest.

@@ -170,7 +170,7 @@ pub(in crate::admin) const NARROWING: &[&str] =
     &["email", "person", "event", "outcome", "source", "since", "until"];
 const PERSON: &str = "user:ID, email:ADDRESS or anonymous:ID, with SPACE/ before it outside the default";
 const OUTCOME: &str = "one of failed, duplicate, erased, not_mapped, person_updated, invalid_email, hashed_email, no_email, \
-                       consent_denied, queued, absorbed, unchanged, rejected";
+                       switched_off, excluded, consent_denied, queued, absorbed, unchanged, rejected";
 
 /// `GET /api/events`
 pub(in crate::admin) async fn list(

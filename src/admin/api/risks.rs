@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::status::Snapshot;
+use crate::senders::Concern;
 use crate::store::{Store, Totals};
 use crate::turn::{Flow, FlowAlarm};
 
@@ -20,7 +21,7 @@ pub(in crate::admin) struct Risk {
 }
 
 /// The words of all risks there are, for metrics.
-pub(in crate::admin) const ALL: [&str; 10] = [
+pub(in crate::admin) const ALL: [&str; 13] = [
     "processing",
     "lag",
     "failed_events",
@@ -31,6 +32,9 @@ pub(in crate::admin) const ALL: [&str; 10] = [
     "journal_away",
     "old_data_waits",
     "consent_not_understood",
+    "junk_ids",
+    "switched_off",
+    "unusable_emails",
 ];
 
 /// Those that somebody has to be woken for: something does not go on, or is lost, until they look.
@@ -72,6 +76,7 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<
         risk: "old_data_waits",
         message: format!("imports are answered with 503 and have to be sent again later: {why}"),
     });
+    let senders = snapshot.live.senders.concerns(snapshot.now).into_iter().map(Risk::from);
     let flow = of_flow(&snapshot.live.flow.borrow());
     let aside = [failed_events(snapshot), set_aside(snapshot)];
     flow.into_iter()
@@ -82,6 +87,7 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<
         .chain(away)
         .chain(old)
         .chain(consent(snapshot))
+        .chain(senders)
         .collect()
 }
 
@@ -148,4 +154,14 @@ fn consent(snapshot: Snapshot<'_>) -> Option<Risk> {
             named.join(", ")
         ),
     })
+}
+
+impl From<Concern> for Risk {
+    fn from(concern: Concern) -> Self {
+        match concern {
+            Concern::JunkId(message) => Self { risk: "junk_ids", message },
+            Concern::SwitchedOff(message) => Self { risk: "switched_off", message },
+            Concern::UnusableEmails(message) => Self { risk: "unusable_emails", message },
+        }
+    }
 }

@@ -71,6 +71,7 @@ struct ReviewView {
     done: u64,
     total: u64,
     opened: u64,
+    taken_apart: u64,
     #[serde(serialize_with = "rfc3339")]
     began_at: UnixMicros,
     #[serde(serialize_with = "rfc3339_or_null")]
@@ -85,6 +86,7 @@ impl ReviewView {
             done: review.done,
             total: review.total,
             opened: review.opened,
+            taken_apart: review.taken_apart,
             began_at: review.began_at,
             ended_at: review.ended_at,
         }

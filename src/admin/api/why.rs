@@ -5,6 +5,7 @@
 use crate::allowance::{Quota, Usage, Window};
 use crate::clock::UnixMicros;
 use crate::contact::{Owed, Standing, WhyNothing};
+use crate::decision::excluded_by;
 use crate::delivery::{Delivery, Lane, State};
 use crate::destination::{Destination, DestinationState};
 use crate::freshsales::Mode;
@@ -49,6 +50,7 @@ fn why_nothing(why: &WhyNothing, circumstances: Circumstances<'_>) -> String {
                                    (mapping.complete_within_hours)"
             .to_owned(),
         WhyNothing::GateShut(why) => why.clone(),
+        WhyNothing::Excluded(pattern) => excluded_by(pattern),
         WhyNothing::Unchanged if circumstances.standing.in_flight.is_some() => {
             "the call in flight carries it".to_owned()
         }

@@ -112,6 +112,7 @@ async fn a_contact_that_is_owed_a_call_shows_the_call() {
                 }],
                 "dropped": 0,
             },
+            "unusable_emails": [],
             "gate": {"open": true, "reason": null},
         })
     );

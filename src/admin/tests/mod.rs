@@ -33,6 +33,7 @@ use crate::decision::{World, test_settings};
 use crate::delivery::{Account, DeliveryId};
 use crate::event::{Email, SourceName};
 use crate::http::Refused;
+use crate::senders::Watch;
 use crate::store::StoreError;
 use fake::{FakeStore, Held};
 
@@ -58,6 +59,7 @@ struct Lab {
     pressure: Pressure,
     flow: Flow,
     sharing: Option<Sharing>,
+    senders: Arc<Watch>,
 }
 
 impl Lab {
@@ -75,6 +77,7 @@ impl Lab {
             pressure,
             flow: Flow::default(),
             sharing: None,
+            senders: Arc::default(),
         }
     }
 
@@ -106,6 +109,7 @@ impl Lab {
             dead_letters_max: 100,
             pressure: watch::Sender::new(self.pressure).subscribe(),
             flow: watch::Sender::new(self.flow.clone()).subscribe(),
+            senders: Arc::clone(&self.senders),
             mode: Mode::Live,
             event_limits: Limits { event_bytes_max: 1000 },
             erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },

@@ -41,6 +41,7 @@ async fn after_a_lead(folder: &std::path::Path) -> Router {
         decide: Arc::new(crate::decision::decide),
         trouble: watch::Sender::new(None),
         consent: SharedTally::default(),
+        senders: Arc::default(),
     };
     let stop = CancellationToken::new();
     let running = tokio::spawn(processor.run(stop.clone()));

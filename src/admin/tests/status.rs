@@ -54,7 +54,9 @@ async fn the_status_is_one_snapshot_with_every_lane() {
             "journal_lag_events": 10,
             "accepted": 110,
             "outcomes": {
-                "failed": 0, "duplicate": 0, "erased": 0, "not_mapped": 0, "person_updated": 0, "invalid_email": 0,
+                "failed": 0,
+                "duplicate": 0, "erased": 0, "not_mapped": 0, "switched_off": 0, "excluded": 0, "person_updated": 0,
+                "invalid_email": 0,
                 "hashed_email": 0, "no_email": 0, "consent_denied": 0, "queued": 30, "absorbed": 70,
                 "unchanged": 0,
             },

@@ -61,6 +61,8 @@ const OUTCOMES = {
   person_updated: ["", "remembered"],
   not_mapped: ["", "not mapped"],
   duplicate: ["", "had it before"],
+  switched_off: ["", "switched off"],
+  excluded: ["", "excluded"],
   no_email: ["warn", "no email yet"],
   consent_denied: ["warn", "no consent"],
   invalid_email: ["bad", "bad email"],

@@ -73,7 +73,7 @@ fn what_ingest_would_refuse_is_rejected_with_its_reason() {
         said,
         [("line-1", "rejected"), ("line-2", "rejected"), ("line-3", "rejected"), ("line-4", "no_email")]
     );
-    assert_eq!(played[0]["reason"], "malformed_body: the line is not JSON");
+    assert_eq!(played[0]["reason"], "malformed_body: the line is not JSON: byte 1");
     assert_eq!(
         played[1]["reason"],
         "missing_identity: an event needs `userId`, `anonymousId` or an email in its traits or properties"

@@ -8,8 +8,10 @@ mod erase;
 mod nobody;
 mod orders;
 mod outcomes;
+mod presets;
 mod refusals;
 mod retire;
+mod senders;
 mod values;
 
 use std::time::Duration;
@@ -53,6 +55,8 @@ pub fn settings() -> Settings {
         resend_after: None,
         new_contacts_per_hour: std::collections::BTreeMap::new(),
         source_defaults: std::collections::BTreeMap::new(),
+        senders: crate::senders::Rules::default(),
+        rehearsal: Rehearsal::default(),
         retry: RetryRules {
             first: Duration::from_secs(1),
             max: Duration::from_mins(5),

@@ -336,6 +336,7 @@ fn a_source_assumes_a_country_and_a_consent_of_its_people() {
     let mut with_defaults = settings();
     with_defaults.consent.unknown = Some(Unknown::Status(json!("everywhere")));
     let of_website = SourceDefaults {
+        identify: None,
         region: crate::mapping::region::Region::from_text("GB"),
         unknown: Some(Unknown::Status(status_value("2"))),
     };

@@ -10,9 +10,11 @@ use super::Finding;
 pub(super) enum Access {
     /// Alias and key are right.
     Open {
-        /// The ids of those who may own contacts.
-        owners: Vec<u64>,
+        /// The ids of those who may own contacts, where the key may see them.
+        owners: Option<Vec<u64>>,
     },
+    /// The key may not see who owns contacts, as was seen of keys that write contacts: only another question tells.
+    Hidden,
     /// Every other call would end alike.
     Shut,
 }
@@ -31,7 +33,7 @@ pub(super) fn account(reply: Result<&Reply, &Unanswered>) -> (Access, Vec<Findin
         200..=299 => match owners(reply) {
             Some(owners) => {
                 let fine = format!("alias and key are right; contacts may be given to {} users", owners.len());
-                (Access::Open { owners }, vec![Finding::fine(fine)])
+                (Access::Open { owners: Some(owners) }, vec![Finding::fine(fine)])
             }
             None if reply.html => shut(page(reply.status)),
             None => shut(format!(
@@ -45,16 +47,32 @@ pub(super) fn account(reply: Result<&Reply, &Unanswered>) -> (Access, Vec<Findin
              and set freshsales.api_key to it"
                 .to_owned(),
         ),
-        403 => shut(format!(
-            "the key is known, but its user may not use the API (403): give the user's role the right to view, \
-             create and edit contacts, {RIGHTS}, or set freshsales.api_key to another user's key"
-        )),
+        403 => (Access::Hidden, Vec::new()),
         404 | 300..=399 => shut(format!(
             "Freshsales has no account at this address ({}): set freshsales.bundle_alias to the first part of the \
              address that Freshsales is opened at",
             reply.status
         )),
         status => shut(troubled(status, reply)),
+    }
+}
+
+/// What the reply to the question for lists of contacts says of a key that may not see the owners.
+pub(super) fn without_owners(reply: Result<&Reply, &Unanswered>) -> (Access, Vec<Finding>) {
+    match reply.map(|reply| (reply.status, reply.html)) {
+        Ok((200..=299, false)) => {
+            let fine = "alias and key are right; the key may not see the users of the account (403 to selector/owners), so \
+                        ids of owners in the mapping are not compared";
+            (Access::Open { owners: None }, vec![Finding::fine(fine)])
+        }
+        Ok((403, _)) => {
+            let wrong = format!(
+                "the key is known, but its user may not use the API (403): give the user's role the right to view, \
+                 create and edit contacts, {RIGHTS}, or set freshsales.api_key to another user's key"
+            );
+            (Access::Shut, vec![Finding::wrong(wrong)])
+        }
+        Ok(_) | Err(_) => (Access::Shut, vec![contacts(reply, false)]),
     }
 }
 

@@ -46,7 +46,7 @@ const EMAILS: &str = "emails";
 const CHOICES_NAMED_MAX: usize = 12;
 
 /// Everything about the mapping that the account contradicts, and what is good to know.
-pub(super) fn judge(preset: &Preset, fields: &[ContactField], owners: &[u64]) -> Vec<Finding> {
+pub(super) fn judge(preset: &Preset, fields: &[ContactField], owners: Option<&[u64]>) -> Vec<Finding> {
     let sent: Vec<(&str, &FieldRule)> =
         preset.fields().filter(|(name, rule)| *name != EMAILS && is_sent(rule)).collect();
     let mut findings: Vec<Finding> =
@@ -64,7 +64,12 @@ pub(super) fn is_sent(rule: &FieldRule) -> bool {
     has_source && rule.when != When::Never
 }
 
-fn judge_field(name: &str, rule: &FieldRule, fields: &[ContactField], owners: &[u64]) -> Option<Finding> {
+fn judge_field(
+    name: &str,
+    rule: &FieldRule,
+    fields: &[ContactField],
+    owners: Option<&[u64]>,
+) -> Option<Finding> {
     let key = key_of(name);
     let Some(field) = fields.iter().find(|field| field.attribute() == name) else {
         return missing(name, &key);
@@ -77,7 +82,7 @@ fn judge_field(name: &str, rule: &FieldRule, fields: &[ContactField], owners: &[
         FieldKind::Checkbox => sends.unless_only(&[Sends::Boolean], &key, "boolean", field),
         FieldKind::Choices => sends.unless_only(&[Sends::List], &key, "tags", field),
         FieldKind::Choice if name == "owner_id" => {
-            judge_ids(rule, &key, &owners.iter().map(u64::to_string).collect(), field)
+            judge_ids(rule, &key, &owners?.iter().map(u64::to_string).collect(), field)
         }
         FieldKind::Choice if name.ends_with("_id") => {
             let ids = field.choices.iter().filter_map(|choice| choice.id.clone()).collect();

@@ -58,7 +58,13 @@ impl Report {
 pub async fn check(client: &Client, expected: &Expected, test: Option<TestContact>) -> Report {
     let mut inquiry = Inquiry { client, report: Report::default() };
     let reply = inquiry.ask(Question::Owners).await;
-    let (access, found) = access::account(reply.as_ref());
+    let (mut access, mut found) = access::account(reply.as_ref());
+    let mut filters = None;
+    if access == Access::Hidden {
+        let reply = inquiry.ask(Question::ContactFilters).await;
+        (access, found) = access::without_owners(reply.as_ref());
+        filters = Some(reply);
+    }
     inquiry.report.findings.extend(found);
     let Access::Open { owners } = access else { return inquiry.report };
     if let Ok(reply) = &reply {
@@ -66,10 +72,13 @@ pub async fn check(client: &Client, expected: &Expected, test: Option<TestContac
     }
     let fields = inquiry.fields().await;
     if let Some(fields) = &fields {
-        inquiry.report.findings.extend(mapping::judge(&expected.preset, fields, &owners));
+        inquiry.report.findings.extend(mapping::judge(&expected.preset, fields, owners.as_deref()));
         inquiry.report.findings.extend(mapping::judge_status(expected, fields));
     }
-    let reply = inquiry.ask(Question::ContactFilters).await;
+    let reply = match filters {
+        Some(reply) => reply,
+        None => inquiry.ask(Question::ContactFilters).await,
+    };
     inquiry.find(access::contacts(reply.as_ref(), test.is_some()));
     if let Some(test) = test {
         inquiry.probe(test, expected, fields.as_deref().unwrap_or_default()).await;

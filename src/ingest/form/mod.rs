@@ -23,7 +23,7 @@ use super::address::Address;
 use super::batch::Intake;
 use super::key::Source;
 use super::{Inner, answer, origin_not_allowed};
-use crate::event::Limits;
+use crate::event::{Arrival, Limits};
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError};
 use fields::Fields;
@@ -125,7 +125,7 @@ impl Inner {
         let intake = Intake {
             source,
             by_route: None,
-            backfill: false,
+            arrival: Arrival::Live,
             limits: Limits { event_bytes_max: self.server.event_bytes_max },
             received_at: self.clock.wall(),
             proven: self.clock.is_proven(),

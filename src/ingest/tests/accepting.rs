@@ -172,7 +172,7 @@ async fn times_are_corrected_by_the_events_own_sent_at_else_by_the_batchs() {
 }
 
 #[tokio::test]
-async fn backfill_is_an_import_a_context_that_says_so_or_an_event_older_than_a_day() {
+async fn backfill_is_an_event_older_than_a_day_one_imported_without_a_time_or_what_the_context_says() {
     let at = |ago: Duration| NOW.minus(ago).to_rfc3339();
     let old = format!(r#"{{"type":"page","userId":"u","timestamp":"{}"}}"#, at(Duration::from_hours(25)));
     let recent = format!(r#"{{"type":"page","userId":"u","timestamp":"{}"}}"#, at(Duration::from_hours(23)));
@@ -182,12 +182,28 @@ async fn backfill_is_an_import_a_context_that_says_so_or_an_event_older_than_a_d
         ("/ingest", &recent, false),
         ("/ingest", &told, true),
         ("/v1/batch", &format!("[{recent}]"), false),
-        ("/v1/import", &format!("[{recent}]"), true),
+        ("/v1/import", &format!("[{recent}]"), false),
+        ("/v1/import", &format!("[{PAGE}]"), true),
+        ("/v1/import", &format!(r#"{{"context":{{"backfill":false}},"batch":[{PAGE}]}}"#), false),
+        ("/ingest", &old.replace('}', r#","context":{"backfill":false}}"#), false),
     ] {
         let bench = Bench::new();
         bench.post(path, body.clone()).await;
         assert_eq!(bench.records()[0].backfill, backfill, "{path} {body}");
     }
+}
+
+#[tokio::test]
+async fn one_number_that_json_does_not_have_costs_no_batch_and_a_byte_order_mark_no_event() {
+    let bench = Bench::new();
+    let batch = r#"{"batch":[{"type":"page","userId":"a","properties":{"load":NaN,"why":"NaN"}},
+        {"type":"page","userId":"b","properties":{"load":-Infinity}}],"sentAt":"2030-01-01T00:00:00Z"}"#;
+    let (status, answer) = bench.post("/v1/batch", batch).await;
+    assert!(status == 200 && answer.contains(r#""accepted":2"#), "{status} {answer}");
+    let raw: Vec<_> = bench.records().iter().map(|record| record.raw.clone()).collect();
+    let kept = r#"{"type":"page","userId":"a","properties":{"load":null,"why":"NaN"}}"#;
+    assert_eq!(raw, [kept, r#"{"type":"page","userId":"b","properties":{"load":null}}"#]);
+    assert_eq!(bench.post("/ingest", format!("\u{feff}{PAGE}")).await, (200, ONE.to_owned()));
 }
 
 #[tokio::test]

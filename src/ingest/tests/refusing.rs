@@ -58,6 +58,17 @@ async fn what_is_not_json_is_malformed() {
 }
 
 #[tokio::test]
+async fn what_is_not_json_is_told_by_its_byte_and_its_item() {
+    let bench = Bench::new();
+    let body = r#"{"batch":[{"type":"page","userId":"u","x":NaN},{"type":"page","userId":u}]}"#;
+    let (status, answer) = bench.post("/v1/batch", body).await;
+    assert_eq!(status, 400);
+    let place =
+        "the body is not JSON in UTF-8: look at byte 25 of item 1 (counted from 0; byte 72 of the body)";
+    assert!(answer.contains(place), "{answer}");
+}
+
+#[tokio::test]
 async fn a_batch_route_wants_a_batch_and_an_event_route_an_event() {
     let bench = Bench::new();
     for body in [PAGE, r#"{"batch":{}}"#, "7"] {

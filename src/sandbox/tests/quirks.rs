@@ -1,7 +1,7 @@
 //! What was seen of some accounts and can be switched on.
 
 use super::*;
-use crate::sandbox::Quirk;
+use crate::sandbox::{Forbidden, Quirk};
 
 fn account_of(quirk: Quirk) -> Account {
     account_with(SandboxOptions { quirks: [quirk].into(), ..SandboxOptions::default() })
@@ -76,4 +76,13 @@ async fn a_dropped_attribute_is_taken_and_not_kept() {
     assert_eq!(account.post(UPSERT, SAM).await.status, 201);
     let stored = account.stored().unwrap();
     assert_eq!((stored.get("company_name"), &stored["first_name"]), (None, &json!("Sam")));
+}
+
+#[tokio::test]
+async fn who_owns_contacts_may_be_forbidden_to_a_key_that_writes_them() {
+    let forbidden = [Forbidden::Owners].into();
+    let account = account_with(SandboxOptions { forbidden, ..SandboxOptions::default() });
+    assert!(account.get(OWNERS).await.is_error(403, "You are not authorised to perform this operation."));
+    assert_eq!(account.get("/crm/sales/api/contacts/filters").await.status, 200);
+    assert_eq!(account.post(UPSERT, SAM).await.status, 201);
 }

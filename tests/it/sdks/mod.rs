@@ -32,6 +32,9 @@ const CALLS: usize = 4 + OTHERS;
 enum Run {
     Node(&'static str),
     Python(&'static str),
+    /// A driver, and the file of the SDK that says its version; both lie in `tests/sdks`.
+    Ruby(&'static str, &'static str),
+    Php(&'static str, &'static str),
     /// A driver and the file of the SDK that the page loads.
     Page(&'static str, &'static str),
 }
@@ -45,7 +48,7 @@ struct Sdk {
     run: Run,
 }
 
-const SDKS: [Sdk; 7] = [
+const SDKS: [Sdk; 9] = [
     Sdk { name: "@segment/analytics-node", short: "segment-node", run: Run::Node("segment-node.mjs") },
     Sdk {
         name: "@segment/analytics-next",
@@ -65,6 +68,16 @@ const SDKS: [Sdk; 7] = [
     },
     Sdk { name: "rudder-sdk-python", short: "rudderstack-python", run: Run::Python("rudderstack_python.py") },
     Sdk { name: "@jitsu/js", short: "jitsu", run: Run::Node("jitsu.mjs") },
+    Sdk {
+        name: "analytics-ruby",
+        short: "segment-ruby",
+        run: Run::Ruby("segment_ruby.rb", "vendor/analytics-ruby/lib/segment/analytics/version.rb"),
+    },
+    Sdk {
+        name: "analytics-php",
+        short: "segment-php",
+        run: Run::Php("segment_php.php", "vendor/analytics-php/lib/Version.php"),
+    },
 ];
 
 /// What became of an SDK's calls.
@@ -99,6 +112,12 @@ impl Sdk {
         match self.run {
             Run::Node(driver) => end(self.name, Command::new("node").arg(placed(driver)), &told).await,
             Run::Python(driver) => end(self.name, Command::new(python()).arg(placed(driver)), &told).await,
+            Run::Ruby(driver, _) => {
+                end(self.name, Command::new("ruby").arg(drivers().join(driver)), &told).await;
+            }
+            Run::Php(driver, _) => {
+                end(self.name, Command::new("php").arg(drivers().join(driver)), &told).await;
+            }
             Run::Page(driver, file) => self.in_a_page(&service, &gate, driver, file, &told).await,
         }
         service.settled().await;
@@ -160,6 +179,10 @@ impl Sdk {
                 let package = installed().join("node_modules").join(self.name).join("package.json");
                 let package: Value = serde_json::from_slice(&std::fs::read(package).unwrap()).unwrap();
                 package["version"].as_str().unwrap().to_owned()
+            }
+            Run::Ruby(_, file) | Run::Php(_, file) => {
+                let text = std::fs::read_to_string(drivers().join(file)).unwrap();
+                text.split('\'').find(|part| part.starts_with(char::is_numeric)).unwrap().to_owned()
             }
             Run::Python(_) => {
                 let ask = format!("import importlib.metadata as m; print(m.version('{}'))", self.name);

@@ -14,7 +14,7 @@ fn the_page_on_sdks_shows_each_the_lines_that_are_tested() {
         let section = section.split("\n##").next().unwrap();
         assert!(section.contains("`mapping.identify = \"create\"`"), "{}", sdk.name);
         let (file, in_page) = match sdk.run {
-            Run::Node(file) | Run::Python(file) => (file, false),
+            Run::Node(file) | Run::Python(file) | Run::Ruby(file, _) | Run::Php(file, _) => (file, false),
             Run::Page(file, _) => (file, true),
         };
         let driver = std::fs::read_to_string(drivers().join(file)).unwrap();

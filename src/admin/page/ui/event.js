@@ -18,6 +18,8 @@ const ENDS = {
   not_mapped: "mapping",
   invalid_email: "person",
   hashed_email: "person",
+  switched_off: "received",
+  excluded: "contact",
   no_email: "person",
   consent_denied: "consent",
   unchanged: "contact",
@@ -26,6 +28,8 @@ const ENDS = {
 const NEXT = {
   failed: "Report the place in the code that the reason names. After an update, POST /api/events/{messageId}/retry tries it again.",
   duplicate: "The first one with this id is what counted. A sender that sends another event has to give it another messageId.",
+  switched_off: "Nothing, if that was meant. Where a consent tool says All: false to everybody, set integrations.obey_all = false.",
+  excluded: "Nothing, if that was meant. filters.exclude_emails lists the patterns.",
   no_email: "An identify with an email of the same user within mapping.complete_within_hours still makes the contact.",
   invalid_email: "The sender has to send a real address.",
   hashed_email: "The sender has to send the address itself; many tools can hash it or not.",

@@ -7,6 +7,8 @@ export const OUTCOMES = {
   unchanged: ["Unchanged", "calm", "Freshsales has all of it already, so no call was made."],
   person_updated: ["Remembered", "calm", "What it says of the person is remembered; no call is needed for that yet."],
   not_mapped: ["Not mapped", "calm", "No rule of the mapping names this event."],
+  switched_off: ["Switched off", "calm", "Its sender switched this destination off for it (integrations)."],
+  excluded: ["Excluded", "calm", "Its address is one that filters.exclude_emails excludes."],
   no_email: ["No email", "wait", "No email of this person is known."],
   invalid_email: ["Invalid email", "stop", "The email it names does not look like an address."],
   hashed_email: ["Hashed email", "stop", "The email it names is a hash; Freshsales needs the address."],
