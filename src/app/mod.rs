@@ -148,6 +148,7 @@ impl App {
         go_on(&steady, &store);
         let shared: SharedStore = Arc::clone(&store) as SharedStore;
         let ingest = Ingest::new(&config.server, &config.sources, Arc::clone(&shared), Arc::clone(&clock));
+        ingest.replace_hooks(&config.hooks, &config.sources);
         let unused = Ledger::restored(config.allowance.limits(), [], Duration::ZERO, 1).usage(Duration::ZERO);
         let usage = watch::Sender::new(unused);
         let sharing = watch::Sender::new(config.bulk.sharing());

@@ -13,11 +13,12 @@ const PREFIX: &str = "FRESHSIGNAL_";
 /// The variable that names the file when no argument does.
 const FILE_VARIABLE: &str = "FRESHSIGNAL_CONFIG";
 /// Keys whose value is a list; `*` is any name.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 7] = [
     "server.trusted_proxies",
     "admin.allowed_hosts",
     "sources.*.write_keys",
     "sources.*.allowed_origins",
+    "hooks.*.secrets",
     "consent.required",
     "consent.categories.*",
 ];
@@ -192,10 +193,13 @@ fn problems_by_key(tree: &Map<String, Value>) -> Vec<Problem> {
             problems.push(Problem::new(section, plain(value), "a section"));
             continue;
         };
-        if section == "sources" {
+        if section == "sources" || section == "hooks" {
             for (name, source) in keys {
-                let path = format!("sources.{name}");
+                let path = format!("{section}.{name}");
                 match source.clone().into_table() {
+                    Ok(keys) if section == "hooks" => {
+                        each_key::<crate::ingest::HookConfig>(&path, keys, &mut problems);
+                    }
                     Ok(keys) => each_key::<crate::ingest::SourceConfig>(&path, keys, &mut problems),
                     Err(_) => problems.push(Problem::new(path, plain(&source), "a section")),
                 }
