@@ -204,7 +204,7 @@ impl HookConfig {
                 problems.add("header", "", expected);
             }
             (false, false) => {
-                problems.add("token_header", &self.token_header, "either header or token_header")
+                problems.add("token_header", &self.token_header, "either header or token_header");
             }
             (false, true) | (true, false) => {}
         }

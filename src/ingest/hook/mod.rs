@@ -16,6 +16,8 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value, json};
@@ -39,8 +41,10 @@ pub const ROUTE: &str = "/hooks/{name}";
 const NAME_CHARS_MAX: usize = 100;
 /// Characters of an id that is kept as it is; a longer one is hashed.
 const ID_CHARS_MAX: usize = 100;
+/// Bytes of a hash that make an id.
+const HASH_BYTES: usize = 16;
 /// What stands where an address would, in an event that is of nobody.
-const NOBODY: &str = "none";
+const NOBODY: &str = "nobody";
 
 /// The hooks, until the next reload.
 #[derive(Default)]
@@ -134,6 +138,7 @@ impl Inner {
             backfill: false,
             limits: Limits { event_bytes_max: self.server.event_bytes_max },
             received_at: self.clock.wall(),
+            proven: self.clock.is_proven(),
             sent_at: None,
         };
         let accept = |event: Map<String, Value>| -> Result<Result<NewRecord, Refusal>, ApiError> {
@@ -179,8 +184,8 @@ impl Hook {
         let said = found.map_or_else(|| message.raw.to_vec(), String::into_bytes);
         let whole = [self.name.as_bytes(), name.as_bytes(), &said].join(&0);
         let hash = digest(&SHA256, &whole);
-        let hex: String = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        format!("hook-{hex}")
+        let short = hash.as_ref().get(..HASH_BYTES).unwrap_or_default();
+        format!("hook-{}", URL_SAFE_NO_PAD.encode(short))
     }
 
     /// What is kept of a message that makes nothing: its name and its id, nothing that stood in it.
