@@ -120,7 +120,9 @@ pub fn examine(file: Option<&Path>, environment: &Environment) -> Result<Examine
         .try_deserialize()
         .map_err(|error| LoadError::Problems(vec![Problem::new("configuration", "", error.to_string())]))?;
     problems.extend(secrets::read_files(&mut config));
-    problems.extend(config.problems());
+    // A key that can't be used has its default, which must not be told as missing again.
+    let told: Vec<String> = problems.iter().map(|problem| problem.key.clone()).collect();
+    problems.extend(config.problems().into_iter().filter(|problem| !told.contains(&problem.key)));
     Ok(Examined { config, warnings, problems })
 }
 
