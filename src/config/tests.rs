@@ -212,3 +212,17 @@ fn a_problem_of_a_hook_is_named_and_its_secret_is_not_repeated() {
     assert_eq!((named("hooks.ok.secret"), named("hooks.ok.source")), (1, 1), "{found:?}");
     assert!(!found.iter().any(|problem| problem.contains("hush")), "{found:?}");
 }
+
+#[test]
+fn a_hook_alone_is_somebody_who_may_send_and_a_change_of_its_secret_is_told() {
+    let with = |secret: &str| {
+        let text = format!(
+            "[sources.shop]\npeople = \"shop\"\n[hooks.pay]\nkind = \"stripe\"\nsource = \"shop\"\nsecret = \"{secret}\""
+        );
+        load(Some(file(&text).path()), &Environment::new()).unwrap().config
+    };
+    let one = with("one");
+    assert!(one.serving_problems().iter().all(|problem| problem.key != "sources"));
+    assert_eq!(one.changes(&with("two")), ["hooks.pay"]);
+    assert_eq!(one.changes(&with("one")), Vec::<String>::new());
+}
