@@ -149,7 +149,7 @@ impl App {
         let store = SqliteStore::open(&config.store.path, limits, Arc::clone(&clock))?;
         go_on(&steady, &store);
         let shared: SharedStore = Arc::clone(&store) as SharedStore;
-        let ingest = Ingest::new(&config.server, &config.sources, Arc::clone(&shared), Arc::clone(&clock));
+        let ingest = ingest_of(&config, &shared, &clock);
         let unused = Ledger::restored(config.allowance.limits(), [], Duration::ZERO, 1).usage(Duration::ZERO);
         let usage = watch::Sender::new(unused);
         let sharing = watch::Sender::new(config.bulk.sharing());
@@ -441,6 +441,12 @@ fn go_on<C: Clock>(steady: &SteadyClock<C>, store: &SqliteStore) {
              times continue from that moment"
         );
     }
+}
+
+fn ingest_of(config: &Config, store: &SharedStore, clock: &Arc<dyn Clock>) -> Ingest {
+    let ingest = Ingest::new(&config.server, &config.sources, Arc::clone(store), Arc::clone(clock));
+    ingest.replace_hooks(&config.hooks, &config.sources);
+    ingest
 }
 
 fn crm_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Crm>, BuildError> {

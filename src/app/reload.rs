@@ -96,6 +96,7 @@ impl Reload {
         needs_restart.extend(fixed.into_iter().map(|key| format!("delivery.{key}")));
         self.settings.send_replace(settings);
         self.ingest.replace_sources(&config.sources);
+        self.ingest.replace_hooks(&config.hooks, &config.sources);
         *in_use = config;
         Ok(Reloaded { taken_over, needs_restart })
     }

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use super::{AdminConfig, Config, FreshsalesConfig, MappingConfig};
 
 impl Config {
-    /// What is different in `new`: of sources each key, of everything else the section. What was read from a file counts
+    /// What is different in `new`: of sources each key, of hooks their names, of everything else the section. What was read from a file counts
     /// and not from which one; of `mapping.file`, which is read later, only what the settings made of it tells.
     #[must_use]
     pub fn changes(&self, new: &Self) -> Vec<String> {
@@ -22,6 +22,15 @@ impl Config {
                 (None, None) => {}
             }
         }
+        let hooks: BTreeSet<&String> = self.hooks.keys().chain(new.hooks.keys()).collect();
+        changed.extend(hooks.into_iter().filter_map(|name| {
+            let same = match (self.hooks.get(name), new.hooks.get(name)) {
+                (Some(old), Some(new)) => old.is_same(new),
+                (Some(_), None) | (None, Some(_)) => false,
+                (None, None) => true,
+            };
+            (!same).then(|| format!("hooks.{name}"))
+        }));
         let sections = self.sections().into_iter().zip(new.sections());
         changed.extend(sections.filter(|(old, new)| old != new).map(|((name, _), _)| name.to_owned()));
         changed
@@ -34,6 +43,7 @@ impl Config {
             server,
             admin,
             sources: _,
+            hooks: _,
             freshsales,
             allowance,
             delivery,

@@ -13,11 +13,12 @@ const PREFIX: &str = "FRESHSIGNAL_";
 /// The variable that names the file when no argument does.
 const FILE_VARIABLE: &str = "FRESHSIGNAL_CONFIG";
 /// Keys whose value is a list; `*` is any name.
-const LISTS: [&str; 11] = [
+const LISTS: [&str; 12] = [
     "server.trusted_proxies",
     "admin.allowed_hosts",
     "sources.*.write_keys",
     "sources.*.allowed_origins",
+    "hooks.*.secrets",
     "consent.required",
     "consent.categories.*",
     "mapping.presets",
@@ -124,7 +125,9 @@ pub fn examine(file: Option<&Path>, environment: &Environment) -> Result<Examine
         .try_deserialize()
         .map_err(|error| LoadError::Problems(vec![Problem::new("configuration", "", error.to_string())]))?;
     problems.extend(secrets::read_files(&mut config));
-    problems.extend(config.problems());
+    // A key that can't be used has its default, which must not be told as missing again.
+    let told: Vec<String> = problems.iter().map(|problem| problem.key.clone()).collect();
+    problems.extend(config.problems().into_iter().filter(|problem| !told.contains(&problem.key)));
     Ok(Examined { config, warnings, problems })
 }
 
@@ -197,10 +200,13 @@ fn problems_by_key(tree: &Map<String, Value>) -> Vec<Problem> {
             problems.push(Problem::new(section, plain(value), "a section"));
             continue;
         };
-        if section == "sources" {
+        if section == "sources" || section == "hooks" {
             for (name, source) in keys {
-                let path = format!("sources.{name}");
+                let path = format!("{section}.{name}");
                 match source.clone().into_table() {
+                    Ok(keys) if section == "hooks" => {
+                        each_key::<crate::ingest::HookConfig>(&path, keys, &mut problems);
+                    }
                     Ok(keys) => each_key::<crate::ingest::SourceConfig>(&path, keys, &mut problems),
                     Err(_) => problems.push(Problem::new(path, plain(&source), "a section")),
                 }

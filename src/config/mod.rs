@@ -26,7 +26,7 @@ use crate::deliver::{BulkConfig, DeliveryConfig};
 use crate::delivery::Account;
 use crate::event::SourceName;
 use crate::freshsales::{Config as FreshsalesConfig, DryRun, Mode};
-use crate::ingest::{ServerConfig, SourceMode, Sources, source_problems};
+use crate::ingest::{Hooks, ServerConfig, SourceMode, Sources, hook_problems, source_problems};
 use crate::mapping::region::Region;
 use crate::mapping::{IdentifyMode, MappingConfig, Preset, Shipped};
 use crate::retain::RetentionConfig;
@@ -52,6 +52,9 @@ pub struct Config {
     /// Who may send.
     #[serde(default)]
     pub sources: Sources,
+    /// Vendors that send webhooks.
+    #[serde(default)]
+    pub hooks: Hooks,
     /// The account.
     #[serde(default)]
     pub freshsales: FreshsalesConfig,
@@ -97,6 +100,7 @@ impl Config {
         let mut problems = self.server.problems();
         problems.extend(self.admin.problems());
         problems.extend(source_problems(&self.sources));
+        problems.extend(hook_problems(&self.hooks, &self.sources));
         problems.extend(self.allowance.problems());
         problems.extend(self.delivery.problems());
         problems.extend(self.bulk.problems());
@@ -117,7 +121,7 @@ impl Config {
     #[must_use]
     pub fn serving_problems(&self) -> Vec<Problem> {
         let mut problems = self.freshsales.problems();
-        if !self.sources.values().any(crate::ingest::SourceConfig::is_on) {
+        if self.hooks.is_empty() && !self.sources.values().any(crate::ingest::SourceConfig::is_on) {
             let expected = "at least one source with a write key, or nobody may send";
             problems.push(Problem::new("sources", "", expected));
         }

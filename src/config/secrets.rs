@@ -12,7 +12,7 @@ const SECRET_BYTES_MAX: u64 = 65_536;
 
 /// Whether a key holds a secret, so that its value is never shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    matches!(key, "api_key" | "token" | "write_key" | "write_keys")
+    matches!(key, "api_key" | "token" | "write_key" | "write_keys" | "secret" | "secrets")
 }
 
 /// Puts the content of each named file into its key.
@@ -36,6 +36,9 @@ pub(super) fn read_files(config: &mut Config) -> Vec<Problem> {
             }
             Err(problem) => problems.push(problem),
         }
+    }
+    for (name, hook) in &mut config.hooks {
+        one(&format!("hooks.{name}.secret"), &hook.secret_file, &mut hook.secret, &mut problems);
     }
     problems
 }

@@ -216,3 +216,50 @@ fn what_makes_no_sense_of_senders_is_named() {
         assert!(found.contains(key), "{key}: {found}");
     }
 }
+
+#[test]
+fn a_hook_is_read_with_its_events_as_they_are_written_and_its_secret_from_a_file() {
+    let secret = file("hush\n");
+    let text = format!(
+        "[sources.shop]\n[hooks.pay]\nkind = \"stripe\"\nsource = \"shop\"\nsecret_file = \"{}\"\n\
+         [hooks.pay.events.\"Invoice.Paid\"]\nevent = \"Renewed\"\nwhen = {{ path = \"a.B\", is = true }}\n\
+         map = {{ \"traits.firstName\" = \"data.Object.Name\" }}",
+        secret.path().display()
+    );
+    let variables = environment(&[("HOOKS__PAY__SECRETS", "one, two")]);
+    let config = load(Some(file(&text).path()), &variables).unwrap().config;
+    let hook = &config.hooks["pay"];
+    let expected = json!({"event": "Renewed", "when": {"path": "a.B", "is": true},
+        "map": {"traits.firstName": "data.Object.Name"}});
+    assert_eq!(hook.events["Invoice.Paid"], expected);
+    let secrets: Vec<&str> = hook.secrets().map(ExposeSecret::expose_secret).collect();
+    assert_eq!(secrets, ["hush", "one", "two"]);
+}
+
+#[test]
+fn a_problem_of_a_hook_is_named_and_its_secret_is_not_repeated() {
+    let text = "[sources.shop]\n[hooks.pay]\nkind = \"strip\"\nsecret = [\"hush\"]\nsecrts = 1\n[hooks.ok]\nkind = \"stripe\"";
+    let found = problems(text, &[]);
+    let named = |key: &str| found.iter().filter(|problem| problem.starts_with(key)).count();
+    assert_eq!(
+        (named("hooks.pay.kind"), named("hooks.pay.secret "), named("hooks.pay.secrts")),
+        (1, 1, 1),
+        "{found:?}"
+    );
+    assert_eq!((named("hooks.ok.secret"), named("hooks.ok.source")), (1, 1), "{found:?}");
+    assert!(!found.iter().any(|problem| problem.contains("hush")), "{found:?}");
+}
+
+#[test]
+fn a_hook_alone_is_somebody_who_may_send_and_a_change_of_its_secret_is_told() {
+    let with = |secret: &str| {
+        let text = format!(
+            "[sources.shop]\npeople = \"shop\"\n[hooks.pay]\nkind = \"stripe\"\nsource = \"shop\"\nsecret = \"{secret}\""
+        );
+        load(Some(file(&text).path()), &Environment::new()).unwrap().config
+    };
+    let one = with("one");
+    assert!(one.serving_problems().iter().all(|problem| problem.key != "sources"));
+    assert_eq!(one.changes(&with("two")), ["hooks.pay"]);
+    assert_eq!(one.changes(&with("one")), Vec::<String>::new());
+}

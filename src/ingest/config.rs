@@ -150,11 +150,11 @@ impl Default for SourceConfig {
     }
 }
 
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+pub(super) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
     String::deserialize(deserializer).map(SecretString::from)
 }
 
-fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretString>, D::Error> {
+pub(super) fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretString>, D::Error> {
     let keys = Vec::<String>::deserialize(deserializer)?;
     Ok(keys.into_iter().map(SecretString::from).collect())
 }
@@ -383,7 +383,7 @@ pub fn source_problems(sources: &Sources) -> Vec<Problem> {
 }
 
 /// The name of a source or of a name space of people.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
     (1..=NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(fits)
 }

@@ -15,7 +15,7 @@ use metrics::Counter;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::config::Sources;
+use super::config::{SourceConfig, Sources};
 use super::cors::{self, AllowedOrigin};
 use super::form::Form;
 use crate::event::SourceName;
@@ -81,6 +81,19 @@ pub struct Source {
 }
 
 impl Source {
+    /// A source by its section; an entry of `allowed_origins` that can't be read allows nobody.
+    pub fn new(name: &str, source: &SourceConfig) -> Self {
+        let allowed = source.allowed_origins.iter();
+        Self {
+            name: SourceName(name.to_owned()),
+            people: source.people.clone(),
+            accepted: metrics::counter!("freshsignal_events_accepted_total", "source" => name.to_owned()),
+            keys: source.keys().cloned().collect(),
+            allowed_origins: allowed.filter_map(|text| AllowedOrigin::parse(text)).collect(),
+            form: source.form.then(|| source.form()),
+        }
+    }
+
     /// Whether a page of this origin may send to it.
     pub fn allows(&self, origin: &HeaderValue) -> bool {
         cors::allows(&self.allowed_origins, origin)
@@ -96,20 +109,10 @@ impl Source {
 pub struct KnownSources(Vec<Arc<Source>>);
 
 impl KnownSources {
-    /// Takes the sources that are on; an entry of `allowed_origins` that can't be read allows nobody.
+    /// Takes the sources that are on.
     pub fn new(sources: &Sources) -> Self {
-        let on = sources.iter().filter(|(_, source)| source.is_on()).map(|(name, source)| {
-            let allowed = source.allowed_origins.iter();
-            Arc::new(Source {
-                name: SourceName(name.clone()),
-                people: source.people.clone(),
-                accepted: metrics::counter!("freshsignal_events_accepted_total", "source" => name.clone()),
-                keys: source.keys().cloned().collect(),
-                allowed_origins: allowed.filter_map(|text| AllowedOrigin::parse(text)).collect(),
-                form: source.form.then(|| source.form()),
-            })
-        });
-        Self(on.collect())
+        let on = sources.iter().filter(|(_, source)| source.is_on());
+        Self(on.map(|(name, source)| Arc::new(Source::new(name, source))).collect())
     }
 
     /// The source of a write key. Every key is compared, each in constant time, so that the time tells nothing.

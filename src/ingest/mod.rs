@@ -9,6 +9,7 @@ mod batch;
 pub mod config;
 mod cors;
 mod form;
+mod hook;
 mod key;
 mod pixel;
 mod route;
@@ -31,6 +32,7 @@ use metrics::Histogram;
 use serde::Serialize;
 
 pub use config::{ServerConfig, SourceConfig, SourceMode, Sources, source_problems};
+pub use hook::{HookConfig, Hooks, hook_problems};
 
 use crate::clock::{Clock, UnixMicros};
 use crate::event::{Limits, SourceName, moment_in};
@@ -43,6 +45,7 @@ use answer::{
     ACCEPTED_ONE, OK, json, malformed, origin_not_allowed, storage_unavailable, taken, unavailable,
 };
 use batch::{INVALID_EVENT, Intake, Items, Malformed, Parsed, Rejected};
+use hook::KnownHooks;
 use key::{KnownSources, Source};
 use route::Route;
 use settings::Settings;
@@ -55,6 +58,7 @@ pub struct Ingest(Arc<Inner>);
 struct Inner {
     server: ServerConfig,
     sources: RwLock<Arc<KnownSources>>,
+    hooks: RwLock<Arc<KnownHooks>>,
     store: SharedStore,
     clock: Arc<dyn Clock>,
     refused: Arc<RefusedLog>,
@@ -79,6 +83,7 @@ impl Ingest {
         Self(Arc::new(Inner {
             server: config.clone(),
             sources: RwLock::new(Arc::new(KnownSources::new(sources))),
+            hooks: RwLock::default(),
             store,
             clock,
             refused: Arc::default(),
@@ -92,6 +97,12 @@ impl Ingest {
         *self.0.sources.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
+    /// Replaces the hooks, which start as none; messages that were already let in finish with the old ones.
+    pub fn replace_hooks(&self, hooks: &Hooks, sources: &Sources) {
+        let known = Arc::new(KnownHooks::new(hooks, sources));
+        *self.0.hooks.write().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
     /// The last refusals, without personal data.
     #[must_use]
     pub fn refused(&self) -> Arc<RefusedLog> {
@@ -102,6 +113,10 @@ impl Ingest {
 impl Inner {
     fn sources(&self) -> Arc<KnownSources> {
         Arc::clone(&self.sources.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn hooks(&self) -> Arc<KnownHooks> {
+        Arc::clone(&self.hooks.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn body_limits(&self) -> BodyLimits {

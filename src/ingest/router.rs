@@ -15,7 +15,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::answer::{OK, json, taken};
 use super::route::{self, Route};
 use super::settings::Settings;
-use super::{Denied, Ingest, config, form, pixel, tag};
+use super::{Denied, Ingest, config, form, hook, pixel, tag};
 use crate::event::Kind;
 use crate::http::{self, ApiError};
 
@@ -79,6 +79,12 @@ impl Ingest {
             shown.form_to_paste(&form(name), &prefix_of_form, &request.into_parts().0)
         };
         add(form::ROUTE, self.asked_first(post(post_form).get(show_form)));
+        let inner = Arc::clone(&self.0);
+        let hook = async move |name: Result<Path<String>, PathRejection>, request: Request| {
+            let (parts, body) = request.into_parts();
+            inner.hook(&form(name), parts, body).await
+        };
+        add(hook::ROUTE, post(hook));
         let tag = tag::asset(&self.0.server.public_url, prefix);
         add("/tag.js", get(async move |headers: HeaderMap| tag.answer(&headers)));
         let inner = Arc::clone(&self.0);

@@ -15,6 +15,7 @@ use crate::support::wait::{WITHIN, eventually};
 
 const API_KEY: &str = "canary-api-key-7d1f";
 const WRITE_KEY: &str = "canary-write-key-7d1f";
+const HOOK_SECRET: &str = "canary-hook-secret-7d1f-7d1f-7d1f-7d1f";
 const WRONG_KEY: &str = "canary-wrong-key-7d1f";
 const TOKEN: &str = "canary-admin-token-7d1f-7d1f-7d1f-7d1f";
 const WRONG_TOKEN: &str = "canary-wrong-token-7d1f-7d1f-7d1f";
@@ -78,6 +79,10 @@ impl Run {
         let base_url = format!("http://{}", crm.address);
         let environment = [
             ("SOURCES__WEBSITE__WRITE_KEY", WRITE_KEY),
+            ("HOOKS__ZAP__KIND", "generic"),
+            ("HOOKS__ZAP__SOURCE", "website"),
+            ("HOOKS__ZAP__SECRET", HOOK_SECRET),
+            ("HOOKS__ZAP__TOKEN_HEADER", "x-token"),
             ("FRESHSALES__BUNDLE_ALIAS", "acme"),
             ("FRESHSALES__API_KEY", API_KEY),
             ("FRESHSALES__BASE_URL", &base_url),
@@ -139,6 +144,8 @@ impl Run {
             (self.post("/ingest").header("x-write-key", WRITE_KEY).json(&bad), 400),
             (self.post("/ingest").header("x-write-key", WRITE_KEY).body(format!("{{\"{EMAIL}\"")), 400),
             (self.post(&format!("/{EMAIL}/{WRITE_KEY}")).json(event), 404),
+            (self.post("/hooks/zap").header("x-token", WRONG_TOKEN).json(event), 401),
+            (self.post("/hooks/zap").header("x-token", HOOK_SECRET).body(format!("{{\"{EMAIL}\"")), 400),
             (self.private("/api/status").bearer_auth(WRONG_TOKEN), 401),
             (self.private(&format!("/api/contacts/{EMAIL}?token={TOKEN}")), 401),
             (self.private(&format!("/api/events?email={EMAIL}&canary-x=1")).bearer_auth(TOKEN), 400),

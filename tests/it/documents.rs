@@ -65,12 +65,17 @@ fn every_route_of_the_private_listener_is_in_its_page_and_the_other_way_round() 
 
 #[tokio::test]
 async fn every_route_that_the_page_of_the_public_listener_names_is_answered() {
-    let service = Setup::new().with("SOURCES__CONTACT__FORM", "true").start().await;
+    let service = Setup::new().with("SOURCES__CONTACT__FORM", "true");
+    let service = [("KIND", "shopify"), ("SECRET", "s"), ("SOURCE", "contact")]
+        .into_iter()
+        .fold(service, |setup, (key, value)| setup.with(&format!("HOOKS__SHOPIFY__{key}"), value));
+    let service = service.start().await;
     let mut missing = Vec::new();
     let named = named_routes(&text(PUBLIC));
     assert!(named.len() >= 20, "{named:?}");
     for (method, path) in named {
         let path = path.replace("{write_key}", "KEY").replace("{source}", "contact");
+        let path = path.replace("{name}", "shopify");
         let answer = service.public(method.clone(), &path).send().await.unwrap();
         if matches!(answer.status().as_u16(), 404 | 405) {
             missing.push(format!("{method} {path}: {}", answer.status()));
@@ -233,7 +238,8 @@ fn unknown_keys(name: &str, page: &str, known: &BTreeSet<String>) -> Vec<String>
     let keys = words.iter().filter_map(|word| code::key_of(word));
     let unknown = keys.filter(|key| {
         let section = key.split('.').next().unwrap_or_default();
-        sections.contains(section) && !known.contains(&key.replace("sources.website.", "sources.NAME."))
+        let key = key.replace("sources.website.", "sources.NAME.").replace("hooks.stripe.", "hooks.NAME.");
+        sections.contains(section) && !known.contains(&key)
     });
     unknown.map(|key| format!("{name}: {key}")).collect()
 }
@@ -354,9 +360,9 @@ fn unknown_setting(tables: &toml::Table, known: &BTreeSet<String>) -> Option<Str
     let mut keys = Vec::new();
     for (section, table) in tables.iter().filter(|(section, _)| !mapping(section)) {
         let inner = table.as_table()?;
-        if section == "sources" {
-            let sources = inner.values().filter_map(toml::Value::as_table);
-            keys.extend(sources.flat_map(toml::Table::keys).map(|key| format!("sources.NAME.{key}")));
+        if section == "sources" || section == "hooks" {
+            let named = inner.values().filter_map(toml::Value::as_table);
+            keys.extend(named.flat_map(toml::Table::keys).map(|key| format!("{section}.NAME.{key}")));
         } else {
             keys.extend(inner.keys().map(|key| format!("{section}.{key}")));
         }

@@ -44,6 +44,8 @@ mod defects;
 mod forecast;
 /// Erased people whom Freshsales never named an id for: looked up, forgotten, or given up.
 mod forgetting;
+/// Webhooks of other vendors end as contacts.
+mod hooks;
 /// `check --live`: what is wrong with an account, and what to do about it.
 mod live_check;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.

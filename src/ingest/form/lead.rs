@@ -164,10 +164,15 @@ fn path_of(name: &str, rules: &FormRules) -> String {
     if let Some((_, path)) = rules.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)) {
         return path.clone();
     }
+    usual_path(name).map_or_else(|| format!("{ELSE}.{}", name.replace('.', "_")), str::to_owned)
+}
+
+/// Where a field of a usual name goes.
+#[must_use]
+pub fn usual_path(name: &str) -> Option<&'static str> {
     let bare: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let bare = bare.to_ascii_lowercase();
-    let usual = USUAL.iter().find(|(names, _)| names.contains(&bare.as_str())).map(|(_, path)| *path);
-    usual.map_or_else(|| format!("{ELSE}.{}", name.replace('.', "_")), str::to_owned)
+    USUAL.iter().find(|(names, _)| names.contains(&bare.as_str())).map(|(_, path)| *path)
 }
 
 /// Puts a text at a path; the first field of a path counts, as the first of a form is the one that was meant.

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::value::to_raw_value;
 
-pub use lead::FormRules;
+pub use lead::{FormRules, usual_path};
 pub use texts::Texts;
 
 use super::address::Address;

@@ -3,6 +3,8 @@
 mod accepting;
 mod configuration;
 mod forms;
+mod hook_rules;
+mod hooks;
 mod refusing;
 mod sdks;
 mod senders;

@@ -45,15 +45,19 @@ pub fn product() -> String {
     files.map(|name| text(&name).split("\n#[cfg(test)]\nmod tests {").next().unwrap().to_owned()).collect()
 }
 
-/// The keys of the reference file; those of a source are comments in it, as there is none by default.
+/// The keys of the reference file; those of a source and of a hook are comments in it, as there is none by default.
 pub fn known_keys(reference: &str) -> BTreeSet<String> {
-    let source = reference.lines().filter_map(|line| line.strip_prefix("# "));
-    let source_keys = source.filter(|line| line.contains(" = "));
-    let mut keys: BTreeSet<String> = source_keys
-        .flat_map(|line| line.split(['#', ';']))
-        .filter_map(|part| part.split(" = ").next())
-        .map(|key| format!("sources.NAME.{}", key.trim()))
-        .collect();
+    let mut keys = BTreeSet::new();
+    let mut section = "sources";
+    for line in reference.lines().filter_map(|line| line.strip_prefix("# ")) {
+        if let Some(header) = line.strip_prefix('[') {
+            section = header.split(['.', ']']).next().unwrap_or_default();
+        } else if line.contains(" = ") {
+            let parts = line.split(['#', ';']).filter_map(|part| part.split(" = ").next());
+            keys.extend(parts.map(|key| format!("{section}.NAME.{}", key.trim())));
+        }
+    }
+    keys.insert("hooks.NAME.events".to_owned());
     keys.insert("sources.NAME.write_keys_file".to_owned());
     keys.extend(defaults(reference).into_keys());
     keys
@@ -149,7 +153,7 @@ mod tests {
         assert_eq!(key_of("src/a.rs"), None);
         let reference = "# [sources.website]\n# a = 1\n[b]\nc = 2\n";
         let known: Vec<_> = known_keys(reference).into_iter().collect();
-        assert_eq!(known, ["b.c", "sources.NAME.a", "sources.NAME.write_keys_file"]);
+        assert_eq!(known, ["b.c", "hooks.NAME.events", "sources.NAME.a", "sources.NAME.write_keys_file"]);
         assert_eq!(defaults(reference)["b.c"], toml::Value::Integer(2));
     }
 

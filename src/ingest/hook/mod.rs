@@ -1,0 +1,215 @@
+//! Webhooks of others: a message whose signature is right becomes one event by rules that are data.
+//!
+//! The signature is checked over the raw body before anything of it is read. Must not decide what an event means.
+
+mod body;
+mod config;
+mod convert;
+mod kind;
+mod path;
+mod rule;
+mod signature;
+
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
+use serde_json::value::to_raw_value;
+use serde_json::{Map, Value, json};
+
+pub use config::{HookConfig, Hooks, hook_problems};
+
+use super::batch::Intake;
+use super::config::Sources;
+use super::key::Source;
+use super::{Inner, answer};
+use crate::event::{Arrival, Limits, Refusal};
+use crate::http::{self, ApiError};
+use crate::store::NewRecord;
+use path::Path;
+use rule::Rules;
+use signature::{Proof, Wrong};
+
+/// The name of the route in logs and in the list of refusals.
+pub const ROUTE: &str = "/hooks/{name}";
+/// Characters of a vendor's name of an event, as it is kept.
+const NAME_CHARS_MAX: usize = 100;
+/// Characters of an id that is kept as it is; a longer one is hashed.
+const ID_CHARS_MAX: usize = 100;
+/// Bytes of a hash that make an id.
+const HASH_BYTES: usize = 16;
+/// What stands where an address would, in an event that is of nobody.
+const NOBODY: &str = "nobody";
+
+/// The hooks, until the next reload.
+#[derive(Default)]
+pub struct KnownHooks(BTreeMap<String, Hook>);
+
+/// A vendor that may send.
+struct Hook {
+    name: String,
+    source: Source,
+    proof: Proof,
+    event_name: Option<Path>,
+    message_id: Vec<Path>,
+    ping: Option<&'static str>,
+    rules: Rules,
+}
+
+/// A message that was found to be from whom it says.
+struct Message<'a> {
+    headers: &'a HeaderMap,
+    raw: &'a [u8],
+    body: Value,
+}
+
+impl KnownHooks {
+    /// Takes the hooks whose source is on and that can tell a right message from a wrong one.
+    #[must_use]
+    pub fn new(hooks: &Hooks, sources: &Sources) -> Self {
+        let known = hooks.iter().filter_map(|(name, hook)| {
+            let kind = hook.kind?;
+            let source = sources.get(&hook.source).filter(|source| source.enabled)?;
+            let names = kind.names();
+            let own = |own: &str| Path::parse(own).filter(|_| !own.is_empty());
+            let ids = names.message_id.iter().filter_map(|text| Path::parse(text));
+            let known = Hook {
+                name: name.clone(),
+                source: Source::new(&hook.source, source),
+                proof: hook.proof(kind)?,
+                event_name: own(&hook.event_name).or_else(|| own(names.event)),
+                message_id: own(&hook.message_id).into_iter().chain(ids).collect(),
+                ping: names.ping,
+                rules: hook.rules(kind),
+            };
+            Some((name.clone(), known))
+        });
+        Self(known.collect())
+    }
+}
+
+impl Inner {
+    /// Takes a message of a vendor.
+    pub(super) async fn hook(&self, name: &str, parts: Parts, body: Body) -> Response {
+        let hooks = self.hooks();
+        let Some(hook) = hooks.0.get(name) else {
+            http::discard(&parts.headers, body, self.body_limits()).await;
+            return ApiError::not_found().into_response();
+        };
+        let response = self.take_message(hook, &parts, body).await.unwrap_or_else(|error| {
+            self.note_refused(ROUTE, Some(hook.source.name.clone()), error.code(), error.reason());
+            error.into_response()
+        });
+        tracing::debug!(route = ROUTE, status = response.status().as_u16(), "answered");
+        response
+    }
+
+    async fn take_message(&self, hook: &Hook, parts: &Parts, body: Body) -> Result<Response, ApiError> {
+        let whole = http::read_whole(parts, body, self.body_limits()).await?;
+        let (headers, raw) = (&parts.headers, whole.bytes.as_ref());
+        let accepted = answer::json(StatusCode::OK, answer::ACCEPTED_ONE);
+        if let Err(wrong) = hook.proof.check(headers, raw, self.clock.wall()) {
+            return if wrong == Wrong::Missing && hook.is_ping(raw) {
+                answer::taken(0, &[])
+            } else {
+                Err(wrong_signature(wrong))
+            };
+        }
+        let Some(body) = body::read(headers, raw) else {
+            let message = "the body is neither JSON nor a posted form";
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", message));
+        };
+        let record = self.record(hook, &Message { headers, raw, body })?;
+        self.store(&hook.source, vec![record]).await?;
+        Ok(accepted)
+    }
+
+    /// The event of a message. One that no rule makes an event, or whose event can't be kept, is kept as one that is not
+    /// mapped and says why: its sender would only send it again.
+    fn record(&self, hook: &Hook, message: &Message<'_>) -> Result<NewRecord, ApiError> {
+        let intake = Intake {
+            source: &hook.source,
+            by_route: None,
+            arrival: Arrival::Live,
+            limits: Limits { event_bytes_max: self.server.event_bytes_max },
+            received_at: self.clock.wall(),
+            proven: self.clock.is_proven(),
+            sent_at: None,
+        };
+        let accept = |event: Map<String, Value>| -> Result<Result<NewRecord, Refusal>, ApiError> {
+            let raw = to_raw_value(&event).map_err(|_| ApiError::internal())?;
+            Ok(intake.accept(0, &raw))
+        };
+        let name = hook.name_of(message);
+        let why = match hook.rules.event(&name, &message.body, message.headers) {
+            None => "no_rule",
+            Some(mut event) => {
+                event.insert("messageId".to_owned(), json!(hook.id_of(&name, message)));
+                match accept(event)? {
+                    Ok(record) => return Ok(record),
+                    Err(refusal) => refusal.reason(),
+                }
+            }
+        };
+        accept(hook.not_mapped(&name, why, message))?.map_err(|refusal| {
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_event", refusal.to_string())
+                .because(refusal.reason())
+        })
+    }
+}
+
+impl Hook {
+    fn is_ping(&self, raw: &[u8]) -> bool {
+        let rest = self.ping.and_then(|ping| raw.strip_prefix(ping.as_bytes()));
+        rest.is_some_and(|rest| (1..20).contains(&rest.len()) && rest.iter().all(u8::is_ascii_digit))
+    }
+
+    fn name_of(&self, message: &Message<'_>) -> String {
+        let name = self.event_name.as_ref().and_then(|path| path.text(&message.body, message.headers));
+        name.unwrap_or_default().chars().take(NAME_CHARS_MAX).collect()
+    }
+
+    /// The vendor's id, so that what it sends again is one message; else what was said is its id.
+    fn id_of(&self, name: &str, message: &Message<'_>) -> String {
+        let found = self.message_id.iter().find_map(|path| path.text(&message.body, message.headers));
+        let plain = found.as_ref().map(|id| format!("{}-{id}", self.name));
+        if let Some(id) = plain.filter(|id| id.chars().count() <= ID_CHARS_MAX) {
+            return id;
+        }
+        let said = found.map_or_else(|| message.raw.to_vec(), String::into_bytes);
+        let whole = [self.name.as_bytes(), name.as_bytes(), &said].join(&0);
+        let hash = digest(&SHA256, &whole);
+        let short = hash.as_ref().get(..HASH_BYTES).unwrap_or_default();
+        format!("hook-{}", URL_SAFE_NO_PAD.encode(short))
+    }
+
+    /// What is kept of a message that makes nothing: its name and its id, nothing that stood in it.
+    fn not_mapped(&self, name: &str, why: &str, message: &Message<'_>) -> Map<String, Value> {
+        let shown = if name.is_empty() { "an event without a name" } else { name };
+        let event = json!({
+            "type": "track",
+            "event": format!("{}: {shown}", self.name),
+            "messageId": self.id_of(name, message),
+            "traits": {"email": NOBODY},
+            "properties": {"hook": self.name, "reason": why},
+        });
+        match event {
+            Value::Object(event) => event,
+            _ => Map::new(),
+        }
+    }
+}
+
+fn wrong_signature(wrong: Wrong) -> ApiError {
+    let message = match wrong {
+        Wrong::Missing => "the message has no signature or token, or not all that belongs to one",
+        Wrong::Signature => "the signature or token is another one: compare hooks.*.secret with the sender's",
+        Wrong::Timestamp => "the message was signed too long ago; look at the clocks of both machines",
+    };
+    ApiError::new(StatusCode::UNAUTHORIZED, "wrong_signature", message).because(wrong.reason())
+}
