@@ -131,8 +131,12 @@ fn act() -> impl Strategy<Value = (i64, Value)> {
             // Some phones can't be converted, so that somebody else's counts.
             let phone = ["+14155550142", "+14155550143", "no phone", "12", "+14155550144"].get(usize::from(value));
             let mut context = json!({"gpc": control});
-            if choice < 2 {
-                context["consent"] = json!({"categoryPreferences": {"marketing": choice == 0}});
+            // Shown by a tool, or said by a server.
+            let granted = choice % 2 == 0;
+            match choice {
+                0 | 1 => context["consent"] = json!({"categoryPreferences": {"marketing": granted}}),
+                2 | 3 => context["consent"] = json!({"marketing": granted}),
+                _ => {}
             }
             let event = json!({
                 "type": names[usize::from(kind)], "event": if kind == 1 { "Lead Generated" } else { "Logged In" },
@@ -179,7 +183,7 @@ fn says(user: usize, traits: &Value, marketing: Option<bool>) -> Value {
     let mut event = json!({"type": "identify", "userId": format!("u{user}"), "traits": traits});
     event["traits"]["email"] = json!("office@example.com");
     if let Some(granted) = marketing {
-        event["context"] = json!({"consent": {"categoryPreferences": {"marketing": granted}}});
+        event["context"] = json!({"consent": {"marketing": granted}});
     }
     event
 }
