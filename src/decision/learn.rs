@@ -38,7 +38,8 @@ pub fn learn(reading: &Reading, world: &mut World) -> Learned {
         learn_of_address(reading, email, said, world, &mut touched);
     }
     if let Some(email) = &reading.consent_of {
-        let said = Said { consent: reading.own.consent.clone(), ..Said::default() };
+        let Said { consent, consent_shown, .. } = reading.own.clone();
+        let said = Said { consent, consent_shown, ..Said::default() };
         learn_of_address(reading, email, &said, world, &mut touched);
     }
     let subject = match (&reading.user, reading.email()) {
