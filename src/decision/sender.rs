@@ -109,8 +109,15 @@ pub(super) fn address(
 /// Of an event that is switched off only consent is kept; and, where it says one and names an address, of whom.
 pub(super) fn held_back(own: Said, named: Option<Email>) -> (Said, Option<Email>) {
     let of = own.emails.first().map(|(email, _)| email.clone()).or(named);
-    let own =
-        Said { values: BTreeMap::new(), firsts: BTreeSet::new(), emails: Vec::new(), mapped: None, ..own };
+    let own = Said {
+        values: BTreeMap::new(),
+        firsts: BTreeSet::new(),
+        came_with: BTreeMap::new(),
+        emails: Vec::new(),
+        mapped: None,
+        exempt: None,
+        ..own
+    };
     let of = of.filter(|_| !own.consent.is_empty() || !own.consent_shown.is_empty());
     (own, of)
 }

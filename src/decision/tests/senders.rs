@@ -105,6 +105,24 @@ fn an_event_that_is_switched_off_makes_no_call_and_leaks_nothing_into_the_next()
 }
 
 #[test]
+fn what_somebody_came_with_while_switched_off_does_not_count_either() {
+    let first = "[fields.medium]\nfrom = ['context.campaign.medium']\npick = 'first'";
+    let settings = Settings { preset: Preset::parse(Some(first)).unwrap(), ..settings() };
+    let came = |medium: &str| {
+        json!({"type": "track", "event": "Scrolled", "anonymousId": "a",
+        "context": {"campaign": {"medium": medium}}})
+    };
+    let mut off = came("secret");
+    off["integrations"] = json!({"All": false});
+    let mut service = Service::new(settings);
+    service.send(off);
+    service.send(came("cpc"));
+    let lead = service.send(lead(&json!({"userId": "u", "anonymousId": "a",
+        "traits": {"email": "jane@example.com", "name": "Jane Doe"}})));
+    assert_eq!(service.deliver(&lead).unwrap()["medium"], "cpc");
+}
+
+#[test]
 fn an_address_said_on_a_device_while_switched_off_makes_no_contact_of_what_came_before() {
     let mut service = Service::new(settings());
     service.send(json!({"type": "page", "anonymousId": "a"}));
