@@ -278,7 +278,10 @@ impl Timeline {
     #[must_use]
     pub fn may_be_given<'s>(&self, moments: impl IntoIterator<Item = &'s Stamp>) -> BTreeSet<PersonId> {
         let stretches = self.stretches();
+        // What is put in at the end of a stretch may belong to the next one.
         let moved = moments.into_iter().filter_map(|moment| begun_at(&stretches, moment));
+        let nobodys = |index: &usize| stretches.get(*index).is_some_and(|stretch| stretch.user.is_none());
+        let moved = moved.flat_map(|index| [Some(index), Some(index + 1).filter(nobodys)]).flatten();
         let says = stretches.iter().enumerate().filter(|(_, stretch)| !stretch.says_nothing());
         let concerned: BTreeSet<usize> = says.map(|(index, _)| index).chain(moved).collect();
         let people = concerned.into_iter().flat_map(|index| {
