@@ -35,7 +35,7 @@ use crate::turn::{self, Decide, Next, Pace, Stage, put_aside, reading_of, trail_
 /// Work of one batch: with a usual sync others get their turn within 50 ms.
 const BATCH_WORK: Duration = Duration::from_millis(30);
 /// Events of one batch, whatever they cost.
-const BATCH_EVENTS_MIN: usize = 64;
+const BATCH_EVENTS_MIN: usize = 32;
 /// Events of one batch, however little they cost.
 const BATCH_EVENTS_MAX: usize = 5_000;
 /// Bytes of one batch.

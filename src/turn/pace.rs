@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+/// The first turn takes so many times the least.
+const FIRST_TIMES: usize = 4;
+
 /// How much one turn takes, learned from the turns before.
 #[derive(Clone, Debug)]
 pub struct Pace {
@@ -35,7 +38,8 @@ impl Pace {
     }
 
     fn items_within(&self, work: Duration) -> usize {
-        let Some(each) = self.each else { return self.least };
+        // Nothing is known at the start: enough that a small backlog is not cut in two, little enough to hold nobody up.
+        let Some(each) = self.each else { return self.least.saturating_mul(FIRST_TIMES).min(self.most) };
         let fit = work.as_nanos() / each.as_nanos().max(1);
         usize::try_from(fit).unwrap_or(self.most).clamp(self.least, self.most)
     }
@@ -58,7 +62,7 @@ mod tests {
     #[test]
     fn a_turn_grows_until_its_work_fills_the_time_and_no_further() {
         let mut pace = Pace::new(30 * MS, 32, 5_000);
-        assert_eq!(pace.items(), 32, "nothing is known yet");
+        assert_eq!(pace.items(), 128, "nothing is known yet");
         for _ in 0..20 {
             let items = pace.items();
             // 2 ms however many there are, and 100 us for each.

@@ -158,7 +158,6 @@ fn a_delivery_shows_its_own_part_of_the_bulk_call() {
         shop.import(0..200).await;
         shop.settled().await;
         let carried = shop.calls(BULK)[0].json()["contacts"][50]["emails"].as_str().unwrap().to_owned();
-        let person = carried.trim_start_matches("person-").split('@').next().unwrap();
         let delivery = shop.delivery(&carried).await;
         let [attempt] = delivery.attempts.as_slice() else { panic!("{:?}", delivery.attempts) };
         assert!(
@@ -169,7 +168,7 @@ fn a_delivery_shows_its_own_part_of_the_bulk_call() {
         assert_eq!(
             attempt.request.body.to_string(),
             format!(
-                r#"{{"contacts":[{{"emails":"{carried}","data":{{"first_name":"Pat","last_name":"No {person}"}}}}]}}"#
+                r#"{{"contacts":[{{"emails":"{carried}","data":{{"first_name":"Pat","last_name":"No"}}}}]}}"#
             )
         );
         let response = attempt.response.as_ref().unwrap();

@@ -13,7 +13,7 @@ fn says(user: &str, traits: &Value, marketing: Option<bool>) -> Value {
     let mut event = json!({"type": "identify", "userId": user, "traits": traits});
     event["traits"]["email"] = json!(OFFICE);
     if let Some(granted) = marketing {
-        event["context"] = json!({"consent": {"categoryPreferences": {"marketing": granted}}});
+        event["context"] = json!({"consent": {"marketing": granted}});
     }
     event
 }

@@ -94,7 +94,8 @@ async fn what_became_of_an_event_of_nobody_is_said_and_its_person_is_nobody() {
             &Value::Null,
             &Value::Null,
             &json!(
-                "the email does not look like an address, and no id says whose it is; nothing of it is kept"
+                "the email that was sent, s…@ (traits.email), does not look like an address, and no id says whose it is; \
+                 nothing of it is kept"
             )
         )
     );
