@@ -141,12 +141,7 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::clone(&steady) as Arc<dyn Clock>;
         let crm = crm_of(&config, &clock)?;
         let metrics = recorder::installed().map_err(BuildError::Library)?;
-        let limits = store::Settings {
-            network_file_system: config.store.network_file_system,
-            journal_bytes_max: config.retention.journal_bytes_max,
-            ..store::Settings::default()
-        };
-        let store = SqliteStore::open(&config.store.path, limits, Arc::clone(&clock))?;
+        let store = store_of(&config, &clock)?;
         go_on(&steady, &store);
         let shared: SharedStore = Arc::clone(&store) as SharedStore;
         let ingest = ingest_of(&config, &shared, &clock);
@@ -177,15 +172,7 @@ impl App {
         };
         let admin = admin_of(&config)?;
         let bells = Bells::default();
-        let commands = Commands {
-            owed: Arc::clone(&bells.owed),
-            ordered: Arc::clone(&bells.ordered),
-            decide: Arc::new(decide),
-            reload: Arc::new({
-                let reload = reload.clone();
-                move || reload.reload()
-            }),
-        };
+        let commands = commands_of(&bells, &reload);
         let watched = reload.settings.subscribe();
         let debugger =
             Debugger::new(shared, watched, Arc::clone(&clock), admin, live, commands, metrics.clone());
@@ -440,6 +427,27 @@ fn go_on<C: Clock>(steady: &SteadyClock<C>, store: &SqliteStore) {
             "the clock of this machine is behind the last moment in the data folder: check it; until it has caught up, \
              times continue from that moment"
         );
+    }
+}
+
+/// Opens the data folder.
+fn store_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<SqliteStore>, BuildError> {
+    let limits = store::Settings {
+        network_file_system: config.store.network_file_system,
+        journal_bytes_max: config.retention.journal_bytes_max,
+        ..store::Settings::default()
+    };
+    Ok(SqliteStore::open(&config.store.path, limits, Arc::clone(clock))?)
+}
+
+/// What a person may order on the private listener.
+fn commands_of(bells: &Bells, reload: &Reload) -> Commands {
+    let reload = reload.clone();
+    Commands {
+        owed: Arc::clone(&bells.owed),
+        ordered: Arc::clone(&bells.ordered),
+        decide: Arc::new(decide),
+        reload: Arc::new(move || reload.reload()),
     }
 }
 

@@ -20,8 +20,9 @@ use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
 use super::{crowds, erase, failed, outbox, search, tombstones, trail, walks};
+use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
-use crate::delivery::Delivery;
+use crate::delivery::{Account, Delivery};
 use crate::event::Position;
 use crate::store::{
     Answer, Counts, Documents, Gone, Keys, Plan, Processed, Progress, Put, Revision, StoreError, Stream,
@@ -310,32 +311,48 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
         Put::Failed(event) => failed::put(connection, event),
         Put::FailedEnded(position) => failed::end(connection, *position),
         Put::SetAside(id) => outbox::set_aside(connection, id),
-        Put::SlotTaken(account, slot, at) => {
-            let sql = "INSERT INTO slots (account, id, taken_at, boottime, boot) VALUES (?1, ?2, ?3, boottime(), boot())";
-            change_one(connection, sql, (&account.0, int(slot.0), at.0))?;
-            let sql = "INSERT INTO next_slots (account, id) VALUES (?1, ?2)
-                       ON CONFLICT DO UPDATE SET id = max(id, excluded.id)";
-            change_one(connection, sql, (&account.0, int(slot.0) + 1))
-        }
+        Put::SlotTaken(account, slot, at) => take_slot(connection, account, *slot, *at),
         Put::NewContactOf(account, slot, source) => {
             let sql = "UPDATE slots SET new_contact_of = ?3 WHERE account = ?1 AND id = ?2";
             change_one(connection, sql, (&account.0, int(slot.0), &source.0))
         }
-        Put::SlotAnswered(account, slot, at) => {
-            let sql = "UPDATE slots SET answered_at = ?3, boottime = boottime(), boot = boot()
-                       WHERE account = ?1 AND id = ?2";
-            change(connection, sql, (&account.0, int(slot.0), at.0))?;
-            let old = now.minus(SLOTS_KEPT);
-            // Also by the time that the machine has been running: the time of day may be wrong.
-            let sql = "DELETE FROM slots WHERE answered_at < ?1
-                       AND (boot IS NULL OR iif(boot = boot(), boottime, 0) < boottime() - ?2)";
-            change(connection, sql, (old.0, SLOTS_KEPT_MICROS)).map(|_| ())
-        }
+        Put::SlotAnswered(account, slot, at) => answer_slot(connection, account, *slot, *at, now),
         Put::BulkJob(account, job) => outbox::put_bulk_job(connection, account, job),
         Put::BulkJobEnded(account, id) => outbox::end_bulk_job(connection, account, id),
         Put::Gone(document) => gone(connection, document),
         Put::Privacy(note) => erase::note(connection, note),
     }
+}
+
+fn take_slot(
+    connection: &Connection,
+    account: &Account,
+    slot: SlotId,
+    at: UnixMicros,
+) -> Result<(), StoreError> {
+    let sql =
+        "INSERT INTO slots (account, id, taken_at, boottime, boot) VALUES (?1, ?2, ?3, boottime(), boot())";
+    change_one(connection, sql, (&account.0, int(slot.0), at.0))?;
+    let sql = "INSERT INTO next_slots (account, id) VALUES (?1, ?2)
+               ON CONFLICT DO UPDATE SET id = max(id, excluded.id)";
+    change_one(connection, sql, (&account.0, int(slot.0) + 1))
+}
+
+fn answer_slot(
+    connection: &Connection,
+    account: &Account,
+    slot: SlotId,
+    at: UnixMicros,
+    now: UnixMicros,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE slots SET answered_at = ?3, boottime = boottime(), boot = boot()
+               WHERE account = ?1 AND id = ?2";
+    change(connection, sql, (&account.0, int(slot.0), at.0))?;
+    let old = now.minus(SLOTS_KEPT);
+    // Also by the time that the machine has been running: the time of day may be wrong.
+    let sql = "DELETE FROM slots WHERE answered_at < ?1
+               AND (boot IS NULL OR iif(boot = boot(), boottime, 0) < boottime() - ?2)";
+    change(connection, sql, (old.0, SLOTS_KEPT_MICROS)).map(|_| ())
 }
 
 /// Deletes a document.
