@@ -109,6 +109,17 @@ fn a_room_imports_only_rooms_below_it() {
 }
 
 #[test]
+fn the_architecture_draws_the_layers_as_they_are() {
+    let document = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/ARCHITECTURE.md")).unwrap();
+    let drawing =
+        document.split("### Dependency order").nth(1).and_then(|rest| rest.split("```").nth(1)).unwrap();
+    let drawn: Vec<BTreeSet<&str>> =
+        drawing.split('<').map(|layer| layer.split(',').map(str::trim).collect()).collect();
+    let layers: Vec<BTreeSet<&str>> = LAYERS.iter().map(|layer| layer.iter().copied().collect()).collect();
+    assert_eq!(drawn, layers);
+}
+
+#[test]
 fn pure_rooms_do_no_io_and_know_no_clock_and_no_chance() {
     hold(&["src"], purity_violations);
 }
