@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from service import call, lead, must, running, seconds_until_called
+from service import lead, must, running, seconds_until_called, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ODD = [None, True, False, 0, -1, 1e308, 10**30, 0.1, "", " ", "\u0000", "\ud83d", "a" * 5000, [], {}, [[]], {"": {}},
@@ -154,14 +154,19 @@ def everything(binary, long):
     try:
         with running(binary) as service:
             idle = service.memory_kib()
-            counts = [("requests", requests(service, chance, seconds)), ("answers", answers(service, chance, seconds))]
-            grown = service.memory_kib() - idle
-            must(grown < 256 * 1024, f"{grown // 1024} MiB more than idle")
-            call(service.private, "POST", "/api/resume")
+            counts = [("requests", requests(service, chance, seconds))]
             waited = seconds_until_called(service, "after@example.com", lead("after@example.com"))
+            grown = service.memory_kib() - idle
+        with running(binary) as service:
+            idle = service.memory_kib()
+            counts.append(("answers", answers(service, chance, seconds)))
+            # What the answers said may hold calls up for a while, as it should. Nothing may be lost meanwhile.
+            until(30, "everything took effect", lambda: service.status()["journal_lag_events"] == 0)
+            service.conserved()
+            grown = max(grown, service.memory_kib() - idle)
+        must(grown < 256 * 1024, f"{grown // 1024} MiB more than idle")
         counts += [("lines", lines(binary, chance, seconds)), ("mapping files", mapping_files(binary, chance, seconds))]
     except Exception as why:
         raise AssertionError(f"with the seed {seed}: {why}") from why
     told = ", ".join(f"{count} {name}" for name, count in counts)
-    return f"{told}; no crash, no hang, {grown // 1024} MiB more; a lead afterwards in {waited:.2f} s"
-
+    return f"{told}; no crash, no hang, {grown // 1024} MiB more; a lead after the requests in {waited:.2f} s"
