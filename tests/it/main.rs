@@ -64,7 +64,7 @@ mod privacy;
 mod review;
 /// Every call counts: what costs one, which contact goes first, what an outage costs.
 mod scarce;
-/// The SDKs people already have, unmodified: real ones, and what they sent.
+/// The SDKs people already have: real ones, scripts that send as others do, and what was sent.
 mod sdks;
 /// What senders switch off, ids that name nobody, a source that is tried out.
 mod senders;

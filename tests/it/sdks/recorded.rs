@@ -1,4 +1,7 @@
 //! What the SDKs really sent, kept as cases: every request of `tests/fixtures/sdk/*.json` is sent again as it was.
+//!
+//! The cases of an SDK with a stand-in were recorded from the library by hand. The stand-in is held against them, so what it
+//! sent itself must not take their place.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -31,9 +34,7 @@ const HEADERS: [&str; 10] = [
 async fn what_the_sdks_sent_ends_as_the_right_contacts() {
     for sdk in &SDKS {
         let service = Setup::new().with("MAPPING__IDENTIFY", "create").start().await;
-        let fixture = std::fs::read(fixtures().join(format!("{}.json", sdk.short))).unwrap();
-        let requests: Vec<Value> = serde_json::from_slice(&fixture).unwrap();
-        for request in &requests {
+        for request in &requests(&fixtures(), sdk.short) {
             let mut asked = service.post_without_key(request["path"].as_str().unwrap());
             for (name, value) in request["headers"].as_object().unwrap() {
                 asked = asked.header(name, value.as_str().unwrap());
@@ -56,7 +57,7 @@ async fn what_the_sdks_sent_ends_as_the_right_contacts() {
 
 /// Keeps what was accepted, as `target/sdks/recorded/{sdk}.json`: that is what the fixtures are made of.
 pub fn keep(sdk: &str, sent: &[Sent]) {
-    let folder = installed().join("recorded");
+    let folder = kept();
     std::fs::create_dir_all(&folder).unwrap();
     let mut seen = BTreeSet::new();
     let fresh = sent.iter().skip(REFUSED - 1).filter(|sent| seen.insert(message_ids(&event_json(sent))));
@@ -66,6 +67,39 @@ pub fn keep(sdk: &str, sent: &[Sent]) {
         serde_json::to_string_pretty(&requests).unwrap() + "\n",
     )
     .unwrap();
+}
+
+/// What was kept of a stand-in, without what differs from run to run.
+pub fn shapes(sdk: &str) -> Vec<Value> {
+    requests(&kept(), sdk).into_iter().map(shape).collect()
+}
+
+/// What the fixture of its SDK has, without what differs from run to run.
+pub fn wanted_shapes(sdk: &str) -> Vec<Value> {
+    requests(&fixtures(), sdk).into_iter().map(shape).collect()
+}
+
+/// Ids and moments keep their length and their form, and lose their digits.
+fn shape(value: Value) -> Value {
+    match value {
+        Value::Array(values) => values.into_iter().map(shape).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| match (name.as_str(), &value) {
+                ("messageId" | "timestamp" | "sentAt", Value::String(text)) => {
+                    let text = text.replace(|letter: char| letter.is_ascii_hexdigit(), "0");
+                    (name, Value::String(text))
+                }
+                _ => (name, shape(value)),
+            })
+            .collect(),
+        other => other,
+    }
+}
+
+fn requests(folder: &Path, sdk: &str) -> Vec<Value> {
+    let text = std::fs::read(folder.join(format!("{sdk}.json"))).unwrap();
+    serde_json::from_slice(&text).unwrap()
 }
 
 /// How many of the refused requests came again, with the same events.
@@ -108,6 +142,10 @@ fn bytes(request: &Value) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(&plain).unwrap();
     encoder.finish().unwrap()
+}
+
+fn kept() -> PathBuf {
+    installed().join("recorded")
 }
 
 fn fixtures() -> PathBuf {
