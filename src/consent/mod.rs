@@ -32,7 +32,7 @@ pub use stand::{Counted, Shown, Spoken, Stand};
 pub use tally::{SharedTally, Tally};
 
 use origin::{Origin, Place, Via, tool_of};
-use words::Asks;
+use words::{Asks, folded};
 
 use crate::event::Kind;
 
@@ -102,10 +102,13 @@ impl Categories {
 
     /// The categories that `code` means.
     fn meant_by(&self, code: &str) -> Vec<&Category> {
-        let code = normal(code);
+        // `adStorage` and `ad-storage` are `ad_storage`.
+        let code = folded(code);
         self.0
             .iter()
-            .filter(|(category, codes)| category.0 == code || codes.contains(&code))
+            .filter(|(category, codes)| {
+                folded(&category.0) == code || codes.iter().any(|known| folded(known) == code)
+            })
             .map(|(category, _)| category)
             .collect()
     }
@@ -198,15 +201,9 @@ pub fn read(event: &Map<String, Value>, kind: Kind, categories: &Categories, pla
     }
     for (path, means) in vendors::PLACES {
         let categories = categories.meant_by(means);
-        if let Some((place, value)) = stands_at(event, kind, path) {
-            // A tool wrote it, whoever sent it.
-            found.value(
-                path,
-                if place == Place::Own { Place::Tool } else { place },
-                &categories,
-                value,
-                Asks::Tool,
-            );
+        if let Some((_, value)) = stands_at(event, kind, path) {
+            // A tool wrote it, whoever sent it and wherever it stands.
+            found.value(path, Place::Tool, &categories, value, Asks::Tool);
         }
     }
     for (path, category) in &places.0 {

@@ -90,8 +90,8 @@ const VALUE_KEYS: [&str; 10] = [
 const CHANNELS: [&str; 2] = ["email", "any"];
 /// The code that lets a cookie be stored, and those without which that is no yes: who refuses that their data are used
 /// for advertising has not agreed to it (<https://developers.google.com/tag-platform/security/concepts/consent-mode>).
-const AD_STORAGE: &str = "ad_storage";
-const AD_USES: [&str; 2] = ["ad_user_data", "ad_personalization"];
+const AD_STORAGE: &str = "adstorage";
+const AD_USES: [&str; 2] = ["aduserdata", "adpersonalization"];
 /// The names of Global Privacy Control, compared without case.
 const PRIVACY_CONTROL_KEYS: [&str; 4] = ["gpc", "globalPrivacyControl", "global_privacy_control", "sec-gpc"];
 
@@ -212,6 +212,11 @@ impl<'a> Reader<'a> {
         }
         for (index, item) in list.as_array().into_iter().flatten().take(CODES_MAX).enumerate() {
             let path = join(path, &index.to_string());
+            // `["C0001:1", "C0004:0"]`: each says its own value.
+            if let Some(Value::Object(codes)) = item.as_str().and_then(unfold) {
+                self.codes(&mut said, &path, &codes, |_| true);
+                continue;
+            }
             if let Some(code) = code_text(item) {
                 for category in self.meant_by(&code) {
                     add(&mut said, category.clone(), statement(Choice::Granted, &path, item));
@@ -236,7 +241,7 @@ impl<'a> Reader<'a> {
         direct: impl Fn(&(&str, &Value)) -> bool,
     ) {
         let refused = |(code, value): (&str, &Value)| {
-            AD_USES.contains(&normal(code).as_str())
+            AD_USES.contains(&folded(code).as_str())
                 && Reading::of(value, Asks::Tool) == Reading::Choice(Choice::Denied)
         };
         self.ads_refused = codes_of(fields).any(refused);
@@ -249,7 +254,7 @@ impl<'a> Reader<'a> {
     /// What `value` says about `code`.
     fn value(&mut self, said: &mut Statements, code: &str, path: &str, value: &Value) {
         let categories = self.meant_by(code);
-        if self.ads_refused && normal(code) == AD_STORAGE {
+        if self.ads_refused && folded(code) == AD_STORAGE {
             let reading = Reading::of(value, Asks::Tool);
             if reading == Reading::Choice(Choice::Granted) {
                 say(said, &categories, Choice::Unclear, (path, value));
@@ -271,6 +276,10 @@ impl<'a> Reader<'a> {
         if categories.is_empty() || value.as_object().is_some_and(is_default) {
             return;
         }
+        // A refusal in a list of one is one; a yes has to be said as such.
+        let refusal = value.as_array().filter(|items| items.len() == 1).and_then(|items| items.first());
+        let refuses = |item: &&Value| Reading::of(item, asks) == Reading::Choice(Choice::Denied);
+        let value = refusal.filter(refuses).unwrap_or(value);
         let under = |keys: &[&str]| -> Vec<(String, &Value)> {
             keys.iter().filter_map(|key| value.get(*key).map(|inner| (join(path, key), inner))).collect()
         };

@@ -25,7 +25,8 @@ pub(super) fn unfold(text: &str) -> Option<Value> {
     }
     let part = text.split('&').find_map(|part| part.trim().strip_prefix("groups=")).unwrap_or(&text);
     let part = part.trim_matches(|c: char| matches!(c, '{' | '}' | '[' | ']') || c.is_whitespace());
-    let items: Vec<&str> = part.split([',', ';', '|']).map(bare).filter(|item| !item.is_empty()).collect();
+    let items: Vec<&str> =
+        part.split([',', ';', '|', '&']).map(bare).filter(|item| !item.is_empty()).collect();
     let pairs: Map<String, Value> = items.iter().filter_map(|item| pair(item)).collect();
     if !pairs.is_empty() {
         return Some(Value::Object(pairs));

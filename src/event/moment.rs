@@ -89,6 +89,13 @@ fn cleaned(text: &str) -> Option<String> {
     if !written_as_iso(&text) {
         return Some(text);
     }
+    // Go says the offset and then the name of the zone: `-0500 EST`, `+0300 +03`.
+    if let Some((bare, zone)) = text.rsplit_once(' ')
+        && bare.rsplit(' ').next().is_some_and(is_offset)
+        && (is_offset(zone) || (zone.len() <= 5 && zone.bytes().all(|byte| byte.is_ascii_uppercase())))
+    {
+        text = bare.to_owned();
+    }
     for zone in [" UTC", " GMT", " Z"] {
         if let Some(bare) = text.strip_suffix(zone) {
             let has_offset = bare.get(10..).is_some_and(|time| time.contains(['+', '-']));
@@ -96,6 +103,12 @@ fn cleaned(text: &str) -> Option<String> {
         }
     }
     Some(text.replace(" +", "+").replace(" -", "-"))
+}
+
+/// `+0000`, `-05`.
+fn is_offset(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or_default();
+    matches!(digits.len(), 2 | 4) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn written_as_iso(text: &str) -> bool {

@@ -207,11 +207,15 @@ fn phone_number(value: &Value, region: Option<Region>) -> Result<String, String>
     phone::to_e164(&text, region).map_err(|problem| problem.to_string())
 }
 
-/// Signs alone (`-`) stay as they are: somebody wrote them where a name was asked for.
+/// Signs alone (`-`) stay as they are: somebody wrote them where a name was asked for. Emoji and digits are no name.
 fn name(value: &Value) -> Result<String, String> {
     let text = text(value)?;
     let name = without_signs(&text);
-    Ok(if name.is_empty() { text } else { name })
+    if !name.is_empty() {
+        return Ok(name);
+    }
+    let is_signs = text.chars().all(|c| c.is_ascii_punctuation() || c.is_whitespace() || c.is_alphabetic());
+    if is_signs { Ok(text) } else { Err("it has no letter".to_owned()) }
 }
 
 fn full_name(value: &Value) -> Result<FullName, String> {

@@ -12,7 +12,7 @@ impl Filters {
     /// These patterns.
     #[must_use]
     pub fn new(patterns: &[String]) -> Self {
-        Self(patterns.iter().map(|pattern| pattern.trim().to_lowercase()).collect())
+        Self(patterns.iter().map(|pattern| spelled(pattern)).collect())
     }
 
     /// The pattern that an address fits, if it fits one.
@@ -20,6 +20,19 @@ impl Filters {
     pub fn excludes(&self, email: &Email) -> Option<&str> {
         self.0.iter().map(String::as_str).find(|pattern| fits(email.as_str(), pattern))
     }
+}
+
+/// A pattern in the spelling that addresses have: lower case, the names of a domain as they travel (`xn--…`).
+fn spelled(pattern: &str) -> String {
+    let pattern = pattern.trim().to_lowercase();
+    let Some((local, domain)) = pattern.rsplit_once('@') else { return pattern };
+    let wire = |label: &str| {
+        let plain = label.is_ascii() || label.contains('*');
+        let wire = (!plain).then(|| idna::domain_to_ascii(label).ok()).flatten();
+        wire.unwrap_or_else(|| label.to_owned())
+    };
+    let domain: Vec<String> = domain.split('.').map(wire).collect();
+    format!("{local}@{}", domain.join("."))
 }
 
 /// Whether a pattern can fit an address and can't fit every one.
@@ -49,8 +62,12 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_any_text() {
-        let filters =
-            Filters::new(&["*@acme.example".to_owned(), " QA+*@*.example.com".to_owned(), "sam@b.co".into()]);
+        let filters = Filters::new(&[
+            "*@acme.example".to_owned(),
+            " QA+*@*.example.com".to_owned(),
+            "sam@b.co".into(),
+            "*@B\u{fc}cher.example".into(),
+        ]);
         for (email, pattern) in [
             ("anyone@acme.example", Some("*@acme.example")),
             ("anyone@not-acme.example", None),
@@ -60,6 +77,7 @@ mod tests {
             ("sam@b.co", Some("sam@b.co")),
             ("samuel@b.co", None),
             ("sam@b.com", None),
+            ("qa@b\u{fc}cher.example", Some("*@xn--bcher-kva.example")),
         ] {
             assert_eq!(filters.excludes(&Email::parse(email).unwrap()), pattern, "{email}");
         }

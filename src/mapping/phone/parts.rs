@@ -41,16 +41,55 @@ pub(super) fn value_of(text: &str) -> Option<Cow<'_, str>> {
     {
         return Some(text.replace(',', "").into());
     }
-    let Some((whole, fraction)) = text.split_once('.') else { return Some(text.into()) };
+    let text = without_fractions(text)?;
+    let Some((whole, fraction)) = text.split_once('.') else { return Some(text) };
     if !is_digits(whole.trim_start_matches(['+', '-'])) || !is_digits(fraction) {
-        return Some(text.into());
+        return Some(text);
     }
     match (digits_in(whole), fraction.len()) {
-        (6.., 1..=2) if fraction.bytes().all(|byte| byte == b'0') => Some(whole.into()),
         (7.., _) | (_, 1..=2) => None,
         // `030.1234567` is how some write an area code.
-        _ => Some(text.into()),
+        _ => Some(text),
     }
+}
+
+/// A fraction behind fewer digits is a part of how a number is written.
+const DIGITS_BEFORE_FRACTION_MIN: usize = 6;
+
+/// The text without the `.0` behind its numbers, whatever stands between their digits; `None` where one has another fraction. A
+/// dot divides where several do, or with more than two digits behind it.
+fn without_fractions(text: &str) -> Option<Cow<'_, str>> {
+    let mut whole_numbers = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let start = rest.find(|c: char| c.is_ascii_digit() || matches!(c, '+' | '(')).unwrap_or(rest.len());
+        let (before, number_and_rest) = rest.split_at(start);
+        let is_of_number = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '(' | ')' | ' ' | '.');
+        let end = number_and_rest.find(|c| !is_of_number(c)).unwrap_or(number_and_rest.len());
+        let (number, after) = number_and_rest.split_at(end);
+        whole_numbers.push_str(before);
+        let tail = number.len() - number.trim_end().len();
+        let (number, spaces) = number.split_at(number.len() - tail);
+        match number.split_once('.') {
+            Some((whole, fraction)) if is_fraction(whole, fraction) => {
+                if fraction.bytes().any(|byte| byte != b'0') {
+                    return None;
+                }
+                whole_numbers.push_str(whole);
+            }
+            Some(_) | None => whole_numbers.push_str(number),
+        }
+        whole_numbers.push_str(spaces);
+        rest = after;
+    }
+    Some(if whole_numbers == text { text.into() } else { whole_numbers.into() })
+}
+
+fn is_fraction(whole: &str, fraction: &str) -> bool {
+    let is_short = matches!(fraction.len(), 1 | 2) && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    is_short
+        && whole.ends_with(|c: char| c.is_ascii_digit())
+        && digits_in(whole) >= DIGITS_BEFORE_FRACTION_MIN
 }
 
 /// What stands before a word or a second number.
