@@ -56,7 +56,7 @@ const SHAPE_KEYS: [&str; 11] = [
     "provider",
 ];
 /// Keys that hold a block once more, where their value is no single word.
-const WRAPPERS: [&str; 13] = [
+const WRAPPERS: [&str; 22] = [
     "groups",
     "OnetrustActiveGroups",
     "OptanonConsent",
@@ -69,6 +69,15 @@ const WRAPPERS: [&str; 13] = [
     "detail",
     "Cookiebot",
     "CookieConsent",
+    "cookieyes",
+    "complianz",
+    "didomi",
+    "iubenda",
+    "ketch",
+    "onetrust",
+    "osano",
+    "transcend",
+    "usercentrics",
     "cookieyes-consent",
 ];
 /// Where an object in an array names its code.
