@@ -82,8 +82,8 @@ impl fmt::Display for Category {
     }
 }
 
-/// Our categories, each with the codes that mean it on the wire. Codes are compared trimmed and without case; a
-/// category's own name is always one of its codes, and one code may mean several categories.
+/// Our categories, each with the codes that mean it on the wire, folded once so that no event has to: `adStorage` and
+/// `ad-storage` are `ad_storage`. A category's own name is always one of its codes, and one code may mean several categories.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, Vec<String>>")]
 pub struct Categories(BTreeMap<Category, Vec<String>>);
@@ -102,15 +102,11 @@ impl Categories {
 
     /// The categories that `code` means.
     fn meant_by(&self, code: &str) -> Vec<&Category> {
-        // `adStorage` and `ad-storage` are `ad_storage`.
         let code = folded(code);
-        self.0
-            .iter()
-            .filter(|(category, codes)| {
-                folded(&category.0) == code || codes.iter().any(|known| folded(known) == code)
-            })
-            .map(|(category, _)| category)
-            .collect()
+        let means =
+            |category: &Category, codes: &[String]| codes.contains(&code) || folded(&category.0) == code;
+        let found = self.0.iter().filter(|(category, codes)| means(category, codes));
+        found.map(|(category, _)| category).collect()
     }
 }
 
@@ -118,7 +114,7 @@ impl From<BTreeMap<String, Vec<String>>> for Categories {
     fn from(table: BTreeMap<String, Vec<String>>) -> Self {
         let mut categories: BTreeMap<Category, Vec<String>> = BTreeMap::new();
         for (name, codes) in table {
-            let codes = codes.iter().map(|code| normal(code));
+            let codes = codes.iter().map(|code| folded(code));
             categories.entry(Category::from(name)).or_default().extend(codes);
         }
         Self(categories)

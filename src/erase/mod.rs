@@ -27,10 +27,10 @@ const EVERY: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Events of the journal that are looked through at once.
 const EVENTS_MAX: usize = 2_000;
-/// Events that were put aside, looked through at once.
-const FAILED_MAX: usize = 100;
 /// Bytes of them.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Events that were put aside, looked through at once.
+const FAILED_MAX: usize = 100;
 
 /// The stage that erases people.
 pub struct Eraser {

@@ -35,7 +35,7 @@ pub use config::{ServerConfig, SourceConfig, SourceMode, Sources, source_problem
 pub use hook::{HookConfig, Hooks, hook_problems};
 
 use crate::clock::{Clock, UnixMicros};
-use crate::event::{Limits, SourceName, moment_in};
+use crate::event::{Arrival, Limits, SourceName, moment_in};
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError, BodyLimits};
 use crate::http::{Refused, RefusedLog};
@@ -212,6 +212,19 @@ impl Inner {
         answer.map_err(|error| Denied { source: Some(source.name.clone()), error })
     }
 
+    /// What all events of a request that comes now share: live, of the kind that each names.
+    fn intake<'s>(&self, source: &'s Source) -> Intake<'s> {
+        Intake {
+            source,
+            by_route: None,
+            arrival: Arrival::Live,
+            limits: Limits { event_bytes_max: self.server.event_bytes_max },
+            received_at: self.clock.wall(),
+            proven: self.clock.is_proven(),
+            sent_at: None,
+        }
+    }
+
     /// Accepts or refuses each event; answers once the accepted ones are on disk.
     async fn append(
         &self,
@@ -220,15 +233,8 @@ impl Inner {
         parsed: Parsed<'_>,
         sent_at: Option<UnixMicros>,
     ) -> Result<Response, ApiError> {
-        let intake = Intake {
-            source,
-            by_route: route.kind(),
-            arrival: route.arrival(),
-            limits: Limits { event_bytes_max: self.server.event_bytes_max },
-            received_at: self.clock.wall(),
-            proven: self.clock.is_proven(),
-            sent_at,
-        };
+        let intake =
+            Intake { by_route: route.kind(), arrival: route.arrival(), sent_at, ..self.intake(source) };
         let items = match parsed.items {
             Items::One(raw) => {
                 let record = intake.accept(0, &parsed.shared.add_to(raw)).map_err(|refusal| {

@@ -20,10 +20,8 @@ pub use lead::{FormRules, usual_path};
 pub use texts::Texts;
 
 use super::address::Address;
-use super::batch::Intake;
 use super::key::Source;
 use super::{Inner, answer, origin_not_allowed};
-use crate::event::{Arrival, Limits};
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError};
 use fields::Fields;
@@ -122,15 +120,7 @@ impl Inner {
     /// One event, one record, one sync.
     async fn take_lead(&self, source: &Source, event: &serde_json::Value) -> Result<(), ApiError> {
         let raw = to_raw_value(event).map_err(|_| ApiError::internal())?;
-        let intake = Intake {
-            source,
-            by_route: None,
-            arrival: Arrival::Live,
-            limits: Limits { event_bytes_max: self.server.event_bytes_max },
-            received_at: self.clock.wall(),
-            proven: self.clock.is_proven(),
-            sent_at: None,
-        };
+        let intake = self.intake(source);
         let record = intake.accept(0, &raw).map_err(|refusal| {
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_form", refusal.to_string())
                 .because(refusal.reason())

@@ -24,11 +24,10 @@ use serde_json::{Map, Value, json};
 
 pub use config::{HookConfig, Hooks, hook_problems};
 
-use super::batch::Intake;
 use super::config::Sources;
 use super::key::Source;
 use super::{Inner, answer};
-use crate::event::{Arrival, Limits, Refusal};
+use crate::event::Refusal;
 use crate::http::{self, ApiError};
 use crate::store::NewRecord;
 use path::Path;
@@ -132,15 +131,7 @@ impl Inner {
     /// The event of a message. One that no rule makes an event, or whose event can't be kept, is kept as one that is not
     /// mapped and says why: its sender would only send it again.
     fn record(&self, hook: &Hook, message: &Message<'_>) -> Result<NewRecord, ApiError> {
-        let intake = Intake {
-            source: &hook.source,
-            by_route: None,
-            arrival: Arrival::Live,
-            limits: Limits { event_bytes_max: self.server.event_bytes_max },
-            received_at: self.clock.wall(),
-            proven: self.clock.is_proven(),
-            sent_at: None,
-        };
+        let intake = self.intake(&hook.source);
         let accept = |event: Map<String, Value>| -> Result<Result<NewRecord, Refusal>, ApiError> {
             let raw = to_raw_value(&event).map_err(|_| ApiError::internal())?;
             Ok(intake.accept(0, &raw))
