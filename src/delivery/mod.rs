@@ -4,6 +4,7 @@
 
 mod attempt;
 mod bulk;
+mod subject;
 mod verdict;
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, B
 pub use bulk::{
     BULK_CONTACTS_MAX, BulkJob, BulkRow, JOB_ASKED_EVERY, JOB_QUESTIONS_MAX, JOB_REPORTS_WITHIN, JobId,
 };
+pub use subject::{CompanyKey, DealKey, KEY_CHARS_MAX, NoSubject, Subject};
 pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
 
 use crate::clock::UnixMicros;
