@@ -84,7 +84,9 @@ fn learn(deal: &mut Deal, told: Told) {
 
 fn told(history: &[Told]) -> Deal {
     let mut deal = Deal::default();
-    history.iter().for_each(|told| learn(&mut deal, *told));
+    for told in history {
+        learn(&mut deal, *told);
+    }
     deal
 }
 
