@@ -187,8 +187,15 @@ fn after(
     let newer = standing.open.take();
     let transition = match &settlement.verdict {
         Verdict::Stored(answer) => {
+            let told = |call: &InFlight| call.sent.contains_key(COMPANIES);
+            let shows = answer.contact.as_ref().is_some_and(|contact| contact.contains_key(COMPANIES));
+            let has_no_company = !shows
+                && standing.blank.contains(COMPANIES)
+                && !standing.in_flight.as_ref().is_some_and(told);
             let transition = after_stored(answer, standing, newer, id, now);
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
+            // An answer that does not show them says nothing new of companies, until they were told.
+            standing.blank.extend(has_no_company.then(|| COMPANIES.to_owned()));
             let settled = standing.open.is_none();
             let fills = settled && fills_a_blank(&settlement.order.email, standing, world, settings, now);
             if fills {
