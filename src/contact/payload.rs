@@ -76,7 +76,7 @@ pub fn shown_blank(names: &BTreeSet<String>, answer: &Stored) -> BTreeSet<String
         Value::Array(items) => items.is_empty(),
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
     };
-    let blank = |name: &&String| match &answer.contact {
+    let blank = |name: &&String| match &answer.shown {
         // Companies are not shown by every answer.
         Some(stored) if name.as_str() == COMPANIES && !answer.created => {
             shown(name, stored).is_some_and(no_value)
