@@ -8,9 +8,10 @@ use serde_json::Value;
 use toml::Table;
 use toml::de::{DeTable, DeValue};
 
-use super::preset::{EMAILS, EVENTS, FIELDS, fold_name};
+use super::preset::{EMAILS, EVENTS, FIELDS};
 use super::rules::{EventRule, FieldRule, Origin};
 use crate::delivery::Lane;
+use crate::event::fold_name;
 
 /// What is wrong with a mapping file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
