@@ -22,7 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &["selectors"],
     &["destination", "allowance", "contact"],
     &["person"],
-    &["erasure"],
+    &["company", "deal", "erasure"],
     &["mapping"],
     &["decision"],
     &["trail"],
@@ -38,7 +38,9 @@ const LAYERS: &[&[&str]] = &[
 const PURE_ROOMS: &[&str] = &[
     "event",
     "consent",
+    "company",
     "contact",
+    "deal",
     "delivery",
     "destination",
     "allowance",
