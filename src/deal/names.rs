@@ -81,9 +81,3 @@ pub fn pipeline<'s>(selectors: &'s Selectors, label: Option<&str>) -> Result<&'s
         _ => selectors.pipeline(label),
     }
 }
-
-/// The lists in which the names of deals with these attributes are looked up.
-pub fn lists<'a>(attributes: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = Kind> {
-    let named = attributes.into_iter().filter_map(|name| selectors::attribute(&OF_DEAL, name));
-    named.map(|named| named.kind).collect::<Vec<_>>().into_iter()
-}

@@ -94,7 +94,6 @@ impl Action {
             | Held::ContactRefused(_)
             | Held::Company
             | Held::Name(_)
-            | Held::KindShut
             | Held::Gone
             | Held::Unclear => ActionState::Held,
         };

@@ -11,9 +11,10 @@ use super::convert::Convert;
 use super::deal_check::record_problems;
 use super::deals::DealRule;
 use super::problem::MappingProblem;
-use super::rules::{ConvertedPath, EventField, EventRule, FieldRule, Origin, Pick, When};
+use super::rules::{ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Origin, Pick, When};
 use super::sift::sift;
 use crate::event::fold_name;
+use crate::selectors;
 
 /// The built-in preset.
 const DEFAULT: &str = include_str!("../../config/mapping.toml");
@@ -200,6 +201,11 @@ impl Preset {
         self.events.get(&fold_name(name)).filter(|rule| rule.send)
     }
 
+    /// What events say of deals.
+    pub(super) fn events_with_deals(&self) -> impl Iterator<Item = &EventDeal> {
+        self.events.values().filter(|rule| rule.send).filter_map(|rule| rule.deal.as_ref())
+    }
+
     /// What an event says beside what every mapped event does.
     #[must_use]
     pub fn extras(&self, name: &str) -> &[Extra] {
@@ -249,6 +255,25 @@ impl Preset {
     #[must_use]
     pub fn keeps_first(&self, path: &str) -> bool {
         self.first_paths.contains(path)
+    }
+
+    /// The lists of an account in which the names are looked up that this mapping sends; empty where it names nothing.
+    #[must_use]
+    pub fn selectors(&self) -> BTreeSet<selectors::Kind> {
+        let of_contact = |name: &String| selectors::attribute(&selectors::OF_CONTACT, name);
+        let mut kinds: BTreeSet<selectors::Kind> = self
+            .fields
+            .iter()
+            .filter(|(_, rule)| rule.when != When::Never && rule.says_something())
+            .filter_map(|(name, _)| of_contact(name))
+            .map(|named| named.kind)
+            .collect();
+        if kinds.contains(&selectors::Kind::ContactStatuses) {
+            // A status is looked for among those of its stage.
+            kinds.insert(selectors::Kind::LifecycleStages);
+        }
+        kinds.extend(self.selectors_of_deals());
+        kinds
     }
 
     /// The attributes that are sent only where Freshsales has no value.

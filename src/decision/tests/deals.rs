@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::*;
-use crate::delivery::{Attempt, DealKey, DeliveryId, Request, State, Stored, Subject, Verdict};
+use crate::delivery::{DealKey, DeliveryId, Request, State, Stored, Subject, Verdict};
 use crate::selectors::{Answered, Kind as List, Selectors, Table};
 
 const ORDERS: &str = r#"
@@ -104,19 +104,16 @@ impl Service {
         claim(&id, &mut self.world, &self.settings, self.now)
     }
 
-    fn answer(&mut self, order: CallOrder, verdict: Verdict) {
+    fn answer_in_a_second(&mut self, order: CallOrder, verdict: Verdict) {
         self.now = UnixMicros(self.now.0 + 1_000_000);
-        let attempt = Attempt::default();
-        let settlement =
-            Settlement { order, verdict, attempt, jitter: 1.0, others_answered: true, probe: false };
-        settle(settlement, &mut self.world, &self.settings, self.now);
+        self.answer(order, verdict);
     }
 
     /// The next call of the deal, answered so. What it was, in short.
     fn deal_call(&mut self, verdict: Verdict) -> (&'static str, Value) {
         let order = self.claim_deal().expect("a call leaves");
         let what = shown(&order.request);
-        self.answer(order, verdict);
+        self.answer_in_a_second(order, verdict);
         what
     }
 
@@ -125,10 +122,10 @@ impl Service {
         let email = crate::event::Email::parse("jane@example.com").unwrap();
         let id = self.open_of(&Subject::Contact(email)).expect("the contact is owed a call");
         let order = claim(&id, &mut self.world, &self.settings, self.now).expect("a call leaves");
-        self.answer(order, stored(7, created, json!({"id": 7})));
+        self.answer_in_a_second(order, stored(7, created, json!({"id": 7})));
     }
 
-    fn standing(&self) -> crate::deal::Standing {
+    fn deal(&self) -> crate::deal::Standing {
         self.world.deals.get(&key()).unwrap().with(&self.settings.account)
     }
 
@@ -260,7 +257,7 @@ fn a_creation_that_was_not_answered_is_asked_for_and_found() {
         {"id": 902, "deal_stage_id": 11, "custom_field": {"cf_order_id": "A-1"}},
         {"id": 901, "deal_stage_id": 11, "custom_field": {"cf_order_id": "A-1"}}]});
     assert_eq!(shop.deal_call(answered(there)), ("show contact", json!(7)));
-    assert_eq!(shop.standing().birth.id(), Some(901));
+    assert_eq!(shop.deal().birth.id(), Some(901));
     let notes = shop.world.deliveries.get(&id).unwrap().reason.clone().unwrap_or_default();
     assert!(notes.contains("deals 902 have the same key"), "{notes}");
 }
@@ -274,7 +271,7 @@ fn a_creation_that_was_not_answered_and_is_not_there_is_sent_once_more() {
     shop.now = shop.now.plus(Duration::from_secs(120));
     assert_eq!(shop.deal_call(answered(json!({"contact": {"id": 7}, "deals": []}))).0, "show contact");
     assert_eq!(shop.deal_call(stored(900, true, json!({"id": 900}))).0, "create");
-    assert_eq!(shop.standing().birth.id(), Some(900));
+    assert_eq!(shop.deal().birth.id(), Some(900));
 }
 
 #[test]
@@ -284,8 +281,8 @@ fn a_claim_of_a_process_that_is_gone_is_asked_for_too() {
     shop.contact_call(true);
     let order = shop.claim_deal().unwrap();
     void_claim(&order.delivery, &mut shop.world, shop.now);
-    shop.answer(order, stored(900, true, json!({"id": 900})));
-    assert_eq!(shop.standing().birth.id(), None, "an answer to a void claim changes nothing");
+    shop.answer_in_a_second(order, stored(900, true, json!({"id": 900})));
+    assert_eq!(shop.deal().birth.id(), None, "an answer to a void claim changes nothing");
     assert_eq!(shop.claim_deal(), None);
     shop.now = shop.now.plus(Duration::from_secs(120));
     assert_eq!(shop.deal_call(answered(json!({"deals": []}))).0, "show contact");
@@ -310,7 +307,7 @@ fn a_key_that_is_taken_is_looked_for_and_its_deal_taken_over() {
     assert_eq!(shop.deal_call(refused("cf_order_id is not unique")).0, "create");
     let there = json!({"deals": {"deals": [{"id": 55, "deal_stage_id": 15, "custom_field": {"cf_order_id": "A-1"}}]}});
     assert_eq!(shop.deal_call(answered(there)), ("find", json!(["cf_order_id", "A-1"])));
-    assert_eq!(shop.standing().birth.id(), Some(55));
+    assert_eq!(shop.deal().birth.id(), Some(55));
 }
 
 #[test]
@@ -427,7 +424,7 @@ fn a_shut_kind_waits_and_a_company_that_is_demanded_is_named() {
     shop.send(event("Order Completed", json!({})));
     shop.contact_call(true);
     shop.deal_call(Verdict::Shut { reason: "403".to_owned() });
-    assert_eq!(shop.standing().birth, crate::deal::Birth::Planned);
+    assert_eq!(shop.deal().birth, crate::deal::Birth::Planned);
     shop.deal_call(refused("sales_account_id is missing"));
     let id = shop.deal_delivery().unwrap();
     let reason = shop.world.deliveries.get(&id).unwrap().reason.clone().unwrap();
@@ -466,7 +463,7 @@ fn a_company_is_told_once_a_contact_of_it_is_and_the_contact_is_linked() {
     let order = claim(&id, &mut site.world, &site.settings, site.now).unwrap();
     let body = json!({"unique_identifier": {"name": "Globex"}, "sales_account": {"name": "Globex", "website": "globex.example"}});
     assert_eq!(shown(&order.request), ("company", body));
-    site.answer(order, stored(70, true, json!({"id": 70})));
+    site.answer_in_a_second(order, stored(70, true, json!({"id": 70})));
     let (_, deal) = site.deal_call(stored(900, true, json!({"id": 900})));
     assert_eq!(deal["sales_account_id"], 70);
     let email = crate::event::Email::parse("jane@example.com").unwrap();
