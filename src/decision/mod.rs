@@ -39,6 +39,7 @@ pub(crate) use tests::settings as test_settings;
 pub use action::{Action, ActionState};
 pub use bulk::{Undone, bulk_failed, carried, give_back, may_share};
 pub use call::{CallOrder, Settlement};
+pub use company::companies_of;
 pub use contributed::{Contributed, Contribution, Gathering, Membership};
 pub use crowd::contributions;
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};

@@ -374,16 +374,6 @@ fn refused(
     })
 }
 
-/// Lets Freshsales accept the call on its way, for dry runs.
-pub(in crate::decision) fn accept(standing: &mut Standing, now: UnixMicros) {
-    match standing.asked() {
-        Some(Asked::DealsOf(_) | Asked::Key) => standing.looked_at = Some(now),
-        Some(Asked::Deal(_)) => standing.seen = Some(Seen { stage_id: 0, at: now }),
-        // Nobody knows an id in a dry run; any will do.
-        None => standing.stored(standing.birth.id().or(Some(0)), None, now),
-    }
-}
-
 /// The claim of a process that is gone: nobody knows how its call ended. A deal that it was to create may exist.
 pub(in crate::decision) fn void(claimed: &Delivery, key: &DealKey, world: &mut World, now: UnixMicros) {
     if world.deals.get(key).is_some()
