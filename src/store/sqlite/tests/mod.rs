@@ -104,6 +104,7 @@ fn trail(position: u64, outcome: Outcome) -> EventTrail {
         delivery_id: Some(DeliveryId("d1-0".to_owned())),
         duplicates: 0,
         notes: vec!["a note".to_owned()],
+        actions: Vec::new(),
     }
 }
 
