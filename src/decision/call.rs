@@ -7,7 +7,9 @@ use super::refusal::{Refusal, after_refused};
 use super::wish::consider;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
-use crate::contact::{AfterStored, COMPANIES, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body};
+use crate::contact::{
+    AfterStored, COMPANIES, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body,
+};
 use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
 use crate::event::Email;

@@ -106,7 +106,8 @@ impl Preset {
     pub(super) fn selectors_of_deals(&self) -> BTreeSet<Kind> {
         let mut kinds = BTreeSet::new();
         for rule in self.deals.values() {
-            let said = rule.fields.iter().filter(|(_, field)| field.says_something()).map(|(name, _)| name.as_str());
+            let said =
+                rule.fields.iter().filter(|(_, field)| field.says_something()).map(|(name, _)| name.as_str());
             // An amount may name its currency itself.
             let said = said.map(|name| if name == AMOUNT { CURRENCY } else { name });
             kinds.extend(said.filter_map(|name| attribute(&OF_DEAL, name)).map(|named| named.kind));
