@@ -49,7 +49,7 @@ pub use junk::{kin_of_junk, tidy};
 pub use outcome::Outcome;
 pub use owe::{excluded_by, rules};
 pub use reading::{Reading, status_value};
-pub use record::{claim, dead_letter, open_delivery, settle, simulate, void_claim};
+pub use record::{claim, companies_needed, dead_letter, open_delivery, settle, simulate, void_claim};
 pub use redrive::{Pace, RedriveAll, discard, redrive, redrive_letter};
 pub use refusal::RedriveBy;
 pub use retire::{retire_contact, retire_device, retire_person};

@@ -14,6 +14,7 @@ mod news;
 mod plan;
 mod priority;
 mod reach;
+mod records;
 mod working;
 
 pub mod sqlite;
@@ -41,7 +42,8 @@ pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put, PutDeal};
 
 pub use priority::give_way;
 pub use reach::reach;
-pub use working::{For, load_contacts, load_records, quotas};
+pub use records::{load_beside, load_records};
+pub use working::{For, load_contacts, quotas};
 
 pub use crate::destination::{Destination, DestinationState};
 

@@ -1,6 +1,7 @@
 //! Tests of the embedded engine.
 
 mod clocks;
+mod deals;
 mod forget;
 mod in_place;
 mod journal;
