@@ -10,7 +10,7 @@ use super::deals::{DealKeyRule, DealRule};
 use super::money::currency_of;
 use super::rules::{EventDeal, Values};
 use super::{Convert, FieldRule, Mapped, Place, Preset, by_precedence, first_convertible, map_fields};
-use crate::event::{Event, Lww, Stamp};
+use crate::event::{Event, Lww, Stamp, fold_name};
 use crate::person::{Facts, Said};
 
 /// A value larger than this as JSON is not remembered of a deal.
@@ -86,7 +86,7 @@ impl Preset {
                 said.values.insert(path.to_owned(), value.clone());
             }
         }
-        Some(Ok(DealOf { event: super::preset::fold_name(name), kind: says.kind.clone(), key, said }))
+        Some(Ok(DealOf { event: fold_name(name), kind: says.kind.clone(), key, said }))
     }
 
     /// The rule of a kind of deals.
