@@ -158,6 +158,7 @@ impl Config {
     /// Every problem of the mapping file.
     pub fn settings(&self) -> Result<Arc<Settings>, Vec<Problem>> {
         Ok(Arc::new(Settings {
+            selectors: Arc::default(),
             account: self.account(),
             preset: self.preset()?,
             default_region: self.mapping.default_region(),

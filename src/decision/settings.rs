@@ -1,6 +1,7 @@
 //! The settings that deciding depends on, as plain data.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::mapping::{IdentifyMode, MissingNames};
@@ -14,6 +15,7 @@ use crate::delivery::{Account, AttemptRequest};
 use crate::event::SourceName;
 use crate::mapping::Preset;
 use crate::mapping::region::Region;
+use crate::selectors::Selectors;
 
 /// What the name of a name space of people ends with in a rehearsal: no name of a configuration may hold a `~`.
 const SPACE: &str = "~dry_run";
@@ -116,6 +118,8 @@ pub struct Settings {
     pub senders: senders::Rules,
     /// The sources that are tried out.
     pub rehearsal: Rehearsal,
+    /// The lists of the account in which names have their ids, as far as they were asked for.
+    pub selectors: Arc<Selectors>,
 }
 
 impl Settings {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::names::put_ids;
 use super::reading::{BLANK_NAME, SOURCE};
 use super::{Settings, SourceDefaults, Unknown, World};
 use crate::clock::UnixMicros;
@@ -52,6 +53,7 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
 
     let mut considered = add_up(&here, settings);
     put_names(email, &here, &mut considered, settings);
+    put_ids(&here, &mut considered, settings);
     considered.stands = stands(&everybody, settings);
     put_status(&here, &mut considered, settings);
     let standing = contact.with(&settings.account);

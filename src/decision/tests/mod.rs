@@ -5,6 +5,7 @@ mod calls;
 mod consent;
 mod dry_run;
 mod erase;
+mod names;
 mod nobody;
 mod orders;
 mod outcomes;
@@ -57,6 +58,7 @@ pub fn settings() -> Settings {
         source_defaults: std::collections::BTreeMap::new(),
         senders: crate::senders::Rules::default(),
         rehearsal: Rehearsal::default(),
+        selectors: std::sync::Arc::default(),
         retry: RetryRules {
             first: Duration::from_secs(1),
             max: Duration::from_mins(5),

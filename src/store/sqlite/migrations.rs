@@ -374,6 +374,15 @@ pub(super) const STATE: &[&str] = &["
     CREATE INDEX deliveries_in_flight ON deliveries (account, subject) WHERE state = 1;
     CREATE INDEX deliveries_by_subject ON deliveries (subject);
 ",
+"
+    -- The lists of an account in which names have their ids, as they were answered last.
+    CREATE TABLE selectors (
+        account TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (account, kind)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.
