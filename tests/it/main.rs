@@ -52,6 +52,8 @@ mod hooks;
 mod live_check;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
 mod main_job;
+/// Names in the place of ids, and the lists of the account that they are looked up in.
+mod names;
 /// Events that say of nobody what they say.
 mod nobody;
 /// Old data waits for what happens now.
