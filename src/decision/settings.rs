@@ -122,8 +122,6 @@ pub struct Settings {
     pub senders: senders::Rules,
     /// The sources that are tried out.
     pub rehearsal: Rehearsal,
-    /// The lists of the account in which names have their ids, as far as they were asked for.
-    pub selectors: Arc<Selectors>,
 }
 
 impl Settings {

@@ -296,14 +296,8 @@ impl Preset {
             return vec![("const", oldest(constant))];
         }
         let converted = |(origin, said): (&'a Origin, &'a Stamped<Value>)| {
-            let value = convert_one(
-                &said.value,
-                rule,
-                origin.convert(rule.convert),
-                Place { region: None, currency: None },
-            )
-            .ok()?
-            .value;
+            let value = convert_one(&said.value, rule, origin.convert(rule.convert), Place::default());
+            let value = value.ok()?.value;
             Some((origin.path(), Stamped { value, stamp: said.stamp.clone() }))
         };
         by_precedence(facts, rule).into_iter().filter_map(converted).collect()

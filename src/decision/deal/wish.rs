@@ -225,7 +225,7 @@ pub(in crate::decision) fn company_needed(
     settings: &Settings,
 ) -> Option<CompanyKey> {
     match wish_of(key, deal, world, settings)?.company {
-        Company::Waits(key) => Some(key),
+        Company::Waits(key, _) => Some(key),
         Company::None | Company::Is(_) => None,
     }
 }
