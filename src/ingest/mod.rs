@@ -17,6 +17,7 @@ mod router;
 mod settings;
 mod shared;
 mod tag;
+mod squeeze;
 
 #[cfg(test)]
 mod tests;
