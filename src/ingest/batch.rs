@@ -319,7 +319,7 @@ impl Intake<'_> {
                 claimed,
                 self.proven && is_old_data(at, received_at),
             ),
-            raw: raw.get().to_owned(),
+            raw: self.source.kept_names.clean(raw, header.kind).unwrap_or_else(|| raw.get().to_owned()),
         })
     }
 }

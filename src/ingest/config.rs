@@ -97,6 +97,8 @@ pub struct SourceConfig {
     /// Origins whose pages may send: `*`, `https://example.com` or `https://*.example.com`.
     pub allowed_origins: Vec<String>,
     /// The name space of user ids and anonymous ids.
+    /// Fields of the addresses of its pages that are kept although they look like a secret; `*`: all.
+    pub keep_query: Vec<String>,
     pub people: String,
     /// The country of phones of its people who say none; empty: `mapping.default_country`.
     pub default_country: String,
@@ -143,6 +145,7 @@ impl Default for SourceConfig {
             form_redirects: Vec::new(),
             form_required: Vec::new(),
             form_texts: BTreeMap::new(),
+            keep_query: Vec::new(),
             mode: SourceMode::default(),
             identify: String::new(),
             set: BTreeMap::new(),
@@ -278,6 +281,7 @@ impl SourceConfig {
             ("enabled", *enabled == new.enabled),
             ("write_key", write_key.expose_secret() == new.write_key.expose_secret()),
             ("write_keys", several(write_keys) == several(&new.write_keys)),
+            keep_query,
             ("allowed_origins", *allowed_origins == new.allowed_origins),
             ("people", *people == new.people),
             ("default_country", *default_country == new.default_country),
@@ -302,6 +306,7 @@ impl SourceConfig {
         if !is_name(name) {
             problems.push(Problem::new(
                 format!("sources.{name}"),
+            ("keep_query", *keep_query == new.keep_query),
                 name,
                 "a name of 1 to 64 of a-z, 0-9, _ and -",
             ));

@@ -17,6 +17,7 @@ use subtle::ConstantTimeEq;
 
 use super::config::{SourceConfig, Sources};
 use super::cors::{self, AllowedOrigin};
+use super::discreet::KeptNames;
 use super::form::Form;
 use crate::event::SourceName;
 
@@ -73,6 +74,9 @@ pub struct Source {
     pub name: SourceName,
     /// The name space of its people.
     pub people: String,
+    /// What its pages may say in their addresses.
+    pub kept_names: KeptNames,
+use super::form::Form;
     /// Counts its accepted events.
     pub accepted: Counter,
     keys: Vec<SecretString>,
@@ -87,6 +91,7 @@ impl Source {
         Self {
             name: SourceName(name.to_owned()),
             people: source.people.clone(),
+            kept_names: KeptNames::new(&source.keep_query),
             accepted: metrics::counter!("freshsignal_events_accepted_total", "source" => name.to_owned()),
             keys: source.keys().cloned().collect(),
             allowed_origins: allowed.filter_map(|text| AllowedOrigin::parse(text)).collect(),

@@ -8,6 +8,7 @@ mod answer;
 mod batch;
 pub mod config;
 mod cors;
+mod discreet;
 mod form;
 mod hook;
 mod key;
