@@ -74,12 +74,14 @@ pub enum Read {
 }
 
 /// Why a form is given back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// The address is none that mail can be sent to, or is not there.
     Email,
+    #[error("the form has no email address that mail can be sent to")]
     /// A field that has to be filled, by its name in the configuration.
     Field(String),
+    #[error("the form has nothing in the field `{0}` (form_required)")]
 }
 
 impl Missing {
@@ -93,10 +95,16 @@ impl Missing {
     }
 }
 
-/// Reads a post. `page` is the address of the page it came from, as the browser says it.
+/// Reads a form that was sent at a moment. `known` is what an event says beside its fields, such as the page it came from.
 #[must_use]
-pub fn read(fields: &Fields, rules: &FormRules, page: Option<&str>, source: &str, now: UnixMicros) -> Read {
-    if is_robot(fields, now) {
+pub fn read(
+    fields: &Fields,
+    rules: &FormRules,
+    known: Map<String, Value>,
+    source: &str,
+    at: UnixMicros,
+) -> Read {
+    if is_robot(fields, at) {
         return Read::Robot;
     }
     if let Some(field) = rules.required.iter().find(|field| filled(fields, field).is_none()) {
@@ -117,12 +125,10 @@ pub fn read(fields: &Fields, rules: &FormRules, page: Option<&str>, source: &str
         // Beside `context`, where a person's own words stand: it outranks the state of a banner.
         event.insert("consent".to_owned(), json!({"marketing": true}));
     }
-    if let Some(page) = page {
-        put(&mut event, "context.page.url", page);
-    }
+    put_beneath(&mut event, known);
     event.insert("type".to_owned(), json!("track"));
     event.insert("event".to_owned(), json!(rules.event));
-    event.insert("messageId".to_owned(), json!(message_id(fields, source, now)));
+    event.insert("messageId".to_owned(), json!(message_id(fields, source, at)));
     Read::Lead(Value::Object(event))
 }
 
@@ -189,6 +195,27 @@ fn put(event: &mut Map<String, Value>, path: &str, text: &str) {
 
 /// That of the page, or one that the same post has again within ten minutes.
 fn message_id(fields: &Fields, source: &str, now: UnixMicros) -> String {
+/// Adds what is not said yet.
+fn put_beneath(event: &mut Map<String, Value>, known: Map<String, Value>) {
+    for (name, value) in known {
+        match (event.get_mut(&name), value) {
+            (None, value) => drop(event.insert(name, value)),
+            (Some(Value::Object(said)), Value::Object(known)) => put_beneath(said, known),
+            (Some(_), _) => {}
+        }
+    }
+}
+
+/// What is known of a posted form: the address of its page, as the browser says it.
+#[must_use]
+pub fn from_page(page: Option<&str>) -> Map<String, Value> {
+    let mut known = Map::new();
+    if let Some(page) = page {
+        put(&mut known, "context.page.url", page);
+    }
+    known
+}
+
     if let Some(id) = filled(fields, ID) {
         return format!("form-{}", id.chars().take(90).collect::<String>());
     }
