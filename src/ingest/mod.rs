@@ -47,6 +47,7 @@ use answer::{
     ACCEPTED_ONE, OK, json, malformed, origin_not_allowed, storage_unavailable, taken, unavailable,
 };
 use batch::{Intake, Items, Malformed, Parsed, Rejected};
+use form::captcha::Verifier;
 use hook::KnownHooks;
 use key::{KnownSources, Source};
 use route::Route;
@@ -64,6 +65,7 @@ struct Inner {
     store: SharedStore,
     clock: Arc<dyn Clock>,
     refused: Arc<RefusedLog>,
+    captchas: Verifier,
     seconds: Histogram,
 }
 
@@ -89,6 +91,7 @@ impl Ingest {
             store,
             clock,
             refused: Arc::default(),
+            captchas: Verifier::default(),
             seconds: metrics::histogram!("freshsignal_ingest_seconds"),
         }))
     }

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
+use super::captcha;
 use super::fields::Fields;
 use crate::clock::UnixMicros;
 use crate::event::Email;
@@ -77,11 +78,11 @@ pub enum Read {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// The address is none that mail can be sent to, or is not there.
-    Email,
     #[error("the form has no email address that mail can be sent to")]
+    Email,
     /// A field that has to be filled, by its name in the configuration.
-    Field(String),
     #[error("the form has nothing in the field `{0}` (form_required)")]
+    Field(String),
 }
 
 impl Missing {
@@ -111,7 +112,8 @@ pub fn read(
         return Read::Incomplete(Missing::Field(field.clone()));
     }
     let mut event = Map::new();
-    for (name, value) in fields.iter().filter(|(name, _)| !name.starts_with('_') && !is_opt_in(name)) {
+    let of_form = |name: &str| name.starts_with('_') || is_opt_in(name) || captcha::FIELDS.contains(&name);
+    for (name, value) in fields.iter().filter(|(name, _)| !of_form(name)) {
         let value = value.trim();
         if !value.is_empty() {
             put(&mut event, &path_of(name, rules), value);
@@ -193,8 +195,6 @@ fn put(event: &mut Map<String, Value>, path: &str, text: &str) {
     place.entry(last).or_insert_with(|| json!(text));
 }
 
-/// That of the page, or one that the same post has again within ten minutes.
-fn message_id(fields: &Fields, source: &str, now: UnixMicros) -> String {
 /// Adds what is not said yet.
 fn put_beneath(event: &mut Map<String, Value>, known: Map<String, Value>) {
     for (name, value) in known {
@@ -216,11 +216,14 @@ pub fn from_page(page: Option<&str>) -> Map<String, Value> {
     known
 }
 
+/// That of the page, or one that the same post has again within ten minutes.
+fn message_id(fields: &Fields, source: &str, now: UnixMicros) -> String {
     if let Some(id) = filled(fields, ID) {
         return format!("form-{}", id.chars().take(90).collect::<String>());
     }
     let mut said = vec![source, "\u{0}"];
-    for (name, value) in fields.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(SHOWN_AT)) {
+    let differs = |name: &str| name.eq_ignore_ascii_case(SHOWN_AT) || captcha::FIELDS.contains(&name);
+    for (name, value) in fields.iter().filter(|(name, _)| !differs(name)) {
         said.extend([name, "\u{1}", value, "\u{0}"]);
     }
     let slot = now.0.div_euclid(SAME_POST_MICROS).to_string();

@@ -3,6 +3,7 @@
 //! No write key stands in such a page: the name of the source is its address. Nothing that was typed reaches a log. Must not
 //! decide what an event means.
 
+pub mod captcha;
 mod captured;
 mod fields;
 mod lead;
@@ -28,6 +29,7 @@ use super::{Inner, answer, origin_not_allowed};
 use crate::clock::UnixMicros;
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError};
+use captcha::{Captcha, Verified};
 use fields::Fields;
 use lead::{Missing, Read};
 use texts::Text;
@@ -54,6 +56,8 @@ pub struct Form {
     pub redirects: Vec<String>,
     /// What a visitor reads.
     pub texts: Texts,
+    /// What tells people from robots, where there is something.
+    pub captcha: Option<Captcha>,
 }
 
 /// Somebody who posted a form: how they are answered.
@@ -124,11 +128,26 @@ impl Inner {
                 self.note_refused(ROUTE, Some(source.name.clone()), INVALID_FORM, Some(missing.reason()));
                 visitor.incomplete(&missing, &fields)
             }
-            Read::Lead(event) => match self.take_lead(source, &event).await {
-                Ok(()) => visitor.accepted(&fields),
-                Err(error) => refuse(error, Text::Later, Some(&fields)),
+            Read::Lead(event) => match self.verified(visitor.form, &fields, &event).await {
+                Verified::Person => match self.take_lead(source, &event).await {
+                    Ok(()) => visitor.accepted(&fields),
+                    Err(error) => refuse(error, Text::Later, Some(&fields)),
+                },
+                Verified::Unknown => refuse(captcha_unavailable(), Text::Later, Some(&fields)),
+                Verified::Nobody => {
+                    self.note_refused(ROUTE, Some(source.name.clone()), INVALID_FORM, Some(CAPTCHA));
+                    visitor.nobody(&fields)
+                }
             },
         }
+    }
+
+    /// Who sent a form that is complete; where no captcha is asked for, a person. One that still lacks something is given
+    /// back first, as a captcha counts once.
+    async fn verified(&self, form: &Form, fields: &Fields, event: &Value) -> Verified {
+        let Some(captcha) = &form.captcha else { return Verified::Person };
+        let post = event.get("messageId").and_then(Value::as_str).unwrap_or_default();
+        self.captchas.verify(captcha, fields, post, self.clock.wall()).await
     }
 
     /// One event, one record, one sync.
@@ -182,6 +201,16 @@ impl Visitor<'_> {
         self.refused(error.because(missing.reason()), &sentence, Some(typed))
     }
 
+    fn nobody(&self, typed: &Fields) -> Response {
+        let sentence = self.form.texts.of(Text::Captcha);
+        if self.reads_json {
+            let error = ApiError::new(StatusCode::BAD_REQUEST, INVALID_FORM, sentence.to_owned());
+            return error.because(CAPTCHA).into_response();
+        }
+        let typed = Some(typed).filter(|_| self.is_named);
+        page::says_typed(&self.form.texts, StatusCode::BAD_REQUEST, sentence, typed)
+    }
+
     fn refused(&self, error: ApiError, sentence: &str, typed: Option<&Fields>) -> Response {
         if self.reads_json {
             return error.into_response();
@@ -198,6 +227,17 @@ impl Visitor<'_> {
         }
         response
     }
+}
+
+/// The reason of a form whose captcha is not solved.
+const CAPTCHA: &str = "captcha";
+/// A verifier that is away is mostly back by then.
+const CAPTCHA_RETRY_SECONDS: u32 = 30;
+
+fn captcha_unavailable() -> ApiError {
+    let message = "whether a person sent this form can't be checked right now; send it again";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "captcha_unavailable", message)
+        .retry_after_seconds(CAPTCHA_RETRY_SECONDS)
 }
 
 fn unreadable(why: &fields::Unreadable) -> ApiError {
