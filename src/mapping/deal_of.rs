@@ -86,7 +86,7 @@ impl Preset {
                 said.values.insert(path.to_owned(), value.clone());
             }
         }
-        Some(Ok(DealOf { event: super::preset::fold_name(name), kind: says.kind.clone(), key, said }))
+        Some(Ok(DealOf { event: crate::event::fold_name(name), kind: says.kind.clone(), key, said }))
     }
 
     /// The rule of a kind of deals.
