@@ -117,7 +117,8 @@ for (const name of [ANONYMOUS, USER]) {
 // --- What stands in addresses and is nobody's business.
 
 const keptNames = (settings.keepQuery || "").toLowerCase().split(" ");
-const EMAIL = /[^\s/?#&=:]+(@|%40)[^\s/?#&=:]+\.[a-z]{2,}/gi;
+// Bounded, as a long address must not keep the page busy.
+const EMAIL = /[^\s/?#&=:]{1,64}(@|%40)[^\s/?#&=:]{1,255}\.[a-z]{2,63}/gi;
 const SECRET = /%SECRET%/i;
 const isShown = (field) =>
   keptNames.includes("*") || keptNames.includes(field.split("=")[0].toLowerCase()) || (!SECRET.test(field) && field.search(EMAIL) < 0);
