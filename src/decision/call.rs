@@ -9,8 +9,10 @@ use super::refusal::{Refusal, after_refused};
 use super::wish::consider;
 use super::{Settings, World, erase};
 use crate::clock::UnixMicros;
-use crate::contact::{AfterStored, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body};
-use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, State, Stored, Verdict};
+use crate::contact::{
+    AfterStored, Call, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body,
+};
+use crate::delivery::{Attempt, BlockCause, Bound, Delivery, DeliveryId, State, Stored, Verdict};
 use crate::destination::{Destination, Ended, backoff};
 use crate::event::Email;
 
@@ -48,6 +50,11 @@ pub fn claim(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixM
         Owed::Nothing(why) => {
             world.deliveries.change(id, |delivery| delivery.supersede(&why_dropped(&why), now));
             standing_of(&email, world, settings).open = None;
+            None
+        }
+        Owed::Call(Call { stranger_of: Some(source), .. }) if !delivery.is_bound_by_strangers() => {
+            // It comes back once the quota has room for it.
+            world.deliveries.change(id, |delivery| delivery.wait_for(Bound::Withdrawals(source), now));
             None
         }
         Owed::Call(call) => {
@@ -144,6 +151,8 @@ pub(super) enum Transition {
     Backoff(String, Duration),
     /// Waits without burning anything.
     Wait(String),
+    /// What is left waits for a quota.
+    WaitFor(Bound),
     /// Tried once more at a moment.
     TryOnceMore(String, UnixMicros),
     /// Tried once more without an attribute.
@@ -166,6 +175,7 @@ impl Transition {
                 Delivery { failing, ..delivery }.retry(why, now, now.plus(wait))
             }
             Self::Wait(why) => delivery.wait(why, now),
+            Self::WaitFor(bound) => delivery.wait_for(bound, now),
             Self::TryOnceMore(why, at) => delivery.retry(why, now, at),
             Self::Salvage(note) => delivery.salvage(note, now),
         }
@@ -189,9 +199,14 @@ fn after(
         Verdict::Stored(answer) => {
             let transition = after_stored(answer, standing, newer, id, now);
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
-            let settled = standing.open.is_none();
-            let fills = settled && fills_a_blank(&settlement.order.email, standing, world, settings, now);
-            if fills {
+            let Some(call) = left_to_send(&settlement.order.email, standing, world, settings, now) else {
+                return transition;
+            };
+            if let Some(source) = call.stranger_of {
+                standing.open = Some(id.clone());
+                return Transition::WaitFor(Bound::Withdrawals(source));
+            }
+            if call.attributes.keys().any(|name| standing.blank.contains(name)) {
                 standing.open = Some(id.clone());
                 return Transition::Wait(FILLS.to_owned());
             }
@@ -252,20 +267,21 @@ fn after_failure(
 
 const FILLS: &str = "Freshsales has no value for an attribute that is sent only then, so it is sent now";
 
-/// Whether something is owed that is wanted only where Freshsales has no value.
-fn fills_a_blank(
+/// What is owed right after an answer: what is wanted only where Freshsales has no value, and what a stranger refused, which
+/// goes by itself.
+fn left_to_send(
     email: &Email,
     standing: &Standing,
     world: &World,
     settings: &Settings,
     now: UnixMicros,
-) -> bool {
-    if standing.blank.is_empty() {
-        return false;
+) -> Option<Call> {
+    if standing.open.is_some() {
+        return None;
     }
     match owed(&consider(email, world, settings).wish, standing, &rules(settings, now)) {
-        Owed::Nothing(_) => false,
-        Owed::Call(call) => call.attributes.keys().any(|name| standing.blank.contains(name)),
+        Owed::Nothing(_) => None,
+        Owed::Call(call) => Some(call),
     }
 }
 

@@ -9,6 +9,7 @@ mod contributed;
 mod crowd;
 mod dry_run;
 mod erase;
+mod hearing;
 mod judge;
 mod junk;
 mod learn;

@@ -48,7 +48,7 @@ impl Settings {
             hold: _,
             retry: _,
             resend_after: _,
-            new_contacts_per_hour: _,
+            per_hour: _,
             source_defaults,
             senders,
             rehearsal: _,

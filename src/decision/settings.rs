@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::consent::{Categories, Category, Places};
 use crate::contact::SendMode;
-use crate::delivery::{Account, AttemptRequest};
+use crate::delivery::{Account, AttemptRequest, Bound};
 use crate::event::SourceName;
 use crate::mapping::Preset;
 use crate::mapping::region::Region;
@@ -108,8 +108,8 @@ pub struct Settings {
     pub resend_after: Option<Duration>,
     /// How failures are tried again.
     pub retry: RetryRules,
-    /// How many contacts each source may make in an hour; sources that are not here have no limit.
-    pub new_contacts_per_hour: BTreeMap<SourceName, u64>,
+    /// How much of what sources bring may leave in an hour; what is not here has no limit.
+    pub per_hour: BTreeMap<Bound, u64>,
     /// The sources with defaults of their own.
     pub source_defaults: BTreeMap<SourceName, SourceDefaults>,
     /// What is agreed with everybody who sends.

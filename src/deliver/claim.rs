@@ -31,7 +31,7 @@ struct Found {
 
 /// Whether a call may leave by the quota of its source; it counts then.
 fn may_be_made(due: &Due, quotas: &mut Quotas) -> bool {
-    due.new_contact_of.as_ref().is_none_or(|source| quotas.take(source))
+    due.bound.as_ref().is_none_or(|bound| quotas.take(bound))
 }
 
 impl Deliverer {
@@ -137,7 +137,7 @@ impl Deliverer {
         }
         let order =
             if destination.tries_the_newest() { DueOrder::NewestFirst } else { DueOrder::LongestFirst };
-        let limits = self.settings.borrow().new_contacts_per_hour.clone();
+        let limits = self.settings.borrow().per_hour.clone();
         let mut quotas = store::quotas(&self.store, self.account(), &limits, now).await?;
         let held = quotas.held();
         let limit = free + SPARE_ROWS;
@@ -234,8 +234,8 @@ impl Deliverer {
                 continue;
             };
             slots.push(Put::SlotTaken(self.account(), slot, now));
-            let source = due.new_contact_of.clone();
-            slots.extend(source.map(|source| Put::NewContactOf(self.account(), slot, source)));
+            let bound = due.bound.clone();
+            slots.extend(bound.map(|bound| Put::Bounded(self.account(), slot, bound)));
             let probe = *gate == Gate::OneContact;
             jobs.push(Job { order, slot, opened_at: due.opened_at, probe });
         }

@@ -135,7 +135,7 @@ mod tests {
 
     fn due(name: &str, lane: Lane) -> Due {
         let email = Email::parse(&format!("{name}@example.com")).unwrap();
-        Due { id: DeliveryId(name.into()), email, lane, opened_at: UnixMicros(0), new_contact_of: None }
+        Due { id: DeliveryId(name.into()), email, lane, opened_at: UnixMicros(0), bound: None }
     }
 
     fn anybody(_: &Due) -> bool {

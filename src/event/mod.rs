@@ -11,6 +11,7 @@ mod missing;
 mod moment;
 mod stamp;
 mod time;
+mod trust;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use missing::{is_missing_word, is_text_of_missing, without_tags};
 pub use moment::{day, moment, moment_in, moment_in_json};
 pub use stamp::{Fww, Lww, Rank, Stamp, Stamped};
 pub use time::{Claimed, corrected, is_old_data};
+pub use trust::Trust;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -18,7 +18,7 @@ use subtle::ConstantTimeEq;
 use super::config::{SourceConfig, Sources};
 use super::cors::{self, AllowedOrigin};
 use super::form::Form;
-use crate::event::SourceName;
+use crate::event::{SourceName, Trust};
 
 /// Base64 with padding or without.
 pub const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -73,6 +73,8 @@ pub struct Source {
     pub name: SourceName,
     /// The name space of its people.
     pub people: String,
+    /// How far what its keys bring is believed.
+    pub trust: Trust,
     /// Counts its accepted events.
     pub accepted: Counter,
     keys: Vec<SecretString>,
@@ -87,6 +89,7 @@ impl Source {
         Self {
             name: SourceName(name.to_owned()),
             people: source.people.clone(),
+            trust: source.trust(),
             accepted: metrics::counter!("freshsignal_events_accepted_total", "source" => name.to_owned()),
             keys: source.keys().cloned().collect(),
             allowed_origins: allowed.filter_map(|text| AllowedOrigin::parse(text)).collect(),
