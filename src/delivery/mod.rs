@@ -1,10 +1,11 @@
-//! A delivery: one owed period of one contact, from the event that opened it to its end.
+//! A delivery: one owed period of one record of the CRM, from the event that opened it to its end.
 //!
 //! Pure data and transitions. Must not know how a call is made or where a delivery is stored.
 
 mod attempt;
 mod bound;
 mod bulk;
+mod request;
 mod subject;
 mod verdict;
 
@@ -21,6 +22,7 @@ pub use bound::Bound;
 pub use bulk::{
     BULK_CONTACTS_MAX, BulkJob, BulkRow, JOB_ASKED_EVERY, JOB_QUESTIONS_MAX, JOB_REPORTS_WITHIN, JobId,
 };
+pub use request::{CallKind, Request};
 pub use subject::{CompanyKey, DealKey, KEY_CHARS_MAX, NoSubject, Subject};
 pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
 
@@ -180,15 +182,19 @@ impl fmt::Display for DeliveryId {
 #[serde(transparent)]
 pub struct Account(pub String);
 
-/// One owed period of one contact.
+/// One owed period of one record of the CRM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     /// Its name.
     pub id: DeliveryId,
     /// The account it is owed to.
     pub account: Account,
-    /// The contact.
-    pub email: Email,
+    /// The record that is owed the call. Bodies that were stored when there were contacts alone hold the bare address.
+    #[serde(alias = "email", deserialize_with = "subject::stored")]
+    pub subject: Subject,
+    /// Whom a record other than a contact is about, where it is about somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Email>,
     /// The highest lane of what is owed.
     pub lane: Lane,
     /// Where it is in its life.
@@ -245,13 +251,20 @@ pub enum Erasing {
 }
 
 impl Delivery {
-    /// Opens a delivery for a contact that is owed a call.
+    /// Opens a delivery for a record that is owed a call.
     #[must_use]
-    pub fn open(id: DeliveryId, account: Account, email: Email, lane: Lane, now: UnixMicros) -> Self {
+    pub fn open(
+        id: DeliveryId,
+        account: Account,
+        subject: impl Into<Subject>,
+        lane: Lane,
+        now: UnixMicros,
+    ) -> Self {
         Self {
             id,
             account,
-            email,
+            subject: subject.into(),
+            person: None,
             lane,
             state: State::Waiting,
             events: 1,
@@ -269,6 +282,15 @@ impl Delivery {
             attempts: Vec::new(),
             erasure: None,
             bound: None,
+        }
+    }
+
+    /// The address of whom it is about, where it is about somebody.
+    #[must_use]
+    pub fn email(&self) -> Option<&Email> {
+        match &self.subject {
+            Subject::Contact(email) => Some(email),
+            Subject::Company(_) | Subject::Deal(_) => self.person.as_ref(),
         }
     }
 
@@ -393,7 +415,7 @@ impl Delivery {
         self
     }
 
-    /// Its contact is erased while the call is on its way.
+    /// Whom it is about is erased while the call is on its way.
     #[must_use]
     pub fn erase_in_flight(mut self, how: Erasing) -> Self {
         self.attempts.clear();
@@ -408,7 +430,8 @@ impl Delivery {
         Self {
             id: self.id.clone(),
             account: self.account.clone(),
-            email: self.email.clone(),
+            subject: self.subject.clone(),
+            person: self.person.clone(),
             reason: self.reason.clone(),
             notes: self.notes.clone(),
             attempts: Vec::new(),
