@@ -8,11 +8,9 @@ use super::wish::consider;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::{
-    AfterStored, Call, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body,
+    AfterStored, COMPANIES, Call, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body,
 };
-use crate::delivery::{
-    Attempt, BlockCause, Bound, Delivery, DeliveryId, Request, Stored, Subject, Verdict,
-};
+use crate::delivery::{Attempt, BlockCause, Bound, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
 use crate::event::Email;
 
@@ -135,7 +133,7 @@ pub(super) fn end(
 
 impl Settlement {
     /// How the destination stands after it.
-    fn destination(
+    pub(super) fn destination(
         &self,
         world: &World,
         refused_for_good: bool,
@@ -215,8 +213,15 @@ fn after(
     let newer = standing.open.take();
     let transition = match &settlement.verdict {
         Verdict::Stored(answer) => {
+            let told = |call: &InFlight| call.sent.contains_key(COMPANIES);
+            let shows = answer.shown.as_ref().is_some_and(|contact| contact.contains_key(COMPANIES));
+            let has_no_company = !shows
+                && standing.blank.contains(COMPANIES)
+                && !standing.in_flight.as_ref().is_some_and(told);
             let transition = after_stored(answer, standing, newer, id, now);
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
+            // An answer that does not show them says nothing new of companies, until they were told.
+            standing.blank.extend(has_no_company.then(|| COMPANIES.to_owned()));
             let Some(call) = left_to_send(email, standing, world, settings, now) else {
                 return transition;
             };
@@ -269,7 +274,7 @@ fn after(
 
 /// A failure of this contact that will pass. It is given up once it has failed for long enough; only its own waits
 /// between two tries count, and only while other contacts got answers.
-fn after_failure(
+pub(super) fn after_failure(
     reason: &str,
     delivery: Option<&Delivery>,
     others_answered: bool,
@@ -333,7 +338,7 @@ fn after_stored(
     }
 }
 
-fn cause_in_words(cause: BlockCause) -> &'static str {
+pub(super) fn cause_in_words(cause: BlockCause) -> &'static str {
     match cause {
         BlockCause::Unauthorized => "the API key is refused",
         BlockCause::Forbidden => "the user of the API key may not edit contacts",
