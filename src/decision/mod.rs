@@ -14,6 +14,7 @@ mod deal;
 mod dry_run;
 mod erase;
 mod forward;
+mod hearing;
 mod judge;
 mod junk;
 mod learn;
