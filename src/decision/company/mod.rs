@@ -2,8 +2,12 @@
 
 mod call;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
 use super::owe::{Effect, What};
-use super::{Considered, Reading, Settings, World};
+use super::{Considered, Reading, Settings, World, consider};
 use crate::allowance::HOUR;
 use crate::clock::UnixMicros;
 use crate::company::{Attributes, Next, Standing, WAITING_MAX};
@@ -13,6 +17,38 @@ use crate::mapping::Match;
 use crate::person::Said;
 
 pub(super) use call::{claim, discarded, open, redrive, settle, void};
+
+/// The companies that these contacts have, or that are told in their place. Their people must be in the working set.
+#[must_use]
+pub fn companies_of(emails: &BTreeSet<Email>, world: &World, settings: &Settings) -> BTreeSet<CompanyKey> {
+    if settings.preset.company().is_none() {
+        return BTreeSet::new();
+    }
+    let name = |email: &Email| name_for(email, &consider(email, world, settings), settings);
+    emails.iter().filter_map(name).filter_map(|name| CompanyKey::of(&name)).collect()
+}
+
+/// The name of the company that a deal of a contact belongs to: the contact's own, else the one that the mapping puts in its
+/// place.
+pub(super) fn name_for(email: &Email, considered: &Considered, settings: &Settings) -> Option<String> {
+    let rule = settings.preset.company()?;
+    let instead =
+        || Some(rule.missing.render(&texts_of(Some(email), considered))).filter(|name| !name.is_empty());
+    considered.company.clone().or_else(instead)
+}
+
+/// What templates may ask of a contact.
+pub(super) fn texts_of(email: Option<&Email>, considered: &Considered) -> BTreeMap<String, String> {
+    let attributes = || considered.wish.on_create.iter().chain(&considered.wish.attributes);
+    let text =
+        |(name, value): (&String, &Value)| Some((format!("person.{name}"), value.as_str()?.to_owned()));
+    let mut texts: BTreeMap<String, String> = attributes().filter_map(text).collect();
+    let names = ["first_name", "last_name"].map(|name| texts.get(&format!("person.{name}")).cloned());
+    texts.insert("person.name".to_owned(), names.into_iter().flatten().collect::<Vec<_>>().join(" "));
+    texts.extend(email.map(|email| ("email".to_owned(), email.as_str().to_owned())));
+    texts.extend(considered.company.clone().map(|name| ("company.name".to_owned(), name)));
+    texts
+}
 
 /// Takes in what an event says of a company.
 pub(super) fn learn(reading: &Reading, world: &mut World) {
@@ -41,7 +77,8 @@ pub(super) fn owe(
     let mut count = 0;
     for (key, effect) in keys {
         if let Some(effect) = effect {
-            begin(&key, &effect.considered, &effect.email, world, settings);
+            let name = effect.considered.company.as_deref().unwrap_or_else(|| key.as_str());
+            begin(&key, name, &effect.email, world, settings);
         }
         let id = DeliveryId::of(reading.position, opened + count);
         count += usize::from(evaluate(&key, id, reading.lane, world, settings, now));
@@ -58,13 +95,7 @@ fn is_begun(effect: &Effect) -> bool {
 }
 
 /// A contact of Freshsales has this company, so it is kept current from here on; the contact waits for its id.
-pub(super) fn begin(
-    key: &CompanyKey,
-    considered: &Considered,
-    email: &Email,
-    world: &mut World,
-    settings: &Settings,
-) {
+pub(super) fn begin(key: &CompanyKey, name: &str, email: &Email, world: &mut World, settings: &Settings) {
     let known = world.companies.get(key);
     let unnamed = known.is_none_or(|company| company.name.is_none());
     let waits = known.is_none_or(|company| company.with(&settings.account).id.is_none());
@@ -75,7 +106,6 @@ pub(super) fn begin(
     let company = world.companies.edit(key);
     company.begun = true;
     if unnamed {
-        let name = considered.company.as_deref().unwrap_or_else(|| key.as_str());
         company.learn(name, &Said::default(), &Stamp::default());
     }
     if waits {
@@ -91,7 +121,7 @@ fn wanted(key: &CompanyKey, world: &World, settings: &Settings) -> Option<(Attri
     if standing.accepted.is_none() {
         attributes.extend(on_create);
     }
-    let website = attributes.get("website").and_then(serde_json::Value::as_str);
+    let website = attributes.get("website").and_then(Value::as_str);
     let website = website.filter(|_| rule.found_by == Match::Domain).map(str::to_owned);
     Some((attributes, website))
 }

@@ -353,8 +353,9 @@ fn refused(
             now,
         );
     }
-    let named = refusal.attribute.map(deal::name_of_attribute).filter(|_| !refusal.demanded);
-    let sent = named.and_then(|name| Some((name, call.sent.get(name)?.clone())));
+    let named = refusal.attribute.filter(|_| !refusal.demanded);
+    let mut names = named.into_iter().flat_map(|name| [name, deal::name_of_attribute(name)]);
+    let sent = names.find_map(|name| Some((name, call.sent.get(name)?.clone())));
     if let Some((name, value)) = sent
         && !ESSENTIAL.contains(&name)
         && delivery.is_none_or(|delivery| !delivery.salvaged)
@@ -372,16 +373,6 @@ fn refused(
     } else {
         reason.to_owned()
     })
-}
-
-/// Lets Freshsales accept the call on its way, for dry runs.
-pub(in crate::decision) fn accept(standing: &mut Standing, now: UnixMicros) {
-    match standing.asked() {
-        Some(Asked::DealsOf(_) | Asked::Key) => standing.looked_at = Some(now),
-        Some(Asked::Deal(_)) => standing.seen = Some(Seen { stage_id: 0, at: now }),
-        // Nobody knows an id in a dry run; any will do.
-        None => standing.stored(standing.birth.id().or(Some(0)), None, now),
-    }
 }
 
 /// The claim of a process that is gone: nobody knows how its call ended. A deal that it was to create may exist.

@@ -8,14 +8,14 @@ mod wish;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::action::{Action, ActionState};
-use super::{Reading, Settings, World};
+use super::{Reading, Settings, World, company};
 use crate::allowance::HOUR;
 use crate::clock::UnixMicros;
 use crate::deal::{self, Deal, DealSaid, Held, Next, Standing};
 use crate::delivery::{DealKey, Delivery, DeliveryId, Lane, State, Subject};
 use crate::event::Email;
 
-pub(super) use call::{accept, claim, discarded, open, redrive, settle, void};
+pub(super) use call::{claim, discarded, open, redrive, settle, void};
 use wish::{Company, DealWish, wish_of};
 
 pub(super) use wish::company_needed;
@@ -31,6 +31,12 @@ pub(super) fn learn(reading: &Reading, world: &mut World) {
         stamp: &reading.stamp,
         received_at: reading.received_at,
     });
+}
+
+/// What is wanted of a deal now, in names, as its creation would carry it.
+pub(super) fn wanted(key: &DealKey, world: &World, settings: &Settings) -> Option<deal::Attributes> {
+    let DealWish { wish, .. } = wish_of(key, world.deals.get(key)?, world, settings)?;
+    Some(wish.on_create.into_iter().chain(wish.attributes).collect())
 }
 
 /// Why a deal is evaluated, and in which lane what it is owed goes.
@@ -85,7 +91,8 @@ fn waiting(emails: &[Email], but: Option<&DealKey>, world: &World, settings: &Se
 pub(super) fn evaluate_waiting(email: &Email, world: &mut World, settings: &Settings, now: UnixMicros) {
     for key in waiting(std::slice::from_ref(email), None, world, settings) {
         let occasion = Occasion { lane: Lane::Conversion, by_event: false };
-        evaluate(&key, id_without_event(&key, now), occasion, world, settings, now);
+        let id = id_without_event(&Subject::Deal(key.clone()), now);
+        evaluate(&key, id, occasion, world, settings, now);
     }
 }
 
@@ -101,10 +108,10 @@ pub(super) fn evaluate_without_event(
     evaluate(key, id, occasion, world, settings, now).state == ActionState::Queued
 }
 
-/// Names a delivery that no event opens: a deal is opened once at a moment.
-fn id_without_event(key: &DealKey, now: UnixMicros) -> DeliveryId {
+/// Names a delivery that no event opens: of a record one is opened at a moment.
+fn id_without_event(subject: &Subject, now: UnixMicros) -> DeliveryId {
     let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
+    subject.hash(&mut hasher);
     DeliveryId(format!("w{}-{:016x}", now.0, hasher.finish()))
 }
 
@@ -136,6 +143,20 @@ fn evaluate(
             Next::Held(held) => {
                 drop_open(&mut standing, &held.words(), world, now);
                 let action = Action::held(key, &held);
+                if let (Held::Company, Company::Waits(company, name), Some(email)) =
+                    (&held, &wanted.company, &wanted.email)
+                {
+                    let subject = Subject::Company(company.clone());
+                    company::begin(company, name, email, world, settings);
+                    company::evaluate(
+                        company,
+                        id_without_event(&subject, now),
+                        occasion.lane,
+                        world,
+                        settings,
+                        now,
+                    );
+                }
                 standing.held = Some(held);
                 action
             }
@@ -173,7 +194,7 @@ fn step(wanted: &DealWish, standing: &mut Standing, settings: &Settings, now: Un
         next = deal::next(&wanted.wish, standing, now);
     }
     let sent = match &next {
-        Next::Create(_) if matches!(wanted.company, Company::Waits(_)) => {
+        Next::Create(_) if matches!(wanted.company, Company::Waits(..)) => {
             return Step { next: Next::Held(Held::Company), notes };
         }
         Next::Create(attributes) | Next::Update(_, attributes, _) => attributes,

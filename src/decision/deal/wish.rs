@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::super::company::{name_for, texts_of};
 use super::super::owe::excluded_by;
 use super::super::wish::consider;
 use super::super::{Considered, Settings, World};
@@ -52,8 +53,8 @@ pub(super) enum Company {
     None,
     /// It belongs to this one, by its id.
     Is(u64),
-    /// It belongs to this one, which has no id yet.
-    Waits(CompanyKey),
+    /// It belongs to this one, which has no id yet; the key, and the name as it is written.
+    Waits(CompanyKey, String),
 }
 
 /// What is wanted of a deal; `None` where the mapping does not know its kind.
@@ -78,12 +79,14 @@ pub(super) fn wish_of(key: &DealKey, deal: &Deal, world: &World, settings: &Sett
     if let Err(why) = put_stage(key, rule, deal, &mut wish, settings) {
         held = held.or(Some(Held::Name(why)));
     }
-    let texts = texts(key, email.as_ref(), &considered, mapped.texts);
+    let mut texts = texts_of(email.as_ref(), &considered);
+    texts.extend(mapped.texts);
+    texts.insert("key".to_owned(), key.key().to_owned());
     wish.on_create.insert("name".to_owned(), Value::from(name_of(key, rule, &texts)));
     if !rule.key_field.is_empty() {
         wish.on_create.insert(rule.key_field.clone(), Value::from(key.key()));
     }
-    let company = company_of(&considered, &texts, world, settings);
+    let company = company_of(email.as_ref(), &considered, world, settings);
     let pipeline = wish.on_create.get(PIPELINE).and_then(Value::as_str).map(str::to_owned);
     Some(DealWish { email, wish, held, company, pipeline, notes: mapped.left_out })
 }
@@ -156,6 +159,9 @@ fn put_stage(
     if said.stages.is_empty() && pipeline.is_none() && !rule.adopt {
         return Ok(());
     }
+    let newest = said.stages.iter().max_by_key(|(_, stamp)| *stamp);
+    // As it was said, until the account's own name for it is known.
+    wish.attributes.extend(newest.map(|(name, _)| (STAGE.to_owned(), Value::from(name.clone()))));
     let found = deal::pipeline(&settings.selectors, pipeline.as_deref()).map_err(|why| {
         let name = pipeline.as_deref().unwrap_or("(the default one)");
         why.why_of(Kind::DealPipelines, name).unwrap_or_default()
@@ -180,28 +186,6 @@ fn put_stage(
     Ok(())
 }
 
-/// What the templates may ask for.
-fn texts(
-    key: &DealKey,
-    email: Option<&Email>,
-    considered: &Considered,
-    mut texts: BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
-    let attributes = || considered.wish.on_create.iter().chain(&considered.wish.attributes);
-    texts.extend(
-        attributes().filter_map(|(name, value)| Some((format!("person.{name}"), value.as_str()?.to_owned()))),
-    );
-    let part =
-        |name: &str| attributes().filter(|(known, _)| *known == name).last().and_then(|(_, it)| it.as_str());
-    let names = [part("first_name"), part("last_name")];
-    let name = names.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    texts.insert("person.name".to_owned(), name);
-    texts.insert("key".to_owned(), key.key().to_owned());
-    texts.extend(email.map(|email| ("email".to_owned(), email.as_str().to_owned())));
-    texts.extend(considered.company.clone().map(|name| ("company.name".to_owned(), name)));
-    texts
-}
-
 /// The name that a deal is created with; at its end the key, where no attribute holds that.
 fn name_of(key: &DealKey, rule: &DealRule, texts: &BTreeMap<String, String>) -> String {
     let name = rule.name.render(texts);
@@ -211,24 +195,19 @@ fn name_of(key: &DealKey, rule: &DealRule, texts: &BTreeMap<String, String>) -> 
     format!("{}{end}", short.trim_end())
 }
 
-/// The company that a new deal belongs to: that of its person, else the one that is told in its place.
-fn company_of(
-    considered: &Considered,
-    texts: &BTreeMap<String, String>,
-    world: &World,
-    settings: &Settings,
-) -> Company {
-    let Some(rule) = settings.preset.company() else { return Company::None };
-    let instead = || Some(rule.missing.render(texts)).filter(|name| !name.is_empty());
-    let Some(key) = considered.company.clone().or_else(instead).and_then(|name| CompanyKey::of(&name)) else {
+/// The company that a new deal belongs to.
+fn company_of(email: Option<&Email>, considered: &Considered, world: &World, settings: &Settings) -> Company {
+    let named = email.and_then(|email| name_for(email, considered, settings));
+    let Some((key, name)) = named.and_then(|name| Some((CompanyKey::of(&name)?, name))) else {
         return Company::None;
     };
-    let standing = world.companies.get(&key).map(|company| company.with(&settings.account));
-    match standing {
-        Some(standing) if standing.id.is_some() => standing.id.map_or(Company::None, Company::Is),
+    let standing =
+        world.companies.get(&key).map(|company| company.with(&settings.account)).unwrap_or_default();
+    match standing.id {
+        Some(id) => Company::Is(id),
         // It was tried and has no id: the deal goes without it.
-        Some(standing) if standing.tried => Company::None,
-        Some(_) | None => Company::Waits(key),
+        None if standing.tried => Company::None,
+        None => Company::Waits(key, name),
     }
 }
 
@@ -246,7 +225,7 @@ pub(in crate::decision) fn company_needed(
     settings: &Settings,
 ) -> Option<CompanyKey> {
     match wish_of(key, deal, world, settings)?.company {
-        Company::Waits(key) => Some(key),
+        Company::Waits(key, _) => Some(key),
         Company::None | Company::Is(_) => None,
     }
 }

@@ -7,6 +7,7 @@ mod deals;
 mod deals_kept;
 mod dry_run;
 mod erase;
+mod names;
 mod nobody;
 mod orders;
 mod outcomes;

@@ -117,6 +117,8 @@ fn calling(id: &str, open: Option<&str>) -> Contact {
         attempt: 1,
         sent: [("city".to_owned(), "Oslo".into())].into(),
         whole: true,
+        asks: false,
+        kept_back: std::collections::BTreeMap::new(),
         exempt: None,
     });
     standing.open = open.map(|id| DeliveryId(id.to_owned()));
