@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::erase_records::erase_records;
 use super::hearing::{Heard, Voice};
 use super::{Reading, Settings, Settlement, World, consider};
 use crate::clock::UnixMicros;
@@ -200,6 +201,7 @@ pub fn erase(
             }
         }
     }
+    erase_records(extent, world, settings, &mut receipt, &mut waits);
     for (email, denial) in denials {
         keep_denial(&email, denial, world, settings);
     }

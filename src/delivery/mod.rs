@@ -419,7 +419,7 @@ impl Delivery {
     #[must_use]
     pub fn erase_in_flight(mut self, how: Erasing) -> Self {
         self.attempts.clear();
-        self.reason = None;
+        (self.reason, self.person) = (None, None);
         self.erasure = Some(how);
         self
     }

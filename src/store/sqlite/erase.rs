@@ -227,6 +227,7 @@ fn deliveries(
         if owed {
             delivery.attempts.clear();
             delivery.reason = None;
+            delivery.person = delivery.person.filter(|person| !extent.emails.contains(person));
             state::put_delivery(connection, revision, &delivery)?;
             continue;
         }
