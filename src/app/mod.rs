@@ -434,6 +434,7 @@ fn go_on<C: Clock>(steady: &SteadyClock<C>, store: &SqliteStore) {
 fn store_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<SqliteStore>, BuildError> {
     let limits = store::Settings {
         network_file_system: config.store.network_file_system,
+        withdrawn_file: config.store.record(),
         journal_bytes_max: config.retention.journal_bytes_max,
         ..store::Settings::default()
     };

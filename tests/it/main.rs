@@ -16,6 +16,8 @@ mod support;
 
 /// The allowance holds in every window, across restarts.
 mod allowance;
+/// A backup of a running service, and what a restore of it does.
+mod backup;
 /// What the public listener refuses, and what it takes all the same.
 mod bad_input;
 /// In a real browser.
