@@ -106,12 +106,13 @@ impl Withdrawn {
         let forgotten = plan.puts.iter().any(|put| matches!(put, Put::Privacy(Privacy::Forget(_))));
         let erased = if forgotten { What::Forgotten } else { What::Erased };
         for put in &plan.puts {
-            match put {
-                Put::Privacy(Privacy::Tombstone(mark, at)) => inner.add(erased, mark, *at),
-                Put::Contact(email, _, contact) if withdraws(state, email, contact)? => {
-                    inner.add(What::Withdrawn, &Mark::Email(email.clone()), now);
-                }
-                _ => {}
+            if let Put::Privacy(Privacy::Tombstone(mark, at)) = put {
+                inner.add(erased, mark, *at);
+            }
+            if let Put::Contact(email, _, contact) = put
+                && withdraws(state, email, contact)?
+            {
+                inner.add(What::Withdrawn, &Mark::Email(email.clone()), now);
             }
         }
         inner.write();
@@ -179,7 +180,9 @@ impl Inner {
             return Ok(());
         }
         let Some(noted) = read(&self.path, &self.key)? else { return Ok(()) };
-        let path = self.path.with_extension("compact");
+        let mut name = self.path.clone().into_os_string();
+        name.push(".compact");
+        let path = PathBuf::from(name);
         let mut file = files::private_file(&path)?;
         file.set_len(0)?;
         file.write_all(lines(&noted, &self.key).as_bytes())?;

@@ -116,12 +116,10 @@ pub(super) fn apply(
     let mut applied = Applied { unreadable: noted.unreadable, ..Applied::default() };
     let mut found = BTreeSet::new();
     let mut orders = Vec::new();
-    let mut gone = BTreeSet::new();
     for text in texts(state, "SELECT key FROM people")? {
         let Ok(key) = text.parse::<PersonKey>() else { continue };
         let Some((hash, forget)) = news.erased(&Mark::of(&key)) else { continue };
         found.insert(hash);
-        gone.insert(text);
         match key.id {
             PersonId::User(_) => orders.push((Subject::User(key), forget)),
             PersonId::Email(email) => orders.push((Subject::Email(email), forget)),
@@ -134,7 +132,7 @@ pub(super) fn apply(
         let mark = Mark::Email(email.clone());
         if let Some((hash, forget)) = news.erased(&mark) {
             found.insert(hash);
-            if is_theirs_alone(state, &email, &gone)? {
+            if is_nobodys(state, &email)? {
                 orders.push((Subject::Email(email), forget));
             }
         } else if let Some((hash, at)) = news.withdrawn(&mark) {
@@ -204,13 +202,13 @@ fn texts(state: &Connection, sql: &str) -> Result<Vec<String>, StoreError> {
     Ok(state.prepare(sql)?.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
-/// Whether nobody who stays had an address at the time of the backup. With an order for its only user it goes anyway.
-fn is_theirs_alone(state: &Connection, email: &Email, gone: &BTreeSet<String>) -> Result<bool, StoreError> {
+/// Whether an address is nobody's with a user id: otherwise it goes with the order for its user, or stays with who has it too.
+fn is_nobodys(state: &Connection, email: &Email) -> Result<bool, StoreError> {
     let sql = "SELECT body FROM contacts WHERE email = ?1";
     let body: String = state.prepare_cached(sql)?.query_row([email.as_str()], |row| row.get(0))?;
     let Ok(contact) = from_text::<Contact>("contact", &body) else { return Ok(true) };
-    let is_user = |member: &&String| matches!(member.parse(), Ok(PersonKey { id: PersonId::User(_), .. }));
-    Ok(!contact.members.iter().filter(is_user).any(|member| !gone.contains(member)))
+    let is_user = |member: &String| matches!(member.parse(), Ok(PersonKey { id: PersonId::User(_), .. }));
+    Ok(!contact.members.iter().any(is_user))
 }
 
 /// Anonymous ids that went with who was erased: they are nobody's but theirs.

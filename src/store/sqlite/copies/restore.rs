@@ -114,7 +114,10 @@ fn make_room(
         if !order.replace {
             return Err(CopyError::NotEmpty(data.clone()));
         }
-        let aside = data.join(format!("{MOVED}{}", now.to_rfc3339().replace(':', "")));
+        let name = format!("{MOVED}{}", now.to_rfc3339().replace(':', ""));
+        let names =
+            (1_u32..).map(|nth| data.join(if nth == 1 { name.clone() } else { format!("{name}-{nth}") }));
+        let aside = names.into_iter().find(|path| !path.exists()).unwrap_or_else(|| data.join(&name));
         files::make(&aside).map_err(CopyError::of(&aside))?;
         folder.set_unfinished(Some(MOVING)).map_err(CopyError::of(data))?;
         for path in content {
