@@ -152,6 +152,7 @@ fn load(file: Option<&Path>) -> Result<Loaded, Failure> {
     for warning in &loaded.warnings {
         complain(&format!("warning: {warning}"));
     }
+    loaded.notes.iter().for_each(|note| complain(note));
     Ok(loaded)
 }
 
@@ -161,6 +162,7 @@ fn load_to_serve(file: Option<&Path>) -> Result<config::Config, Failure> {
     for warning in &loaded.warnings {
         complain(&format!("warning: {warning}"));
     }
+    loaded.notes.iter().for_each(|note| complain(note));
     Ok(loaded.config)
 }
 

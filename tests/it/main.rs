@@ -48,6 +48,8 @@ mod forecast;
 mod forgetting;
 /// Webhooks of other vendors end as contacts.
 mod hooks;
+/// Keys that are rotated while the service runs.
+mod keys;
 /// `check --live`: what is wrong with an account, and what to do about it.
 mod live_check;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
