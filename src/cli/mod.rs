@@ -42,7 +42,7 @@ enum Command {
     /// Prints the admin token made at first start
     Token(ConfigArgument),
     /// A Freshsales to develop against
-    Sandbox(sandbox::Arguments),
+    Sandbox(Box<sandbox::Arguments>),
     /// Copies the data folder into a new folder, while the service runs or not
     Backup(backup::BackUp),
     /// Puts a backup into an empty data folder
@@ -139,7 +139,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Map(arguments) => map::run(&arguments),
         Command::Health(argument) => health::run(argument.config.as_deref()),
         Command::Token(argument) => health::token(argument.config.as_deref()),
-        Command::Sandbox(arguments) => sandbox::run(arguments),
+        Command::Sandbox(arguments) => sandbox::run(*arguments),
         Command::Backup(arguments) => backup::back_up(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
         Command::Verify(arguments) => backup::verify(&arguments),

@@ -23,7 +23,7 @@ use crate::consent::Category;
 use crate::consent::{ConsentConfig, HOLD, MARKETING};
 use crate::decision::{ConsentRules, Rehearsal, Settings, SourceDefaults, Unknown, status_value};
 use crate::deliver::{BulkConfig, DeliveryConfig};
-use crate::delivery::Account;
+use crate::delivery::{Account, Request};
 use crate::event::SourceName;
 use crate::freshsales::{Config as FreshsalesConfig, DryRun, Mode};
 use crate::ingest::{Hooks, ServerConfig, SourceMode, Sources, hook_problems, source_problems};
@@ -169,6 +169,8 @@ impl Config {
             hold: Duration::from_secs(self.delivery.hold_seconds),
             resend_after: self.delivery.resend_after(),
             retry: self.delivery.retry(),
+            attempt_timeout: Duration::from_secs(self.freshsales.attempt_timeout_seconds),
+            selectors: Arc::default(),
             new_contacts_per_hour: self.new_contacts_per_hour(),
             source_defaults: self.source_defaults(),
             senders: self.senders(),
@@ -212,7 +214,8 @@ impl Config {
             Mode::DryRun => std::collections::BTreeSet::new(),
         };
         let endpoint = self.freshsales.endpoint().ok();
-        let request = endpoint.map(|endpoint| endpoint.describe(serde_json::Value::Null));
+        let request = endpoint
+            .map(|endpoint| endpoint.describe(&Request::UpsertContact { body: serde_json::Value::Null }));
         Rehearsal { sources, request, playing: false }
     }
 

@@ -1,16 +1,16 @@
-//! Calls: what one carries when it leaves, and what its answer changes. Rebuilt from the newest state, always.
+//! Calls: what that of a contact carries when it leaves, and what its answer changes. Rebuilt from the newest state, always.
 
 use std::time::Duration;
-
-use serde_json::Value;
 
 use super::owe::{rules, why_dropped};
 use super::refusal::{Refusal, after_refused};
 use super::wish::consider;
-use super::{Settings, World, erase};
+use super::{Settings, World};
 use crate::clock::UnixMicros;
-use crate::contact::{AfterStored, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body};
-use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, State, Stored, Verdict};
+use crate::contact::{
+    AfterStored, COMPANIES, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body,
+};
+use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
 use crate::event::Email;
 
@@ -19,39 +19,41 @@ use crate::event::Email;
 pub struct CallOrder {
     /// Its delivery.
     pub delivery: DeliveryId,
-    /// The contact.
-    pub email: Email,
+    /// The record that it is about.
+    pub subject: Subject,
     /// Which attempt it is: the fence against answers of older claims.
     pub attempt: u32,
-    /// The body of the upsert.
-    pub body: Value,
+    /// What is sent.
+    pub request: Request,
 }
 
-/// Claims a delivery: decides anew what the call carries and marks it as on its way. `None` when it is no
-/// longer to be tried, or nothing is owed any more (it is superseded then).
-pub fn claim(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixMicros) -> Option<CallOrder> {
-    let delivery = world.deliveries.get(id)?;
-    let email = delivery.email.clone();
+/// The next call of a contact; nothing when a newer delivery carries it, or nothing is owed.
+pub(super) fn claim_contact(
+    id: &DeliveryId,
+    email: &Email,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Option<Request> {
+    let attempt = world.deliveries.get(id)?.attempts_made + 1;
     let standing =
-        world.contacts.get(&email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
-    let waits = matches!(delivery.state, State::Waiting | State::Retrying);
-    if !waits || standing.in_flight.is_some() {
+        world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
+    if standing.in_flight.is_some() {
         return None;
     }
     if standing.open.as_ref() != Some(id) {
         world.deliveries.change(id, |delivery| delivery.supersede(CARRIED, now));
         return None;
     }
-    let attempt = delivery.attempts_made + 1;
-    let considered = consider(&email, world, settings);
+    let considered = consider(email, world, settings);
     match owed(&considered.wish, &standing, &rules(settings, now)) {
         Owed::Nothing(why) => {
             world.deliveries.change(id, |delivery| delivery.supersede(&why_dropped(&why), now));
-            standing_of(&email, world, settings).open = None;
+            standing_of(email, world, settings).open = None;
             None
         }
         Owed::Call(call) => {
-            let body = upsert_body(&email, &call.attributes);
+            let body = upsert_body(email, &call.attributes);
             let in_flight = InFlight {
                 delivery: id.clone(),
                 attempt,
@@ -60,8 +62,8 @@ pub fn claim(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixM
                 exempt: considered.wish.exempt,
             };
             world.deliveries.change(id, Delivery::claim);
-            standing_of(&email, world, settings).leave(in_flight);
-            Some(CallOrder { delivery: id.clone(), email, attempt, body })
+            standing_of(email, world, settings).leave(in_flight);
+            Some(Request::UpsertContact { body })
         }
     }
 }
@@ -83,13 +85,15 @@ pub struct Settlement {
     pub probe: bool,
 }
 
-/// Settles an attempt. An answer to a claim that is void changes nothing.
-pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, now: UnixMicros) {
-    let CallOrder { delivery: id, email, attempt, .. } = &settlement.order;
-    if world.deliveries.get(id).is_some_and(|delivery| delivery.erasure.is_some()) {
-        erase::settle_erased(&settlement, world, settings, now);
-        return;
-    }
+/// Settles an attempt of a contact.
+pub(super) fn settle_contact(
+    settlement: Settlement,
+    email: &Email,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) {
+    let CallOrder { delivery: id, attempt, .. } = &settlement.order;
     // A contact that is gone must not come back by an answer.
     let standing =
         world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
@@ -97,13 +101,24 @@ pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, no
         return;
     }
     let mut next = standing;
-    let transition = after(&settlement, &mut next, world, settings, now);
+    let transition = after(&settlement, email, &mut next, world, settings, now);
+    end(settlement, transition, world, settings, now);
+    *standing_of(email, world, settings) = next;
+}
+
+/// Ends an attempt: what its answer says of the destination, and what its delivery does then.
+pub(super) fn end(
+    settlement: Settlement,
+    transition: Transition,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) {
     let destination = settlement.destination(world, matches!(transition, Transition::Die(_)), settings, now);
-    world.deliveries.change(id, |mut delivery| {
+    world.deliveries.change(&settlement.order.delivery, |mut delivery| {
         delivery.record(settlement.attempt);
         transition.apply(delivery, settings, settlement.jitter, now)
     });
-    *standing_of(email, world, settings) = next;
     if destination != world.destination.document {
         world.destination.document = destination;
         world.destination.changed = true;
@@ -112,7 +127,7 @@ pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, no
 
 impl Settlement {
     /// How the destination stands after it.
-    fn destination(
+    pub(super) fn destination(
         &self,
         world: &World,
         refused_for_good: bool,
@@ -121,6 +136,7 @@ impl Settlement {
     ) -> Destination {
         let ended = Ended {
             verdict: &self.verdict,
+            kind: self.order.request.kind(),
             delivery: &self.order.delivery,
             probe: self.probe,
             refused_for_good,
@@ -177,6 +193,7 @@ pub(super) const CARRIED: &str = "a newer delivery of the contact carries it";
 /// What the answer does to the standing of the contact, and what the delivery does then.
 fn after(
     settlement: &Settlement,
+    email: &Email,
     standing: &mut Standing,
     world: &World,
     settings: &Settings,
@@ -187,10 +204,17 @@ fn after(
     let newer = standing.open.take();
     let transition = match &settlement.verdict {
         Verdict::Stored(answer) => {
+            let told = |call: &InFlight| call.sent.contains_key(COMPANIES);
+            let shows = answer.shown.as_ref().is_some_and(|contact| contact.contains_key(COMPANIES));
+            let has_no_company = !shows
+                && standing.blank.contains(COMPANIES)
+                && !standing.in_flight.as_ref().is_some_and(told);
             let transition = after_stored(answer, standing, newer, id, now);
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
+            // An answer that does not show them says nothing new of companies, until they were told.
+            standing.blank.extend(has_no_company.then(|| COMPANIES.to_owned()));
             let settled = standing.open.is_none();
-            let fills = settled && fills_a_blank(&settlement.order.email, standing, world, settings, now);
+            let fills = settled && fills_a_blank(email, standing, world, settings, now);
             if fills {
                 standing.open = Some(id.clone());
                 return Transition::Wait(FILLS.to_owned());
@@ -219,6 +243,11 @@ fn after(
             standing.not_applied();
             Transition::Wait(format!("{}: {reason}", cause_in_words(*cause)))
         }
+        // No answer to an upsert of a contact is judged so: it names no id, and its right is that of the account.
+        Verdict::Gone { reason } | Verdict::Shut { reason } => {
+            standing.not_applied();
+            Transition::Backoff(reason.clone(), Duration::ZERO)
+        }
     };
     match newer {
         Some(newer) => {
@@ -231,7 +260,7 @@ fn after(
 
 /// A failure of this contact that will pass. It is given up once it has failed for long enough; only its own waits
 /// between two tries count, and only while other contacts got answers.
-fn after_failure(
+pub(super) fn after_failure(
     reason: &str,
     delivery: Option<&Delivery>,
     others_answered: bool,
@@ -277,7 +306,7 @@ fn after_stored(
     now: UnixMicros,
 ) -> Transition {
     let sent = standing.in_flight.as_ref().map(|call| call.sent.clone()).unwrap_or_default();
-    let lost = answer.contact.as_ref().map(|contact| did_not_stick(&sent, contact)).unwrap_or_default();
+    let lost = answer.shown.as_ref().map(|contact| did_not_stick(&sent, contact)).unwrap_or_default();
     let note = (!lost.is_empty())
         .then(|| format!("stored, but Freshsales shows these otherwise than sent: {}", lost.join(", ")));
     let after = standing.stored(answer, now);
@@ -294,7 +323,7 @@ fn after_stored(
     }
 }
 
-fn cause_in_words(cause: BlockCause) -> &'static str {
+pub(super) fn cause_in_words(cause: BlockCause) -> &'static str {
     match cause {
         BlockCause::Unauthorized => "the API key is refused",
         BlockCause::Forbidden => "the user of the API key may not edit contacts",
@@ -304,13 +333,4 @@ fn cause_in_words(cause: BlockCause) -> &'static str {
 
 pub(super) fn standing_of<'w>(email: &Email, world: &'w mut World, settings: &Settings) -> &'w mut Standing {
     world.contacts.edit(email).standing.entry(settings.account.clone()).or_default()
-}
-
-/// Plays a call that Freshsales accepts, for dry runs: answers its body, or nothing when none is owed.
-pub fn simulate(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixMicros) -> Option<Value> {
-    let order = claim(id, world, settings, now)?;
-    let standing = standing_of(&order.email, world, settings);
-    standing.stored(&Stored::default(), now);
-    world.deliveries.change(id, |delivery| delivery.deliver(now));
-    Some(order.body)
 }

@@ -27,26 +27,26 @@ use std::time::Duration;
 use tokio::sync::{OwnedMutexGuard, watch};
 
 pub use config::{Config, Engine, Settings};
-pub use documents::{Documents, Keys, Place, Revision, Versioned};
+pub use documents::{DEALS_OF_MAX, Documents, Keys, Place, Revision, Versioned};
 pub use error::{ErrorClass, StoreError};
 pub use failed::Failed;
 pub use journal::{NewRecord, Processed, Record, Stream};
 pub use keep::{Keep, Silent};
 pub use lookup::{
-    DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Due, DueOrder, DueQuery, EventQuery,
-    LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
+    DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Due, DueOrder, DueQuery,
+    EventQuery, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
 };
 pub use news::{Change, Herald, NEWS_KEPT_MAX, News};
-pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put};
+pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put, PutDeal};
 
 pub use priority::give_way;
 pub use reach::reach;
-pub use working::{For, load_contacts, quotas};
+pub use working::{For, load_contacts, load_records, quotas};
 
 pub use crate::destination::{Destination, DestinationState};
 
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
+use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::person::PersonKey;
@@ -106,7 +106,7 @@ pub trait Store: Send + Sync + 'static {
     fn worked(&self) -> Duration;
 
     /// Deliveries that may be tried: lane after lane as they are named, in each the longest owed first, or the newest; none
-    /// of a contact with a call on its way. Beside them the moment when the next of all others is due.
+    /// of a record with a call on its way. Beside them the moment when the next of all others is due.
     fn due(&self, query: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)>;
 
     /// The first calls of contacts that left after a moment: whose contact each was, in the order of time.
@@ -118,7 +118,7 @@ pub trait Store: Send + Sync + 'static {
     /// Bulk calls of an account whose jobs have not ended.
     fn bulk_jobs(&self, account: Account) -> Answer<Vec<BulkJob>>;
 
-    /// Calls on their way that withdrawals of their contacts wait for.
+    /// Calls on their way that withdrawals of the same contacts wait for.
     fn held_withdrawals(&self, account: Account) -> Answer<BTreeSet<DeliveryId>>;
 
     /// Events of the trail, newest first.
@@ -156,6 +156,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many contacts there are.
     fn contacts_count(&self) -> Answer<u64>;
+
+    /// The keys of deals, in order.
+    fn deals(&self, query: DealQuery) -> Answer<Vec<DealKey>>;
+
+    /// The keys of companies after one, in order.
+    fn companies(&self, after: Option<CompanyKey>, limit: usize) -> Answer<Vec<CompanyKey>>;
 
     /// The persons of a contact that is a crowd, after one, in the order of their keys as text.
     fn members(&self, email: Email, after: Option<PersonKey>, limit: usize) -> Answer<Vec<PersonKey>>;

@@ -17,8 +17,8 @@ use super::rejected::{self, Narrow, REJECTED, RejectedView};
 use crate::admin::Debugger;
 use crate::clock::UnixMicros;
 use crate::config_problem::REDACTED;
-use crate::decision::Outcome;
-use crate::delivery::{Account, DeliveryId, State as Stage};
+use crate::decision::{Action, Outcome};
+use crate::delivery::{Account, DeliveryId, State as Stage, Subject};
 use crate::event::{Email, Kind, Position, SourceName, parse_body};
 use crate::http::ApiError;
 use crate::person::PersonKey;
@@ -42,6 +42,9 @@ pub(in crate::admin) struct EventView {
     outcome: Outcome,
     reason: String,
     notes: Vec<String>,
+    /// What it did to deals, a line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    actions: Vec<Action>,
     delivery_id: Option<DeliveryId>,
     duplicates: u64,
 }
@@ -59,6 +62,7 @@ pub(in crate::admin) struct ListedEvent {
 #[derive(Serialize)]
 struct StandsView {
     account: Account,
+    subject: Subject,
     state: Stage,
     reason: Option<String>,
     #[serde(serialize_with = "rfc3339_or_null")]
@@ -69,8 +73,8 @@ struct StandsView {
 
 impl From<DeliveryStands> for StandsView {
     fn from(stands: DeliveryStands) -> Self {
-        let DeliveryStands { account, state, reason, ended_at, next_attempt_at } = stands;
-        Self { account, state, reason, ended_at, next_attempt_at }
+        let DeliveryStands { account, subject, state, reason, ended_at, next_attempt_at } = stands;
+        Self { account, subject, state, reason, ended_at, next_attempt_at }
     }
 }
 
@@ -102,6 +106,7 @@ impl From<EventTrail> for EventView {
             outcome: trail.outcome,
             reason: trail.reason,
             notes: trail.notes,
+            actions: trail.actions,
             delivery_id: trail.delivery_id,
             duplicates: trail.duplicates,
         }

@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::client::{KEY, answer};
 use crate::clock::ManualClock;
-use crate::delivery::Verdict;
+use crate::delivery::{Request, Verdict};
 use crate::freshsales::{ApiKey, CallResult, Client, Config, Crm, Timeouts, Transport, TransportProblem};
 
 /// The authority of these tests, and what it says is `acme.myfreshworks.com`.
@@ -76,9 +76,8 @@ async fn call(transport: &Transport) -> CallResult {
     let (endpoint, key) = (config.endpoint().unwrap(), ApiKey::parse(KEY).unwrap());
     let clock = Arc::new(ManualClock::at(crate::clock::UnixMicros(0)));
     let client = Client::new(endpoint, key, transport, timeouts, clock).unwrap();
-    client
-        .upsert(json!({"unique_identifier": {"emails": "a@example.com"}, "contact": {"city": "Oslo"}}))
-        .await
+    let body = json!({"unique_identifier": {"emails": "a@example.com"}, "contact": {"city": "Oslo"}});
+    client.call(Request::UpsertContact { body }).await
 }
 
 #[tokio::test]

@@ -19,11 +19,11 @@ use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
-use super::{crowds, erase, failed, outbox, search, tombstones, trail, walks};
+use super::{crowds, deals, erase, failed, outbox, search, tombstones, trail, walks};
 use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Delivery};
-use crate::event::Position;
+use crate::event::{Email, Position};
 use crate::store::{
     Answer, Counts, Documents, Gone, Keys, Plan, Processed, Progress, Put, Revision, StoreError, Stream,
     Versioned,
@@ -169,6 +169,7 @@ pub(super) fn processed(connection: &Connection) -> Result<Processed, StoreError
 pub(super) fn load(connection: &Connection, keys: Keys) -> Result<Documents, StoreError> {
     let mut found = Documents::default();
     let mut unseen = Vec::new();
+    deals::load(connection, &keys, &mut found)?;
     for key in keys.seen {
         let position: Option<i64> = connection
             .prepare_cached("SELECT position FROM seen WHERE source = ?1 AND message_id = ?2")?
@@ -292,6 +293,8 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
             let values = params![email.as_str(), body, int(*revision)];
             change_one(connection, by_revision(*revision, insert, update), values)
         }
+        Put::Company(key, revision, company) => deals::put_company(connection, key, *revision, company),
+        Put::Deal(deal) => deals::put_deal(connection, deal, day),
         Put::Delivery(revision, delivery) => put_delivery(connection, *revision, delivery),
         Put::Destination(account, revision, destination) => {
             let body = to_text("destination", destination)?;
@@ -378,6 +381,8 @@ fn gone(connection: &Connection, document: &Gone) -> Result<(), StoreError> {
             change_one(connection, sql, (email.as_str(), int(*revision)))?;
             crowds::forget(connection, email)
         }
+        Gone::Company(key, revision) => deals::gone(connection, "companies", key, *revision),
+        Gone::Deal(key, revision) => deals::gone(connection, "deals", key, *revision),
         Gone::Delivery(id, revision) => {
             let sql = "DELETE FROM deliveries WHERE id = ?1 AND revision = ?2";
             change_one(connection, sql, (&id.0, int(*revision)))
@@ -392,15 +397,16 @@ pub(super) fn put_delivery(
     delivery: &Delivery,
 ) -> Result<(), StoreError> {
     let insert = "INSERT INTO deliveries
-            (id, account, email, lane, state, opened_at, next_attempt_at, ended_at, new_contact_of, alone, body, revision)
-        VALUES (:id, :account, :email, :lane, :state, :opened_at, :next_attempt_at, :ended_at, :new_contact_of, :alone, :body, :revision + 1)";
-    let update = "UPDATE deliveries SET account = :account, email = :email, lane = :lane, state = :state,
+            (id, account, subject, email, lane, state, opened_at, next_attempt_at, ended_at, new_contact_of, alone, body, revision)
+        VALUES (:id, :account, :subject, :email, :lane, :state, :opened_at, :next_attempt_at, :ended_at, :new_contact_of, :alone, :body, :revision + 1)";
+    let update = "UPDATE deliveries SET account = :account, subject = :subject, email = :email, lane = :lane, state = :state,
             opened_at = :opened_at, next_attempt_at = :next_attempt_at, ended_at = :ended_at, new_contact_of = :new_contact_of, alone = :alone, body = :body, revision = :revision + 1
         WHERE id = :id AND revision = :revision";
     let values = named_params! {
         ":id": delivery.id.0,
         ":account": delivery.account.0,
-        ":email": delivery.email.as_str(),
+        ":subject": delivery.subject.to_string(),
+        ":email": delivery.email().map_or("", Email::as_str),
         ":lane": lane_number(delivery.lane),
         ":state": state_number(delivery.state),
         ":opened_at": delivery.opened_at.0,

@@ -6,9 +6,9 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, ToSql, named_params};
 use serde::{Deserialize, Serialize};
 
-use super::columns::{email, from_text, int, state, state_number, to_text, uint};
+use super::columns::{email, from_text, int, state, state_number, subject, to_text, uint};
 use crate::clock::UnixMicros;
-use crate::decision::Outcome;
+use crate::decision::{Action, Outcome};
 use crate::delivery::{Account, Delivery, DeliveryId, State};
 use crate::event::{Email, Kind, Position, SourceName};
 use crate::store::{DeliveryQuery, DeliveryStands, DeliverySummary, EventQuery, StoreError};
@@ -23,6 +23,8 @@ struct Rest {
     reason: String,
     delivery_id: Option<DeliveryId>,
     notes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    actions: Vec<Action>,
 }
 
 const COLUMNS: &str = "position, message_id, source, person, email, outcome, duplicates, received_at, body";
@@ -36,6 +38,7 @@ pub(super) fn put(connection: &Connection, event: &EventTrail) -> Result<(), Sto
         reason: event.reason.clone(),
         delivery_id: event.delivery_id.clone(),
         notes: event.notes.clone(),
+        actions: event.actions.clone(),
     };
     connection
         .prepare_cached(
@@ -78,6 +81,7 @@ fn trail(row: &Row<'_>) -> Result<EventTrail, StoreError> {
         delivery_id: rest.delivery_id,
         duplicates: uint(row.get(6)?),
         notes: rest.notes,
+        actions: rest.actions,
     })
 }
 
@@ -166,6 +170,7 @@ pub(super) fn deliveries(
     Filter::default()
         .with("sequence < ?", query.before.map(int))
         .with("email = ?", query.email.map(|email| email.as_str().to_owned()))
+        .with("subject = ?", query.subject.map(|subject| subject.to_string()))
         .with("state = ?", query.state.map(state_number))
         .with("account = ?", query.account.map(|account| account.0))
         .with("instr(lower(body ->> '$.reason'), ?) > 0", query.reason.map(|words| words.to_lowercase()))
@@ -193,7 +198,7 @@ pub(super) fn stands(
     ids: &BTreeSet<DeliveryId>,
 ) -> Result<BTreeMap<DeliveryId, DeliveryStands>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, state, ended_at, next_attempt_at, body ->> '$.reason', account FROM deliveries
+        "SELECT id, state, ended_at, next_attempt_at, body ->> '$.reason', account, subject FROM deliveries
          WHERE id IN (SELECT value FROM json_each(?1))",
     )?;
     let mut rows = statement.query([to_text("ids", ids)?])?;
@@ -202,7 +207,9 @@ pub(super) fn stands(
         let ended_at: Option<i64> = row.get(2)?;
         let (state, next) = (state(row.get(1)?)?, UnixMicros(row.get(3)?));
         let account = Account(row.get(5)?);
-        let stands = DeliveryStands::new(account, state, row.get(4)?, ended_at.map(UnixMicros), next);
+        let subject = subject(row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?;
+        let stands =
+            DeliveryStands::new(account, subject, state, row.get(4)?, ended_at.map(UnixMicros), next);
         found.insert(DeliveryId(row.get(0)?), stands);
     }
     Ok(found)

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ring::hmac;
 use rusqlite::{Connection, OptionalExtension};
+use serde::Deserialize;
 
 use super::columns::from_text;
 use super::{files, tombstones};
@@ -244,6 +245,13 @@ fn digits(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
+/// Of a stored contact, what is asked here.
+#[derive(Deserialize)]
+struct Consent {
+    #[serde(default)]
+    consent: ConsentHistory,
+}
+
 /// Whether a contact refuses marketing from now on, and did not before.
 fn withdraws(state: &Connection, email: &Email, contact: &Contact) -> Result<bool, StoreError> {
     let Some(now) = last(&contact.consent).filter(|change| change.choice == Choice::Denied) else {
@@ -255,7 +263,7 @@ fn withdraws(state: &Connection, email: &Email, contact: &Contact) -> Result<boo
         .optional()?;
     let Some(body) = body else { return Ok(true) };
     // What can't be read stands in the way of nothing here.
-    let before = from_text::<Contact>("contact", &body).ok();
+    let before = from_text::<Consent>("contact", &body).ok();
     Ok(before.as_ref().and_then(|before| last(&before.consent)) != Some(now))
 }
 

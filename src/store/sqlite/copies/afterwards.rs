@@ -1,17 +1,19 @@
 //! What is not known after a restore, and what is known all the same: makes a restored state careful.
 //!
-//! Nobody knows which calls were made after the backup. So every call that an hour allows counts as made, and what was
-//! accepted is believed no more than a sender may believe it: the next call of a contact carries all of it. Other records that are kept up
-//! to date at the account get a function of their own beside [`distrust_contacts`]; what may be written once alone has to
-//! count as unanswered there. Must not decide who is erased: that is in the record.
+//! Nobody knows which calls were made after the backup. So every call that an hour allows counts as made; the next call of a
+//! contact carries all of it; and a deal that is not known to exist is looked for before it is created, since that can't be
+//! repeated. Must not decide who is erased: that is in the record.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
+use crate::deal::Deal;
 use crate::delivery::Account;
 use crate::erasure::{Erasure, Mark, Subject};
 use crate::event::{Email, Kind, SourceName};
@@ -58,29 +60,40 @@ pub(super) fn spend_allowance(
 
 /// Has the next call of every contact that an account may have carry all of it; answers how many that are.
 pub(super) fn distrust_contacts(state: &Connection) -> Result<u64, StoreError> {
-    let mut write = state.prepare("UPDATE contacts SET body = ?2 WHERE rowid = ?1")?;
-    let (mut after, mut distrusted) = (i64::MIN, 0);
+    each(state, "contacts", |contact: &mut Contact| {
+        contact.standing.values_mut().fold(false, |known, standing| standing.distrust() || known)
+    })
+}
+
+/// Has every deal looked for before it is created that is not known to exist; answers how many that are.
+pub(super) fn distrust_deals(state: &Connection, ours: &Account, now: UnixMicros) -> Result<u64, StoreError> {
+    each(state, "deals", |deal: &mut Deal| {
+        let before = deal.standing.clone();
+        deal.standing.entry(ours.clone()).or_default();
+        deal.standing.values_mut().for_each(|standing| standing.distrust(now));
+        deal.standing != before
+    })
+}
+
+/// Changes the documents of a table where `change` says that it did; answers how many.
+fn each<T: Serialize + DeserializeOwned>(
+    state: &Connection,
+    table: &'static str,
+    mut change: impl FnMut(&mut T) -> bool,
+) -> Result<u64, StoreError> {
+    let read = format!("SELECT rowid, body FROM {table} WHERE rowid > ?1 ORDER BY rowid LIMIT 1000");
+    let mut write = state.prepare(&format!("UPDATE {table} SET body = ?2 WHERE rowid = ?1"))?;
+    let (mut after, mut changed) = (i64::MIN, 0);
     loop {
-        let rows = page(
-            state,
-            "SELECT rowid, body FROM contacts WHERE rowid > ?1 ORDER BY rowid LIMIT 1000",
-            after,
-        )?;
-        let Some((last, _)) = rows.last() else { return Ok(distrusted) };
+        let rows = page(state, &read, after)?;
+        let Some((last, _)) = rows.last() else { return Ok(changed) };
         after = *last;
         for (row, body) in rows {
             // One that can't be read is set aside when its turn comes.
-            let Ok(mut contact) = from_text::<Contact>("contact", &body) else { continue };
-            let changed = contact.standing.values_mut().filter(|standing| standing.known()).fold(
-                false,
-                |_, standing| {
-                    standing.send_whole = true;
-                    true
-                },
-            );
-            if changed {
-                write.execute((row, to_text("contact", &contact)?))?;
-                distrusted += 1;
+            let Ok(mut document) = from_text::<T>(table, &body) else { continue };
+            if change(&mut document) {
+                write.execute((row, to_text(table, &document)?))?;
+                changed += 1;
             }
         }
     }

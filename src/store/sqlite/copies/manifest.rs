@@ -139,6 +139,7 @@ fn checksum(path: &Path) -> Result<(u64, String), CopyError> {
         }
     });
     read.map_err(CopyError::of(path))?;
-    let digits = sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = sum.finish();
+    let digits = sum.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     Ok((bytes, digits))
 }

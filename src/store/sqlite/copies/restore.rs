@@ -158,6 +158,7 @@ fn make_careful(
     let transaction = state.transaction_with_behavior(TransactionBehavior::Immediate)?;
     afterwards::spend_allowance(&transaction, &order.account, order.calls_per_hour, now)?;
     let contacts = afterwards::distrust_contacts(&transaction)?;
+    afterwards::distrust_deals(&transaction, &order.account, now)?;
     let mut used = None;
     if let Some(noted) = &noted {
         let (applied, records) = afterwards::apply(&transaction, noted, made_at, now)?;

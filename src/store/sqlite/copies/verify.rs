@@ -10,8 +10,10 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::manifest::{MANIFEST_FILE, Manifest};
 use super::pair::Pair;
 use super::problem::CopyError;
+use crate::company::Company;
 use crate::contact::Contact;
-use crate::delivery::{BulkJob, Delivery, State};
+use crate::deal::Deal;
+use crate::delivery::{BulkJob, CompanyKey, DealKey, Delivery, State, Subject};
 use crate::destination::Destination;
 use crate::erasure::{Erasure, ForgetOrder};
 use crate::event::{Email, Position};
@@ -140,7 +142,14 @@ impl Verified {
         self.each::<Timeline>(state, "time line", "SELECT anonymous_id, body FROM timelines", |_| true)?;
         let is_email = |key: &str| Email::from_store(key).is_ok();
         self.each::<Contact>(state, "contact", "SELECT email, body FROM contacts", is_email)?;
-        self.each::<Delivery>(state, "delivery", "SELECT email, body FROM deliveries", is_email)?;
+        let is_subject = |key: &str| key.parse::<Subject>().is_ok();
+        self.each::<Delivery>(state, "delivery", "SELECT subject, body FROM deliveries", is_subject)?;
+        self.each::<Deal>(state, "deal", "SELECT key, body FROM deals", |key| {
+            key.parse::<DealKey>().is_ok()
+        })?;
+        self.each::<Company>(state, "company", "SELECT key, body FROM companies", |key| {
+            key.parse::<CompanyKey>().is_ok()
+        })?;
         self.each::<Destination>(state, "destination", "SELECT account, body FROM destinations", |_| true)?;
         self.each::<BulkJob>(state, "bulk job", "SELECT account, body FROM bulk_jobs", |_| true)?;
         self.each::<Erasure>(state, "erasure", "SELECT '', body FROM erasures", |_| true)?;
