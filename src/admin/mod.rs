@@ -40,7 +40,8 @@ use crate::senders::Watch;
 use crate::store::{SharedStore, quotas};
 use crate::turn::Flow;
 use api::{
-    History, commands, contacts, dead_letters, deliveries, events, history, map, people, status, stream,
+    History, commands, contacts, dead_letters, deliveries, events, history, map, people, selectors, status,
+    stream,
 };
 use guard::{Access, Guard, guard};
 
@@ -71,6 +72,8 @@ pub struct Live {
     pub refused: Arc<RefusedLog>,
     /// Events of the last hour whose consent was not understood.
     pub consent: SharedTally,
+    /// What deciding depends on, the lists of the account among it.
+    pub settings: watch::Receiver<Arc<Settings>>,
 }
 
 /// Between whoever orders an erasure and the stage that carries it out; the order itself is in the store.
@@ -137,6 +140,7 @@ const ROUTES: &[Route] = &[
     route(POST, "/api/reload", Access::Token, |method| on(method, commands::reload)),
     route(GET, "/api/status", Access::Token, |method| on(method, status::status)),
     route(GET, "/api/status/history", Access::Token, |method| on(method, history::history)),
+    route(GET, "/api/selectors", Access::Token, |method| on(method, selectors::selectors)),
     route(GET, "/api/stream", Access::Token, |method| on(method, stream::stream)),
     route(POST, "/api/map", Access::Token, |method| on(method, map::map)),
     route(GET, "/metrics", Access::Token, |method| on(method, metrics::metrics)),

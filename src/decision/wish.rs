@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::names::put_ids;
 use super::reading::{BLANK_NAME, SOURCE};
 use super::{Settings, SourceDefaults, Unknown, World};
 use crate::clock::UnixMicros;
@@ -54,6 +55,7 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
 
     let mut considered = add_up(&here, settings);
     put_names(email, &here, &mut considered, settings);
+    put_ids(&here, &mut considered, settings);
     considered.company = company_of(&here, settings);
     link_company(&mut considered, world, settings);
     considered.stands = stands(&everybody, settings);

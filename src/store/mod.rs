@@ -14,6 +14,7 @@ mod news;
 mod plan;
 mod priority;
 mod reach;
+mod records;
 mod working;
 
 pub mod sqlite;
@@ -41,7 +42,8 @@ pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put, PutDeal};
 
 pub use priority::give_way;
 pub use reach::reach;
-pub use working::{For, load_contacts, load_records, quotas};
+pub use records::{load_beside, load_records};
+pub use working::{For, load_contacts, quotas};
 
 pub use crate::destination::{Destination, DestinationState};
 
@@ -50,6 +52,7 @@ use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryI
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::person::PersonKey;
+use crate::selectors::Selectors;
 use crate::trail::EventTrail;
 
 /// What a store answers, some time.
@@ -114,6 +117,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Slots of an account that may not be free yet at `now`, and the id that the next slot may have.
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)>;
+
+    /// The lists of an account, as they were answered last. One that can't be read counts as never asked for.
+    fn selectors(&self, account: Account) -> Answer<Selectors>;
 
     /// Bulk calls of an account whose jobs have not ended.
     fn bulk_jobs(&self, account: Account) -> Answer<Vec<BulkJob>>;

@@ -13,6 +13,7 @@ use crate::destination::Destination;
 use crate::erasure::{CallEnd, Erasure, ForgetEnd, ForgetId, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
+use crate::selectors::{Kind, List};
 use crate::store::{Failed, Revision, Stream};
 use crate::trail::EventTrail;
 
@@ -90,6 +91,8 @@ pub enum Put {
     BulkJob(Account, BulkJob),
     /// The job of a bulk call has ended.
     BulkJobEnded(Account, JobId),
+    /// What an account answered for one of its lists.
+    Selectors(Account, Kind, List),
     /// A document goes.
     Gone(Gone),
     /// Something is noted for an erasure.

@@ -38,6 +38,8 @@ mod crm_answers;
 mod crowd;
 /// Refused contacts: seen, sent again, given up.
 mod dead_letters;
+/// Orders become deals, once, whatever gets lost on the way.
+mod deals;
 /// The debugger over real HTTP.
 mod debugger;
 /// One contact or event that can't be processed stops no other.
@@ -54,10 +56,14 @@ mod keys;
 mod live_check;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
 mod main_job;
+/// Names in the place of ids, and the lists of the account that they are looked up in.
+mod names;
 /// Events that say of nobody what they say.
 mod nobody;
 /// Old data waits for what happens now.
 mod old_data;
+/// Orders that become deals, once each, whatever happens to calls and service.
+mod orders;
 /// Calls paused and resumed by hand.
 mod pause;
 /// The right data of the right person, with the right to send it: identity and consent.

@@ -10,6 +10,9 @@ use crate::turn::{Flow, FlowAlarm};
 /// The share of the bound of dead letters from which on there is a risk.
 const DEAD_LETTERS_PERCENT: u64 = 80;
 
+/// Names that a risk repeats.
+const NAMES_NAMED_MAX: usize = 5;
+
 /// Events of one source and hour whose consent was not understood; more than these are a risk.
 const CONSENT_EVENTS: u64 = 10;
 
@@ -21,12 +24,13 @@ pub(in crate::admin) struct Risk {
 }
 
 /// The words of all risks there are, for metrics.
-pub(in crate::admin) const ALL: [&str; 14] = [
+pub(in crate::admin) const ALL: [&str; 15] = [
     "processing",
     "lag",
     "failed_events",
     "set_aside",
     "kind_shut",
+    "names_missing",
     "dead_letters",
     "arrivals",
     "refusing",
@@ -79,7 +83,7 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<
     });
     let senders = snapshot.live.senders.concerns(snapshot.now).into_iter().map(Risk::from);
     let flow = of_flow(&snapshot.live.flow.borrow());
-    let aside = [failed_events(snapshot), set_aside(snapshot), kind_shut(snapshot)];
+    let aside = [failed_events(snapshot), set_aside(snapshot), kind_shut(snapshot), names_missing(snapshot)];
     flow.into_iter()
         .chain(aside.into_iter().flatten())
         .chain(dead_letters)
@@ -153,6 +157,22 @@ fn kind_shut(snapshot: Snapshot<'_>) -> Option<Risk> {
              Admin Settings, Roles; one call tries every 15 minutes, and at once after POST /api/resume",
             kinds.join(" and "),
             first.reason
+        ),
+    })
+}
+
+/// Names of the mapping that the account does not have: contacts go without them.
+fn names_missing(snapshot: Snapshot<'_>) -> Option<Risk> {
+    let missing = snapshot.live.settings.borrow().missing_names();
+    let more = missing.len().saturating_sub(NAMES_NAMED_MAX);
+    let named: Vec<String> = missing.into_iter().take(NAMES_NAMED_MAX).collect();
+    let more = if more > 0 { format!("; and {more} more (GET /api/selectors)") } else { String::new() };
+    (!named.is_empty()).then(|| Risk {
+        risk: "names_missing",
+        message: format!(
+            "names of the mapping are left out of every call: {}{more}. Correct the mapping and reload, or the account: its lists \
+             are read again every hour while a name is missing",
+            named.join("; ")
         ),
     })
 }

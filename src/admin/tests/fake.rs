@@ -9,6 +9,7 @@ use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryI
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::Position;
 use crate::person::PersonKey;
+use crate::selectors::Selectors;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
     Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan,
@@ -118,6 +119,10 @@ impl Store for FakeStore {
     }
 
     fn slots(&self, _: Account, _: UnixMicros) -> Answer<(Vec<Slot>, u64)> {
+        shut()
+    }
+
+    fn selectors(&self, _: Account) -> Answer<Selectors> {
         shut()
     }
 

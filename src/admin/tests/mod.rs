@@ -60,6 +60,7 @@ struct Lab {
     flow: Flow,
     sharing: Option<Sharing>,
     senders: Arc<Watch>,
+    settings: Settings,
 }
 
 impl Lab {
@@ -78,6 +79,7 @@ impl Lab {
             flow: Flow::default(),
             sharing: None,
             senders: Arc::default(),
+            settings: settings(),
         }
     }
 
@@ -102,6 +104,7 @@ impl Lab {
     }
 
     fn debugger_over(&self, store: SharedStore, metrics: PrometheusHandle) -> Debugger {
+        let settings = watch::Sender::new(Arc::new(self.settings.clone())).subscribe();
         let live = Live {
             usage: watch::Sender::new(self.usage).subscribe(),
             sharing: watch::Sender::new(self.sharing).subscribe(),
@@ -115,8 +118,8 @@ impl Lab {
             erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },
             refused: Arc::clone(&self.refused),
             consent: self.consent.clone(),
+            settings: settings.clone(),
         };
-        let settings = watch::Sender::new(Arc::new(settings())).subscribe();
         let clock = Arc::new(ManualClock::at(START));
         let commands = Commands {
             owed: Arc::default(),

@@ -216,3 +216,16 @@ pub(super) fn open_stages(wish: &Wish) -> BTreeSet<u64> {
     let open = wish.stages.iter().filter(|stage| stage.forecast == Forecast::Open);
     open.map(|stage| stage.id).collect()
 }
+
+/// The company whose id a new deal needs.
+pub(in crate::decision) fn company_needed(
+    key: &DealKey,
+    deal: &Deal,
+    world: &World,
+    settings: &Settings,
+) -> Option<CompanyKey> {
+    match wish_of(key, deal, world, settings)?.company {
+        Company::Waits(key, _) => Some(key),
+        Company::None | Company::Is(_) => None,
+    }
+}

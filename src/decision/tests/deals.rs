@@ -347,7 +347,7 @@ fn what_an_event_may_not_create_waits_for_one_that_may() {
     let mut shop = a_shop();
     let decided = shop.send(event("Order Refunded", json!({})));
     shop.contact_call(true);
-    assert_eq!(action(&decided).0, ActionState::Held);
+    assert_eq!(action(&decided).0, ActionState::NoDeal);
     assert_eq!(shop.held(), Some("not_begun"));
     let at = shop.now.0 - 10_000_000;
     let late = shop.send_at(at, "late", event("Checkout Started", json!({})));

@@ -6,6 +6,7 @@ mod consent;
 mod deals;
 mod dry_run;
 mod erase;
+mod names;
 mod nobody;
 mod orders;
 mod outcomes;

@@ -111,6 +111,9 @@ impl Store for Memory {
     fn slots(&self, _: Account, _: UnixMicros) -> Answer<(Vec<Slot>, u64)> {
         shut()
     }
+    fn selectors(&self, _: Account) -> Answer<crate::selectors::Selectors> {
+        shut()
+    }
     fn bulk_jobs(&self, _: Account) -> Answer<Vec<BulkJob>> {
         shut()
     }

@@ -26,6 +26,7 @@ mod records;
 mod recovery;
 mod retention;
 mod search;
+mod selectors;
 mod state;
 mod tombstones;
 mod trail;
@@ -65,6 +66,7 @@ use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryI
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::person::PersonKey;
+use crate::selectors::Selectors;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
     Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan,
@@ -299,6 +301,10 @@ impl Store for SqliteStore {
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)> {
         let present = self.clock.moment();
         self.state_readers.ask(move |state| outbox::slots(state, &account, now, present))
+    }
+
+    fn selectors(&self, account: Account) -> Answer<Selectors> {
+        self.state_readers.ask(move |state| selectors::of(state, &account))
     }
 
     fn bulk_jobs(&self, account: Account) -> Answer<Vec<BulkJob>> {
