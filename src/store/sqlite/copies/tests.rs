@@ -134,11 +134,11 @@ async fn a_backup_of_a_running_store_is_whole_and_ours_alone_and_restores_as_it_
     append(&store, 3).await;
     assert_eq!(findings(&place.backup), Vec::<String>::new());
     assert_eq!(findings(&place.data), Vec::<String>::new());
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&place.backup), 0o700);
+    let rights = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(rights(&place.backup), 0o700);
     let mut names: Vec<String> = Vec::new();
     for file in fs::read_dir(&place.backup).unwrap().map(Result::unwrap) {
-        assert_eq!(mode(&file.path()), 0o600, "{:?}", file.file_name());
+        assert_eq!(rights(&file.path()), 0o600, "{:?}", file.file_name());
         names.push(file.file_name().into_string().unwrap());
     }
     names.sort();
