@@ -190,7 +190,7 @@ impl SimulatedAccount {
         let path = format!("/crm/sales/api/{path}");
         let (head, bytes) = self.ask_sandbox(method.clone(), &path, &body).await;
         let retry_after = head.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
-        let request = delivery::Request::UpsertContact { body };
+        let request = delivery::Request::UpsertContact { body, shows_companies: false };
         let mut call = self.judged(&request, head.status.as_u16(), retry_after, &bytes);
         call.request.url = call.request.url.replace(self.endpoint.upsert_url().path(), &path);
         call.request.method = method.to_string();

@@ -77,7 +77,7 @@ async fn call(transport: &Transport) -> CallResult {
     let clock = Arc::new(ManualClock::at(crate::clock::UnixMicros(0)));
     let client = Client::new(endpoint, key, transport, timeouts, clock).unwrap();
     let body = json!({"unique_identifier": {"emails": "a@example.com"}, "contact": {"city": "Oslo"}});
-    client.call(Request::UpsertContact { body }).await
+    client.call(Request::UpsertContact { body, shows_companies: false }).await
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::contact::Contact;
 use crate::deal::Deal;
 use crate::delivery::Account;
 use crate::erasure::{Erasure, Mark, Subject};
-use crate::event::{Email, Kind, SourceName};
+use crate::event::{Email, Kind, SourceName, Trust};
 use crate::person::{DEFAULT_PEOPLE, PersonId, PersonKey, TimelineKey};
 use crate::store::sqlite::columns::{from_text, int, to_text, uint};
 use crate::store::sqlite::withdrawn::{Noted, What, hash_of};
@@ -257,6 +257,8 @@ fn withdrawal(email: &Email, at: UnixMicros, now: UnixMicros, nth: usize) -> New
         at,
         message_id,
         backfill: false,
+        // What stood before the restore was believed already.
+        trust: Trust::Server,
         raw: raw.to_string(),
     }
 }

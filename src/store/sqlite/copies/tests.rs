@@ -13,7 +13,7 @@ use crate::consent::{Category, Choice};
 use crate::contact::{ConsentChange, Contact, Standing};
 use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::erasure::{Mark, Stage, Subject};
-use crate::event::{Email, Kind, Position, SourceName};
+use crate::event::{Email, Kind, Position, SourceName, Trust};
 use crate::person::{Person, PersonKey};
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{Keep, Keys, NewRecord, Plan, Privacy, Progress, Put, Settings, Store, Stream, Versioned};
@@ -83,6 +83,7 @@ async fn append(store: &SqliteStore, count: usize) {
         at: NOW,
         message_id: "m".to_owned(),
         backfill: false,
+        trust: Trust::Server,
         raw: r#"{"type":"track"}"#.to_owned(),
     };
     store.append(vec![record; count]).await.unwrap();
