@@ -99,7 +99,7 @@ impl Reload {
         // A key that is taken over needs no restart.
         let mut started = Config::clone(&self.started);
         if self.key.is_some() {
-            started.freshsales.api_key = config.freshsales.api_key.clone();
+            started.freshsales.api_key.clone_from(&config.freshsales.api_key);
         }
         let mut needs_restart = started.changes(&config);
         needs_restart.retain(|name| AT_START.contains(&name.as_str()));
