@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::calls::{sent, stored};
+use super::calls::sent;
 use super::*;
 use crate::contact::StageSeen;
 use crate::delivery::{DeliveryId, Request, State, Stored, Verdict};

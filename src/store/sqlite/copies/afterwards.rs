@@ -61,7 +61,11 @@ pub(super) fn spend_allowance(
 /// Has the next call of every contact that an account may have carry all of it; answers how many that are.
 pub(super) fn distrust_contacts(state: &Connection) -> Result<u64, StoreError> {
     each(state, "contacts", |contact: &mut Contact| {
-        contact.standing.values_mut().fold(false, |known, standing| standing.distrust() || known)
+        let mut known = false;
+        for standing in contact.standing.values_mut() {
+            known |= standing.distrust();
+        }
+        known
     })
 }
 

@@ -143,14 +143,14 @@ fn make_careful(
     folder: &Folder,
     record: &Path,
     manifest: &Manifest,
-    clock: Arc<dyn Clock>,
+    clock: &Arc<dyn Clock>,
 ) -> Result<(u64, Used), CopyError> {
     let (journal_file, state_file) = (folder.file(JOURNAL_FILE), folder.file(STATE_FILE));
     let mut journal = files::connect(&journal_file, Access::Write)?;
     migrations::migrate(&mut journal, migrations::JOURNAL, &journal_file)?;
     let mut state = files::connect(&state_file, Access::Write)?;
     migrations::migrate(&mut state, migrations::STATE, &state_file)?;
-    present::tell(&state, &clock)?;
+    present::tell(&state, clock)?;
     let now = clock.wall();
     let made_at = UnixMicros::parse(&manifest.made_at).unwrap_or_default();
     let key = tombstones::key(&state)?;
