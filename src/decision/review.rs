@@ -47,6 +47,7 @@ impl Settings {
             send: _,
             hold: _,
             retry: _,
+            attempt_timeout: _,
             resend_after: _,
             new_contacts_per_hour: _,
             source_defaults,

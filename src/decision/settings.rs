@@ -110,6 +110,10 @@ pub struct Settings {
     pub resend_after: Option<Duration>,
     /// How failures are tried again.
     pub retry: RetryRules,
+    /// A call is given up without an answer after this long.
+    pub attempt_timeout: Duration,
+    /// The lists of the account in which names have their ids.
+    pub selectors: Arc<Selectors>,
     /// How many contacts each source may make in an hour; sources that are not here have no limit.
     pub new_contacts_per_hour: BTreeMap<SourceName, u64>,
     /// The sources with defaults of their own.
@@ -118,8 +122,6 @@ pub struct Settings {
     pub senders: senders::Rules,
     /// The sources that are tried out.
     pub rehearsal: Rehearsal,
-    /// The lists of the account in which names have their ids, as far as they were asked for.
-    pub selectors: Arc<Selectors>,
 }
 
 impl Settings {

@@ -6,12 +6,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::check::{contradictions, event_problems, field_problems};
-use super::company::CompanyRule;
+use super::company::{CompanyRule, Link};
 use super::convert::Convert;
 use super::deal_check::record_problems;
 use super::deals::DealRule;
 use super::problem::MappingProblem;
-use super::rules::{ConvertedPath, EventField, EventRule, FieldRule, Origin, Pick, When};
+use super::rules::{ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Origin, Pick, When};
 use super::sift::sift;
 use super::{Place, by_precedence, convert_one, oldest};
 use crate::event::{Stamped, fold_name};
@@ -22,6 +22,8 @@ use crate::selectors;
 const DEFAULT: &str = include_str!("../../config/mapping.toml");
 /// The attribute that is the contact's key.
 pub(super) const EMAILS: &str = "emails";
+/// The attribute of a contact that links it to its companies.
+const COMPANIES: &str = "sales_accounts";
 /// The attribute of a contact that has an order, and can be kept from going back.
 pub const LIFECYCLE_STAGE: &str = "lifecycle_stage";
 /// The sections of a mapping file; what an event says of fields has the name of the second too.
@@ -178,11 +180,10 @@ impl Preset {
             extras.insert(fold_name(name), add_extras(name, rule, &mut fields));
         }
         let first_paths = valued(&fields, |rule| rule.pick == Pick::First);
-        let empty_attributes = fields
-            .iter()
-            .filter(|(_, rule)| rule.when == When::Empty)
-            .map(|(name, _)| sent_as(name).to_owned())
-            .collect();
+        let empty = fields.iter().filter(|(_, rule)| rule.when == When::Empty);
+        let empty = empty.map(|(name, _)| sent_as(name).to_owned());
+        let linked = file.company.iter().filter(|rule| rule.link != Link::Never);
+        let empty_attributes = empty.chain(linked.map(|_| COMPANIES.to_owned())).collect();
         let events = file.events.into_iter().map(|(name, rule)| (fold_name(&name), rule)).collect();
         let File { deals, company, .. } = File { events: BTreeMap::new(), fields: BTreeMap::new(), ..file };
         Self {
@@ -203,6 +204,11 @@ impl Preset {
     #[must_use]
     pub fn event(&self, name: &str) -> Option<&EventRule> {
         self.events.get(&fold_name(name)).filter(|rule| rule.send)
+    }
+
+    /// What events say of deals.
+    pub(super) fn events_with_deals(&self) -> impl Iterator<Item = &EventDeal> {
+        self.events.values().filter(|rule| rule.send).filter_map(|rule| rule.deal.as_ref())
     }
 
     /// What an event says beside what every mapped event does.
@@ -271,6 +277,7 @@ impl Preset {
             // A status is looked for among those of its stage.
             kinds.insert(selectors::Kind::LifecycleStages);
         }
+        kinds.extend(self.selectors_of_deals());
         kinds
     }
 
@@ -289,14 +296,8 @@ impl Preset {
             return vec![("const", oldest(constant))];
         }
         let converted = |(origin, said): (&'a Origin, &'a Stamped<Value>)| {
-            let value = convert_one(
-                &said.value,
-                rule,
-                origin.convert(rule.convert),
-                Place { region: None, currency: None },
-            )
-            .ok()?
-            .value;
+            let value = convert_one(&said.value, rule, origin.convert(rule.convert), Place::default());
+            let value = value.ok()?.value;
             Some((origin.path(), Stamped { value, stamp: said.stamp.clone() }))
         };
         by_precedence(facts, rule).into_iter().filter_map(converted).collect()

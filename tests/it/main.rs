@@ -36,6 +36,8 @@ mod crm_answers;
 mod crowd;
 /// Refused contacts: seen, sent again, given up.
 mod dead_letters;
+/// Orders become deals, once, whatever gets lost on the way.
+mod deals;
 /// The debugger over real HTTP.
 mod debugger;
 /// One contact or event that can't be processed stops no other.

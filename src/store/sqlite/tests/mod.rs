@@ -1,6 +1,7 @@
 //! Tests of the embedded engine.
 
 mod clocks;
+mod deals;
 mod forget;
 mod in_place;
 mod journal;
@@ -104,6 +105,7 @@ fn trail(position: u64, outcome: Outcome) -> EventTrail {
         delivery_id: Some(DeliveryId("d1-0".to_owned())),
         duplicates: 0,
         notes: vec!["a note".to_owned()],
+        actions: Vec::new(),
     }
 }
 
