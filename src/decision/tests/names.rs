@@ -277,6 +277,41 @@ fn a_question_without_an_answer_is_asked_again() {
 }
 
 #[test]
+fn the_first_rule_that_fits_says_who_owns_a_contact() {
+    let rules = r#"
+        [[fields.owner.rules]]
+        from = "traits.country"
+        in = ["DE", "AT"]
+        to = "kim@acme.com"
+        [[fields.owner.rules]]
+        from = "traits.seats"
+        is = 500
+        to = 9
+    "#;
+    for (traits, owner) in [
+        (json!({"country": "at", "seats": 500}), json!(1)),
+        (json!({"country": "FR", "seats": "500"}), json!(9)),
+        (json!({"country": "FR"}), Value::Null),
+    ] {
+        let mut service = by(rules, known());
+        service.sam(&traits);
+        let lead = service.did("Lead Generated");
+        assert_eq!(service.deliver(&lead).unwrap()["owner_id"], owner, "{traits}");
+    }
+    for (file, problem) in [
+        ("[[fields.owner_id.rules]]\nfrom = \"traits.x\"\nto = \"Kim\"", "must be a whole number"),
+        ("[[fields.owner.rules]]\nfrom = \"x\"\nto = \"Kim\"", "must begin with traits."),
+        (
+            "[fields.owner]\nconst = 1\n[[fields.owner.rules]]\nfrom = \"traits.x\"\nto = 1",
+            "take the place of",
+        ),
+    ] {
+        let problems = Preset::parse(Some(file)).unwrap_err();
+        assert!(problems[0].to_string().contains(problem), "{problems:?}");
+    }
+}
+
+#[test]
 fn only_a_lifecycle_stage_can_be_kept_from_going_back() {
     let problems = Preset::parse(Some("[fields.city]\nforward_only = true")).unwrap_err();
     assert_eq!(

@@ -77,7 +77,7 @@ pub fn restore(order: &RestoreOrder, clock: Arc<dyn Clock>) -> Result<Restored, 
     if let Some(why) = manifest.differences(&order.data).into_iter().next() {
         return Err(CopyError::Damaged { folder: order.data.clone(), why });
     }
-    let (contacts, applied) = make_careful(order, &folder, &record, &manifest, clock)?;
+    let (contacts, applied) = make_careful(order, &folder, &record, &manifest, &clock)?;
     let pair = Pair::begin(&order.data)?;
     if !pair.standing.adds_up() {
         let why = "its two files do not belong to one moment".to_owned();

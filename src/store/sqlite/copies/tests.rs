@@ -52,7 +52,7 @@ impl Place {
         }
     }
 
-    fn restore(&self, order: &RestoreOrder) -> Result<Restored, CopyError> {
+    fn restore(order: &RestoreOrder) -> Result<Restored, CopyError> {
         restore(order, Arc::new(ManualClock::at(NOW.plus(Duration::from_mins(10)))))
     }
 }
@@ -145,7 +145,7 @@ async fn a_backup_of_a_running_store_is_whole_and_ours_alone_and_restores_as_it_
     names.sort();
     assert_eq!(names, ["admin-token", "journal.db", "manifest.json", "state.db"]);
 
-    place.restore(&place.order()).unwrap();
+    Place::restore(&place.order()).unwrap();
     assert_eq!(fs::read_to_string(place.other.join("admin-token")).unwrap(), "token");
     let restored = open(&place.other).unwrap();
     assert_eq!(*restored.journal_end().borrow(), Position(5));
@@ -224,7 +224,7 @@ async fn what_a_killed_backup_left_is_no_backup_and_is_taken_over_by_the_next() 
     fs::create_dir(&partial).unwrap();
     fs::write(partial.join("state.db"), "half").unwrap();
     let order = RestoreOrder { backup: partial.clone(), ..place.order() };
-    let refused = place.restore(&order).unwrap_err();
+    let refused = Place::restore(&order).unwrap_err();
     assert!(refused.to_string().contains("not a backup, or only a part of one"), "{refused}");
     assert!(!place.other.exists(), "nothing was changed");
     back_up(&place.data, &place.backup, NOW).unwrap();
@@ -241,13 +241,13 @@ async fn a_backup_that_was_changed_is_refused_by_name_and_nothing_is_restored() 
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&file, &bytes).unwrap();
-    let refused = place.restore(&place.order()).unwrap_err();
+    let refused = Place::restore(&place.order()).unwrap_err();
     assert_eq!(refused.exit_code(), 74);
     assert!(refused.to_string().contains("state.db is not what it was"), "{refused}");
     assert!(findings(&place.backup).iter().any(|line| line.contains("its checksum differs")));
     bytes.truncate(8192);
     fs::write(&file, &bytes).unwrap();
-    assert!(place.restore(&place.order()).unwrap_err().to_string().contains("has 8192 bytes and had"));
+    assert!(Place::restore(&place.order()).unwrap_err().to_string().contains("has 8192 bytes and had"));
     assert!(!place.other.exists());
     let manifest = place.backup.join("manifest.json");
     let text = fs::read_to_string(&manifest)
@@ -255,7 +255,7 @@ async fn a_backup_that_was_changed_is_refused_by_name_and_nothing_is_restored() 
         .replace("admin-token", "x")
         .replace("journal.db", "../journal.db");
     fs::write(&manifest, text).unwrap();
-    assert!(matches!(place.restore(&place.order()).unwrap_err(), CopyError::Damaged { .. }));
+    assert!(matches!(Place::restore(&place.order()).unwrap_err(), CopyError::Damaged { .. }));
 }
 
 #[tokio::test]
@@ -266,15 +266,15 @@ async fn a_folder_in_use_or_not_empty_is_refused_and_what_was_there_can_be_moved
     back_up(&place.data, &place.backup, NOW).unwrap();
     append(&store, 1).await;
     let here = RestoreOrder { data: place.data.clone(), ..place.order() };
-    let refused = place.restore(&here).unwrap_err();
+    let refused = Place::restore(&here).unwrap_err();
     assert_eq!(refused.exit_code(), 75, "{refused}");
     store.shut();
-    assert!(matches!(place.restore(&here).unwrap_err(), CopyError::NotEmpty(_)));
-    let restored = place.restore(&RestoreOrder { replace: true, ..here.clone() }).unwrap();
+    assert!(matches!(Place::restore(&here).unwrap_err(), CopyError::NotEmpty(_)));
+    let restored = Place::restore(&RestoreOrder { replace: true, ..here.clone() }).unwrap();
     let moved = restored.moved_to.unwrap();
     assert_eq!(verify(&moved).unwrap().accepted, 3, "{moved:?}");
     assert_eq!(verify(&place.data).unwrap().accepted, 2);
-    place.restore(&RestoreOrder { replace: true, ..here }).unwrap();
+    Place::restore(&RestoreOrder { replace: true, ..here }).unwrap();
     assert_eq!(verify(&moved).unwrap().accepted, 3, "it stays");
 }
 
@@ -291,7 +291,7 @@ async fn a_restore_that_was_killed_keeps_the_service_from_starting_and_is_begun_
     let Err(refused) = open(&place.other) else { panic!("it opened") };
     assert!(matches!(refused, OpenError::Unfinished(_)), "{refused}");
     assert_eq!(refused.exit_code(), 2);
-    place.restore(&place.order()).unwrap();
+    Place::restore(&place.order()).unwrap();
     assert_eq!(*open(&place.other).unwrap().journal_end().borrow(), Position(2));
     // Killed while it moved what was there before: that is not deleted.
     let again = Place::new();
@@ -310,7 +310,7 @@ async fn after_a_restore_the_hour_is_used_and_contacts_are_sent_whole() {
     accepted_jo(&store).await;
     put(&store, vec![Put::Contact(email("unknown"), 0, Contact::default())]).await;
     back_up(&place.data, &place.backup, NOW).unwrap();
-    let restored = place.restore(&place.order()).unwrap();
+    let restored = Place::restore(&place.order()).unwrap();
     assert_eq!(restored.contacts, 1);
     let store = open(&place.other).unwrap();
     let now = NOW.plus(Duration::from_mins(20));
@@ -366,7 +366,7 @@ async fn who_was_erased_or_withdrew_after_the_backup_does_not_come_back_with_it(
     assert!(!text.contains("example") && !text.contains("jo"), "hashes alone");
 
     let order = RestoreOrder { other_record: Some(record), ..place.order() };
-    let (_, applied) = place.restore(&order).unwrap().record.unwrap();
+    let (_, applied) = Place::restore(&order).unwrap().record.unwrap();
     assert_eq!(applied, Applied { erased: 1, withdrawn: 1, unknown: 1, unreadable: 0 });
     let store = open(&place.other).unwrap();
     let (orders, _) = store.erasures().await.unwrap();
@@ -399,7 +399,7 @@ async fn a_record_of_another_folder_and_lines_cut_off_by_a_kill_tell_nothing() {
     back_up(&place.data, &place.backup, NOW).unwrap();
     let record = stranger.data.join("withdrawn.log");
     let order = RestoreOrder { other_record: Some(record), ..place.order() };
-    let (_, applied) = place.restore(&order).unwrap().record.unwrap();
+    let (_, applied) = Place::restore(&order).unwrap().record.unwrap();
     assert_eq!(applied, Applied::default());
     let head = fs::read_to_string(stranger.data.join("withdrawn.log")).unwrap();
     back_up(&stranger.data, &stranger.backup, NOW).unwrap();
@@ -415,7 +415,7 @@ async fn without_a_record_a_restore_says_so() {
     let place = Place::new();
     place.open().shut();
     back_up(&place.data, &place.backup, NOW).unwrap();
-    let restored = place.restore(&place.order()).unwrap();
+    let restored = Place::restore(&place.order()).unwrap();
     assert_eq!((restored.record, restored.looked_for), (None, place.other.join("withdrawn.log")));
 }
 
@@ -463,7 +463,7 @@ async fn a_folder_of_an_earlier_version_can_be_backed_up_and_restored_and_one_of
     }
     back_up(&place.data, &place.backup, NOW).unwrap();
     assert!(verify(&place.backup).unwrap().earlier_version);
-    place.restore(&place.order()).unwrap();
+    Place::restore(&place.order()).unwrap();
     open(&place.other).unwrap().shut();
     assert!(!verify(&place.other).unwrap().earlier_version);
     let state = rusqlite::Connection::open(place.data.join("state.db")).unwrap();
