@@ -109,7 +109,7 @@ fn without(deal: &Deal, extent: &Extent) -> Deal {
     let others = deal.persons.iter().filter(|(person, stamp)| !extent.has(person, || (*stamp).clone()));
     let persons: BTreeMap<_, _> = others.map(|(person, stamp)| (person.clone(), stamp.clone())).collect();
     let events = if persons.is_empty() { BTreeMap::new() } else { deal.events.clone() };
-    Deal { persons, events, ..deal.only_births() }
+    Deal { events, persons, ..deal.only_births() }
 }
 
 /// As it is written, which is what searches look through.

@@ -150,7 +150,7 @@ async fn what_a_person_has_moved_on_in_freshsales_stays() {
     let key = "Token token=sandbox-key";
     let moved = shop.service.client.put(path).header("Authorization", key).json(&body).send().await.unwrap();
     assert!(moved.status().is_success());
-    shop.service.pass(Duration::from_secs(900));
+    shop.service.pass(Duration::from_mins(15));
     shop.says(1, "Demo Held", "A-1", "20").await;
     let fits = |deals: &[Value]| deals[0]["amount"] == "20.0";
     let deals = shop.deals("the amount is told", fits).await;
@@ -234,7 +234,7 @@ async fn a_restart_in_the_middle_makes_no_second_deal() {
     shop.says(1, "Order Completed", "A-1", "10").await;
     shop.deals("the deal is there", |deals| deals.len() == 1).await;
     shop.service = shop.service.restart().await;
-    shop.service.pass(Duration::from_secs(120));
+    shop.service.pass(Duration::from_mins(2));
     shop.says(1, "Order Completed", "A-1", "15").await;
     shop.deals("the amount is told", |deals| deals.len() == 1 && deals[0]["amount"] == "15.0").await;
     assert_eq!(shop.calls("POST", "/deals"), 1);
