@@ -214,8 +214,10 @@ impl Config {
             Mode::DryRun => std::collections::BTreeSet::new(),
         };
         let endpoint = self.freshsales.endpoint().ok();
-        let request = endpoint
-            .map(|endpoint| endpoint.describe(&Request::UpsertContact { body: serde_json::Value::Null }));
+        let request = endpoint.map(|endpoint| {
+            endpoint
+                .describe(&Request::UpsertContact { body: serde_json::Value::Null, shows_companies: false })
+        });
         Rehearsal { sources, request, playing: false }
     }
 

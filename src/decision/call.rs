@@ -83,7 +83,10 @@ pub(super) fn claim_contact(
             };
             let request = match look {
                 Some(id) => Request::ShowContact { id },
-                None => Request::UpsertContact { body: upsert_body(email, &in_flight.sent) },
+                None => Request::UpsertContact {
+                    body: upsert_body(email, &in_flight.sent),
+                    shows_companies: settings.preset.empty_attributes().contains(COMPANIES),
+                },
             };
             world.deliveries.change(id, Delivery::claim);
             standing_of(email, world, settings).leave(in_flight);

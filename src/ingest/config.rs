@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::cors::AllowedOrigin;
+use super::form::captcha::{Captcha, Issuer};
 use super::form::{Form, FormRules, Texts};
 use crate::config_problem::{Problem, REDACTED};
 use crate::http::forwarded::TrustedProxies;
@@ -96,6 +97,8 @@ pub struct SourceConfig {
     pub write_keys_file: String,
     /// Origins whose pages may send: `*`, `https://example.com` or `https://*.example.com`.
     pub allowed_origins: Vec<String>,
+    /// Fields of the addresses of its pages that are kept although they look like a secret; `*`: all.
+    pub keep_query: Vec<String>,
     /// The name space of user ids and anonymous ids.
     pub people: String,
     /// The country of phones of its people who say none; empty: `mapping.default_country`.
@@ -114,6 +117,15 @@ pub struct SourceConfig {
     pub form_redirects: Vec<String>,
     /// Fields of forms that must be filled, beside the email.
     pub form_required: Vec<String>,
+    /// Whose captcha its forms have: `turnstile` or `hcaptcha`; empty: none.
+    pub form_captcha: String,
+    /// The secret to check it with.
+    #[serde(deserialize_with = "secret")]
+    pub form_captcha_secret: SecretString,
+    /// A file that holds that secret; empty: there is none.
+    pub form_captcha_secret_file: String,
+    /// Where it is checked; empty: with its issuer.
+    pub form_captcha_url: String,
     /// What visitors read in place of the English sentences.
     pub form_texts: BTreeMap<String, String>,
     /// Whether calls are made for its events.
@@ -133,6 +145,7 @@ impl Default for SourceConfig {
             write_keys: Vec::new(),
             write_keys_file: String::new(),
             allowed_origins: vec!["*".to_owned()],
+            keep_query: Vec::new(),
             people: "default".to_owned(),
             default_country: String::new(),
             consent_unknown: String::new(),
@@ -142,6 +155,10 @@ impl Default for SourceConfig {
             form_fields: BTreeMap::new(),
             form_redirects: Vec::new(),
             form_required: Vec::new(),
+            form_captcha: String::new(),
+            form_captcha_secret: SecretString::from(String::new()),
+            form_captcha_secret_file: String::new(),
+            form_captcha_url: String::new(),
             form_texts: BTreeMap::new(),
             mode: SourceMode::default(),
             identify: String::new(),
@@ -243,7 +260,11 @@ impl SourceConfig {
             fields: self.form_fields.clone(),
             required: self.form_required.clone(),
         };
-        Form { rules, redirects: self.form_redirects.clone(), texts: Texts::new(&self.form_texts) }
+        let issuer = Issuer::parse(&self.form_captcha);
+        let captcha =
+            issuer.map(|issuer| Captcha::new(issuer, &self.form_captcha_secret, &self.form_captcha_url));
+        let texts = Texts::new(&self.form_texts);
+        Form { rules, redirects: self.form_redirects.clone(), texts, captcha }
     }
 
     /// Which keys are different in `new`.
@@ -260,6 +281,7 @@ impl SourceConfig {
             write_keys,
             write_keys_file: _,
             allowed_origins,
+            keep_query,
             people,
             default_country,
             consent_unknown,
@@ -269,16 +291,22 @@ impl SourceConfig {
             form_fields,
             form_redirects,
             form_required,
+            form_captcha,
+            form_captcha_secret,
+            form_captcha_secret_file: _,
+            form_captcha_url,
             form_texts,
             mode,
             identify,
             set,
         } = self;
+        let captcha_secret = new.form_captcha_secret.expose_secret();
         let compared = [
             ("enabled", *enabled == new.enabled),
             ("write_key", write_key.expose_secret() == new.write_key.expose_secret()),
             ("write_keys", several(write_keys) == several(&new.write_keys)),
             ("allowed_origins", *allowed_origins == new.allowed_origins),
+            ("keep_query", *keep_query == new.keep_query),
             ("people", *people == new.people),
             ("default_country", *default_country == new.default_country),
             ("consent_unknown", *consent_unknown == new.consent_unknown),
@@ -288,6 +316,9 @@ impl SourceConfig {
             ("form_fields", *form_fields == new.form_fields),
             ("form_redirects", *form_redirects == new.form_redirects),
             ("form_required", *form_required == new.form_required),
+            ("form_captcha", *form_captcha == new.form_captcha),
+            ("form_captcha_secret", form_captcha_secret.expose_secret() == captcha_secret),
+            ("form_captcha_url", *form_captcha_url == new.form_captcha_url),
             ("form_texts", *form_texts == new.form_texts),
             ("identify", *identify == new.identify),
             ("set", *set == new.set),
@@ -358,8 +389,29 @@ impl SourceConfig {
             let expected = "an address like https://example.com/thanks";
             problems.push(Problem::new(key("form_redirects"), page, expected));
         }
+        problems.extend(self.captcha_problems(name));
         for text in self.form_texts.keys().filter(|text| !Texts::knows(text)) {
             problems.push(Problem::new(key("form_texts"), text, format!("one of {}", Texts::names())));
+        }
+        problems
+    }
+}
+
+impl SourceConfig {
+    fn captcha_problems(&self, name: &str) -> Vec<Problem> {
+        let key = |field: &str| format!("sources.{name}.{field}");
+        let mut problems = Vec::new();
+        if !self.form_captcha.is_empty() && Issuer::parse(&self.form_captcha).is_none() {
+            let expected = "empty, turnstile or hcaptcha";
+            problems.push(Problem::new(key("form_captcha"), &self.form_captcha, expected));
+        }
+        if self.form_captcha.is_empty() != self.form_captcha_secret.expose_secret().is_empty() {
+            let expected = "the secret of the captcha that form_captcha names; both or neither";
+            problems.push(Problem::new(key("form_captcha_secret"), REDACTED, expected));
+        }
+        if !self.form_captcha_url.is_empty() && !is_web_address(&self.form_captcha_url) {
+            let expected = "empty, or an address like https://verifier.example.com/siteverify";
+            problems.push(Problem::new(key("form_captcha_url"), &self.form_captcha_url, expected));
         }
         problems
     }

@@ -58,6 +58,8 @@ mod names;
 mod nobody;
 /// Old data waits for what happens now.
 mod old_data;
+/// Orders that become deals, once each, whatever happens to calls and service.
+mod orders;
 /// Calls paused and resumed by hand.
 mod pause;
 /// The right data of the right person, with the right to send it: identity and consent.

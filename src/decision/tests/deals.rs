@@ -76,7 +76,7 @@ fn key() -> DealKey {
 /// The body and the method of a request, in short.
 fn shown(request: &Request) -> (&'static str, Value) {
     match request {
-        Request::UpsertContact { body } => ("contact", body.clone()),
+        Request::UpsertContact { body, .. } => ("contact", body.clone()),
         Request::CreateDeal { body } => ("create", body["deal"].clone()),
         Request::UpdateDeal { id, body } => ("update", json!([id, body["deal"]])),
         Request::ShowDeal { id } => ("show deal", json!(id)),

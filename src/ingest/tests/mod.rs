@@ -1,6 +1,8 @@
 //! Tests of ingest: requests go through the router, accepted events into a store in memory.
 
 mod accepting;
+mod captcha;
+mod captured;
 mod configuration;
 mod forms;
 mod hook_rules;
