@@ -8,14 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{
-    Connection, OptionalExtension, Params, Transaction, TransactionBehavior, named_params, params,
-};
-use serde::de::DeserializeOwned;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, named_params, params};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-pub(super) use super::change::{change, change_one};
-use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
+pub(super) use super::change::{by_revision, change, change_one};
+pub(super) use super::columns::document;
+use super::columns::{int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
@@ -26,7 +24,6 @@ use crate::delivery::{Account, Delivery};
 use crate::event::{Email, Position};
 use crate::store::{
     Answer, Counts, Documents, Gone, Keys, Plan, Processed, Progress, Put, Revision, StoreError, Stream,
-    Versioned,
 };
 
 /// Orders that may wait; who brings more waits for a place.
@@ -220,22 +217,6 @@ pub(super) fn load(connection: &Connection, keys: Keys) -> Result<Documents, Sto
         found.redrive = walks::redrive(connection)?;
     }
     Ok(found)
-}
-
-/// One document by its key.
-pub(super) fn document<T: DeserializeOwned>(
-    connection: &Connection,
-    what: &'static str,
-    sql: &str,
-    key: impl Params,
-) -> Result<Option<Versioned<T>>, StoreError> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(key)?;
-    let Some(row) = rows.next()? else {
-        return Ok(None);
-    };
-    let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-    Ok(Some(Versioned { revision: uint(row.get(0)?), document: from_text(what, text)? }))
 }
 
 /// Applies a plan whole or not at all.
@@ -440,9 +421,4 @@ pub(super) fn count(connection: &Connection, counts: &Counts) -> Result<(), Stor
         change_one(connection, sql, (name, by))?;
     }
     Ok(())
-}
-
-/// A document that was not there is inserted, which fails where there is one meanwhile.
-pub(super) fn by_revision<'a>(revision: Revision, insert: &'a str, update: &'a str) -> &'a str {
-    if revision == 0 { insert } else { update }
 }
