@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::calls::{sent, stored};
+use super::calls::sent;
 use super::*;
 use crate::contact::StageSeen;
 use crate::delivery::{DeliveryId, Request, State, Stored, Verdict};
@@ -186,7 +186,8 @@ fn a_stage_that_never_goes_back_waits_for_what_the_first_answer_shows() {
         delivery.reason.as_ref().unwrap().contains("Freshsales has the contact in Customer"),
         "{delivery:?}"
     );
-    assert_eq!(service.did("Signed Up").delivery_id, None);
+    service.did("Signed Up");
+    assert_eq!(service.standing().open, None);
 }
 
 #[test]
@@ -235,11 +236,11 @@ fn where_nobody_has_looked_lately_freshsales_is_asked_before_a_stage_is_moved() 
         let shown = json!({"contact": {"id": 7, "lifecycle_stage_id": stage}, "deals": []});
         Verdict::Stored(Stored { id: None, created: false, shown: shown.as_object().cloned() })
     };
-    service.settle(question, contact(LEAD));
+    service.answer(question, contact(LEAD));
     assert_eq!(service.standing().stage_seen, Some(StageSeen { id: Some(LEAD), at: service.now }));
     let order = service.claim(&id);
     assert_eq!(sent(&order)["contact"]["lifecycle_stage_id"], CUSTOMER);
-    service.answer(order, stored());
+    service.stores_in(order, Some(CUSTOMER));
     assert_eq!(service.delivery(&id).state, State::Delivered);
 }
 
@@ -255,7 +256,7 @@ fn a_contact_that_a_person_has_moved_past_the_stage_is_left_there_without_a_call
     assert_eq!(question.request, Request::ShowContact { id: 7 });
     let shown = json!({"contact": {"id": 7, "lifecycle_stage_id": QUALIFIED}});
     let shown = Verdict::Stored(Stored { id: None, created: false, shown: shown.as_object().cloned() });
-    service.settle(question, shown);
+    service.answer(question, shown);
     assert!(claim(&id, &mut service.world, &service.settings, service.now).is_none());
     let delivery = service.delivery(&id);
     assert_eq!(delivery.state, State::Superseded);
@@ -271,7 +272,7 @@ fn a_question_without_an_answer_is_asked_again() {
     service.stores_in(order, None);
     service.now = UnixMicros(service.now.0 + HOUR);
     let question = service.claim(&id);
-    service.settle(question, Verdict::Passing { reason: "no answer in time".into() });
+    service.answer(question, Verdict::Passing { reason: "no answer in time".into() });
     service.now = UnixMicros(service.now.0 + HOUR);
     assert_eq!(service.claim(&id).request, Request::ShowContact { id: 7 });
 }
