@@ -235,7 +235,7 @@ fn where_nobody_has_looked_lately_freshsales_is_asked_before_a_stage_is_moved() 
         let shown = json!({"contact": {"id": 7, "lifecycle_stage_id": stage}, "deals": []});
         Verdict::Stored(Stored { id: None, created: false, shown: shown.as_object().cloned() })
     };
-    service.answer(question, contact(LEAD));
+    service.settle(question, contact(LEAD));
     assert_eq!(service.standing().stage_seen, Some(StageSeen { id: Some(LEAD), at: service.now }));
     let order = service.claim(&id);
     assert_eq!(sent(&order)["contact"]["lifecycle_stage_id"], CUSTOMER);
@@ -255,7 +255,7 @@ fn a_contact_that_a_person_has_moved_past_the_stage_is_left_there_without_a_call
     assert_eq!(question.request, Request::ShowContact { id: 7 });
     let shown = json!({"contact": {"id": 7, "lifecycle_stage_id": QUALIFIED}});
     let shown = Verdict::Stored(Stored { id: None, created: false, shown: shown.as_object().cloned() });
-    service.answer(question, shown);
+    service.settle(question, shown);
     assert!(claim(&id, &mut service.world, &service.settings, service.now).is_none());
     let delivery = service.delivery(&id);
     assert_eq!(delivery.state, State::Superseded);
@@ -271,7 +271,7 @@ fn a_question_without_an_answer_is_asked_again() {
     service.stores_in(order, None);
     service.now = UnixMicros(service.now.0 + HOUR);
     let question = service.claim(&id);
-    service.answer(question, Verdict::Passing { reason: "no answer in time".into() });
+    service.settle(question, Verdict::Passing { reason: "no answer in time".into() });
     service.now = UnixMicros(service.now.0 + HOUR);
     assert_eq!(service.claim(&id).request, Request::ShowContact { id: 7 });
 }
