@@ -14,6 +14,7 @@ pub mod decision;
 pub mod deliver;
 pub mod delivery;
 pub mod destination;
+pub mod doors;
 pub mod erase;
 pub mod erasure;
 pub mod event;

@@ -15,6 +15,7 @@ mod page;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -32,15 +33,16 @@ use crate::clock::{Clock, UnixMicros};
 use crate::consent::SharedTally;
 use crate::decision::Settings;
 use crate::delivery::Lane;
+use crate::doors::{RefusedLog, Traffic, Ways};
 use crate::event::Limits;
 use crate::freshsales::Mode;
 use crate::http::ApiError;
-use crate::http::RefusedLog;
 use crate::senders::Watch;
 use crate::store::{SharedStore, quotas};
 use crate::turn::Flow;
 use api::{
-    History, commands, contacts, dead_letters, deliveries, events, history, map, people, status, stream,
+    History, commands, connect, contacts, dead_letters, deliveries, events, history, map, people, status,
+    stream,
 };
 use guard::{Access, Guard, guard};
 
@@ -69,6 +71,10 @@ pub struct Live {
     pub erasures: Erasures,
     /// What ingest refused lately.
     pub refused: Arc<RefusedLog>,
+    /// How much came in by each door lately.
+    pub traffic: Arc<Traffic>,
+    /// What the configuration says of the ways in.
+    pub ways: watch::Receiver<Arc<Ways>>,
     /// Events of the last hour whose consent was not understood.
     pub consent: SharedTally,
 }
@@ -95,6 +101,9 @@ pub struct Debugger {
     history: Arc<History>,
     /// Places for live streams.
     watchers: Arc<Semaphore>,
+    /// Where the public listener listens, once it does.
+    public: Option<SocketAddr>,
+    started_at: UnixMicros,
 }
 
 /// One route of the private listener.
@@ -135,6 +144,7 @@ const ROUTES: &[Route] = &[
     route(POST, "/api/pause", Access::Token, |method| on(method, commands::pause)),
     route(POST, "/api/resume", Access::Token, |method| on(method, commands::resume)),
     route(POST, "/api/reload", Access::Token, |method| on(method, commands::reload)),
+    route(GET, "/api/connect", Access::Token, |method| on(method, connect::connect)),
     route(GET, "/api/status", Access::Token, |method| on(method, status::status)),
     route(GET, "/api/status/history", Access::Token, |method| on(method, history::history)),
     route(GET, "/api/stream", Access::Token, |method| on(method, stream::stream)),
@@ -159,6 +169,7 @@ impl Debugger {
         metrics: PrometheusHandle,
     ) -> Self {
         metrics::describe();
+        let started_at = clock.wall();
         Self {
             store,
             settings,
@@ -169,7 +180,16 @@ impl Debugger {
             metrics,
             history: Arc::default(),
             watchers: Arc::new(Semaphore::new(stream::WATCHERS_MAX)),
+            public: None,
+            started_at,
         }
+    }
+
+    /// Knows where the public listener listens: what is pasted has an address in it.
+    #[must_use]
+    pub fn beside(mut self, public: Option<SocketAddr>) -> Self {
+        self.public = public;
+        self
     }
 
     /// The routes of the private listener.

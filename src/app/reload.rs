@@ -11,7 +11,8 @@ use crate::admin::Reloaded;
 use crate::config::{Config, LoadError, Loaded};
 use crate::config_problem::Problem;
 use crate::decision::Settings;
-use crate::ingest::Ingest;
+use crate::doors::Ways;
+use crate::ingest::{Ingest, ways};
 
 /// How the configuration is read.
 pub type Load = dyn Fn() -> Result<Loaded, LoadError> + Send + Sync;
@@ -20,6 +21,7 @@ pub type Load = dyn Fn() -> Result<Loaded, LoadError> + Send + Sync;
 #[derive(Clone)]
 pub struct Reload {
     pub(super) settings: watch::Sender<Arc<Settings>>,
+    pub(super) ways: watch::Sender<Arc<Ways>>,
     pub(super) ingest: Ingest,
     pub(super) load: Arc<Load>,
     /// The configuration in use, to tell what another one changes.
@@ -97,6 +99,8 @@ impl Reload {
         self.settings.send_replace(settings);
         self.ingest.replace_sources(&config.sources);
         self.ingest.replace_hooks(&config.hooks, &config.sources);
+        // Of `[server]` what it was started with.
+        self.ways.send_replace(Arc::new(ways(&self.started.server, &config.sources, &config.hooks)));
         *in_use = config;
         Ok(Reloaded { taken_over, needs_restart })
     }

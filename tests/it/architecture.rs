@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["config_problem"],
     &["clock", "telemetry"],
     &["event"],
-    &["consent", "delivery", "http", "senders"],
+    &["consent", "delivery", "doors", "http", "senders"],
     &["destination", "allowance", "contact"],
     &["person"],
     &["erasure"],
@@ -44,6 +44,7 @@ const PURE_ROOMS: &[&str] = &[
     "person",
     "erasure",
     "senders",
+    "doors",
     "mapping",
     "decision",
 ];

@@ -4,6 +4,7 @@
 
 mod answer;
 pub(super) mod commands;
+pub(super) mod connect;
 pub(super) mod contacts;
 pub(super) mod dead_letters;
 pub(super) mod deliveries;

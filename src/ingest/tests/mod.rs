@@ -2,6 +2,7 @@
 
 mod accepting;
 mod configuration;
+mod doors;
 mod forms;
 mod hook_rules;
 mod hooks;
