@@ -31,7 +31,7 @@ pub fn in_words(code: &str, reason: Option<&str>) -> &'static str {
         ("not_found", Some("unknown_form")) => {
             "no source that takes forms has the name in the address: compare it with the sections [sources.NAME]"
         }
-        ("malformed_body", _) => "the body was not what the route takes: JSON, or the fields of a form",
+        ("malformed_body", _) => "the body was not the JSON that the route takes, nor the fields of a form",
         ("unknown_write_key", _) => "no write key, or one that no source has",
         ("origin_not_allowed", _) => "a page that is not in allowed_origins of the source",
         ("body_too_large", _) => {

@@ -55,6 +55,7 @@ fn routes_of_later_work_do_not_exist_yet() {
             ("POST", "/api/pause"),
             ("POST", "/api/resume"),
             ("POST", "/api/reload"),
+            ("GET", "/api/connect"),
             ("GET", "/api/status"),
             ("GET", "/api/status/history"),
             ("GET", "/api/stream"),

@@ -107,7 +107,7 @@ function keyField(found, snippets, sample) {
     sample.key = field.value.trim();
     for (const snippet of snippets) snippet.fill();
   });
-  return h("div", { class: "field key" }, h("label", { for: id }, "Your write key, to put it into the lines below; it stays in this tab"), field);
+  return h("div", { class: "field typed" }, h("label", { for: id }, "Your write key, to put it into the lines below; it stays in this tab"), field);
 }
 
 function pasted(snippet, sample) {
