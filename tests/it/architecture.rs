@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["consent", "delivery", "doors", "http", "senders"],
     &["destination", "allowance", "contact"],
     &["person"],
-    &["erasure"],
+    &["company", "deal", "erasure"],
     &["mapping"],
     &["decision"],
     &["trail"],
@@ -37,7 +37,9 @@ const LAYERS: &[&[&str]] = &[
 const PURE_ROOMS: &[&str] = &[
     "event",
     "consent",
+    "company",
     "contact",
+    "deal",
     "delivery",
     "destination",
     "allowance",
