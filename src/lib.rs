@@ -24,6 +24,7 @@ pub mod freshsales;
 pub mod http;
 pub mod ingest;
 pub mod mapping;
+pub mod openapi;
 pub mod person;
 pub mod process;
 pub mod retain;

@@ -41,8 +41,8 @@ use crate::senders::Watch;
 use crate::store::{SharedStore, quotas};
 use crate::turn::Flow;
 use api::{
-    History, commands, connect, contacts, dead_letters, deliveries, events, history, map, people, status,
-    stream,
+    History, commands, connect, contacts, dead_letters, deliveries, events, history, map, openapi, people,
+    status, stream,
 };
 use guard::{Access, Guard, guard};
 
@@ -152,6 +152,7 @@ const ROUTES: &[Route] = &[
     route(GET, "/metrics", Access::Token, |method| on(method, metrics::metrics)),
     route(GET, "/debug", Access::Anybody, |method| on(method, page::index)),
     route(GET, "/debug/{file}", Access::Anybody, |method| on(method, page::file)),
+    route(GET, "/openapi.json", Access::Anybody, |method| on(method, openapi::document)),
     route(GET, "/healthz", Access::Anybody, |method| on(method, status::alive)),
     route(GET, "/readyz", Access::Anybody, |method| on(method, status::ready)),
 ];

@@ -15,7 +15,7 @@ use source::{Import, imports};
 
 /// The layers, lowest first. A room may import rooms of lower layers only; rooms of one layer do not import each other.
 const LAYERS: &[&[&str]] = &[
-    &["config_problem"],
+    &["config_problem", "openapi"],
     &["clock", "telemetry"],
     &["event"],
     &["consent", "delivery", "doors", "http", "senders"],
@@ -47,6 +47,7 @@ const PURE_ROOMS: &[&str] = &[
     "erasure",
     "senders",
     "doors",
+    "openapi",
     "mapping",
     "decision",
 ];

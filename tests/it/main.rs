@@ -54,6 +54,8 @@ mod main_job;
 mod nobody;
 /// Old data waits for what happens now.
 mod old_data;
+/// What a running service answers is what its OpenAPI documents describe.
+mod openapi;
 /// Calls paused and resumed by hand.
 mod pause;
 /// The right data of the right person, with the right to send it: identity and consent.

@@ -11,6 +11,7 @@ pub(super) mod deliveries;
 pub(super) mod events;
 pub(super) mod history;
 pub(super) mod map;
+pub(super) mod openapi;
 pub(super) mod outlook;
 pub(super) mod people;
 mod query;

@@ -9,6 +9,7 @@ mod fake;
 mod guard;
 mod history;
 mod map;
+mod openapi;
 mod page;
 mod rejected;
 mod sqlite;

@@ -6,6 +6,7 @@ mod doors;
 mod forms;
 mod hook_rules;
 mod hooks;
+mod openapi;
 mod refusing;
 mod sdks;
 mod senders;
