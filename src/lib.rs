@@ -29,6 +29,7 @@ pub mod person;
 pub mod process;
 pub mod retain;
 pub mod sandbox;
+pub mod selectors;
 pub mod senders;
 pub mod store;
 pub mod telemetry;

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use toml::Table;
 
-use super::preset::{EMAILS, EVENTS, FIELDS, fold_name};
+use super::preset::{EMAILS, EVENTS, FIELDS};
 use super::problem::{MappingProblem, attribute_problem, id_problem, path_problem};
 use super::rules::{EventRule, FieldRule, Origin};
 use crate::delivery::Lane;
+use crate::event::fold_name;
 
 /// Two lanes follow from the contact and can't be chosen for an event.
 pub(super) fn event_problems(name: &str, rule: &EventRule) -> Vec<MappingProblem> {

@@ -13,6 +13,8 @@ use super::deals::DealRule;
 use super::problem::MappingProblem;
 use super::rules::{ConvertedPath, EventField, EventRule, FieldRule, Origin, Pick, When};
 use super::sift::sift;
+use crate::event::fold_name;
+use crate::selectors;
 
 /// The built-in preset.
 const DEFAULT: &str = include_str!("../../config/mapping.toml");
@@ -250,6 +252,24 @@ impl Preset {
         self.first_paths.contains(path)
     }
 
+    /// The lists of an account in which the names are looked up that this mapping sends; empty where it names nothing.
+    #[must_use]
+    pub fn selectors(&self) -> BTreeSet<selectors::Kind> {
+        let of_contact = |name: &String| selectors::attribute(&selectors::OF_CONTACT, name);
+        let mut kinds: BTreeSet<selectors::Kind> = self
+            .fields
+            .iter()
+            .filter(|(_, rule)| rule.when != When::Never && rule.says_something())
+            .filter_map(|(name, _)| of_contact(name))
+            .map(|named| named.kind)
+            .collect();
+        if kinds.contains(&selectors::Kind::ContactStatuses) {
+            // A status is looked for among those of its stage.
+            kinds.insert(selectors::Kind::LifecycleStages);
+        }
+        kinds
+    }
+
     /// The attributes that are sent only where Freshsales has no value.
     #[must_use]
     pub fn empty_attributes(&self) -> &BTreeSet<String> {
@@ -336,9 +356,4 @@ fn merge(into: &mut toml::Table, from: toml::Table) {
             }
         }
     }
-}
-
-/// Names match without regard to case, spaces, `_` and `-`.
-pub(super) fn fold_name(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
 }

@@ -215,6 +215,14 @@ pub struct FieldRule {
     pub max_chars: usize,
 }
 
+impl FieldRule {
+    /// Whether it could ever say anything: a rule without a path and without a fixed value is a field taken out.
+    #[must_use]
+    pub fn says_something(&self) -> bool {
+        !self.from.is_empty() || self.constant.is_some()
+    }
+}
+
 impl Default for FieldRule {
     fn default() -> Self {
         Self {

@@ -21,11 +21,12 @@ pub(in crate::admin) struct Risk {
 }
 
 /// The words of all risks there are, for metrics.
-pub(in crate::admin) const ALL: [&str; 13] = [
+pub(in crate::admin) const ALL: [&str; 14] = [
     "processing",
     "lag",
     "failed_events",
     "set_aside",
+    "kind_shut",
     "dead_letters",
     "arrivals",
     "refusing",
@@ -78,7 +79,7 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<
     });
     let senders = snapshot.live.senders.concerns(snapshot.now).into_iter().map(Risk::from);
     let flow = of_flow(&snapshot.live.flow.borrow());
-    let aside = [failed_events(snapshot), set_aside(snapshot)];
+    let aside = [failed_events(snapshot), set_aside(snapshot), kind_shut(snapshot)];
     flow.into_iter()
         .chain(aside.into_iter().flatten())
         .chain(dead_letters)
@@ -136,6 +137,22 @@ fn set_aside(snapshot: Snapshot<'_>) -> Option<Risk> {
         message: format!(
             "{count} contacts are not called: their call can't be made up because of a defect or a stored document that \
              can't be read; the log names the place. Report it; their next event or a restart tries them again"
+        ),
+    })
+}
+
+/// The key's user has no right to some records, which wait; contacts go on.
+fn kind_shut(snapshot: Snapshot<'_>) -> Option<Risk> {
+    let shut = &snapshot.totals.destination.shut;
+    let kinds: Vec<&str> = shut.keys().map(|kind| kind.plural()).collect();
+    let first = shut.values().next()?;
+    Some(Risk {
+        risk: "kind_shut",
+        message: format!(
+            "{} wait, and contacts go on: {}. Give the role of the key's user the right to them, in Freshsales under \
+             Admin Settings, Roles; one call tries every 15 minutes, and at once after POST /api/resume",
+            kinds.join(" and "),
+            first.reason
         ),
     })
 }

@@ -44,7 +44,7 @@ async fn the_status_is_one_snapshot_with_every_lane() {
             "version": env!("CARGO_PKG_VERSION"),
             "account": "acme.myfreshworks.com",
             "mode": "live",
-            "destination": {"state": "running", "reason": null, "until": null},
+            "destination": {"state": "running", "reason": null, "until": null, "shut": []},
             "owed": {
                 "withdrawal": 0, "new_contact": 0, "conversion": 5, "login": 0, "refresh": 2, "backfill": 0,
             },

@@ -365,6 +365,15 @@ pub(super) const STATE: &[&str] = &["
     ALTER TABLE progress ADD COLUMN events INTEGER NOT NULL DEFAULT 0;
     UPDATE progress SET events = position;
 ",
+"
+    -- Which record of the CRM a delivery is about; there were contacts alone. `email` is whom it is about, and empty where
+    -- it is about nobody. One call of a record is on its way at a time.
+    ALTER TABLE deliveries ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+    UPDATE deliveries SET subject = 'contact:' || email;
+    DROP INDEX deliveries_in_flight;
+    CREATE INDEX deliveries_in_flight ON deliveries (account, subject) WHERE state = 1;
+    CREATE INDEX deliveries_by_subject ON deliveries (subject);
+",
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.
