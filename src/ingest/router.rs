@@ -103,10 +103,7 @@ impl Ingest {
         let pixels = pixel::KINDS.map(pixel::paths);
         let of_events = Route::all().map(Route::paths);
         let of_settings = Settings::ALL.into_iter().map(Settings::paths);
-        let others = of_events
-            .chain(of_settings)
-            .chain([HEALTH.as_slice()])
-            .chain(route::IGNORED);
+        let others = of_events.chain(of_settings).chain([HEALTH.as_slice()]).chain(route::IGNORED);
         let others = others.filter_map(<[&str]>::split_first);
         let others = others.flat_map(|(own, others)| others.iter().map(move |other| (*other, *own)));
         let names = others.chain(pixels.iter().map(|[own, other]| (other.as_str(), own.as_str())));
