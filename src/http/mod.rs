@@ -9,6 +9,7 @@ mod error;
 pub mod forwarded;
 mod guard;
 mod peers;
+mod request_id;
 mod serve;
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Says what the metrics that are set here mean.
 pub(super) fn describe() {
+    describe_gauge!("freshsignal_build_info", "Always 1; `version` is that of the program");
     describe_counter!("freshsignal_events_total", "Events that took effect, by outcome");
     describe_counter!(
         "freshsignal_events_absorbed_total",
@@ -80,6 +81,7 @@ pub(super) async fn metrics(State(app): State<Debugger>) -> Result<Response, Api
 }
 
 fn set(snapshot: Snapshot<'_>, quotas: &Quotas) {
+    gauge!("freshsignal_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     let totals = snapshot.totals;
     for outcome in Outcome::ALL {
         let events = totals.outcomes.get(&outcome).copied().unwrap_or(0);
