@@ -19,7 +19,9 @@ use crate::delivery::{Account, DeliveryId, Stored};
 
 pub use consent::{CHANGES_MAX, ConsentChange, ConsentHistory};
 pub use owed::{Call, Owed, Rules, SendMode, WhyNothing, Wish, owed, wanted};
-pub use payload::{CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, shown_blank, upsert_body};
+pub use payload::{
+    COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, shown_blank, upsert_body,
+};
 
 /// Attributes by name, custom fields as `custom_field.cf_*`; without the email, which is the key.
 pub type Attributes = BTreeMap<String, Value>;
@@ -114,6 +116,9 @@ pub struct Standing {
     /// Attributes sent only where Freshsales has no value (`when = "empty"`) that its last answer showed without one.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub blank: BTreeSet<String>,
+    /// Freshsales did not have it before us: an answer said that a call of ours created it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ours: bool,
     /// Events that need no consent were told up to the one received then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exempt_told: Option<UnixMicros>,
@@ -251,6 +256,7 @@ impl Standing {
         self.accepted.get_or_insert_default().extend(call.sent);
         self.accepted_at = Some(now);
         self.exempt_told = self.exempt_told.max(call.exempt);
+        self.ours |= answer.created;
         self.contact_id = answer.id.or(self.contact_id);
         self.refused = None;
         self.last_delivered = Some(call.delivery);

@@ -7,7 +7,9 @@ use super::refusal::{Refusal, after_refused};
 use super::wish::consider;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
-use crate::contact::{AfterStored, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body};
+use crate::contact::{
+    AfterStored, COMPANIES, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body,
+};
 use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
 use crate::event::Email;
@@ -125,7 +127,7 @@ pub(super) fn end(
 
 impl Settlement {
     /// How the destination stands after it.
-    fn destination(
+    pub(super) fn destination(
         &self,
         world: &World,
         refused_for_good: bool,
@@ -202,8 +204,15 @@ fn after(
     let newer = standing.open.take();
     let transition = match &settlement.verdict {
         Verdict::Stored(answer) => {
+            let told = |call: &InFlight| call.sent.contains_key(COMPANIES);
+            let shows = answer.shown.as_ref().is_some_and(|contact| contact.contains_key(COMPANIES));
+            let has_no_company = !shows
+                && standing.blank.contains(COMPANIES)
+                && !standing.in_flight.as_ref().is_some_and(told);
             let transition = after_stored(answer, standing, newer, id, now);
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
+            // An answer that does not show them says nothing new of companies, until they were told.
+            standing.blank.extend(has_no_company.then(|| COMPANIES.to_owned()));
             let settled = standing.open.is_none();
             let fills = settled && fills_a_blank(email, standing, world, settings, now);
             if fills {
@@ -251,7 +260,7 @@ fn after(
 
 /// A failure of this contact that will pass. It is given up once it has failed for long enough; only its own waits
 /// between two tries count, and only while other contacts got answers.
-fn after_failure(
+pub(super) fn after_failure(
     reason: &str,
     delivery: Option<&Delivery>,
     others_answered: bool,
@@ -314,7 +323,7 @@ fn after_stored(
     }
 }
 
-fn cause_in_words(cause: BlockCause) -> &'static str {
+pub(super) fn cause_in_words(cause: BlockCause) -> &'static str {
     match cause {
         BlockCause::Unauthorized => "the API key is refused",
         BlockCause::Forbidden => "the user of the API key may not edit contacts",

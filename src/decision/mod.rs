@@ -3,6 +3,8 @@
 //! [`decide`] reads top to bottom. It is pure: it works on a working set of documents and takes `now` as an
 //! argument. `process`, the `map` command and `/api/map` call it.
 
+mod action;
+mod actions;
 mod bulk;
 mod call;
 mod company;
@@ -34,8 +36,10 @@ mod tests;
 #[cfg(test)]
 pub(crate) use tests::settings as test_settings;
 
+pub use action::{Action, ActionState};
 pub use bulk::{Undone, bulk_failed, carried, give_back, may_share};
 pub use call::{CallOrder, Settlement};
+pub use company::companies_of;
 pub use contributed::{Contributed, Contribution, Gathering, Membership};
 pub use crowd::contributions;
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};
@@ -81,10 +85,13 @@ pub fn decide(reading: &Reading, world: &mut World, settings: &Settings, now: Un
     }
     // What does it say, about whom? People are joins, so the order of events does not matter.
     let learned = learn::learn(reading, world);
+    company::learn(reading, world);
+    deal::learn(reading, world);
     // Which contacts does that touch, and what is owed to each now?
     let effects = owe::owe(reading, &learned, world, settings, now);
+    let actions = actions::owe(reading, &effects, world, settings, now);
     // One outcome: the first that fits, with its reason.
-    count(judge::judge(reading, &learned, &effects), world)
+    count(Decided { actions, ..judge::judge(reading, &learned, &effects) }, world)
 }
 
 fn count(decided: Decided, world: &mut World) -> Decided {

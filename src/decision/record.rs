@@ -38,7 +38,10 @@ pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, no
         return;
     }
     match settlement.order.subject.clone() {
-        Subject::Contact(email) => settle_contact(settlement, &email, world, settings, now),
+        Subject::Contact(email) => {
+            settle_contact(settlement, &email, world, settings, now);
+            deal::evaluate_waiting(&email, world, settings, now);
+        }
         Subject::Company(key) => company::settle(settlement, &key, world, settings, now),
         Subject::Deal(key) => deal::settle(settlement, &key, world, settings, now),
     }

@@ -47,13 +47,17 @@ impl Settings {
             send: _,
             hold: _,
             retry: _,
+            attempt_timeout: _,
+            selectors,
             resend_after: _,
             new_contacts_per_hour: _,
             source_defaults,
             senders,
             rehearsal: _,
         } = self;
-        let of_people = (default_region, missing_names, source_defaults, senders);
+        // When they were asked for changes nothing.
+        let names: Vec<_> = selectors.lists().map(|(kind, list)| (kind, &list.answer)).collect();
+        let of_people = (default_region, missing_names, source_defaults, senders, names);
         let judging = (account, preset, of_people, identify, complete_within, consent);
         let mut hasher = DefaultHasher::new();
         hasher.write(format!("{} {judging:?}", env!("CARGO_PKG_VERSION")).as_bytes());

@@ -6,12 +6,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::check::{contradictions, event_problems, field_problems};
-use super::company::CompanyRule;
+use super::company::{CompanyRule, Link};
 use super::convert::Convert;
 use super::deal_check::record_problems;
 use super::deals::DealRule;
 use super::problem::MappingProblem;
-use super::rules::{ConvertedPath, EventField, EventRule, FieldRule, Origin, Pick, When};
+use super::rules::{ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Origin, Pick, When};
 use super::sift::sift;
 use crate::event::fold_name;
 use crate::selectors;
@@ -20,6 +20,8 @@ use crate::selectors;
 const DEFAULT: &str = include_str!("../../config/mapping.toml");
 /// The attribute that is the contact's key.
 pub(super) const EMAILS: &str = "emails";
+/// The attribute of a contact that links it to its companies.
+const COMPANIES: &str = "sales_accounts";
 /// The sections of a mapping file; what an event says of fields has the name of the second too.
 pub(super) const EVENTS: &str = "events";
 pub(super) const FIELDS: &str = "fields";
@@ -174,11 +176,9 @@ impl Preset {
             extras.insert(fold_name(name), add_extras(name, rule, &mut fields));
         }
         let first_paths = valued(&fields, |rule| rule.pick == Pick::First);
-        let empty_attributes = fields
-            .iter()
-            .filter(|(_, rule)| rule.when == When::Empty)
-            .map(|(name, _)| name.clone())
-            .collect();
+        let empty = fields.iter().filter(|(_, rule)| rule.when == When::Empty).map(|(name, _)| name.clone());
+        let linked = file.company.iter().filter(|rule| rule.link != Link::Never);
+        let empty_attributes = empty.chain(linked.map(|_| COMPANIES.to_owned())).collect();
         let events = file.events.into_iter().map(|(name, rule)| (fold_name(&name), rule)).collect();
         let File { deals, company, .. } = File { events: BTreeMap::new(), fields: BTreeMap::new(), ..file };
         Self {
@@ -199,6 +199,11 @@ impl Preset {
     #[must_use]
     pub fn event(&self, name: &str) -> Option<&EventRule> {
         self.events.get(&fold_name(name)).filter(|rule| rule.send)
+    }
+
+    /// What events say of deals.
+    pub(super) fn events_with_deals(&self) -> impl Iterator<Item = &EventDeal> {
+        self.events.values().filter(|rule| rule.send).filter_map(|rule| rule.deal.as_ref())
     }
 
     /// What an event says beside what every mapped event does.
@@ -267,6 +272,7 @@ impl Preset {
             // A status is looked for among those of its stage.
             kinds.insert(selectors::Kind::LifecycleStages);
         }
+        kinds.extend(self.selectors_of_deals());
         kinds
     }
 

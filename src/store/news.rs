@@ -60,6 +60,8 @@ fn change(put: &Put) -> Option<Change> {
         Put::Person(..)
         | Put::Timeline(..)
         | Put::Contact(..)
+        | Put::Company(..)
+        | Put::Deal(_)
         | Put::Destination(..)
         | Put::Seen(..)
         | Put::SeenAgain(_)

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
+use crate::company::Company;
 use crate::contact::Contact;
+use crate::deal::Deal;
 use crate::decision::{Contributed, Gathering, Outcome, RedriveAll, Review};
-use crate::delivery::{Account, BulkJob, Delivery, DeliveryId, JobId, Lane, State};
+use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, JobId, Lane, State};
 use crate::destination::Destination;
 use crate::erasure::{CallEnd, Erasure, ForgetEnd, ForgetId, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
@@ -49,6 +51,10 @@ pub enum Put {
     Timeline(TimelineKey, Revision, Timeline),
     /// A contact.
     Contact(Email, Revision, Contact),
+    /// A company.
+    Company(CompanyKey, Revision, Company),
+    /// A deal.
+    Deal(Box<PutDeal>),
     /// A delivery.
     Delivery(Revision, Delivery),
     /// The state of the destination.
@@ -90,6 +96,30 @@ pub enum Put {
     Privacy(Privacy),
 }
 
+/// A deal that is written, and what holds it back.
+#[derive(Clone, Debug)]
+pub struct PutDeal {
+    /// Its key.
+    pub key: DealKey,
+    /// The revision it was loaded at.
+    pub revision: Revision,
+    /// Its content.
+    pub deal: Deal,
+    /// The account that it is held back for.
+    pub account: Account,
+    /// The word of the cause, if it is.
+    pub held: Option<&'static str>,
+}
+
+impl PutDeal {
+    /// A deal as it stands with an account.
+    #[must_use]
+    pub fn new(key: DealKey, revision: Revision, deal: Deal, account: &Account) -> Self {
+        let held = deal.held(account);
+        Self { key, revision, deal, account: account.clone(), held }
+    }
+}
+
 /// A document that goes, at the revision it was loaded at.
 #[derive(Clone, Debug)]
 pub enum Gone {
@@ -99,6 +129,10 @@ pub enum Gone {
     Timeline(TimelineKey, Revision),
     /// A contact.
     Contact(Email, Revision),
+    /// A company.
+    Company(CompanyKey, Revision),
+    /// A deal.
+    Deal(DealKey, Revision),
     /// A delivery.
     Delivery(DeliveryId, Revision),
 }

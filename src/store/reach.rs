@@ -66,6 +66,8 @@ async fn search(store: &dyn Store, texts: Vec<String>) -> Result<Keys, StoreErro
         keys.people.extend(found.people);
         keys.timelines.extend(found.timelines);
         keys.contacts.extend(found.contacts);
+        keys.deals.extend(found.deals);
+        keys.companies.extend(found.companies);
         place = next;
     }
     Ok(keys)
@@ -76,6 +78,8 @@ fn without(mut keys: Keys, world: &World) -> Keys {
     keys.people.retain(|key| world.people.get(key).is_none());
     keys.timelines.retain(|key| world.timelines.get(key).is_none());
     keys.contacts.retain(|email| world.contacts.get(email).is_none());
+    keys.deals.retain(|key| world.deals.get(key).is_none());
+    keys.companies.retain(|key| world.companies.get(key).is_none());
     keys
 }
 

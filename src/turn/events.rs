@@ -136,6 +136,7 @@ pub fn trail_of(mut reading: Reading, decided: Decided) -> EventTrail {
         delivery_id: decided.delivery_id,
         duplicates: 0,
         notes: decided.notes,
+        actions: decided.actions,
     }
 }
 
@@ -161,6 +162,7 @@ fn trail_of_failed(failed: &Failed) -> EventTrail {
         delivery_id: None,
         duplicates: 0,
         notes: Vec::new(),
+        actions: Vec::new(),
     }
 }
 

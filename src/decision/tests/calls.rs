@@ -30,7 +30,7 @@ impl Service {
             method: "POST".into(),
             url: String::new(),
             headers: Vec::new(),
-            body: sent(&order).clone(),
+            body: order.request.body().cloned().unwrap_or_default(),
         };
         let attempt = Attempt {
             attempt: order.attempt,

@@ -25,14 +25,14 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::clock::{ManualClock, UnixMicros};
-use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
+use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Kind, Position};
 use crate::person::PersonKey;
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
-    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, News, Place, Plan, Processed, ProcessedEnd,
-    Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
+    Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
+    Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, News, Place, Plan, Processed,
+    ProcessedEnd, Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -87,6 +87,12 @@ impl Store for Memory {
         Duration::ZERO
     }
     fn contacts(&self, _: Option<Email>, _: usize) -> Answer<Vec<Email>> {
+        shut()
+    }
+    fn deals(&self, _: DealQuery) -> Answer<Vec<DealKey>> {
+        shut()
+    }
+    fn companies(&self, _: Option<CompanyKey>, _: usize) -> Answer<Vec<CompanyKey>> {
         shut()
     }
     fn members(&self, _: Email, _: Option<PersonKey>, _: usize) -> Answer<Vec<PersonKey>> {

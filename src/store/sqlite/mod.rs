@@ -8,6 +8,7 @@ mod blank;
 mod change;
 mod columns;
 mod crowds;
+mod deals;
 mod erase;
 mod failed;
 mod failure;
@@ -54,14 +55,15 @@ use self::state::StateThread;
 use self::under_way::UnderWay;
 use self::worked::Worked;
 use crate::clock::{Clock, UnixMicros};
-use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
+use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::person::PersonKey;
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
-    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Processed,
-    ProcessedEnd, Record, Settings, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
+    Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
+    Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan,
+    Processed, ProcessedEnd, Record, Settings, Silent, Slot, Store, StoreError, Stream, Totals, Turn,
+    Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -330,6 +332,14 @@ impl Store for SqliteStore {
 
     fn contacts_count(&self) -> Answer<u64> {
         self.state_readers.ask(walks::contacts_count)
+    }
+
+    fn deals(&self, query: DealQuery) -> Answer<Vec<DealKey>> {
+        self.state_readers.ask(move |state| deals::deals(state, &query))
+    }
+
+    fn companies(&self, after: Option<CompanyKey>, limit: usize) -> Answer<Vec<CompanyKey>> {
+        self.state_readers.ask(move |state| deals::companies(state, after.as_ref(), limit))
     }
 
     fn members(&self, email: Email, after: Option<PersonKey>, limit: usize) -> Answer<Vec<PersonKey>> {
