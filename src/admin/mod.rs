@@ -42,7 +42,7 @@ use crate::store::{SharedStore, quotas};
 use crate::turn::Flow;
 use api::{
     History, commands, connect, contacts, dead_letters, deliveries, events, history, map, openapi, people,
-    status, stream,
+    selectors, status, stream,
 };
 use guard::{Access, Guard, guard};
 
@@ -77,6 +77,8 @@ pub struct Live {
     pub ways: watch::Receiver<Arc<Ways>>,
     /// Events of the last hour whose consent was not understood.
     pub consent: SharedTally,
+    /// What deciding depends on, the lists of the account among it.
+    pub settings: watch::Receiver<Arc<Settings>>,
 }
 
 /// Between whoever orders an erasure and the stage that carries it out; the order itself is in the store.
@@ -147,6 +149,7 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/connect", Access::Token, |method| on(method, connect::connect)),
     route(GET, "/api/status", Access::Token, |method| on(method, status::status)),
     route(GET, "/api/status/history", Access::Token, |method| on(method, history::history)),
+    route(GET, "/api/selectors", Access::Token, |method| on(method, selectors::selectors)),
     route(GET, "/api/stream", Access::Token, |method| on(method, stream::stream)),
     route(POST, "/api/map", Access::Token, |method| on(method, map::map)),
     route(GET, "/metrics", Access::Token, |method| on(method, metrics::metrics)),
@@ -219,7 +222,7 @@ impl Debugger {
     /// How much of their quotas the sources have used.
     async fn quotas(&self) -> Result<Quotas, ApiError> {
         let settings = self.settings();
-        let limits = &settings.new_contacts_per_hour;
+        let limits = &settings.per_hour;
         quotas(&self.store, settings.account.clone(), limits, self.now()).await.map_err(api::failed)
     }
 

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
-use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -36,7 +35,7 @@ use crate::deliver::{Deliverer, keep_paused};
 use crate::delivery::Lane;
 use crate::erase::Eraser;
 use crate::event::Limits;
-use crate::freshsales::{ApiKey, Client, Crm, DryRun, Mode, Timeouts};
+use crate::freshsales::{Client, Crm, DryRun, Key, Mode, Timeouts};
 use crate::http::forwarded::TrustedProxies;
 use crate::http::{self, ServeLimits};
 use crate::ingest::{Ingest, ways};
@@ -139,7 +138,7 @@ impl App {
         let settings = watch::Sender::new(config.settings().map_err(BuildError::Config)?);
         let steady = Arc::new(SteadyClock::over(clock));
         let clock: Arc<dyn Clock> = Arc::clone(&steady) as Arc<dyn Clock>;
-        let crm = crm_of(&config, &clock)?;
+        let (crm, key) = crm_of(&config, &clock)?;
         let metrics = recorder::installed().map_err(BuildError::Library)?;
         let store = store_of(&config, &clock)?;
         go_on(&steady, &store);
@@ -152,7 +151,7 @@ impl App {
         let in_use = Arc::new(Mutex::new(config.clone()));
         let started = Arc::new(config.clone());
         let ways = watch::Sender::new(Arc::new(ways(&config.server, &config.sources, &config.hooks)));
-        let reload = Reload { settings, ways, ingest, load, config: in_use, started };
+        let reload = Reload { settings, ways, ingest, load, config: in_use, started, key };
         let pressure = watch::Sender::new(Pressure::default());
         let flow = watch::Sender::new(Flow::default());
         let consent = SharedTally::default();
@@ -172,6 +171,7 @@ impl App {
             traffic: reload.ingest.traffic(),
             ways: reload.ways.subscribe(),
             consent: consent.clone(),
+            settings: reload.settings.subscribe(),
         };
         let admin = admin_of(&config)?;
         let bells = Bells::default();
@@ -230,6 +230,7 @@ impl App {
         let mut parts = Parts::new();
         let shared = Arc::clone(&self.store) as SharedStore;
         let mut result = keep_paused(&shared, self.crm.account()).await.map_err(RunError::from);
+        result = result.and(self.know_lists(&shared).await.map_err(RunError::from));
         if result.is_err() {
             stop.cancel();
         }
@@ -249,6 +250,13 @@ impl App {
         // Closing writes what is left; it blocks.
         tokio::task::spawn_blocking(move || store.shut()).await?;
         result
+    }
+
+    /// The lists of the account that were asked for before the process began.
+    async fn know_lists(&self, store: &SharedStore) -> Result<(), StoreError> {
+        let selectors = Arc::new(store.selectors(self.crm.account().clone()).await?);
+        self.reload.settings.send_modify(|settings| Arc::make_mut(settings).selectors = selectors);
+        Ok(())
     }
 
     /// Calls of the lane `backfill` that fit into an hour.
@@ -347,6 +355,7 @@ impl App {
             owed: Arc::clone(&bells.owed),
             usage: self.usage.clone(),
             sharing: self.sharing.clone(),
+            names: self.reload.settings.clone(),
         };
         let eraser = self.eraser();
         let retirement = Retirement {
@@ -438,6 +447,7 @@ fn go_on<C: Clock>(steady: &SteadyClock<C>, store: &SqliteStore) {
 fn store_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<SqliteStore>, BuildError> {
     let limits = store::Settings {
         network_file_system: config.store.network_file_system,
+        withdrawn_file: config.store.record(),
         journal_bytes_max: config.retention.journal_bytes_max,
         ..store::Settings::default()
     };
@@ -461,18 +471,20 @@ fn ingest_of(config: &Config, store: &SharedStore, clock: &Arc<dyn Clock>) -> In
     ingest
 }
 
-fn crm_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Crm>, BuildError> {
+/// What calls the account, and the key that it does so with, where there is one.
+fn crm_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<(Arc<dyn Crm>, Option<Key>), BuildError> {
     let problem = |key: &str, why: String| BuildError::Config(vec![Problem::new(key, "", why)]);
     let account = &config.freshsales;
     let endpoint = account.endpoint().map_err(|why| problem(why.key(), why.to_string()))?;
     match account.mode {
-        Mode::DryRun => Ok(Arc::new(DryRun::new(endpoint))),
+        Mode::DryRun => Ok((Arc::new(DryRun::new(endpoint)), None)),
         Mode::Live => {
-            let key = ApiKey::parse(account.api_key.expose_secret())
-                .map_err(|why| problem("freshsales.api_key", why.to_string()))?;
-            let client = Client::new(endpoint, key, Timeouts::of(account), Arc::clone(clock))
+            let key = account.key().map_err(|why| problem("freshsales.api_key", why.to_string()))?;
+            let transport = account.transport().map_err(|why| BuildError::Config(vec![why]))?;
+            let timeouts = Timeouts::of(account);
+            let client = Client::new(endpoint, key.clone(), &transport, timeouts, Arc::clone(clock))
                 .map_err(|why| BuildError::Library(why.to_string()))?;
-            Ok(Arc::new(client))
+            Ok((Arc::new(client), Some(key)))
         }
     }
 }

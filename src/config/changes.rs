@@ -60,8 +60,14 @@ impl Config {
         // Secrets print redacted.
         let token = admin.token().map(|token| token.expose_secret().to_owned());
         let admin = AdminConfig { token_file: String::new(), ..admin.clone() };
-        let key = freshsales.api_key.expose_secret();
-        let freshsales = FreshsalesConfig { api_key_file: String::new(), ..freshsales.clone() };
+        let key = [&freshsales.api_key, &freshsales.proxy].map(ExposeSecret::expose_secret);
+        let none = String::new;
+        let freshsales = FreshsalesConfig {
+            api_key_file: none(),
+            proxy_file: none(),
+            ca_file: none(),
+            ..freshsales.clone()
+        };
         let mapping = MappingConfig { file: String::new(), ..mapping.clone() };
         [
             ("server", format!("{server:?}")),
@@ -144,6 +150,8 @@ mod tests {
             ("DEFAULT_COUNTRY", "GB", "default_country"),
             ("CONSENT_UNKNOWN", "2", "consent_unknown"),
             ("NEW_CONTACTS_PER_HOUR_MAX", "9", "new_contacts_per_hour_max"),
+            ("WITHDRAWALS_PER_HOUR_MAX", "9", "withdrawals_per_hour_max"),
+            ("TRUST", "visitor", "trust"),
         ];
         for (key, value, named) in keys {
             let key = format!("SOURCES__SHOP__{key}");

@@ -64,10 +64,14 @@ impl Contact {
     pub fn keep_only(&mut self, known: &Attributes) {
         let stays = |name: &String, value: &mut Value| name == STATUS || known.get(name) == Some(value);
         for standing in self.standing.values_mut() {
-            let sent = standing.in_flight.as_mut().map(|call| &mut call.sent);
+            let sent = standing.in_flight.as_mut().map(|call| [&mut call.sent, &mut call.kept_back]);
             let refused = standing.refused.as_mut().map(|refused| &mut refused.wanted);
-            let held =
-                standing.accepted.iter_mut().chain([&mut standing.unanswered]).chain(sent).chain(refused);
+            let held = standing
+                .accepted
+                .iter_mut()
+                .chain([&mut standing.unanswered])
+                .chain(sent.into_iter().flatten())
+                .chain(refused);
             held.for_each(|attributes| attributes.retain(stays));
         }
     }
@@ -119,9 +123,22 @@ pub struct Standing {
     /// Freshsales did not have it before us: an answer said that a call of ours created it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ours: bool,
+    /// Where Freshsales last showed that the contact stands in its lifecycle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage_seen: Option<StageSeen>,
     /// Events that need no consent were told up to the one received then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exempt_told: Option<UnixMicros>,
+}
+
+/// A lifecycle stage that Freshsales showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageSeen {
+    /// Its id in the account; `None`: the contact was shown in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// When.
+    pub at: UnixMicros,
 }
 
 /// A call on its way.
@@ -135,6 +152,12 @@ pub struct InFlight {
     pub sent: Attributes,
     /// Whether that is everything wanted.
     pub whole: bool,
+    /// It only asks where the contact stands, and carries nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks: bool,
+    /// What was wanted too and waits for what the answer shows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept_back: Attributes,
     /// It carries events that need no consent up to the one received then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exempt: Option<UnixMicros>,
@@ -289,6 +312,13 @@ impl Standing {
             self.unanswered.extend(call.sent);
             self.open = Some(call.delivery);
         }
+    }
+
+    /// Nobody knows which calls were made: the next one carries everything, where Freshsales may have the contact. Answers
+    /// whether it may.
+    pub fn distrust(&mut self) -> bool {
+        self.send_whole |= self.known();
+        self.known()
     }
 
     /// The call on its way was answered, and not applied.

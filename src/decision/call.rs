@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use super::forward::{self, Move};
 use super::owe::{rules, why_dropped};
 use super::refusal::{Refusal, after_refused};
 use super::wish::consider;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::{
-    AfterStored, COMPANIES, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body,
+    AfterStored, Attributes, COMPANIES, Call, InFlight, Owed, StageSeen, Standing, did_not_stick, owed,
+    shown_blank, upsert_body,
 };
-use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
+use crate::delivery::{Attempt, BlockCause, Bound, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
 use crate::event::Email;
 
@@ -35,7 +37,8 @@ pub(super) fn claim_contact(
     settings: &Settings,
     now: UnixMicros,
 ) -> Option<Request> {
-    let attempt = world.deliveries.get(id)?.attempts_made + 1;
+    let delivery = world.deliveries.get(id)?;
+    let (attempt, bound) = (delivery.attempts_made + 1, delivery.is_bound_by_strangers());
     let standing =
         world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
     if standing.in_flight.is_some() {
@@ -52,18 +55,48 @@ pub(super) fn claim_contact(
             standing_of(email, world, settings).open = None;
             None
         }
-        Owed::Call(call) => {
-            let body = upsert_body(email, &call.attributes);
+        Owed::Call(Call { stranger_of: Some(source), .. }) if !bound => {
+            // It comes back once the quota has room for it.
+            world.deliveries.change(id, |delivery| delivery.wait_for(Bound::Withdrawals(source), now));
+            None
+        }
+        Owed::Call(mut call) => {
+            let mut kept_back = Attributes::new();
+            let mut look = None;
+            match forward::judge(&call.attributes, &standing, settings, now) {
+                Some(Move::Goes) | None => {}
+                Some(Move::Look(contact_id)) => look = Some(contact_id),
+                Some(Move::Later) => kept_back = forward::take_out(&mut call.attributes),
+                Some(Move::Past(stands)) => {
+                    let taken = forward::take_out(&mut call.attributes);
+                    let standing = standing_of(email, world, settings);
+                    let note = forward::settle_past(taken, &stands, standing);
+                    if call.attributes.is_empty() {
+                        standing.open = None;
+                        world.deliveries.change(id, |delivery| delivery.supersede(&note, now));
+                        return None;
+                    }
+                }
+            }
             let in_flight = InFlight {
                 delivery: id.clone(),
                 attempt,
-                sent: call.attributes,
-                whole: call.whole,
-                exempt: considered.wish.exempt,
+                whole: call.whole && look.is_none(),
+                asks: look.is_some(),
+                exempt: considered.wish.exempt.filter(|_| look.is_none()),
+                sent: if look.is_none() { call.attributes } else { Attributes::new() },
+                kept_back,
+            };
+            let request = match look {
+                Some(id) => Request::ShowContact { id },
+                None => Request::UpsertContact {
+                    body: upsert_body(email, &in_flight.sent),
+                    shows_companies: settings.preset.empty_attributes().contains(COMPANIES),
+                },
             };
             world.deliveries.change(id, Delivery::claim);
             standing_of(email, world, settings).leave(in_flight);
-            Some(Request::UpsertContact { body })
+            Some(request)
         }
     }
 }
@@ -160,6 +193,8 @@ pub(super) enum Transition {
     Backoff(String, Duration),
     /// Waits without burning anything.
     Wait(String),
+    /// What is left waits for a quota.
+    WaitFor(Bound),
     /// Tried once more at a moment.
     TryOnceMore(String, UnixMicros),
     /// Tried once more without an attribute.
@@ -167,6 +202,22 @@ pub(super) enum Transition {
 }
 
 impl Transition {
+    /// The same, and something more to tell of what was stored.
+    fn with_note(self, more: String) -> Self {
+        match self {
+            Self::Deliver(note) => {
+                Self::Deliver(Some(note.into_iter().chain([more]).collect::<Vec<_>>().join("; ")))
+            }
+            Self::Supersede(_)
+            | Self::Die(_)
+            | Self::Backoff(..)
+            | Self::Wait(_)
+            | Self::WaitFor(_)
+            | Self::TryOnceMore(..)
+            | Self::Salvage(_) => self,
+        }
+    }
+
     fn apply(self, delivery: Delivery, settings: &Settings, jitter: f64, now: UnixMicros) -> Delivery {
         match self {
             Self::Deliver(note) => {
@@ -182,6 +233,7 @@ impl Transition {
                 Delivery { failing, ..delivery }.retry(why, now, now.plus(wait))
             }
             Self::Wait(why) => delivery.wait(why, now),
+            Self::WaitFor(bound) => delivery.wait_for(bound, now),
             Self::TryOnceMore(why, at) => delivery.retry(why, now, at),
             Self::Salvage(note) => delivery.salvage(note, now),
         }
@@ -202,24 +254,19 @@ fn after(
     let id = &settlement.order.delivery;
     // A change that came meanwhile opened the next delivery: it carries everything this one did not bring.
     let newer = standing.open.take();
+    let question = standing.in_flight.as_ref().is_some_and(|call| call.asks);
+    let seen = forward::seen(&settlement.verdict, question, now);
+    if question && seen.is_some() {
+        return after_look(seen, newer, id, standing);
+    }
     let transition = match &settlement.verdict {
         Verdict::Stored(answer) => {
-            let told = |call: &InFlight| call.sent.contains_key(COMPANIES);
-            let shows = answer.shown.as_ref().is_some_and(|contact| contact.contains_key(COMPANIES));
-            let has_no_company = !shows
-                && standing.blank.contains(COMPANIES)
-                && !standing.in_flight.as_ref().is_some_and(told);
-            let transition = after_stored(answer, standing, newer, id, now);
+            let known_blank = companies_known_blank(answer, standing);
+            let done = after_stored(answer, standing, newer, id, now);
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
-            // An answer that does not show them says nothing new of companies, until they were told.
-            standing.blank.extend(has_no_company.then(|| COMPANIES.to_owned()));
-            let settled = standing.open.is_none();
-            let fills = settled && fills_a_blank(email, standing, world, settings, now);
-            if fills {
-                standing.open = Some(id.clone());
-                return Transition::Wait(FILLS.to_owned());
-            }
-            return transition;
+            standing.blank.extend(known_blank.then(|| COMPANIES.to_owned()));
+            standing.stage_seen = seen.filter(|_| settings.preset.forward_only_stage().is_some());
+            return what_is_left(done, id, email, standing, world, settings, now);
         }
         Verdict::Refused { reason, attribute, demanded, again } => {
             let refusal =
@@ -258,6 +305,87 @@ fn after(
     }
 }
 
+const LOOKED: &str = "Freshsales was asked where the contact stands, before its lifecycle stage is moved";
+const MOVES: &str = "Freshsales showed where the contact stands, so its lifecycle stage is moved now";
+
+/// It is known where the contact stands: the delivery goes on with that, or leaves it to a newer one.
+fn after_look(
+    seen: Option<StageSeen>,
+    newer: Option<DeliveryId>,
+    id: &DeliveryId,
+    standing: &mut Standing,
+) -> Transition {
+    standing.in_flight = None;
+    standing.stage_seen = seen;
+    let is_newer = newer.is_some();
+    standing.open = newer.or_else(|| Some(id.clone()));
+    if is_newer { Transition::Supersede(CARRIED.to_owned()) } else { Transition::Wait(LOOKED.to_owned()) }
+}
+
+/// What becomes of a lifecycle stage that the call did not carry, or of another since. One that the contact is past of is
+/// settled here.
+fn moves_on(
+    email: &Email,
+    standing: &mut Standing,
+    world: &World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Option<Move> {
+    settings.preset.forward_only_stage()?;
+    let Owed::Call(mut call) = owed(&consider(email, world, settings).wish, standing, &rules(settings, now))
+    else {
+        return None;
+    };
+    let moves = forward::judge(&call.attributes, standing, settings, now)?;
+    if let Move::Past(stands) = &moves {
+        let taken = forward::take_out(&mut call.attributes);
+        return Some(Move::Past(forward::settle_past(taken, stands, standing)));
+    }
+    Some(moves)
+}
+
+/// Whether a contact is known to have no company, of which this answer says nothing new: it does not show them, and none was
+/// told by the call.
+fn companies_known_blank(answer: &Stored, standing: &Standing) -> bool {
+    let told = |call: &InFlight| call.sent.contains_key(COMPANIES);
+    let shows = answer.shown.as_ref().is_some_and(|contact| contact.contains_key(COMPANIES));
+    !shows && standing.blank.contains(COMPANIES) && !standing.in_flight.as_ref().is_some_and(told)
+}
+
+/// What follows for a contact that was stored: what was kept back until it was, or nothing.
+fn what_is_left(
+    done: Transition,
+    id: &DeliveryId,
+    email: &Email,
+    standing: &mut Standing,
+    world: &World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Transition {
+    let mut done = done;
+    if standing.open.is_none()
+        && let Some(moved) = moves_on(email, standing, world, settings, now)
+    {
+        match moved {
+            Move::Past(stands) => done = done.with_note(stands),
+            Move::Goes | Move::Look(_) | Move::Later => {
+                standing.open = Some(id.clone());
+                return Transition::Wait(MOVES.to_owned());
+            }
+        }
+    }
+    let Some(call) = left_to_send(email, standing, world, settings, now) else { return done };
+    if let Some(source) = call.stranger_of {
+        standing.open = Some(id.clone());
+        return Transition::WaitFor(Bound::Withdrawals(source));
+    }
+    if call.attributes.keys().any(|name| standing.blank.contains(name)) {
+        standing.open = Some(id.clone());
+        return Transition::Wait(FILLS.to_owned());
+    }
+    done
+}
+
 /// A failure of this contact that will pass. It is given up once it has failed for long enough; only its own waits
 /// between two tries count, and only while other contacts got answers.
 pub(super) fn after_failure(
@@ -281,20 +409,21 @@ pub(super) fn after_failure(
 
 const FILLS: &str = "Freshsales has no value for an attribute that is sent only then, so it is sent now";
 
-/// Whether something is owed that is wanted only where Freshsales has no value.
-fn fills_a_blank(
+/// What is owed right after an answer: what is wanted only where Freshsales has no value, and what a stranger refused, which
+/// goes by itself.
+fn left_to_send(
     email: &Email,
     standing: &Standing,
     world: &World,
     settings: &Settings,
     now: UnixMicros,
-) -> bool {
-    if standing.blank.is_empty() {
-        return false;
+) -> Option<Call> {
+    if standing.open.is_some() {
+        return None;
     }
     match owed(&consider(email, world, settings).wish, standing, &rules(settings, now)) {
-        Owed::Nothing(_) => false,
-        Owed::Call(call) => call.attributes.keys().any(|name| standing.blank.contains(name)),
+        Owed::Nothing(_) => None,
+        Owed::Call(call) => Some(call),
     }
 }
 

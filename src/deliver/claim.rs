@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::aside::Stopped;
 use super::bulk::InBulk;
+use super::selectors::Names;
 use super::worker::{self, Job};
 use super::{Deliverer, Next, Round};
 use crate::allowance::Quotas;
@@ -36,7 +37,7 @@ fn may_try(due: &Due, destination: &Destination, trying: &mut BTreeSet<CallKind>
 
 /// Whether a call may leave by the quota of its source; it counts then.
 fn may_be_made(due: &Due, quotas: &mut Quotas) -> bool {
-    due.new_contact_of.as_ref().is_none_or(|source| quotas.take(source))
+    due.bound.as_ref().is_none_or(|bound| quotas.take(bound))
 }
 
 impl Deliverer {
@@ -64,7 +65,13 @@ impl Deliverer {
             Gate::OneContact => round.pace.start_over(),
             Gate::Open => {}
         }
-        let forget_at = if gate == Gate::Open { self.forget(false, round).await? } else { None };
+        let mut forget_at = if gate == Gate::Open { self.forget(false, round).await? } else { None };
+        if gate == Gate::Open {
+            match self.ask_for_lists(round).await? {
+                Names::Awaited(next) => return Ok(next),
+                Names::Known(due_at) => forget_at = forget_at.into_iter().chain(due_at).min(),
+            }
+        }
         let free = round.pace.places().saturating_sub(round.calls.len());
         if free == 0 {
             return Ok(Next::News);
@@ -144,7 +151,7 @@ impl Deliverer {
         }
         let order =
             if destination.tries_the_newest() { DueOrder::NewestFirst } else { DueOrder::LongestFirst };
-        let limits = self.settings.borrow().new_contacts_per_hour.clone();
+        let limits = self.settings.borrow().per_hour.clone();
         let mut quotas = store::quotas(&self.store, self.account(), &limits, now).await?;
         let held = quotas.held();
         let (shut, limit) = (destination.shut_kinds(now), free + SPARE_ROWS);
@@ -262,8 +269,8 @@ impl Deliverer {
             for kind in [order.subject.kind(), order.request.kind()] {
                 world.destination.changed |= world.destination.document.leaves(kind, now);
             }
-            let source = due.new_contact_of.clone();
-            slots.extend(source.map(|source| Put::NewContactOf(self.account(), slot, source)));
+            let bound = due.bound.clone();
+            slots.extend(bound.map(|bound| Put::Bounded(self.account(), slot, bound)));
             let probe = *gate == Gate::OneContact;
             jobs.push(Job { order, slot, opened_at: due.opened_at, probe });
         }

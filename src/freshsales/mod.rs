@@ -9,7 +9,9 @@ mod client;
 mod config;
 mod dry_run;
 mod fields;
+mod key;
 mod lookup;
+mod transport;
 mod verdict;
 mod words;
 
@@ -31,9 +33,11 @@ pub use check::{CALLS_MAX, Expected, Finding, Level, Report, TestContact, check}
 pub use client::{
     Client, ClientError, Question, RESPONSE_BYTES_MAX, Reply, Timeouts, Unanswered, http_client,
 };
-pub use config::{ATTEMPT_TIMEOUT_SECONDS_MAX, ApiKey, ApiKeyProblem, Config, Mode};
+pub use config::{ATTEMPT_TIMEOUT_SECONDS_MAX, Config, Mode};
 pub use dry_run::DryRun;
+pub use key::{ApiKey, ApiKeyProblem, Key};
 pub use lookup::{LookupResult, found};
+pub use transport::{Transport, TransportProblem};
 pub use verdict::{RETRY_AFTER_SECONDS_MAX, verdict};
 pub use words::REASON_CHARS_MAX;
 
@@ -62,6 +66,10 @@ pub struct CallResult {
 pub trait Crm: Send + Sync + 'static {
     /// Whose records these are: accepted state, allowance and blocks belong to it.
     fn account(&self) -> &Account;
+    /// Whether the account is asked and answers, so that its lists can be read: not in a dry run.
+    fn answers_questions(&self) -> bool {
+        true
+    }
     /// Makes one call. A verdict of `Stored` to a question means that it was answered.
     fn call(&self, request: Request) -> Answer<CallResult>;
     /// What [`Crm::call`] would send for this request; sends nothing.
@@ -73,7 +81,7 @@ pub trait Crm: Send + Sync + 'static {
     /// Sends many upserts of contacts in one call; `body` is the finished body. The default refuses: for implementations
     /// without the endpoint.
     fn bulk_upsert(&self, body: Value) -> Answer<BulkResult> {
-        let request = self.describe(&Request::UpsertContact { body });
+        let request = self.describe(&Request::UpsertContact { body, shows_companies: false });
         Box::pin(std::future::ready(BulkResult::not_known(request)))
     }
     /// Asks where the job of a bulk call stands.

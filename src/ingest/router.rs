@@ -89,7 +89,7 @@ impl Ingest {
             inner.hook(&form(name), parts, body).await
         };
         add(hook::ROUTE, post(hook));
-        let tag = tag::asset(&self.0.server.public_url, prefix);
+        let tag = tag::asset(&self.0.server, prefix);
         add("/tag.js", get(async move |headers: HeaderMap| tag.answer(&headers)));
         let document = self.description(&self.0.server.public_url);
         add(openapi::PATH, get(async move |headers: HeaderMap| document.answer(&headers)));

@@ -35,14 +35,14 @@ pub use convert::{Convert, Converted, Place};
 pub use deal_of::{DealOf, MappedDeal, NoDeal, StagesSaid};
 pub use deals::{DealKeyRule, DealRule, WhenGone};
 pub use name::name_of_address;
-pub use preset::{Extra, ExtraValue, Preset, Shipped};
+pub use preset::{Extra, ExtraValue, LIFECYCLE_STAGE, Preset, Shipped};
 pub use problem::MappingProblem;
 pub use rules::{
-    ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick, Values, When,
+    Choice, ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick, Values, When,
 };
 pub use template::{Template, TemplateProblem};
 
-use crate::event::{Lww, Stamp, Stamped};
+use crate::event::{Lww, Stamp, Stamped, Trust};
 use crate::person::Facts;
 use region::Region;
 
@@ -74,6 +74,9 @@ pub struct MappedField {
     pub value: Value,
     /// When it is sent.
     pub when: When,
+    /// How far who said it is believed.
+    #[serde(skip)]
+    pub trust: Trust,
 }
 
 /// A value that is not sent as it is.
@@ -107,6 +110,7 @@ fn map_fields<'a>(
     for (name, rule) in fields.filter(|(_, rule)| rule.when != When::Never) {
         let found = match &rule.constant {
             Some(constant) => Some(("const", oldest(constant))),
+            None if !rule.rules.is_empty() => chosen(facts, rule),
             None => first_convertible(facts, name, rule, place, &mut mapped.left_out, &mut seen),
         };
         let Some((path, statement)) = found else { continue };
@@ -117,6 +121,7 @@ fn map_fields<'a>(
             message_id,
             value: statement.value.clone(),
             when: rule.when,
+            trust: statement.stamp.trust,
         });
         match rule.when {
             When::Always => mapped.always.say(name.clone(), statement),
@@ -156,7 +161,16 @@ fn oldest(constant: &Value) -> Stamped<Value> {
     Stamped { value: constant.clone(), stamp: Stamp::default() }
 }
 
-/// What was said at the paths of a rule, the one that counts first; of one event in the order of the rule.
+/// What the first choice says that fits; it is as old as what it looked at.
+fn chosen<'a>(facts: &Facts, rule: &'a FieldRule) -> Option<(&'a str, Stamped<Value>)> {
+    rule.rules.iter().find_map(|choice| {
+        let said = facts.values.get(&choice.from).filter(|said| choice.fits(&said.value))?;
+        Some((choice.from.as_str(), Stamped { value: choice.to.clone(), stamp: said.stamp.clone() }))
+    })
+}
+
+/// What was said at the paths of a rule, the one that counts first: what a server said, and of that the newest; of one event
+/// in the order of the rule.
 fn by_precedence<'a>(facts: &'a Facts, rule: &'a FieldRule) -> Vec<(&'a Origin, &'a Stamped<Value>)> {
     let said = |origin: &'a Origin| {
         let newest = || facts.values.get(origin.path());
@@ -169,11 +183,12 @@ fn by_precedence<'a>(facts: &'a Facts, rule: &'a FieldRule) -> Vec<(&'a Origin, 
     };
     let mut found: Vec<_> = rule.from.iter().filter_map(said).collect();
     found.sort_by(|(one, a), (other, b)| {
+        let by_trust = b.stamp.trust.cmp(&a.stamp.trust);
         let by_time = match rule.pick {
             Pick::Newest => b.stamp.cmp(&a.stamp),
             Pick::First => a.stamp.cmp(&b.stamp),
         };
-        one.is_fallback().cmp(&other.is_fallback()).then(by_time)
+        by_trust.then(one.is_fallback().cmp(&other.is_fallback())).then(by_time)
     });
     found
 }

@@ -13,7 +13,9 @@ use super::deals::DealRule;
 use super::problem::MappingProblem;
 use super::rules::{ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Origin, Pick, When};
 use super::sift::sift;
-use crate::event::fold_name;
+use super::{Place, by_precedence, convert_one, oldest};
+use crate::event::{Stamped, fold_name};
+use crate::person::Facts;
 use crate::selectors;
 
 /// The built-in preset.
@@ -22,6 +24,8 @@ const DEFAULT: &str = include_str!("../../config/mapping.toml");
 pub(super) const EMAILS: &str = "emails";
 /// The attribute of a contact that links it to its companies.
 const COMPANIES: &str = "sales_accounts";
+/// The attribute of a contact that has an order, and can be kept from going back.
+pub const LIFECYCLE_STAGE: &str = "lifecycle_stage";
 /// The sections of a mapping file; what an event says of fields has the name of the second too.
 pub(super) const EVENTS: &str = "events";
 pub(super) const FIELDS: &str = "fields";
@@ -176,7 +180,8 @@ impl Preset {
             extras.insert(fold_name(name), add_extras(name, rule, &mut fields));
         }
         let first_paths = valued(&fields, |rule| rule.pick == Pick::First);
-        let empty = fields.iter().filter(|(_, rule)| rule.when == When::Empty).map(|(name, _)| name.clone());
+        let empty = fields.iter().filter(|(_, rule)| rule.when == When::Empty);
+        let empty = empty.map(|(name, _)| sent_as(name).to_owned());
         let linked = file.company.iter().filter(|rule| rule.link != Link::Never);
         let empty_attributes = empty.chain(linked.map(|_| COMPANIES.to_owned())).collect();
         let events = file.events.into_iter().map(|(name, rule)| (fold_name(&name), rule)).collect();
@@ -276,6 +281,44 @@ impl Preset {
         kinds
     }
 
+    /// The attribute of the lifecycle stage, where it never goes back.
+    #[must_use]
+    pub fn forward_only_stage(&self) -> Option<&'static str> {
+        let rule = self.fields.get(LIFECYCLE_STAGE)?;
+        (rule.forward_only && rule.when != When::Never).then_some(LIFECYCLE_STAGE)
+    }
+
+    /// Everything that was said of an attribute and can be sent, with the path of each.
+    #[must_use]
+    pub fn all_said<'a>(&'a self, facts: &'a Facts, attribute: &str) -> Vec<(&'a str, Stamped<Value>)> {
+        let Some(rule) = self.fields.get(attribute) else { return Vec::new() };
+        if let Some(constant) = &rule.constant {
+            return vec![("const", oldest(constant))];
+        }
+        let converted = |(origin, said): (&'a Origin, &'a Stamped<Value>)| {
+            let value = convert_one(&said.value, rule, origin.convert(rule.convert), Place::default());
+            let value = value.ok()?.value;
+            Some((origin.path(), Stamped { value, stamp: said.stamp.clone() }))
+        };
+        by_precedence(facts, rule).into_iter().filter_map(converted).collect()
+    }
+
+    /// The names that stand in the mapping itself, for attributes that are written by name.
+    pub fn fixed_names(&self) -> impl Iterator<Item = (&'static selectors::Named, &Value)> {
+        let named = |name: &String| selectors::attribute(&selectors::OF_CONTACT, name);
+        let of_fields = self.fields.iter().filter_map(move |(name, rule)| {
+            let chosen = rule.rules.iter().map(|choice| &choice.to);
+            let values = rule.constant.iter().chain(rule.values.values()).chain(chosen);
+            Some((named(name)?, values.collect::<Vec<_>>()))
+        });
+        let of_events = self.events.values().filter(|rule| rule.send).flat_map(|rule| &rule.fields);
+        let of_events = of_events
+            .filter_map(move |(name, field)| Some((named(name)?, field.constant.iter().collect::<Vec<_>>())));
+        of_fields
+            .chain(of_events)
+            .flat_map(|(named, values)| values.into_iter().map(move |value| (named, value)))
+    }
+
     /// The attributes that are sent only where Freshsales has no value.
     #[must_use]
     pub fn empty_attributes(&self) -> &BTreeSet<String> {
@@ -283,8 +326,14 @@ impl Preset {
     }
 }
 
+/// What an attribute is called in a call: one that is written by name is sent by its id.
+fn sent_as(name: &str) -> &str {
+    selectors::attribute(&selectors::OF_CONTACT, name).map_or(name, |named| named.id_attribute)
+}
+
 fn paths_of(rule: &FieldRule) -> impl Iterator<Item = String> + '_ {
-    rule.from.iter().map(|origin| origin.path().to_owned())
+    let of_choices = rule.rules.iter().map(|choice| choice.from.clone());
+    rule.from.iter().map(|origin| origin.path().to_owned()).chain(of_choices)
 }
 
 /// Puts the extra fields of an event before what every event says of those attributes: of one event the more particular

@@ -14,6 +14,7 @@ mod news;
 mod plan;
 mod priority;
 mod reach;
+mod records;
 mod working;
 
 pub mod sqlite;
@@ -41,15 +42,17 @@ pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put, PutDeal};
 
 pub use priority::give_way;
 pub use reach::reach;
-pub use working::{For, load_contacts, load_records, quotas};
+pub use records::{load_beside, load_records};
+pub use working::{For, load_contacts, quotas};
 
 pub use crate::destination::{Destination, DestinationState};
 
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
+use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::person::PersonKey;
+use crate::selectors::Selectors;
 use crate::trail::EventTrail;
 
 /// What a store answers, some time.
@@ -110,10 +113,13 @@ pub trait Store: Send + Sync + 'static {
     fn due(&self, query: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)>;
 
     /// The first calls of contacts that left after a moment: whose contact each was, in the order of time.
-    fn new_contacts(&self, account: Account, since: UnixMicros) -> Answer<Vec<(SourceName, UnixMicros)>>;
+    fn bounded(&self, account: Account, since: UnixMicros) -> Answer<Vec<(Bound, UnixMicros)>>;
 
     /// Slots of an account that may not be free yet at `now`, and the id that the next slot may have.
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)>;
+
+    /// The lists of an account, as they were answered last. One that can't be read counts as never asked for.
+    fn selectors(&self, account: Account) -> Answer<Selectors>;
 
     /// Bulk calls of an account whose jobs have not ended.
     fn bulk_jobs(&self, account: Account) -> Answer<Vec<BulkJob>>;

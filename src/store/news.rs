@@ -68,6 +68,7 @@ fn change(put: &Put) -> Option<Change> {
         | Put::Failed(_)
         | Put::FailedEnded(_)
         | Put::SetAside(_)
+        | Put::Selectors(..)
         | Put::Gone(_)
         | Put::Privacy(_)
         | Put::Review(..)
@@ -75,7 +76,7 @@ fn change(put: &Put) -> Option<Change> {
         | Put::Gathering(..)
         | Put::Contributed(_)
         | Put::SlotTaken(..)
-        | Put::NewContactOf(..)
+        | Put::Bounded(..)
         | Put::SlotAnswered(..)
         | Put::BulkJob(..)
         | Put::BulkJobEnded(..) => None,

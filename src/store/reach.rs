@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::records::without;
 use super::{For, Keys, Place, Store, StoreError, load_contacts};
 use crate::decision::{Settings, World, extent};
 use crate::erasure::{Extent, Subject};
@@ -73,16 +74,6 @@ async fn search(store: &dyn Store, texts: Vec<String>) -> Result<Keys, StoreErro
     Ok(keys)
 }
 
-/// What is loaded already is not loaded again.
-fn without(mut keys: Keys, world: &World) -> Keys {
-    keys.people.retain(|key| world.people.get(key).is_none());
-    keys.timelines.retain(|key| world.timelines.get(key).is_none());
-    keys.contacts.retain(|email| world.contacts.get(email).is_none());
-    keys.deals.retain(|key| world.deals.get(key).is_none());
-    keys.companies.retain(|key| world.companies.get(key).is_none());
-    keys
-}
-
 /// What the contacts of a working set speak of, and who speaks for an address that several share.
 fn of_contacts(world: &World, shared: &BTreeSet<Email>) -> Keys {
     let mut keys = Keys::default();
@@ -96,6 +87,13 @@ fn of_contacts(world: &World, shared: &BTreeSet<Email>) -> Keys {
     let of_address =
         |email: &Email| PersonKey { people: DEFAULT_PEOPLE.to_owned(), id: PersonId::Email(email.clone()) };
     keys.people.extend(shared.iter().map(of_address));
-    keys.deliveries.retain(|id| world.deliveries.get(id).is_none());
+    for standing in world.deals.iter().flat_map(|(_, deal)| deal.standing.values()) {
+        keys.deliveries.extend(standing.open.clone());
+        keys.deliveries.extend(standing.in_flight.as_ref().map(|call| call.delivery.clone()));
+    }
+    for standing in world.companies.iter().flat_map(|(_, company)| company.standing.values()) {
+        keys.deliveries.extend(standing.open.clone());
+        keys.deliveries.extend(standing.in_flight.as_ref().map(|call| call.delivery.clone()));
+    }
     without(keys, world)
 }

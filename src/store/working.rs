@@ -7,8 +7,8 @@ use crate::allowance::{HOUR, Quotas};
 use crate::clock::UnixMicros;
 use crate::contact::{Contact, Crowd};
 use crate::decision::{Contributed, Held, Membership, Settings, Shelf, World, contributions};
-use crate::delivery::{Account, Subject};
-use crate::event::{Email, SourceName};
+use crate::delivery::{Account, Bound};
+use crate::event::Email;
 use crate::person::PersonKey;
 
 /// Persons of a crowd that are looked at in one step.
@@ -57,21 +57,6 @@ pub enum For {
     Deciding,
     /// To show them.
     Showing,
-}
-
-/// Loads the records of deliveries, each with everything that its evaluation needs.
-///
-/// # Errors
-/// The store failed.
-pub async fn load_records(
-    store: &dyn Store,
-    subjects: &BTreeSet<Subject>,
-    settings: &Settings,
-    what_for: For,
-    world: &mut World,
-) -> Result<(), StoreError> {
-    let emails = subjects.iter().filter_map(Subject::contact).cloned().collect();
-    load_contacts(store, &emails, settings, what_for, world).await
 }
 
 /// Loads contacts with everything that their evaluation needs: their persons, or those of a crowd whose statements are the
@@ -131,7 +116,7 @@ async fn judge_anew(
         let people = store.load(keys).await?.people;
         let contributed = |member: PersonKey| {
             let person = people.get(&member).filter(|_| settings.counts(&member));
-            let said = person.map(|person| contributions(&person.document.facts(), email, settings));
+            let said = person.map(|person| contributions(&member, &person.document.facts(), email, settings));
             let contributions = said.unwrap_or_default();
             Put::Contributed(Contributed { email: email.clone(), member, contributions })
         };
@@ -170,13 +155,13 @@ fn keys_of_contacts(world: &World, emails: &BTreeSet<Email>, account: &Account) 
 pub async fn quotas(
     store: &SharedStore,
     account: Account,
-    limits: &BTreeMap<SourceName, u64>,
+    limits: &BTreeMap<Bound, u64>,
     now: UnixMicros,
 ) -> Result<Quotas, StoreError> {
     if limits.is_empty() {
         return Ok(Quotas::default());
     }
-    let made = store.new_contacts(account, now.minus(HOUR)).await?;
+    let made = store.bounded(account, now.minus(HOUR)).await?;
     Ok(Quotas::of(limits, &made, now))
 }
 

@@ -16,6 +16,8 @@ mod support;
 
 /// The allowance holds in every window, across restarts.
 mod allowance;
+/// A backup of a running service, and what a restore of it does.
+mod backup;
 /// What the public listener refuses, and what it takes all the same.
 mod bad_input;
 /// In a real browser.
@@ -36,6 +38,8 @@ mod crm_answers;
 mod crowd;
 /// Refused contacts: seen, sent again, given up.
 mod dead_letters;
+/// Orders become deals, once, whatever gets lost on the way.
+mod deals;
 /// The debugger over real HTTP.
 mod debugger;
 /// One contact or event that can't be processed stops no other.
@@ -46,16 +50,22 @@ mod forecast;
 mod forgetting;
 /// Webhooks of other vendors end as contacts.
 mod hooks;
+/// Keys that are rotated while the service runs.
+mod keys;
 /// `check --live`: what is wrong with an account, and what to do about it.
 mod live_check;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
 mod main_job;
+/// Names in the place of ids, and the lists of the account that they are looked up in.
+mod names;
 /// Events that say of nobody what they say.
 mod nobody;
 /// Old data waits for what happens now.
 mod old_data;
 /// What a running service answers is what its OpenAPI documents describe.
 mod openapi;
+/// Orders that become deals, once each, whatever happens to calls and service.
+mod orders;
 /// Calls paused and resumed by hand.
 mod pause;
 /// The right data of the right person, with the right to send it: identity and consent.
@@ -74,3 +84,5 @@ mod senders;
 mod shutdown;
 /// A day of a shop under simulated time, beside the policies of the peers.
 mod simulation;
+/// Whom to believe: visitors beside servers, and scripts with harvested addresses.
+mod trust;

@@ -17,6 +17,7 @@ pub(super) mod people;
 mod query;
 mod rejected;
 pub(super) mod risks;
+pub(super) mod selectors;
 pub(super) mod status;
 pub(super) mod stream;
 mod why;

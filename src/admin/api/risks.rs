@@ -3,12 +3,17 @@
 use serde::Serialize;
 
 use super::status::Snapshot;
+use crate::allowance::Quotas;
+use crate::delivery::Bound;
 use crate::senders::Concern;
 use crate::store::{Store, Totals};
 use crate::turn::{Flow, FlowAlarm};
 
 /// The share of the bound of dead letters from which on there is a risk.
 const DEAD_LETTERS_PERCENT: u64 = 80;
+
+/// Names that a risk repeats.
+const NAMES_NAMED_MAX: usize = 5;
 
 /// Events of one source and hour whose consent was not understood; more than these are a risk.
 const CONSENT_EVENTS: u64 = 10;
@@ -21,12 +26,13 @@ pub(in crate::admin) struct Risk {
 }
 
 /// The words of all risks there are, for metrics.
-pub(in crate::admin) const ALL: [&str; 14] = [
+pub(in crate::admin) const ALL: [&str; 16] = [
     "processing",
     "lag",
     "failed_events",
     "set_aside",
     "kind_shut",
+    "names_missing",
     "dead_letters",
     "arrivals",
     "refusing",
@@ -36,6 +42,7 @@ pub(in crate::admin) const ALL: [&str; 14] = [
     "junk_ids",
     "switched_off",
     "unusable_emails",
+    "withdrawals_wait",
 ];
 
 /// Those that somebody has to be woken for: something does not go on, or is lost, until they look.
@@ -43,7 +50,7 @@ pub(in crate::admin) const ALARMS: [&str; 6] =
     ["processing", "lag", "failed_events", "set_aside", "refusing", "journal_away"];
 
 /// The risks of now.
-pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<Risk> {
+pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, quotas: &Quotas, store: &dyn Store) -> Vec<Risk> {
     let (kept, max) = (snapshot.totals.dead_letters, snapshot.live.dead_letters_max);
     let near = kept.saturating_mul(100) >= max.saturating_mul(DEAD_LETTERS_PERCENT);
     let dead_letters = near.then(|| Risk {
@@ -79,7 +86,7 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<
     });
     let senders = snapshot.live.senders.concerns(snapshot.now).into_iter().map(Risk::from);
     let flow = of_flow(&snapshot.live.flow.borrow());
-    let aside = [failed_events(snapshot), set_aside(snapshot), kind_shut(snapshot)];
+    let aside = [failed_events(snapshot), set_aside(snapshot), kind_shut(snapshot), names_missing(snapshot)];
     flow.into_iter()
         .chain(aside.into_iter().flatten())
         .chain(dead_letters)
@@ -89,7 +96,31 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<
         .chain(old)
         .chain(consent(snapshot))
         .chain(senders)
+        .chain(withdrawals(snapshot, quotas))
         .collect()
+}
+
+/// More refusals were said by visitors who merely named an address than a source may bring.
+fn withdrawals(snapshot: Snapshot<'_>, quotas: &Quotas) -> Option<Risk> {
+    let owed = snapshot.totals.owed.values();
+    let waiting = owed
+        .flat_map(|owed| &owed.load.first)
+        .filter(|(bound, count)| **count > 0 && quotas.get(bound).is_some_and(|quota| quota.until.is_some()));
+    let named: Vec<String> = waiting
+        .filter_map(|(bound, count)| match bound {
+            Bound::Withdrawals(source) => Some(format!("{count} of source {}", source.0)),
+            Bound::NewContacts(_) => None,
+        })
+        .collect();
+    (!named.is_empty()).then(|| Risk {
+        risk: "withdrawals_wait",
+        message: format!(
+            "more refusals of marketing were said by visitors who named an address than may be told to Freshsales in an \
+             hour, and wait: {}. Look whether somebody sends them by script; if people do, raise \
+             sources.*.withdrawals_per_hour_max. A yes that a server says later ends one, none is lost",
+            named.join(", ")
+        ),
+    })
 }
 
 /// What is accepted does not take effect, or falls behind.
@@ -153,6 +184,22 @@ fn kind_shut(snapshot: Snapshot<'_>) -> Option<Risk> {
              Admin Settings, Roles; one call tries every 15 minutes, and at once after POST /api/resume",
             kinds.join(" and "),
             first.reason
+        ),
+    })
+}
+
+/// Names of the mapping that the account does not have: contacts go without them.
+fn names_missing(snapshot: Snapshot<'_>) -> Option<Risk> {
+    let missing = snapshot.live.settings.borrow().missing_names();
+    let more = missing.len().saturating_sub(NAMES_NAMED_MAX);
+    let named: Vec<String> = missing.into_iter().take(NAMES_NAMED_MAX).collect();
+    let more = if more > 0 { format!("; and {more} more (GET /api/selectors)") } else { String::new() };
+    (!named.is_empty()).then(|| Risk {
+        risk: "names_missing",
+        message: format!(
+            "names of the mapping are left out of every call: {}{more}. Correct the mapping and reload, or the account: its lists \
+             are read again every hour while a name is missing",
+            named.join("; ")
         ),
     })
 }

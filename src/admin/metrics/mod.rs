@@ -23,7 +23,8 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Says what the metrics that are set here mean.
 pub(super) fn describe() {
-    describe_gauge!("freshsignal_build_info", "Always 1; `version` is that of the program");
+    metrics_process::Collector::default().describe();
+    describe_gauge!("freshsignal_build_info", "Always 1: the version that runs");
     describe_counter!("freshsignal_events_total", "Events that took effect, by outcome");
     describe_counter!(
         "freshsignal_events_absorbed_total",
@@ -75,8 +76,10 @@ pub(super) async fn metrics(State(app): State<Debugger>) -> Result<Response, Api
     let account = app.settings().account.clone();
     let totals = app.store.totals(account).await.map_err(failed)?;
     let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
-    set(snapshot, &app.quotas().await?);
-    set_risks(&risks(snapshot, app.store.as_ref()));
+    let quotas = app.quotas().await?;
+    set(snapshot, &quotas);
+    set_risks(&risks(snapshot, &quotas, app.store.as_ref()));
+    metrics_process::Collector::default().collect();
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], app.metrics.render()).into_response())
 }
 

@@ -64,6 +64,7 @@ struct Lab {
     flow: Flow,
     sharing: Option<Sharing>,
     senders: Arc<Watch>,
+    settings: Settings,
 }
 
 impl Lab {
@@ -84,6 +85,7 @@ impl Lab {
             flow: Flow::default(),
             sharing: None,
             senders: Arc::default(),
+            settings: settings(),
         }
     }
 
@@ -119,6 +121,7 @@ impl Lab {
     }
 
     fn debugger_over(&self, store: SharedStore, metrics: PrometheusHandle) -> Debugger {
+        let settings = watch::Sender::new(Arc::new(self.settings.clone())).subscribe();
         let live = Live {
             usage: watch::Sender::new(self.usage).subscribe(),
             sharing: watch::Sender::new(self.sharing).subscribe(),
@@ -134,8 +137,8 @@ impl Lab {
             traffic: Arc::clone(&self.traffic),
             ways: watch::Sender::new(Arc::new(self.ways.clone())).subscribe(),
             consent: self.consent.clone(),
+            settings: settings.clone(),
         };
-        let settings = watch::Sender::new(Arc::new(settings())).subscribe();
         let clock = Arc::new(ManualClock::at(START));
         let commands = Commands {
             owed: Arc::default(),

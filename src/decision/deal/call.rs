@@ -353,8 +353,9 @@ fn refused(
             now,
         );
     }
-    let named = refusal.attribute.map(deal::name_of_attribute).filter(|_| !refusal.demanded);
-    let sent = named.and_then(|name| Some((name, call.sent.get(name)?.clone())));
+    let named = refusal.attribute.filter(|_| !refusal.demanded);
+    let mut spellings = named.into_iter().flat_map(|name| [name, deal::name_of_attribute(name)]);
+    let sent = spellings.find_map(|name| Some((name, call.sent.get(name)?.clone())));
     if let Some((name, value)) = sent
         && !ESSENTIAL.contains(&name)
         && delivery.is_none_or(|delivery| !delivery.salvaged)

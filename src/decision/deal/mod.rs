@@ -18,6 +18,8 @@ use crate::event::Email;
 pub(super) use call::{claim, discarded, open, redrive, settle, void};
 use wish::{Company, DealWish, wish_of};
 
+pub(super) use wish::company_needed;
+
 /// Takes in what an event says of a deal.
 pub(super) fn learn(reading: &Reading, world: &mut World) {
     let (Some(key), Some(Ok(said))) = (reading.deal_key(), &reading.deal) else { return };

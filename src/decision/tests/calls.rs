@@ -26,6 +26,11 @@ impl Service {
     }
 
     pub(super) fn answer(&mut self, order: CallOrder, verdict: Verdict) {
+        assert!(order.request.body().is_some());
+        self.settle(order, verdict);
+    }
+
+    pub(super) fn settle(&mut self, order: CallOrder, verdict: Verdict) {
         let request = AttemptRequest {
             method: "POST".into(),
             url: String::new(),

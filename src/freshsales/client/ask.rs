@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::words;
 use super::rate::rate_hint;
-use super::{Client, Inner, REDACTED, RESPONSE_BYTES_MAX};
+use super::{Client, Inner, RESPONSE_BYTES_MAX};
 use crate::allowance::RateHint;
 
 /// An account may list hundreds of fields, some with a choice for each country of the world.
@@ -22,6 +22,10 @@ pub enum Question {
     ContactFields,
     /// Which lists of contacts the user may see: proves that contacts are open to it.
     ContactFilters,
+    /// One of the account's lists that give names their ids, by the last part of its address.
+    List(&'static str),
+    /// Which fields deals have.
+    DealFields,
     /// One contact, with the companies it belongs to.
     Contact(u64),
     /// Not a question but an order: forget a contact for good.
@@ -31,7 +35,12 @@ pub enum Question {
 impl Question {
     fn method(self) -> Method {
         match self {
-            Self::Owners | Self::ContactFields | Self::ContactFilters | Self::Contact(_) => Method::GET,
+            Self::Owners
+            | Self::ContactFields
+            | Self::ContactFilters
+            | Self::List(_)
+            | Self::DealFields
+            | Self::Contact(_) => Method::GET,
             Self::Forget(_) => Method::DELETE,
         }
     }
@@ -41,6 +50,8 @@ impl Question {
             Self::Owners => "selector/owners".to_owned(),
             Self::ContactFields => "settings/contacts/fields".to_owned(),
             Self::ContactFilters => "contacts/filters".to_owned(),
+            Self::List(name) => format!("selector/{name}"),
+            Self::DealFields => "settings/deals/fields".to_owned(),
             Self::Contact(id) => format!("contacts/{id}"),
             Self::Forget(id) => format!("contacts/{id}/forget"),
         };
@@ -50,14 +61,20 @@ impl Question {
     fn query(self) -> Option<&'static str> {
         match self {
             Self::Contact(_) => Some("include=sales_accounts"),
-            Self::Owners | Self::ContactFields | Self::ContactFilters | Self::Forget(_) => None,
+            Self::Owners
+            | Self::ContactFields
+            | Self::ContactFilters
+            | Self::List(_)
+            | Self::DealFields
+            | Self::Forget(_) => None,
         }
     }
 
     fn bytes_max(self) -> usize {
         match self {
-            Self::ContactFields => FIELDS_BYTES_MAX,
-            Self::Owners | Self::ContactFilters | Self::Contact(_) | Self::Forget(_) => RESPONSE_BYTES_MAX,
+            // Of an account with thousands of users the list of them is as long.
+            Self::ContactFields | Self::DealFields | Self::Owners | Self::List(_) => FIELDS_BYTES_MAX,
+            Self::ContactFilters | Self::Contact(_) | Self::Forget(_) => RESPONSE_BYTES_MAX,
         }
     }
 }
@@ -114,7 +131,7 @@ impl Inner {
         let mut url = self.endpoint.url(&question.path());
         url.set_query(question.query());
         let request = self.http.request(question.method(), url);
-        let response = request.send().await.map_err(|error| Unanswered(self.failure(error).words))?;
+        let response = self.send(request).await.map_err(|error| Unanswered(self.failure(error).words))?;
         let RateHint { limit, remaining, .. } = rate_hint(response.headers(), self.clock.wall());
         let mut reply = Reply { limit, remaining, ..Reply::default() };
         let received = self.receive(response, question.bytes_max()).await;
@@ -124,8 +141,7 @@ impl Inner {
         reply.status = received.status;
         reply.retry_after = received.retry_after;
         reply.html = words::is_html(received.content_type.as_deref(), &received.body);
-        reply.body =
-            String::from_utf8_lossy(&received.body).replace(self.key.expose(), REDACTED).into_bytes();
+        reply.body = self.shown(&received.body).into_bytes();
         Ok(reply)
     }
 }

@@ -47,11 +47,11 @@ impl Inner {
         call: RequestBuilder,
         request: AttemptRequest,
     ) -> (CallResult, Option<Received>) {
-        match call.send().await {
+        match self.send(call).await {
             Ok(response) => {
                 let received = self.receive(response, REPORT_BYTES_MAX).await;
                 // What is said of many contacts names no attribute of one.
-                let judged_as = Request::UpsertContact { body: Value::Null };
+                let judged_as = Request::UpsertContact { body: Value::Null, shows_companies: false };
                 (self.judge(&judged_as, &received, request), Some(received))
             }
             Err(error) => (self.unanswered(error, request), None),

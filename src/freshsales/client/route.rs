@@ -10,6 +10,8 @@ use crate::delivery::{AttemptRequest, Request};
 
 /// A list of an account may have hundreds of entries, and a contact hundreds of deals.
 const LIST_BYTES_MAX: usize = 1024 * 1024;
+/// An account may have thousands of users, some hundred bytes each.
+const SELECTOR_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Where a request goes.
 pub(super) struct Route {
@@ -21,10 +23,8 @@ impl Request {
     /// How much of its answer is read.
     pub(super) fn answer_bytes_max(&self) -> usize {
         match self {
-            Self::ShowContact { .. }
-            | Self::FindCompany { .. }
-            | Self::FindDeal { .. }
-            | Self::Selector(_) => LIST_BYTES_MAX,
+            Self::ShowContact { .. } | Self::FindCompany { .. } | Self::FindDeal { .. } => LIST_BYTES_MAX,
+            Self::Selector(_) => SELECTOR_BYTES_MAX,
             Self::UpsertContact { .. }
             | Self::UpsertCompany { .. }
             | Self::CreateDeal { .. }
@@ -47,7 +47,11 @@ impl Endpoint {
     pub(super) fn route(&self, request: &Request) -> Route {
         let to = |method: Method, path: &str| Route { method, url: self.url(&api(path)) };
         match request {
-            Request::UpsertContact { .. } => Route { method: Method::POST, url: self.upsert_url().clone() },
+            Request::UpsertContact { shows_companies, .. } => {
+                let mut url = self.upsert_url().clone();
+                url.set_query(shows_companies.then_some("include=sales_accounts"));
+                Route { method: Method::POST, url }
+            }
             Request::ShowContact { id } => {
                 let mut route = to(Method::GET, &format!("contacts/{id}"));
                 route.url.set_query(Some("include=deals,sales_accounts"));

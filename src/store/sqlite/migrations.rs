@@ -410,6 +410,15 @@ pub(super) const STATE: &[&str] = &["
         INSERT INTO held_deals VALUES (new.held_for, new.held, 1) ON CONFLICT DO UPDATE SET count = count + 1;
     END;
 ",
+    "
+    -- The lists of an account in which names have their ids, as they were answered last.
+    CREATE TABLE selectors (
+        account TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (account, kind)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

@@ -1,6 +1,7 @@
 //! Tests of the embedded engine.
 
 mod clocks;
+mod deals;
 mod forget;
 mod in_place;
 mod journal;
@@ -22,7 +23,7 @@ use crate::clock::{ManualClock, UnixMicros};
 use crate::contact::{Contact, InFlight, Standing};
 use crate::decision::Outcome;
 use crate::delivery::{Account, Delivery, DeliveryId, Lane};
-use crate::event::{Email, Kind, Position, SourceName};
+use crate::event::{Email, Kind, Position, SourceName, Trust};
 use crate::store::{DueOrder, DueQuery, NewRecord, Settings, Store, StoreError, Stream};
 use crate::trail::EventTrail;
 
@@ -59,6 +60,7 @@ fn event(raw: &str) -> NewRecord {
         at: UnixMicros(-5),
         message_id: "m1".to_owned(),
         backfill: false,
+        trust: Trust::Server,
         raw: raw.to_owned(),
     }
 }
@@ -104,6 +106,7 @@ fn trail(position: u64, outcome: Outcome) -> EventTrail {
         delivery_id: Some(DeliveryId("d1-0".to_owned())),
         duplicates: 0,
         notes: vec!["a note".to_owned()],
+        actions: Vec::new(),
     }
 }
 
@@ -115,6 +118,8 @@ fn calling(id: &str, open: Option<&str>) -> Contact {
         attempt: 1,
         sent: [("city".to_owned(), "Oslo".into())].into(),
         whole: true,
+        asks: false,
+        kept_back: std::collections::BTreeMap::new(),
         exempt: None,
     });
     standing.open = open.map(|id| DeliveryId(id.to_owned()));
