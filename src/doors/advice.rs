@@ -50,7 +50,7 @@ fn silence(source: &SourceWays, door: &Door, strays: u64, address: &Address) -> 
         "Does {base}/healthz answer from where the sender is? Behind a proxy or a firewall it may not."
     );
     let meant = |strays: String| {
-        format!("{strays} in the last day. If they are yours, the sender has another one than shown here.")
+        format!("In the last day {strays}. If they are yours, the sender has another one than shown here.")
     };
     match door {
         Door::Events => {
@@ -189,9 +189,9 @@ mod tests {
         ] {
             let quiet = told(&shop(), &door, &arrived(0, &[]));
             assert!(quiet.contains(words) && quiet.contains("https://e.example/healthz"), "{quiet}");
-            assert!(!quiet.contains("in the last day"), "{quiet}");
+            assert!(!quiet.contains("In the last day"), "{quiet}");
             let stray = told(&shop(), &door, &Arrived { strays: 7, ..arrived(0, &[]) });
-            assert!(stray.contains("\n7 ") && stray.contains("in the last day"), "{stray}");
+            assert!(stray.contains("\nIn the last day 7 "), "{stray}");
         }
     }
 

@@ -68,7 +68,7 @@ const EVENTS: [Written; 11] = [
         language: "html",
         text: r#"<script async src="%ADDRESS%/tag.js" data-write-key="YOUR_WRITE_KEY"></script>
 <script>
-(function(w,n){var d=w[n]=w[n]||[];"identify track page group alias reset consent ready".split(" ").forEach(function(m){d[m]=d[m]||function(){d.push([m].concat([].slice.call(arguments)))}})})(window,"datafly");
+(function(w,n){var d=w[n]=Array.isArray(w[n])?w[n]:[];"identify track page group alias reset consent ready".split(" ").forEach(function(m){d[m]=d[m]||function(){d.push([m].concat([].slice.call(arguments)))}})})(window,"datafly");
 </script>
 "#,
     },

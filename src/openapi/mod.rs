@@ -288,7 +288,7 @@ mod tests {
         let schema = &refused["content"]["application/json"]["schema"];
         assert_eq!(
             schema["allOf"][1]["properties"]["code"]["enum"],
-            json!(["malformed_body", "invalid_event"])
+            json!(["malformed_body", "invalid_event", "invalid_form"])
         );
         assert!(
             refused["description"].as_str().unwrap().starts_with("`malformed_body`: The body is not JSON")

@@ -136,6 +136,7 @@ async fn an_event_before_the_start_is_found_in_the_trail() {
         outcome: crate::decision::Outcome::PersonUpdated,
         reason: String::new(),
         notes: Vec::new(),
+        actions: Vec::new(),
         delivery_id: None,
         duplicates: 0,
     };
