@@ -36,12 +36,15 @@ pub struct Refused {
 #[derive(Debug, Default)]
 pub struct RefusedLog(Mutex<Kept>);
 
+/// What a door of a source refused, each with its number.
+type Newest = VecDeque<(u64, Refused)>;
+
 #[derive(Debug, Default)]
 struct Kept {
     /// How many there ever were; the newest has this number.
     count: u64,
     /// By source and door, newest last.
-    doors: BTreeMap<(Option<SourceName>, Door), VecDeque<(u64, Refused)>>,
+    doors: BTreeMap<(Option<SourceName>, Door), Newest>,
 }
 
 impl RefusedLog {

@@ -47,7 +47,7 @@ impl Ingest {
     }
 
     /// Every path below `prefix` with what answers there.
-    fn routes(&self, prefix: &str) -> Vec<(String, MethodRouter)> {
+    pub(super) fn routes(&self, prefix: &str) -> Vec<(String, MethodRouter)> {
         let mut routes = Vec::new();
         let mut add = |path: &str, methods: MethodRouter| routes.push((path.to_owned(), methods));
         for route in Route::all() {
@@ -91,7 +91,7 @@ impl Ingest {
         add(hook::ROUTE, post(hook));
         let tag = tag::asset(&self.0.server, prefix);
         add("/tag.js", get(async move |headers: HeaderMap| tag.answer(&headers)));
-        let document = self.description(&self.0.server.public_url);
+        let document = Self::description(&self.0.server.public_url);
         add(openapi::PATH, get(async move |headers: HeaderMap| document.answer(&headers)));
         let inner = Arc::clone(&self.0);
         add("/readyz", get(async move || inner.ready()));
@@ -99,7 +99,7 @@ impl Ingest {
     }
 
     /// The description of the routes, with every name that one has.
-    fn description(&self, public_url: &str) -> Asset {
+    fn description(public_url: &str) -> Asset {
         let pixels = pixel::KINDS.map(pixel::paths);
         let of_events = Route::all().map(Route::paths);
         let of_settings = Settings::ALL.into_iter().map(Settings::paths);

@@ -1,4 +1,4 @@
-//! The routes of both listeners as OpenAPI documents: what is asked, what is answered, every code of a refusal.
+//! The routes of both listeners as `OpenAPI` documents: what is asked, what is answered, every code of a refusal.
 //!
 //! Two files written by hand, with the table of codes beside them. Here the codes of an operation become its responses
 //! and other names of a path get their entries. Must not know the routes themselves: tests hold the documents against
@@ -98,15 +98,16 @@ impl Common {
         let mut by_status: BTreeMap<u16, Vec<&String>> = BTreeMap::new();
         for name in &named {
             let status = self.codes.get(name).map_or(500, |code| code.status);
-            let names = by_status.entry(status).or_default();
-            if !names.contains(&name) {
-                names.push(name);
+            let codes = by_status.entry(status).or_default();
+            if !codes.contains(&name) {
+                codes.push(name);
             }
         }
         if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
-            for (status, names) in by_status {
-                let beside = responses.shift_remove(&status.to_string()).map(|found| resolved(found, shared));
-                responses.insert(status.to_string(), self.refusal(status, &names, &kinds, beside));
+            for (status, codes) in by_status {
+                let beside =
+                    responses.shift_remove(&status.to_string()).map(|found| resolved(&found, shared));
+                responses.insert(status.to_string(), self.refusal(status, &codes, &kinds, beside));
             }
         }
         named
@@ -151,9 +152,9 @@ impl Common {
     /// The shape of every refusal, with the codes that the document names.
     fn error(&self, named: &[String]) -> Value {
         let known = self.codes.iter().filter(|(name, _)| named.contains(name));
-        let (mut names, mut lines) = (Vec::new(), Vec::new());
+        let (mut codes, mut lines) = (Vec::new(), Vec::new());
         for (name, Code { status, means }) in known {
-            names.push(name);
+            codes.push(name);
             lines.push(format!("- `{name}` ({status}): {means}"));
         }
         json!({
@@ -162,7 +163,7 @@ impl Common {
             "required": ["success", "code", "message"],
             "properties": {
                 "success": { "const": false },
-                "code": { "enum": names, "description": format!("Stable, for machines.\n\n{}", lines.join("\n")) },
+                "code": { "enum": codes, "description": format!("Stable, for machines.\n\n{}", lines.join("\n")) },
                 "reason": { "type": "string", "description": "The detail behind the code, for machines." },
                 "message": { "type": "string", "description": "For people." },
                 "problems": {
@@ -194,9 +195,9 @@ fn words(list: Option<Value>) -> Vec<String> {
 }
 
 /// A response itself, where only its name stands.
-fn resolved(response: Value, shared: &Value) -> Value {
+fn resolved(response: &Value, shared: &Value) -> Value {
     let name = response["$ref"].as_str().and_then(|name| name.rsplit('/').next());
-    name.map_or(response.clone(), |name| shared[name].clone())
+    name.map_or_else(|| response.clone(), |name| shared[name].clone())
 }
 
 /// A path under another name: ids of operations are unique, so it has none.

@@ -1,10 +1,10 @@
-//! Holds a value against a schema of an OpenAPI document, as far as ours use the words of JSON Schema.
+//! Holds a value against a schema of an `OpenAPI` document, as far as ours use the words of JSON Schema.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// An OpenAPI document.
+/// An `OpenAPI` document.
 pub struct Document(pub Value);
 
 impl Document {
