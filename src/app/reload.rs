@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use crate::admin::Reloaded;
+use crate::alerts::Config as AlertsConfig;
 use crate::config::{Config, LoadError, Loaded};
 use crate::config_problem::Problem;
 use crate::decision::Settings;
@@ -20,6 +21,7 @@ pub type Load = dyn Fn() -> Result<Loaded, LoadError> + Send + Sync;
 #[derive(Clone)]
 pub struct Reload {
     pub(super) settings: watch::Sender<Arc<Settings>>,
+    pub(super) alerts: watch::Sender<AlertsConfig>,
     pub(super) ingest: Ingest,
     pub(super) load: Arc<Load>,
     /// The configuration in use, to tell what another one changes.
@@ -95,6 +97,7 @@ impl Reload {
         let fixed = self.started.delivery.fixed_changes(&config.delivery);
         needs_restart.extend(fixed.into_iter().map(|key| format!("delivery.{key}")));
         self.settings.send_replace(settings);
+        self.alerts.send_replace(config.alerts.clone());
         self.ingest.replace_sources(&config.sources);
         self.ingest.replace_hooks(&config.hooks, &config.sources);
         *in_use = config;

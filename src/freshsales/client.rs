@@ -110,7 +110,10 @@ impl Client {
 }
 
 /// A client with a limit on everything, without redirects and proxies.
-fn hardened(timeouts: Timeouts) -> Result<reqwest::ClientBuilder, ClientError> {
+///
+/// # Errors
+/// The TLS library refused its own defaults.
+pub fn hardened(timeouts: Timeouts) -> Result<reqwest::ClientBuilder, ClientError> {
     let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls()?)
         .http1_only()

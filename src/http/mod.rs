@@ -18,6 +18,6 @@ mod serve_tests;
 pub use asset::Asset;
 pub use body::{BodyError, BodyLimits, Whole, discard, read_whole};
 pub use error::ApiError;
-pub use peers::Peer;
+pub use peers::{Peer, one_client};
 pub use refused::{Refused, RefusedLog};
 pub use serve::{ServeLimits, serve};

@@ -66,6 +66,15 @@ impl Default for ServerConfig {
 /// The `[sources]` section: any number, by name.
 pub type Sources = BTreeMap<String, SourceConfig>;
 
+/// How many events a source may send in a minute; 0: any number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceRate {
+    /// Over all its doors.
+    pub per_minute: u64,
+    /// At the door for forms.
+    pub forms_per_minute: u64,
+}
+
 /// Whether calls are made for the events of a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -104,6 +113,8 @@ pub struct SourceConfig {
     pub consent_unknown: String,
     /// How many contacts it may make in an hour; 0: no limit. Absent: none, 200 where it takes forms.
     pub new_contacts_per_hour_max: Option<u64>,
+    /// How many events it may send in a minute, over all its doors; 0: any number. Absent: any number, and 300 posted forms.
+    pub events_per_minute_max: Option<u64>,
     /// Whether it takes forms, at `/form/` and its name.
     pub form: bool,
     /// The event that a form is.
@@ -137,6 +148,7 @@ impl Default for SourceConfig {
             default_country: String::new(),
             consent_unknown: String::new(),
             new_contacts_per_hour_max: None,
+            events_per_minute_max: None,
             form: false,
             form_event: "Lead Generated".to_owned(),
             form_fields: BTreeMap::new(),
@@ -164,6 +176,8 @@ const WRITE_KEY_CHARS_MAX: usize = 256;
 const NAME_CHARS_MAX: usize = 64;
 /// How many contacts a form may make in an hour unless the configuration says otherwise.
 const FORM_CONTACTS_PER_HOUR: u64 = 200;
+/// How many forms may be posted in a minute unless the configuration says otherwise.
+const FORMS_PER_MINUTE: u64 = 300;
 
 impl ServerConfig {
     /// How long a body may take to arrive, and the store to take its events.
@@ -235,6 +249,16 @@ impl SourceConfig {
         self.new_contacts_per_hour_max.unwrap_or(unless_told)
     }
 
+    /// How many events it may send in a minute, and how many forms may be posted to it where nothing is said; 0: any number.
+    #[must_use]
+    pub fn rate(&self) -> SourceRate {
+        let unless_told = if self.form { FORMS_PER_MINUTE } else { 0 };
+        SourceRate {
+            per_minute: self.events_per_minute_max.unwrap_or(0),
+            forms_per_minute: self.events_per_minute_max.unwrap_or(unless_told),
+        }
+    }
+
     /// What it says of its forms.
     #[must_use]
     pub fn form(&self) -> Form {
@@ -264,6 +288,7 @@ impl SourceConfig {
             default_country,
             consent_unknown,
             new_contacts_per_hour_max,
+            events_per_minute_max,
             form,
             form_event,
             form_fields,
@@ -283,6 +308,7 @@ impl SourceConfig {
             ("default_country", *default_country == new.default_country),
             ("consent_unknown", *consent_unknown == new.consent_unknown),
             ("new_contacts_per_hour_max", *new_contacts_per_hour_max == new.new_contacts_per_hour_max),
+            ("events_per_minute_max", *events_per_minute_max == new.events_per_minute_max),
             ("form", *form == new.form),
             ("form_event", *form_event == new.form_event),
             ("form_fields", *form_fields == new.form_fields),

@@ -15,7 +15,7 @@ use metrics::Counter;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::config::{SourceConfig, Sources};
+use super::config::{SourceConfig, SourceRate, Sources};
 use super::cors::{self, AllowedOrigin};
 use super::form::Form;
 use crate::event::SourceName;
@@ -78,6 +78,8 @@ pub struct Source {
     keys: Vec<SecretString>,
     allowed_origins: Vec<AllowedOrigin>,
     form: Option<Form>,
+    /// How many events it may send.
+    pub rate: SourceRate,
 }
 
 impl Source {
@@ -91,6 +93,7 @@ impl Source {
             keys: source.keys().cloned().collect(),
             allowed_origins: allowed.filter_map(|text| AllowedOrigin::parse(text)).collect(),
             form: source.form.then(|| source.form()),
+            rate: source.rate(),
         }
     }
 

@@ -12,6 +12,7 @@ mod form;
 mod hook;
 mod key;
 mod pixel;
+mod rate;
 mod route;
 mod router;
 mod settings;
@@ -39,6 +40,7 @@ use crate::event::{Arrival, Limits, SourceName, moment_in};
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError, BodyLimits};
 use crate::http::{Refused, RefusedLog};
+use crate::senders::Rates;
 use crate::store::{NewRecord, SharedStore};
 use address::Address;
 use answer::{
@@ -47,6 +49,7 @@ use answer::{
 use batch::{INVALID_EVENT, Intake, Items, Malformed, Parsed, Rejected};
 use hook::KnownHooks;
 use key::{KnownSources, Source};
+use rate::Door;
 use route::Route;
 use settings::Settings;
 use shared::Shared;
@@ -62,6 +65,7 @@ struct Inner {
     store: SharedStore,
     clock: Arc<dyn Clock>,
     refused: Arc<RefusedLog>,
+    rates: Arc<Rates>,
     seconds: Histogram,
 }
 
@@ -87,6 +91,7 @@ impl Ingest {
             store,
             clock,
             refused: Arc::default(),
+            rates: Arc::default(),
             seconds: metrics::histogram!("freshsignal_ingest_seconds"),
         }))
     }
@@ -107,6 +112,12 @@ impl Ingest {
     #[must_use]
     pub fn refused(&self) -> Arc<RefusedLog> {
         Arc::clone(&self.0.refused)
+    }
+
+    /// How many events the sources sent lately, and which of them were refused some.
+    #[must_use]
+    pub fn rates(&self) -> Arc<Rates> {
+        Arc::clone(&self.0.rates)
     }
 }
 
@@ -208,7 +219,10 @@ impl Inner {
             None => admit(sources, parsed.write_key.as_deref(), &parts.headers)?,
         };
         let sent_at = parsed.sent_at.or_else(|| sent_at_in(&parts.headers));
-        let answer = self.append(route, source, parsed, sent_at).await;
+        let answer = match self.let_in(source, Door::Events(parts), parsed.items.count()) {
+            Ok(()) => self.append(route, source, parsed, sent_at).await,
+            Err(too_many) => Err(too_many),
+        };
         answer.map_err(|error| Denied { source: Some(source.name.clone()), error })
     }
 

@@ -76,6 +76,7 @@ fn change(put: &Put) -> Option<Change> {
         | Put::NewContactOf(..)
         | Put::SlotAnswered(..)
         | Put::BulkJob(..)
-        | Put::BulkJobEnded(..) => None,
+        | Put::BulkJobEnded(..)
+        | Put::Alert(_) => None,
     }
 }

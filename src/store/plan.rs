@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::allowance::SlotId;
+use crate::cause::Alert;
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::decision::{Contributed, Gathering, Outcome, RedriveAll, Review};
@@ -84,6 +85,8 @@ pub enum Put {
     BulkJob(Account, BulkJob),
     /// The job of a bulk call has ended.
     BulkJobEnded(Account, JobId),
+    /// What became of a cause that a person is told of.
+    Alert(Box<Alert>),
     /// A document goes.
     Gone(Gone),
     /// Something is noted for an erasure.

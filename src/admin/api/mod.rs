@@ -2,6 +2,7 @@
 //!
 //! Reads the store and shows it; what a person orders becomes a plan of the decision's functions. Must not decide.
 
+pub(super) mod alerts;
 mod answer;
 pub(super) mod commands;
 pub(super) mod contacts;
@@ -10,11 +11,9 @@ pub(super) mod deliveries;
 pub(super) mod events;
 pub(super) mod history;
 pub(super) mod map;
-pub(super) mod outlook;
 pub(super) mod people;
 mod query;
 mod rejected;
-pub(super) mod risks;
 pub(super) mod status;
 pub(super) mod stream;
 mod why;

@@ -105,6 +105,9 @@ fn in_words(code: &str, reason: Option<&str>) -> &'static str {
             "the body was over server.body_bytes_max, or had more than server.batch_events_max events"
         }
         ("request_timeout", _) => "the body took longer than server.request_timeout_seconds",
+        ("too_many_events", _) => {
+            "its source sends more than events_per_minute_max, or one address more than its share; the sender was told to retry"
+        }
         ("overloaded", _) => "more arrived than could be written; the sender was told to retry",
         ("storage_unavailable", _) => "events could not be stored; the sender was told to retry",
         _ => "refused; the code says why",

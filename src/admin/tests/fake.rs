@@ -26,6 +26,7 @@ pub struct Held {
     pub world: World,
     pub totals: Totals,
     pub new_contacts: Vec<(SourceName, UnixMicros)>,
+    pub due: Vec<Due>,
     pub refusing: Option<String>,
     pub away: Option<String>,
     pub refusing_old: Option<String>,
@@ -110,7 +111,11 @@ impl Store for FakeStore {
     }
 
     fn due(&self, _: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
-        shut()
+        self.answer(|held| (held.due.clone(), None))
+    }
+
+    fn alerts(&self) -> Answer<Vec<crate::cause::Alert>> {
+        none()
     }
 
     fn new_contacts(&self, _: Account, _: UnixMicros) -> Answer<Vec<(SourceName, UnixMicros)>> {

@@ -57,6 +57,7 @@ fn routes_of_later_work_do_not_exist_yet() {
             ("POST", "/api/reload"),
             ("GET", "/api/status"),
             ("GET", "/api/status/history"),
+            ("GET", "/api/alerts"),
             ("GET", "/api/stream"),
             ("POST", "/api/map"),
             ("GET", "/metrics"),

@@ -1,5 +1,6 @@
 //! Tests of the debugger: its router against a store in memory.
 
+mod alerts;
 mod config;
 mod contacts;
 mod deliveries;
@@ -25,16 +26,17 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
-use crate::allowance::{Sharing, Window};
+use crate::allowance::{Pressure, Sharing, Window};
 use crate::clock::ManualClock;
 use crate::config_problem::Problem;
 use crate::consent::SharedTally;
 use crate::decision::{World, test_settings};
-use crate::delivery::{Account, DeliveryId};
+use crate::delivery::{Account, DeliveryId, Lane};
 use crate::event::{Email, SourceName};
 use crate::http::Refused;
-use crate::senders::Watch;
+use crate::senders::{Rates, Watch};
 use crate::store::StoreError;
+use crate::turn::Flow;
 use fake::{FakeStore, Held};
 
 /// 2030-03-17T17:46:40Z
@@ -60,6 +62,8 @@ struct Lab {
     flow: Flow,
     sharing: Option<Sharing>,
     senders: Arc<Watch>,
+    rates: Arc<Rates>,
+    board: Board,
 }
 
 impl Lab {
@@ -78,6 +82,8 @@ impl Lab {
             flow: Flow::default(),
             sharing: None,
             senders: Arc::default(),
+            rates: Arc::default(),
+            board: Board::default(),
         }
     }
 
@@ -103,18 +109,22 @@ impl Lab {
 
     fn debugger_over(&self, store: SharedStore, metrics: PrometheusHandle) -> Debugger {
         let live = Live {
-            usage: watch::Sender::new(self.usage).subscribe(),
-            sharing: watch::Sender::new(self.sharing).subscribe(),
-            shares: [(Lane::Refresh, 60)].into(),
-            dead_letters_max: 100,
-            pressure: watch::Sender::new(self.pressure).subscribe(),
-            flow: watch::Sender::new(self.flow.clone()).subscribe(),
-            senders: Arc::clone(&self.senders),
+            vitals: Vitals {
+                usage: watch::Sender::new(self.usage).subscribe(),
+                sharing: watch::Sender::new(self.sharing).subscribe(),
+                shares: [(Lane::Refresh, 60)].into(),
+                dead_letters_max: 100,
+                pressure: watch::Sender::new(self.pressure).subscribe(),
+                flow: watch::Sender::new(self.flow.clone()).subscribe(),
+                senders: Arc::clone(&self.senders),
+                rates: Arc::clone(&self.rates),
+                consent: self.consent.clone(),
+            },
+            board: watch::Sender::new(self.board.clone()).subscribe(),
             mode: Mode::Live,
             event_limits: Limits { event_bytes_max: 1000 },
             erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },
             refused: Arc::clone(&self.refused),
-            consent: self.consent.clone(),
         };
         let settings = watch::Sender::new(Arc::new(settings())).subscribe();
         let clock = Arc::new(ManualClock::at(START));

@@ -21,6 +21,7 @@ pub use texts::Texts;
 
 use super::address::Address;
 use super::key::Source;
+use super::rate::Door;
 use super::{Inner, answer, origin_not_allowed};
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError};
@@ -110,7 +111,7 @@ impl Inner {
                 self.note_refused(ROUTE, Some(source.name.clone()), "invalid_form", Some(missing.reason()));
                 visitor.incomplete(&missing, &fields)
             }
-            Read::Lead(event) => match self.take_lead(source, &event).await {
+            Read::Lead(event) => match self.take_lead(source, parts, &event).await {
                 Ok(()) => visitor.accepted(&fields),
                 Err(error) => refuse(error, Text::Later, Some(&fields)),
             },
@@ -118,13 +119,19 @@ impl Inner {
     }
 
     /// One event, one record, one sync.
-    async fn take_lead(&self, source: &Source, event: &serde_json::Value) -> Result<(), ApiError> {
+    async fn take_lead(
+        &self,
+        source: &Source,
+        parts: &Parts,
+        event: &serde_json::Value,
+    ) -> Result<(), ApiError> {
         let raw = to_raw_value(event).map_err(|_| ApiError::internal())?;
         let intake = self.intake(source);
         let record = intake.accept(0, &raw).map_err(|refusal| {
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_form", refusal.to_string())
                 .because(refusal.reason())
         })?;
+        self.let_in(source, Door::Form(parts), 1)?;
         self.store(source, vec![record]).await
     }
 

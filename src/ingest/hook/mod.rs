@@ -26,6 +26,7 @@ pub use config::{HookConfig, Hooks, hook_problems};
 
 use super::config::Sources;
 use super::key::Source;
+use super::rate::Door;
 use super::{Inner, answer};
 use crate::event::Refusal;
 use crate::http::{self, ApiError};
@@ -124,6 +125,7 @@ impl Inner {
             return Err(ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", message));
         };
         let record = self.record(hook, &Message { headers, raw, body })?;
+        self.let_in(&hook.source, Door::Hook, 1)?;
         self.store(&hook.source, vec![record]).await?;
         Ok(accepted)
     }

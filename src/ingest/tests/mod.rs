@@ -5,6 +5,7 @@ mod configuration;
 mod forms;
 mod hook_rules;
 mod hooks;
+mod rates;
 mod refusing;
 mod sdks;
 mod senders;
@@ -151,6 +152,9 @@ impl Store for Memory {
         shut()
     }
     fn forgets(&self, _: Account, _: UnixMicros) -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)> {
+        shut()
+    }
+    fn alerts(&self) -> Answer<Vec<crate::cause::Alert>> {
         shut()
     }
     fn held_withdrawals(&self, _: Account) -> Answer<BTreeSet<DeliveryId>> {

@@ -365,6 +365,10 @@ pub(super) const STATE: &[&str] = &["
     ALTER TABLE progress ADD COLUMN events INTEGER NOT NULL DEFAULT 0;
     UPDATE progress SET events = position;
 ",
+"
+    -- What became of the causes that a person is told of, so that a restart neither tells twice nor forgets the end.
+    CREATE TABLE alerts (cause TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

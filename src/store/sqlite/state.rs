@@ -19,7 +19,7 @@ use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
-use super::{crowds, erase, failed, outbox, search, tombstones, trail, walks};
+use super::{alerts, crowds, erase, failed, outbox, search, tombstones, trail, walks};
 use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Delivery};
@@ -319,6 +319,7 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
         Put::SlotAnswered(account, slot, at) => answer_slot(connection, account, *slot, *at, now),
         Put::BulkJob(account, job) => outbox::put_bulk_job(connection, account, job),
         Put::BulkJobEnded(account, id) => outbox::end_bulk_job(connection, account, id),
+        Put::Alert(alert) => alerts::put(connection, alert),
         Put::Gone(document) => gone(connection, document),
         Put::Privacy(note) => erase::note(connection, note),
     }
