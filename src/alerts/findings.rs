@@ -52,7 +52,7 @@ fn of_obstacle(obstacle: &Obstacle, snapshot: Snapshot<'_>) -> Option<Finding> {
         cause: Cause::Blocked,
         measure: 0,
         text: format!(
-            "{what} No contact is sent until that is mended: {waiting} for now. Events are still accepted, and \
+            "{what} Nothing is sent until that is mended: {waiting} for now. Events are still accepted, and \
              nothing is lost. {advice}"
         ),
     };
@@ -98,7 +98,7 @@ fn dead_letters(kept: u64, before: u64) -> Finding {
         "Freshsales refused {} because of what is in them; {kept} are kept as dead letters by now. They are not in \
          Freshsales until somebody sends them again. The debugger shows the reasons under Dead letters: mend the cause, and \
          send them again there.",
-        many(kept.saturating_sub(before).max(1), "contact")
+        many(kept.saturating_sub(before).max(1), "record")
     );
     Finding { cause: Cause::DeadLetters, measure: kept, text }
 }
@@ -108,10 +108,10 @@ fn drain(snapshot: Snapshot<'_>, drains: bool) -> Option<Finding> {
     let limit = if drains { DRAIN_ENDS } else { DRAIN_BEGINS };
     (takes > limit).then(|| {
         let text = format!(
-            "{} wait to be sent, and with the calls that the account allows that takes about {}. New contacts and \
+            "{} wait, and with what the account allows in an hour they take about {}. New contacts and \
              unsubscribes go first; nothing is lost. Set the plan that the account has (allowance.plan), let calls carry \
              many contacts (bulk.mode = \"backlog\"), or send fewer events.",
-            many(snapshot.owed(), "contact"),
+            many(snapshot.owed(), "call"),
             in_words(takes)
         );
         Finding { cause: Cause::Drain, measure: takes.as_secs() / 86_400, text }
@@ -147,6 +147,7 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
         RiskKind::Lag => (Cause::Lag, 0),
         RiskKind::FailedEvents => (Cause::FailedEvents, totals.failed.saturating_add(totals.failed_lost)),
         RiskKind::SetAside => (Cause::SetAside, totals.set_aside),
+        RiskKind::KindShut => return kind_shut(snapshot),
         RiskKind::LeadsWait => (Cause::LeadsWait, 0),
         RiskKind::Refusing => (Cause::Refusing, 0),
         RiskKind::DiskLow => (Cause::DiskLow, 0),
@@ -163,6 +164,21 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
     Some(Finding { cause, measure, text: sentence(&risk.message) })
 }
 
+/// Without the words of Freshsales.
+fn kind_shut(snapshot: Snapshot<'_>) -> Option<Finding> {
+    let shut = &snapshot.totals().destination.shut;
+    let kinds: Vec<&str> = shut.keys().map(|kind| kind.plural()).collect();
+    (!kinds.is_empty()).then(|| {
+        let kinds = kinds.join(" and ");
+        let text = format!(
+            "Freshsales answers calls for {kinds} with 403: the user of the API key has no right to them. They wait, \
+             contacts go on, and nothing is lost. Give the role of that user the right to {kinds}, in Freshsales under \
+             Admin Settings, Roles; one call tries every 15 minutes."
+        );
+        Finding { cause: Cause::KindShut, measure: shut.len() as u64, text }
+    })
+}
+
 /// With a capital and a full stop.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
@@ -170,9 +186,9 @@ fn sentence(text: &str) -> String {
     format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
-fn waiting(contacts: u64) -> String {
-    let wait = if contacts == 1 { "waits" } else { "wait" };
-    format!("{} {wait}", many(contacts, "contact"))
+fn waiting(calls: u64) -> String {
+    let wait = if calls == 1 { "waits" } else { "wait" };
+    format!("{} {wait}", many(calls, "call"))
 }
 
 fn many(number: u64, noun: &str) -> String {

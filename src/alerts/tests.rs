@@ -412,13 +412,13 @@ async fn what_is_told_of_calls_says_what_happened_what_follows_and_what_to_do() 
         let [(found, text)] = told.as_slice() else { panic!("{told:?}") };
         assert_eq!(*found, cause);
         assert!(text.starts_with(begins) && text.ends_with(advises), "{text}");
-        assert!(text.contains("1 contact waits") && text.contains("nothing is lost"), "{text}");
+        assert!(text.contains("1 call waits") && text.contains("nothing is lost"), "{text}");
         assert!(!text.contains("jane"), "{text}");
     }
     assert_eq!(found(obstacle(ObstacleKind::Unreachable, 4), None), [], "it may only be a moment");
     let refused = found(Totals { dead_letters: 9, ..Totals::default() }, Some(7));
     assert_eq!(refused[0].0, Cause::DeadLetters);
-    assert!(refused[0].1.starts_with("Freshsales refused 2 contacts") && refused[0].1.contains("9 are kept"));
+    assert!(refused[0].1.starts_with("Freshsales refused 2 records") && refused[0].1.contains("9 are kept"));
 }
 
 #[tokio::test]
@@ -440,7 +440,7 @@ async fn a_backlog_of_more_than_a_day_and_a_quota_used_up_are_told_with_their_nu
     // The lane may use 540 of the 900 calls an hour.
     let totals = |contacts| Totals { owed: owed(Lane::Refresh, contacts, 0), ..Totals::default() };
     let told = found(totals(540 * 30), Quotas::default(), false);
-    assert!(told[0].0 == Cause::Drain && told[0].1.starts_with("16200 contacts wait to be sent"), "{told:?}");
+    assert!(told[0].0 == Cause::Drain && told[0].1.starts_with("16200 calls wait, and"), "{told:?}");
     assert_eq!(found(totals(540 * 22), Quotas::default(), false), []);
     assert_eq!(found(totals(540 * 22), Quotas::default(), true).len(), 1, "it is over at 20 hours");
     let made = [(shop.clone(), START.minus(Duration::from_mins(1)))];

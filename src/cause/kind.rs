@@ -10,9 +10,11 @@ pub enum Cause {
     Blocked,
     /// Freshsales does not answer.
     Unreachable,
+    /// The key's user has no right to some records.
+    KindShut,
     /// A new contact is due and does not leave.
     LeadsWait,
-    /// Freshsales refused more contacts.
+    /// Freshsales refused more of what was sent.
     DeadLetters,
     /// What waits to be sent takes more than a day.
     Drain,
@@ -38,9 +40,10 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Blocked,
         Self::Unreachable,
+        Self::KindShut,
         Self::LeadsWait,
         Self::DeadLetters,
         Self::Drain,
@@ -61,6 +64,7 @@ impl Cause {
         match self {
             Self::Blocked => "blocked",
             Self::Unreachable => "unreachable",
+            Self::KindShut => "kind_shut",
             Self::LeadsWait => "leads_wait",
             Self::DeadLetters => "dead_letters",
             Self::Drain => "drain",
@@ -88,8 +92,9 @@ impl Cause {
         match self {
             Self::Blocked => "Freshsales refuses every call",
             Self::Unreachable => "Freshsales does not answer",
+            Self::KindShut => "Some records may not be written",
             Self::LeadsWait => "A new contact has waited for over 5 minutes",
-            Self::DeadLetters => "Freshsales refused contacts",
+            Self::DeadLetters => "Freshsales refused what was sent",
             Self::Drain => "The backlog takes more than a day",
             Self::Quota => "A source has used up its quota of new contacts",
             Self::Processing => "Events are accepted and none takes effect",
@@ -108,7 +113,8 @@ impl Cause {
     pub fn stops_things(self) -> bool {
         match self {
             Self::Blocked | Self::Unreachable | Self::Processing | Self::Refusing | Self::JournalAway => true,
-            Self::LeadsWait
+            Self::KindShut
+            | Self::LeadsWait
             | Self::DeadLetters
             | Self::Drain
             | Self::Quota

@@ -41,7 +41,7 @@ enum Command {
     /// Prints the admin token made at first start
     Token(ConfigArgument),
     /// A Freshsales to develop against
-    Sandbox(sandbox::Arguments),
+    Sandbox(Box<sandbox::Arguments>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -132,7 +132,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Map(arguments) => map::run(&arguments),
         Command::Health(argument) => health::run(argument.config.as_deref()),
         Command::Token(argument) => health::token(argument.config.as_deref()),
-        Command::Sandbox(arguments) => sandbox::run(arguments),
+        Command::Sandbox(arguments) => sandbox::run(*arguments),
     }
 }
 

@@ -43,6 +43,15 @@ pub(super) struct Arguments {
     /// An attribute that is taken and not kept; may be given again
     #[arg(long, value_name = "ATTRIBUTE")]
     dropped: Vec<String>,
+    /// An attribute without which no deal is created, beside name and amount; may be given again
+    #[arg(long, value_name = "ATTRIBUTE")]
+    deal_requires: Vec<String>,
+    /// The custom field of deals that no two of them may share
+    #[arg(long, value_name = "FIELD")]
+    unique_deal_field: Option<String>,
+    /// How long after it was created a record is found by searches and look-ups
+    #[arg(long, default_value_t = 0)]
+    search_lag_ms: u64,
     /// What the user of the key may not touch (403); may be given again
     #[arg(long)]
     forbid: Vec<Forbidden>,
@@ -63,6 +72,9 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         latency: Duration::from_millis(arguments.latency_ms),
         mandatory: arguments.mandatory,
         dropped: arguments.dropped,
+        deal_requires: arguments.deal_requires,
+        unique_deal_field: arguments.unique_deal_field,
+        search_lag: Duration::from_millis(arguments.search_lag_ms),
         forbidden: arguments.forbid.into_iter().collect(),
         quirks: arguments.quirk.into_iter().collect(),
         ..SandboxOptions::default()

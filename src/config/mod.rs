@@ -24,7 +24,7 @@ use crate::consent::Category;
 use crate::consent::{ConsentConfig, HOLD, MARKETING};
 use crate::decision::{ConsentRules, Rehearsal, Settings, SourceDefaults, Unknown, status_value};
 use crate::deliver::{BulkConfig, DeliveryConfig};
-use crate::delivery::Account;
+use crate::delivery::{Account, Request};
 use crate::event::SourceName;
 use crate::freshsales::{Config as FreshsalesConfig, DryRun, Mode};
 use crate::ingest::{Hooks, ServerConfig, SourceMode, Sources, hook_problems, source_problems};
@@ -217,7 +217,8 @@ impl Config {
             Mode::DryRun => std::collections::BTreeSet::new(),
         };
         let endpoint = self.freshsales.endpoint().ok();
-        let request = endpoint.map(|endpoint| endpoint.describe(serde_json::Value::Null));
+        let request = endpoint
+            .map(|endpoint| endpoint.describe(&Request::UpsertContact { body: serde_json::Value::Null }));
         Rehearsal { sources, request, playing: false }
     }
 

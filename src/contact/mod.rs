@@ -240,7 +240,7 @@ impl Standing {
             return AfterStored::Settled;
         };
         let knew = self.accepted.is_some();
-        let other_id = matches!((self.contact_id, answer.contact_id), (Some(old), Some(new)) if old != new);
+        let other_id = matches!((self.contact_id, answer.id), (Some(old), Some(new)) if old != new);
         let differs =
             |(name, value): (&String, &Value)| call.sent.get(name).is_some_and(|sent| sent != value);
         let late_write = self.unanswered.iter().any(differs);
@@ -251,7 +251,7 @@ impl Standing {
         self.accepted.get_or_insert_default().extend(call.sent);
         self.accepted_at = Some(now);
         self.exempt_told = self.exempt_told.max(call.exempt);
-        self.contact_id = answer.contact_id.or(self.contact_id);
+        self.contact_id = answer.id.or(self.contact_id);
         self.refused = None;
         self.last_delivered = Some(call.delivery);
         let other = other_id || (answer.created && knew);

@@ -74,7 +74,7 @@ pub fn shown_blank(names: &BTreeSet<String>, answer: &Stored) -> BTreeSet<String
         Value::Array(items) => items.is_empty(),
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
     };
-    let blank = |name: &&String| match &answer.contact {
+    let blank = |name: &&String| match &answer.shown {
         Some(stored) => shown(name, stored).is_none_or(no_value),
         None => answer.created,
     };

@@ -127,7 +127,7 @@ fn a_call_without_an_answer_leaves_its_attributes_in_doubt() {
     let back = call(owed(&wish(&[("city", json!("Rome"))]), &standing, &rules()));
     assert_eq!(back.attributes, attributes(&[("city", json!("Rome"))]));
     standing.leave(InFlight { attempt: 2, ..in_flight(&[("city", json!("Rome"))], false) });
-    let after = standing.stored(&Stored { contact_id: Some(7), ..Stored::default() }, UnixMicros(1));
+    let after = standing.stored(&Stored { id: Some(7), ..Stored::default() }, UnixMicros(1));
     assert!(matches!(after, AfterStored::OnceMore(_)));
     assert!(call(owed(&wish(&[("city", json!("Rome"))]), &standing, &rules())).whole);
 }
@@ -136,7 +136,7 @@ fn a_call_without_an_answer_leaves_its_attributes_in_doubt() {
 fn another_contact_id_is_followed_by_one_whole_call() {
     let mut standing = accepted(&[("city", json!("Rome")), ("country", json!("IT"))]);
     standing.leave(in_flight(&[("city", json!("Oslo"))], false));
-    let answer = Stored { contact_id: Some(8), created: true, contact: None };
+    let answer = Stored { id: Some(8), created: true, shown: None };
     assert!(matches!(standing.stored(&answer, UnixMicros(1)), AfterStored::OnceMore(_)));
     let wanted = wish(&[("city", json!("Oslo")), ("country", json!("IT"))]);
     let again = call(owed(&wanted, &standing, &rules()));

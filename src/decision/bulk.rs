@@ -6,16 +6,17 @@ use super::call::{CARRIED, is_claim, standing_of};
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::Standing;
-use crate::delivery::{Attempt, BulkRow, DeliveryId, Lane, Verdict};
+use crate::delivery::{Attempt, BulkRow, CallKind, DeliveryId, Lane, Verdict};
 use crate::destination::Ended;
 use crate::erasure::CallEnd;
 
-/// Whether a delivery may share a call. Somebody waits for new contacts and withdrawals: they go by themselves, and so
+/// Whether a delivery may share a call: contacts may. Somebody waits for new contacts and withdrawals: they go by themselves, and so
 /// does what a bulk call did not bring.
 #[must_use]
 pub fn may_share(id: &DeliveryId, world: &World, settings: &Settings) -> bool {
     let Some(delivery) = world.deliveries.get(id).filter(|delivery| !delivery.alone) else { return false };
-    let contact = world.contacts.get(&delivery.email);
+    let Some(email) = delivery.subject.contact() else { return false };
+    let contact = world.contacts.get(email);
     let standing = contact.map(|contact| contact.with(&settings.account)).unwrap_or_default();
     delivery.lane.shares_calls() && (delivery.lane == Lane::Backfill || standing.accepted.is_some())
 }
@@ -56,7 +57,8 @@ pub fn give_back(
         world.erased_calls.push((row.delivery.clone(), undone.of_erased()));
         return;
     }
-    let email = delivery.email.clone();
+    // Bulk calls carry contacts alone.
+    let Some(email) = delivery.subject.contact().cloned() else { return };
     // A contact that is gone must not come back by an answer.
     let known = world.contacts.get(&email).map(|contact| contact.with(&settings.account));
     if !known.is_some_and(|standing| is_claim(&standing, &row.delivery, row.attempt)) {
@@ -103,6 +105,7 @@ pub fn bulk_failed(
 ) {
     let ended = Ended {
         verdict,
+        kind: CallKind::Contact,
         delivery: &row.delivery,
         probe,
         refused_for_good: false,

@@ -1,16 +1,14 @@
-//! Calls: what one carries when it leaves, and what its answer changes. Rebuilt from the newest state, always.
+//! Calls: what that of a contact carries when it leaves, and what its answer changes. Rebuilt from the newest state, always.
 
 use std::time::Duration;
-
-use serde_json::Value;
 
 use super::owe::{rules, why_dropped};
 use super::refusal::{Refusal, after_refused};
 use super::wish::consider;
-use super::{Settings, World, erase};
+use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::{AfterStored, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body};
-use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, State, Stored, Verdict};
+use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
 use crate::event::Email;
 
@@ -19,39 +17,41 @@ use crate::event::Email;
 pub struct CallOrder {
     /// Its delivery.
     pub delivery: DeliveryId,
-    /// The contact.
-    pub email: Email,
+    /// The record that it is about.
+    pub subject: Subject,
     /// Which attempt it is: the fence against answers of older claims.
     pub attempt: u32,
-    /// The body of the upsert.
-    pub body: Value,
+    /// What is sent.
+    pub request: Request,
 }
 
-/// Claims a delivery: decides anew what the call carries and marks it as on its way. `None` when it is no
-/// longer to be tried, or nothing is owed any more (it is superseded then).
-pub fn claim(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixMicros) -> Option<CallOrder> {
-    let delivery = world.deliveries.get(id)?;
-    let email = delivery.email.clone();
+/// The next call of a contact; nothing when a newer delivery carries it, or nothing is owed.
+pub(super) fn claim_contact(
+    id: &DeliveryId,
+    email: &Email,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Option<Request> {
+    let attempt = world.deliveries.get(id)?.attempts_made + 1;
     let standing =
-        world.contacts.get(&email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
-    let waits = matches!(delivery.state, State::Waiting | State::Retrying);
-    if !waits || standing.in_flight.is_some() {
+        world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
+    if standing.in_flight.is_some() {
         return None;
     }
     if standing.open.as_ref() != Some(id) {
         world.deliveries.change(id, |delivery| delivery.supersede(CARRIED, now));
         return None;
     }
-    let attempt = delivery.attempts_made + 1;
-    let considered = consider(&email, world, settings);
+    let considered = consider(email, world, settings);
     match owed(&considered.wish, &standing, &rules(settings, now)) {
         Owed::Nothing(why) => {
             world.deliveries.change(id, |delivery| delivery.supersede(&why_dropped(&why), now));
-            standing_of(&email, world, settings).open = None;
+            standing_of(email, world, settings).open = None;
             None
         }
         Owed::Call(call) => {
-            let body = upsert_body(&email, &call.attributes);
+            let body = upsert_body(email, &call.attributes);
             let in_flight = InFlight {
                 delivery: id.clone(),
                 attempt,
@@ -60,8 +60,8 @@ pub fn claim(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixM
                 exempt: considered.wish.exempt,
             };
             world.deliveries.change(id, Delivery::claim);
-            standing_of(&email, world, settings).leave(in_flight);
-            Some(CallOrder { delivery: id.clone(), email, attempt, body })
+            standing_of(email, world, settings).leave(in_flight);
+            Some(Request::UpsertContact { body })
         }
     }
 }
@@ -83,13 +83,15 @@ pub struct Settlement {
     pub probe: bool,
 }
 
-/// Settles an attempt. An answer to a claim that is void changes nothing.
-pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, now: UnixMicros) {
-    let CallOrder { delivery: id, email, attempt, .. } = &settlement.order;
-    if world.deliveries.get(id).is_some_and(|delivery| delivery.erasure.is_some()) {
-        erase::settle_erased(&settlement, world, settings, now);
-        return;
-    }
+/// Settles an attempt of a contact.
+pub(super) fn settle_contact(
+    settlement: Settlement,
+    email: &Email,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) {
+    let CallOrder { delivery: id, attempt, .. } = &settlement.order;
     // A contact that is gone must not come back by an answer.
     let standing =
         world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
@@ -97,13 +99,24 @@ pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, no
         return;
     }
     let mut next = standing;
-    let transition = after(&settlement, &mut next, world, settings, now);
+    let transition = after(&settlement, email, &mut next, world, settings, now);
+    end(settlement, transition, world, settings, now);
+    *standing_of(email, world, settings) = next;
+}
+
+/// Ends an attempt: what its answer says of the destination, and what its delivery does then.
+pub(super) fn end(
+    settlement: Settlement,
+    transition: Transition,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) {
     let destination = settlement.destination(world, matches!(transition, Transition::Die(_)), settings, now);
-    world.deliveries.change(id, |mut delivery| {
+    world.deliveries.change(&settlement.order.delivery, |mut delivery| {
         delivery.record(settlement.attempt);
         transition.apply(delivery, settings, settlement.jitter, now)
     });
-    *standing_of(email, world, settings) = next;
     if destination != world.destination.document {
         world.destination.document = destination;
         world.destination.changed = true;
@@ -121,6 +134,7 @@ impl Settlement {
     ) -> Destination {
         let ended = Ended {
             verdict: &self.verdict,
+            kind: self.order.request.kind(),
             delivery: &self.order.delivery,
             probe: self.probe,
             refused_for_good,
@@ -177,6 +191,7 @@ pub(super) const CARRIED: &str = "a newer delivery of the contact carries it";
 /// What the answer does to the standing of the contact, and what the delivery does then.
 fn after(
     settlement: &Settlement,
+    email: &Email,
     standing: &mut Standing,
     world: &World,
     settings: &Settings,
@@ -190,7 +205,7 @@ fn after(
             let transition = after_stored(answer, standing, newer, id, now);
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
             let settled = standing.open.is_none();
-            let fills = settled && fills_a_blank(&settlement.order.email, standing, world, settings, now);
+            let fills = settled && fills_a_blank(email, standing, world, settings, now);
             if fills {
                 standing.open = Some(id.clone());
                 return Transition::Wait(FILLS.to_owned());
@@ -218,6 +233,11 @@ fn after(
         Verdict::Blocked { cause, reason } => {
             standing.not_applied();
             Transition::Wait(format!("{}: {reason}", cause_in_words(*cause)))
+        }
+        // No answer to an upsert of a contact is judged so: it names no id, and its right is that of the account.
+        Verdict::Gone { reason } | Verdict::Shut { reason } => {
+            standing.not_applied();
+            Transition::Backoff(reason.clone(), Duration::ZERO)
         }
     };
     match newer {
@@ -277,7 +297,7 @@ fn after_stored(
     now: UnixMicros,
 ) -> Transition {
     let sent = standing.in_flight.as_ref().map(|call| call.sent.clone()).unwrap_or_default();
-    let lost = answer.contact.as_ref().map(|contact| did_not_stick(&sent, contact)).unwrap_or_default();
+    let lost = answer.shown.as_ref().map(|contact| did_not_stick(&sent, contact)).unwrap_or_default();
     let note = (!lost.is_empty())
         .then(|| format!("stored, but Freshsales shows these otherwise than sent: {}", lost.join(", ")));
     let after = standing.stored(answer, now);
@@ -304,13 +324,4 @@ fn cause_in_words(cause: BlockCause) -> &'static str {
 
 pub(super) fn standing_of<'w>(email: &Email, world: &'w mut World, settings: &Settings) -> &'w mut Standing {
     world.contacts.edit(email).standing.entry(settings.account.clone()).or_default()
-}
-
-/// Plays a call that Freshsales accepts, for dry runs: answers its body, or nothing when none is owed.
-pub fn simulate(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixMicros) -> Option<Value> {
-    let order = claim(id, world, settings, now)?;
-    let standing = standing_of(&order.email, world, settings);
-    standing.stored(&Stored::default(), now);
-    world.deliveries.change(id, |delivery| delivery.deliver(now));
-    Some(order.body)
 }

@@ -57,13 +57,18 @@ pub(super) fn settle_erased(
 ) {
     world.deliveries.erase(&settlement.order.delivery);
     let end = match &settlement.verdict {
-        Verdict::Stored(stored) => CallEnd::Stored(stored.contact_id),
-        Verdict::Refused { .. } | Verdict::Throttled { .. } | Verdict::Blocked { .. } => CallEnd::NotWritten,
+        Verdict::Stored(stored) => CallEnd::Stored(stored.id),
+        Verdict::Refused { .. }
+        | Verdict::Throttled { .. }
+        | Verdict::Blocked { .. }
+        | Verdict::Gone { .. }
+        | Verdict::Shut { .. } => CallEnd::NotWritten,
         Verdict::Passing { .. } => CallEnd::Unknown,
     };
     world.erased_calls.push((settlement.order.delivery.clone(), end));
     let ended = Ended {
         verdict: &settlement.verdict,
+        kind: settlement.order.request.kind(),
         delivery: &settlement.order.delivery,
         probe: settlement.probe,
         refused_for_good: false,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::call::standing_of;
 use super::learn::Learned;
 use super::reading::says_anything;
-use super::redrive::dead_letter;
+use super::record::dead_letter;
 use super::sender::tells_of_people;
 use super::wish::{Considered, consider};
 use super::{Reading, Settings, World};
@@ -93,7 +93,7 @@ pub(super) fn evaluate_without_event(
     settings: &Settings,
     now: UnixMicros,
 ) -> bool {
-    let was_dead = dead_letter(email, world, &settings.account).is_some();
+    let was_dead = dead_letter(&email.clone().into(), world, &settings.account).is_some();
     let touch = Touch { email: email.clone(), id, source: None, occasion: Occasion::Review };
     match evaluate(&touch, world, settings, now).what {
         What::Opened(..) => true,

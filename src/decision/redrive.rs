@@ -1,12 +1,12 @@
-//! Redrive and discard: what a person orders to be done with refused contacts.
+//! Redrive and discard: what a person orders to be done with refused records.
 
 use serde::{Deserialize, Serialize};
 
-use super::refusal::{RedriveBy, redrive};
+use super::record::{close, dead_letter, open_delivery};
+use super::refusal::{RedriveBy, redrive_contact};
 use super::{Settings, World};
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, Delivery, DeliveryId, Lane, State};
-use crate::event::Email;
+use crate::delivery::{Account, Delivery, DeliveryId, Lane, State, Subject};
 
 /// An order to send every dead letter of an account again: one that goes on, or the last one.
 ///
@@ -44,16 +44,16 @@ impl RedriveAll {
     #[must_use]
     pub fn page(
         mut self,
-        dead: &[(u64, Email)],
+        dead: &[(u64, Subject)],
         world: &mut World,
         settings: &Settings,
         now: UnixMicros,
     ) -> Self {
-        for (place, email) in dead {
+        for (place, subject) in dead {
             self.after = *place;
-            let Some(letter) = dead_letter(email, world, &self.account) else { continue };
+            let Some(letter) = dead_letter(subject, world, &self.account) else { continue };
             let meant = letter.ended_at.is_none_or(|ended_at| ended_at <= self.ordered_at);
-            if meant && redrive_letter(email, Pace::WithTheRest, world, settings, now) {
+            if meant && redrive_letter(subject, Pace::WithTheRest, world, settings, now) {
                 self.done += 1;
             }
         }
@@ -62,6 +62,30 @@ impl RedriveAll {
         }
         self
     }
+}
+
+/// Has a dead delivery tried again with the newest state; tells whether it is.
+pub fn redrive(
+    id: &DeliveryId,
+    by: RedriveBy,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> bool {
+    let Some(delivery) = world.deliveries.get(id).filter(|delivery| delivery.state == State::Dead) else {
+        return false;
+    };
+    let done = match delivery.subject.clone() {
+        Subject::Contact(email) => redrive_contact(id, &email, by, world, settings),
+        // Nothing of it is left that could be refused again.
+        subject @ (Subject::Company(_) | Subject::Deal(_)) => {
+            open_delivery(&subject, world, &settings.account) == Some(id)
+        }
+    };
+    if done {
+        world.deliveries.change(id, |delivery| delivery.reopen(now));
+    }
+    done
 }
 
 /// How urgent it is to send something again.
@@ -73,15 +97,15 @@ pub enum Pace {
     WithTheRest,
 }
 
-/// Sends the dead letter of a contact again, with its newest state; tells whether there was one.
+/// Sends the dead letter of a record again, with its newest state; tells whether there was one.
 pub fn redrive_letter(
-    email: &Email,
+    subject: &Subject,
     pace: Pace,
     world: &mut World,
     settings: &Settings,
     now: UnixMicros,
 ) -> bool {
-    let Some(id) = dead_letter(email, world, &settings.account).map(|letter| letter.id.clone()) else {
+    let Some(id) = dead_letter(subject, world, &settings.account).map(|letter| letter.id.clone()) else {
         return false;
     };
     let done = redrive(&id, RedriveBy::Hand, world, settings, now);
@@ -94,25 +118,22 @@ pub fn redrive_letter(
     done
 }
 
-/// Gives up the dead letter of a contact; `why` says on whose word. Tells whether there was one. What was refused stays
-/// known, so the contact is owed nothing until its data changes.
-pub fn discard(email: &Email, why: &str, world: &mut World, settings: &Settings, now: UnixMicros) -> bool {
-    let Some(id) = dead_letter(email, world, &settings.account).map(|letter| letter.id.clone()) else {
+/// Gives up the dead letter of a record; `why` says on whose word. Tells whether there was one. What was refused stays
+/// known, so the record is owed nothing until its data changes.
+pub fn discard(
+    subject: &Subject,
+    why: &str,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> bool {
+    let Some(id) = dead_letter(subject, world, &settings.account).map(|letter| letter.id.clone()) else {
         return false;
     };
     world.deliveries.change(&id, |dead| {
         let refused = dead.reason.as_deref().map(|reason| format!("; {reason}")).unwrap_or_default();
         dead.discard(&format!("{why}{refused}"), now)
     });
-    if let Some(standing) = world.contacts.edit(email).standing.get_mut(&settings.account) {
-        standing.open = None;
-    }
+    close(subject, world, &settings.account);
     true
-}
-
-/// The dead letter of a contact.
-#[must_use]
-pub fn dead_letter<'w>(email: &Email, world: &'w World, account: &Account) -> Option<&'w Delivery> {
-    let open: &DeliveryId = world.contacts.get(email)?.standing.get(account)?.open.as_ref()?;
-    world.deliveries.get(open).filter(|delivery| delivery.state == State::Dead)
 }

@@ -7,7 +7,8 @@ use super::call::{CARRIED, Transition, standing_of};
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::{InFlight, Redrive, Refused, STATUS, Standing};
-use crate::delivery::{Delivery, DeliveryId, State};
+use crate::delivery::{Delivery, DeliveryId};
+use crate::event::Email;
 
 /// A race or a secondary address of another contact is worth one more try after this long.
 const AGAIN_AFTER: Duration = Duration::from_mins(1);
@@ -100,23 +101,21 @@ pub enum RedriveBy {
     Probe,
 }
 
-/// Has a dead delivery tried again with the newest state; tells whether it is.
-pub fn redrive(
+/// Notes with a refused contact that it is sent again; tells whether it is.
+pub(super) fn redrive_contact(
     id: &DeliveryId,
+    email: &Email,
     by: RedriveBy,
     world: &mut World,
     settings: &Settings,
-    now: UnixMicros,
 ) -> bool {
-    let Some(delivery) = world.deliveries.get(id) else { return false };
-    let email = delivery.email.clone();
-    let standing = world.contacts.get(&email).and_then(|contact| contact.standing.get(&settings.account));
+    let standing = world.contacts.get(email).and_then(|contact| contact.standing.get(&settings.account));
     let Some(standing) = standing.filter(|standing| standing.open.as_ref() == Some(id)) else { return false };
     let again = standing.refused.as_ref().is_some_and(|refused| refused.redrive == Redrive::Refused);
-    if delivery.state != State::Dead || (by == RedriveBy::Rule && again) {
+    if by == RedriveBy::Rule && again {
         return false;
     }
-    let standing = standing_of(&email, world, settings);
+    let standing = standing_of(email, world, settings);
     if let Some(refused) = &mut standing.refused {
         refused.redrive = match by {
             RedriveBy::Hand | RedriveBy::Rule => Redrive::Ordered,
@@ -128,6 +127,5 @@ pub fn redrive(
         RedriveBy::Hand => standing.left_out.clear(),
         RedriveBy::Rule | RedriveBy::Probe => {}
     }
-    world.deliveries.change(id, |delivery| delivery.reopen(now));
     true
 }

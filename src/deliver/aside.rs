@@ -42,7 +42,7 @@ impl Deliverer {
         self.load(BTreeSet::new(), BTreeSet::new()).await?;
         let mut bad = Vec::new();
         for due in some {
-            let loaded = self.load([due.email.clone()].into(), [due.id.clone()].into()).await;
+            let loaded = self.load([due.subject.clone()].into(), [due.id.clone()].into()).await;
             let why = match loaded {
                 Ok(mut world) => {
                     let now = self.clock.wall();

@@ -24,7 +24,7 @@ use crate::clock::{Clock, UnixMicros};
 use crate::contact::bulk_body;
 use crate::decision::{self, CallOrder};
 use crate::delivery::{BULK_CONTACTS_MAX, BulkJob, BulkRow, DeliveryId, Verdict};
-use crate::destination::Gate;
+use crate::destination::{Destination, Gate};
 use crate::freshsales::{BulkResult, Crm, JobResult};
 use crate::store::{self, Due, DueOrder, DueQuery, Plan, Put, StoreError};
 use crate::telemetry::caught;
@@ -87,13 +87,14 @@ impl Deliverer {
         &self,
         free: usize,
         gate: &Gate,
+        destination: &Destination,
         round: &mut Round,
     ) -> Result<InBulk, StoreError> {
         self.hurry(round).await?;
         let mut used = InBulk { places: self.ask_for_jobs(free, gate, round).await?, ..InBulk::default() };
         let may_open = used.places < free && *gate == Gate::Open;
         if may_open && round.bulk.is_ready(self.clock.monotonic()) && self.has_backlog(round).await? {
-            let batch = self.batch(round).await?;
+            let batch = self.batch(destination, round).await?;
             match self.claim_batch(batch, gate, round).await? {
                 Batch::Left(alone) => {
                     used.places += 1;
@@ -163,7 +164,11 @@ impl Deliverer {
     }
 
     /// What may leave in the next bulk call; `None` while none may be opened or no lane has room.
-    async fn batch(&self, round: &mut Round) -> Result<Option<Vec<Due>>, StoreError> {
+    async fn batch(
+        &self,
+        destination: &Destination,
+        round: &mut Round,
+    ) -> Result<Option<Vec<Due>>, StoreError> {
         let mut lanes = round.schedule.open_lanes(self.clock.monotonic());
         lanes.retain(|lane| lane.shares_calls());
         if lanes.is_empty() || round.bulk.is_full(self.clock.monotonic()) {
@@ -172,8 +177,9 @@ impl Deliverer {
         let now = self.clock.wall();
         let limits = self.settings.borrow().new_contacts_per_hour.clone();
         let held = store::quotas(&self.store, self.account(), &limits, now).await?.held();
-        let order = DueOrder::LongestFirst;
-        let query = DueQuery { account: self.account(), now, lanes, order, held, limit: BULK_CONTACTS_MAX };
+        let (order, shut) = (DueOrder::LongestFirst, destination.shut_kinds(now));
+        let limit = BULK_CONTACTS_MAX;
+        let query = DueQuery { account: self.account(), now, lanes, order, held, shut, limit };
         let (due, _) = self.store.due(query).await?;
         Ok(Some(due))
     }
@@ -191,8 +197,8 @@ impl Deliverer {
         // The settings of the turn: a review by them sees what leaves.
         let settings = Arc::clone(&self.settings.borrow());
         let now = self.clock.wall();
-        let emails = batch.iter().map(|due| due.email.clone()).collect();
-        let loaded = self.load(emails, batch.iter().map(|due| due.id.clone()).collect()).await;
+        let subjects = batch.iter().map(|due| due.subject.clone()).collect();
+        let loaded = self.load(subjects, batch.iter().map(|due| due.id.clone()).collect()).await;
         let mut world = match loaded.map_err(Stopped::from) {
             Ok(world) => world,
             Err(stopped) => return Ok(Batch::Stopped(batch, stopped)),
@@ -216,7 +222,7 @@ impl Deliverer {
             } else {
                 match caught(|| (self.decide)(&due.id, &mut world, &settings, now)) {
                     Ok(Some(order)) => {
-                        bytes += order.body.to_string().len();
+                        bytes += order.request.body().map_or(0, |body| body.to_string().len());
                         orders.push(order);
                     }
                     Ok(None) => {}
@@ -298,7 +304,11 @@ impl Deliverer {
         match answered.result.call.verdict {
             Verdict::Stored(_) => round.pace.answered(),
             Verdict::Passing { .. } => round.pace.failed(),
-            Verdict::Refused { .. } | Verdict::Throttled { .. } | Verdict::Blocked { .. } => {}
+            Verdict::Refused { .. }
+            | Verdict::Throttled { .. }
+            | Verdict::Blocked { .. }
+            | Verdict::Gone { .. }
+            | Verdict::Shut { .. } => {}
         }
         Ok(())
     }
@@ -319,7 +329,8 @@ enum Batch {
 /// Makes the call.
 async fn leave(crm: Arc<dyn Crm>, clock: Arc<dyn Clock>, call: BulkCall) -> Done {
     let (started_at, began) = (clock.wall(), clock.monotonic());
-    let result = crm.bulk_upsert(bulk_body(call.orders.iter().map(|order| &order.body))).await;
+    let result =
+        crm.bulk_upsert(bulk_body(call.orders.iter().filter_map(|order| order.request.body()))).await;
     let took = clock.monotonic().saturating_sub(began);
     Done::Bulk(Box::new(BulkFinished { call, result, started_at, took }))
 }

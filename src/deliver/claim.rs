@@ -11,9 +11,8 @@ use super::{Deliverer, Next, Round};
 use crate::allowance::Quotas;
 use crate::clock::UnixMicros;
 use crate::decision::{self, RedriveBy, World};
-use crate::delivery::{DeliveryId, Lane};
+use crate::delivery::{CallKind, DeliveryId, Lane, Subject};
 use crate::destination::{Destination, Gate};
-use crate::event::Email;
 use crate::store::{self, Due, DueOrder, DueQuery, Plan, Put, StoreError};
 use crate::telemetry::caught;
 
@@ -27,6 +26,12 @@ const REDRIVEN_AT_ONCE: usize = 100;
 struct Found {
     chosen: Vec<Due>,
     wait: Option<Duration>,
+}
+
+/// Of a kind that is shut one call leaves, to see whether it still is; it counts then.
+fn may_try(due: &Due, destination: &Destination, trying: &mut BTreeSet<CallKind>) -> bool {
+    let kind = due.subject.kind();
+    !destination.shut.contains_key(&kind) || trying.insert(kind)
 }
 
 /// Whether a call may leave by the quota of its source; it counts then.
@@ -64,7 +69,8 @@ impl Deliverer {
         if free == 0 {
             return Ok(Next::News);
         }
-        let InBulk { places, alone, wait: bulk_wait } = self.fill_in_bulk(free, &gate, round).await?;
+        let InBulk { places, alone, wait: bulk_wait } =
+            self.fill_in_bulk(free, &gate, &destination, round).await?;
         let free = free.saturating_sub(places);
         if free == 0 {
             let wait = forget_at.into_iter().chain(bulk_wait).min();
@@ -91,6 +97,7 @@ impl Deliverer {
                 lanes: vec![lane],
                 order: DueOrder::NewestFirst,
                 held: Vec::new(),
+                shut: destination.shut_kinds(now),
                 limit: 1,
             };
             let (newest, _) = self.store.due(query).await?;
@@ -140,17 +147,19 @@ impl Deliverer {
         let limits = self.settings.borrow().new_contacts_per_hour.clone();
         let mut quotas = store::quotas(&self.store, self.account(), &limits, now).await?;
         let held = quotas.held();
-        let limit = free + SPARE_ROWS;
-        let query = DueQuery { account: self.account(), now, lanes: lanes.clone(), order, held, limit };
-        let (mut due, later) = self.store.due(query.clone()).await?;
+        let (shut, limit) = (destination.shut_kinds(now), free + SPARE_ROWS);
+        let query = DueQuery { account: self.account(), now, lanes: lanes.clone(), order, held, shut, limit };
+        let (mut due, later) = self.due(&query, destination).await?;
         due.extend(alone.unwrap_or_default());
         // A probe tries another contact each time: the one before may be what fails.
         due.sort_by_key(|due| destination.tried_lately(&due.id));
         let ages = destination.obstacle.is_none() && round.schedule.ages_within(free);
         let longest = if ages { self.longest_owed(&query).await? } else { None };
-        let may_leave = |due: &Due| may_be_made(due, &mut quotas);
+        let mut trying = BTreeSet::new();
+        let may_leave = |due: &Due| may_try(due, destination, &mut trying) && may_be_made(due, &mut quotas);
         let chosen = round.schedule.choose(due, longest, free, monotonic, may_leave);
-        let mut wait = later.into_iter().chain(quotas.room_at()).min().map(|at| self.monotonic_at(at));
+        let others = quotas.room_at().into_iter().chain(destination.shut_until(now));
+        let mut wait = later.into_iter().chain(others).min().map(|at| self.monotonic_at(at));
         if chosen.len() < free {
             for (lane, at) in round.schedule.shut_lanes(monotonic) {
                 if self.is_due(lane, &query).await? {
@@ -159,6 +168,22 @@ impl Deliverer {
             }
         }
         Ok(Found { chosen, wait })
+    }
+
+    /// What is due. Where a contact is to show whether calls are answered, other records come only where none is due.
+    async fn due(
+        &self,
+        query: &DueQuery,
+        destination: &Destination,
+    ) -> Result<(Vec<Due>, Option<UnixMicros>), StoreError> {
+        if destination.is_probed_by_contacts() {
+            let shut = CallKind::ALL.into_iter().filter(|kind| *kind != CallKind::Contact).collect();
+            let of_contacts = self.store.due(DueQuery { shut, ..query.clone() }).await?;
+            if !of_contacts.0.is_empty() || destination.probe_among_refused().is_some() {
+                return Ok(of_contacts);
+            }
+        }
+        self.store.due(query.clone()).await
     }
 
     async fn longest_owed(&self, query: &DueQuery) -> Result<Option<Due>, StoreError> {
@@ -218,8 +243,8 @@ impl Deliverer {
         // The settings of the turn: a review by them sees what leaves.
         let settings = Arc::clone(&self.settings.borrow());
         let now = self.clock.wall();
-        let emails = chosen.iter().map(|due| due.email.clone()).collect();
-        let mut world = self.load(emails, chosen.iter().map(|due| due.id.clone()).collect()).await?;
+        let subjects = chosen.iter().map(|due| due.subject.clone()).collect();
+        let mut world = self.load(subjects, chosen.iter().map(|due| due.id.clone()).collect()).await?;
         if world.destination.document.gate(now) != *gate {
             // Somebody ordered a pause meanwhile.
             return Err(StoreError::Conflict.into());
@@ -234,6 +259,9 @@ impl Deliverer {
                 continue;
             };
             slots.push(Put::SlotTaken(self.account(), slot, now));
+            for kind in [order.subject.kind(), order.request.kind()] {
+                world.destination.changed |= world.destination.document.leaves(kind, now);
+            }
             let source = due.new_contact_of.clone();
             slots.extend(source.map(|source| Put::NewContactOf(self.account(), slot, source)));
             let probe = *gate == Gate::OneContact;
@@ -269,8 +297,8 @@ impl Deliverer {
         let turn = self.store.turn().await;
         let ids = BTreeSet::from([refused.clone()]);
         let found = self.load(BTreeSet::new(), ids.clone()).await?;
-        let email = found.deliveries.get(refused).map(|delivery| delivery.email.clone());
-        let mut world: World = self.load(email.into_iter().collect(), ids).await?;
+        let subject = found.deliveries.get(refused).map(|delivery| delivery.subject.clone());
+        let mut world: World = self.load(subject.into_iter().collect(), ids).await?;
         if !decision::redrive(refused, RedriveBy::Probe, &mut world, &settings, now) {
             // It was sent, given up or erased meanwhile.
             world.destination.document.is_refused_no_more(refused);
@@ -290,9 +318,9 @@ impl Deliverer {
             let _turn = self.store.turn().await;
             let some: BTreeSet<DeliveryId> = some.iter().cloned().collect();
             let found = self.load(BTreeSet::new(), some.clone()).await?;
-            let email = |id: &DeliveryId| Some(found.deliveries.get(id)?.email.clone());
-            let emails: BTreeSet<Email> = some.iter().filter_map(email).collect();
-            let mut world: World = self.load(emails, some.clone()).await?;
+            let subject = |id: &DeliveryId| Some(found.deliveries.get(id)?.subject.clone());
+            let subjects: BTreeSet<Subject> = some.iter().filter_map(subject).collect();
+            let mut world: World = self.load(subjects, some.clone()).await?;
             for id in &some {
                 decision::redrive(id, RedriveBy::Rule, &mut world, &settings, now);
             }

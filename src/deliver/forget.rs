@@ -121,9 +121,12 @@ fn without_words(verdict: &Verdict) -> Verdict {
         Verdict::Throttled { retry_after, .. } => {
             Verdict::Throttled { retry_after: *retry_after, reason: THROTTLED.to_owned() }
         }
-        Verdict::Stored(_) | Verdict::Refused { .. } | Verdict::Passing { .. } | Verdict::Blocked { .. } => {
-            verdict.clone()
-        }
+        Verdict::Stored(_)
+        | Verdict::Refused { .. }
+        | Verdict::Passing { .. }
+        | Verdict::Blocked { .. }
+        | Verdict::Gone { .. }
+        | Verdict::Shut { .. } => verdict.clone(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the log says about delivering. The CRM's own words stay out of it: they may repeat personal data.
 
 use crate::clock::UnixMicros;
-use crate::delivery::{Delivery, State};
+use crate::delivery::{CallKind, Delivery, State};
 use crate::destination::{Destination, DestinationState, ObstacleKind};
 
 /// A line of the log. Reasons of an outage and of a refusal of all calls are our own words and hold nothing but the status.
@@ -75,12 +75,31 @@ pub(super) fn change(before: &Destination, after: &Destination) {
     if (before.state(), before.until()) != (after.state(), after.until()) {
         say(line(after), after);
     }
+    for (kind, shut) in after.shut.iter().filter(|(kind, _)| !before.shut.contains_key(kind)) {
+        let (kind, until) = (kind.as_str(), shut.try_at.to_rfc3339());
+        tracing::error!(
+            kind,
+            until,
+            "calls of one kind are refused: the API key's user has no right to these records; they wait and others go on, \
+             one is tried at `until`"
+        );
+    }
+    for kind in before.shut.keys().filter(|kind| !after.shut.contains_key(kind)) {
+        tracing::info!(kind = kind.as_str(), "Freshsales takes calls of this kind again");
+    }
 }
 
-/// Says that a contact was refused. Who and why stays out of the log: both are personal data.
+/// Says that a record was refused. Who and why stays out of the log: both are personal data.
 pub(super) fn refusal(delivery: Option<&Delivery>) {
     if let Some(dead) = delivery.filter(|delivery| delivery.state == State::Dead) {
-        tracing::warn!(delivery = %dead.id, "Freshsales refused a contact; it is kept as a dead letter, /api/dead-letters shows why");
+        match dead.subject.kind() {
+            CallKind::Contact => {
+                tracing::warn!(delivery = %dead.id, "Freshsales refused a contact; it is kept as a dead letter, /api/dead-letters shows why");
+            }
+            kind @ (CallKind::Company | CallKind::Deal | CallKind::Selector) => {
+                tracing::warn!(delivery = %dead.id, kind = kind.as_str(), "Freshsales refused a record; it is kept as a dead letter, /api/dead-letters shows why");
+            }
+        }
     }
 }
 
@@ -95,7 +114,9 @@ mod tests {
     fn after(destination: &Destination, verdict: &Verdict, nth: usize) -> Destination {
         let delivery = DeliveryId(format!("d{nth}-0"));
         let retry_max = Duration::from_mins(5);
-        let ended = Ended { verdict, delivery: &delivery, probe: true, refused_for_good: false, retry_max };
+        let kind = CallKind::Contact;
+        let ended =
+            Ended { verdict, kind, delivery: &delivery, probe: true, refused_for_good: false, retry_max };
         destination.after(ended, UnixMicros(0))
     }
 

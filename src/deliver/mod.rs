@@ -1,4 +1,4 @@
-//! Delivery: chooses which contact is called next, makes the call, settles its end.
+//! Delivery: chooses which record is called next, makes the call, settles its end.
 //!
 //! One loop owns the allowance; calls run beside it. Every call takes a slot that is on disk before it leaves.
 //! Must not decide what a call carries: that is the decision's.
@@ -27,11 +27,10 @@ pub use config::{BulkConfig, BulkMode, DeliveryConfig};
 use crate::allowance::{AllowanceLimits, HOUR, Ledger, Sharing, Usage};
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::{CallOrder, Settings, World};
-use crate::delivery::{Account, DeliveryId};
+use crate::delivery::{Account, DeliveryId, Subject};
 use crate::destination::Destination;
-use crate::event::Email;
 use crate::freshsales::Crm;
-use crate::store::{ErrorClass, For, Keys, Plan, Put, SharedStore, StoreError, Versioned, load_contacts};
+use crate::store::{ErrorClass, For, Keys, Plan, Put, SharedStore, StoreError, Versioned, load_records};
 use crate::turn::backoff;
 use bulk::Bulk;
 use pace::Pace;
@@ -80,8 +79,8 @@ struct Round {
     calls: JoinSet<Done>,
     /// An order to forget a contact is on its way.
     forgetting: bool,
-    /// The last two contacts that were answered, and when: a contact is given up only while others are.
-    answered: [Option<(Email, UnixMicros)>; 2],
+    /// The last two records that were answered, and when: a record is given up only while others are.
+    answered: [Option<(Subject, UnixMicros)>; 2],
 }
 
 /// What to wait for when nothing can be sent now.
@@ -213,19 +212,17 @@ impl Deliverer {
 
     async fn load(
         &self,
-        emails: BTreeSet<Email>,
+        subjects: BTreeSet<Subject>,
         deliveries: BTreeSet<DeliveryId>,
     ) -> Result<World, StoreError> {
         let mut world = World::default();
-        let keys = Keys {
-            contacts: emails.clone(),
-            deliveries,
-            destination: Some(self.account()),
-            ..Keys::default()
-        };
+        let mut keys = Keys { deliveries, destination: Some(self.account()), ..Keys::default() };
+        for subject in &subjects {
+            keys.add(subject);
+        }
         self.store.load(keys).await?.add_to(&mut world);
         let settings = Arc::clone(&self.settings.borrow());
-        load_contacts(&*self.store, &emails, &settings, For::Deciding, &mut world).await?;
+        load_records(&*self.store, &subjects, &settings, For::Deciding, &mut world).await?;
         Ok(world)
     }
 

@@ -134,8 +134,8 @@ mod tests {
     }
 
     fn due(name: &str, lane: Lane) -> Due {
-        let email = Email::parse(&format!("{name}@example.com")).unwrap();
-        Due { id: DeliveryId(name.into()), email, lane, opened_at: UnixMicros(0), new_contact_of: None }
+        let subject = Email::parse(&format!("{name}@example.com")).unwrap().into();
+        Due { id: DeliveryId(name.into()), subject, lane, opened_at: UnixMicros(0), new_contact_of: None }
     }
 
     fn anybody(_: &Due) -> bool {

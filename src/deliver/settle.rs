@@ -45,8 +45,8 @@ impl Deliverer {
             }
         };
         self.learn(finished.result(), throttled, round);
-        let email = &finished.job.order.email;
-        if finished.answered() && round.answered[0].as_ref().is_none_or(|(last, _)| last != email) {
+        let subject = &finished.job.order.subject;
+        if finished.answered() && round.answered[0].as_ref().is_none_or(|(last, _)| last != subject) {
             round.answered[1] = round.answered[0].take();
         }
         if finished.failed() {
@@ -54,7 +54,7 @@ impl Deliverer {
         }
         if finished.answered() {
             round.pace.answered();
-            round.answered[0] = Some((email.clone(), self.clock.wall()));
+            round.answered[0] = Some((subject.clone(), self.clock.wall()));
         }
         Ok(())
     }
@@ -113,13 +113,12 @@ impl Deliverer {
         let order = &finished.job.order;
         let _turn = self.store.turn().await;
         let mut world = self
-            .load(BTreeSet::from([order.email.clone()]), BTreeSet::from([order.delivery.clone()]))
+            .load(BTreeSet::from([order.subject.clone()]), BTreeSet::from([order.delivery.clone()]))
             .await?;
         let failed_at = world.deliveries.get(&order.delivery).and_then(|delivery| delivery.last_failure_at);
-        let others_answered =
-            round.answered.iter().flatten().any(|(email, at)| {
-                *email != order.email && failed_at.is_some_and(|failed_at| *at > failed_at)
-            });
+        let others_answered = round.answered.iter().flatten().any(|(subject, at)| {
+            *subject != order.subject && failed_at.is_some_and(|failed_at| *at > failed_at)
+        });
         let before = world.destination.document.clone();
         let now = self.clock.wall();
         let settlement = finished.settlement(others_answered);

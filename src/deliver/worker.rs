@@ -7,7 +7,7 @@ use super::bulk::{BulkFinished, JobAnswered};
 use crate::allowance::SlotId;
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::{CallOrder, Settlement};
-use crate::delivery::{Attempt, Verdict};
+use crate::delivery::{Attempt, CallKind, Request, Verdict};
 use crate::erasure::{ForgetOrder, Found, Target};
 use crate::freshsales::{CallResult, Crm};
 
@@ -30,7 +30,7 @@ pub(super) struct Finished {
 
 /// What ended.
 pub(super) enum Done {
-    /// The call of a contact.
+    /// The call of a delivery.
     Call(Box<Finished>),
     /// A question to the account.
     Question(Box<Answered>),
@@ -56,7 +56,7 @@ pub(super) struct Forgotten {
 /// Tells the account to forget a contact, or asks which one it is.
 pub(super) async fn forget(crm: Arc<dyn Crm>, slot: SlotId, order: ForgetOrder, probe: bool) -> Done {
     let (result, found) = match &order.target {
-        Target::Contact(id, _) => (crm.forget(*id).await, None),
+        Target::Contact(id, _) => (crm.call(Request::Forget { id: *id }).await, None),
         Target::Address(email) => {
             let looked_up = crm.look_up(email.clone()).await;
             (looked_up.call, Some(looked_up.found))
@@ -73,14 +73,14 @@ pub(super) struct Answered {
 
 /// Asks whether the account answers.
 pub(super) async fn ask(crm: Arc<dyn Crm>, slot: SlotId) -> Done {
-    Done::Question(Box::new(Answered { slot, result: crm.probe().await }))
+    Done::Question(Box::new(Answered { slot, result: crm.call(Request::Probe).await }))
 }
 
 /// Makes the call.
 pub(super) async fn call(crm: Arc<dyn Crm>, clock: Arc<dyn Clock>, job: Job) -> Done {
     let started_at = clock.wall();
     let began = clock.monotonic();
-    let result = crm.upsert(job.order.body.clone()).await;
+    let result = crm.call(job.order.request.clone()).await;
     let took = clock.monotonic().saturating_sub(began);
     Done::Call(Box::new(Finished { job, result, started_at, took }))
 }
@@ -116,10 +116,12 @@ impl Finished {
         matches!(self.result.verdict, Verdict::Passing { .. })
     }
 
-    /// Whether the CRM answered for this contact.
+    /// Whether the CRM answered for this record.
     pub fn answered(&self) -> bool {
         match self.result.verdict {
-            Verdict::Stored(_) | Verdict::Refused { .. } => true,
+            Verdict::Stored(_) | Verdict::Refused { .. } | Verdict::Gone { .. } | Verdict::Shut { .. } => {
+                true
+            }
             Verdict::Throttled { .. } | Verdict::Passing { .. } | Verdict::Blocked { .. } => false,
         }
     }
@@ -130,10 +132,11 @@ pub(super) fn count_call(result: &CallResult) {
     metrics::counter!("freshsignal_calls_total", "status" => result.status_label).increment(1);
 }
 
-/// Counts the call of a contact in the metrics.
+/// Counts the call of a delivery in the metrics.
 pub(super) fn count(finished: &Finished, now: UnixMicros) {
     count_call(&finished.result);
-    if matches!(finished.result.verdict, Verdict::Stored(_)) {
+    let of_contact = finished.job.order.request.kind() == CallKind::Contact;
+    if of_contact && matches!(finished.result.verdict, Verdict::Stored(_)) {
         count_stored(now.since(finished.job.opened_at));
     }
 }

@@ -1,9 +1,10 @@
-//! A delivery: one owed period of one contact, from the event that opened it to its end.
+//! A delivery: one owed period of one record of the CRM, from the event that opened it to its end.
 //!
 //! Pure data and transitions. Must not know how a call is made or where a delivery is stored.
 
 mod attempt;
 mod bulk;
+mod request;
 mod subject;
 mod verdict;
 
@@ -19,6 +20,7 @@ pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, B
 pub use bulk::{
     BULK_CONTACTS_MAX, BulkJob, BulkRow, JOB_ASKED_EVERY, JOB_QUESTIONS_MAX, JOB_REPORTS_WITHIN, JobId,
 };
+pub use request::{CallKind, Request};
 pub use subject::{CompanyKey, DealKey, KEY_CHARS_MAX, NoSubject, Subject};
 pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
 
@@ -178,15 +180,19 @@ impl fmt::Display for DeliveryId {
 #[serde(transparent)]
 pub struct Account(pub String);
 
-/// One owed period of one contact.
+/// One owed period of one record of the CRM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     /// Its name.
     pub id: DeliveryId,
     /// The account it is owed to.
     pub account: Account,
-    /// The contact.
-    pub email: Email,
+    /// The record that is owed the call. Bodies that were stored when there were contacts alone hold the bare address.
+    #[serde(alias = "email", deserialize_with = "subject::stored")]
+    pub subject: Subject,
+    /// Whom a record other than a contact is about, where it is about somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Email>,
     /// The highest lane of what is owed.
     pub lane: Lane,
     /// Where it is in its life.
@@ -242,13 +248,20 @@ pub enum Erasing {
 }
 
 impl Delivery {
-    /// Opens a delivery for a contact that is owed a call.
+    /// Opens a delivery for a record that is owed a call.
     #[must_use]
-    pub fn open(id: DeliveryId, account: Account, email: Email, lane: Lane, now: UnixMicros) -> Self {
+    pub fn open(
+        id: DeliveryId,
+        account: Account,
+        subject: impl Into<Subject>,
+        lane: Lane,
+        now: UnixMicros,
+    ) -> Self {
         Self {
             id,
             account,
-            email,
+            subject: subject.into(),
+            person: None,
             lane,
             state: State::Waiting,
             events: 1,
@@ -266,6 +279,15 @@ impl Delivery {
             attempts: Vec::new(),
             erasure: None,
             new_contact_of: None,
+        }
+    }
+
+    /// The address of whom it is about, where it is about somebody.
+    #[must_use]
+    pub fn email(&self) -> Option<&Email> {
+        match &self.subject {
+            Subject::Contact(email) => Some(email),
+            Subject::Company(_) | Subject::Deal(_) => self.person.as_ref(),
         }
     }
 
@@ -371,7 +393,7 @@ impl Delivery {
         self
     }
 
-    /// Its contact is erased while the call is on its way.
+    /// Whom it is about is erased while the call is on its way.
     #[must_use]
     pub fn erase_in_flight(mut self, how: Erasing) -> Self {
         self.attempts.clear();
@@ -386,7 +408,8 @@ impl Delivery {
         Self {
             id: self.id.clone(),
             account: self.account.clone(),
-            email: self.email.clone(),
+            subject: self.subject.clone(),
+            person: self.person.clone(),
             reason: self.reason.clone(),
             notes: self.notes.clone(),
             attempts: Vec::new(),

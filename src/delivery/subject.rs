@@ -5,8 +5,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::CallKind;
 use crate::event::Email;
 
 /// Characters of a company's name or of a deal's key that are kept; what is longer is no name and no key.
@@ -43,6 +44,35 @@ pub struct DealKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a subject is written contact:ADDRESS, company:NAME or deal:PEOPLE/KIND/KEY")]
 pub struct NoSubject;
+
+impl Subject {
+    /// What kind of record it is, which is what a right of the CRM is given for.
+    #[must_use]
+    pub fn kind(&self) -> CallKind {
+        match self {
+            Self::Contact(_) => CallKind::Contact,
+            Self::Company(_) => CallKind::Company,
+            Self::Deal(_) => CallKind::Deal,
+        }
+    }
+
+    /// The address of a contact; `None` for every other record.
+    #[must_use]
+    pub fn contact(&self) -> Option<&Email> {
+        match self {
+            Self::Contact(email) => Some(email),
+            Self::Company(_) | Self::Deal(_) => None,
+        }
+    }
+}
+
+/// Reads a stored subject; a bare address, as it was stored when there were contacts alone, is a contact's. No address has
+/// a colon, so the two can't be taken for each other.
+pub(super) fn stored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Subject, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let address = || Email::from_store(&text).map(Subject::Contact);
+    text.parse().or_else(|_| address()).map_err(serde::de::Error::custom)
+}
 
 impl CompanyKey {
     /// The key of a name; `None` where the text names nothing.
@@ -141,6 +171,24 @@ impl FromStr for Subject {
             Some(("deal", key)) => key.parse().map(Self::Deal),
             _ => Err(NoSubject),
         }
+    }
+}
+
+impl From<Email> for Subject {
+    fn from(email: Email) -> Self {
+        Self::Contact(email)
+    }
+}
+
+impl From<CompanyKey> for Subject {
+    fn from(key: CompanyKey) -> Self {
+        Self::Company(key)
+    }
+}
+
+impl From<DealKey> for Subject {
+    fn from(key: DealKey) -> Self {
+        Self::Deal(key)
     }
 }
 

@@ -10,9 +10,9 @@ use crate::clock::UnixMicros;
 /// The end of one attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// Any 2xx: the contact is stored.
+    /// Any 2xx: the record is stored, or the question is answered.
     Stored(Stored),
-    /// This contact is refused, by a reason of its data (400, 422, other 4xx).
+    /// This record is refused, by a reason of its data (400, 422, other 4xx).
     Refused {
         /// The CRM's words, cut, or ours where it had none.
         reason: String,
@@ -43,17 +43,30 @@ pub enum Verdict {
         /// For a person.
         reason: String,
     },
+    /// Freshsales has no record of the id that the call names (404 with the body of an error of its API): it was deleted or
+    /// merged there. Other calls are answered.
+    Gone {
+        /// For a person.
+        reason: String,
+    },
+    /// The key's user has no right to this kind of call (403 to a call that is not a contact's). Calls of other kinds are
+    /// answered.
+    Shut {
+        /// For a person.
+        reason: String,
+    },
 }
 
-/// A stored contact.
+/// A stored record, or the answer to a question.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stored {
     /// Its id in Freshsales, where the answer carried one. Ids exceed 32 bits.
-    pub contact_id: Option<u64>,
+    pub id: Option<u64>,
     /// 201: it was created by this call.
     pub created: bool,
-    /// The contact as stored, where the answer carried it.
-    pub contact: Option<Map<String, Value>>,
+    /// The record as stored, where the answer carried it. Of a question that may be answered by more than one record the
+    /// whole answer.
+    pub shown: Option<Map<String, Value>>,
 }
 
 /// What blocks the destination.
@@ -62,7 +75,7 @@ pub struct Stored {
 pub enum BlockCause {
     /// 401: the API key is wrong or its user is disabled.
     Unauthorized,
-    /// 403: the key's user may not edit contacts.
+    /// 403 to a call of a contact: the key's user may not edit contacts.
     Forbidden,
     /// 404 or a redirect: the bundle alias names no account.
     NoSuchAccount,

@@ -1,22 +1,26 @@
 //! The destination as a whole: whether calls may leave, and what an answer changes about that.
 //!
 //! Three things hold calls up, each without regard to the others: a person's order, a throttle of the account, and an
-//! obstacle that is probed. Whatever the answers are, the destination gets out of the last two by itself.
+//! obstacle that is probed. Beside them a kind of call may be shut alone, because the key's user has no right to it.
+//! Whatever the answers are, the destination gets out of all but the person's order by itself.
 
 mod obstacle;
+mod shut;
 mod streak;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use obstacle::{Obstacle, ObstacleKind, Probe};
+pub use shut::{SHUT_TRIED_EVERY, Shut};
 
 use crate::clock::UnixMicros;
-use crate::delivery::{BlockCause, DeliveryId, RetryAfter, Verdict};
+use crate::delivery::{BlockCause, CallKind, DeliveryId, RetryAfter, Verdict};
 use obstacle::doubled;
 use streak::{Failures, Refusals};
 
@@ -42,6 +46,9 @@ pub struct Destination {
     pub refusals: Refusals,
     /// Deliveries that a rule of the account refused that is gone: they are to be tried again.
     pub redrive: Vec<DeliveryId>,
+    /// Kinds of calls that are refused as such, while others are answered.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shut: BTreeMap<CallKind, Shut>,
 }
 
 /// A wait that the CRM asked for.
@@ -99,17 +106,19 @@ pub enum Gate {
     Open,
 }
 
-/// How the call of a contact ended, as far as it concerns the destination.
+/// How the call of a delivery ended, as far as it concerns the destination.
 #[derive(Clone, Copy, Debug)]
 pub struct Ended<'a> {
     /// What its answer means.
     pub verdict: &'a Verdict,
+    /// Which kind of call it was.
+    pub kind: CallKind,
     /// Which delivery it was of.
     pub delivery: &'a DeliveryId,
     /// It left alone, to see whether calls are answered ([`Gate::OneContact`]). Answers to calls that left before
     /// the obstacle was detected do not clear it.
     pub probe: bool,
-    /// The contact is refused for good by this answer, and was not for the same reason before.
+    /// The record is refused for good by this answer, and was not for the same reason before.
     pub refused_for_good: bool,
     /// The longest wait between two probes of a CRM that does not answer.
     pub retry_max: Duration,
@@ -125,6 +134,7 @@ impl Destination {
     pub fn resume(&mut self, now: UnixMicros) {
         self.paused_since = None;
         self.probe_at_once(now);
+        self.try_shut_kinds_at_once(now);
     }
 
     /// The settings changed: whether a rule of the account still refuses what they make is worth a probe.
@@ -237,6 +247,16 @@ impl Destination {
         self.obstacle.as_ref().is_some_and(Obstacle::tries_the_newest)
     }
 
+    /// Whether the next probe is better made by a contact: what blocks, or a rule of the account, was met by contacts, and
+    /// the call of another record shows less of it.
+    #[must_use]
+    pub fn is_probed_by_contacts(&self) -> bool {
+        match self.obstacle.as_ref().map(|obstacle| &obstacle.kind) {
+            Some(ObstacleKind::Blocked { .. } | ObstacleKind::AccountRule { .. }) => true,
+            Some(ObstacleKind::Unreachable) | None => false,
+        }
+    }
+
     /// What may leave at `now`.
     #[must_use]
     pub fn gate(&self, now: UnixMicros) -> Gate {
@@ -254,18 +274,26 @@ impl Destination {
         }
     }
 
-    /// How the destination stands after the call of a contact ended at `now`.
+    /// How the destination stands after the call of a delivery ended at `now`.
     #[must_use]
     pub fn after(&self, ended: Ended<'_>, now: UnixMicros) -> Self {
         let mut next = self.clone();
-        match ended.verdict {
-            Verdict::Stored(_) => next.stored(ended),
-            Verdict::Refused { reason, .. } => next.refused(reason, ended, now),
-            Verdict::Throttled { retry_after, reason } => {
+        match (ended.verdict, ended.kind) {
+            (Verdict::Stored(_), CallKind::Contact) => next.stored(ended),
+            (Verdict::Refused { reason, .. }, CallKind::Contact) => next.refused(reason, ended, now),
+            (Verdict::Stored(_) | Verdict::Refused { .. } | Verdict::Gone { .. }, kind) => {
+                next.open(kind);
+                next.answered_beside(ended);
+            }
+            (Verdict::Shut { reason }, kind) => {
+                next.shut(kind, reason, now);
+                next.answered_beside(ended);
+            }
+            (Verdict::Throttled { retry_after, reason }, _) => {
                 next.throttled(*retry_after, reason, ended.probe, now);
             }
-            Verdict::Passing { reason } => next.failed(reason, ended, now),
-            Verdict::Blocked { cause, reason } => {
+            (Verdict::Passing { reason }, _) => next.failed(reason, ended, now),
+            (Verdict::Blocked { cause, reason }, _) => {
                 next.blocked(*cause, reason, ended.probe.then_some(ended.delivery), now);
             }
         }
@@ -281,6 +309,8 @@ impl Destination {
             // Whose key may not read this may still write contacts: one of them finds out.
             Verdict::Stored(_)
             | Verdict::Refused { .. }
+            | Verdict::Gone { .. }
+            | Verdict::Shut { .. }
             | Verdict::Blocked { cause: BlockCause::Forbidden, .. } => obstacle.account_answers(now),
             Verdict::Blocked { cause, reason } => obstacle.blocked(*cause, reason, None, now),
             Verdict::Passing { .. } => obstacle.stays(None, retry_max, now),
@@ -300,9 +330,15 @@ impl Destination {
         let mut next = self.clone();
         match verdict {
             Verdict::Throttled { retry_after, reason } => next.throttled(*retry_after, reason, probe, now),
-            Verdict::Stored(_) | Verdict::Refused { .. } if probe => next.answered(),
+            Verdict::Stored(_) | Verdict::Refused { .. } | Verdict::Gone { .. } | Verdict::Shut { .. }
+                if probe =>
+            {
+                next.answered();
+            }
             Verdict::Stored(_)
             | Verdict::Refused { .. }
+            | Verdict::Gone { .. }
+            | Verdict::Shut { .. }
             | Verdict::Passing { .. }
             | Verdict::Blocked { .. } => {}
         }
@@ -312,6 +348,19 @@ impl Destination {
     fn answered(&mut self) {
         let is_away = |obstacle: &mut Obstacle| matches!(obstacle.kind, ObstacleKind::Unreachable);
         self.obstacle.take_if(is_away);
+        self.throttle = None;
+        self.failures = Failures::default();
+    }
+
+    /// A call that is not a contact's was answered. It says nothing of what the account's rules make of contacts, so it
+    /// takes such an obstacle away only where nobody else could show anything: where it was the probe.
+    fn answered_beside(&mut self, ended: Ended<'_>) {
+        if self.is_hindered() && !ended.probe {
+            return;
+        }
+        if let Some(Obstacle { kind: ObstacleKind::AccountRule { refused }, .. }) = self.obstacle.take() {
+            self.redrive.extend(refused);
+        }
         self.throttle = None;
         self.failures = Failures::default();
     }

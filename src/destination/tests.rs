@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::delivery::Stored;
+use crate::delivery::{CallKind, Stored};
 
 const RETRY_MAX: Duration = Duration::from_mins(5);
 
@@ -52,6 +52,7 @@ fn refused(words: &str) -> Verdict {
 struct Line {
     destination: Destination,
     now: UnixMicros,
+    kind: Option<CallKind>,
 }
 
 impl Line {
@@ -69,6 +70,7 @@ impl Line {
     fn ended(&mut self, verdict: &Verdict, nth: usize, probe: bool) -> &mut Self {
         let ended = Ended {
             verdict,
+            kind: self.kind.unwrap_or(CallKind::Contact),
             delivery: &id(nth),
             probe,
             refused_for_good: matches!(verdict, Verdict::Refused { .. }),
@@ -403,4 +405,93 @@ fn an_order_that_leaves_alone_shows_that_calls_are_answered_and_nothing_of_keys(
     ] {
         assert_eq!(after(before, &verdict, probe), state, "{before:?} {verdict:?} {probe}");
     }
+}
+
+fn shut() -> Verdict {
+    Verdict::Shut { reason: "the user of the API key may not read and edit deals (403)".into() }
+}
+
+fn gone() -> Verdict {
+    Verdict::Gone { reason: "Freshsales has no such deal any more (404)".into() }
+}
+
+/// Calls of deals.
+fn of_deals() -> Line {
+    Line { kind: Some(CallKind::Deal), ..Line::default() }
+}
+
+#[test]
+fn a_kind_that_is_forbidden_waits_and_everything_else_goes_on() {
+    let mut line = of_deals();
+    line.answered(&shut(), 1);
+    assert_eq!((line.gate(), line.state()), (Gate::Open, DestinationState::Running));
+    assert_eq!(line.destination.shut_kinds(line.now), [CallKind::Deal]);
+    let try_at = line.now.plus(SHUT_TRIED_EVERY);
+    assert_eq!(line.destination.shut_until(line.now), Some(try_at));
+    // What contacts are answered says nothing of deals.
+    line.kind = None;
+    line.answered(&stored(), 2);
+    assert_eq!(line.destination.shut_kinds(line.now), [CallKind::Deal]);
+    assert!(line.destination.shut_kinds(try_at).is_empty());
+}
+
+#[test]
+fn of_a_kind_that_is_shut_one_call_tries_every_quarter_of_an_hour_until_one_is_answered() {
+    for answer in [stored(), refused("Amount is invalid"), gone()] {
+        let mut line = of_deals();
+        line.answered(&shut(), 1);
+        let since = line.now;
+        line.now = since.plus(SHUT_TRIED_EVERY);
+        assert!(line.destination.leaves(CallKind::Deal, line.now));
+        assert_eq!(line.destination.shut_kinds(line.now), [CallKind::Deal], "one is on its way");
+        line.answered(&shut(), 2);
+        assert_eq!(line.destination.shut[&CallKind::Deal].since, since);
+        // Whatever else becomes of it, the next is not sooner.
+        line.now = line.now.plus(SHUT_TRIED_EVERY);
+        line.destination.leaves(CallKind::Deal, line.now);
+        line.answered(&passing(), 3);
+        assert_eq!(line.destination.shut_kinds(line.now), [CallKind::Deal]);
+        line.destination.resume(line.now);
+        assert!(line.destination.shut_kinds(line.now).is_empty());
+        line.answered(&answer, 4);
+        assert!(line.destination.shut.is_empty());
+        assert!(!line.destination.leaves(CallKind::Deal, line.now));
+    }
+}
+
+#[test]
+fn deals_refused_in_a_row_hold_up_no_contact() {
+    let mut line = of_deals();
+    for nth in 0..100 {
+        line.answered(&refused("Deal stage is invalid"), nth);
+    }
+    assert_eq!((line.gate(), line.state()), (Gate::Open, DestinationState::Running));
+}
+
+#[test]
+fn the_answer_to_a_deal_shows_that_freshsales_answers_again() {
+    for answer in [stored(), refused("Amount is invalid"), gone(), shut()] {
+        let mut line = of_deals();
+        for nth in 0..5 {
+            line.answered(&passing(), nth);
+        }
+        assert_eq!(line.state(), DestinationState::Unreachable);
+        line.wait();
+        line.answered(&answer, 9);
+        assert_eq!((line.gate(), line.state()), (Gate::Open, DestinationState::Running));
+    }
+}
+
+#[test]
+fn whatever_refuses_contacts_is_probed_by_contacts_first() {
+    let mut line = Line::default();
+    assert!(!line.destination.is_probed_by_contacts());
+    line.answered(&blocked(BlockCause::Forbidden), 1);
+    assert!(line.destination.is_probed_by_contacts());
+    line.wait();
+    line.kind = Some(CallKind::Deal);
+    line.straggler(&stored(), 2);
+    assert_eq!(line.state(), DestinationState::Blocked, "it left before");
+    line.answered(&stored(), 3);
+    assert_eq!(line.state(), DestinationState::Running, "no contact was owed a call");
 }

@@ -179,7 +179,9 @@ impl Eraser {
         let (open, _) = self.store.erasures().await?;
         let deliveries = open.into_iter().flat_map(|erasure| erasure.waits.calls).collect();
         let calls = self.store.load(Keys { deliveries, ..Keys::default() }).await?.deliveries;
-        let theirs = calls.into_iter().filter(|(_, found)| extent.emails.contains(&found.document.email));
+        let theirs = calls
+            .into_iter()
+            .filter(|(_, found)| found.document.email().is_some_and(|email| extent.emails.contains(email)));
         waits.calls.extend(theirs.map(|(id, _)| id));
         Ok(())
     }

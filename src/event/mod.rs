@@ -9,6 +9,7 @@ mod header;
 mod mend;
 mod missing;
 mod moment;
+mod name;
 mod stamp;
 mod time;
 
@@ -22,6 +23,7 @@ pub use header::{Header, Limits, NESTING_MAX, Refusal};
 pub use mend::{Broken, broken, mend};
 pub use missing::{is_missing_word, is_text_of_missing, without_tags};
 pub use moment::{day, moment, moment_in, moment_in_json};
+pub use name::fold_name;
 pub use stamp::{Fww, Lww, Rank, Stamp, Stamped};
 pub use time::{Claimed, corrected, is_old_data};
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{CallResult, verdict};
 use crate::allowance::RateHint;
 use crate::clock::UnixMicros;
-use crate::delivery::{AttemptRequest, AttemptResponse, JobId, Verdict};
+use crate::delivery::{AttemptRequest, AttemptResponse, JobId, Request, Verdict};
 use crate::event::Email;
 
 /// How deep an entry of a report is searched for its contact.
@@ -225,5 +225,6 @@ fn names(entry: &Value, email: &Email, depth: usize) -> bool {
 fn refused(entry: &Value, sent: &Map<String, Value>, now: UnixMicros) -> Verdict {
     let code = entry.pointer("/errors/code").and_then(Value::as_u64);
     let status = if code == Some(422) { 422 } else { 400 };
-    verdict(status, None, Some("application/json"), entry.to_string().as_bytes(), sent, now)
+    let call = Request::UpsertContact { body: json!({ "contact": sent }) };
+    verdict(&call, status, None, Some("application/json"), entry.to_string().as_bytes(), now)
 }

@@ -6,6 +6,7 @@ mod ask;
 mod bulk;
 mod lookup;
 mod rate;
+mod route;
 
 use std::error::Error;
 use std::fmt;
@@ -13,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{RequestBuilder, Response, Url};
-use serde_json::{Map, Value};
+use reqwest::{Response, Url};
+use serde_json::Value;
 
 use super::account::Endpoint;
 use super::config::{ApiKey, Config};
@@ -23,10 +24,11 @@ use super::words::fit_to_show;
 use super::{Answer, BulkResult, CallResult, Crm, JobResult, LookupResult};
 use crate::allowance::RateHint;
 use crate::clock::Clock;
-use crate::delivery::{Account, AttemptRequest, AttemptResponse, BlockCause, JobId, Stored, Verdict};
+use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Request, Verdict};
 use crate::event::Email;
 
 use rate::rate_hint;
+use route::Route;
 
 pub use ask::{Question, Reply, Unanswered};
 
@@ -143,35 +145,9 @@ impl Crm for Client {
         self.0.endpoint.account()
     }
 
-    fn upsert(&self, body: Value) -> Answer<CallResult> {
+    fn call(&self, request: Request) -> Answer<CallResult> {
         let inner = Arc::clone(&self.0);
-        Box::pin(async move {
-            let bytes = body.to_string().into_bytes();
-            let call = inner.http.post(inner.endpoint.upsert_url().clone()).body(bytes);
-            inner.call(call, inner.endpoint.describe(body)).await
-        })
-    }
-
-    fn probe(&self) -> Answer<CallResult> {
-        let inner = Arc::clone(&self.0);
-        Box::pin(async move {
-            let call = inner.http.get(inner.endpoint.url(&Question::Owners.path()));
-            let mut called = inner.call(call, inner.endpoint.describe_probe()).await;
-            // Keys that write contacts were seen to be answered 403 here. The question is whether alias and key are right,
-            // and only a key that is known may be forbidden something.
-            if let Verdict::Blocked { cause: BlockCause::Forbidden, .. } = called.verdict {
-                called.verdict = Verdict::Stored(Stored::default());
-            }
-            called
-        })
-    }
-
-    fn forget(&self, contact_id: u64) -> Answer<CallResult> {
-        let inner = Arc::clone(&self.0);
-        Box::pin(async move {
-            let call = inner.http.delete(inner.endpoint.url(&Question::Forget(contact_id).path()));
-            inner.call(call, inner.endpoint.describe_forget(contact_id)).await
-        })
+        Box::pin(async move { inner.call(&request).await })
     }
 
     fn look_up(&self, email: Email) -> Answer<LookupResult> {
@@ -189,8 +165,8 @@ impl Crm for Client {
         Box::pin(async move { inner.job(id).await })
     }
 
-    fn describe(&self, body: &Value) -> AttemptRequest {
-        self.0.endpoint.describe(body.clone())
+    fn describe(&self, request: &Request) -> AttemptRequest {
+        self.0.endpoint.describe(request)
     }
 }
 
@@ -219,24 +195,6 @@ fn headers(endpoint: &Endpoint, key: &ApiKey) -> Result<HeaderMap, ClientError> 
 }
 
 impl Endpoint {
-    /// What an upsert of this body sends, with the key redacted; a dry run needs nothing else.
-    #[must_use]
-    pub fn describe(&self, body: Value) -> AttemptRequest {
-        self.request("POST", self.upsert_url(), body)
-    }
-
-    /// What the question that proves alias and key sends.
-    #[must_use]
-    pub fn describe_probe(&self) -> AttemptRequest {
-        self.request("GET", &self.url(&Question::Owners.path()), Value::Null)
-    }
-
-    /// What the order to forget a contact sends.
-    #[must_use]
-    pub fn describe_forget(&self, contact_id: u64) -> AttemptRequest {
-        self.request("DELETE", &self.url(&Question::Forget(contact_id).path()), Value::Null)
-    }
-
     fn bulk_url(&self) -> Url {
         self.url("/crm/sales/api/contacts/bulk_upsert")
     }
@@ -245,7 +203,8 @@ impl Endpoint {
         self.url(&format!("/crm/sales/api/job_statuses/{}", id.as_str()))
     }
 
-    fn request(&self, method: &str, url: &Url, body: Value) -> AttemptRequest {
+    /// A call as people are shown it, the key redacted.
+    fn shown(&self, method: &str, url: &Url, body: Value) -> AttemptRequest {
         let mut headers = vec![
             ("Authorization".to_owned(), format!("Token token={REDACTED}")),
             ("Content-Type".to_owned(), JSON.to_owned()),
@@ -276,10 +235,20 @@ struct Failure {
 }
 
 impl Inner {
-    async fn call(&self, call: RequestBuilder, request: AttemptRequest) -> CallResult {
+    async fn call(&self, request: &Request) -> CallResult {
+        let Route { method, url } = self.endpoint.route(request);
+        let call = self.http.request(method, url);
+        let call = match request.body() {
+            Some(body) => call.body(body.to_string().into_bytes()),
+            None => call,
+        };
+        let described = self.endpoint.describe(request);
         match call.send().await {
-            Ok(response) => self.judge(&self.receive(response, RESPONSE_BYTES_MAX).await, request),
-            Err(error) => self.unanswered(error, request),
+            Ok(response) => {
+                let received = self.receive(response, request.answer_bytes_max()).await;
+                self.judge(request, &received, described)
+            }
+            Err(error) => self.unanswered(error, described),
         }
     }
 
@@ -331,18 +300,16 @@ impl Inner {
         }
     }
 
-    fn judge(&self, received: &Received, request: AttemptRequest) -> CallResult {
-        // An answer that echoes the request must not carry the key to the debugger. A stored contact is judged as
+    fn judge(&self, request: &Request, received: &Received, described: AttemptRequest) -> CallResult {
+        // An answer that echoes the request must not carry the key to the debugger. A stored record is judged as
         // it is: what is compared with what was sent must not have been touched.
         let shown = self.shown(&received.body);
         let is_success = (200..=299).contains(&received.status);
         let judged = if is_success { received.body.as_slice() } else { shown.as_bytes() };
-        let none = Map::new();
-        let sent = request.body.get("contact").and_then(Value::as_object).unwrap_or(&none);
         let retry_after = received.retry_after.as_deref();
         let content_type = received.content_type.as_deref();
         let now = self.clock.wall();
-        let judgement = verdict(received.status, retry_after, content_type, judged, sent, now);
+        let judgement = verdict(request, received.status, retry_after, content_type, judged, now);
         let (verdict, status_label) = match &received.broken {
             Some(failure) => (broken_off(judgement, failure.words.clone()), failure.label),
             None => (judgement, label(received.status)),
@@ -352,11 +319,13 @@ impl Inner {
             Verdict::Stored(_)
             | Verdict::Refused { .. }
             | Verdict::Throttled { .. }
-            | Verdict::Blocked { .. } => None,
+            | Verdict::Blocked { .. }
+            | Verdict::Gone { .. }
+            | Verdict::Shut { .. } => None,
         };
         CallResult {
             verdict,
-            request,
+            request: described,
             response: Some(AttemptResponse::cut(received.status, shown)),
             error,
             rate: received.rate,
@@ -393,14 +362,16 @@ fn deepest(error: &dyn Error) -> String {
     cause.to_string()
 }
 
-/// Half an answer proves no success and explains no refusal, so the call is made again, which is safe; what the
+/// Half an answer proves no success and explains no refusal, so it counts as none; what the
 /// status alone says of the account stands.
 fn broken_off(judgement: Verdict, words: String) -> Verdict {
     match judgement {
         Verdict::Stored(_) | Verdict::Refused { .. } | Verdict::Passing { .. } => {
             Verdict::Passing { reason: words }
         }
-        Verdict::Throttled { .. } | Verdict::Blocked { .. } => judgement,
+        Verdict::Throttled { .. } | Verdict::Blocked { .. } | Verdict::Gone { .. } | Verdict::Shut { .. } => {
+            judgement
+        }
     }
 }
 

@@ -1,10 +1,8 @@
 //! A CRM that is not called: every payload is built and shown, none is sent.
 
-use serde_json::Value;
-
 use super::{Answer, CallResult, Crm, Endpoint, LookupResult};
 use crate::allowance::RateHint;
-use crate::delivery::{Account, AttemptRequest, Stored, Verdict};
+use crate::delivery::{Account, AttemptRequest, Request, Stored, Verdict};
 use crate::erasure::Found;
 use crate::event::Email;
 
@@ -38,16 +36,8 @@ impl Crm for DryRun {
         &self.account
     }
 
-    fn upsert(&self, body: Value) -> Answer<CallResult> {
-        answered(simulated(self.endpoint.describe(body)))
-    }
-
-    fn probe(&self) -> Answer<CallResult> {
-        answered(simulated(self.endpoint.describe_probe()))
-    }
-
-    fn forget(&self, contact_id: u64) -> Answer<CallResult> {
-        answered(simulated(self.endpoint.describe_forget(contact_id)))
+    fn call(&self, request: Request) -> Answer<CallResult> {
+        answered(simulated(self.endpoint.describe(&request)))
     }
 
     fn look_up(&self, _email: Email) -> Answer<LookupResult> {
@@ -55,8 +45,8 @@ impl Crm for DryRun {
         answered(LookupResult { call: simulated(self.endpoint.describe_look_up()), found: Found::One(0) })
     }
 
-    fn describe(&self, body: &Value) -> AttemptRequest {
-        self.endpoint.describe(body.clone())
+    fn describe(&self, request: &Request) -> AttemptRequest {
+        self.endpoint.describe(request)
     }
 }
 

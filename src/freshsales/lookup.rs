@@ -32,7 +32,10 @@ impl LookupResult {
 pub fn found(verdict: &Verdict, answer: Option<&[u8]>, email: &Email) -> Found {
     match verdict {
         Verdict::Stored(_) => answer.map_or(Found::NoAnswer, |answer| among(answer, email)),
-        Verdict::Refused { .. } | Verdict::Blocked { cause: BlockCause::Forbidden, .. } => Found::Unclear,
+        Verdict::Refused { .. }
+        | Verdict::Gone { .. }
+        | Verdict::Shut { .. }
+        | Verdict::Blocked { cause: BlockCause::Forbidden, .. } => Found::Unclear,
         Verdict::Throttled { .. } | Verdict::Passing { .. } | Verdict::Blocked { .. } => Found::NoAnswer,
     }
 }

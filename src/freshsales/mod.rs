@@ -1,4 +1,4 @@
-//! Stage 5, Freshsales: makes one call, a finished upsert or a question, and says what the answer means.
+//! Stage 5, Freshsales: makes one call, a finished write or a question, and says what the answer means.
 //!
 //! It must not decide what is sent, when, or how often: one order from outside is one HTTP request.
 
@@ -22,7 +22,7 @@ use std::pin::Pin;
 use serde_json::Value;
 
 use crate::allowance::RateHint;
-use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Verdict};
+use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Request, Verdict};
 use crate::event::Email;
 
 pub use account::{AccountProblem, BundleAlias, Endpoint};
@@ -58,28 +58,26 @@ pub struct CallResult {
     pub status_label: &'static str,
 }
 
-/// A CRM that contacts are sent to. Tests and simulations bring their own.
+/// A CRM that is kept current. Tests and simulations bring their own.
 pub trait Crm: Send + Sync + 'static {
-    /// Whose contacts these are: accepted state, allowance and blocks belong to it.
+    /// Whose records these are: accepted state, allowance and blocks belong to it.
     fn account(&self) -> &Account;
-    /// Sends one upsert. `body` is the finished body, its attributes in the order they are sent in.
-    fn upsert(&self, body: Value) -> Answer<CallResult>;
-    /// Asks the cheapest question that proves alias and key. A verdict of `Stored` means that it was answered.
-    fn probe(&self) -> Answer<CallResult>;
-    /// Tells the CRM to forget a contact for good.
-    fn forget(&self, contact_id: u64) -> Answer<CallResult>;
+    /// Makes one call. A verdict of `Stored` to a question means that it was answered.
+    fn call(&self, request: Request) -> Answer<CallResult>;
+    /// What [`Crm::call`] would send for this request; sends nothing.
+    fn describe(&self, request: &Request) -> AttemptRequest;
     /// Asks which contact has an address. The default answers that nothing was answered: for implementations without the endpoint.
     fn look_up(&self, _email: Email) -> Answer<LookupResult> {
-        Box::pin(std::future::ready(LookupResult::not_known(self.describe(&Value::Null))))
+        Box::pin(std::future::ready(LookupResult::not_known(self.describe(&Request::Probe))))
     }
-    /// What [`Crm::upsert`] would send for this body; sends nothing.
-    fn describe(&self, body: &Value) -> AttemptRequest;
-    /// Sends many upserts in one call; `body` is the finished body. The default refuses: for implementations without the endpoint.
+    /// Sends many upserts of contacts in one call; `body` is the finished body. The default refuses: for implementations
+    /// without the endpoint.
     fn bulk_upsert(&self, body: Value) -> Answer<BulkResult> {
-        Box::pin(std::future::ready(BulkResult::not_known(self.describe(&body))))
+        let request = self.describe(&Request::UpsertContact { body });
+        Box::pin(std::future::ready(BulkResult::not_known(request)))
     }
     /// Asks where the job of a bulk call stands.
     fn job(&self, _id: JobId) -> Answer<JobResult> {
-        Box::pin(std::future::ready(JobResult::not_known(self.describe(&Value::Null))))
+        Box::pin(std::future::ready(JobResult::not_known(self.describe(&Request::Probe))))
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::words::{self, Said};
 use crate::clock::UnixMicros;
-use crate::delivery::{BlockCause, RetryAfter, Stored, Verdict};
+use crate::delivery::{BlockCause, CallKind, Request, RetryAfter, Stored, Verdict};
 
 /// A wait longer than this is absurd: no allowance of Freshsales runs over more than an hour.
 pub const RETRY_AFTER_SECONDS_MAX: u64 = 24 * 3600;
@@ -18,17 +18,17 @@ pub const RETRY_AFTER_SECONDS_MAX: u64 = 24 * 3600;
 const MOBILE_NUMBER: &str = "mobile_number";
 const CONTACT_STATUS: &str = "contact_status_id";
 
-/// The verdict on a whole answer. `sent` are the attributes of the call, `now` is the time of day of the answer.
+/// The verdict on a whole answer to a call. `now` is the time of day of the answer.
 ///
 /// A 2xx is stored whatever its body holds, except a page (its type is HTML, or it starts with `<`): that is the
-/// login page of a proxy, and the contact never got through.
+/// login page of a proxy, and the record never got through.
 #[must_use]
 pub fn verdict(
+    call: &Request,
     status: u16,
     retry_after: Option<&str>,
     content_type: Option<&str>,
     body: &[u8],
-    sent: &Map<String, Value>,
     now: UnixMicros,
 ) -> Verdict {
     match status {
@@ -37,7 +37,7 @@ pub fn verdict(
                 "a page came back in place of an answer ({status}): a proxy stands before Freshsales"
             ),
         },
-        200..=299 => Verdict::Stored(stored(status, body)),
+        200..=299 => Verdict::Stored(stored(call, status, body)),
         300..=399 => blocked(
             BlockCause::NoSuchAccount,
             format!("Freshsales redirected the call ({status}): the bundle alias is wrong"),
@@ -46,8 +46,12 @@ pub fn verdict(
             BlockCause::Unauthorized,
             "Freshsales refused the API key (401): it is wrong, or its user is disabled".to_owned(),
         ),
-        403 => {
-            blocked(BlockCause::Forbidden, "the user of the API key may not edit contacts (403)".to_owned())
+        403 => forbidden(call),
+        404 if is_error_of_the_api(body) && call.names_an_id() => Verdict::Gone {
+            reason: format!("Freshsales has no such {} any more (404)", call.kind().as_str()),
+        },
+        404 if is_error_of_the_api(body) && call.kind() != CallKind::Contact => {
+            refused(call, status, retry_after, content_type, body, now)
         }
         404 => blocked(
             BlockCause::NoSuchAccount,
@@ -55,22 +59,48 @@ pub fn verdict(
         ),
         405 | 429 => throttled(status, retry_after, &words::said(content_type, body), now),
         408 | 425 => Verdict::Passing { reason: format!("Freshsales was too slow or not ready ({status})") },
-        400..=499 => refused(status, retry_after, content_type, body, sent, now),
+        400..=499 => refused(call, status, retry_after, content_type, body, now),
         500..=599 => Verdict::Passing { reason: format!("Freshsales is in trouble ({status})") },
         _ => Verdict::Passing { reason: format!("an answer that means nothing ({status})") },
     }
 }
 
-fn stored(status: u16, body: &[u8]) -> Stored {
-    let answer: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
-    let contact = answer.and_then(|mut answer| match answer.remove("contact") {
-        Some(Value::Object(contact)) => Some(contact),
-        Some(_) | None => None,
-    });
-    Stored {
-        contact_id: contact.as_ref().and_then(|contact| contact.get("id")).and_then(id),
-        created: status == 201,
-        contact,
+fn stored(call: &Request, status: u16, body: &[u8]) -> Stored {
+    let mut answer: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
+    let record = call.record();
+    let shown = match record {
+        Some(name) => answer.as_mut().and_then(|answer| match answer.remove(name) {
+            Some(Value::Object(record)) => Some(record),
+            Some(_) | None => None,
+        }),
+        None => answer,
+    };
+    let named = shown.as_ref().filter(|_| record.is_some());
+    Stored { id: named.and_then(|record| record.get("id")).and_then(id), created: status == 201, shown }
+}
+
+/// Whether the body is an error of Freshsales' API that says 404 itself. A wrong address is answered by something before
+/// the API, with a body of another shape (seen on live accounts).
+fn is_error_of_the_api(body: &[u8]) -> bool {
+    let answer: Option<Value> = serde_json::from_slice(body).ok();
+    let code = answer.as_ref().and_then(|answer| answer.pointer("/errors/code"));
+    code.and_then(id) == Some(404)
+}
+
+/// What the key's user may not do. Keys that write contacts were seen to be answered 403 by the question that proves alias
+/// and key: only a key that is known may be forbidden something, and that is what is asked there.
+fn forbidden(call: &Request) -> Verdict {
+    match (call, call.kind()) {
+        (Request::Probe, _) => Verdict::Stored(Stored::default()),
+        (_, CallKind::Contact) => {
+            blocked(BlockCause::Forbidden, "the user of the API key may not edit contacts (403)".to_owned())
+        }
+        (_, CallKind::Selector) => {
+            Verdict::Shut { reason: "the user of the API key may not read this list (403)".to_owned() }
+        }
+        (_, kind @ (CallKind::Company | CallKind::Deal)) => Verdict::Shut {
+            reason: format!("the user of the API key may not read and edit {} (403)", kind.plural()),
+        },
     }
 }
 
@@ -91,16 +121,18 @@ fn throttled(status: u16, retry_after: Option<&str>, said: &Said, now: UnixMicro
     Verdict::Throttled { retry_after: read_retry_after(retry_after, now), reason }
 }
 
-/// A 4xx about this contact. The first row that fits: a rate limit in disguise, an attribute that Freshsales is
-/// known to name, a race, any other attribute, or the contact as a whole.
+/// A 4xx about this record. The first row that fits: a rate limit in disguise, an attribute that Freshsales is
+/// known to name, a race, any other attribute, or the record as a whole.
 fn refused(
+    call: &Request,
     status: u16,
     retry_after: Option<&str>,
     content_type: Option<&str>,
     body: &[u8],
-    sent: &Map<String, Value>,
     now: UnixMicros,
 ) -> Verdict {
+    let none = Map::new();
+    let sent = call.attributes().unwrap_or(&none);
     let said = words::said(content_type, body);
     // Judged without what was sent: nobody may pause the account by signing up as `Too many requests`.
     let meant = words::without_echoes(&said.words, sent);
@@ -126,7 +158,7 @@ fn refused(
         (words::named_attribute(&meant, sent), false)
     };
     let demanded = words::demands(&lower);
-    Verdict::Refused { reason: refusal_in_words(status, &said), attribute, demanded, again }
+    Verdict::Refused { reason: refusal_in_words(call, status, &said), attribute, demanded, again }
 }
 
 fn says_not_unique(lower: &str, names: &[&str]) -> bool {
@@ -142,12 +174,16 @@ fn is_throttle_page(said: &Said, body: &[u8], sent: &Map<String, Value>) -> bool
     said.html && names_a_throttle(&words::without_echoes(&String::from_utf8_lossy(body), sent).to_lowercase())
 }
 
-fn refusal_in_words(status: u16, said: &Said) -> String {
+fn refusal_in_words(call: &Request, status: u16, said: &Said) -> String {
+    let what = match call.kind() {
+        CallKind::Selector => "question",
+        kind @ (CallKind::Contact | CallKind::Company | CallKind::Deal) => kind.as_str(),
+    };
     match words::fit_to_show(&said.words) {
         none if none.is_empty() && said.html => {
-            format!("Freshsales refused the contact ({status}) with a page in place of a reason")
+            format!("Freshsales refused the {what} ({status}) with a page in place of a reason")
         }
-        none if none.is_empty() => format!("Freshsales refused the contact ({status}) without a reason"),
+        none if none.is_empty() => format!("Freshsales refused the {what} ({status}) without a reason"),
         words => words,
     }
 }

@@ -27,6 +27,8 @@ pub enum RiskKind {
     FailedEvents,
     /// Contacts whose call can't be made up.
     SetAside,
+    /// The key's user has no right to some records.
+    KindShut,
     /// Nearly as many dead letters as are kept.
     DeadLetters,
     /// More becomes due than may leave.
@@ -55,11 +57,12 @@ pub enum RiskKind {
 
 impl RiskKind {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Processing,
         Self::Lag,
         Self::FailedEvents,
         Self::SetAside,
+        Self::KindShut,
         Self::DeadLetters,
         Self::Arrivals,
         Self::LeadsWait,
@@ -82,6 +85,7 @@ impl RiskKind {
             Self::Lag => "lag",
             Self::FailedEvents => "failed_events",
             Self::SetAside => "set_aside",
+            Self::KindShut => "kind_shut",
             Self::DeadLetters => "dead_letters",
             Self::Arrivals => "arrivals",
             Self::LeadsWait => "leads_wait",
@@ -107,7 +111,8 @@ impl RiskKind {
             | Self::SetAside
             | Self::Refusing
             | Self::JournalAway => true,
-            Self::DeadLetters
+            Self::KindShut
+            | Self::DeadLetters
             | Self::Arrivals
             | Self::LeadsWait
             | Self::DiskLow
@@ -147,7 +152,7 @@ impl Risk {
 #[must_use]
 pub fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<Risk> {
     let flow = of_flow(&snapshot.vitals.flow.borrow());
-    let aside = [failed_events(snapshot), set_aside(snapshot)];
+    let aside = [failed_events(snapshot), set_aside(snapshot), kind_shut(snapshot)];
     let senders = snapshot.vitals.senders.concerns(snapshot.now).into_iter().map(Risk::from);
     flow.into_iter()
         .chain(aside.into_iter().flatten())
@@ -292,6 +297,20 @@ fn set_aside(snapshot: Snapshot<'_>) -> Option<Risk> {
              can't be read; the log names the place. Report it; their next event or a restart tries them again"
         ),
     })
+}
+
+/// The key's user has no right to some records, which wait; contacts go on.
+fn kind_shut(snapshot: Snapshot<'_>) -> Option<Risk> {
+    let shut = &snapshot.totals().destination.shut;
+    let kinds: Vec<&str> = shut.keys().map(|kind| kind.plural()).collect();
+    let first = shut.values().next()?;
+    let message = format!(
+        "{} wait, and contacts go on: {}. Give the role of the key's user the right to them, in Freshsales under \
+         Admin Settings, Roles; one call tries every 15 minutes, and at once after POST /api/resume",
+        kinds.join(" and "),
+        first.reason
+    );
+    Some(Risk::new(RiskKind::KindShut, message))
 }
 
 /// A choice that is not understood is neither a yes nor a no, so people are not subscribed and refusals are not heard.

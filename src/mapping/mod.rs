@@ -1,30 +1,46 @@
-//! The mapping: from what is known of a person to the attributes a contact should have.
+//! The mapping: from what is known of a person, a deal or a company to the attributes that its record should have.
 //!
 //! An allow-list: what no rule names never reaches the CRM. Pure; must not know contacts or storage.
 
 mod check;
+mod company;
 mod config;
 mod convert;
+mod deal_check;
+mod deal_of;
+mod deals;
+mod money;
 mod name;
+mod number;
 pub mod phone;
 mod preset;
+mod problem;
 pub mod region;
 mod rules;
 mod sift;
+mod template;
 mod text;
 
+#[cfg(test)]
+mod deal_tests;
 #[cfg(test)]
 mod tests;
 
 use serde::Serialize;
 use serde_json::Value;
 
-pub use check::MappingProblem;
+pub use company::{CompanyRule, Link, Match};
 pub use config::{IdentifyMode, MappingConfig, MissingNames};
-pub use convert::{Convert, Converted};
+pub use convert::{Convert, Converted, Place};
+pub use deal_of::{DealOf, MappedDeal, NoDeal, StagesSaid};
+pub use deals::{DealKeyRule, DealRule, WhenGone};
 pub use name::name_of_address;
 pub use preset::{Extra, ExtraValue, Preset, Shipped};
-pub use rules::{ConvertedPath, EventField, EventRule, FieldRule, Origin, Pick, When};
+pub use problem::MappingProblem;
+pub use rules::{
+    ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick, Values, When,
+};
+pub use template::{Template, TemplateProblem};
 
 use crate::event::{Lww, Stamp, Stamped};
 use crate::person::Facts;
@@ -76,14 +92,22 @@ pub struct LeftOut {
 pub fn map(facts: &Facts, preset: &Preset, default_region: Option<Region>) -> Mapped {
     let countries = preset.fields.get("country").map(|rule| by_precedence(facts, rule)).unwrap_or_default();
     let said = countries.into_iter().find_map(|(_, said)| Region::from_text(said.value.as_str()?));
-    let region = said.or(default_region);
+    let place = Place { region: said.or(default_region), currency: None };
+    map_fields(facts, preset.fields.iter().filter(|(name, _)| *name != preset::EMAILS), place)
+}
+
+/// What rules make of what is known.
+fn map_fields<'a>(
+    facts: &'a Facts,
+    fields: impl Iterator<Item = (&'a String, &'a FieldRule)>,
+    place: Place<'_>,
+) -> Mapped {
     let mut mapped = Mapped::default();
     let mut seen = Seen::default();
-    let sent = |name: &str, rule: &FieldRule| name != preset::EMAILS && rule.when != When::Never;
-    for (name, rule) in preset.fields.iter().filter(|(name, rule)| sent(name, rule)) {
+    for (name, rule) in fields.filter(|(_, rule)| rule.when != When::Never) {
         let found = match &rule.constant {
             Some(constant) => Some(("const", oldest(constant))),
-            None => first_convertible(facts, name, rule, region, &mut mapped.left_out, &mut seen),
+            None => first_convertible(facts, name, rule, place, &mut mapped.left_out, &mut seen),
         };
         let Some((path, statement)) = found else { continue };
         let message_id = Some(statement.stamp.message_id.clone()).filter(|id| !id.is_empty());
@@ -158,7 +182,7 @@ fn first_convertible<'a>(
     facts: &'a Facts,
     attribute: &str,
     rule: &'a FieldRule,
-    region: Option<Region>,
+    place: Place<'_>,
     left_out: &mut Vec<LeftOut>,
     seen: &mut Seen<'a>,
 ) -> Option<(&'a str, Stamped<Value>)> {
@@ -168,7 +192,7 @@ fn first_convertible<'a>(
         let path = origin.path();
         let note = |why: String| LeftOut { attribute: attribute.to_owned(), path: path.to_owned(), why };
         let convert = origin.convert(rule.convert);
-        match (convert_one(&statement.value, rule, convert, region), &winner) {
+        match (convert_one(&statement.value, rule, convert, place), &winner) {
             (Ok(other), Some((said_at, said))) if other.value != said.value => {
                 seen.lost.push((note(format!("the number at {said_at} took its place")), other.value));
             }
@@ -204,12 +228,12 @@ fn convert_one(
     value: &Value,
     rule: &FieldRule,
     convert: Convert,
-    region: Option<Region>,
+    place: Place<'_>,
 ) -> Result<Converted, String> {
     if rule.values.is_empty() {
-        return convert.apply(value, region, rule.max_chars);
+        return convert.apply_at(value, place, rule.max_chars);
     }
-    let Value::String(word) = Convert::Lower.apply(value, region, usize::MAX)?.value else {
+    let Value::String(word) = Convert::Lower.apply_at(value, place, usize::MAX)?.value else {
         return Err("it is not text".to_owned());
     };
     let wanted = rule.values.iter().find(|(from, _)| from.to_lowercase() == word).map(|(_, to)| to.clone());

@@ -5,10 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::check::{MappingProblem, contradictions, event_problems, field_problems};
+use super::check::{contradictions, event_problems, field_problems};
+use super::company::CompanyRule;
 use super::convert::Convert;
+use super::deal_check::record_problems;
+use super::deals::DealRule;
+use super::problem::MappingProblem;
 use super::rules::{ConvertedPath, EventField, EventRule, FieldRule, Origin, Pick, When};
 use super::sift::sift;
+use crate::event::fold_name;
+use crate::selectors;
 
 /// The built-in preset.
 const DEFAULT: &str = include_str!("../../config/mapping.toml");
@@ -17,12 +23,19 @@ pub(super) const EMAILS: &str = "emails";
 /// The sections of a mapping file; what an event says of fields has the name of the second too.
 pub(super) const EVENTS: &str = "events";
 pub(super) const FIELDS: &str = "fields";
+pub(super) const DEALS: &str = "deals";
+pub(super) const COMPANY: &str = "company";
+/// What an event says of a deal.
+pub(super) const DEAL: &str = "deal";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     events: BTreeMap<String, EventRule>,
     fields: BTreeMap<String, FieldRule>,
+    #[serde(default)]
+    deals: BTreeMap<String, DealRule>,
+    company: Option<CompanyRule>,
 }
 
 /// A mapping file that is shipped beside the Default preset: what senders of one kind are known to send.
@@ -74,6 +87,8 @@ impl Shipped {
 pub struct Preset {
     events: BTreeMap<String, EventRule>,
     pub(super) fields: BTreeMap<String, FieldRule>,
+    pub(super) deals: BTreeMap<String, DealRule>,
+    company: Option<CompanyRule>,
     extras: BTreeMap<String, Vec<Extra>>,
     email_paths: Vec<String>,
     trait_paths: BTreeSet<String>,
@@ -132,6 +147,7 @@ impl Preset {
         let file: File = tables.try_into().map_err(|error| unreadable(&error))?;
         problems.extend(file.fields.iter().flat_map(|(name, rule)| field_problems(name, rule)));
         problems.extend(file.events.iter().flat_map(|(name, rule)| event_problems(name, rule)));
+        problems.extend(record_problems(&file.deals, file.company.as_ref(), &file.events, &file.fields));
         if problems.is_empty() {
             return Ok(Self::from_file(file));
         }
@@ -147,7 +163,9 @@ impl Preset {
             let rules = fields.iter().filter(|(name, rule)| *name != EMAILS && wanted(rule));
             rules.flat_map(|(_, rule)| paths_of(rule)).collect::<BTreeSet<String>>()
         };
-        let paths = valued(&file.fields, |_| true);
+        let mut paths = valued(&file.fields, |_| true);
+        let company_names = file.company.iter().flat_map(|rule| &rule.name);
+        paths.extend(company_names.map(|origin| origin.path().to_owned()));
         let of_person = |path: &String| path.starts_with("traits.") || path.starts_with("group.");
         let (trait_paths, event_paths) = paths.into_iter().partition(of_person);
         let email_paths = file.fields.get(EMAILS).map(|rule| paths_of(rule).collect()).unwrap_or_default();
@@ -162,7 +180,19 @@ impl Preset {
             .map(|(name, _)| name.clone())
             .collect();
         let events = file.events.into_iter().map(|(name, rule)| (fold_name(&name), rule)).collect();
-        Self { events, fields, extras, email_paths, trait_paths, event_paths, first_paths, empty_attributes }
+        let File { deals, company, .. } = File { events: BTreeMap::new(), fields: BTreeMap::new(), ..file };
+        Self {
+            events,
+            fields,
+            deals,
+            company,
+            extras,
+            email_paths,
+            trait_paths,
+            event_paths,
+            first_paths,
+            empty_attributes,
+        }
     }
 
     /// The rule of an event, by its name or the word of its kind; `None` when it is not mapped.
@@ -175,6 +205,12 @@ impl Preset {
     #[must_use]
     pub fn extras(&self, name: &str) -> &[Extra] {
         self.extras.get(&fold_name(name)).map_or(&[], Vec::as_slice)
+    }
+
+    /// What is true of all companies, where companies are kept.
+    #[must_use]
+    pub fn company(&self) -> Option<&CompanyRule> {
+        self.company.as_ref()
     }
 
     /// The rules by attribute.
@@ -214,6 +250,24 @@ impl Preset {
     #[must_use]
     pub fn keeps_first(&self, path: &str) -> bool {
         self.first_paths.contains(path)
+    }
+
+    /// The lists of an account in which the names are looked up that this mapping sends; empty where it names nothing.
+    #[must_use]
+    pub fn selectors(&self) -> BTreeSet<selectors::Kind> {
+        let of_contact = |name: &String| selectors::attribute(&selectors::OF_CONTACT, name);
+        let mut kinds: BTreeSet<selectors::Kind> = self
+            .fields
+            .iter()
+            .filter(|(_, rule)| rule.when != When::Never && rule.says_something())
+            .filter_map(|(name, _)| of_contact(name))
+            .map(|named| named.kind)
+            .collect();
+        if kinds.contains(&selectors::Kind::ContactStatuses) {
+            // A status is looked for among those of its stage.
+            kinds.insert(selectors::Kind::LifecycleStages);
+        }
+        kinds
     }
 
     /// The attributes that are sent only where Freshsales has no value.
@@ -302,9 +356,4 @@ fn merge(into: &mut toml::Table, from: toml::Table) {
             }
         }
     }
-}
-
-/// Names match without regard to case, spaces, `_` and `-`.
-pub(super) fn fold_name(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
 }

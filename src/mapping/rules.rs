@@ -12,6 +12,9 @@ use crate::delivery::Lane;
 
 const MAX_CHARS: usize = 255;
 
+/// Values by attribute, as they are sent.
+pub type Values = BTreeMap<String, Value>;
+
 /// What a mapped event is worth.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +31,9 @@ pub struct EventRule {
     /// What this event says of attributes beside what every event does.
     #[serde(default)]
     pub fields: BTreeMap<String, EventField>,
+    /// What it says of a deal.
+    #[serde(default)]
+    pub deal: Option<EventDeal>,
 }
 
 impl EventRule {
@@ -59,6 +65,47 @@ pub struct EventField {
     /// How the value is converted.
     #[serde(default)]
     pub convert: Convert,
+}
+
+/// What one event says of a deal.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EventDeal {
+    /// The kind of the deal: the name of its table.
+    pub kind: String,
+    /// The stage it is in then.
+    pub stage: Option<Label>,
+    /// Why it was lost.
+    pub reason: Option<Label>,
+    /// Whether it makes the deal where there is none.
+    pub create: bool,
+}
+
+impl Default for EventDeal {
+    fn default() -> Self {
+        Self { kind: String::new(), stage: None, reason: None, create: true }
+    }
+}
+
+/// What the account calls something, or its id there.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "expected a name of your account, or its id as a number")]
+pub enum Label {
+    /// A name.
+    Name(String),
+    /// An id.
+    Id(u64),
+}
+
+impl Label {
+    /// As text; an id as its digits.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Name(name) => name.clone(),
+            Self::Id(id) => id.to_string(),
+        }
+    }
 }
 
 /// A path that an attribute is read from, with a conversion of its own where it needs one (a full name is split, a first
@@ -166,6 +213,14 @@ pub struct FieldRule {
     /// Longer text is cut.
     #[serde(default = "max_chars")]
     pub max_chars: usize,
+}
+
+impl FieldRule {
+    /// Whether it could ever say anything: a rule without a path and without a fixed value is a field taken out.
+    #[must_use]
+    pub fn says_something(&self) -> bool {
+        !self.from.is_empty() || self.constant.is_some()
+    }
 }
 
 impl Default for FieldRule {

@@ -5,9 +5,11 @@
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::check::MappingProblem;
-use super::preset::{EVENTS, FIELDS};
-use super::rules::{EventField, EventRule, FieldRule};
+use super::company::CompanyRule;
+use super::deals::DealRule;
+use super::preset::{COMPANY, DEAL, DEALS, EVENTS, FIELDS};
+use super::problem::MappingProblem;
+use super::rules::{EventDeal, EventField, EventRule, FieldRule};
 
 /// Takes out of a file what can't be read and says what that is.
 pub(super) fn sift(file: &mut Table) -> Vec<MappingProblem> {
@@ -18,8 +20,17 @@ pub(super) fn sift(file: &mut Table) -> Vec<MappingProblem> {
             sift_keys::<FieldRule>(here, field, problems);
             true
         }),
+        DEALS => each_table(&[section], value, &mut problems, |here, kind, problems| {
+            sift_record::<DealRule>(here, kind, problems);
+            true
+        }),
+        COMPANY => a_table(&[section], value, &mut problems).is_some_and(|company| {
+            sift_record::<CompanyRule>(&[section], company, &mut problems);
+            true
+        }),
         _ => {
-            problems.push(MappingProblem::of(&[section], "is not known; expected `events` or `fields`"));
+            let expected = "is not known; expected `events`, `fields`, `deals` or `company`";
+            problems.push(MappingProblem::of(&[section], expected));
             false
         }
     });
@@ -53,16 +64,32 @@ fn a_table<'v>(
     table
 }
 
-fn sift_event(here: &[&str], event: &mut Table, problems: &mut Vec<MappingProblem>) -> bool {
-    event.retain(|key, value| {
-        let says_fields = key == FIELDS;
-        !says_fields
+/// Sifts what a file says of all deals of a kind, or of companies: keys, and attributes under `fields`.
+fn sift_record<R: DeserializeOwned>(here: &[&str], rule: &mut Table, problems: &mut Vec<MappingProblem>) {
+    rule.retain(|key, value| {
+        key != FIELDS
             || each_table(&[here, &[key]].concat(), value, problems, |here, field, problems| {
-                // Whether it has what it needs can't be said of a part of it.
-                let before = problems.len();
-                sift_keys::<EventField>(here, field, problems);
-                problems.len() == before
+                sift_keys::<FieldRule>(here, field, problems);
+                true
             })
+    });
+    sift_keys::<R>(here, rule, problems);
+}
+
+fn sift_event(here: &[&str], event: &mut Table, problems: &mut Vec<MappingProblem>) -> bool {
+    event.retain(|key, value| match key {
+        DEAL => a_table(&[here, &[key]].concat(), value, problems).is_some_and(|deal| {
+            let before = problems.len();
+            sift_keys::<EventDeal>(&[here, &[key]].concat(), deal, problems);
+            problems.len() == before
+        }),
+        FIELDS => each_table(&[here, &[key]].concat(), value, problems, |here, field, problems| {
+            // Whether it has what it needs can't be said of a part of it.
+            let before = problems.len();
+            sift_keys::<EventField>(here, field, problems);
+            problems.len() == before
+        }),
+        _ => true,
     });
     sift_keys::<EventRule>(here, event, problems);
     true

@@ -258,10 +258,10 @@ country = ["traits.country"]
     let problems = Preset::parse(Some(text)).unwrap_err();
     let said: Vec<_> = problems.iter().map(ToString::to_string).collect();
     let expected = [
-        "line 2, event: is not known; expected `events` or `fields`",
+        "line 2, event: is not known; expected `events`, `fields`, `deals` or `company`",
         "line 4, events.Upgraded.lane: unknown variant `fast`, expected one of `backfill`, `refresh`, `login`, \
          `conversion`, `new_contact`, `withdrawal`",
-        "line 5, events.Upgraded.sent: unknown field `sent`, expected one of `lane`, `send`, `consent`, `fields`",
+        "line 5, events.Upgraded.sent: unknown field `sent`, expected one of `lane`, `send`, `consent`, `fields`, `deal`",
         "line 7, events.Demo Booked.lane: must be conversion, login, refresh or backfill",
         "line 9, events.Demo Booked.fields.city.from: invalid type: string \"traits.city\", expected a sequence",
         "line 12, events.Demo Booked.fields.zipcode: must be a table of keys",

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -61,18 +61,18 @@ pub(super) enum Refusal {
     #[error("There is nothing here.")]
     NotFound,
     #[error("This takes {allowed} only.")]
-    Method { allowed: Method },
+    Method { allowed: String },
     #[error("{0}")]
     Malformed(&'static str),
     #[error("The body is no JSON: {0}")]
     NotJson(String),
-    #[error("The contact is refused.")]
+    #[error("The record is refused.")]
     Invalid(Vec<Problem>),
     #[error("First name or last name is mandatory.")]
     MissingNames,
     #[error("Email is not unique")]
     EmailTaken,
-    #[error("The account holds all the contacts it can.")]
+    #[error("The account holds all the records it can.")]
     AccountFull,
 }
 
@@ -84,7 +84,7 @@ impl Refusal {
             return answer.with(RETRY_AFTER, *retry_after_seconds);
         }
         if let Self::Method { allowed } = self
-            && let Ok(allowed) = HeaderValue::from_str(allowed.as_str())
+            && let Ok(allowed) = HeaderValue::from_str(allowed)
         {
             return answer.with(ALLOW, allowed);
         }
@@ -119,11 +119,11 @@ impl Refusal {
     }
 }
 
-/// What is wrong with one attribute of a contact.
+/// What is wrong with one attribute of a record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Problem {
-    #[error("{0} is not an attribute of a contact")]
-    Unknown(String),
+    #[error("{name} is not an attribute of {called}")]
+    Unknown { name: String, called: &'static str },
     #[error("{0} should not be null")]
     Null(String),
     #[error("{name} should be {expected}")]
@@ -134,4 +134,15 @@ pub(super) enum Problem {
     Email,
     #[error("{0} is mandatory")]
     Mandatory(String),
+    #[error("{0} is blank")]
+    Blank(&'static str),
+    // Of contact statuses this sentence was seen on live accounts; the others are like it.
+    #[error("Invalid {} provided.", .0.trim_end_matches("_id").replace('_', " "))]
+    NotListed(String),
+    #[error("{0} is not unique")]
+    Taken(String),
+    #[error("{0} names nothing of this account")]
+    Nowhere(&'static str),
+    #[error("deal_stage_id is no stage of deal_pipeline_id")]
+    OtherPipeline,
 }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::answer::{Problem, Refusal};
-use super::contacts::ContactBook;
+use super::contacts::{Account, ContactBook};
 use super::now::Now;
-use super::options::SandboxOptions;
 use crate::clock::UnixMicros;
 
 /// A call with more contacts is refused.
@@ -44,7 +43,7 @@ impl Jobs {
         &mut self,
         body: &Value,
         book: &mut ContactBook,
-        options: &SandboxOptions,
+        account: &Account<'_>,
         now: Now,
     ) -> Result<u64, Refusal> {
         let items = body
@@ -60,7 +59,7 @@ impl Jobs {
         let failures: Vec<Value> = items
             .iter()
             .filter_map(|item| {
-                upsert(item, book, options, now.wall).err().map(|refusal| failure(item, &refusal))
+                upsert(item, book, account, now.wall).err().map(|refusal| failure(item, &refusal))
             })
             .collect();
         let report = json!({
@@ -69,7 +68,7 @@ impl Jobs {
         });
         let id = self.next_id;
         self.next_id += 1;
-        let done_at = now.monotonic.saturating_add(options.bulk_job_takes);
+        let done_at = now.monotonic.saturating_add(account.options.bulk_job_takes);
         self.jobs.insert(id, Job { done_at, report: report.to_string() });
         if self.jobs.len() > JOBS_MAX {
             self.jobs.pop_first();
@@ -95,14 +94,14 @@ impl Jobs {
 fn upsert(
     item: &Value,
     book: &mut ContactBook,
-    options: &SandboxOptions,
+    account: &Account<'_>,
     now: UnixMicros,
 ) -> Result<(), Refusal> {
     let email =
         item.get("emails").and_then(Value::as_str).ok_or_else(|| Refusal::Invalid(vec![Problem::Email]))?;
     let data =
         item.get("data").and_then(Value::as_object).ok_or(Refusal::Malformed("data should be an object"))?;
-    book.upsert(email, data, options, now).map(|_| ())
+    book.upsert(email, data, account, now).map(|_| ())
 }
 
 fn failure(item: &Value, refusal: &Refusal) -> Value {

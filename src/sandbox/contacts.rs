@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Map, Value, json};
 
 use super::answer::{Problem, Refusal};
-use super::fields;
+use super::fields::{self, Rules};
+use super::kinds::CONTACT;
 use super::options::{Quirk, SandboxOptions};
+use super::selectors::Lists;
 use crate::clock::UnixMicros;
 
 /// Ids count up from here: they do not fit in 32 bits, as in the real service.
@@ -20,6 +22,12 @@ const CONTACTS_MAX: usize = 1_000_000;
 pub(super) enum Upserted {
     Created,
     Updated,
+}
+
+/// What a contact is held against.
+pub(super) struct Account<'a> {
+    pub(super) options: &'a SandboxOptions,
+    pub(super) lists: &'a Lists,
 }
 
 /// All contacts of the account, in the order they were created.
@@ -45,25 +53,38 @@ impl Default for ContactBook {
 
 impl ContactBook {
     /// Creates or updates the contact with this email; attributes that are absent stay, `custom_field` is
-    /// replaced whole. Answers with the contact as stored. A refused contact leaves no trace.
+    /// replaced whole. Answers with its id. A refused contact leaves no trace.
     pub(super) fn upsert(
         &mut self,
         email: &str,
         given: &Map<String, Value>,
-        options: &SandboxOptions,
+        account: &Account<'_>,
         now: UnixMicros,
-    ) -> Result<(Upserted, Value), Refusal> {
+    ) -> Result<(Upserted, u64), Refusal> {
         if !fields::is_email(email.trim()) {
             return Err(Refusal::Invalid(vec![Problem::Email]));
         }
-        let checked = fields::checked(given, &options.custom_fields).map_err(Refusal::Invalid)?;
-        let attributes = kept(checked, options);
+        let attributes = checked(given, account)?;
         let id = self.ids.get(&identity(email)).copied();
         self.refuse_taken_email(&attributes, id)?;
         match id {
-            Some(id) => self.update(id, attributes, now).map(|contact| (Upserted::Updated, contact)),
-            None => self.create(email, attributes, options, now).map(|contact| (Upserted::Created, contact)),
+            Some(id) => self.update(id, attributes, account, now).map(|()| (Upserted::Updated, id)),
+            None => self.create(email, attributes, account, now).map(|id| (Upserted::Created, id)),
         }
+    }
+
+    /// Changes a contact by its id: attributes that are absent stay.
+    pub(super) fn change(
+        &mut self,
+        id: u64,
+        given: &Map<String, Value>,
+        account: &Account<'_>,
+        now: UnixMicros,
+    ) -> Result<(), Refusal> {
+        self.contacts.get(&id).ok_or(Refusal::NotFound)?;
+        let attributes = checked(given, account)?;
+        self.refuse_taken_email(&attributes, Some(id))?;
+        self.update(id, attributes, account, now)
     }
 
     /// Every contact, oldest first.
@@ -79,6 +100,12 @@ impl ContactBook {
     /// The contact with this id.
     pub(super) fn by_id(&self, id: u64) -> Option<Value> {
         self.contacts.get(&id).map(|contact| contact.to_json(id))
+    }
+
+    /// Every contact that was there at a moment, with its id.
+    pub(super) fn created_by(&self, moment: UnixMicros) -> impl Iterator<Item = (u64, Value)> {
+        let there = self.contacts.iter().filter(move |(_, contact)| contact.created_at <= moment);
+        there.map(|(id, contact)| (*id, contact.to_json(*id)))
     }
 
     /// Deletes a contact for good; says whether there was one.
@@ -109,9 +136,9 @@ impl ContactBook {
         &mut self,
         email: &str,
         mut attributes: Map<String, Value>,
-        options: &SandboxOptions,
+        Account { options, lists }: &Account<'_>,
         now: UnixMicros,
-    ) -> Result<Value, Refusal> {
+    ) -> Result<u64, Refusal> {
         let says = |name| attributes.get(name).and_then(Value::as_str).is_some_and(|v| !v.trim().is_empty());
         if options.require_names && !says("first_name") && !says("last_name") {
             return Err(Refusal::MissingNames);
@@ -129,29 +156,45 @@ impl ContactBook {
         attributes.entry("subscription_status").or_insert(subscribed);
         let id = self.next_id;
         self.next_id += 1;
-        let contact = Contact { attributes, created_at: now, updated_at: now };
+        let mut contact = Contact { attributes, created_at: now, updated_at: now };
+        contact.settle_status(lists);
         self.ids.insert(contact.identity(), id);
-        let shown = contact.to_json(id);
         self.contacts.insert(id, contact);
-        Ok(shown)
+        Ok(id)
     }
 
-    fn update(&mut self, id: u64, attributes: Map<String, Value>, now: UnixMicros) -> Result<Value, Refusal> {
+    fn update(
+        &mut self,
+        id: u64,
+        attributes: Map<String, Value>,
+        account: &Account<'_>,
+        now: UnixMicros,
+    ) -> Result<(), Refusal> {
         let contact = self.contacts.get_mut(&id).ok_or(Refusal::NotFound)?;
         let known_as = contact.identity();
         contact.attributes.extend(attributes);
         contact.updated_at = now;
+        contact.settle_status(account.lists);
         if contact.identity() != known_as {
             self.ids.remove(&known_as);
             self.ids.insert(contact.identity(), id);
         }
-        Ok(contact.to_json(id))
+        Ok(())
     }
 }
 
 impl Contact {
     fn identity(&self) -> String {
         identity(self.attributes.get("emails").and_then(Value::as_str).unwrap_or_default())
+    }
+
+    /// A status belongs to a lifecycle stage.
+    fn settle_status(&mut self, lists: &Lists) {
+        let stage = self.attributes.get("lifecycle_stage_id");
+        let status = self.attributes.get("contact_status_id");
+        if let Some(other) = stage.and_then(|stage| lists.status_in(stage, status)) {
+            self.attributes.insert("contact_status_id".to_owned(), other);
+        }
     }
 
     fn to_json(&self, id: u64) -> Value {
@@ -161,6 +204,16 @@ impl Contact {
         shown.insert("updated_at".to_owned(), json!(self.updated_at.to_rfc3339()));
         Value::Object(shown)
     }
+}
+
+fn checked(given: &Map<String, Value>, account: &Account<'_>) -> Result<Map<String, Value>, Refusal> {
+    let rules = Rules {
+        called: "a contact",
+        attributes: &CONTACT,
+        custom_fields: &account.options.custom_fields,
+        lists: account.lists,
+    };
+    Ok(kept(rules.checked(given).map_err(Refusal::Invalid)?, account.options))
 }
 
 /// What of the attributes the account keeps.

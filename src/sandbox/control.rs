@@ -1,7 +1,7 @@
 //! The routes under `/sandbox`: look at what it received, order faults, start again.
 //! No authentication: the sandbox holds nothing worth it and listens on loopback.
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -19,12 +19,54 @@ pub(super) fn routes() -> Router<Sandbox> {
     Router::new()
         .route("/sandbox", delete(clear))
         .route("/sandbox/contacts", get(contacts))
+        .route(
+            "/sandbox/companies",
+            get(async |State(sandbox): State<Sandbox>| shown("companies", &sandbox.companies())),
+        )
+        .route("/sandbox/deals", get(async |State(sandbox): State<Sandbox>| shown("deals", &sandbox.deals())))
+        .route("/sandbox/notes", get(async |State(sandbox): State<Sandbox>| shown("notes", &sandbox.notes())))
+        .route(
+            "/sandbox/activities",
+            get(async |State(sandbox): State<Sandbox>| shown("activities", &sandbox.activities())),
+        )
+        .route("/sandbox/tasks", get(async |State(sandbox): State<Sandbox>| shown("tasks", &sandbox.tasks())))
+        .route("/sandbox/lists", get(async |State(sandbox): State<Sandbox>| shown("lists", &sandbox.lists())))
+        .route("/sandbox/calls", get(calls))
+        .route("/sandbox/selectors/{name}", get(selector).put(set_selector))
         .route("/sandbox/requests", get(requests))
         .route("/sandbox/faults", post(order_fault))
 }
 
 async fn contacts(State(sandbox): State<Sandbox>) -> Json<Value> {
     Json(json!({"contacts": sandbox.contacts()}))
+}
+
+fn shown(name: &str, records: &[Value]) -> Json<Value> {
+    Json(json!({name: records}))
+}
+
+async fn calls(State(sandbox): State<Sandbox>) -> Json<Value> {
+    Json(json!({"calls": sandbox.calls()}))
+}
+
+async fn selector(State(sandbox): State<Sandbox>, Path(name): Path<String>) -> Response {
+    match sandbox.selector(&name) {
+        Some(items) => Json(Value::Array(items)).into_response(),
+        None => refused(StatusCode::NOT_FOUND, "There is no such list."),
+    }
+}
+
+async fn set_selector(State(sandbox): State<Sandbox>, Path(name): Path<String>, body: Bytes) -> Response {
+    match serde_json::from_slice::<Vec<Value>>(&body) {
+        Ok(_) if sandbox.selector(&name).is_none() => {
+            refused(StatusCode::NOT_FOUND, "There is no such list.")
+        }
+        Ok(items) => {
+            sandbox.set_selector(&name, items);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => refused(StatusCode::BAD_REQUEST, &format!("expected the list itself: {error}")),
+    }
 }
 
 async fn requests(State(sandbox): State<Sandbox>) -> Response {

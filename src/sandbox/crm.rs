@@ -9,18 +9,40 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Refusal};
-use super::contacts::{self, Upserted};
-use super::fields;
+use super::contacts::{self, Account};
+use super::desk::Desk;
+use super::kinds::Kind;
 use super::now::Now;
-use super::options::{Forbidden, Quirk, SandboxOptions};
+use super::options::{Quirk, SandboxOptions};
 use super::reply::{Ending, Reply};
+use super::routes::{self, API, Entity, Route};
 use super::state::State;
+use super::{fields, search, selectors, shown};
 
 /// A larger body is refused.
 pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;
-const API: &str = "/crm/sales/api/";
 const ACCOUNT_HOST: &str = ".myfreshworks.com";
-const PER_PAGE_MAX: usize = 100;
+
+/// What the query of a call may say.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    /// What is looked for.
+    #[serde(default)]
+    pub(super) q: String,
+    /// In which field.
+    #[serde(default)]
+    pub(super) f: String,
+    /// Among what.
+    #[serde(default)]
+    pub(super) entities: String,
+    /// What is shown along.
+    #[serde(default)]
+    pub(super) include: String,
+    /// Which page, from 1 on.
+    pub(super) page: Option<usize>,
+    /// How many a page.
+    pub(super) per_page: Option<usize>,
+}
 
 /// A call as it arrived.
 pub(super) struct Call {
@@ -29,67 +51,6 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     /// `None` when it was too large.
     pub(super) body: Option<Bytes>,
-}
-
-enum Route {
-    Upsert,
-    BulkUpsert,
-    JobStatus(u64),
-    Owners,
-    ContactFields,
-    Lookup,
-    Filters,
-    View,
-    Contact(u64),
-    Forget(u64),
-}
-
-impl Route {
-    /// What it takes that may be forbidden by itself.
-    fn needs(&self) -> Option<Forbidden> {
-        match self {
-            Self::Owners => Some(Forbidden::Owners),
-            Self::JobStatus(_)
-            | Self::ContactFields
-            | Self::Upsert
-            | Self::BulkUpsert
-            | Self::Lookup
-            | Self::Filters
-            | Self::View
-            | Self::Contact(_)
-            | Self::Forget(_) => None,
-        }
-    }
-
-    /// Whether the user needs rights to contacts for it.
-    fn touches_contacts(&self) -> bool {
-        match self {
-            Self::JobStatus(_) | Self::Owners | Self::ContactFields => false,
-            Self::Upsert
-            | Self::BulkUpsert
-            | Self::Lookup
-            | Self::Filters
-            | Self::View
-            | Self::Contact(_)
-            | Self::Forget(_) => true,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct Lookup {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    f: String,
-    #[serde(default)]
-    entities: String,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    page: Option<usize>,
-    per_page: Option<usize>,
 }
 
 /// Decides what a call gets, and lets it take effect.
@@ -133,7 +94,7 @@ fn admit(call: &Call, state: &mut State, options: &SandboxOptions, now: Now) -> 
     if call.headers.get(AUTHORIZATION).map(axum::http::HeaderValue::as_bytes) != Some(expected.as_bytes()) {
         return Err(Refusal::WrongKey);
     }
-    if call.method == Method::POST && !call.is_json() {
+    if matches!(call.method, Method::POST | Method::PUT) && !call.is_json() {
         return Err(Refusal::ContentType);
     }
     let throttled = |retry_after_seconds| Refusal::Throttled { retry_after_seconds };
@@ -149,105 +110,60 @@ fn take_effect(
     now: Now,
 ) -> Result<Answer, Refusal> {
     let found = |body: Option<Value>| body.map(|body| ok(&body)).ok_or(Refusal::NotFound);
-    let route = route(&call.method, call.uri.path())?;
+    let route = routes::route(&call.method, call.uri.path())?;
     if options.has(Quirk::NoContactRights) && route.touches_contacts() {
         return Err(Refusal::NotAllowed);
     }
     if route.needs().is_some_and(|right| options.forbidden.contains(&right)) {
         return Err(Refusal::NotAuthorised);
     }
+    let mut desk = Desk { state, options, now };
     match route {
-        Route::Upsert => upsert(body?, state, options, now),
+        Route::UpsertContact => desk.upsert_contact(body?, &call.include()?),
         Route::BulkUpsert => {
-            let job = state.jobs.open(body?, &mut state.book, options, now)?;
+            let State { jobs, book, lists, .. } = desk.state;
+            let job = jobs.open(body?, book, &Account { options, lists }, now)?;
             Ok(ok(&json!({"job_status_url": format!("{}{API}job_statuses/{job}", call.origin())})))
         }
-        Route::JobStatus(id) => found(state.jobs.poll(id, now.monotonic)),
-        Route::Owners => Ok(ok(&owners())),
-        Route::ContactFields => Ok(ok(&fields::listed(options))),
-        Route::Lookup => lookup(call, state),
-        Route::Filters => Ok(ok(
-            &json!({"filters": [{"id": 70_000_000_101_u64, "name": "All Contacts", "is_default": true}]}),
-        )),
-        Route::View => view(call, state),
-        Route::Contact(id) => found(state.book.by_id(id).map(|contact| json!({"contact": contact}))),
-        Route::Forget(id) => found(state.book.forget(id).then_some(Value::Bool(true))),
+        Route::JobStatus(id) => found(desk.state.jobs.poll(id, now.monotonic)),
+        Route::Selector(name) => found(desk.state.lists.answer(&name)),
+        Route::Outcomes => Ok(ok(&selectors::outcomes())),
+        Route::Fields(Entity::Contact) => Ok(ok(&fields::of_contacts(options))),
+        Route::Fields(Entity::Of(kind)) => Ok(ok(&fields::of_kind(kind, options))),
+        Route::Lookup => search::lookup(call, desk.state, options, now.wall),
+        Route::Search => search::search(call, desk.state, options, now.wall),
+        Route::FilteredSearch(entity) => search::filtered(call, body?, entity, desk.state, options, now.wall),
+        Route::Filters(entity) => Ok(ok(&filters(entity))),
+        Route::View(entity) => search::view(call, entity, desk.state),
+        Route::All(kind) => search::view(call, Entity::Of(kind), desk.state),
+        Route::Show(entity, id) => found(shown::one(desk.state, entity, id, &call.include()?)),
+        Route::Create(kind) => desk.create(kind, body?),
+        Route::Change(entity, id) => desk.change(entity, id, body?, &call.include()?),
+        Route::Delete(entity, id) => {
+            let gone = desk.delete(entity, id);
+            gone.then(|| Answer::json(StatusCode::NO_CONTENT, &Value::Null)).ok_or(Refusal::NotFound)
+        }
+        Route::Forget(entity, id) => found(desk.delete(entity, id).then_some(Value::Bool(true))),
+        Route::UpsertCompany => desk.upsert_company(body?),
+        Route::UpsertDeal => desk.upsert_deal(body?),
+        Route::ContactsOf(kind, id) => found(shown::contacts_of(desk.state, kind, id)),
+        Route::HangingOn(kind, entity, id) => found(shown::hanging_on(desk.state, kind, entity, id)),
+        Route::ListContacts { list, on } => desk.list_contacts(list, on, body?),
+        Route::ContactsOfList(list) => found(shown::contacts_of(desk.state, Kind::List, list)),
+        Route::Nothing => Err(Refusal::NotFound),
     }
 }
 
-fn route(method: &Method, path: &str) -> Result<Route, Refusal> {
-    let rest = path.strip_prefix(API).ok_or(Refusal::NotFound)?;
-    let segments: Vec<&str> = rest.split('/').collect();
-    let id = |text: &str| text.parse::<u64>().map_err(|_| Refusal::NotFound);
-    let (allowed, route) = match segments.as_slice() {
-        ["contacts", "upsert"] => (Method::POST, Route::Upsert),
-        ["contacts", "bulk_upsert"] => (Method::POST, Route::BulkUpsert),
-        ["job_statuses", job] => (Method::GET, Route::JobStatus(id(job)?)),
-        ["selector", "owners"] => (Method::GET, Route::Owners),
-        ["settings", "contacts", "fields"] => (Method::GET, Route::ContactFields),
-        ["lookup"] => (Method::GET, Route::Lookup),
-        ["contacts", "filters"] => (Method::GET, Route::Filters),
-        ["contacts", "view", _] => (Method::GET, Route::View),
-        ["contacts", contact] => (Method::GET, Route::Contact(id(contact)?)),
-        ["contacts", contact, "forget"] => (Method::DELETE, Route::Forget(id(contact)?)),
-        _ => return Err(Refusal::NotFound),
+/// The one view that every kind has.
+fn filters(entity: Entity) -> Value {
+    let name = match entity {
+        Entity::Contact => "All Contacts".to_owned(),
+        Entity::Of(kind) => format!("All {}", kind.shape().many.replace('_', " ")),
     };
-    if *method == allowed { Ok(route) } else { Err(Refusal::Method { allowed }) }
+    json!({"filters": [{"id": 70_000_000_101_u64, "name": name, "is_default": true}]})
 }
 
-fn upsert(body: &Value, state: &mut State, options: &SandboxOptions, now: Now) -> Result<Answer, Refusal> {
-    let email = body
-        .get("unique_identifier")
-        .and_then(|identifier| identifier.get("emails"))
-        .and_then(Value::as_str)
-        .ok_or(Refusal::Malformed("unique_identifier.emails should be a string"))?;
-    let contact = body
-        .get("contact")
-        .and_then(Value::as_object)
-        .ok_or(Refusal::Malformed("contact should be an object"))?;
-    let (upserted, stored) = state.book.upsert(email, contact, options, now.wall)?;
-    let status = match upserted {
-        Upserted::Created if !options.has(Quirk::Always200) => StatusCode::CREATED,
-        Upserted::Created | Upserted::Updated => StatusCode::OK,
-    };
-    Ok(Answer::json(status, &json!({"contact": stored})))
-}
-
-fn lookup(call: &Call, state: &State) -> Result<Answer, Refusal> {
-    let Query(lookup) = Query::<Lookup>::try_from_uri(&call.uri)
-        .map_err(|_| Refusal::Malformed("the query should be q, f and entities"))?;
-    if lookup.f != "email" {
-        return Err(Refusal::Malformed("f should be email"));
-    }
-    if !lookup.entities.split(',').any(|entity| entity == "contact") {
-        return Err(Refusal::Malformed("entities should name contact"));
-    }
-    let contacts: Vec<Value> = state.book.by_email(&lookup.q).into_iter().collect();
-    Ok(ok(&json!({"contacts": {"contacts": contacts}})))
-}
-
-/// Any view shows all contacts, a page at a time.
-fn view(call: &Call, state: &State) -> Result<Answer, Refusal> {
-    let Query(page) = Query::<Page>::try_from_uri(&call.uri)
-        .map_err(|_| Refusal::Malformed("page and per_page should be numbers"))?;
-    let per_page = page.per_page.unwrap_or(25).clamp(1, PER_PAGE_MAX);
-    let skipped = page.page.unwrap_or(1).saturating_sub(1).saturating_mul(per_page);
-    let all = state.book.all();
-    let total = all.len();
-    let contacts: Vec<Value> = all.skip(skipped).take(per_page).collect();
-    let meta = json!({"total_pages": total.div_ceil(per_page), "total": total});
-    Ok(ok(&json!({"contacts": contacts, "meta": meta})))
-}
-
-fn owners() -> Value {
-    let owner = |id: u64, name: &str, email: &str| json!({"id": id, "display_name": name, "email": email, "is_active": true});
-    json!({"users": [
-        owner(70_000_012_301, "Alex Kim", "alex.kim@example.com"),
-        owner(70_000_012_302, "Maria Silva", "maria.silva@example.com"),
-    ]})
-}
-
-fn ok(body: &Value) -> Answer {
+pub(super) fn ok(body: &Value) -> Answer {
     Answer::json(StatusCode::OK, body)
 }
 
@@ -260,7 +176,7 @@ fn named_emails(call: &Call, body: &Value) -> Vec<String> {
         .chain(items)
         .filter_map(|part| part.get("emails")?.as_str().map(contacts::identity));
     let in_query =
-        Query::<Lookup>::try_from_uri(&call.uri).ok().map(|Query(lookup)| contacts::identity(&lookup.q));
+        Query::<Asked>::try_from_uri(&call.uri).ok().map(|Query(asked)| contacts::identity(&asked.q));
     in_body.chain(in_query).collect()
 }
 
@@ -273,6 +189,24 @@ impl Call {
         let host = self.host()?.to_ascii_lowercase();
         let host = host.split(':').next()?;
         host.strip_suffix(ACCOUNT_HOST).map(str::to_owned)
+    }
+
+    /// What the query says.
+    pub(super) fn asked(&self) -> Result<Asked, Refusal> {
+        let Query(asked) = Query::<Asked>::try_from_uri(&self.uri)
+            .map_err(|_| Refusal::Malformed("page and per_page should be numbers"))?;
+        Ok(asked)
+    }
+
+    /// What is to be shown along.
+    fn include(&self) -> Result<Vec<String>, Refusal> {
+        let asked = self.asked()?;
+        Ok(asked
+            .include
+            .split(',')
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .collect())
     }
 
     fn host(&self) -> Option<&str> {

@@ -1,4 +1,4 @@
-//! A Freshsales to develop against: the same routes, rules, limits and errors, contacts kept in memory.
+//! A Freshsales to develop against: the same routes, rules, limits and errors, records kept in memory.
 //!
 //! For the demo, for tests in process, and for people without an account. It is a peer, not a part: the
 //! service speaks to it over HTTP alone and must never use it from its own code.
@@ -10,7 +10,12 @@
 //! - an email belongs to one contact whatever its case; a mobile number may belong to several;
 //! - a text that is no choice of a dropdown is dropped without a word;
 //! - a call over a limit is refused and takes nothing of the allowance;
-//! - a bulk call writes its contacts at once, only its report comes later; a search sees a write at once.
+//! - a bulk call writes its contacts at once, only its report comes later; a search sees a write at once, unless told
+//!   otherwise;
+//! - a deal that names no stage is put into the first of the default pipeline, and closing it writes the day;
+//! - an id that a selector of the account does not list is refused; a contact status of another lifecycle stage becomes the
+//!   first of its own;
+//! - two companies have different names; what was deleted is not found, and a change of it is answered as of an unknown id.
 //!
 //! Everything else that may go wrong can be ordered: see [`Fault`].
 
@@ -19,13 +24,21 @@ mod bulk;
 mod contacts;
 mod control;
 mod crm;
+mod deals;
+mod desk;
 mod faults;
 mod fields;
+mod kinds;
 mod limits;
 mod now;
 mod options;
 mod recorder;
+mod records;
 mod reply;
+mod routes;
+mod search;
+mod selectors;
+mod shown;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -47,6 +60,7 @@ pub use state::SandboxView;
 
 use crate::clock::Clock;
 use crm::Call;
+use kinds::Kind;
 use now::Now;
 use state::State;
 
@@ -99,6 +113,60 @@ impl Sandbox {
         self.lock().book.by_email(email)
     }
 
+    /// Every company as it is stored, oldest first.
+    #[must_use]
+    pub fn companies(&self) -> Vec<Value> {
+        self.records(Kind::Company)
+    }
+
+    /// Every deal as it is stored, with the ids of its contacts.
+    #[must_use]
+    pub fn deals(&self) -> Vec<Value> {
+        self.records(Kind::Deal)
+    }
+
+    /// Every note.
+    #[must_use]
+    pub fn notes(&self) -> Vec<Value> {
+        self.records(Kind::Note)
+    }
+
+    /// Every sales activity.
+    #[must_use]
+    pub fn activities(&self) -> Vec<Value> {
+        self.records(Kind::Activity)
+    }
+
+    /// Every task.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<Value> {
+        self.records(Kind::Task)
+    }
+
+    /// Every list, with the ids of its contacts.
+    #[must_use]
+    pub fn lists(&self) -> Vec<Value> {
+        self.records(Kind::List)
+    }
+
+    /// How many calls were received since the beginning or since [`Self::clear`].
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.lock().recorder.calls()
+    }
+
+    /// What `GET /selector/{name}` lists; `None` where there is no such list.
+    #[must_use]
+    pub fn selector(&self, name: &str) -> Option<Vec<Value>> {
+        let answer = self.lock().lists.answer(name)?;
+        answer.as_object()?.values().next()?.as_array().cloned()
+    }
+
+    /// Lists something else from now on, as after somebody renamed a stage in the account.
+    pub fn set_selector(&self, name: &str, items: Vec<Value>) {
+        self.lock().lists.set(name, items);
+    }
+
     /// The calls received, oldest first; at most the newest 10,000.
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {
@@ -115,7 +183,7 @@ impl Sandbox {
         self.lock().faults.clear();
     }
 
-    /// Forgets contacts, calls, faults, jobs and the calls counted against the limits. Ids count on.
+    /// Forgets all records, calls, faults, jobs and the calls counted against the limits. Ids count on.
     pub fn clear(&self) {
         self.lock().clear();
         self.shared.changed.send_replace(());
@@ -135,6 +203,10 @@ impl Sandbox {
                 return;
             }
         }
+    }
+
+    fn records(&self, kind: Kind) -> Vec<Value> {
+        self.lock().records.all(kind).map(|(id, record)| record.whole(id)).collect()
     }
 
     fn order(&self, fault: Fault) -> Result<usize, FaultError> {

@@ -1,7 +1,9 @@
 //! What a sandbox account is like: its alias, key, rules, limits and custom fields. Values only, no behaviour.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use serde_json::Value;
 
 /// How the sandbox behaves; the default is an account called `acme` without limits.
 #[derive(Clone, Debug)]
@@ -28,6 +30,19 @@ pub struct SandboxOptions {
     pub forbidden: BTreeSet<Forbidden>,
     /// In what else it differs from the account that the documents describe.
     pub quirks: BTreeSet<Quirk>,
+    /// The custom fields of companies.
+    pub company_custom_fields: Vec<CustomField>,
+    /// The custom fields of deals.
+    pub deal_custom_fields: Vec<CustomField>,
+    /// Attributes without which no deal is created, beside name and amount; custom fields by their `cf_` name. Accounts
+    /// differ: some demand a company.
+    pub deal_requires: Vec<String>,
+    /// The custom field of deals that no two of them may share.
+    pub unique_deal_field: Option<String>,
+    /// How long after it was created a record is found by `lookup`, `search` and `filtered_search`.
+    pub search_lag: Duration,
+    /// Lists in place of those an account is delivered with, by their name behind `selector/`.
+    pub selectors: BTreeMap<String, Vec<Value>>,
     /// How long a bulk job answers `IN_PROGRESS` before its report is ready.
     pub bulk_job_takes: Duration,
 }
@@ -37,6 +52,10 @@ pub struct SandboxOptions {
 pub enum Forbidden {
     /// Who owns contacts: seen of keys that write contacts.
     Owners,
+    /// Deals: to see, create or change them.
+    Deals,
+    /// Notes.
+    Notes,
 }
 
 /// Something that was seen of some accounts.
@@ -66,6 +85,15 @@ impl Default for SandboxOptions {
             dropped: Vec::new(),
             forbidden: BTreeSet::new(),
             quirks: BTreeSet::new(),
+            company_custom_fields: vec![CustomField::new("cf_segment", CustomFieldKind::Text)],
+            deal_custom_fields: vec![
+                CustomField::new("cf_order_id", CustomFieldKind::Text),
+                CustomField::new("cf_coupon", CustomFieldKind::Text),
+            ],
+            deal_requires: Vec::new(),
+            unique_deal_field: None,
+            search_lag: Duration::ZERO,
+            selectors: BTreeMap::new(),
             bulk_job_takes: Duration::from_secs(3),
         }
     }

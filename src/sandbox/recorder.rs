@@ -92,11 +92,13 @@ impl<'a> ShownBody<'a> {
 pub(super) struct Recorder {
     requests: VecDeque<RecordedRequest>,
     bodies_bytes: usize,
+    calls: u64,
 }
 
 impl Recorder {
     /// Keeps a call, and drops the oldest where there is no room.
     pub(super) fn keep(&mut self, request: RecordedRequest) {
+        self.calls += 1;
         self.bodies_bytes += request.body.len();
         self.requests.push_back(request);
         while self.requests.len() > REQUESTS_MAX || self.bodies_bytes > BODIES_BYTES_MAX {
@@ -110,6 +112,11 @@ impl Recorder {
     /// The calls that are kept, oldest first.
     pub(super) fn all(&self) -> impl ExactSizeIterator<Item = &RecordedRequest> {
         self.requests.iter()
+    }
+
+    /// How many calls there were, also those that are not kept any more.
+    pub(super) fn calls(&self) -> u64 {
+        self.calls
     }
 
     /// Forgets all calls.

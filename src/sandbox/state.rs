@@ -5,14 +5,19 @@ use serde_json::Value;
 use super::bulk::Jobs;
 use super::contacts::ContactBook;
 use super::faults::Faults;
+use super::kinds::Kind;
 use super::limits::Limits;
 use super::options::SandboxOptions;
 use super::recorder::{RecordedRequest, Recorder};
+use super::records::Records;
+use super::selectors::Lists;
 
 /// Everything the sandbox remembers.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) book: ContactBook,
+    pub(super) records: Records,
+    pub(super) lists: Lists,
     pub(super) jobs: Jobs,
     pub(super) faults: Faults,
     pub(super) limits: Limits,
@@ -24,6 +29,8 @@ impl State {
     pub(super) fn new(options: &SandboxOptions) -> Self {
         Self {
             book: ContactBook::default(),
+            records: Records::default(),
+            lists: Lists::new(&options.selectors),
             jobs: Jobs::default(),
             faults: Faults::default(),
             limits: Limits::new(options.per_hour, options.per_minute),
@@ -31,9 +38,10 @@ impl State {
         }
     }
 
-    /// Back to an account nobody has used, except that ids are not given again.
+    /// Back to an account nobody has used, except that ids are not given again and lists stay as they are.
     pub(super) fn clear(&mut self) {
         self.book.clear();
+        self.records.clear();
         self.jobs.clear();
         self.faults.clear();
         self.limits.clear();
@@ -58,6 +66,17 @@ impl<'a> SandboxView<'a> {
     #[must_use]
     pub fn contact(&self, email: &str) -> Option<Value> {
         self.state.book.by_email(email)
+    }
+
+    /// Every deal as it is stored, with the ids of its contacts.
+    pub fn deals(&self) -> impl Iterator<Item = Value> + use<'a> {
+        self.state.records.all(Kind::Deal).map(|(id, deal)| deal.whole(id))
+    }
+
+    /// How many calls were received.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.state.recorder.calls()
     }
 
     /// The calls received, oldest first. A call is here before it is answered.

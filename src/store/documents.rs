@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::decision::{Gathering, RedriveAll, Review};
-use crate::delivery::{Account, Delivery, DeliveryId};
+use crate::delivery::{Account, Delivery, DeliveryId, Subject};
 use crate::erasure::Mark;
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
@@ -49,6 +49,17 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// Asks for the document of a record too.
+    pub fn add(&mut self, subject: &Subject) {
+        match subject {
+            Subject::Contact(email) => {
+                self.contacts.insert(email.clone());
+            }
+            // No document of these is kept yet.
+            Subject::Company(_) | Subject::Deal(_) => {}
+        }
+    }
+
     /// Whether nothing is asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {

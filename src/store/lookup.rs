@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::allowance::{LaneLoad, SlotId};
 use crate::clock::UnixMicros;
 use crate::decision::{Outcome, RedriveAll, Review};
-use crate::delivery::{Account, DeliveryId, Lane, State};
+use crate::delivery::{Account, CallKind, DeliveryId, Lane, State, Subject};
 use crate::event::{Email, Position, SourceName};
 use crate::trail::EventTrail;
 
@@ -77,8 +77,10 @@ pub struct DeliveryQuery {
     pub limit: Limited,
     /// Only those opened before the one with this sequence (see [`DeliverySummary::sequence`]).
     pub before: Option<u64>,
-    /// Only those of this contact.
+    /// Only those that are about whom this address belongs to.
     pub email: Option<Email>,
+    /// Only those of this record.
+    pub subject: Option<Subject>,
     /// Only those in this state.
     pub state: Option<State>,
     /// Only those owed to this account.
@@ -92,8 +94,8 @@ pub struct DeliveryQuery {
 pub struct DeadLetter {
     /// Its place: deliveries in the order in which they were first stored.
     pub place: u64,
-    /// Of which contact.
-    pub email: Email,
+    /// Of which record.
+    pub subject: Subject,
 }
 
 /// A delivery in a list.
@@ -110,6 +112,8 @@ pub struct DeliverySummary {
 pub struct DeliveryStands {
     /// To which account it is owed.
     pub account: Account,
+    /// The record that is owed the call.
+    pub subject: Subject,
     /// Where it is in its life.
     pub state: State,
     /// Why it stands there, for a person.
@@ -125,12 +129,20 @@ impl DeliveryStands {
     #[must_use]
     pub fn new(
         account: Account,
+        subject: Subject,
         state: State,
         reason: Option<String>,
         ended_at: Option<UnixMicros>,
         next_attempt_at: UnixMicros,
     ) -> Self {
-        Self { account, state, reason, ended_at, next_attempt_at: state.is_open().then_some(next_attempt_at) }
+        Self {
+            account,
+            subject,
+            state,
+            reason,
+            ended_at,
+            next_attempt_at: state.is_open().then_some(next_attempt_at),
+        }
     }
 }
 
@@ -139,8 +151,8 @@ impl DeliveryStands {
 pub struct Due {
     /// Which.
     pub id: DeliveryId,
-    /// Of which contact.
-    pub email: Email,
+    /// Of which record.
+    pub subject: Subject,
     /// In which lane.
     pub lane: Lane,
     /// Since when it is owed.
@@ -162,6 +174,8 @@ pub struct DueQuery {
     pub order: DueOrder,
     /// No first calls of contacts of these sources.
     pub held: Vec<SourceName>,
+    /// None of records of these kinds.
+    pub shut: Vec<CallKind>,
     /// How many.
     pub limit: usize,
 }

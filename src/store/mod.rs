@@ -41,7 +41,7 @@ pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put};
 
 pub use priority::give_way;
 pub use reach::reach;
-pub use working::{For, load_contacts, quotas};
+pub use working::{For, load_contacts, load_records, quotas};
 
 pub use crate::destination::{Destination, DestinationState};
 
@@ -107,7 +107,7 @@ pub trait Store: Send + Sync + 'static {
     fn worked(&self) -> Duration;
 
     /// Deliveries that may be tried: lane after lane as they are named, in each the longest owed first, or the newest; none
-    /// of a contact with a call on its way. Beside them the moment when the next of all others is due.
+    /// of a record with a call on its way. Beside them the moment when the next of all others is due.
     fn due(&self, query: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)>;
 
     /// The first calls of contacts that left after a moment: whose contact each was, in the order of time.
@@ -119,7 +119,7 @@ pub trait Store: Send + Sync + 'static {
     /// Bulk calls of an account whose jobs have not ended.
     fn bulk_jobs(&self, account: Account) -> Answer<Vec<BulkJob>>;
 
-    /// Calls on their way that withdrawals of their contacts wait for.
+    /// Calls on their way that withdrawals of the same contacts wait for.
     fn held_withdrawals(&self, account: Account) -> Answer<BTreeSet<DeliveryId>>;
 
     /// Events of the trail, newest first.

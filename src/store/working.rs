@@ -7,7 +7,7 @@ use crate::allowance::{HOUR, Quotas};
 use crate::clock::UnixMicros;
 use crate::contact::{Contact, Crowd};
 use crate::decision::{Contributed, Held, Membership, Settings, World, contributions};
-use crate::delivery::Account;
+use crate::delivery::{Account, Subject};
 use crate::event::{Email, SourceName};
 use crate::person::PersonKey;
 
@@ -51,6 +51,21 @@ pub enum For {
     Deciding,
     /// To show them.
     Showing,
+}
+
+/// Loads the records of deliveries, each with everything that its evaluation needs.
+///
+/// # Errors
+/// The store failed.
+pub async fn load_records(
+    store: &dyn Store,
+    subjects: &BTreeSet<Subject>,
+    settings: &Settings,
+    what_for: For,
+    world: &mut World,
+) -> Result<(), StoreError> {
+    let emails = subjects.iter().filter_map(Subject::contact).cloned().collect();
+    load_contacts(store, &emails, settings, what_for, world).await
 }
 
 /// Loads contacts with everything that their evaluation needs: their persons, or those of a crowd whose statements are the

@@ -2,6 +2,7 @@
 
 use super::Reviewer;
 use crate::decision::{Because, Review, Settings, World};
+use crate::delivery::Subject;
 use crate::event::Email;
 use crate::store::{ErrorClass, Plan, Put, StoreError, Versioned};
 use crate::turn::Pace;
@@ -73,7 +74,7 @@ impl Reviewer {
         settings: &Settings,
     ) -> Result<Option<World>, StoreError> {
         loop {
-            match self.world_of(emails.iter().cloned().collect(), settings).await {
+            match self.world_of(emails.iter().cloned().map(Subject::Contact).collect(), settings).await {
                 Ok(world) => return Ok(Some(world)),
                 Err(error) if error.class() != ErrorClass::Document => return Err(error),
                 Err(_) if emails.len() > 1 => emails.truncate(emails.len() / 2),

@@ -57,8 +57,9 @@ impl Reviewer {
         let size = self.page_size(pace);
         let worked = self.store.worked();
         let dead = self.store.dead_letters(settings.account.clone(), order.after, size).await?;
-        let mut world = self.world_of(dead.iter().map(|dead| dead.email.clone()).collect(), settings).await?;
-        let dead: Vec<_> = dead.into_iter().map(|dead| (dead.place, dead.email)).collect();
+        let mut world =
+            self.world_of(dead.iter().map(|dead| dead.subject.clone()).collect(), settings).await?;
+        let dead: Vec<_> = dead.into_iter().map(|dead| (dead.place, dead.subject)).collect();
         let began = self.clock.monotonic();
         let order = order.page(&dead, &mut world, settings, self.clock.wall());
         let decided_in = self.clock.monotonic().saturating_sub(began);
@@ -87,11 +88,11 @@ impl Reviewer {
         let page = usize::try_from(excess).unwrap_or(DISCARDED_MAX).min(DISCARDED_MAX);
         let oldest = self.store.dead_letters(settings.account.clone(), 0, page).await?;
         let mut world =
-            self.world_of(oldest.iter().map(|dead| dead.email.clone()).collect(), settings).await?;
+            self.world_of(oldest.iter().map(|dead| dead.subject.clone()).collect(), settings).await?;
         let now = self.clock.wall();
         let mut discarded = 0_u64;
         for dead in &oldest {
-            discarded += u64::from(discard(&dead.email, TOO_MANY, &mut world, settings, now));
+            discarded += u64::from(discard(&dead.subject, TOO_MANY, &mut world, settings, now));
         }
         self.store.apply(Plan::of(world, &settings.account)).await?;
         tracing::error!(

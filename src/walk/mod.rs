@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::decision::{Settings, World, kin_of_junk, tidy};
-use crate::event::Email;
-use crate::store::{For, Keys, Place, SharedStore, StoreError, load_contacts};
+use crate::delivery::Subject;
+use crate::store::{For, Keys, Place, SharedStore, StoreError, load_records};
 use crate::turn::{self, Next, Pace, Stage};
 use dead_letters::Bound;
 
@@ -132,10 +132,14 @@ impl Reviewer {
     }
 
     /// The working set for evaluating contacts.
-    async fn world_of(&self, emails: BTreeSet<Email>, settings: &Settings) -> Result<World, StoreError> {
+    async fn world_of(&self, subjects: BTreeSet<Subject>, settings: &Settings) -> Result<World, StoreError> {
         let mut world = World::default();
-        load_contacts(&*self.store, &emails, settings, For::Deciding, &mut world).await?;
-        let kin = emails.iter().flat_map(|email| kin_of_junk(email, &world, settings)).collect();
+        load_records(&*self.store, &subjects, settings, For::Deciding, &mut world).await?;
+        let kin = subjects
+            .iter()
+            .filter_map(Subject::contact)
+            .flat_map(|email| kin_of_junk(email, &world, settings))
+            .collect();
         let more = Keys { people: kin, ..Keys::default() };
         if !more.is_empty() {
             self.store.load(more).await?.add_to(&mut world);

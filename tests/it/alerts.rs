@@ -67,7 +67,7 @@ async fn a_revoked_key_is_told_within_a_minute_once_and_so_is_its_end_whatever_r
             .starts_with("\u{1f534} *Freshsales refuses every call*\nFreshsales answers every call with 401")
     );
     assert!(
-        texts[0].contains("1 contact waits") && texts[0].contains("<https://f.internal/debug|"),
+        texts[0].contains("1 call waits") && texts[0].contains("<https://f.internal/debug|"),
         "{}",
         texts[0]
     );
@@ -120,7 +120,10 @@ async fn a_reload_changes_who_is_told_and_nothing_shows_the_address() {
     service.until("a dead letter", |status| status["dead_letters"] == 1).await;
     a_minute(&service).await;
     let texts = heard(&ear, 1).await;
-    assert!(texts[0].contains("*Freshsales refused contacts*") && !texts[0].contains("ann-0"), "{texts:?}");
+    assert!(
+        texts[0].contains("*Freshsales refused what was sent*") && !texts[0].contains("ann-0"),
+        "{texts:?}"
+    );
     for path in ["/api/alerts", "/api/status", "/metrics"] {
         let text = service.private(path).send().await.unwrap().text().await.unwrap();
         assert!(!text.contains("very-secret"), "{path}: {text}");

@@ -97,6 +97,7 @@ impl Shop {
             account: None,
             reason: None,
             email: Some(freshsignal::event::Email::parse(email).unwrap()),
+            subject: None,
             state: None,
         };
         self.service.store.deliveries(query).await.unwrap().remove(0).delivery

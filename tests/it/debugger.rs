@@ -152,7 +152,7 @@ async fn a_contact_shows_what_is_wanted_what_was_accepted_and_why_it_waits() {
 async fn the_status_is_one_look_at_everything() {
     let service = with_sam().await;
     let status = service.status().await;
-    assert_eq!(status["destination"], json!({"state": "running", "reason": null, "until": null}));
+    assert_eq!(status["destination"], json!({"state": "running", "reason": null, "until": null, "shut": []}));
     let lanes = ["withdrawal", "new_contact", "conversion", "login", "refresh", "backfill"];
     for lane in lanes {
         assert_eq!(status["owed"][lane], 0, "{status}");

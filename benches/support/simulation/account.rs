@@ -16,12 +16,12 @@ use bytes::Bytes;
 use freshsignal::allowance::RateHint;
 use freshsignal::clock::{Clock, ManualClock};
 use freshsignal::config::Config;
-use freshsignal::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Verdict};
+use freshsignal::delivery::{self, Account, AttemptRequest, AttemptResponse, JobId, Verdict};
 use freshsignal::freshsales::{
     Answer, BulkResult, CallResult, Crm, Endpoint, JobAnswer, JobResult, job_of, job_state, verdict,
 };
 use freshsignal::sandbox::{CustomField, CustomFieldKind, Sandbox, SandboxOptions};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::chance::Chance;
@@ -190,14 +190,13 @@ impl SimulatedAccount {
     }
 
     fn judged(&self, body: Value, status: u16, retry_after: Option<&str>, bytes: &[u8]) -> CallResult {
-        let none = Map::new();
-        let sent = body.get("contact").and_then(Value::as_object).unwrap_or(&none);
+        let call = delivery::Request::UpsertContact { body };
         let json = Some("application/json");
-        let verdict = verdict(status, retry_after, json, bytes, sent, self.clock.wall());
+        let verdict = verdict(&call, status, retry_after, json, bytes, self.clock.wall());
         let response = AttemptResponse { status, body: String::from_utf8_lossy(bytes).into_owned() };
         CallResult {
             verdict,
-            request: self.endpoint.describe(body),
+            request: self.endpoint.describe(&call),
             response: Some(response),
             error: None,
             rate: RateHint::default(),
@@ -208,7 +207,7 @@ impl SimulatedAccount {
     fn unanswered(&self, body: Value, words: &str) -> CallResult {
         CallResult {
             verdict: Verdict::Passing { reason: words.to_owned() },
-            request: self.endpoint.describe(body),
+            request: self.endpoint.describe(&delivery::Request::UpsertContact { body }),
             response: None,
             error: Some(words.to_owned()),
             rate: RateHint::default(),
@@ -225,21 +224,15 @@ impl Crm for Connection {
         self.0.endpoint.account()
     }
 
-    fn upsert(&self, body: Value) -> Answer<CallResult> {
+    fn call(&self, request: delivery::Request) -> Answer<CallResult> {
         let account = Arc::clone(&self.0);
-        Box::pin(async move { account.call(body).await })
-    }
-
-    fn probe(&self) -> Answer<CallResult> {
-        let account = Arc::clone(&self.0);
-        // The weather never blocks an account, so nobody asks it anything.
-        Box::pin(async move { account.unanswered(Value::Null, "questions are not simulated") })
-    }
-
-    fn forget(&self, _: u64) -> Answer<CallResult> {
-        let account = Arc::clone(&self.0);
-        // Nobody is erased in a simulated day.
-        Box::pin(async move { account.unanswered(Value::Null, "forgetting is not simulated") })
+        Box::pin(async move {
+            match request {
+                delivery::Request::UpsertContact { body } => account.call(body).await,
+                // The weather never blocks an account, and nobody is erased in a simulated day.
+                _ => account.unanswered(Value::Null, "contacts alone are simulated"),
+            }
+        })
     }
 
     fn bulk_upsert(&self, body: Value) -> Answer<BulkResult> {
@@ -261,8 +254,8 @@ impl Crm for Connection {
         })
     }
 
-    fn describe(&self, body: &Value) -> AttemptRequest {
-        self.0.endpoint.describe(body.clone())
+    fn describe(&self, request: &delivery::Request) -> AttemptRequest {
+        self.0.endpoint.describe(request)
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use freshsignal::allowance::RateHint;
 use freshsignal::clock::{Clock, ManualClock};
-use freshsignal::delivery::{Account, AttemptRequest, Stored, Verdict};
+use freshsignal::delivery::{Account, AttemptRequest, Request, Stored, Verdict};
 use freshsignal::freshsales::{Answer, CallResult, Crm, Endpoint};
 use freshsignal::store::{Keep, Store as _, Totals};
 use serde_json::{Value, json};
@@ -198,7 +198,7 @@ impl Counter {
             Verdict::Stored(Stored { created: true, ..Stored::default() })
         };
         drop(seen);
-        let request = self.endpoint.describe(body);
+        let request = self.endpoint.describe(&Request::UpsertContact { body });
         CallResult {
             verdict,
             request,
@@ -218,21 +218,16 @@ impl Crm for Line {
         self.0.endpoint.account()
     }
 
-    fn upsert(&self, body: Value) -> Answer<CallResult> {
+    fn call(&self, request: Request) -> Answer<CallResult> {
         let counter = Arc::clone(&self.0);
-        Box::pin(async move { counter.call(body).await })
+        match request {
+            Request::UpsertContact { body } => Box::pin(async move { counter.call(body).await }),
+            other => unreachable!("contacts alone are sent here: {other:?}"),
+        }
     }
 
-    fn probe(&self) -> Answer<CallResult> {
-        unreachable!("no key is refused here")
-    }
-
-    fn forget(&self, _: u64) -> Answer<CallResult> {
-        unreachable!("nobody is erased here")
-    }
-
-    fn describe(&self, body: &Value) -> AttemptRequest {
-        self.0.endpoint.describe(body.clone())
+    fn describe(&self, request: &Request) -> AttemptRequest {
+        self.0.endpoint.describe(request)
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use freshsignal::clock::{Clock as _, ManualClock};
-use freshsignal::delivery::{RetryAfter, Verdict};
+use freshsignal::delivery::{Request, RetryAfter, Verdict};
 use freshsignal::freshsales::Crm;
 
 use super::shop::{Forwarded, Happening};
@@ -90,7 +90,8 @@ pub async fn forward(policy: Policy, happenings: &[Happening], crm: Arc<dyn Crm>
             continue;
         }
         first.tries += 1;
-        let verdict = crm.upsert(events[first.number].1.body.clone()).await.verdict;
+        let verdict =
+            crm.call(Request::UpsertContact { body: events[first.number].1.body.clone() }).await.verdict;
         let now = clock.monotonic();
         match verdict {
             Verdict::Stored(_) => continue,
@@ -98,7 +99,10 @@ pub async fn forward(policy: Policy, happenings: &[Happening], crm: Arc<dyn Crm>
                 clock.sleep_until(now + wait).await;
             }
             Verdict::Passing { .. } | Verdict::Throttled { .. } => {}
-            Verdict::Refused { reason, .. } | Verdict::Blocked { reason, .. } => panic!("{reason}"),
+            Verdict::Refused { reason, .. }
+            | Verdict::Blocked { reason, .. }
+            | Verdict::Gone { reason }
+            | Verdict::Shut { reason } => panic!("{reason}"),
         }
         first.not_before = now + policy.wait_after(first.tries);
         queue.push(Reverse(first));

@@ -22,7 +22,7 @@ use crate::contact::{
     upsert_body, wanted,
 };
 use crate::decision::{Considered, Settings, World, consider, rules};
-use crate::delivery::{BulkJob, Delivery, DeliveryId, Lane};
+use crate::delivery::{BulkJob, Delivery, DeliveryId, Lane, Subject};
 use crate::destination::Destination;
 use crate::erasure::ForgetOrder;
 use crate::event::Email;
@@ -30,7 +30,7 @@ use crate::freshsales::Mode;
 use crate::http::ApiError;
 use crate::mapping::{LeftOut, MappedField};
 use crate::person::Person;
-use crate::store::{For, Keys, SharedStore, StoreError, load_contacts};
+use crate::store::{For, Keys, SharedStore, StoreError, load_records};
 
 /// A contact as it is shown.
 #[derive(Serialize)]
@@ -137,8 +137,8 @@ pub(in crate::admin) async fn one(
     let email = email.ok_or_else(|| invalid("email", "an email address"))?;
     Params::read(&uri, &[])?;
     let settings = app.settings();
-    let emails = BTreeSet::from([email.clone()]);
-    let world = load(&app.store, &emails, &settings).await.map_err(failed)?;
+    let subjects = BTreeSet::from([email.clone().into()]);
+    let world = load(&app.store, &subjects, &settings).await.map_err(failed)?;
     let quotas = app.quotas().await?;
     let beside = Beside {
         usage: app.usage(),
@@ -153,19 +153,21 @@ pub(in crate::admin) async fn one(
     view.map(Json).ok_or_else(|| nothing("nothing is known of this contact"))
 }
 
-/// Everything the state of contacts depends on. Unless the turn is held, the two look-ups are moments apart, so a contact that is
+/// Everything the state of records depends on. Unless the turn is held, the two look-ups are moments apart, so a record that is
 /// changing right now may show a delivery of a moment later.
 pub(in crate::admin) async fn load(
     store: &SharedStore,
-    contacts: &BTreeSet<Email>,
+    subjects: &BTreeSet<Subject>,
     settings: &Settings,
 ) -> Result<World, StoreError> {
-    let destination = Some(settings.account.clone());
     let mut world = World::default();
     // Both at once: what is shown together is of one moment.
-    let keys = Keys { contacts: contacts.clone(), destination, ..Keys::default() };
+    let mut keys = Keys { destination: Some(settings.account.clone()), ..Keys::default() };
+    for subject in subjects {
+        keys.add(subject);
+    }
     store.load(keys).await?.add_to(&mut world);
-    load_contacts(&**store, contacts, settings, For::Showing, &mut world).await?;
+    load_records(&**store, subjects, settings, For::Showing, &mut world).await?;
     Ok(world)
 }
 

@@ -1,4 +1,4 @@
-//! Dead letters: contacts that Freshsales refused, with the reason and the exact payload; sending them again and giving
+//! Dead letters: records that Freshsales refused, with the reason and the exact payload; sending them again and giving
 //! them up.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ use super::query::{Cursor, Params, invalid, one_more, page};
 use crate::admin::Debugger;
 use crate::clock::UnixMicros;
 use crate::decision::{Pace, RedriveAll, World, dead_letter, discard, redrive_letter};
-use crate::delivery::{Delivery, DeliveryId, Lane, State as Stage};
+use crate::delivery::{Delivery, DeliveryId, Lane, State as Stage, Subject};
 use crate::event::Email;
 use crate::health::Added;
 use crate::http::{ApiError, BodyLimits, read_whole};
@@ -26,7 +26,8 @@ use crate::store::{DeliveryQuery, Keys, LIMIT_MAX, Plan, Put, Versioned};
 /// A dead letter as it is shown.
 #[derive(Serialize)]
 struct DeadLetterView {
-    email: Email,
+    subject: Subject,
+    email: Option<Email>,
     reason: Option<String>,
     status: Option<u16>,
     payload: Option<Value>,
@@ -45,7 +46,8 @@ impl DeadLetterView {
         let first_attempt_at = delivery.attempts.first().map(|first| first.started_at);
         let last = delivery.attempts.into_iter().next_back();
         Self {
-            email: delivery.email,
+            email: delivery.subject.contact().cloned().or(delivery.person),
+            subject: delivery.subject,
             reason: delivery.reason,
             status: last.as_ref().and_then(|last| Some(last.response.as_ref()?.status)),
             first_attempt_at,
@@ -71,12 +73,13 @@ pub(in crate::admin) async fn list(
     State(app): State<Debugger>,
     uri: Uri,
 ) -> Result<Json<DeadLetterPage>, ApiError> {
-    let params = Params::read(&uri, &["limit", "before", "email", "reason"])?;
+    let params = Params::read(&uri, &["limit", "before", "email", "subject", "reason"])?;
     let limit = params.limit()?;
     let query = DeliveryQuery {
         limit: one_more(limit),
         before: params.before(Cursor::DeadLetters)?,
         email: params.email()?,
+        subject: params.subject()?,
         state: Some(Stage::Dead),
         account: Some(app.settings().account.clone()),
         reason: params.text("reason"),
@@ -87,7 +90,7 @@ pub(in crate::admin) async fn list(
     Ok(Json(DeadLetterPage { dead_letters, next }))
 }
 
-/// An order is a list of addresses; this holds as many as one answer has rows.
+/// An order is a list of records; this holds as many as one answer has rows.
 const LIMITS: BodyLimits = BodyLimits { bytes_max: 262_144, deadline: Duration::from_secs(10) };
 
 /// The body of an order to send dead letters again.
@@ -96,6 +99,8 @@ const LIMITS: BodyLimits = BodyLimits { bytes_max: 262_144, deadline: Duration::
 struct Order {
     #[serde(default)]
     emails: Vec<String>,
+    #[serde(default)]
+    subjects: Vec<String>,
     #[serde(default)]
     all: bool,
     #[serde(default)]
@@ -113,8 +118,8 @@ pub(in crate::admin) struct OrderView {
     calls: u64,
     /// An estimate of how long they take behind everything owed already; null while blocked or paused.
     seconds: Option<u64>,
-    /// Addresses that have no dead letter.
-    not_dead: Vec<Email>,
+    /// Records that have no dead letter; contacts by their address.
+    not_dead: Vec<String>,
 }
 
 /// `POST /api/dead-letters/redrive`
@@ -126,41 +131,50 @@ pub(in crate::admin) async fn order(
     Params::read(&parts.uri, &[])?;
     let body = read_whole(&parts, body, LIMITS).await?;
     let order: Order = serde_json::from_slice(&body.bytes).map_err(|_| not_an_order())?;
-    match (order.all, order.emails.is_empty()) {
+    match (order.all, order.emails.is_empty() && order.subjects.is_empty()) {
         (true, true) => app.redrive_all(order.preview).await.map(Json),
-        (false, false) => app.redrive_named(addresses(&order.emails)?, order.preview).await.map(Json),
+        (false, false) => app.redrive_named(order.named()?, order.preview).await.map(Json),
         (true, false) | (false, true) => Err(not_an_order()),
     }
 }
 
 fn not_an_order() -> ApiError {
-    let message =
-        r#"the body must be {"emails":["…"]} or {"all":true}, with "preview":true for a look ahead"#;
+    let message = r#"the body must be {"emails":["…"]}, {"subjects":["…"]} or {"all":true}, with "preview":true for a look ahead"#;
     ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", message)
 }
 
-fn addresses(texts: &[String]) -> Result<BTreeSet<Email>, ApiError> {
-    if texts.len() > LIMIT_MAX {
-        return Err(invalid("emails", &format!("at most {LIMIT_MAX} addresses, or `all`")));
+impl Order {
+    /// The records that it names.
+    fn named(&self) -> Result<BTreeSet<Subject>, ApiError> {
+        if self.emails.len() + self.subjects.len() > LIMIT_MAX {
+            return Err(invalid("emails", &format!("at most {LIMIT_MAX} addresses, or `all`")));
+        }
+        let contacts = self.emails.iter().map(|text| Email::parse(text).ok().map(Subject::Contact));
+        let contacts = contacts.collect::<Option<BTreeSet<_>>>();
+        let mut named = contacts.ok_or_else(|| invalid("emails", "email addresses"))?;
+        let others = self.subjects.iter().map(|text| text.parse().ok()).collect::<Option<BTreeSet<_>>>();
+        named.extend(others.ok_or_else(|| invalid("subjects", SUBJECTS))?);
+        Ok(named)
     }
-    let addresses = texts.iter().map(|text| Email::parse(text).ok());
-    addresses.collect::<Option<_>>().ok_or_else(|| invalid("emails", "email addresses"))
 }
 
+const SUBJECTS: &str = "records such as `contact:ADDRESS` or `deal:PEOPLE/KIND/KEY`";
+
 impl Debugger {
-    async fn redrive_named(&self, emails: BTreeSet<Email>, preview: bool) -> Result<OrderView, ApiError> {
+    async fn redrive_named(&self, subjects: BTreeSet<Subject>, preview: bool) -> Result<OrderView, ApiError> {
         let settings = self.settings();
         let turn = self.store.turn().await;
-        let mut world = load(&self.store, &emails, &settings).await.map_err(failed)?;
-        let letter = |email: &Email| dead_letter(email, &world, &settings.account).map(|letter| letter.lane);
+        let mut world = load(&self.store, &subjects, &settings).await.map_err(failed)?;
+        let letter =
+            |subject: &Subject| dead_letter(subject, &world, &settings.account).map(|letter| letter.lane);
         let mut lanes: BTreeMap<Lane, u64> = BTreeMap::new();
-        emails.iter().filter_map(letter).for_each(|lane| *lanes.entry(lane).or_default() += 1);
-        let (dead, not_dead): (Vec<Email>, Vec<Email>) =
-            emails.into_iter().partition(|email| letter(email).is_some());
+        subjects.iter().filter_map(letter).for_each(|lane| *lanes.entry(lane).or_default() += 1);
+        let (dead, not_dead): (Vec<Subject>, Vec<Subject>) =
+            subjects.into_iter().partition(|subject| letter(subject).is_some());
         let outlook = self.outlook(&lanes).await?;
         if !preview {
-            for email in &dead {
-                redrive_letter(email, Pace::Named, &mut world, &settings, self.now());
+            for subject in &dead {
+                redrive_letter(subject, Pace::Named, &mut world, &settings, self.now());
             }
             self.carry_out(Plan::of(world, &settings.account)).await?;
             tracing::info!(
@@ -169,7 +183,11 @@ impl Debugger {
             );
         }
         drop(turn);
-        Ok(OrderView { preview, not_dead, ..outlook })
+        let name = |subject: Subject| match subject {
+            Subject::Contact(email) => email.as_str().to_owned(),
+            other @ (Subject::Company(_) | Subject::Deal(_)) => other.to_string(),
+        };
+        Ok(OrderView { preview, not_dead: not_dead.into_iter().map(name).collect(), ..outlook })
     }
 
     /// All are too many for one plan: the order is kept, and carried out a page at a time.
@@ -205,16 +223,18 @@ pub(in crate::admin) async fn give_up(
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<Value>, ApiError> {
-    let email = path.ok().and_then(|Path(text)| Email::parse(&text).ok());
-    let email = email.ok_or_else(|| invalid("email", "an email address"))?;
+    let read = |text: String| text.parse().ok().or_else(|| Email::parse(&text).ok().map(Subject::Contact));
+    let subject: Option<Subject> = path.ok().and_then(|Path(text)| read(text));
+    let subject = subject
+        .ok_or_else(|| invalid("email", "an email address, or a record such as `deal:PEOPLE/KIND/KEY`"))?;
     Params::read(&uri, &[])?;
     let settings = app.settings();
     let _turn = app.store.turn().await;
-    let emails = BTreeSet::from([email.clone()]);
-    let mut world: World = load(&app.store, &emails, &settings).await.map_err(failed)?;
-    let letter = dead_letter(&email, &world, &settings.account).map(|letter| letter.id.clone());
-    let letter = letter.ok_or_else(|| nothing("this contact has no dead letter"))?;
-    discard(&email, "discarded by hand", &mut world, &settings, app.now());
+    let subjects = BTreeSet::from([subject.clone()]);
+    let mut world: World = load(&app.store, &subjects, &settings).await.map_err(failed)?;
+    let letter = dead_letter(&subject, &world, &settings.account).map(|letter| letter.id.clone());
+    let letter = letter.ok_or_else(|| nothing("this record has no dead letter"))?;
+    discard(&subject, "discarded by hand", &mut world, &settings, app.now());
     app.carry_out(Plan::of(world, &settings.account)).await?;
     tracing::info!(delivery = %letter, "a dead letter was discarded by hand");
     Ok(Json(serde_json::json!({ "success": true, "delivery_id": letter })))

@@ -12,7 +12,7 @@ use super::query::{Cursor, Params, invalid, one_more, page};
 use crate::admin::Debugger;
 use crate::clock::UnixMicros;
 use crate::delivery::{
-    Account, Attempt, AttemptRequest, AttemptResponse, Delivery, DeliveryId, Lane, State as Stage,
+    Account, Attempt, AttemptRequest, AttemptResponse, Delivery, DeliveryId, Lane, State as Stage, Subject,
 };
 use crate::event::Email;
 use crate::http::ApiError;
@@ -32,7 +32,8 @@ pub(in crate::admin) enum Detail {
 pub(in crate::admin) struct DeliveryView {
     id: DeliveryId,
     account: Account,
-    email: Email,
+    subject: Subject,
+    email: Option<Email>,
     lane: Lane,
     state: Stage,
     reason: Option<String>,
@@ -85,7 +86,8 @@ impl DeliveryView {
             next_attempt_at: waits.then_some(delivery.next_attempt_at),
             id: delivery.id,
             account: delivery.account,
-            email: delivery.email,
+            email: delivery.subject.contact().cloned().or(delivery.person),
+            subject: delivery.subject,
             lane: delivery.lane,
             state: delivery.state,
             reason: delivery.reason,
@@ -127,12 +129,13 @@ pub(in crate::admin) async fn list(
     State(app): State<Debugger>,
     uri: Uri,
 ) -> Result<Json<DeliveryPage>, ApiError> {
-    let params = Params::read(&uri, &["limit", "before", "email", "state"])?;
+    let params = Params::read(&uri, &["limit", "before", "email", "subject", "state"])?;
     let limit = params.limit()?;
     let query = DeliveryQuery {
         limit: one_more(limit),
         before: params.before(Cursor::Deliveries)?,
         email: params.email()?,
+        subject: params.subject()?,
         state: params.get("state", STATE, Stage::parse)?,
         account: None,
         reason: None,

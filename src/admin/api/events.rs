@@ -18,7 +18,7 @@ use crate::admin::Debugger;
 use crate::clock::UnixMicros;
 use crate::config_problem::REDACTED;
 use crate::decision::Outcome;
-use crate::delivery::{Account, DeliveryId, State as Stage};
+use crate::delivery::{Account, DeliveryId, State as Stage, Subject};
 use crate::event::{Email, Kind, Position, SourceName, parse_body};
 use crate::http::ApiError;
 use crate::person::PersonKey;
@@ -59,6 +59,7 @@ pub(in crate::admin) struct ListedEvent {
 #[derive(Serialize)]
 struct StandsView {
     account: Account,
+    subject: Subject,
     state: Stage,
     reason: Option<String>,
     #[serde(serialize_with = "rfc3339_or_null")]
@@ -69,8 +70,8 @@ struct StandsView {
 
 impl From<DeliveryStands> for StandsView {
     fn from(stands: DeliveryStands) -> Self {
-        let DeliveryStands { account, state, reason, ended_at, next_attempt_at } = stands;
-        Self { account, state, reason, ended_at, next_attempt_at }
+        let DeliveryStands { account, subject, state, reason, ended_at, next_attempt_at } = stands;
+        Self { account, subject, state, reason, ended_at, next_attempt_at }
     }
 }
 

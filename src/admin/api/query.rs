@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::clock::UnixMicros;
+use crate::delivery::Subject;
 use crate::event::Email;
 use crate::http::ApiError;
 use crate::store::{LIMIT_MAX, Limited};
@@ -58,6 +59,13 @@ impl Params {
     /// `email`.
     pub fn email(&self) -> Result<Option<Email>, ApiError> {
         self.get("email", "an email address", |text| Email::parse(text).ok())
+    }
+
+    /// `subject`: a record of the CRM.
+    pub fn subject(&self) -> Result<Option<Subject>, ApiError> {
+        self.get("subject", "a record such as `contact:ADDRESS` or `deal:PEOPLE/KIND/KEY`", |text| {
+            text.parse().ok()
+        })
     }
 
     /// `limit`: how many rows one answer has.

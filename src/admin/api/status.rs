@@ -15,7 +15,7 @@ use crate::admin::Debugger;
 use crate::allowance::{Quota, Usage};
 use crate::clock::UnixMicros;
 use crate::decision::{Outcome, RedriveAll, Review};
-use crate::delivery::{Account, Lane, State as Stage};
+use crate::delivery::{Account, CallKind, Lane, State as Stage};
 use crate::destination::Destination;
 use crate::event::SourceName;
 use crate::freshsales::Mode;
@@ -132,6 +132,19 @@ pub(in crate::admin) struct DestinationView {
     reason: Option<String>,
     #[serde(serialize_with = "rfc3339_or_null")]
     until: Option<UnixMicros>,
+    /// Kinds of records that the key's user may not edit, while calls of other kinds are made.
+    shut: Vec<ShutView>,
+}
+
+/// A kind of records that waits.
+#[derive(Serialize)]
+struct ShutView {
+    kind: CallKind,
+    reason: String,
+    #[serde(serialize_with = "rfc3339")]
+    since: UnixMicros,
+    #[serde(serialize_with = "rfc3339")]
+    next_try_at: UnixMicros,
 }
 
 /// `GET /api/status`
@@ -190,7 +203,14 @@ impl DestinationView {
     /// How the destination stands.
     pub fn of(destination: &Destination) -> Self {
         let reason = destination.reason().map(str::to_owned);
-        Self { state: destination.state().as_str(), reason, until: destination.until() }
+        let shut = destination.shut.iter().map(|(kind, shut)| ShutView {
+            kind: *kind,
+            reason: shut.reason.clone(),
+            since: shut.since,
+            next_try_at: shut.try_at,
+        });
+        let (state, until) = (destination.state().as_str(), destination.until());
+        Self { state, reason, until, shut: shut.collect() }
     }
 }
 

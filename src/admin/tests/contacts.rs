@@ -83,6 +83,7 @@ async fn a_contact_that_is_owed_a_call_shows_the_call() {
             "open_delivery": {
                 "id": "d2-0",
                 "account": "acme.myfreshworks.com",
+                "subject": "contact:sam@example.com",
                 "email": "sam@example.com",
                 "lane": "new_contact",
                 "state": "waiting",

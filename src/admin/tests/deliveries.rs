@@ -30,6 +30,7 @@ fn shape(attempts: &Value) -> Value {
     json!({
         "id": "d1-0",
         "account": "acme.myfreshworks.com",
+        "subject": "contact:sam@example.com",
         "email": "sam@example.com",
         "lane": "new_contact",
         "state": "retrying",

@@ -89,8 +89,8 @@ async fn the_list_says_what_became_of_the_delivery_that_each_event_opened_or_joi
     });
     let events = lab.json("/api/events").await["events"].clone();
     let stands: Vec<_> = events.as_array().unwrap().iter().map(|event| event["delivery"].clone()).collect();
-    let done = json!({"account": "acme.myfreshworks.com", "state": "delivered", "reason": null, "ended_at": "2030-03-17T17:46:42.000Z", "next_attempt_at": null});
-    let waits = json!({"account": "acme.myfreshworks.com", "state": "waiting", "reason": null, "ended_at": null, "next_attempt_at": "2030-03-17T17:46:40.000Z"});
+    let done = json!({"account": "acme.myfreshworks.com", "subject": "contact:sam@example.com", "state": "delivered", "reason": null, "ended_at": "2030-03-17T17:46:42.000Z", "next_attempt_at": null});
+    let waits = json!({"account": "acme.myfreshworks.com", "subject": "contact:sam@example.com", "state": "waiting", "reason": null, "ended_at": null, "next_attempt_at": "2030-03-17T17:46:40.000Z"});
     assert_eq!(stands, [done.clone(), done, waits, Value::Null, Value::Null]);
     assert_eq!(events[3]["delivery_id"], "pruned", "it led to one that is no longer kept");
     assert_eq!(lab.store.0.lock().unwrap().stands_queries, 1, "one look-up for the whole page");
@@ -182,6 +182,7 @@ async fn one_event_is_shown_with_what_was_sent_and_its_delivery() {
     expected["delivery"] = json!({
         "id": "d1-0",
         "account": "acme.myfreshworks.com",
+        "subject": "contact:sam@example.com",
         "email": "sam@example.com",
         "lane": "login",
         "state": "waiting",

@@ -178,6 +178,7 @@ impl Store for FakeStore {
             let stands = |it: &Delivery| {
                 DeliveryStands::new(
                     it.account.clone(),
+                    it.subject.clone(),
                     it.state,
                     it.reason.clone(),
                     it.ended_at,

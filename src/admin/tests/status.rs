@@ -3,7 +3,7 @@
 use super::*;
 use crate::allowance::{LaneLoad, Pressure, SlotId};
 use crate::decision::Outcome;
-use crate::delivery::{BlockCause, Lane, State};
+use crate::delivery::{BlockCause, Lane, State, Subject};
 use crate::destination::{Destination, Obstacle, ObstacleKind, Throttle};
 use crate::senders::{Ask, Client};
 use crate::store::{Due, OwedInLane, Slot, Totals};
@@ -45,7 +45,7 @@ async fn the_status_is_one_snapshot_with_every_lane() {
             "version": env!("CARGO_PKG_VERSION"),
             "account": "acme.myfreshworks.com",
             "mode": "live",
-            "destination": {"state": "running", "reason": null, "until": null},
+            "destination": {"state": "running", "reason": null, "until": null, "shut": []},
             "owed": {
                 "withdrawal": 0, "new_contact": 0, "conversion": 5, "login": 0, "refresh": 2, "backfill": 0,
             },
@@ -211,7 +211,7 @@ async fn a_lead_that_is_due_and_does_not_leave_is_a_risk_while_freshsales_answer
         with(Totals { owed, destination, ..Totals::default() }).holding(|held| {
             held.due = vec![Due {
                 id: DeliveryId("d-1".into()),
-                email: Email::parse("jane@example.com").unwrap(),
+                subject: Subject::Contact(Email::parse("jane@example.com").unwrap()),
                 lane: Lane::NewContact,
                 opened_at: since,
                 new_contact_of: None,

@@ -6,6 +6,11 @@ use crate::delivery::{Attempt, AttemptRequest, Delivery, DeliveryId, RetryAfter,
 use crate::destination::{DestinationState, Gate};
 use crate::event::Email;
 
+/// The body of a call of a contact.
+pub(super) fn sent(order: &CallOrder) -> &Value {
+    order.request.body().unwrap()
+}
+
 pub(super) fn started() -> (Service, DeliveryId) {
     let mut service = Service::new(settings());
     service.send(
@@ -25,7 +30,7 @@ impl Service {
             method: "POST".into(),
             url: String::new(),
             headers: Vec::new(),
-            body: order.body.clone(),
+            body: sent(&order).clone(),
         };
         let attempt = Attempt {
             attempt: order.attempt,
@@ -51,7 +56,7 @@ impl Service {
 }
 
 pub(super) fn stored() -> Verdict {
-    Verdict::Stored(Stored { contact_id: Some(7), created: true, contact: None })
+    Verdict::Stored(Stored { id: Some(7), created: true, shown: None })
 }
 
 fn passing() -> Verdict {
@@ -89,7 +94,7 @@ fn failures_wait_twice_as_long_each_time_and_send_the_newest_state() {
         service.send(json!({"type": "identify", "userId": "u", "traits": {"city": city}}));
     }
     let order = service.claim(&id);
-    assert_eq!(order.body["contact"]["city"], "Wien");
+    assert_eq!(sent(&order)["contact"]["city"], "Wien");
     assert_eq!(order.attempt, 4);
 }
 
@@ -107,7 +112,7 @@ fn a_refused_contact_is_kept_and_comes_back_when_its_data_changes() {
     assert_eq!(service.delivery(&id).state, State::Retrying);
     assert_eq!(service.delivery(&id).next_attempt_at, service.now);
     let order = service.claim(&id);
-    assert_eq!(order.body["contact"]["last_name"], "Lee");
+    assert_eq!(sent(&order)["contact"]["last_name"], "Lee");
 }
 
 #[test]
@@ -130,10 +135,10 @@ fn a_refused_change_is_sent_whole_once() {
     let change = service.send(json!({"type": "identify", "userId": "u", "traits": {"job_title": "CEO"}}));
     let id = change.delivery_id.unwrap();
     let order = service.claim(&id);
-    assert_eq!(order.body["contact"], json!({"emails": "sam@example.com", "job_title": "CEO"}));
+    assert_eq!(sent(&order)["contact"], json!({"emails": "sam@example.com", "job_title": "CEO"}));
     service.answer(order, refused());
     let order = service.claim(&id);
-    assert_eq!(order.body["contact"]["city"], "Oslo");
+    assert_eq!(sent(&order)["contact"]["city"], "Oslo");
     service.answer(order, refused());
     assert_eq!(service.delivery(&id).state, State::Dead);
 }
@@ -150,7 +155,7 @@ fn a_change_during_the_call_opens_the_next_delivery() {
     assert_eq!(claim(&next, &mut service.world, &service.settings, service.now), None);
     service.answer(order, stored());
     let order = service.claim(&next);
-    assert_eq!(order.body["contact"], json!({"emails": "sam@example.com", "city": "Rome"}));
+    assert_eq!(sent(&order)["contact"], json!({"emails": "sam@example.com", "city": "Rome"}));
 }
 
 #[test]
@@ -162,7 +167,7 @@ fn a_call_without_an_answer_hands_over_to_the_newer_delivery() {
     assert_eq!(service.delivery(&id).state, State::Superseded);
     let next = change.delivery_id.unwrap();
     let order = service.claim(&next);
-    assert_eq!(order.body["contact"]["city"], "Rome");
+    assert_eq!(sent(&order)["contact"]["city"], "Rome");
     service.answer(order, stored());
     // The unanswered call said Oslo and may be applied late: once more, whole.
     assert_eq!(service.delivery(&next).state, State::Retrying);
@@ -241,7 +246,7 @@ fn behind_the_breaker_a_failure_burns_nothing() {
 
 fn answered(contact: Value) -> Verdict {
     let Value::Object(contact) = contact else { panic!("a contact is an object") };
-    Verdict::Stored(Stored { contact_id: Some(7), created: false, contact: Some(contact) })
+    Verdict::Stored(Stored { id: Some(7), created: false, shown: Some(contact) })
 }
 
 /// A lead whose campaign goes only where Freshsales has none, after its first call was answered with a contact.
@@ -258,7 +263,7 @@ fn lead_with_campaign(stored: Value) -> (Service, DeliveryId) {
         "userId": "u", "context": {"traits": {"email": "sam@example.com", "city": "Oslo"}}}));
     let id = lead.delivery_id.unwrap();
     let order = service.claim(&id);
-    assert_eq!(order.body["contact"], json!({"emails": "sam@example.com", "city": "Oslo"}));
+    assert_eq!(sent(&order)["contact"], json!({"emails": "sam@example.com", "city": "Oslo"}));
     service.answer(order, answered(stored));
     (service, id)
 }
@@ -268,7 +273,7 @@ fn what_goes_only_where_freshsales_has_no_value_is_sent_once_its_answer_showed_n
     let (mut service, id) = lead_with_campaign(json!({"id": 7, "city": "Oslo", "medium": null}));
     assert_eq!(service.delivery(&id).state, State::Retrying);
     let order = service.claim(&id);
-    assert_eq!(order.body["contact"], json!({"emails": "sam@example.com", "medium": "email"}));
+    assert_eq!(sent(&order)["contact"], json!({"emails": "sam@example.com", "medium": "email"}));
     service.answer(order, answered(json!({"id": 7, "city": "Oslo", "medium": "email"})));
     assert_eq!(service.delivery(&id).state, State::Delivered);
     assert_eq!(service.send(json!({"type": "page", "userId": "u"})).outcome, Outcome::Unchanged);

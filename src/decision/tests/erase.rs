@@ -53,7 +53,7 @@ fn settled(order: CallOrder, verdict: Verdict) -> Settlement {
 
 #[test]
 fn an_answer_to_a_call_of_an_erased_contact_brings_nothing_back() {
-    let stored = Verdict::Stored(Stored { contact_id: Some(7), created: true, ..Stored::default() });
+    let stored = Verdict::Stored(Stored { id: Some(7), created: true, ..Stored::default() });
     let passing = Verdict::Passing { reason: "no whole answer within 20 s".to_owned() };
     let throttled =
         Verdict::Throttled { retry_after: crate::delivery::RetryAfter::Absent, reason: String::new() };

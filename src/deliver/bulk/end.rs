@@ -69,7 +69,10 @@ impl BulkFinished {
             Verdict::Throttled { .. } | Verdict::Blocked { cause: BlockCause::Unauthorized, .. } => {
                 Why::AccountHeld
             }
-            Verdict::Refused { .. } | Verdict::Blocked { .. } => Why::Refused,
+            Verdict::Refused { .. }
+            | Verdict::Blocked { .. }
+            | Verdict::Gone { .. }
+            | Verdict::Shut { .. } => Why::Refused,
             Verdict::Passing { .. } | Verdict::Stored(_) => Why::Unanswered,
         })
     }
@@ -81,7 +84,7 @@ impl BulkFinished {
             attempt: order.attempt,
             started_at: self.started_at,
             duration_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
-            request: AttemptRequest { body: bulk_body([&order.body]), ..call.request.clone() },
+            request: AttemptRequest { body: bulk_body(order.request.body()), ..call.request.clone() },
             response: call.response.clone(),
             error: call.error.clone().or_else(|| reason(&call.verdict)),
         }
@@ -94,6 +97,8 @@ fn reason(verdict: &Verdict) -> Option<String> {
         Verdict::Refused { reason, .. }
         | Verdict::Throttled { reason, .. }
         | Verdict::Passing { reason }
+        | Verdict::Gone { reason }
+        | Verdict::Shut { reason }
         | Verdict::Blocked { reason, .. } => Some(reason.clone()),
     }
 }

@@ -12,7 +12,7 @@ use crate::clock::UnixMicros;
 use crate::contact::{Attributes, bulk_body, upsert_body};
 use crate::decision::{self, CallOrder, Settings, Settlement, Undone, World};
 use crate::deliver::{Deliverer, log, worker};
-use crate::delivery::{Attempt, AttemptRequest, BlockCause, BulkJob, BulkRow, Verdict};
+use crate::delivery::{Attempt, AttemptRequest, BlockCause, BulkJob, BulkRow, Request, Verdict};
 use crate::destination::Destination;
 use crate::event::Email;
 use crate::freshsales::{JobAnswer, JobReport, RowEnd};
@@ -89,8 +89,8 @@ impl Deliverer {
         let keys = Keys { deliveries: ids.clone(), ..Keys::default() };
         let found = self.store.load(keys).await?.deliveries;
         // What was erased meanwhile is not there any more.
-        let emails = found.into_values().map(|found| found.document.email).collect();
-        self.load(emails, ids).await
+        let subjects = found.into_values().map(|found| found.document.subject).collect();
+        self.load(subjects, ids).await
     }
 
     async fn write(
@@ -120,7 +120,11 @@ fn concerns_the_account(verdict: &Verdict) -> bool {
         Verdict::Throttled { .. }
         | Verdict::Passing { .. }
         | Verdict::Blocked { cause: BlockCause::Unauthorized, .. } => true,
-        Verdict::Stored(_) | Verdict::Refused { .. } | Verdict::Blocked { .. } => false,
+        Verdict::Stored(_)
+        | Verdict::Refused { .. }
+        | Verdict::Blocked { .. }
+        | Verdict::Gone { .. }
+        | Verdict::Shut { .. } => false,
     }
 }
 
@@ -149,15 +153,16 @@ impl Ending<'_> {
 
     fn claim<'r>(&self, row: &'r BulkRow, world: &World) -> Option<Claimed<'r>> {
         let delivery = world.deliveries.get(&row.delivery)?;
+        let email = delivery.subject.contact()?;
         let sent = if delivery.erasure.is_some() {
             // Nothing of it is left but that its answer is waited for.
             Attributes::default()
         } else {
-            let standing = world.contacts.get(&delivery.email)?.with(&self.settings.account);
+            let standing = world.contacts.get(email)?.with(&self.settings.account);
             decision::carried(row, &standing)?
         };
-        let body = upsert_body(&delivery.email, &sent);
-        Some(Claimed { row, email: delivery.email.clone(), body, opened_at: delivery.opened_at })
+        let body = upsert_body(email, &sent);
+        Some(Claimed { row, email: email.clone(), body, opened_at: delivery.opened_at })
     }
 
     fn settle(&self, report: &JobReport, world: &mut World) {
@@ -195,7 +200,12 @@ impl Ending<'_> {
         }
         let BulkRow { delivery, attempt } = claim.row.clone();
         let settlement = Settlement {
-            order: CallOrder { delivery, email: claim.email.clone(), attempt, body: claim.body.clone() },
+            order: CallOrder {
+                delivery,
+                subject: claim.email.clone().into(),
+                attempt,
+                request: Request::UpsertContact { body: claim.body.clone() },
+            },
             verdict,
             attempt: self.attempt(claim, None),
             jitter: rand::random_range(0.0..1.0),

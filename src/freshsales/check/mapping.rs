@@ -140,7 +140,7 @@ impl Sends {
             | Convert::Address
             | Convert::FirstName
             | Convert::LastName => Self::Text,
-            Convert::Integer | Convert::Number => Self::Number,
+            Convert::Integer | Convert::Number | Convert::Money | Convert::MoneyCents => Self::Number,
             Convert::Boolean => Self::Boolean,
             Convert::Date => Self::Day,
             Convert::Tags => Self::List,

@@ -18,6 +18,7 @@ pub use probe::TestContact;
 
 use super::fields::{ContactField, contact_fields};
 use super::{CallResult, Client, Crm, Question, Reply, Unanswered};
+use crate::delivery::Request;
 use crate::mapping::Preset;
 use access::Access;
 
@@ -99,7 +100,7 @@ impl Inquiry<'_> {
 
     async fn upsert(&mut self, body: Value) -> Result<CallResult, Unanswered> {
         self.count()?;
-        Ok(self.client.upsert(body).await)
+        Ok(self.client.call(Request::UpsertContact { body }).await)
     }
 
     fn count(&mut self) -> Result<(), Unanswered> {
@@ -140,8 +141,8 @@ impl Inquiry<'_> {
             }
             Err(finding) => return self.find(finding),
         };
-        let Some(id) = stored.contact_id else { return self.find(probe::no_id(&test)) };
-        let shown = self.shown(id, stored.contact).await;
+        let Some(id) = stored.id else { return self.find(probe::no_id(&test)) };
+        let shown = self.shown(id, stored.shown).await;
         self.report.findings.extend(probe::stuck(&first, &shown));
 
         let second = probe::second(expected);

@@ -146,10 +146,12 @@ fn stored(result: Result<&CallResult, &Unanswered>, refused: &str) -> Result<Sto
             "the calls of the account are used up now ({reason}): wait up to an hour and check again"
         ))),
         Verdict::Passing { reason } => Err(Finding::wrong(format!("{reason}: try again"))),
-        Verdict::Blocked { reason, .. } => Err(Finding::wrong(format!(
-            "{reason}: give the role of the key's user the right to create and edit contacts, in Freshsales under \
+        Verdict::Blocked { reason, .. } | Verdict::Gone { reason } | Verdict::Shut { reason } => {
+            Err(Finding::wrong(format!(
+                "{reason}: give the role of the key's user the right to create and edit contacts, in Freshsales under \
              Admin Settings, Roles"
-        ))),
+            )))
+        }
     }
 }
 

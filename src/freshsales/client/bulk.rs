@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::super::bulk::{BulkResult, JobAnswer, JobResult, JobState, job_of, job_state};
 use super::{Inner, Received};
-use crate::delivery::{AttemptRequest, JobId, Verdict};
+use crate::delivery::{AttemptRequest, JobId, Request, Verdict};
 use crate::freshsales::CallResult;
 
 /// The report on a hundred contacts that were all refused at length.
@@ -16,7 +16,7 @@ impl Inner {
     pub(super) async fn bulk_upsert(&self, body: Value) -> BulkResult {
         let url = self.endpoint.bulk_url();
         let bytes = body.to_string().into_bytes();
-        let request = self.endpoint.request("POST", &url, body);
+        let request = self.endpoint.shown("POST", &url, body);
         let (mut call, received) = self.whole(self.http.post(url).body(bytes), request).await;
         let taken = matches!(call.verdict, Verdict::Stored(_));
         let job = received.filter(|_| taken).and_then(|received| job_of(&received.body));
@@ -29,7 +29,7 @@ impl Inner {
 
     pub(super) async fn job(&self, id: JobId) -> JobResult {
         let url = self.endpoint.job_url(&id);
-        let request = self.endpoint.request("GET", &url, Value::Null);
+        let request = self.endpoint.shown("GET", &url, Value::Null);
         let (call, received) = self.whole(self.http.request(Method::GET, url), request).await;
         let whole = received.as_ref().is_some_and(|received| received.broken.is_none());
         // What is kept of it for people must not carry the key.
@@ -50,7 +50,9 @@ impl Inner {
         match call.send().await {
             Ok(response) => {
                 let received = self.receive(response, REPORT_BYTES_MAX).await;
-                (self.judge(&received, request), Some(received))
+                // What is said of many contacts names no attribute of one.
+                let judged_as = Request::UpsertContact { body: Value::Null };
+                (self.judge(&judged_as, &received, request), Some(received))
             }
             Err(error) => (self.unanswered(error, request), None),
         }

@@ -29,6 +29,6 @@ impl Endpoint {
     /// What a look-up sends, without the address.
     #[must_use]
     pub fn describe_look_up(&self) -> AttemptRequest {
-        self.request("GET", &self.url(PATH), Value::Null)
+        self.shown("GET", &self.url(PATH), Value::Null)
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::client::{KEY, answer, client};
-use crate::freshsales::{Client, Question, Reply, Unanswered};
+use crate::delivery::{Request, Stored, Verdict};
+use crate::freshsales::{Client, Config, Crm, DryRun, Question, RESPONSE_BYTES_MAX, Reply, Unanswered};
 
 /// One call to a server with that answer, and the whole request it got.
 pub(super) async fn exchange<T>(answer: Vec<u8>, call: impl AsyncFnOnce(Client) -> T) -> (T, String) {
@@ -83,4 +85,82 @@ async fn the_list_of_fields_may_be_long_and_has_a_limit() {
     assert_eq!(reply.unwrap().body.len(), 4 * 1024 * 1024);
     let (reply, _) = ask(Question::ContactFilters, answer("200 OK", "", &long)).await;
     assert_eq!(reply.unwrap().body.len(), 64 * 1024);
+}
+
+#[tokio::test]
+async fn each_request_is_one_call_to_its_own_address() {
+    let body = json!({"deal": {"name": "A-1001"}});
+    let id = 70_054_866_612;
+    let text = |text: &str| text.to_owned();
+    let table = [
+        (Request::UpsertContact { body: body.clone() }, "POST /crm/sales/api/contacts/upsert"),
+        (Request::ShowContact { id }, "GET /crm/sales/api/contacts/70054866612?include=deals,sales_accounts"),
+        (Request::UpsertCompany { body: body.clone() }, "POST /crm/sales/api/sales_accounts/upsert"),
+        (
+            Request::FindCompany { website: text("a.example/?q=1&f=2") },
+            "GET /crm/sales/api/lookup?q=a.example%2F%3Fq%3D1%26f%3D2&f=website&entities=sales_account",
+        ),
+        (Request::CreateDeal { body: body.clone() }, "POST /crm/sales/api/deals"),
+        (Request::UpdateDeal { id, body: body.clone() }, "PUT /crm/sales/api/deals/70054866612"),
+        (Request::ShowDeal { id }, "GET /crm/sales/api/deals/70054866612"),
+        (
+            Request::FindDeal { field: text("cf_order_id"), value: text("A 1") },
+            "GET /crm/sales/api/lookup?q=A+1&f=cf_order_id&entities=deal",
+        ),
+        (Request::Selector("deal_pipelines"), "GET /crm/sales/api/selector/deal_pipelines"),
+        (Request::Probe, "GET /crm/sales/api/selector/owners"),
+        (Request::Forget { id }, "DELETE /crm/sales/api/contacts/70054866612/forget"),
+    ];
+    for (request, line) in table {
+        let call = request.clone();
+        let (result, sent) = exchange(answer("200 OK", "", "{}"), async |client| {
+            (client.describe(&call), client.call(call).await)
+        })
+        .await;
+        let (described, called) = result;
+        assert!(sent.starts_with(&format!("{line} HTTP/1.1\r\n")), "{sent}");
+        assert_eq!(described, called.request);
+        assert_eq!(format!("{} {}", described.method, path_of(&described.url)), line);
+        let expected = request.body().map(ToString::to_string).unwrap_or_default();
+        assert!(sent.ends_with(&format!("\r\n\r\n{expected}")), "{sent}");
+        assert_eq!(described.body, request.body().cloned().unwrap_or_default());
+        assert!(matches!(called.verdict, Verdict::Stored(_)), "{line}");
+    }
+}
+
+fn path_of(url: &str) -> &str {
+    &url[url.find("/crm").unwrap()..]
+}
+
+#[tokio::test]
+async fn a_dry_run_answers_every_request_and_sends_none() {
+    let config = Config { bundle_alias: "acme".to_owned(), ..Config::default() };
+    let endpoint = config.endpoint().unwrap();
+    let dry = DryRun::new(endpoint.clone());
+    let body = json!({"deal": {}});
+    for request in [
+        Request::UpsertContact { body: body.clone() },
+        Request::CreateDeal { body: body.clone() },
+        Request::UpdateDeal { id: 7, body },
+        Request::ShowContact { id: 7 },
+        Request::Probe,
+        Request::Forget { id: 7 },
+    ] {
+        let result = dry.call(request.clone()).await;
+        assert_eq!(result.verdict, Verdict::Stored(Stored::default()));
+        assert_eq!((result.request, result.status_label), (endpoint.describe(&request), "simulated"));
+        assert_eq!((result.response, result.error.as_deref()), (None, Some("simulated")));
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_the_account_is_read_whole_where_a_record_would_be_cut() {
+    let names = "x".repeat(RESPONSE_BYTES_MAX);
+    let body = format!(r#"{{"deal_pipelines":[{{"name":"{names}"}}]}}"#);
+    let (result, _) = exchange(answer("200 OK", "", &body), async |client| {
+        client.call(Request::Selector("deal_pipelines")).await
+    })
+    .await;
+    let Verdict::Stored(stored) = result.verdict else { panic!("not answered") };
+    assert_eq!(stored.shown.unwrap()["deal_pipelines"][0]["name"], names);
 }

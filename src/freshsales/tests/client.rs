@@ -9,11 +9,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, ManualClock, Sleep, UnixMicros};
-use crate::delivery::{BODY_KEPT_BYTES_MAX, BlockCause, RetryAfter, Verdict};
+use crate::delivery::{BODY_KEPT_BYTES_MAX, BlockCause, Request, RetryAfter, Verdict};
 use crate::freshsales::{ApiKey, CallResult, Client, Config, Crm, Timeouts};
 
 pub(super) const KEY: &str = "k3y-for-tests";
 const DOCUMENTED: &str = r#"{"unique_identifier":{"emails":"sam.lee@example.com"},"contact":{"emails":"sam.lee@example.com","first_name":"Sam","last_name":"Lee","mobile_number":"+14155550142","company_name":"Globex","subscription_status":"subscribed"}}"#;
+
+fn upsert() -> Request {
+    Request::UpsertContact { body: body() }
+}
 
 fn body() -> Value {
     serde_json::from_str(DOCUMENTED).unwrap()
@@ -58,7 +62,7 @@ async fn the_date_of_an_answer_is_told_to_the_clock() {
         let timeouts = Timeouts { connect: Duration::from_secs(1), attempt: Duration::from_secs(5) };
         let key = ApiKey::parse(KEY).unwrap();
         let client = Client::new(config.endpoint().unwrap(), key, timeouts, Arc::new(heard.clone())).unwrap();
-        client.upsert(body()).await;
+        client.call(upsert()).await;
     }
     assert_eq!(*heard.0.lock().unwrap(), [UnixMicros::parse("2026-03-03T12:00:00Z").unwrap()]);
 }
@@ -107,7 +111,7 @@ pub(super) fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
 /// One upsert against a server of that behaviour, with whether it was called a second time.
 async fn call(answer: Vec<u8>, then: Then) -> (CallResult, String, bool) {
     let (base_url, server) = server(answer, then).await;
-    let result = client(base_url, Duration::from_millis(400)).upsert(body()).await;
+    let result = client(base_url, Duration::from_millis(400)).call(upsert()).await;
     let (request, listener) = server.await.unwrap();
     let another = listener.into_std().unwrap().accept().is_ok();
     let shown = format!("{result:?}");
@@ -148,7 +152,7 @@ async fn the_documented_call_has_exactly_these_bytes() {
     let Verdict::Stored(stored) = result.verdict else {
         panic!("not stored");
     };
-    assert_eq!((stored.contact_id, stored.created), (Some(70_054_866_612), true));
+    assert_eq!((stored.id, stored.created), (Some(70_054_866_612), true));
     assert_eq!((result.status_label, result.error), ("201", None));
     assert_eq!(result.response.unwrap().body, r#"{"contact":{"id":70054866612}}"#);
 }
@@ -157,8 +161,8 @@ async fn the_documented_call_has_exactly_these_bytes() {
 async fn what_is_described_is_what_is_sent_less_the_key() {
     let (base_url, server) = server(answer("200 OK", "", "{}"), Then::Close).await;
     let client = client(base_url.clone(), Duration::from_secs(1));
-    let described = client.describe(&body());
-    assert_eq!(described, client.upsert(body()).await.request);
+    let described = client.describe(&upsert());
+    assert_eq!(described, client.call(upsert()).await.request);
     server.await.unwrap();
     assert_eq!(described.method, "POST");
     assert_eq!(described.url, format!("{base_url}/crm/sales/api/contacts/upsert"));
@@ -178,7 +182,7 @@ async fn what_is_described_is_what_is_sent_less_the_key() {
 #[test]
 fn the_account_s_own_host_needs_no_alias_header() {
     let config = Config { bundle_alias: "acme".to_owned(), ..Config::default() };
-    let described = config.endpoint().unwrap().describe(json!({}));
+    let described = config.endpoint().unwrap().describe(&Request::UpsertContact { body: json!({}) });
     assert_eq!(described.url, "https://acme.myfreshworks.com/crm/sales/api/contacts/upsert");
     assert!(described.headers.iter().all(|(name, _)| name != "X-Bundle-Alias"));
 }
@@ -280,7 +284,7 @@ async fn a_closed_port_will_pass_and_its_address_is_not_named() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let result = client(format!("http://{address}"), Duration::from_secs(1)).upsert(body()).await;
+    let result = client(format!("http://{address}"), Duration::from_secs(1)).call(upsert()).await;
     assert_eq!(passing(&result), "no connection: Connection refused (os error 111)");
     assert_eq!(result.status_label, "error");
 }
@@ -296,7 +300,7 @@ async fn a_server_without_tls_is_not_spoken_to() {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         String::from_utf8_lossy(&hello[..read]).into_owned()
     });
-    let result = client(base_url, Duration::from_secs(1)).upsert(body()).await;
+    let result = client(base_url, Duration::from_secs(1)).call(upsert()).await;
     assert!(passing(&result).starts_with("no connection: "), "{result:?}");
     let hello = server.await.unwrap();
     assert!(!hello.contains(KEY) && !hello.contains("sam.lee"));

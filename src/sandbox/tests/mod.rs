@@ -3,9 +3,11 @@
 mod admission;
 mod bulk;
 mod control;
+mod deals;
 mod faults;
 mod quirks;
 mod reading;
+mod records;
 mod upsert;
 
 use std::sync::Arc;
@@ -94,6 +96,24 @@ impl Account {
 
     async fn post(&self, path: &str, body: impl Into<Body>) -> Seen {
         self.send(request("POST", path, body)).await
+    }
+
+    async fn put(&self, path: &str, body: &Value) -> Seen {
+        self.send(request("PUT", path, body.to_string())).await
+    }
+
+    /// A call below the root of the API that has to be answered with JSON.
+    async fn api(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let seen = self.send(request(method, &format!("/crm/sales/api/{path}"), body)).await;
+        (seen.status.as_u16(), seen.json())
+    }
+
+    /// Creates a record that has to be taken; answers with its id.
+    async fn create(&self, path: &str, body: Value) -> u64 {
+        let (status, answer) = self.api("POST", path, body).await;
+        assert!(matches!(status, 200 | 201), "{status} {answer}");
+        answer.as_object().unwrap().values().find_map(|record| record["id"].as_u64()).unwrap()
     }
 
     /// Upserts Sam Lee with these attributes and nothing else.

@@ -42,8 +42,10 @@ async fn a_contact_is_looked_up_by_email() {
     assert_eq!(found.json(), json!({"contacts": {"contacts": [account.stored().unwrap()]}}));
     let none = account.get(&lookup("q=kim%40example.com&f=email&entities=sales_account,contact")).await;
     assert_eq!(none.body, r#"{"contacts":{"contacts":[]}}"#);
-    assert!(account.get(&lookup("q=x&f=name&entities=contact")).await.is_error(400, "f should be email"));
-    assert!(account.get(&lookup("q=x&f=email")).await.is_error(400, "entities should name contact"));
+    let field = "f should be a field that those entities are looked up by";
+    assert!(account.get(&lookup("q=x&f=name&entities=contact")).await.is_error(400, field));
+    let entities = "entities should name contact, sales_account or deal";
+    assert!(account.get(&lookup("q=x&f=email")).await.is_error(400, entities));
 }
 
 #[tokio::test]

@@ -163,9 +163,10 @@ async fn every_documented_attribute_is_taken() {
         "mobile_number": "+14155550142", "work_number": "+14155550143", "job_title": "CTO", "address": "1 Main St",
         "city": "Springfield", "state": "IL", "zipcode": "62701", "country": "US", "external_id": "user-123",
         "time_zone": "UTC", "facebook": "f", "twitter": "t", "linkedin": "l", "medium": "web", "keyword": "crm",
-        "tags": ["vip"], "subscription_status": 1, "subscription_types": [1, 2], "territory_id": 1,
-        "lead_source_id": 70_000_000_001_u64, "owner_id": 2, "campaign_id": 3, "contact_status_id": 4,
-        "lifecycle_stage_id": 5, "sales_accounts": [{"id": 6, "is_primary": true}], "company_name": "Globex",
+        "tags": ["vip"], "subscription_status": 1, "subscription_types": [1, 2],
+        "territory_id": 70_000_006_001_u64, "lead_source_id": 70_000_004_001_u64, "owner_id": 70_000_012_302_u64,
+        "campaign_id": 70_000_005_002_u64, "contact_status_id": 70_000_003_008_u64,
+        "lifecycle_stage_id": 70_000_007_003_u64, "sales_accounts": [{"id": 6, "is_primary": true}], "company_name": "Globex",
         "custom_field": {"cf_plan": "pro", "cf_source": "ad", "cf_lifetime_value": 12.5,
             "cf_signed_up_on": "2026-03-01", "cf_newsletter": true, "cf_company_size": "11-50"}});
     let account = account();

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::delivery::{Lane, State};
+use crate::delivery::{Lane, NoSubject, State, Subject};
 use crate::event::Email;
 use crate::store::StoreError;
 
@@ -62,6 +62,11 @@ pub(super) fn state(number: i64) -> Result<State, StoreError> {
 /// An address from a column.
 pub(super) fn email(text: &str) -> Result<Email, StoreError> {
     Email::from_store(text).map_err(|problem| StoreError::Unreadable("email", problem.to_string()))
+}
+
+/// A subject from a column.
+pub(super) fn subject(text: &str) -> Result<Subject, StoreError> {
+    text.parse().map_err(|problem: NoSubject| StoreError::Unreadable("subject", problem.to_string()))
 }
 
 /// A document as text.

@@ -366,6 +366,15 @@ pub(super) const STATE: &[&str] = &["
     UPDATE progress SET events = position;
 ",
 "
+    -- Which record of the CRM a delivery is about; there were contacts alone. `email` is whom it is about, and empty where
+    -- it is about nobody. One call of a record is on its way at a time.
+    ALTER TABLE deliveries ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+    UPDATE deliveries SET subject = 'contact:' || email;
+    DROP INDEX deliveries_in_flight;
+    CREATE INDEX deliveries_in_flight ON deliveries (account, subject) WHERE state = 1;
+    CREATE INDEX deliveries_by_subject ON deliveries (subject);
+",
+"
     -- What became of the causes that a person is told of, so that a restart neither tells twice nor forgets the end.
     CREATE TABLE alerts (cause TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ",

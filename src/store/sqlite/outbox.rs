@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::columns::{self, email, from_text, int, lane, lane_number, to_text, uint};
+use super::columns::{self, from_text, int, lane, lane_number, subject, to_text, uint};
 use super::{failed, present, state, walks};
 use crate::allowance::{HOUR, SlotId};
 use crate::clock::{Moment, UnixMicros};
@@ -27,11 +27,12 @@ fn due_sql(index: DueIndex, order: DueOrder) -> String {
         DueOrder::NewestFirst => "DESC",
     };
     format!(
-        "SELECT id, email, lane, opened_at, iif(state = 0, new_contact_of, NULL) FROM deliveries AS d INDEXED BY {index}
+        "SELECT id, subject, lane, opened_at, iif(state = 0, new_contact_of, NULL) FROM deliveries AS d INDEXED BY {index}
          WHERE account = ?1 AND next_attempt_at <= ?2 AND {lanes} AND {states}
            AND (new_contact_of IS NULL OR state <> 0 OR new_contact_of NOT IN (SELECT value FROM json_each(?5)))
+           AND substr(subject, 1, instr(subject, ':') - 1) NOT IN (SELECT value FROM json_each(?6))
            AND NOT EXISTS (SELECT 1 FROM deliveries AS f INDEXED BY deliveries_in_flight
-                           WHERE f.account = ?1 AND f.email = d.email AND f.state = 1)
+                           WHERE f.account = ?1 AND f.subject = d.subject AND f.state = 1)
            AND NOT EXISTS (SELECT 1 FROM forget_orders AS g INDEXED BY forget_orders_by_email
                            WHERE g.account = ?1 AND g.email = d.email)
          ORDER BY lane, opened_at {direction}, sequence {direction} LIMIT ?4"
@@ -53,8 +54,8 @@ pub(super) fn due(
     connection: &Connection,
     query: &DueQuery,
 ) -> Result<(Vec<Due>, Option<UnixMicros>), StoreError> {
-    let DueQuery { account, now, lanes, order, held, limit } = query;
-    let held = to_text("sources", held)?;
+    let DueQuery { account, now, lanes, order, held, shut, limit } = query;
+    let (held, shut) = (to_text("sources", held)?, to_text("kinds", shut)?);
     let snapshot = connection.unchecked_transaction()?;
     let due: i64 = snapshot
         .prepare_cached(
@@ -71,11 +72,11 @@ pub(super) fn due(
     let mut found = Vec::new();
     for key in keys.into_iter().filter(|_| due > 0) {
         let missing = int(limit.saturating_sub(found.len()) as u64);
-        let mut rows = statement.query((&account.0, now.0, key, missing, &held))?;
+        let mut rows = statement.query((&account.0, now.0, key, missing, &held, &shut))?;
         while let Some(row) = rows.next()? {
             found.push(Due {
                 id: DeliveryId(row.get(0)?),
-                email: email(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
+                subject: subject(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
                 lane: lane(row.get(2)?)?,
                 opened_at: UnixMicros(row.get(3)?),
                 new_contact_of: row.get::<_, Option<String>>(4)?.map(SourceName),
@@ -124,8 +125,8 @@ pub(super) fn held_withdrawals(
 ) -> Result<BTreeSet<DeliveryId>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT id FROM deliveries AS f INDEXED BY deliveries_in_flight WHERE account = ?1 AND state = 1
-         AND EXISTS (SELECT 1 FROM deliveries AS d INDEXED BY deliveries_by_email
-                     WHERE d.email = f.email AND d.account = ?1 AND d.lane = ?2 AND d.state IN (0, 2))",
+         AND EXISTS (SELECT 1 FROM deliveries AS d INDEXED BY deliveries_by_subject
+                     WHERE d.subject = f.subject AND d.account = ?1 AND d.lane = ?2 AND d.state IN (0, 2))",
     )?;
     let values = (&account.0, lane_number(Lane::Withdrawal));
     let held = statement.query_map(values, |row| row.get(0).map(DeliveryId))?.collect::<Result<_, _>>()?;

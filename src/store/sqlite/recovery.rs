@@ -8,14 +8,10 @@ use rusqlite::Connection;
 
 use super::{outbox, records, state};
 use crate::clock::UnixMicros;
-use crate::contact::Contact;
-use crate::delivery::{Account, Delivery, DeliveryId, State};
-use crate::erasure::CallEnd;
+use crate::decision::{World, open_delivery, void_claim};
+use crate::delivery::{Account, DeliveryId};
 use crate::event::Position;
-use crate::store::{Gone, Keys, Plan, Privacy, Put, StoreError, Versioned};
-
-/// The reason of a delivery whose contact has a newer one.
-const FOLDED: &str = "the service stopped during the call; a newer delivery of the contact carries the rest";
+use crate::store::{Keys, Plan, StoreError};
 
 /// The latest moment that either file has seen: the time of day never was before it, whatever the clock says now. A last
 /// event that can't be read says nothing here: whoever needs what it holds meets the damage, and nobody else has to.
@@ -48,7 +44,7 @@ pub(super) fn recover(connection: &mut Connection, now: UnixMicros) -> Result<()
     outbox::take_back(connection)?;
     let carried = carried(connection)?;
     for id in ids.into_iter().map(DeliveryId).filter(|id| !carried.contains(id)) {
-        match void(connection, id.clone(), now) {
+        match void(connection, &id, now) {
             Ok(plan) => state::apply(connection, &plan, now)?,
             // One that can't be read must not keep all others from being served.
             Err(StoreError::Unreadable(kind, _)) => {
@@ -80,46 +76,22 @@ fn carried(connection: &Connection) -> Result<BTreeSet<DeliveryId>, StoreError> 
 }
 
 /// What makes one claim void.
-fn void(connection: &Connection, id: DeliveryId, now: UnixMicros) -> Result<Plan, StoreError> {
-    let Some(Versioned { revision, document: claimed }) = delivery(connection, &id)? else {
-        return Ok(Plan::default());
-    };
-    if claimed.erasure.is_some() {
-        // The answer that was waited for will not come.
-        let ended = Put::Privacy(Privacy::CallEnded(id.clone(), CallEnd::Unknown));
-        let puts = vec![ended, Put::Gone(Gone::Delivery(id, revision))];
-        let mut plan = Plan { puts, ..Plan::default() };
-        plan.counts.moved(Some(claimed.state), State::Erased);
-        return Ok(plan);
-    }
-    let (email, account) = (claimed.email.clone(), claimed.account.clone());
-    let keys = Keys { contacts: BTreeSet::from([email.clone()]), ..Keys::default() };
-    let contact = state::load(connection, keys)?.contacts.remove(&email);
-    let mut contact = contact.unwrap_or(Versioned { revision: 0, document: Contact::default() });
-    let standing = contact.document.standing.entry(account).or_default();
+fn void(connection: &Connection, id: &DeliveryId, now: UnixMicros) -> Result<Plan, StoreError> {
+    let mut world = World::default();
+    load(connection, Keys { deliveries: BTreeSet::from([id.clone()]), ..Keys::default() }, &mut world)?;
+    let Some(claimed) = world.deliveries.get(id) else { return Ok(Plan::default()) };
+    let (subject, account) = (claimed.subject.clone(), claimed.account.clone());
+    let mut keys = Keys::default();
+    keys.add(&subject);
+    load(connection, keys, &mut world)?;
     // One that was opened while the call was on its way.
-    let newer = standing.open.take().filter(|open| *open != id);
-    let newer = newer.map(|newer| delivery(connection, &newer)).transpose()?.flatten();
-    standing.unanswered();
-    let mut plan = Plan::default();
-    match newer {
-        Some(Versioned { revision: newer_revision, document: mut newer }) if newer.state.is_open() => {
-            standing.open = Some(newer.id.clone());
-            newer.lane = newer.lane.max(claimed.lane);
-            plan.counts.moved(Some(claimed.state), State::Superseded);
-            plan.puts.push(Put::Delivery(revision, claimed.supersede(FOLDED, now)));
-            plan.puts.push(Put::Delivery(newer_revision, newer));
-        }
-        Some(_) | None => {
-            standing.open = Some(id);
-            plan.puts.push(Put::Delivery(revision, claimed.void_claim(now)));
-        }
-    }
-    plan.puts.push(Put::Contact(email, contact.revision, contact.document));
-    Ok(plan)
+    let newer = open_delivery(&subject, &world, &account).filter(|newer| *newer != id).cloned();
+    load(connection, Keys { deliveries: newer.into_iter().collect(), ..Keys::default() }, &mut world)?;
+    void_claim(id, &mut world, now);
+    Ok(Plan::of(world, &account))
 }
 
-fn delivery(connection: &Connection, id: &DeliveryId) -> Result<Option<Versioned<Delivery>>, StoreError> {
-    let keys = Keys { deliveries: BTreeSet::from([id.clone()]), ..Keys::default() };
-    Ok(state::load(connection, keys)?.deliveries.remove(id))
+fn load(connection: &Connection, keys: Keys, world: &mut World) -> Result<(), StoreError> {
+    state::load(connection, keys)?.add_to(world);
+    Ok(())
 }

@@ -23,7 +23,7 @@ use super::{alerts, crowds, erase, failed, outbox, search, tombstones, trail, wa
 use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Delivery};
-use crate::event::Position;
+use crate::event::{Email, Position};
 use crate::store::{
     Answer, Counts, Documents, Gone, Keys, Plan, Processed, Progress, Put, Revision, StoreError, Stream,
     Versioned,
@@ -386,15 +386,16 @@ pub(super) fn put_delivery(
     delivery: &Delivery,
 ) -> Result<(), StoreError> {
     let insert = "INSERT INTO deliveries
-            (id, account, email, lane, state, opened_at, next_attempt_at, ended_at, new_contact_of, alone, body, revision)
-        VALUES (:id, :account, :email, :lane, :state, :opened_at, :next_attempt_at, :ended_at, :new_contact_of, :alone, :body, :revision + 1)";
-    let update = "UPDATE deliveries SET account = :account, email = :email, lane = :lane, state = :state,
+            (id, account, subject, email, lane, state, opened_at, next_attempt_at, ended_at, new_contact_of, alone, body, revision)
+        VALUES (:id, :account, :subject, :email, :lane, :state, :opened_at, :next_attempt_at, :ended_at, :new_contact_of, :alone, :body, :revision + 1)";
+    let update = "UPDATE deliveries SET account = :account, subject = :subject, email = :email, lane = :lane, state = :state,
             opened_at = :opened_at, next_attempt_at = :next_attempt_at, ended_at = :ended_at, new_contact_of = :new_contact_of, alone = :alone, body = :body, revision = :revision + 1
         WHERE id = :id AND revision = :revision";
     let values = named_params! {
         ":id": delivery.id.0,
         ":account": delivery.account.0,
-        ":email": delivery.email.as_str(),
+        ":subject": delivery.subject.to_string(),
+        ":email": delivery.email().map_or("", Email::as_str),
         ":lane": lane_number(delivery.lane),
         ":state": state_number(delivery.state),
         ":opened_at": delivery.opened_at.0,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, ToSql, named_params};
 use serde::{Deserialize, Serialize};
 
-use super::columns::{email, from_text, int, state, state_number, to_text, uint};
+use super::columns::{email, from_text, int, state, state_number, subject, to_text, uint};
 use crate::clock::UnixMicros;
 use crate::decision::Outcome;
 use crate::delivery::{Account, Delivery, DeliveryId, State};
@@ -166,6 +166,7 @@ pub(super) fn deliveries(
     Filter::default()
         .with("sequence < ?", query.before.map(int))
         .with("email = ?", query.email.map(|email| email.as_str().to_owned()))
+        .with("subject = ?", query.subject.map(|subject| subject.to_string()))
         .with("state = ?", query.state.map(state_number))
         .with("account = ?", query.account.map(|account| account.0))
         .with("instr(lower(body ->> '$.reason'), ?) > 0", query.reason.map(|words| words.to_lowercase()))
@@ -193,7 +194,7 @@ pub(super) fn stands(
     ids: &BTreeSet<DeliveryId>,
 ) -> Result<BTreeMap<DeliveryId, DeliveryStands>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, state, ended_at, next_attempt_at, body ->> '$.reason', account FROM deliveries
+        "SELECT id, state, ended_at, next_attempt_at, body ->> '$.reason', account, subject FROM deliveries
          WHERE id IN (SELECT value FROM json_each(?1))",
     )?;
     let mut rows = statement.query([to_text("ids", ids)?])?;
@@ -202,7 +203,9 @@ pub(super) fn stands(
         let ended_at: Option<i64> = row.get(2)?;
         let (state, next) = (state(row.get(1)?)?, UnixMicros(row.get(3)?));
         let account = Account(row.get(5)?);
-        let stands = DeliveryStands::new(account, state, row.get(4)?, ended_at.map(UnixMicros), next);
+        let subject = subject(row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?;
+        let stands =
+            DeliveryStands::new(account, subject, state, row.get(4)?, ended_at.map(UnixMicros), next);
         found.insert(DeliveryId(row.get(0)?), stands);
     }
     Ok(found)

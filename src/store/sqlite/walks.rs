@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use serde::Serialize;
 
-use super::columns::{email, int, to_text, uint};
+use super::columns::{email, int, subject, to_text, uint};
 use super::state::{by_revision, change_one, document};
 use crate::decision::{Gathering, RedriveAll, Review};
 use crate::delivery::Account;
@@ -78,14 +78,14 @@ pub(super) fn dead_letters(
     limit: usize,
 ) -> Result<Vec<DeadLetter>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT sequence, email FROM deliveries INDEXED BY deliveries_by_state
+        "SELECT sequence, subject FROM deliveries INDEXED BY deliveries_by_state
          WHERE state = 5 AND sequence > ?1 AND account = ?2 ORDER BY sequence LIMIT ?3",
     )?;
     let mut rows = statement.query((int(after), &account.0, int(limit as u64)))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let address = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        found.push(DeadLetter { place: uint(row.get(0)?), email: email(address)? });
+        let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        found.push(DeadLetter { place: uint(row.get(0)?), subject: subject(text)? });
     }
     Ok(found)
 }

@@ -146,6 +146,7 @@ async fn deliveries(app: &Debugger, extent: &Extent) -> Result<Vec<Value>, Store
                 limit,
                 before,
                 email: Some(email.clone()),
+                subject: None,
                 state: None,
                 account: None,
                 reason: None,

@@ -5,7 +5,7 @@ import { h, show } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
 import { deliveryTable } from "./deliveries.js";
-import { comparison, empty, facts, into, json, leftOut, link, note, outcome, pill, section, table, time, whyOf } from "./rows.js";
+import { comparison, empty, facts, into, isContact, json, leftOut, link, note, outcome, pill, section, table, time, whyOf } from "./rows.js";
 import { LANES, STATES, person } from "./words.js";
 
 const LATELY = 200;
@@ -41,7 +41,7 @@ export async function contacts(place) {
       get("api/deliveries", { limit: LATELY }),
       ({ deliveries }) => {
         const newest = new Map();
-        for (const delivery of deliveries) if (!newest.has(delivery.email)) newest.set(delivery.email, delivery);
+        for (const delivery of deliveries.filter(isContact)) if (!newest.has(delivery.email)) newest.set(delivery.email, delivery);
         if (newest.size) return table("Contacts with deliveries, latest first", columns, [...newest.values()]);
         return empty("No contact was queued yet", "A contact is made by a person with an email and a mapped event. Look one up above, or see ", h("a", { href: "#/events" }, "what became of the events"), ".");
       },

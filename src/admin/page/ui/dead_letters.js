@@ -5,7 +5,7 @@ import { get, send } from "./api.js";
 import { ask, h, show, toast } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
-import { empty, json, link, pages, table, time } from "./rows.js";
+import { empty, isContact, json, link, named, pages, table, time } from "./rows.js";
 import { duration, many } from "./words.js";
 
 const PAGE = 50;
@@ -13,7 +13,7 @@ const PAGE = 50;
 export async function deadLetters(place, { params }) {
   const list = h("div", { class: "list" });
   const chosen = new Set();
-  const some = h("button", { type: "button", class: "primary", disabled: true, on: { click: () => redrive({ emails: [...chosen] }) } }, "Send chosen again");
+  const some = h("button", { type: "button", class: "primary", disabled: true, on: { click: () => redrive({ subjects: [...chosen] }) } }, "Send chosen again");
   const all = h("button", { type: "button", on: { click: () => redrive({ all: true }) } }, "Send all again");
   const fresh = h("button", { type: "button", hidden: true, on: { click: () => read() } }, "Show what changed");
   const submit = (event) => {
@@ -30,10 +30,10 @@ export async function deadLetters(place, { params }) {
     h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Filter"), (params.email || params.reason) && h("a", { class: "button", href: "#/dead-letters" }, "Clear")),
   );
   const choose = (letter) => {
-    const box = h("input", { type: "checkbox", "aria-label": `Choose ${letter.email}` });
+    const box = h("input", { type: "checkbox", "aria-label": `Choose ${named(letter)}` });
     box.addEventListener("change", () => {
-      if (box.checked) chosen.add(letter.email);
-      else chosen.delete(letter.email);
+      if (box.checked) chosen.add(letter.subject);
+      else chosen.delete(letter.subject);
       some.disabled = chosen.size === 0;
       some.textContent = chosen.size ? `Send ${chosen.size} again` : "Send chosen again";
     });
@@ -41,7 +41,7 @@ export async function deadLetters(place, { params }) {
   };
   const columns = [
     { name: "Choose", class: "choose", cell: choose },
-    { name: "Contact", class: "who", cell: (letter) => link(["contacts", letter.email], letter.email, { class: "row" }) },
+    { name: "Record", class: "who", cell: (letter) => link(isContact(letter) ? ["contacts", letter.email] : ["deliveries", letter.delivery_id], named(letter), { class: "row" }) },
     { name: "Status", class: "number", cell: (letter) => letter.status ?? "—" },
     { name: "Why it was refused", class: "why", cell: (letter) => [letter.reason, letter.payload && payload(letter)] },
     { name: "First try", class: "when", cell: (letter) => time(letter.first_attempt_at) },
@@ -50,8 +50,8 @@ export async function deadLetters(place, { params }) {
       name: "",
       class: "do",
       cell: (letter) => [
-        h("button", { type: "button", class: "small", on: { click: () => redrive({ emails: [letter.email] }) } }, "Send again"),
-        h("button", { type: "button", class: "small danger", on: { click: () => discard(letter.email) } }, "Discard"),
+        h("button", { type: "button", class: "small", on: { click: () => redrive({ subjects: [letter.subject] }) } }, "Send again"),
+        h("button", { type: "button", class: "small danger", on: { click: () => discard(letter) } }, "Discard"),
       ],
     },
   ];
@@ -59,7 +59,7 @@ export async function deadLetters(place, { params }) {
   show(
     place,
     h("div", { class: "title" }, h("h1", {}, "Dead letters"), h("div", { class: "tools" }, fresh, some, all)),
-    h("p", { class: "lead" }, "Freshsales refused these contacts. They come back by themselves when their data changes. Once the reason is gone in Freshsales or in the mapping, send them again: always with the newest data."),
+    h("p", { class: "lead" }, "Freshsales refused these. They come back by themselves when their data changes. Once the reason is gone in Freshsales or in the mapping, send them again: always with the newest data."),
     form,
     list,
   );
@@ -98,17 +98,17 @@ export async function deadLetters(place, { params }) {
       );
       if (!sure) return;
       await send("POST", "api/dead-letters/redrive", which);
-      toast(which.all ? "All of them are queued again" : `${many(which.emails.length, "contact is", "contacts are")} queued again`);
+      toast(which.all ? "All of them are queued again" : `${many(which.subjects.length, "record is", "records are")} queued again`);
       await read();
     } catch (error) {
       toast(error.message);
     }
   }
 
-  async function discard(email) {
+  async function discard(letter) {
     const sure = await ask(
       "Discard it?",
-      h("p", {}, h("strong", {}, email), " stays as Freshsales has it, or is not made. It is tried again only when its data changes."),
+      h("p", {}, h("strong", {}, named(letter)), " stays as Freshsales has it, or is not made. It is tried again only when its data changes."),
       [
         { label: "Keep it", value: false },
         { label: "Discard", value: true, primary: true, danger: true },
@@ -116,7 +116,7 @@ export async function deadLetters(place, { params }) {
     );
     if (!sure) return;
     try {
-      await send("DELETE", `api/dead-letters/${encodeURIComponent(email)}`);
+      await send("DELETE", `api/dead-letters/${encodeURIComponent(letter.subject)}`);
       toast("Discarded");
       await read();
     } catch (error) {

@@ -4,14 +4,14 @@ import { get } from "./api.js";
 import { h, show } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
-import { contactLink, copyButton, empty, facts, into, json, link, note, pages, pill, section, table, time } from "./rows.js";
+import { contactLink, copyButton, empty, facts, into, isContact, json, link, named, note, pages, pill, section, table, time } from "./rows.js";
 import { LANES, STATES, ago, curl, many, millis, prettyText } from "./words.js";
 
 const PAGE = 50;
 
 const COLUMNS = [
   { name: "Opened", class: "when", cell: (delivery) => time(delivery.opened_at) },
-  { name: "Contact", class: "who", cell: (delivery) => link(["deliveries", delivery.id], delivery.email, { class: "row" }) },
+  { name: "Record", class: "who", cell: (delivery) => link(["deliveries", delivery.id], named(delivery), { class: "row" }) },
   { name: "State", class: "outcome", cell: (delivery) => pill(STATES, delivery.state) },
   { name: "Lane", class: "source", cell: (delivery) => LANES[delivery.lane] ?? delivery.lane },
   { name: "Events", class: "number", cell: (delivery) => delivery.events },
@@ -110,6 +110,7 @@ export function deliveryParts(delivery) {
   return [
     facts([
       ["State", [pill(STATES, delivery.state), " ", delivery.reason]],
+      ["Record", !isContact(delivery) && h("code", {}, delivery.subject)],
       ["Contact", contactLink(delivery.email)],
       ["Account", h("code", {}, delivery.account)],
       ["Lane", LANES[delivery.lane] ?? delivery.lane],
@@ -129,7 +130,7 @@ export function deliveryParts(delivery) {
 export async function delivery(place, { about }) {
   const body = h("div", { class: "list" });
   show(place, h("p", { class: "crumb" }, h("a", { href: "#/deliveries" }, "Deliveries"), " / ", about), h("div", { class: "title" }, h("h1", {}, "Delivery")), body);
-  const read = () => into(body, get(`api/deliveries/${encodeURIComponent(about)}`), (found) => section(found.email, deliveryParts(found)), read);
+  const read = () => into(body, get(`api/deliveries/${encodeURIComponent(about)}`), (found) => section(named(found), deliveryParts(found)), read);
   await read();
   return listen((name, data) => {
     if (name === "delivery" && data.id === about) read();

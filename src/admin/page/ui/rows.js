@@ -38,6 +38,15 @@ export function link(parts, text, attributes) {
   return h("a", { href: `#/${path.map(encodeURIComponent).join("/")}${query}`, ...attributes }, text);
 }
 
+export function isContact(record) {
+  return record.subject.startsWith("contact:");
+}
+
+// What a delivery or a dead letter is about: a contact by its address, any other record by its kind and key.
+export function named(record) {
+  return isContact(record) ? record.email : record.subject;
+}
+
 export function contactLink(email) {
   return email ? link(["contacts", email], email) : null;
 }

@@ -180,7 +180,7 @@ async fn deliveries_are_listed_newest_first() {
     state::put(&store, puts.map(|delivery| Put::Delivery(0, delivery))).await.unwrap();
     let find = async |email: Option<Email>, state, before| {
         let limit = Limited::to(10);
-        let query = DeliveryQuery { limit, before, email, state, account: None, reason: None };
+        let query = DeliveryQuery { limit, before, email, subject: None, state, account: None, reason: None };
         let found = store.deliveries(query).await.unwrap();
         found.into_iter().map(|found| (found.sequence, found.delivery.id.0)).collect::<Vec<_>>()
     };
@@ -288,9 +288,10 @@ async fn one_look_up_says_how_the_deliveries_that_are_kept_stand() {
     let stands = |id: &str, state, ended_at: Option<i64>, next: Option<i64>| {
         let (ended_at, next_attempt_at) = (ended_at.map(UnixMicros), next.map(UnixMicros));
         let reason = (id == "dead").then(|| "refused".to_owned());
+        let subject = email(if id == "waits" { "a" } else { id }).into();
         (
             DeliveryId(id.to_owned()),
-            DeliveryStands { account: account(), state, reason, ended_at, next_attempt_at },
+            DeliveryStands { account: account(), subject, state, reason, ended_at, next_attempt_at },
         )
     };
     let expected = [

@@ -10,6 +10,7 @@ mod opening;
 mod retention;
 mod state;
 mod streams;
+mod subjects;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -74,6 +75,7 @@ fn due_query() -> DueQuery {
         lanes: Lane::BY_PRECEDENCE.into(),
         order: DueOrder::LongestFirst,
         held: Vec::new(),
+        shut: Vec::new(),
         limit: 10,
     }
 }

@@ -291,7 +291,7 @@ impl Real {
         };
         let slot = self.store.slots(account(), NOW).await?.1;
         let (revision, delivery) = self.delivery(&due.id).await?;
-        let (at, mut contact) = self.contact(&due.email).await?;
+        let (at, mut contact) = self.contact(due.subject.contact().unwrap()).await?;
         let standing = contact.standing.get_mut(&account()).unwrap();
         standing.leave(InFlight {
             delivery: due.id.clone(),
@@ -302,7 +302,7 @@ impl Real {
         });
         let puts = vec![
             Put::Delivery(revision, delivery.claim()),
-            Put::Contact(due.email, at, contact),
+            Put::Contact(due.subject.contact().unwrap().clone(), at, contact),
             Put::SlotTaken(account(), SlotId(slot), NOW),
         ];
         self.store.apply(Plan { puts, ..Plan::default() }).await?;
@@ -341,7 +341,7 @@ impl Real {
     async fn settle(&mut self, stored: bool) -> Result<(), StoreError> {
         let (id, slot) = self.calls.remove(0);
         let (revision, delivery) = self.delivery(&id).await?;
-        let email = delivery.email.clone();
+        let email = delivery.subject.contact().unwrap().clone();
         if delivery.erasure.is_some() {
             let mut plan = Plan::default();
             plan.counts.moved(Some(State::InFlight), State::Erased);
@@ -436,9 +436,9 @@ async fn compare(model: &Model, store: &SqliteStore) -> Result<(), StoreError> {
     }
     for (id, owed) in &model.deliveries {
         let found = store.delivery(id.clone()).await?;
-        let found = found.map(|found| (found.email, found.state, found.events));
+        let found = found.map(|found| (found.subject, found.state, found.events));
         let kept = !model.gone.contains(id);
-        assert_eq!(found, kept.then(|| (address(owed.contact), owed.state, owed.events)));
+        assert_eq!(found, kept.then(|| (address(owed.contact).into(), owed.state, owed.events)));
     }
     for (position, again) in model.first.values() {
         let found = store.event(format!("m{position}"), None).await?;

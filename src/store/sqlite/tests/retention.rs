@@ -269,6 +269,7 @@ async fn positions_and_deliveries_are_never_numbered_twice() {
         limit: crate::store::Limited::to(9),
         before: None,
         email: None,
+        subject: None,
         state: None,
         account: None,
         reason: None,

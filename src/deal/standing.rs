@@ -1,0 +1,300 @@
+//! How a deal stands with one account: its birth, which must happen once, and what was accepted since.
+//!
+//! Consuming an answer is all it does. Must not decide what is asked next.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Asked, Attributes};
+use crate::clock::UnixMicros;
+pub use crate::contact::Refused;
+use crate::delivery::DeliveryId;
+
+/// Whether an account has the deal. Creating one can't be repeated safely: `POST /deals` knows no key (seen on live accounts).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Birth {
+    /// No call to create it was made, or none that took effect.
+    #[default]
+    Planned,
+    /// A call to create it is on its way.
+    Sent,
+    /// A call to create it left and was never answered: it may or may not exist.
+    Unanswered {
+        /// When that call left.
+        left_at: UnixMicros,
+        /// How often Freshsales was asked since, and did not show it.
+        asked: u32,
+    },
+    /// It exists.
+    Told {
+        /// Its id in Freshsales.
+        id: u64,
+    },
+    /// Nobody can tell whether it exists: a person decides.
+    Unclear,
+}
+
+impl Birth {
+    /// The id, once it is known.
+    #[must_use]
+    pub fn id(self) -> Option<u64> {
+        match self {
+            Self::Told { id } => Some(id),
+            Self::Planned | Self::Sent | Self::Unanswered { .. } | Self::Unclear => None,
+        }
+    }
+}
+
+/// Why a deal that is owed a call does not get one. It is looked at again whenever what it waits for changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Held {
+    /// Nobody has said the email of its person.
+    NoEmail,
+    /// Its contact has no id yet.
+    Contact,
+    /// Its contact was refused, for this reason.
+    ContactRefused(String),
+    /// Its company has no id yet.
+    Company,
+    /// A name that the account does not have, or whose list can't be read, in a sentence.
+    Name(String),
+    /// Consent is required and not given; says which.
+    Consent(String),
+    /// A person of the kind's settings decides: no event of the deal may create it, so it waits for one that may.
+    NotBegun,
+    /// The key's user may not edit deals.
+    KindShut,
+    /// Somebody deleted it in Freshsales, and `when_gone = "stop"` leaves it so.
+    Gone,
+    /// Nobody can tell whether it was created.
+    Unclear,
+}
+
+impl Held {
+    /// The word in JSON and metrics.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::NoEmail => "no_email",
+            Self::Contact => "contact",
+            Self::ContactRefused(_) => "contact_refused",
+            Self::Company => "company",
+            Self::Name(_) => "name",
+            Self::Consent(_) => "consent",
+            Self::NotBegun => "not_begun",
+            Self::KindShut => "kind_shut",
+            Self::Gone => "gone",
+            Self::Unclear => "unclear",
+        }
+    }
+
+    /// Why, for a person.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::NoEmail => "no email of its person is known yet".to_owned(),
+            Self::Contact => "its contact has no id in Freshsales yet".to_owned(),
+            Self::ContactRefused(why) => format!("its contact was refused: {why}"),
+            Self::Company => "its company has no id in Freshsales yet".to_owned(),
+            Self::Name(why) | Self::Consent(why) => why.clone(),
+            Self::NotBegun => "no event that may create it has happened (create = false)".to_owned(),
+            Self::KindShut => "the user of the API key may not edit deals".to_owned(),
+            Self::Gone => "it was deleted in Freshsales, so it is left so (when_gone = \"stop\")".to_owned(),
+            Self::Unclear => {
+                "the call that creates it was never answered, and Freshsales can't be asked whether it exists; look there, then \
+                 send it again or discard it"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// What was seen of a deal in Freshsales.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The stage it stood in.
+    pub stage_id: u64,
+    /// When.
+    pub at: UnixMicros,
+}
+
+/// What a call on its way does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Carried {
+    /// It creates the deal.
+    Create,
+    /// It changes the deal.
+    Update,
+    /// It asks.
+    Question(Asked),
+}
+
+/// A call on its way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InFlight {
+    /// Its delivery.
+    pub delivery: DeliveryId,
+    /// Which attempt of it: the fence against answers of older claims.
+    pub attempt: u32,
+    /// What it does.
+    pub carried: Carried,
+    /// What it carries, in names.
+    pub sent: Attributes,
+    /// The contacts it adds.
+    pub contacts: BTreeSet<u64>,
+    /// When it left.
+    pub left_at: UnixMicros,
+}
+
+/// How a deal stands with one account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Standing {
+    /// Whether it exists there.
+    pub birth: Birth,
+    /// What Freshsales last accepted, in names.
+    #[serde(skip_serializing_if = "Attributes::is_empty")]
+    pub accepted: Attributes,
+    /// When that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<UnixMicros>,
+    /// Attributes of changes that left and were never answered: each may or may not have been written.
+    #[serde(skip_serializing_if = "Attributes::is_empty")]
+    pub unanswered: Attributes,
+    /// Ids of the contacts that it was told.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub contacts: BTreeSet<u64>,
+    /// What was last seen of it there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+    /// When its contact's deals were last read to find it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<UnixMicros>,
+    /// The delivery that is waiting, retrying or dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open: Option<DeliveryId>,
+    /// The call on its way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<InFlight>,
+    /// What was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+    /// Values that Freshsales refused while it stored the rest: they are not sent again until they change.
+    #[serde(skip_serializing_if = "Attributes::is_empty")]
+    pub left_out: Attributes,
+    /// The delivery that Freshsales accepted last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_delivered: Option<DeliveryId>,
+    /// Why it gets no call although it is owed one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+    /// When it was found to be deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone_at: Option<UnixMicros>,
+}
+
+impl Standing {
+    /// A call leaves. From here on a deal that it creates may exist, whatever becomes of us.
+    pub fn leave(&mut self, call: InFlight) {
+        if call.carried == Carried::Create {
+            self.birth = Birth::Sent;
+        }
+        (self.open, self.held) = (None, None);
+        self.in_flight = Some(call);
+    }
+
+    /// Freshsales stored the call on its way, and named an id or did not. A creation without an id counts as unanswered.
+    pub fn stored(&mut self, id: Option<u64>, stage_id: Option<u64>, now: UnixMicros) {
+        let Some(call) = self.in_flight.take() else { return };
+        match (&call.carried, id) {
+            (Carried::Question(_), _) => {
+                self.in_flight = Some(call);
+                return;
+            }
+            (Carried::Create, None) => {
+                self.birth = Birth::Unanswered { left_at: call.left_at, asked: 0 };
+                self.open = Some(call.delivery);
+                return;
+            }
+            (Carried::Create, Some(id)) => self.birth = Birth::Told { id },
+            (Carried::Update, _) => {}
+        }
+        self.unanswered.retain(|name, _| !call.sent.contains_key(name));
+        self.left_out.retain(|name, _| !call.sent.contains_key(name));
+        self.accepted.extend(call.sent);
+        self.contacts.extend(call.contacts);
+        (self.accepted_at, self.refused, self.gone_at) = (Some(now), None, None);
+        self.last_delivered = Some(call.delivery);
+        self.seen = stage_id.map(|stage_id| Seen { stage_id, at: now });
+    }
+
+    /// A question was answered, or will not be; whichever, no record was changed by it. Answers what was asked.
+    pub fn asked(&mut self) -> Option<Asked> {
+        match self.in_flight.take() {
+            Some(InFlight { carried: Carried::Question(asked), delivery, .. }) => {
+                self.open = Some(delivery);
+                Some(asked)
+            }
+            other => {
+                self.in_flight = other;
+                None
+            }
+        }
+    }
+
+    /// It exists under this id, whoever created it. Nothing of ours counts as accepted: what differs is sent.
+    pub fn adopt(&mut self, id: u64, seen: Option<Seen>) {
+        self.birth = Birth::Told { id };
+        self.seen = seen.or(self.seen);
+        self.gone_at = None;
+    }
+
+    /// Freshsales was asked for a deal whose creation was not answered, and did not show it.
+    pub fn not_found(&mut self) {
+        self.birth = match self.birth {
+            Birth::Unanswered { .. } => Birth::Planned,
+            other @ (Birth::Planned | Birth::Sent | Birth::Told { .. } | Birth::Unclear) => other,
+        };
+    }
+
+    /// A person, or Freshsales itself, has moved it further than is wanted: the move counts as made.
+    pub fn ahead(&mut self, stage: serde_json::Value) {
+        self.unanswered.remove(super::STAGE);
+        self.accepted.insert(super::STAGE.to_owned(), stage);
+    }
+
+    /// Nobody knows whether the call on its way was applied.
+    pub fn unanswered(&mut self) {
+        let Some(call) = self.in_flight.take() else { return };
+        match call.carried {
+            Carried::Create => self.birth = Birth::Unanswered { left_at: call.left_at, asked: 0 },
+            Carried::Update => self.unanswered.extend(call.sent),
+            Carried::Question(_) => {}
+        }
+        self.open = Some(call.delivery);
+    }
+
+    /// The call on its way was answered, and not applied.
+    pub fn not_applied(&mut self) -> Option<InFlight> {
+        let call = self.in_flight.take()?;
+        if call.carried == Carried::Create {
+            self.birth = Birth::Planned;
+        }
+        self.open = Some(call.delivery.clone());
+        Some(call)
+    }
+
+    /// It is not there any more under the id it had.
+    pub fn gone(&mut self, now: UnixMicros) {
+        *self = Self {
+            gone_at: Some(now),
+            open: self.open.take(),
+            last_delivered: self.last_delivered.take(),
+            ..Self::default()
+        };
+    }
+}

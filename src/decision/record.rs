@@ -1,0 +1,120 @@
+//! Records: what differs between contacts, companies and deals is told apart here, and nowhere else.
+//!
+//! What each kind does is in a file of its own. Must not know what a record holds.
+
+use serde_json::Value;
+
+use super::call::{CallOrder, Settlement, claim_contact, settle_contact, standing_of};
+use super::{Settings, World, company, deal, erase};
+use crate::clock::UnixMicros;
+use crate::delivery::{Account, Delivery, DeliveryId, State, Stored, Subject};
+use crate::erasure::CallEnd;
+use crate::event::Email;
+
+/// The reason of a delivery whose record has a newer one.
+const FOLDED: &str = "the service stopped during the call; a newer delivery of the contact carries the rest";
+
+/// Claims a delivery: decides anew what the call carries and marks it as on its way. `None` when it is no
+/// longer to be tried, or nothing is owed any more (it is superseded then).
+pub fn claim(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixMicros) -> Option<CallOrder> {
+    let delivery = world.deliveries.get(id)?;
+    if !matches!(delivery.state, State::Waiting | State::Retrying) {
+        return None;
+    }
+    let (subject, attempt) = (delivery.subject.clone(), delivery.attempts_made + 1);
+    let request = match &subject {
+        Subject::Contact(email) => claim_contact(id, email, world, settings, now),
+        Subject::Company(key) => company::claim(id, key, world, settings, now),
+        Subject::Deal(key) => deal::claim(id, key, world, settings, now),
+    }?;
+    Some(CallOrder { delivery: id.clone(), subject, attempt, request })
+}
+
+/// Settles an attempt. An answer to a claim that is void changes nothing.
+pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, now: UnixMicros) {
+    let id = &settlement.order.delivery;
+    if world.deliveries.get(id).is_some_and(|delivery| delivery.erasure.is_some()) {
+        erase::settle_erased(&settlement, world, settings, now);
+        return;
+    }
+    match settlement.order.subject.clone() {
+        Subject::Contact(email) => settle_contact(settlement, &email, world, settings, now),
+        Subject::Company(key) => company::settle(settlement, &key, world, settings, now),
+        Subject::Deal(key) => deal::settle(settlement, &key, world, settings, now),
+    }
+}
+
+/// Makes a claim void. The working set has to hold its delivery, the record it is about, and the newer delivery of that.
+pub fn void_claim(id: &DeliveryId, world: &mut World, now: UnixMicros) {
+    let Some(claimed) = world.deliveries.get(id).cloned() else { return };
+    if claimed.erasure.is_some() {
+        // The answer that was waited for will not come.
+        world.deliveries.erase(id);
+        world.erased_calls.push((id.clone(), CallEnd::Unknown));
+        return;
+    }
+    match &claimed.subject {
+        Subject::Contact(email) => void_contact(&claimed, email, world, now),
+        Subject::Company(key) => company::void(&claimed, key, world, now),
+        Subject::Deal(key) => deal::void(&claimed, key, world, now),
+    }
+}
+
+fn void_contact(claimed: &Delivery, email: &Email, world: &mut World, now: UnixMicros) {
+    let contact = world.contacts.edit(email);
+    let standing = contact.standing.entry(claimed.account.clone()).or_default();
+    // One that was opened while the call was on its way.
+    let newer = standing.open.take().filter(|open| *open != claimed.id);
+    standing.unanswered();
+    let is_open = |id: &DeliveryId| world.deliveries.get(id).is_some_and(|newer| newer.state.is_open());
+    let newer = newer.filter(is_open);
+    standing.open = Some(newer.clone().unwrap_or_else(|| claimed.id.clone()));
+    match newer {
+        Some(newer) => {
+            world.deliveries.change(&claimed.id, |delivery| delivery.supersede(FOLDED, now));
+            let lane = claimed.lane;
+            world.deliveries.change(&newer, |newer| Delivery { lane: newer.lane.max(lane), ..newer });
+        }
+        None => world.deliveries.change(&claimed.id, |delivery| delivery.void_claim(now)),
+    }
+}
+
+/// The dead letter of a record.
+#[must_use]
+pub fn dead_letter<'w>(subject: &Subject, world: &'w World, account: &Account) -> Option<&'w Delivery> {
+    let open = open_delivery(subject, world, account)?;
+    world.deliveries.get(open).filter(|delivery| delivery.state == State::Dead)
+}
+
+/// The delivery that is open, or dead, for a record with an account.
+#[must_use]
+pub fn open_delivery<'w>(subject: &Subject, world: &'w World, account: &Account) -> Option<&'w DeliveryId> {
+    match subject {
+        Subject::Contact(email) => world.contacts.get(email)?.standing.get(account)?.open.as_ref(),
+        Subject::Company(key) => company::open(key, world, account),
+        Subject::Deal(key) => deal::open(key, world, account),
+    }
+}
+
+/// Its open delivery was given up: it speaks of none any more.
+pub(super) fn close(subject: &Subject, world: &mut World, account: &Account) {
+    match subject {
+        Subject::Contact(email) => {
+            if let Some(standing) = world.contacts.edit(email).standing.get_mut(account) {
+                standing.open = None;
+            }
+        }
+        Subject::Company(key) => company::discarded(key, world, account),
+        Subject::Deal(key) => deal::discarded(key, world, account),
+    }
+}
+
+/// Plays a call of a contact that Freshsales accepts, for dry runs: answers its body, or nothing when none is owed.
+pub fn simulate(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixMicros) -> Option<Value> {
+    let email = world.deliveries.get(id)?.subject.contact().cloned()?;
+    let order = claim(id, world, settings, now)?;
+    let standing = standing_of(&email, world, settings);
+    standing.stored(&Stored::default(), now);
+    world.deliveries.change(id, |delivery| delivery.deliver(now));
+    order.request.body().cloned()
+}
