@@ -38,8 +38,8 @@ use crate::http::ApiError;
 use crate::http::RefusedLog;
 use crate::store::{SharedStore, quotas};
 use api::{
-    History, alerts, commands, contacts, dead_letters, deliveries, events, history, map, people, status,
-    stream,
+    History, alerts, commands, contacts, dead_letters, deliveries, events, history, map, people, selectors,
+    status, stream,
 };
 use guard::{Access, Guard, guard};
 
@@ -125,6 +125,7 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/status", Access::Token, |method| on(method, status::status)),
     route(GET, "/api/status/history", Access::Token, |method| on(method, history::history)),
     route(GET, "/api/alerts", Access::Token, |method| on(method, alerts::list)),
+    route(GET, "/api/selectors", Access::Token, |method| on(method, selectors::selectors)),
     route(GET, "/api/stream", Access::Token, |method| on(method, stream::stream)),
     route(POST, "/api/map", Access::Token, |method| on(method, map::map)),
     route(GET, "/metrics", Access::Token, |method| on(method, metrics::metrics)),

@@ -148,6 +148,7 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
         RiskKind::FailedEvents => (Cause::FailedEvents, totals.failed.saturating_add(totals.failed_lost)),
         RiskKind::SetAside => (Cause::SetAside, totals.set_aside),
         RiskKind::KindShut => return kind_shut(snapshot),
+        RiskKind::NamesMissing => return names_missing(snapshot),
         RiskKind::LeadsWait => (Cause::LeadsWait, 0),
         RiskKind::Refusing => (Cause::Refusing, 0),
         RiskKind::DiskLow => (Cause::DiskLow, 0),
@@ -162,6 +163,20 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
         | RiskKind::UnusableEmails => return None,
     };
     Some(Finding { cause, measure, text: sentence(&risk.message) })
+}
+
+/// Without the names: some are addresses of people who work with the account.
+fn names_missing(snapshot: Snapshot<'_>) -> Option<Finding> {
+    let missing = snapshot.vitals.settings.borrow().missing_names().len() as u64;
+    (missing > 0).then(|| {
+        let text = format!(
+            "The mapping says {} that the account does not have, or that the key may not look up. What it is for is left out \
+             of every call, or waits; everything else goes on. The debugger says which under Status: correct the mapping and \
+             reload, or add it in Freshsales.",
+            many(missing, "name")
+        );
+        Finding { cause: Cause::NamesMissing, measure: missing, text }
+    })
 }
 
 /// Without the words of Freshsales.

@@ -130,6 +130,7 @@ impl Lab {
             senders: Arc::clone(&self.senders),
             rates: Arc::<Rates>::default(),
             consent: SharedTally::default(),
+            settings: self.settings.subscribe(),
         };
         Teller {
             store: self.store(),

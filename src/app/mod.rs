@@ -170,6 +170,7 @@ impl App {
             senders: Arc::default(),
             rates: reload.ingest.rates(),
             consent: SharedTally::default(),
+            settings: reload.settings.subscribe(),
         };
         let board = watch::Sender::new(Board::default());
         let live = Live {
@@ -237,6 +238,7 @@ impl App {
         let mut parts = Parts::new();
         let shared = Arc::clone(&self.store) as SharedStore;
         let mut result = keep_paused(&shared, self.crm.account()).await.map_err(RunError::from);
+        result = result.and(self.know_lists(&shared).await.map_err(RunError::from));
         if result.is_err() {
             stop.cancel();
         }
@@ -256,6 +258,13 @@ impl App {
         // Closing writes what is left; it blocks.
         tokio::task::spawn_blocking(move || store.shut()).await?;
         result
+    }
+
+    /// The lists of the account that were asked for before the process began.
+    async fn know_lists(&self, store: &SharedStore) -> Result<(), StoreError> {
+        let selectors = Arc::new(store.selectors(self.crm.account().clone()).await?);
+        self.reload.settings.send_modify(|settings| Arc::make_mut(settings).selectors = selectors);
+        Ok(())
     }
 
     /// Calls of the lane `backfill` that fit into an hour.
@@ -365,6 +374,7 @@ impl App {
             owed: Arc::clone(&bells.owed),
             usage: self.usage.clone(),
             sharing: self.sharing.clone(),
+            names: self.reload.settings.clone(),
         };
         let eraser = self.eraser();
         let retirement = Retirement {

@@ -96,7 +96,11 @@ impl Reload {
         needs_restart.retain(|name| AT_START.contains(&name.as_str()));
         let fixed = self.started.delivery.fixed_changes(&config.delivery);
         needs_restart.extend(fixed.into_iter().map(|key| format!("delivery.{key}")));
-        self.settings.send_replace(settings);
+        self.settings.send_modify(|in_use| {
+            // What the account calls things is not of the configuration.
+            Arc::make_mut(&mut settings).selectors = Arc::clone(&in_use.selectors);
+            *in_use = settings;
+        });
         self.alerts.send_replace(config.alerts.clone());
         self.ingest.replace_sources(&config.sources);
         self.ingest.replace_hooks(&config.hooks, &config.sources);

@@ -12,7 +12,9 @@ pub enum Cause {
     Unreachable,
     /// The key's user has no right to some records.
     KindShut,
-    /// A new contact is due and does not leave.
+    /// The account does not have names that the mapping says.
+    NamesMissing,
+    /// A new contact or an order is due and does not leave.
     LeadsWait,
     /// Freshsales refused more of what was sent.
     DeadLetters,
@@ -40,10 +42,11 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Blocked,
         Self::Unreachable,
         Self::KindShut,
+        Self::NamesMissing,
         Self::LeadsWait,
         Self::DeadLetters,
         Self::Drain,
@@ -65,6 +68,7 @@ impl Cause {
             Self::Blocked => "blocked",
             Self::Unreachable => "unreachable",
             Self::KindShut => "kind_shut",
+            Self::NamesMissing => "names_missing",
             Self::LeadsWait => "leads_wait",
             Self::DeadLetters => "dead_letters",
             Self::Drain => "drain",
@@ -93,7 +97,8 @@ impl Cause {
             Self::Blocked => "Freshsales refuses every call",
             Self::Unreachable => "Freshsales does not answer",
             Self::KindShut => "Some records may not be written",
-            Self::LeadsWait => "A new contact has waited for over 5 minutes",
+            Self::NamesMissing => "The account does not have names of the mapping",
+            Self::LeadsWait => "A new contact or an order has waited for over 5 minutes",
             Self::DeadLetters => "Freshsales refused what was sent",
             Self::Drain => "The backlog takes more than a day",
             Self::Quota => "A source has used up its quota of new contacts",
@@ -114,6 +119,7 @@ impl Cause {
         match self {
             Self::Blocked | Self::Unreachable | Self::Processing | Self::Refusing | Self::JournalAway => true,
             Self::KindShut
+            | Self::NamesMissing
             | Self::LeadsWait
             | Self::DeadLetters
             | Self::Drain

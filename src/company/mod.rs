@@ -19,8 +19,8 @@ use crate::person::{Facts, Said};
 /// Attributes by name, custom fields as `custom_field.cf_*`; without the name, which is the key.
 pub type Attributes = BTreeMap<String, Value>;
 
-/// Contacts that are told by name to be looked at again once the company has an id. Where more wait, all contacts are.
-pub const WAITING_MAX: usize = 200;
+/// Contacts that are looked at again once the company has an id. Where more wait, the others are at their next event.
+pub const WAITING_MAX: usize = 50;
 
 const CUSTOM_FIELD_PREFIX: &str = "custom_field.";
 
@@ -32,6 +32,9 @@ pub struct Company {
     pub name: Option<Stamped<String>>,
     /// What was said at the paths that the mapping reads of it.
     pub said: Facts,
+    /// A contact that Freshsales has, or is to have, is of it: from then on it is kept current.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub begun: bool,
     /// Contacts that wait for its id.
     #[serde(skip_serializing_if = "Waiting::is_empty")]
     pub waiting: Waiting,
@@ -54,6 +57,12 @@ impl Waiting {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.emails.is_empty() && !self.more
+    }
+
+    /// Whether a contact is listed.
+    #[must_use]
+    pub fn knows(&self, email: &Email) -> bool {
+        self.emails.contains(email)
     }
 
     /// A contact waits too.

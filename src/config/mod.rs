@@ -174,6 +174,8 @@ impl Config {
             hold: Duration::from_secs(self.delivery.hold_seconds),
             resend_after: self.delivery.resend_after(),
             retry: self.delivery.retry(),
+            attempt_timeout: Duration::from_secs(self.freshsales.attempt_timeout_seconds),
+            selectors: Arc::default(),
             new_contacts_per_hour: self.new_contacts_per_hour(),
             source_defaults: self.source_defaults(),
             senders: self.senders(),

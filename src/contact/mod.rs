@@ -19,7 +19,9 @@ use crate::delivery::{Account, DeliveryId, Stored};
 
 pub use consent::{CHANGES_MAX, ConsentChange, ConsentHistory};
 pub use owed::{Call, Owed, Rules, SendMode, WhyNothing, Wish, owed, wanted};
-pub use payload::{CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, shown_blank, upsert_body};
+pub use payload::{
+    COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, shown_blank, upsert_body,
+};
 
 /// Attributes by name, custom fields as `custom_field.cf_*`; without the email, which is the key.
 pub type Attributes = BTreeMap<String, Value>;
@@ -62,10 +64,14 @@ impl Contact {
     pub fn keep_only(&mut self, known: &Attributes) {
         let stays = |name: &String, value: &mut Value| name == STATUS || known.get(name) == Some(value);
         for standing in self.standing.values_mut() {
-            let sent = standing.in_flight.as_mut().map(|call| &mut call.sent);
+            let sent = standing.in_flight.as_mut().map(|call| [&mut call.sent, &mut call.kept_back]);
             let refused = standing.refused.as_mut().map(|refused| &mut refused.wanted);
-            let held =
-                standing.accepted.iter_mut().chain([&mut standing.unanswered]).chain(sent).chain(refused);
+            let held = standing
+                .accepted
+                .iter_mut()
+                .chain([&mut standing.unanswered])
+                .chain(sent.into_iter().flatten())
+                .chain(refused);
             held.for_each(|attributes| attributes.retain(stays));
         }
     }
@@ -114,9 +120,25 @@ pub struct Standing {
     /// Attributes sent only where Freshsales has no value (`when = "empty"`) that its last answer showed without one.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub blank: BTreeSet<String>,
+    /// Freshsales did not have it before us: an answer said that a call of ours created it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ours: bool,
+    /// Where Freshsales last showed that the contact stands in its lifecycle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage_seen: Option<StageSeen>,
     /// Events that need no consent were told up to the one received then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exempt_told: Option<UnixMicros>,
+}
+
+/// A lifecycle stage that Freshsales showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageSeen {
+    /// Its id in the account; `None`: the contact was shown in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// When.
+    pub at: UnixMicros,
 }
 
 /// A call on its way.
@@ -130,6 +152,12 @@ pub struct InFlight {
     pub sent: Attributes,
     /// Whether that is everything wanted.
     pub whole: bool,
+    /// It only asks where the contact stands, and carries nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks: bool,
+    /// What was wanted too and waits for what the answer shows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept_back: Attributes,
     /// It carries events that need no consent up to the one received then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exempt: Option<UnixMicros>,
@@ -251,6 +279,7 @@ impl Standing {
         self.accepted.get_or_insert_default().extend(call.sent);
         self.accepted_at = Some(now);
         self.exempt_told = self.exempt_told.max(call.exempt);
+        self.ours |= answer.created;
         self.contact_id = answer.id.or(self.contact_id);
         self.refused = None;
         self.last_delivered = Some(call.delivery);

@@ -10,6 +10,8 @@ use crate::event::Email;
 
 /// The attribute that carries marketing consent.
 pub const STATUS: &str = "subscription_status";
+/// The attribute that links a contact to its companies. It replaces the list there is (relied upon by connectors).
+pub const COMPANIES: &str = "sales_accounts";
 /// Custom fields are kept flat under this prefix and nested when sent.
 pub const CUSTOM_FIELD_PREFIX: &str = "custom_field.";
 
@@ -75,6 +77,10 @@ pub fn shown_blank(names: &BTreeSet<String>, answer: &Stored) -> BTreeSet<String
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
     };
     let blank = |name: &&String| match &answer.shown {
+        // Companies are not shown by every answer.
+        Some(stored) if name.as_str() == COMPANIES && !answer.created => {
+            shown(name, stored).is_some_and(no_value)
+        }
         Some(stored) => shown(name, stored).is_none_or(no_value),
         None => answer.created,
     };

@@ -33,7 +33,15 @@ fn accepted(pairs: &[(&str, Value)]) -> Standing {
 }
 
 fn in_flight(pairs: &[(&str, Value)], whole: bool) -> InFlight {
-    InFlight { delivery: DeliveryId("d1-0".into()), attempt: 1, sent: attributes(pairs), whole, exempt: None }
+    InFlight {
+        delivery: DeliveryId("d1-0".into()),
+        attempt: 1,
+        sent: attributes(pairs),
+        whole,
+        asks: false,
+        kept_back: Attributes::new(),
+        exempt: None,
+    }
 }
 
 fn call(owed: Owed) -> Call {

@@ -21,8 +21,8 @@ use crate::event::{Email, Stamp};
 use crate::person::{Facts, PersonKey, Said};
 
 pub use body::{create_body, found_in, key_in_name, open_in, seen_in, update_body};
-pub use names::{Names, NoName, Pipeline, Resolved, Unnamed, is_named, resolve};
-pub use stage::{Outlook, Stage, UnknownStage, fold, is_called, wanted_stage};
+pub use names::{name_of_attribute, pipeline, resolve};
+pub use stage::{UnknownStage, is_called, wanted_stage};
 pub use standing::{Birth, Carried, Held, InFlight, Refused, Seen, Standing};
 pub use step::{ASK_AFTER, Asked, LOOKS_MAX, Next, SEEN_COUNTS, Wish, next};
 

@@ -4,32 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use crate::event::Stamp;
-
-/// A stage of a pipeline, as the account has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stage {
-    /// Its id in the account.
-    pub id: u64,
-    /// What it is called there.
-    pub name: String,
-    /// Whether it ends a deal, and how.
-    pub outlook: Outlook,
-}
-
-/// Whether a stage ends a deal (`forecast_type` of Freshsales, documented by the vendor).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outlook {
-    /// It goes on.
-    Open,
-    /// It was won.
-    Won,
-    /// It was lost.
-    Lost,
-}
+use crate::event::{Stamp, fold_name};
+use crate::selectors::{Forecast, Stage};
 
 /// The newest stage that was said is none of the pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,18 +33,18 @@ pub fn wanted_stage<'s>(
         return Ok(Some(newest));
     }
     let known = || said.iter().filter_map(|(name, stamp)| Some((find(name)?, stamp)));
-    let losses = known().filter(|((_, stage), _)| stage.outlook == Outlook::Lost);
+    let losses = known().filter(|((_, stage), _)| stage.forecast == Forecast::Lost);
     let loss = losses.max_by_key(|((place, _), stamp)| (*stamp, *place));
     let since = known().filter(|((_, stage), stamp)| {
-        stage.outlook != Outlook::Lost && loss.is_none_or(|(_, lost_at)| *stamp > lost_at)
+        stage.forecast != Forecast::Lost && loss.is_none_or(|(_, lost_at)| *stamp > lost_at)
     });
     let furthest = since.max_by_key(|((place, stage), _)| rank(stage, *place));
     Ok(furthest.or(loss).map(|((_, stage), _)| stage))
 }
 
 /// How far a stage is in its pipeline: `place` counts from its beginning.
-fn rank(stage: &Stage, place: usize) -> (Outlook, usize) {
-    (stage.outlook, place)
+fn rank(stage: &Stage, place: usize) -> (bool, usize) {
+    (stage.forecast == Forecast::Won, place)
 }
 
 /// Whether a stage is further than another of the same pipeline.
@@ -81,11 +57,5 @@ pub fn is_further(stage: &Stage, than: &Stage, stages: &[Stage]) -> bool {
 /// Whether a stage is called so: without regard to case, spaces, `_` and `-`, or by its id.
 #[must_use]
 pub fn is_called(stage: &Stage, name: &str) -> bool {
-    fold(&stage.name) == fold(name) || name.parse() == Ok(stage.id)
-}
-
-/// A name in the spelling in which names are compared.
-#[must_use]
-pub fn fold(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
+    fold_name(&stage.name) == fold_name(name) || name.parse() == Ok(stage.id)
 }

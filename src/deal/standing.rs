@@ -27,6 +27,13 @@ pub enum Birth {
         /// How often Freshsales was asked since, and did not show it.
         asked: u32,
     },
+    /// Freshsales refused to create it because its key is taken there: it is looked for.
+    Taken {
+        /// When it was refused.
+        at: UnixMicros,
+        /// How often Freshsales was asked since, and did not show it.
+        asked: u32,
+    },
     /// It exists.
     Told {
         /// Its id in Freshsales.
@@ -42,7 +49,7 @@ impl Birth {
     pub fn id(self) -> Option<u64> {
         match self {
             Self::Told { id } => Some(id),
-            Self::Planned | Self::Sent | Self::Unanswered { .. } | Self::Unclear => None,
+            Self::Planned | Self::Sent | Self::Unanswered { .. } | Self::Taken { .. } | Self::Unclear => None,
         }
     }
 }
@@ -63,10 +70,8 @@ pub enum Held {
     Name(String),
     /// Consent is required and not given; says which.
     Consent(String),
-    /// A person of the kind's settings decides: no event of the deal may create it, so it waits for one that may.
+    /// No event of the deal may create it, so it waits for one that may.
     NotBegun,
-    /// The key's user may not edit deals.
-    KindShut,
     /// Somebody deleted it in Freshsales, and `when_gone = "stop"` leaves it so.
     Gone,
     /// Nobody can tell whether it was created.
@@ -85,7 +90,6 @@ impl Held {
             Self::Name(_) => "name",
             Self::Consent(_) => "consent",
             Self::NotBegun => "not_begun",
-            Self::KindShut => "kind_shut",
             Self::Gone => "gone",
             Self::Unclear => "unclear",
         }
@@ -101,7 +105,6 @@ impl Held {
             Self::Company => "its company has no id in Freshsales yet".to_owned(),
             Self::Name(why) | Self::Consent(why) => why.clone(),
             Self::NotBegun => "no event that may create it has happened (create = false)".to_owned(),
-            Self::KindShut => "the user of the API key may not edit deals".to_owned(),
             Self::Gone => "it was deleted in Freshsales, so it is left so (when_gone = \"stop\")".to_owned(),
             Self::Unclear => {
                 "the call that creates it was never answered, and Freshsales can't be asked whether it exists; look there, then \
@@ -256,7 +259,7 @@ impl Standing {
     /// Freshsales was asked for a deal whose creation was not answered, and did not show it.
     pub fn not_found(&mut self) {
         self.birth = match self.birth {
-            Birth::Unanswered { .. } => Birth::Planned,
+            Birth::Unanswered { .. } | Birth::Taken { .. } => Birth::Planned,
             other @ (Birth::Planned | Birth::Sent | Birth::Told { .. } | Birth::Unclear) => other,
         };
     }

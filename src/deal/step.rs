@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::stage::{Outlook, Stage, is_called};
+use super::stage::{is_called, is_further};
 use super::standing::{Birth, Held, Standing};
 use super::{Attributes, STAGE};
 use crate::clock::UnixMicros;
+use crate::selectors::{Forecast, Stage};
 
 /// What was seen of a deal counts for this long: no question comes before a move then.
 pub const SEEN_COUNTS: Duration = Duration::from_mins(10);
@@ -105,6 +106,7 @@ pub fn next(wish: &Wish, standing: &Standing, now: UnixMicros) -> Next {
         Birth::Unanswered { left_at, asked } => {
             question(wish, left_at, asked).unwrap_or(Next::Held(Held::Unclear))
         }
+        Birth::Taken { at, asked } => taken(wish, at, asked, now).unwrap_or(Next::Held(Held::Unclear)),
         Birth::Planned => beginning(wish, standing, now),
         Birth::Told { id } => change(wish, standing, id, now),
     }
@@ -117,6 +119,16 @@ fn question(wish: &Wish, left_at: UnixMicros, asked: u32) -> Option<Next> {
     if let Some(contact) = wish.contact {
         return Some(Next::Ask(Asked::DealsOf(contact), first));
     }
+    search(wish, first, asked)
+}
+
+/// Freshsales says that its key is taken: it is looked for by that, whosever it is.
+fn taken(wish: &Wish, at: UnixMicros, asked: u32, now: UnixMicros) -> Option<Next> {
+    let at_contact = || wish.contact.map(|contact| Next::Ask(Asked::DealsOf(contact), now));
+    search(wish, at, asked).or_else(at_contact)
+}
+
+fn search(wish: &Wish, first: UnixMicros, asked: u32) -> Option<Next> {
     let again = SEARCH_AGAIN.iter().take(usize::try_from(asked).unwrap_or(usize::MAX));
     let at = again.fold(first, |at, wait| at.plus(*wait));
     (wish.searchable && asked < LOOKS_MAX).then_some(Next::Ask(Asked::Key, at))
@@ -176,7 +188,7 @@ fn change(wish: &Wish, standing: &Standing, id: u64, now: UnixMicros) -> Next {
 fn before_move(wish: &Wish, standing: &Standing, id: u64, stage: &Value, now: UnixMicros) -> Option<Next> {
     let name = stage.as_str()?;
     let to = wish.stages.iter().find(|known| is_called(known, name))?;
-    if to.outlook == Outlook::Lost {
+    if to.forecast == Forecast::Lost {
         return None;
     }
     let fresh = standing.seen.filter(|seen| now.since(seen.at) < SEEN_COUNTS);
@@ -187,11 +199,13 @@ fn before_move(wish: &Wish, standing: &Standing, id: u64, stage: &Value, now: Un
         there.is_some_and(|there| accepted.is_some_and(|name| is_called(there, name)))
     };
     let moves = match there {
+        // The answer did not say where it stands.
+        None if seen.stage_id == 0 => true,
         // A stage of another pipeline: nobody can tell how far that is, so a person's move stays.
         None => false,
         Some(there) if there.id == to.id => false,
-        Some(there) if there.outlook == Outlook::Lost => to.outlook == Outlook::Won || lost_by_us(),
-        Some(there) => super::stage::is_further(to, there, &wish.stages),
+        Some(there) if there.forecast == Forecast::Lost => to.forecast == Forecast::Won || lost_by_us(),
+        Some(there) => is_further(to, there, &wish.stages),
     };
     if moves {
         return None;

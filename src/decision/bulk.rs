@@ -3,12 +3,15 @@
 //! A contact that the report speaks of is settled like a call of its own; that is `settle`'s.
 
 use super::call::{CARRIED, is_claim, standing_of};
+use super::names::STAGE;
+use super::wish::consider;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::Standing;
 use crate::delivery::{Attempt, BulkRow, CallKind, DeliveryId, Lane, Verdict};
 use crate::destination::Ended;
 use crate::erasure::CallEnd;
+use crate::event::Email;
 
 /// Whether a delivery may share a call: contacts may. Somebody waits for new contacts and withdrawals: they go by themselves, and so
 /// does what a bulk call did not bring.
@@ -18,7 +21,17 @@ pub fn may_share(id: &DeliveryId, world: &World, settings: &Settings) -> bool {
     let Some(email) = delivery.subject.contact() else { return false };
     let contact = world.contacts.get(email);
     let standing = contact.map(|contact| contact.with(&settings.account)).unwrap_or_default();
-    delivery.lane.shares_calls() && (delivery.lane == Lane::Backfill || standing.accepted.is_some())
+    let known = delivery.lane == Lane::Backfill || standing.accepted.is_some();
+    delivery.lane.shares_calls() && known && !moves_a_stage(email, &standing, world, settings)
+}
+
+/// Whether its lifecycle stage may have to be looked at before it is moved: the report of a bulk call shows none.
+fn moves_a_stage(email: &Email, standing: &Standing, world: &World, settings: &Settings) -> bool {
+    settings.preset.forward_only_stage().is_some() && {
+        let wanted = consider(email, world, settings).wish.attributes;
+        let accepted = standing.accepted.as_ref().and_then(|accepted| accepted.get(STAGE));
+        wanted.get(STAGE).is_some_and(|stage| accepted != Some(stage))
+    }
 }
 
 /// What is known of a claim that a bulk call did not bring.

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use super::forward::{self, Move};
 use super::owe::{rules, why_dropped};
 use super::refusal::{Refusal, after_refused};
 use super::wish::consider;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
-use crate::contact::{AfterStored, InFlight, Owed, Standing, did_not_stick, owed, shown_blank, upsert_body};
+use crate::contact::{
+    AfterStored, Attributes, COMPANIES, InFlight, Owed, StageSeen, Standing, did_not_stick, owed,
+    shown_blank, upsert_body,
+};
 use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
 use crate::event::Email;
@@ -50,18 +54,40 @@ pub(super) fn claim_contact(
             standing_of(email, world, settings).open = None;
             None
         }
-        Owed::Call(call) => {
-            let body = upsert_body(email, &call.attributes);
+        Owed::Call(mut call) => {
+            let mut kept_back = Attributes::new();
+            let mut look = None;
+            match forward::judge(&call.attributes, &standing, settings, now) {
+                Some(Move::Goes) | None => {}
+                Some(Move::Look(contact_id)) => look = Some(contact_id),
+                Some(Move::Later) => kept_back = forward::take_out(&mut call.attributes),
+                Some(Move::Past(stands)) => {
+                    let taken = forward::take_out(&mut call.attributes);
+                    let standing = standing_of(email, world, settings);
+                    let note = forward::settle_past(taken, &stands, standing);
+                    if call.attributes.is_empty() {
+                        standing.open = None;
+                        world.deliveries.change(id, |delivery| delivery.supersede(&note, now));
+                        return None;
+                    }
+                }
+            }
             let in_flight = InFlight {
                 delivery: id.clone(),
                 attempt,
-                sent: call.attributes,
-                whole: call.whole,
-                exempt: considered.wish.exempt,
+                whole: call.whole && look.is_none(),
+                asks: look.is_some(),
+                exempt: considered.wish.exempt.filter(|_| look.is_none()),
+                sent: if look.is_none() { call.attributes } else { Attributes::new() },
+                kept_back,
+            };
+            let request = match look {
+                Some(id) => Request::ShowContact { id },
+                None => Request::UpsertContact { body: upsert_body(email, &in_flight.sent) },
             };
             world.deliveries.change(id, Delivery::claim);
             standing_of(email, world, settings).leave(in_flight);
-            Some(Request::UpsertContact { body })
+            Some(request)
         }
     }
 }
@@ -125,7 +151,7 @@ pub(super) fn end(
 
 impl Settlement {
     /// How the destination stands after it.
-    fn destination(
+    pub(super) fn destination(
         &self,
         world: &World,
         refused_for_good: bool,
@@ -165,6 +191,21 @@ pub(super) enum Transition {
 }
 
 impl Transition {
+    /// The same, and something more to tell of what was stored.
+    fn with_note(self, more: String) -> Self {
+        match self {
+            Self::Deliver(note) => {
+                Self::Deliver(Some(note.into_iter().chain([more]).collect::<Vec<_>>().join("; ")))
+            }
+            Self::Supersede(_)
+            | Self::Die(_)
+            | Self::Backoff(..)
+            | Self::Wait(_)
+            | Self::TryOnceMore(..)
+            | Self::Salvage(_) => self,
+        }
+    }
+
     fn apply(self, delivery: Delivery, settings: &Settings, jitter: f64, now: UnixMicros) -> Delivery {
         match self {
             Self::Deliver(note) => {
@@ -200,10 +241,34 @@ fn after(
     let id = &settlement.order.delivery;
     // A change that came meanwhile opened the next delivery: it carries everything this one did not bring.
     let newer = standing.open.take();
+    let question = standing.in_flight.as_ref().is_some_and(|call| call.asks);
+    let seen = forward::seen(&settlement.verdict, question, now);
+    if question && seen.is_some() {
+        return after_look(seen, newer, id, standing);
+    }
     let transition = match &settlement.verdict {
         Verdict::Stored(answer) => {
-            let transition = after_stored(answer, standing, newer, id, now);
+            let told = |call: &InFlight| call.sent.contains_key(COMPANIES);
+            let shows = answer.shown.as_ref().is_some_and(|contact| contact.contains_key(COMPANIES));
+            let has_no_company = !shows
+                && standing.blank.contains(COMPANIES)
+                && !standing.in_flight.as_ref().is_some_and(told);
+            let mut transition = after_stored(answer, standing, newer, id, now);
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
+            // An answer that does not show them says nothing new of companies, until they were told.
+            standing.blank.extend(has_no_company.then(|| COMPANIES.to_owned()));
+            standing.stage_seen = seen.filter(|_| settings.preset.forward_only_stage().is_some());
+            if standing.open.is_none()
+                && let Some(moved) = moves_on(email, standing, world, settings, now)
+            {
+                match moved {
+                    Move::Past(stands) => transition = transition.with_note(stands),
+                    Move::Goes | Move::Look(_) | Move::Later => {
+                        standing.open = Some(id.clone());
+                        return Transition::Wait(MOVES.to_owned());
+                    }
+                }
+            }
             let settled = standing.open.is_none();
             let fills = settled && fills_a_blank(email, standing, world, settings, now);
             if fills {
@@ -249,9 +314,48 @@ fn after(
     }
 }
 
+const LOOKED: &str = "Freshsales was asked where the contact stands, before its lifecycle stage is moved";
+const MOVES: &str = "Freshsales showed where the contact stands, so its lifecycle stage is moved now";
+
+/// It is known where the contact stands: the delivery goes on with that, or leaves it to a newer one.
+fn after_look(
+    seen: Option<StageSeen>,
+    newer: Option<DeliveryId>,
+    id: &DeliveryId,
+    standing: &mut Standing,
+) -> Transition {
+    standing.in_flight = None;
+    standing.stage_seen = seen;
+    let is_newer = newer.is_some();
+    standing.open = newer.or_else(|| Some(id.clone()));
+    if is_newer { Transition::Supersede(CARRIED.to_owned()) } else { Transition::Wait(LOOKED.to_owned()) }
+}
+
+/// What becomes of a lifecycle stage that the call did not carry, or of another since. One that the contact is past of is
+/// settled here.
+fn moves_on(
+    email: &Email,
+    standing: &mut Standing,
+    world: &World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Option<Move> {
+    settings.preset.forward_only_stage()?;
+    let Owed::Call(mut call) = owed(&consider(email, world, settings).wish, standing, &rules(settings, now))
+    else {
+        return None;
+    };
+    let moves = forward::judge(&call.attributes, standing, settings, now)?;
+    if let Move::Past(stands) = &moves {
+        let taken = forward::take_out(&mut call.attributes);
+        return Some(Move::Past(forward::settle_past(taken, stands, standing)));
+    }
+    Some(moves)
+}
+
 /// A failure of this contact that will pass. It is given up once it has failed for long enough; only its own waits
 /// between two tries count, and only while other contacts got answers.
-fn after_failure(
+pub(super) fn after_failure(
     reason: &str,
     delivery: Option<&Delivery>,
     others_answered: bool,
@@ -314,7 +418,7 @@ fn after_stored(
     }
 }
 
-fn cause_in_words(cause: BlockCause) -> &'static str {
+pub(super) fn cause_in_words(cause: BlockCause) -> &'static str {
     match cause {
         BlockCause::Unauthorized => "the API key is refused",
         BlockCause::Forbidden => "the user of the API key may not edit contacts",

@@ -51,6 +51,8 @@ fn of_current(facts: &Facts, email: &Email, settings: &Settings) -> Vec<Contribu
     said.extend(facts.exempt.map(|at| Contribution::at("exempt", at)));
     said.extend(facts.values.get(BLANK_NAME).map(|blank| Contribution::of("blank name", &blank.stamp)));
     said.extend(facts.values.get(SOURCE).map(|source| Contribution::of("source", &source.stamp)));
+    let company = settings.preset.company().and_then(|rule| rule.of_person(facts));
+    said.extend(company.map(|said| Contribution::of("company", &said.stamp)));
     let mapped = mapped_alone(facts, settings);
     let kinds = [("always", &mapped.always), ("create", &mapped.on_create), ("empty", &mapped.on_empty)];
     for (when, values) in kinds {

@@ -9,9 +9,12 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Considered, Decided, Outcome, Reading, Settings, World, consider, decide, simulate};
+use super::{
+    Action, Considered, Decided, Outcome, Reading, Settings, World, consider, deal, decide, simulate,
+};
 use crate::clock::UnixMicros;
-use crate::delivery::DeliveryId;
+use crate::deal::Attributes;
+use crate::delivery::{DeliveryId, Subject};
 use crate::event::{
     Arrival, Broken, Event, Header, Limits, Position, Refusal, SourceName, Stamp, broken, corrected,
     is_backfill, is_old_data, mend, parse_body,
@@ -51,6 +54,19 @@ pub struct DryRunLine {
     pub left_out: Vec<LeftOut>,
     /// The body of the call it opens; `None` when it opens none.
     pub payload: Option<Value>,
+    /// What it does to deals.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<DryRunAction>,
+}
+
+/// What an event does to a deal, as `map` prints it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DryRunAction {
+    /// What it is, and what becomes of it.
+    #[serde(flatten)]
+    pub action: Action,
+    /// What the deal should have, in names.
+    pub deal: Option<Attributes>,
 }
 
 impl DryRunLine {
@@ -114,6 +130,7 @@ impl DryRun {
             fields: Vec::new(),
             left_out: Vec::new(),
             payload: None,
+            actions: Vec::new(),
         }))
     }
 
@@ -137,6 +154,14 @@ impl DryRun {
         let considered = decided.email.as_ref().map(|email| consider(email, &self.world, settings));
         let Considered { fields, left_out, .. } = considered.unwrap_or_default();
         let (payload, others) = self.accept(&decided, settings, received_at);
+        let actions = decided.actions.into_iter().map(|action| {
+            let key = match action.subject.parse() {
+                Ok(Subject::Deal(key)) => Some(key),
+                Ok(Subject::Contact(_) | Subject::Company(_)) | Err(_) => None,
+            };
+            DryRunAction { deal: key.and_then(|key| deal::wanted(&key, &self.world, settings)), action }
+        });
+        let actions = actions.collect();
         let mut notes = decided.notes;
         if others > 0 {
             notes.push(format!("it also opens a delivery of each of {others} other contacts"));
@@ -149,6 +174,7 @@ impl DryRun {
             fields,
             left_out,
             payload,
+            actions,
         })
     }
 

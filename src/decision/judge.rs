@@ -4,7 +4,7 @@ use super::learn::Learned;
 use super::owe::{Effect, What, excluded_by};
 use super::reading::says_anything;
 use super::sender::tells_of_people;
-use super::{Outcome, Reading};
+use super::{Action, Outcome, Reading};
 use crate::contact::WhyNothing;
 use crate::delivery::{DeliveryId, Lane};
 use crate::event::{Email, EmailProblem, Kind, Position};
@@ -25,6 +25,8 @@ pub struct Decided {
     pub delivery_id: Option<DeliveryId>,
     /// Details.
     pub notes: Vec<String>,
+    /// What it did to records beside the contact.
+    pub actions: Vec<Action>,
 }
 
 /// The same message came before.
@@ -36,6 +38,7 @@ pub(super) fn duplicate(reading: &Reading, first: Position) -> Decided {
         reason: format!("the message came before from source {} (event {})", reading.source.0, first.0),
         delivery_id: None,
         notes: Vec::new(),
+        actions: Vec::new(),
     }
 }
 
@@ -48,6 +51,7 @@ pub(super) fn erased() -> Decided {
         reason: "it was said before its person was erased".to_owned(),
         delivery_id: None,
         notes: Vec::new(),
+        actions: Vec::new(),
     }
 }
 
@@ -89,7 +93,7 @@ pub(super) fn judge(reading: &Reading, learned: &Learned, effects: &[Effect]) ->
     }
     let (outcome, reason, delivery_id) = verdict;
     let person = learned.subject.as_ref().map(ToString::to_string);
-    Decided { person, email, outcome, reason, delivery_id, notes }
+    Decided { person, email, outcome, reason, delivery_id, notes, actions: Vec::new() }
 }
 
 type Verdict = (Outcome, String, Option<DeliveryId>);

@@ -3,6 +3,8 @@
 //! [`decide`] reads top to bottom. It is pure: it works on a working set of documents and takes `now` as an
 //! argument. `process`, the `map` command and `/api/map` call it.
 
+mod action;
+mod actions;
 mod bulk;
 mod call;
 mod company;
@@ -11,9 +13,11 @@ mod crowd;
 mod deal;
 mod dry_run;
 mod erase;
+mod forward;
 mod judge;
 mod junk;
 mod learn;
+mod names;
 mod outcome;
 mod owe;
 mod reading;
@@ -34,18 +38,21 @@ mod tests;
 #[cfg(test)]
 pub(crate) use tests::settings as test_settings;
 
+pub use action::{Action, ActionState};
 pub use bulk::{Undone, bulk_failed, carried, give_back, may_share};
 pub use call::{CallOrder, Settlement};
+pub use company::companies_of;
 pub use contributed::{Contributed, Contribution, Gathering, Membership};
 pub use crowd::contributions;
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};
 pub use erase::{ErasureOrder, erase, extent};
 pub use judge::Decided;
 pub use junk::{kin_of_junk, tidy};
+pub use names::{list_of, missing_names};
 pub use outcome::Outcome;
 pub use owe::{excluded_by, rules};
 pub use reading::{Reading, status_value};
-pub use record::{claim, dead_letter, open_delivery, settle, simulate, void_claim};
+pub use record::{claim, companies_needed, dead_letter, open_delivery, settle, simulate, void_claim};
 pub use redrive::{Pace, RedriveAll, discard, redrive, redrive_letter};
 pub use refusal::RedriveBy;
 pub use retire::{retire_contact, retire_device, retire_person};
@@ -81,10 +88,13 @@ pub fn decide(reading: &Reading, world: &mut World, settings: &Settings, now: Un
     }
     // What does it say, about whom? People are joins, so the order of events does not matter.
     let learned = learn::learn(reading, world);
+    company::learn(reading, world);
+    deal::learn(reading, world);
     // Which contacts does that touch, and what is owed to each now?
     let effects = owe::owe(reading, &learned, world, settings, now);
+    let actions = actions::owe(reading, &effects, world, settings, now);
     // One outcome: the first that fits, with its reason.
-    count(judge::judge(reading, &learned, &effects), world)
+    count(Decided { actions, ..judge::judge(reading, &learned, &effects) }, world)
 }
 
 fn count(decided: Decided, world: &mut World) -> Decided {

@@ -7,13 +7,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Settings;
 use super::wish::Considered;
+use super::{Settings, forward};
 use crate::contact::Attributes;
-use crate::mapping::{LeftOut, When};
-use crate::selectors::{self, Kind, Named, OF_CONTACT, Resolved, Selectors};
+use crate::mapping::{LIFECYCLE_STAGE, LeftOut, Preset, When};
+use crate::person::Facts;
+use crate::selectors::{Kind, Named, OF_CONTACT, OF_DEAL, Resolved, Selectors};
 
-const STAGE: &str = "lifecycle_stage_id";
+/// What a lifecycle stage is sent as.
+pub(super) const STAGE: &str = "lifecycle_stage_id";
 
 impl Settings {
     /// The lists of the account in which names are looked up; empty where the mapping names nothing.
@@ -26,24 +28,55 @@ impl Settings {
     /// was not asked for yet.
     #[must_use]
     pub fn missing_names(&self) -> Vec<String> {
-        let mut missing = Vec::new();
-        for (named, value) in self.preset.fixed_names() {
-            let resolved = resolve(named, value, None, &self.selectors);
-            if resolved == Resolved::NotAsked {
-                continue;
-            }
-            let why = resolved.why_of(named.kind, &text(value));
-            missing.extend(why.map(|why| format!("{}: {why}", named.attribute)));
-        }
-        missing.sort();
-        missing.dedup();
-        missing
+        missing_names(&self.preset, &self.selectors)
+    }
+
+    /// The lists that may be read sooner again, because a name of the mapping is not in them.
+    #[must_use]
+    pub fn lists_with_names_missing(&self) -> BTreeSet<Kind> {
+        let is_missing = |resolved: &Resolved| match resolved {
+            Resolved::Unknown { .. } | Resolved::Several { .. } => true,
+            Resolved::Id(_) | Resolved::NotAsked | Resolved::Forbidden | Resolved::Unreadable => false,
+        };
+        let missing = unresolved(&self.preset, &self.selectors).filter(|(.., resolved)| is_missing(resolved));
+        missing.map(|(named, ..)| named.kind).collect()
     }
 }
 
+/// [`Settings::missing_names`] of a mapping and the lists of any account.
+#[must_use]
+pub fn missing_names(preset: &Preset, selectors: &Selectors) -> Vec<String> {
+    let said = |(named, name, resolved): (&Named, String, Resolved)| {
+        Some(format!("{}: {}", named.attribute, resolved.why_of(named.kind, &name)?))
+    };
+    let missing: BTreeSet<String> = unresolved(preset, selectors).filter_map(said).collect();
+    missing.into_iter().collect()
+}
+
+/// The names that stand in the mapping and have no id, of lists that were asked for.
+fn unresolved<'a>(
+    preset: &'a Preset,
+    selectors: &'a Selectors,
+) -> impl Iterator<Item = (&'static Named, String, Resolved)> + 'a {
+    let resolved = |(named, value): (&'static Named, &Value)| {
+        (named, text(value), resolve(named, value, None, selectors))
+    };
+    let names = preset.fixed_names().map(resolved);
+    names.filter(|(.., resolved)| resolved.id().is_none() && *resolved != Resolved::NotAsked)
+}
+
 /// Puts ids in the place of names. Whatever has no id is left out; an id that the mapping gives itself stays.
-pub(super) fn put_ids(considered: &mut Considered, settings: &Settings) {
+pub(super) fn put_ids(here: &[&Facts], considered: &mut Considered, settings: &Settings) {
     let Considered { wish, fields, left_out, .. } = considered;
+    if let Some((furthest, path, message_id)) = forward::furthest(here, settings)
+        && let Some(wanted) = wish.attributes.get_mut(LIFECYCLE_STAGE)
+    {
+        *wanted = furthest.clone();
+        if let Some(field) = fields.iter_mut().find(|field| field.attribute == LIFECYCLE_STAGE) {
+            field.message_id = Some(message_id).filter(|id| !id.is_empty());
+            (field.value, field.path) = (furthest, path);
+        }
+    }
     let stage = |wanted: &Attributes| wanted.get(STAGE).and_then(Value::as_u64);
     for (wanted, when) in [
         (&mut wish.attributes, When::Always),
@@ -93,18 +126,16 @@ fn resolve(named: &Named, value: &Value, stage_id: Option<u64>, selectors: &Sele
     }
 }
 
-fn text(value: &Value) -> String {
+/// A value as the name that it is.
+pub(super) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The list that an id came from which Freshsales refused, where it came from a name.
+/// The list that an id may have come from which Freshsales refused, where the mapping says names.
 #[must_use]
 pub fn list_of(id_attribute: &str, settings: &Settings) -> Option<Kind> {
-    let named = OF_CONTACT.iter().find(|named| named.id_attribute == id_attribute)?;
-    settings.preset.fields().any(|(name, _)| name == named.attribute).then_some(named.kind)
-}
-
-#[cfg(test)]
-pub(crate) fn known(kind: Kind, answer: &Value) -> selectors::Answered {
-    selectors::Answered::Known(selectors::Table::read(kind, answer).unwrap())
+    let named = OF_CONTACT.iter().chain(&OF_DEAL).find(|named| named.id_attribute == id_attribute);
+    let stage = (id_attribute == "deal_stage_id").then_some(Kind::DealPipelines);
+    let kind = named.map(|named| named.kind).or(stage)?;
+    settings.selectors_needed().contains(&kind).then_some(kind)
 }

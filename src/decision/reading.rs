@@ -9,10 +9,10 @@ use super::Settings;
 use super::sender::{self, Address, EventIds, lane_if_mapped};
 use crate::clock::UnixMicros;
 use crate::consent::{self, Category, Statement};
-use crate::delivery::Lane;
+use crate::delivery::{CompanyKey, DealKey, Lane};
 use crate::erasure::Mark;
 use crate::event::{Email, EmailProblem, Event, Found, Kind, Position, SourceName, Stamp, moment};
-use crate::mapping::{EventRule, ExtraValue};
+use crate::mapping::{DealOf, EventRule, ExtraValue, NoDeal};
 use crate::person::{PersonId, PersonKey, Said, Strength, TimelineKey};
 use crate::senders::{Sighting, SwitchedOff};
 
@@ -68,6 +68,10 @@ pub struct Reading {
     pub notes: Vec<String>,
     /// All that it says of consent was understood.
     pub consent_understood: bool,
+    /// What it says of a deal, or why it says nothing of one although its rule says so.
+    pub deal: Option<Result<DealOf, NoDeal>>,
+    /// The company that it names, and what it says of that.
+    pub company: Option<(String, Said)>,
     /// Its content was erased in the journal.
     pub blank: bool,
 }
@@ -183,6 +187,8 @@ impl Reading {
             email_problem: problem,
             notes,
             consent_understood,
+            deal: mapped.and_then(|_| settings.preset.deal_of(event)),
+            company: company_of(event, mapped.is_some(), switched_off.is_some(), settings),
             // An event that was accepted says who it is.
             blank: event.body.is_empty(),
         }
@@ -212,6 +218,30 @@ impl Reading {
         PersonKey { people: self.people.clone(), id }
     }
 
+    /// The deal that it speaks of, if it says which.
+    #[must_use]
+    pub fn deal_key(&self) -> Option<DealKey> {
+        let Some(Ok(said)) = &self.deal else { return None };
+        let of_person = || self.user.clone().or_else(|| Some(self.email()?.as_str().to_owned()));
+        DealKey::of(&self.people, &said.kind, &said.key.clone().or_else(of_person)?)
+    }
+
+    /// Whose deal it speaks of: who it names by an address of its own, else its user, else its email, else its device.
+    #[must_use]
+    pub fn deal_person(&self) -> Option<PersonKey> {
+        let named = self.named.as_ref().map(|(email, _)| PersonId::Email(email.clone()));
+        let user = || self.user.clone().map(PersonId::User);
+        let email = || self.email().cloned().map(PersonId::Email);
+        let device = || self.anonymous.clone().map(PersonId::Anonymous);
+        Some(self.person(named.or_else(user).or_else(email).or_else(device)?))
+    }
+
+    /// The company that it names.
+    #[must_use]
+    pub fn company_key(&self) -> Option<CompanyKey> {
+        CompanyKey::of(&self.company.as_ref()?.0)
+    }
+
     /// What the people it speaks of are recognised by.
     pub fn marks(&self) -> impl Iterator<Item = Mark> + '_ {
         let user = |id: &String| Mark::User(self.people.clone(), id.clone());
@@ -228,6 +258,17 @@ impl Reading {
     pub fn timeline(&self, anonymous_id: &str) -> TimelineKey {
         TimelineKey { people: self.people.clone(), anonymous_id: anonymous_id.to_owned() }
     }
+}
+
+/// The company that an event names, unless it is switched off.
+fn company_of(
+    event: &Event,
+    mapped: bool,
+    switched_off: bool,
+    settings: &Settings,
+) -> Option<(String, Said)> {
+    let rule = settings.preset.company().filter(|_| !switched_off)?;
+    rule.of_event(event, mapped)
 }
 
 /// The ids of an event that are none, because they are neither text nor a number. What they are is not repeated: it may

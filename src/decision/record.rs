@@ -2,12 +2,14 @@
 //!
 //! What each kind does is in a file of its own. Must not know what a record holds.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::call::{CallOrder, Settlement, claim_contact, settle_contact, standing_of};
-use super::{Settings, World, company, deal, erase};
+use super::{Settings, World, company, consider, deal, erase};
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, Delivery, DeliveryId, State, Stored, Subject};
+use crate::delivery::{Account, CompanyKey, Delivery, DeliveryId, State, Stored, Subject};
 use crate::erasure::CallEnd;
 use crate::event::Email;
 
@@ -38,7 +40,10 @@ pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, no
         return;
     }
     match settlement.order.subject.clone() {
-        Subject::Contact(email) => settle_contact(settlement, &email, world, settings, now),
+        Subject::Contact(email) => {
+            settle_contact(settlement, &email, world, settings, now);
+            deal::evaluate_waiting(&email, world, settings, now);
+        }
         Subject::Company(key) => company::settle(settlement, &key, world, settings, now),
         Subject::Deal(key) => deal::settle(settlement, &key, world, settings, now),
     }
@@ -94,6 +99,22 @@ pub fn open_delivery<'w>(subject: &Subject, world: &'w World, account: &Account)
         Subject::Company(key) => company::open(key, world, account),
         Subject::Deal(key) => deal::open(key, world, account),
     }
+}
+
+/// The companies that the evaluation of contacts, and of the deals in the working set, needs.
+#[must_use]
+pub fn companies_needed(
+    emails: &BTreeSet<Email>,
+    world: &World,
+    settings: &Settings,
+) -> BTreeSet<CompanyKey> {
+    if settings.preset.company().is_none() {
+        return BTreeSet::new();
+    }
+    let of_contact = |email: &Email| CompanyKey::of(consider(email, world, settings).company.as_deref()?);
+    let of_deals =
+        world.deals.iter().filter_map(|(key, deal)| deal::company_needed(key, deal, world, settings));
+    emails.iter().filter_map(of_contact).chain(of_deals).collect()
 }
 
 /// Its open delivery was given up: it speaks of none any more.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{close, dead_letter, open_delivery};
 use super::refusal::{RedriveBy, redrive_contact};
-use super::{Settings, World};
+use super::{Settings, World, company, deal};
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Delivery, DeliveryId, Lane, State, Subject};
 
@@ -77,9 +77,14 @@ pub fn redrive(
     };
     let done = match delivery.subject.clone() {
         Subject::Contact(email) => redrive_contact(id, &email, by, world, settings),
-        // Nothing of it is left that could be refused again.
         subject @ (Subject::Company(_) | Subject::Deal(_)) => {
-            open_delivery(&subject, world, &settings.account) == Some(id)
+            let is_open = open_delivery(&subject, world, &settings.account) == Some(id);
+            match (is_open, &subject) {
+                (true, Subject::Company(key)) => company::redrive(key, world, &settings.account),
+                (true, Subject::Deal(key)) => deal::redrive(key, world, &settings.account),
+                (true, Subject::Contact(_)) | (false, _) => {}
+            }
+            is_open
         }
     };
     if done {

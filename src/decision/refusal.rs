@@ -56,6 +56,7 @@ pub(super) fn after_refused(
     standing.send_whole = false;
     let redrive = standing.refused.as_ref().map_or(Redrive::Never, |before| before.redrive.refused_again());
     let mut wanted = call.sent;
+    wanted.extend(call.kept_back);
     // A whole call leaves out the status that Freshsales was told already.
     let told = standing.accepted.as_ref().and_then(|accepted| accepted.get(STATUS)).filter(|_| call.whole);
     if let Some(told) = told {

@@ -47,14 +47,18 @@ impl Settings {
             send: _,
             hold: _,
             retry: _,
+            attempt_timeout: _,
             resend_after: _,
             new_contacts_per_hour: _,
             source_defaults,
             senders,
             rehearsal: _,
+            selectors,
         } = self;
         let of_people = (default_region, missing_names, source_defaults, senders);
-        let judging = (account, preset, of_people, identify, complete_within, consent);
+        // What the account calls things, not when it was asked.
+        let names = selectors.answers(&self.selectors_needed());
+        let judging = (account, preset, of_people, identify, complete_within, consent, names);
         let mut hasher = DefaultHasher::new();
         hasher.write(format!("{} {judging:?}", env!("CARGO_PKG_VERSION")).as_bytes());
         Fingerprint(format!("{:016x}", hasher.finish()))

@@ -1,6 +1,7 @@
 //! The settings that deciding depends on, as plain data.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::mapping::{IdentifyMode, MissingNames};
@@ -14,6 +15,7 @@ use crate::delivery::{Account, AttemptRequest};
 use crate::event::SourceName;
 use crate::mapping::Preset;
 use crate::mapping::region::Region;
+use crate::selectors::Selectors;
 
 /// What the name of a name space of people ends with in a rehearsal: no name of a configuration may hold a `~`.
 const SPACE: &str = "~dry_run";
@@ -108,6 +110,10 @@ pub struct Settings {
     pub resend_after: Option<Duration>,
     /// How failures are tried again.
     pub retry: RetryRules,
+    /// A call is given up without an answer after this long.
+    pub attempt_timeout: Duration,
+    /// The lists of the account in which names have their ids.
+    pub selectors: Arc<Selectors>,
     /// How many contacts each source may make in an hour; sources that are not here have no limit.
     pub new_contacts_per_hour: BTreeMap<SourceName, u64>,
     /// The sources with defaults of their own.

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::names::put_ids;
 use super::reading::{BLANK_NAME, SOURCE};
 use super::{Settings, SourceDefaults, Unknown, World};
 use crate::clock::UnixMicros;
 use crate::consent::{Category, Choice, Stand};
-use crate::contact::{Attributes, STATUS, Wish};
-use crate::delivery::Lane;
+use crate::contact::{Attributes, COMPANIES, STATUS, Wish};
+use crate::delivery::{CompanyKey, Lane};
 use crate::event::{Email, Lww, SourceName, Stamp};
-use crate::mapping::{self, LeftOut, Mapped, MappedField, When};
+use crate::mapping::{self, LeftOut, Link, Mapped, MappedField, When};
 use crate::mapping::{IdentifyMode, MissingNames};
 use crate::person::Facts;
 
@@ -34,6 +35,8 @@ pub struct Considered {
     pub left_out: Vec<LeftOut>,
     /// The statement that decided `subscription_status`, in words.
     pub consent: Option<String>,
+    /// The name of their company, where companies are kept.
+    pub company: Option<String>,
     /// What counts of each consent category.
     pub stands: BTreeMap<Category, Stand>,
 }
@@ -52,6 +55,9 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
 
     let mut considered = add_up(&here, settings);
     put_names(email, &here, &mut considered, settings);
+    put_ids(&here, &mut considered, settings);
+    considered.company = company_of(&here, settings);
+    link_company(&mut considered, world, settings);
     considered.stands = stands(&everybody, settings);
     put_status(&here, &mut considered, settings);
     let standing = contact.with(&settings.account);
@@ -123,6 +129,28 @@ fn add_up(here: &[&Facts], settings: &Settings) -> Considered {
     considered.left_out.sort();
     considered.left_out.dedup();
     considered
+}
+
+/// The company that was named last of these people.
+fn company_of(here: &[&Facts], settings: &Settings) -> Option<String> {
+    let rule = settings.preset.company()?;
+    let said = here.iter().filter_map(|facts| rule.of_person(facts));
+    said.max_by(|one, other| one.stamp.cmp(&other.stamp)).map(|said| said.value)
+}
+
+/// A contact that has no company in Freshsales gets this one as its primary one, once that has an id.
+fn link_company(considered: &mut Considered, world: &World, settings: &Settings) {
+    let Some(rule) = settings.preset.company() else { return };
+    let key = considered.company.as_deref().and_then(CompanyKey::of);
+    let company = key.and_then(|key| world.companies.get(&key));
+    let id = company.and_then(|company| company.with(&settings.account).id);
+    match (rule.link, id) {
+        (Link::IfNone, Some(id)) => {
+            let link = json!([{ "id": id, "is_primary": true }]);
+            considered.wish.on_empty.insert(COMPANIES.to_owned(), link);
+        }
+        (Link::IfNone | Link::Never, _) => {}
+    }
 }
 
 /// What one person says for a contact.

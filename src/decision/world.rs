@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use super::contributed::{Contributed, Membership};
 use super::{Outcome, Reading};
 use crate::clock::UnixMicros;
+use crate::company::Company;
 use crate::contact::Contact;
-use crate::delivery::{Delivery, DeliveryId, State};
+use crate::deal::Deal;
+use crate::delivery::{CompanyKey, DealKey, Delivery, DeliveryId, State};
 use crate::destination::Destination;
 use crate::erasure::{CallEnd, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
@@ -150,6 +152,10 @@ pub struct World {
     pub timelines: Shelf<TimelineKey, Timeline>,
     /// Contacts.
     pub contacts: Shelf<Email, Contact>,
+    /// Companies.
+    pub companies: Shelf<CompanyKey, Company>,
+    /// Deals.
+    pub deals: Shelf<DealKey, Deal>,
     /// Deliveries.
     pub deliveries: Deliveries,
     /// Those of the people above who have, or had, the address of a crowd.

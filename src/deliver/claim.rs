@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::aside::Stopped;
 use super::bulk::InBulk;
+use super::selectors::Names;
 use super::worker::{self, Job};
 use super::{Deliverer, Next, Round};
 use crate::allowance::Quotas;
@@ -64,7 +65,13 @@ impl Deliverer {
             Gate::OneContact => round.pace.start_over(),
             Gate::Open => {}
         }
-        let forget_at = if gate == Gate::Open { self.forget(false, round).await? } else { None };
+        let mut forget_at = if gate == Gate::Open { self.forget(false, round).await? } else { None };
+        if gate == Gate::Open {
+            match self.ask_for_lists(round).await? {
+                Names::Awaited(next) => return Ok(next),
+                Names::Known(due_at) => forget_at = forget_at.into_iter().chain(due_at).min(),
+            }
+        }
         let free = round.pace.places().saturating_sub(round.calls.len());
         if free == 0 {
             return Ok(Next::News);

@@ -11,6 +11,7 @@ mod forget;
 mod log;
 mod pace;
 mod schedule;
+mod selectors;
 mod settle;
 mod worker;
 
@@ -35,6 +36,7 @@ use crate::turn::backoff;
 use bulk::Bulk;
 use pace::Pace;
 use schedule::Schedule;
+use selectors::Lists;
 use worker::Done;
 
 /// After a passing failure of the store.
@@ -69,6 +71,8 @@ pub struct Deliverer {
     pub usage: watch::Sender<Usage>,
     /// Where it is shown how a backlog shares calls.
     pub sharing: watch::Sender<Option<Sharing>>,
+    /// Where the lists of the account are published, as a part of the settings.
+    pub names: watch::Sender<Arc<Settings>>,
 }
 
 /// What the loop remembers between rounds.
@@ -79,6 +83,7 @@ struct Round {
     calls: JoinSet<Done>,
     /// An order to forget a contact is on its way.
     forgetting: bool,
+    lists: Lists,
     /// The last two records that were answered, and when: a record is given up only while others are.
     answered: [Option<(Subject, UnixMicros)>; 2],
 }
@@ -127,6 +132,7 @@ impl Deliverer {
             bulk: self.bulk().await?,
             calls: JoinSet::new(),
             forgetting: false,
+            lists: Lists::default(),
             answered: [None, None],
         };
         let destination = self.destination().await?;

@@ -23,6 +23,7 @@ impl Deliverer {
             Ok(Done::Call(finished)) => self.finish_call(&finished, round).await,
             Ok(Done::Question(answered)) => self.finish_question(&answered, round).await,
             Ok(Done::Forget(forgotten)) => self.finish_forget(&forgotten, round).await,
+            Ok(Done::List(listed)) => self.finish_list(&listed, round).await,
             Ok(Done::Bulk(finished)) => self.finish_bulk(&finished, round).await,
             Ok(Done::Job(answered)) => self.finish_job(&answered, round).await,
             Err(error) => Err(StoreError::Fatal(format!("a call ended without an answer: {error}"))),
@@ -45,6 +46,7 @@ impl Deliverer {
             }
         };
         self.learn(finished.result(), throttled, round);
+        self.doubt_list(&finished.result().verdict, round);
         let subject = &finished.job.order.subject;
         if finished.answered() && round.answered[0].as_ref().is_none_or(|(last, _)| last != subject) {
             round.answered[1] = round.answered[0].take();

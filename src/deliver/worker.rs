@@ -10,6 +10,7 @@ use crate::decision::{CallOrder, Settlement};
 use crate::delivery::{Attempt, CallKind, Request, Verdict};
 use crate::erasure::{ForgetOrder, Found, Target};
 use crate::freshsales::{CallResult, Crm};
+use crate::selectors::Kind;
 
 /// A call to make.
 pub(super) struct Job {
@@ -36,6 +37,8 @@ pub(super) enum Done {
     Question(Box<Answered>),
     /// An order to forget a contact.
     Forget(Box<Forgotten>),
+    /// A question for a list of the account.
+    List(Box<Listed>),
     /// A call of many contacts.
     Bulk(Box<BulkFinished>),
     /// A question for the job of one.
@@ -74,6 +77,19 @@ pub(super) struct Answered {
 /// Asks whether the account answers.
 pub(super) async fn ask(crm: Arc<dyn Crm>, slot: SlotId) -> Done {
     Done::Question(Box::new(Answered { slot, result: crm.call(Request::Probe).await }))
+}
+
+/// The answer to a question for a list of the account.
+pub(super) struct Listed {
+    pub slot: SlotId,
+    pub kind: Kind,
+    pub result: CallResult,
+}
+
+/// Asks the account for one of its lists.
+pub(super) async fn list(crm: Arc<dyn Crm>, slot: SlotId, kind: Kind) -> Done {
+    let result = crm.call(Request::Selector(kind.name())).await;
+    Done::List(Box::new(Listed { slot, kind, result }))
 }
 
 /// Makes the call.

@@ -36,6 +36,10 @@ impl Crm for DryRun {
         &self.account
     }
 
+    fn answers_questions(&self) -> bool {
+        false
+    }
+
     fn call(&self, request: Request) -> Answer<CallResult> {
         answered(simulated(self.endpoint.describe(&request)))
     }

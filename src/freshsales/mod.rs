@@ -62,6 +62,10 @@ pub struct CallResult {
 pub trait Crm: Send + Sync + 'static {
     /// Whose records these are: accepted state, allowance and blocks belong to it.
     fn account(&self) -> &Account;
+    /// Whether the account is asked and answers, so that its lists can be read: not in a dry run.
+    fn answers_questions(&self) -> bool {
+        true
+    }
     /// Makes one call. A verdict of `Stored` to a question means that it was answered.
     fn call(&self, request: Request) -> Answer<CallResult>;
     /// What [`Crm::call`] would send for this request; sends nothing.

@@ -196,6 +196,10 @@ fn names(sent: &Map<String, Value>) -> BTreeMap<String, String> {
                 names.extend(fields.keys().map(|field| (squashed(field), format!("custom_field.{field}"))));
             }
             (plain, _) => {
+                // Of an id people are told by the name of what it stands for: "Invalid lifecycle stage provided."
+                if let Some(thing) = plain.strip_suffix("_id").filter(|_| plain != "external_id") {
+                    names.entry(squashed(thing)).or_insert_with(|| plain.to_owned());
+                }
                 names.insert(squashed(plain), plain.to_owned());
             }
         }

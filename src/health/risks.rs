@@ -10,6 +10,9 @@ use crate::turn::{Flow, FlowAlarm};
 /// The share of the bound of dead letters from which on there is a risk.
 const DEAD_LETTERS_PERCENT: u64 = 80;
 
+/// Names that a risk repeats.
+const NAMES_NAMED_MAX: usize = 5;
+
 /// Events of one source and hour whose consent was not understood; more than these are a risk.
 const CONSENT_EVENTS: u64 = 10;
 
@@ -29,11 +32,13 @@ pub enum RiskKind {
     SetAside,
     /// The key's user has no right to some records.
     KindShut,
+    /// The account does not have names that the mapping says.
+    NamesMissing,
     /// Nearly as many dead letters as are kept.
     DeadLetters,
     /// More becomes due than may leave.
     Arrivals,
-    /// A new contact is due and does not leave.
+    /// A new contact or an order is due and does not leave.
     LeadsWait,
     /// Events are refused, because they can't be stored.
     Refusing,
@@ -57,12 +62,13 @@ pub enum RiskKind {
 
 impl RiskKind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Processing,
         Self::Lag,
         Self::FailedEvents,
         Self::SetAside,
         Self::KindShut,
+        Self::NamesMissing,
         Self::DeadLetters,
         Self::Arrivals,
         Self::LeadsWait,
@@ -86,6 +92,7 @@ impl RiskKind {
             Self::FailedEvents => "failed_events",
             Self::SetAside => "set_aside",
             Self::KindShut => "kind_shut",
+            Self::NamesMissing => "names_missing",
             Self::DeadLetters => "dead_letters",
             Self::Arrivals => "arrivals",
             Self::LeadsWait => "leads_wait",
@@ -112,6 +119,7 @@ impl RiskKind {
             | Self::Refusing
             | Self::JournalAway => true,
             Self::KindShut
+            | Self::NamesMissing
             | Self::DeadLetters
             | Self::Arrivals
             | Self::LeadsWait
@@ -152,7 +160,7 @@ impl Risk {
 #[must_use]
 pub fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<Risk> {
     let flow = of_flow(&snapshot.vitals.flow.borrow());
-    let aside = [failed_events(snapshot), set_aside(snapshot), kind_shut(snapshot)];
+    let aside = [failed_events(snapshot), set_aside(snapshot), kind_shut(snapshot), names_missing(snapshot)];
     let senders = snapshot.vitals.senders.concerns(snapshot.now).into_iter().map(Risk::from);
     flow.into_iter()
         .chain(aside.into_iter().flatten())
@@ -194,7 +202,7 @@ fn leads_wait(snapshot: Snapshot<'_>) -> Option<Risk> {
     let since = snapshot.reading.lead_waits_since?;
     let minutes = snapshot.now.since(since).as_secs() / 60;
     let message = format!(
-        "a new contact is due and has waited {minutes} minutes for its call though Freshsales answers: the allowance is \
+        "a new contact or an order is due and has waited {minutes} minutes for its call though Freshsales answers: the allowance is \
          used up, or calls are slow. Nothing is lost; compare `allowance` with what the plan allows, and look at what else \
          uses the account's calls"
     );
@@ -311,6 +319,22 @@ fn kind_shut(snapshot: Snapshot<'_>) -> Option<Risk> {
         first.reason
     );
     Some(Risk::new(RiskKind::KindShut, message))
+}
+
+/// Names of the mapping that the account does not have: contacts go without them.
+fn names_missing(snapshot: Snapshot<'_>) -> Option<Risk> {
+    let missing = snapshot.vitals.settings.borrow().missing_names();
+    let more = missing.len().saturating_sub(NAMES_NAMED_MAX);
+    let named: Vec<String> = missing.into_iter().take(NAMES_NAMED_MAX).collect();
+    let more = if more > 0 { format!("; and {more} more (GET /api/selectors)") } else { String::new() };
+    (!named.is_empty()).then(|| {
+        let message = format!(
+            "names of the mapping are left out of every call: {}{more}. Correct the mapping and reload, or the account: its lists \
+             are read again every hour while a name is missing",
+            named.join("; ")
+        );
+        Risk::new(RiskKind::NamesMissing, message)
+    })
 }
 
 /// A choice that is not understood is neither a yes nor a no, so people are not subscribed and refusals are not heard.

@@ -16,8 +16,11 @@ use crate::senders::{Rates, Watch};
 use crate::store::{DueOrder, DueQuery, SharedStore, StoreError, Totals, quotas};
 use crate::turn::Flow;
 
-/// A new contact that is due and whose call has not left for so long is a risk.
+/// A new contact or an order that is due and whose call has not left for so long is a risk.
 pub(super) const LEAD_WAITS: Duration = Duration::from_mins(5);
+
+/// Where new contacts are, and orders with their deals.
+const LEADS: [Lane; 2] = [Lane::NewContact, Lane::Conversion];
 
 /// What the parts of the running service know beside the store.
 #[derive(Clone, Debug)]
@@ -40,6 +43,8 @@ pub struct Vitals {
     pub rates: Arc<Rates>,
     /// Events of the last hour whose consent was not understood.
     pub consent: SharedTally,
+    /// What deciding depends on, the lists of the account among it.
+    pub settings: watch::Receiver<Arc<Settings>>,
 }
 
 /// What one look at the store found.
@@ -49,7 +54,8 @@ pub struct Reading {
     pub totals: Totals,
     /// How much of their quotas the sources have used.
     pub quotas: Quotas,
-    /// Since when the new contact is owed that is due, is held by no quota, and has waited for too long; none has otherwise.
+    /// Since when the new contact or the order is owed that is due, is held by no quota, and has waited for too long; none has
+    /// otherwise.
     pub lead_waits_since: Option<UnixMicros>,
 }
 
@@ -62,20 +68,25 @@ impl Reading {
         let account = settings.account.clone();
         let totals = store.totals(account.clone()).await?;
         let quotas = quotas(store, account.clone(), &settings.new_contacts_per_hour, now).await?;
-        let is_late = |since: UnixMicros| now.since(since) >= LEAD_WAITS;
-        let oldest = totals.owed.get(&Lane::NewContact).and_then(|owed| owed.oldest);
+        let is_late = |since: &UnixMicros| now.since(*since) >= LEAD_WAITS;
+        let is_running = totals.destination.state() == DestinationState::Running;
         let mut lead_waits_since = None;
-        if oldest.is_some_and(is_late) && totals.destination.state() == DestinationState::Running {
+        for lane in LEADS.into_iter().filter(|_| is_running) {
+            // What was opened first may be on its way or wait for a quota: only then is it looked for.
+            if totals.owed.get(&lane).and_then(|owed| owed.oldest).filter(is_late).is_none() {
+                continue;
+            }
             let query = DueQuery {
-                account,
+                account: account.clone(),
                 now,
-                lanes: vec![Lane::NewContact],
+                lanes: vec![lane],
                 order: DueOrder::LongestFirst,
                 held: quotas.held(),
                 limit: 1,
             };
             let (due, _) = store.due(query).await?;
-            lead_waits_since = due.first().map(|due| due.opened_at).filter(|since| is_late(*since));
+            let waits = due.first().map(|due| due.opened_at).filter(is_late);
+            lead_waits_since = lead_waits_since.into_iter().chain(waits).min();
         }
         Ok(Self { totals, quotas, lead_waits_since })
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use toml::Table;
 
-use super::preset::{EMAILS, EVENTS, FIELDS};
+use super::preset::{EMAILS, EVENTS, FIELDS, LIFECYCLE_STAGE};
 use super::problem::{MappingProblem, attribute_problem, id_problem, path_problem};
 use super::rules::{EventRule, FieldRule, Origin};
 use crate::delivery::Lane;
@@ -81,6 +81,9 @@ pub(super) fn field_problems(name: &str, rule: &FieldRule) -> Vec<MappingProblem
             id_problem(name, Some(value))
                 .map(|problem| MappingProblem::of(&["fields", name, "values", word], problem)),
         );
+    }
+    if rule.forward_only && name != LIFECYCLE_STAGE {
+        problems.push(wrong("forward_only", "only lifecycle_stage has an order: take it out"));
     }
     if rule.max_chars == 0 {
         problems.push(wrong("max_chars", "must be at least 1"));

@@ -58,8 +58,6 @@ pub enum Match {
 pub enum Link {
     /// A contact that has no company gets it as its primary one.
     IfNone,
-    /// A contact gets it beside those it has.
-    Add,
     /// Not at all.
     Never,
 }

@@ -82,7 +82,7 @@ fn said_problems(event: &str, says: &EventDeal, deals: &BTreeMap<String, DealRul
     let mut problems = Vec::new();
     match deals.get(&says.kind) {
         None if says.kind.is_empty() => {
-            problems.push(wrong("kind", "is missing: the name of a [deals.KIND]"))
+            problems.push(wrong("kind", "is missing: the name of a [deals.KIND]"));
         }
         None => {
             let known: Vec<&str> = deals.keys().map(String::as_str).collect();
@@ -157,11 +157,10 @@ fn field_problems(under: &[&str], name: &str, rule: &FieldRule) -> Vec<MappingPr
 /// A name that looks like an id is a mistake more often than a name.
 fn label_problem(label: &Label) -> Option<String> {
     match label {
-        Label::Id(_) => None,
         Label::Name(name) if name.trim().is_empty() => Some("is empty".to_owned()),
         Label::Name(name) if name.trim().bytes().all(|byte| byte.is_ascii_digit()) => {
             Some(format!("\"{name}\" looks like an id; write {} without quotes to mean it", name.trim()))
         }
-        Label::Name(_) => None,
+        Label::Name(_) | Label::Id(_) => None,
     }
 }

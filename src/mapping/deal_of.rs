@@ -2,7 +2,7 @@
 //!
 //! Must not know how a deal stands with an account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -10,12 +10,14 @@ use super::deals::{DealKeyRule, DealRule};
 use super::money::currency_of;
 use super::rules::{EventDeal, Values};
 use super::{Convert, FieldRule, Mapped, Place, Preset, by_precedence, first_convertible, map_fields};
-use crate::event::{Event, Lww, Stamp};
+use crate::event::{Event, Lww, Stamp, fold_name};
 use crate::person::{Facts, Said};
+use crate::selectors::{Kind, OF_DEAL, attribute};
 
 /// A value larger than this as JSON is not remembered of a deal.
 const VALUE_BYTES_MAX: usize = 4096;
 const CURRENCY: &str = "currency";
+const AMOUNT: &str = "amount";
 
 /// What an event says of a deal.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +88,7 @@ impl Preset {
                 said.values.insert(path.to_owned(), value.clone());
             }
         }
-        Some(Ok(DealOf { event: super::preset::fold_name(name), kind: says.kind.clone(), key, said }))
+        Some(Ok(DealOf { event: fold_name(name), kind: says.kind.clone(), key, said }))
     }
 
     /// The rule of a kind of deals.
@@ -100,6 +102,24 @@ impl Preset {
         self.deals.iter().map(|(kind, rule)| (kind.as_str(), rule))
     }
 
+    /// The lists of an account in which the names of deals are looked up.
+    pub(super) fn selectors_of_deals(&self) -> BTreeSet<Kind> {
+        let mut kinds = BTreeSet::new();
+        for rule in self.deals.values() {
+            let said =
+                rule.fields.iter().filter(|(_, field)| field.says_something()).map(|(name, _)| name.as_str());
+            // An amount may name its currency itself.
+            let said = said.map(|name| if name == AMOUNT { CURRENCY } else { name });
+            kinds.extend(said.filter_map(|name| attribute(&OF_DEAL, name)).map(|named| named.kind));
+            kinds.extend((rule.pipeline.is_some() || rule.adopt).then_some(Kind::DealPipelines));
+        }
+        for says in self.events_with_deals() {
+            kinds.extend(says.stage.is_some().then_some(Kind::DealPipelines));
+            kinds.extend(says.reason.is_some().then_some(Kind::DealReasons));
+        }
+        kinds
+    }
+
     /// What the events of a deal say of its stage, by the rules they have now.
     #[must_use]
     pub fn stages_said(&self, kind: &str, events: &BTreeMap<String, Stamp>) -> StagesSaid {
@@ -109,7 +129,7 @@ impl Preset {
             .filter_map(|(event, stamp)| Some((stamp, self.event(event)?.deal.as_ref()?)))
             .filter(|(_, says)| says.kind == kind)
             .collect();
-        in_order.sort_by(|(one, _), (other, _)| one.cmp(other));
+        in_order.sort_by_key(|(stamp, _)| *stamp);
         for (stamp, says) in in_order {
             said.begun |= says.create;
             let Some(stage) = says.stage.as_ref().map(super::Label::text) else { continue };
@@ -136,7 +156,7 @@ impl DealRule {
         let (mut always, on_create) = (values(&always), values(&on_create));
         if let Some(currency) = currency {
             let unsaid = !always.contains_key(CURRENCY) && !on_create.contains_key(CURRENCY);
-            if unsaid && (always.contains_key("amount") || on_create.contains_key("amount")) {
+            if unsaid && (always.contains_key(AMOUNT) || on_create.contains_key(AMOUNT)) {
                 always.insert(CURRENCY.to_owned(), Value::from(currency));
             }
         }
@@ -162,7 +182,7 @@ impl DealRule {
             constant.or_else(read)
         });
         let own = || {
-            let rule = self.fields.get("amount")?;
+            let rule = self.fields.get(AMOUNT)?;
             let (_, newest) = by_precedence(facts, rule).into_iter().next()?;
             currency_of(&newest.value).map(str::to_owned)
         };

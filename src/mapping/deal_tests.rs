@@ -48,7 +48,9 @@ fn event(kind: Kind, body: Value) -> Event {
 }
 
 fn order(name: &str, properties: Value) -> Event {
-    event(Kind::Track, json!({"event": name, "properties": properties}))
+    let mut body = json!({ "event": name });
+    body["properties"] = properties;
+    event(Kind::Track, body)
 }
 
 #[test]

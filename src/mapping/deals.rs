@@ -95,6 +95,15 @@ impl DealRule {
         Duration::from_secs(self.hold_seconds)
     }
 
+    /// Whether one that was deleted in Freshsales is created anew.
+    #[must_use]
+    pub fn recreates(&self) -> bool {
+        match self.when_gone {
+            WhenGone::Stop => false,
+            WhenGone::Recreate => true,
+        }
+    }
+
     /// Every path that is read of an event that speaks of such a deal.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         let of_fields = self.fields.values().flat_map(|rule| &rule.from).map(Origin::path);

@@ -6,20 +6,26 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::check::{contradictions, event_problems, field_problems};
-use super::company::CompanyRule;
+use super::company::{CompanyRule, Link};
 use super::convert::Convert;
 use super::deal_check::record_problems;
 use super::deals::DealRule;
 use super::problem::MappingProblem;
-use super::rules::{ConvertedPath, EventField, EventRule, FieldRule, Origin, Pick, When};
+use super::rules::{ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Origin, Pick, When};
 use super::sift::sift;
-use crate::event::fold_name;
+use super::{Place, by_precedence, convert_one, oldest};
+use crate::event::{Stamped, fold_name};
+use crate::person::Facts;
 use crate::selectors;
 
 /// The built-in preset.
 const DEFAULT: &str = include_str!("../../config/mapping.toml");
 /// The attribute that is the contact's key.
 pub(super) const EMAILS: &str = "emails";
+/// The attribute of a contact that links it to its companies.
+const COMPANIES: &str = "sales_accounts";
+/// The attribute of a contact that has an order, and can be kept from going back.
+pub const LIFECYCLE_STAGE: &str = "lifecycle_stage";
 /// The sections of a mapping file; what an event says of fields has the name of the second too.
 pub(super) const EVENTS: &str = "events";
 pub(super) const FIELDS: &str = "fields";
@@ -174,11 +180,10 @@ impl Preset {
             extras.insert(fold_name(name), add_extras(name, rule, &mut fields));
         }
         let first_paths = valued(&fields, |rule| rule.pick == Pick::First);
-        let empty_attributes = fields
-            .iter()
-            .filter(|(_, rule)| rule.when == When::Empty)
-            .map(|(name, _)| name.clone())
-            .collect();
+        let empty = fields.iter().filter(|(_, rule)| rule.when == When::Empty);
+        let empty = empty.map(|(name, _)| sent_as(name).to_owned());
+        let linked = file.company.iter().filter(|rule| rule.link != Link::Never);
+        let empty_attributes = empty.chain(linked.map(|_| COMPANIES.to_owned())).collect();
         let events = file.events.into_iter().map(|(name, rule)| (fold_name(&name), rule)).collect();
         let File { deals, company, .. } = File { events: BTreeMap::new(), fields: BTreeMap::new(), ..file };
         Self {
@@ -199,6 +204,11 @@ impl Preset {
     #[must_use]
     pub fn event(&self, name: &str) -> Option<&EventRule> {
         self.events.get(&fold_name(name)).filter(|rule| rule.send)
+    }
+
+    /// What events say of deals.
+    pub(super) fn events_with_deals(&self) -> impl Iterator<Item = &EventDeal> {
+        self.events.values().filter(|rule| rule.send).filter_map(|rule| rule.deal.as_ref())
     }
 
     /// What an event says beside what every mapped event does.
@@ -267,7 +277,45 @@ impl Preset {
             // A status is looked for among those of its stage.
             kinds.insert(selectors::Kind::LifecycleStages);
         }
+        kinds.extend(self.selectors_of_deals());
         kinds
+    }
+
+    /// The attribute of the lifecycle stage, where it never goes back.
+    #[must_use]
+    pub fn forward_only_stage(&self) -> Option<&'static str> {
+        let rule = self.fields.get(LIFECYCLE_STAGE)?;
+        (rule.forward_only && rule.when != When::Never).then_some(LIFECYCLE_STAGE)
+    }
+
+    /// Everything that was said of an attribute and can be sent, with the path of each.
+    #[must_use]
+    pub fn all_said<'a>(&'a self, facts: &'a Facts, attribute: &str) -> Vec<(&'a str, Stamped<Value>)> {
+        let Some(rule) = self.fields.get(attribute) else { return Vec::new() };
+        if let Some(constant) = &rule.constant {
+            return vec![("const", oldest(constant))];
+        }
+        let converted = |(origin, said): (&'a Origin, &'a Stamped<Value>)| {
+            let value = convert_one(&said.value, rule, origin.convert(rule.convert), Place::default());
+            let value = value.ok()?.value;
+            Some((origin.path(), Stamped { value, stamp: said.stamp.clone() }))
+        };
+        by_precedence(facts, rule).into_iter().filter_map(converted).collect()
+    }
+
+    /// The names that stand in the mapping itself, for attributes that are written by name.
+    pub fn fixed_names(&self) -> impl Iterator<Item = (&'static selectors::Named, &Value)> {
+        let named = |name: &String| selectors::attribute(&selectors::OF_CONTACT, name);
+        let of_fields = self.fields.iter().filter_map(move |(name, rule)| {
+            let values = rule.constant.iter().chain(rule.values.values());
+            Some((named(name)?, values.collect::<Vec<_>>()))
+        });
+        let of_events = self.events.values().filter(|rule| rule.send).flat_map(|rule| &rule.fields);
+        let of_events = of_events
+            .filter_map(move |(name, field)| Some((named(name)?, field.constant.iter().collect::<Vec<_>>())));
+        of_fields
+            .chain(of_events)
+            .flat_map(|(named, values)| values.into_iter().map(move |value| (named, value)))
     }
 
     /// The attributes that are sent only where Freshsales has no value.
@@ -275,6 +323,11 @@ impl Preset {
     pub fn empty_attributes(&self) -> &BTreeSet<String> {
         &self.empty_attributes
     }
+}
+
+/// What an attribute is called in a call: one that is written by name is sent by its id.
+fn sent_as(name: &str) -> &str {
+    selectors::attribute(&selectors::OF_CONTACT, name).map_or(name, |named| named.id_attribute)
 }
 
 fn paths_of(rule: &FieldRule) -> impl Iterator<Item = String> + '_ {

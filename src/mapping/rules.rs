@@ -213,6 +213,10 @@ pub struct FieldRule {
     /// Longer text is cut.
     #[serde(default = "max_chars")]
     pub max_chars: usize,
+    /// A lifecycle stage that never goes back: of all that was said the furthest counts, and it is sent only where Freshsales
+    /// has the contact in an earlier one.
+    #[serde(default)]
+    pub forward_only: bool,
 }
 
 impl FieldRule {
@@ -233,6 +237,7 @@ impl Default for FieldRule {
             when: When::default(),
             pick: Pick::default(),
             max_chars: MAX_CHARS,
+            forward_only: false,
         }
     }
 }

@@ -80,7 +80,7 @@ impl Kind {
     #[must_use]
     pub fn one(self) -> &'static str {
         match self {
-            Self::Owners => "user with the email",
+            Self::Owners => "user",
             Self::DealPipelines => "deal pipeline",
             Self::LifecycleStages => "lifecycle stage",
             Self::ContactStatuses => "contact status",

@@ -26,6 +26,9 @@ use crate::event::fold_name;
 /// A list that was asked for longer ago is asked for again.
 pub const FRESH_FOR: Duration = Duration::from_hours(24);
 
+/// One in which a name is missing is asked for again after this long.
+pub const MISSING_FRESH_FOR: Duration = Duration::from_hours(1);
+
 /// What is known of the lists of one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -71,13 +74,29 @@ impl Selectors {
         self.lists.iter().map(|(kind, list)| (*kind, list))
     }
 
+    /// What was answered of the lists that are needed, whenever that was.
+    #[must_use]
+    pub fn answers(&self, needed: &BTreeSet<Kind>) -> BTreeMap<Kind, &Answered> {
+        self.lists()
+            .filter(|(kind, _)| needed.contains(kind))
+            .map(|(kind, list)| (kind, &list.answer))
+            .collect()
+    }
+
+    /// When a list has to be asked for again; `None` where it never was. One in which a name is `missing` sooner than others:
+    /// somebody may be adding it.
+    #[must_use]
+    pub fn due_at(&self, kind: Kind, missing: &BTreeSet<Kind>) -> Option<UnixMicros> {
+        let fresh_for = if missing.contains(&kind) { MISSING_FRESH_FOR } else { FRESH_FOR };
+        self.list(kind).map(|list| list.asked_at.plus(fresh_for))
+    }
+
     /// Which of the lists that are needed have to be asked for: those that never were first, then the oldest.
     #[must_use]
-    pub fn due(&self, needed: &BTreeSet<Kind>, now: UnixMicros) -> Vec<Kind> {
-        let asked_at = |kind: &Kind| self.list(*kind).map(|list| list.asked_at);
-        let is_due = |kind: &&Kind| asked_at(kind).is_none_or(|asked_at| now.since(asked_at) >= FRESH_FOR);
+    pub fn due(&self, needed: &BTreeSet<Kind>, missing: &BTreeSet<Kind>, now: UnixMicros) -> Vec<Kind> {
+        let is_due = |kind: &&Kind| self.due_at(**kind, missing).is_none_or(|due_at| now >= due_at);
         let mut due: Vec<Kind> = needed.iter().filter(is_due).copied().collect();
-        due.sort_by_key(asked_at);
+        due.sort_by_key(|kind| self.list(*kind).map(|list| list.asked_at));
         due
     }
 

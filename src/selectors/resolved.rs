@@ -46,10 +46,24 @@ impl Resolved {
 
     /// Why there is no id for this name, in a sentence without a full stop; `None` where there is one.
     ///
-    /// `what` is one entry of the list as [`Kind::one`] names it, `inside` where it was looked for.
+    /// `what` is one entry of the list, `inside` where it was looked for.
     #[must_use]
     pub fn why(&self, what: &str, name: &str, inside: Option<&str>) -> Option<String> {
         let inside = inside.map(|pipeline| format!(" in `{pipeline}`")).unwrap_or_default();
+        self.sentence(&format!("{what} `{name}`{inside}"))
+    }
+
+    /// [`Self::why`] for a name that is looked up in a whole list. The address of a user is not repeated.
+    #[must_use]
+    pub fn why_of(&self, kind: Kind, name: &str) -> Option<String> {
+        if kind == Kind::Owners {
+            self.sentence("user with this email")
+        } else {
+            self.why(kind.one(), name, None)
+        }
+    }
+
+    fn sentence(&self, which: &str) -> Option<String> {
         match self {
             Self::Id(_) => None,
             Self::Unknown { have, more } => {
@@ -59,28 +73,20 @@ impl Resolved {
                 } else {
                     format!("; it has {}{more}", have.join(", "))
                 };
-                Some(format!("the account has no {what} `{name}`{inside}{have}"))
+                Some(format!("the account has no {which}{have}"))
             }
             Self::Several { ids } => {
                 let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
-                Some(format!(
-                    "the account has several entries called `{name}`{inside} ({what}, ids {}): give one of them another name",
-                    ids.join(", ")
-                ))
+                let ids = ids.join(", ");
+                Some(format!("the account has more than one {which} (ids {ids}): map the id in its place"))
             }
-            Self::NotAsked => Some(format!("the account was not asked yet which {what} `{name}` is")),
+            Self::NotAsked => Some(format!("the account was not asked yet for the {which}")),
             Self::Forbidden => Some(format!(
-                "the key may not see the list in which the {what} `{name}` is looked up (403): map the id in its place"
+                "the key may not see the list that the {which} is looked up in (403): map the id in its place"
             )),
             Self::Unreadable => Some(format!(
-                "the account answered no list in which the {what} `{name}` could be looked up: map the id in its place"
+                "the account answered no list that the {which} could be looked up in: map the id in its place"
             )),
         }
-    }
-
-    /// [`Self::why`] for a name that is looked up in a whole list.
-    #[must_use]
-    pub fn why_of(&self, kind: Kind, name: &str) -> Option<String> {
-        self.why(kind.one(), name, None)
     }
 }

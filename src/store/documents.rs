@@ -3,13 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::UnixMicros;
+use crate::company::Company;
 use crate::contact::Contact;
+use crate::deal::Deal;
 use crate::decision::{Gathering, RedriveAll, Review};
-use crate::delivery::{Account, Delivery, DeliveryId, Subject};
+use crate::delivery::{Account, CompanyKey, DealKey, Delivery, DeliveryId, Subject};
 use crate::erasure::Mark;
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::store::Destination;
+
+/// Deals of one person that are loaded because something they wait for has changed; the others are when these have moved on.
+pub const DEALS_OF_MAX: usize = 50;
 
 /// Counts the changes of a document; 0 is a document that does not exist.
 pub type Revision = u64;
@@ -38,6 +43,13 @@ pub struct Keys {
     pub crowds: BTreeSet<Email>,
     /// Whom not to look for in crowds.
     pub without: BTreeSet<PersonKey>,
+    /// Deals.
+    pub deals: BTreeSet<DealKey>,
+    /// Deals that are held back, of whoever has these addresses of contacts, or these keys of people as text: of each at most
+    /// [`DEALS_OF_MAX`], so that nobody who orders often holds up the others.
+    pub deals_of: BTreeSet<String>,
+    /// Companies.
+    pub companies: BTreeSet<CompanyKey>,
     /// Deliveries.
     pub deliveries: BTreeSet<DeliveryId>,
     /// The destination's own state.
@@ -55,8 +67,12 @@ impl Keys {
             Subject::Contact(email) => {
                 self.contacts.insert(email.clone());
             }
-            // No document of these is kept yet.
-            Subject::Company(_) | Subject::Deal(_) => {}
+            Subject::Company(key) => {
+                self.companies.insert(key.clone());
+            }
+            Subject::Deal(key) => {
+                self.deals.insert(key.clone());
+            }
         }
     }
 
@@ -80,6 +96,10 @@ pub struct Documents {
     pub contacts: BTreeMap<Email, Versioned<Contact>>,
     /// The persons of crowds whose statements are the newest.
     pub crowds: BTreeMap<Email, BTreeSet<PersonKey>>,
+    /// Deals.
+    pub deals: BTreeMap<DealKey, Versioned<Deal>>,
+    /// Companies.
+    pub companies: BTreeMap<CompanyKey, Versioned<Company>>,
     /// Deliveries.
     pub deliveries: BTreeMap<DeliveryId, Versioned<Delivery>>,
     /// The destination's own state.
@@ -103,6 +123,10 @@ pub enum Place {
     Timelines(i64),
     /// Among contacts, after so many.
     Contacts(i64),
+    /// Among deals, after so many.
+    Deals(i64),
+    /// Among companies, after so many.
+    Companies(i64),
 }
 
 impl Place {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::allowance::{LaneLoad, SlotId};
 use crate::clock::UnixMicros;
 use crate::decision::{Outcome, RedriveAll, Review};
-use crate::delivery::{Account, CallKind, DeliveryId, Lane, State, Subject};
+use crate::delivery::{Account, CallKind, DealKey, DeliveryId, Lane, State, Subject};
 use crate::event::{Email, Position, SourceName};
 use crate::trail::EventTrail;
 
@@ -68,6 +68,19 @@ impl EventQuery {
             && self.since.is_none_or(|since| event.received_at >= since)
             && self.until.is_none_or(|until| event.received_at <= until)
     }
+}
+
+/// Which deals, in the order of their keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DealQuery {
+    /// Only those after this one.
+    pub after: Option<DealKey>,
+    /// Only those of this address of a contact, or this person's key as text where there is none yet.
+    pub found_by: Option<String>,
+    /// Only those that are held back for this cause with this account.
+    pub held: Option<(Account, String)>,
+    /// How many.
+    pub limit: usize,
 }
 
 /// Which deliveries.
@@ -232,6 +245,8 @@ pub struct Totals {
     pub other_accounts: BTreeMap<Account, u64>,
     /// Open deliveries of the account by lane.
     pub owed: BTreeMap<Lane, OwedInLane>,
+    /// Deals of the account that are held back, by cause.
+    pub held_deals: BTreeMap<String, u64>,
     /// Dead letters of the account.
     pub dead_letters: u64,
     /// Open deliveries of the account whose calls can't be made up.

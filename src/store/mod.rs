@@ -14,6 +14,7 @@ mod news;
 mod plan;
 mod priority;
 mod reach;
+mod records;
 mod working;
 
 pub mod sqlite;
@@ -27,30 +28,32 @@ use std::time::Duration;
 use tokio::sync::{OwnedMutexGuard, watch};
 
 pub use config::{Config, Engine, Settings};
-pub use documents::{Documents, Keys, Place, Revision, Versioned};
+pub use documents::{DEALS_OF_MAX, Documents, Keys, Place, Revision, Versioned};
 pub use error::{ErrorClass, StoreError};
 pub use failed::Failed;
 pub use journal::{NewRecord, Processed, Record, Stream};
 pub use keep::{Keep, Silent};
 pub use lookup::{
-    DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Due, DueOrder, DueQuery, EventQuery,
-    LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
+    DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Due, DueOrder, DueQuery,
+    EventQuery, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
 };
 pub use news::{Change, Herald, NEWS_KEPT_MAX, News};
-pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put};
+pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put, PutDeal};
 
 pub use priority::give_way;
 pub use reach::reach;
-pub use working::{For, load_contacts, load_records, quotas};
+pub use records::{load_beside, load_records};
+pub use working::{For, load_contacts, quotas};
 
 pub use crate::destination::{Destination, DestinationState};
 
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
+use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::person::PersonKey;
+use crate::selectors::Selectors;
 use crate::trail::EventTrail;
 
 /// What a store answers, some time.
@@ -116,6 +119,9 @@ pub trait Store: Send + Sync + 'static {
     /// Slots of an account that may not be free yet at `now`, and the id that the next slot may have.
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)>;
 
+    /// The lists of an account, as they were answered last. One that can't be read counts as never asked for.
+    fn selectors(&self, account: Account) -> Answer<Selectors>;
+
     /// Bulk calls of an account whose jobs have not ended.
     fn bulk_jobs(&self, account: Account) -> Answer<Vec<BulkJob>>;
 
@@ -157,6 +163,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many contacts there are.
     fn contacts_count(&self) -> Answer<u64>;
+
+    /// The keys of deals, in order.
+    fn deals(&self, query: DealQuery) -> Answer<Vec<DealKey>>;
+
+    /// The keys of companies after one, in order.
+    fn companies(&self, after: Option<CompanyKey>, limit: usize) -> Answer<Vec<CompanyKey>>;
 
     /// The persons of a contact that is a crowd, after one, in the order of their keys as text.
     fn members(&self, email: Email, after: Option<PersonKey>, limit: usize) -> Answer<Vec<PersonKey>>;

@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use crate::allowance::SlotId;
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
+use crate::company::Company;
 use crate::contact::Contact;
+use crate::deal::Deal;
 use crate::decision::{Contributed, Gathering, Outcome, RedriveAll, Review};
-use crate::delivery::{Account, BulkJob, Delivery, DeliveryId, JobId, Lane, State};
+use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, JobId, Lane, State};
 use crate::destination::Destination;
 use crate::erasure::{CallEnd, Erasure, ForgetEnd, ForgetId, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
+use crate::selectors::{Kind, List};
 use crate::store::{Failed, Revision, Stream};
 use crate::trail::EventTrail;
 
@@ -50,6 +53,10 @@ pub enum Put {
     Timeline(TimelineKey, Revision, Timeline),
     /// A contact.
     Contact(Email, Revision, Contact),
+    /// A company.
+    Company(CompanyKey, Revision, Company),
+    /// A deal.
+    Deal(Box<PutDeal>),
     /// A delivery.
     Delivery(Revision, Delivery),
     /// The state of the destination.
@@ -85,12 +92,38 @@ pub enum Put {
     BulkJob(Account, BulkJob),
     /// The job of a bulk call has ended.
     BulkJobEnded(Account, JobId),
+    /// What an account answered for one of its lists.
+    Selectors(Account, Kind, List),
     /// What became of a cause that a person is told of.
     Alert(Box<Alert>),
     /// A document goes.
     Gone(Gone),
     /// Something is noted for an erasure.
     Privacy(Privacy),
+}
+
+/// A deal that is written, and what holds it back.
+#[derive(Clone, Debug)]
+pub struct PutDeal {
+    /// Its key.
+    pub key: DealKey,
+    /// The revision it was loaded at.
+    pub revision: Revision,
+    /// Its content.
+    pub deal: Deal,
+    /// The account that it is held back for.
+    pub account: Account,
+    /// The word of the cause, if it is.
+    pub held: Option<&'static str>,
+}
+
+impl PutDeal {
+    /// A deal as it stands with an account.
+    #[must_use]
+    pub fn new(key: DealKey, revision: Revision, deal: Deal, account: &Account) -> Self {
+        let held = deal.held(account);
+        Self { key, revision, deal, account: account.clone(), held }
+    }
 }
 
 /// A document that goes, at the revision it was loaded at.
@@ -102,6 +135,10 @@ pub enum Gone {
     Timeline(TimelineKey, Revision),
     /// A contact.
     Contact(Email, Revision),
+    /// A company.
+    Company(CompanyKey, Revision),
+    /// A deal.
+    Deal(DealKey, Revision),
     /// A delivery.
     Delivery(DeliveryId, Revision),
 }

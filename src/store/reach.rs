@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::records::without;
 use super::{For, Keys, Place, Store, StoreError, load_contacts};
 use crate::decision::{Settings, World, extent};
 use crate::erasure::{Extent, Subject};
@@ -66,17 +67,11 @@ async fn search(store: &dyn Store, texts: Vec<String>) -> Result<Keys, StoreErro
         keys.people.extend(found.people);
         keys.timelines.extend(found.timelines);
         keys.contacts.extend(found.contacts);
+        keys.deals.extend(found.deals);
+        keys.companies.extend(found.companies);
         place = next;
     }
     Ok(keys)
-}
-
-/// What is loaded already is not loaded again.
-fn without(mut keys: Keys, world: &World) -> Keys {
-    keys.people.retain(|key| world.people.get(key).is_none());
-    keys.timelines.retain(|key| world.timelines.get(key).is_none());
-    keys.contacts.retain(|email| world.contacts.get(email).is_none());
-    keys
 }
 
 /// What the contacts of a working set speak of, and who speaks for an address that several share.
@@ -92,6 +87,5 @@ fn of_contacts(world: &World, shared: &BTreeSet<Email>) -> Keys {
     let of_address =
         |email: &Email| PersonKey { people: DEFAULT_PEOPLE.to_owned(), id: PersonId::Email(email.clone()) };
     keys.people.extend(shared.iter().map(of_address));
-    keys.deliveries.retain(|id| world.deliveries.get(id).is_none());
     without(keys, world)
 }

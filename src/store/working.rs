@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Documents, Gone, Keys, Plan, Privacy, Put, SharedStore, Store, StoreError};
+use super::{Documents, Gone, Keys, Plan, Privacy, Put, PutDeal, Revision, SharedStore, Store, StoreError};
 use crate::allowance::{HOUR, Quotas};
 use crate::clock::UnixMicros;
 use crate::contact::{Contact, Crowd};
-use crate::decision::{Contributed, Held, Membership, Settings, World, contributions};
-use crate::delivery::{Account, Subject};
+use crate::decision::{Contributed, Held, Membership, Settings, Shelf, World, contributions};
+use crate::delivery::Account;
 use crate::event::{Email, SourceName};
 use crate::person::PersonKey;
 
@@ -25,6 +25,12 @@ impl Documents {
         }
         for (key, found) in self.contacts {
             world.contacts.load(key, found.revision, found.document);
+        }
+        for (key, found) in self.companies {
+            world.companies.load(key, found.revision, found.document);
+        }
+        for (key, found) in self.deals {
+            world.deals.load(key, found.revision, found.document);
         }
         for (_, found) in self.deliveries {
             world.deliveries.load(found.revision, found.document);
@@ -51,21 +57,6 @@ pub enum For {
     Deciding,
     /// To show them.
     Showing,
-}
-
-/// Loads the records of deliveries, each with everything that its evaluation needs.
-///
-/// # Errors
-/// The store failed.
-pub async fn load_records(
-    store: &dyn Store,
-    subjects: &BTreeSet<Subject>,
-    settings: &Settings,
-    what_for: For,
-    world: &mut World,
-) -> Result<(), StoreError> {
-    let emails = subjects.iter().filter_map(Subject::contact).cloned().collect();
-    load_contacts(store, &emails, settings, what_for, world).await
 }
 
 /// Loads contacts with everything that their evaluation needs: their persons, or those of a crowd whose statements are the
@@ -181,18 +172,12 @@ impl Plan {
         let mut plan = Self::default();
         plan.counts.outcomes = world.outcomes;
         let puts = &mut plan.puts;
-        puts.extend(world.people.into_changed().filter_map(|(key, held)| {
-            let gone = (held.revision > 0).then(|| Put::Gone(Gone::Person(key.clone(), held.revision)));
-            if held.gone { gone } else { Some(Put::Person(key, held.revision, held.document)) }
-        }));
-        puts.extend(world.timelines.into_changed().filter_map(|(key, held)| {
-            let gone = (held.revision > 0).then(|| Put::Gone(Gone::Timeline(key.clone(), held.revision)));
-            if held.gone { gone } else { Some(Put::Timeline(key, held.revision, held.document)) }
-        }));
-        puts.extend(world.contacts.into_changed().filter_map(|(key, held)| {
-            let gone = (held.revision > 0).then(|| Put::Gone(Gone::Contact(key.clone(), held.revision)));
-            if held.gone { gone } else { Some(Put::Contact(key, held.revision, held.document)) }
-        }));
+        puts.extend(changed(world.people, Put::Person, Gone::Person));
+        puts.extend(changed(world.timelines, Put::Timeline, Gone::Timeline));
+        puts.extend(changed(world.contacts, Put::Contact, Gone::Contact));
+        puts.extend(changed(world.companies, Put::Company, Gone::Company));
+        let deal = |key, revision, deal| Put::Deal(Box::new(PutDeal::new(key, revision, deal, account)));
+        puts.extend(changed(world.deals, deal, Gone::Deal));
         for held in world.deliveries.into_changed() {
             plan.counts.moved(held.was, held.delivery.state);
             if held.was.is_none() {
@@ -223,4 +208,18 @@ impl Plan {
         puts.extend(ended.map(|(delivery, end)| Put::Privacy(Privacy::CallEnded(delivery, end))));
         plan
     }
+}
+
+/// What has changed among documents of one kind.
+fn changed<K: Ord + Clone, V: Default>(
+    shelf: Shelf<K, V>,
+    put: impl Fn(K, Revision, V) -> Put,
+    gone: impl Fn(K, Revision) -> Gone,
+) -> impl Iterator<Item = Put> {
+    shelf.into_changed().filter_map(move |(key, held)| match (held.gone, held.revision) {
+        (false, revision) => Some(put(key, revision, held.document)),
+        // It never was in the store.
+        (true, 0) => None,
+        (true, revision) => Some(Put::Gone(gone(key, revision))),
+    })
 }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixMicros;
-use crate::decision::Outcome;
+use crate::decision::{Action, Outcome};
 use crate::delivery::DeliveryId;
 use crate::event::{Email, Kind, Position, SourceName};
 
@@ -40,4 +40,7 @@ pub struct EventTrail {
     pub duplicates: u64,
     /// Details for who looks closer: what was left out and why, which statement decided consent.
     pub notes: Vec<String>,
+    /// What it did to deals.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Action>,
 }

@@ -7,7 +7,7 @@ use crate::clock::UnixMicros;
 use crate::decision::{Decided, Outcome, Reading, Settings, World, tidy};
 use crate::event::{Email, Event, Position, Stamp, parse_body};
 use crate::person::{PersonId, PersonKey, TimelineKey};
-use crate::store::{Failed, For, Keys, Plan, Put, Record, SharedStore, StoreError, load_contacts};
+use crate::store::{Failed, For, Keys, Plan, Put, Record, SharedStore, StoreError, load_beside};
 use crate::telemetry::caught;
 use crate::trail::EventTrail;
 
@@ -35,9 +35,9 @@ pub async fn world_for(
     // Everybody who may own a stretch of a time line.
     let owners = owners(&world, events).filter(|key| !first.people.contains(key)).collect();
     load(store, Keys { people: owners, ..Keys::default() }, &mut world).await?;
-    // The contacts of all of them, who else has those addresses, and what is owed to them.
+    // The contacts of all of them, who else has those addresses, what is owed to them, and the deals that wait for them.
     emails.extend(claimed(&world));
-    load_contacts(&**store, &emails, settings, For::Deciding, &mut world).await?;
+    load_beside(&**store, emails, settings, For::Deciding, &mut world).await?;
     tidy(&mut world, settings);
     Ok(world)
 }
@@ -61,6 +61,8 @@ fn named_by(reading: &Reading, keys: &mut Keys, emails: &mut BTreeSet<Email>) {
         keys.people.insert(reading.person(PersonId::Email(email.clone())));
         emails.insert(email.clone());
     }
+    keys.deals.extend(reading.deal_key());
+    keys.companies.extend(reading.company_key());
     for device in [&reading.anonymous, &reading.previous].into_iter().flatten() {
         keys.timelines.insert(reading.timeline(device));
     }
@@ -136,6 +138,7 @@ pub fn trail_of(mut reading: Reading, decided: Decided) -> EventTrail {
         delivery_id: decided.delivery_id,
         duplicates: 0,
         notes: decided.notes,
+        actions: decided.actions,
     }
 }
 
@@ -161,6 +164,7 @@ fn trail_of_failed(failed: &Failed) -> EventTrail {
         delivery_id: None,
         duplicates: 0,
         notes: Vec::new(),
+        actions: Vec::new(),
     }
 }
 

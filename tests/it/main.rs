@@ -38,6 +38,8 @@ mod crm_answers;
 mod crowd;
 /// Refused contacts: seen, sent again, given up.
 mod dead_letters;
+/// Orders become deals, once, whatever gets lost on the way.
+mod deals;
 /// The debugger over real HTTP.
 mod debugger;
 /// One contact or event that can't be processed stops no other.
@@ -52,6 +54,8 @@ mod hooks;
 mod live_check;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
 mod main_job;
+/// Names in the place of ids, and the lists of the account that they are looked up in.
+mod names;
 /// Events that say of nobody what they say.
 mod nobody;
 /// Old data waits for what happens now.

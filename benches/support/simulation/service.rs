@@ -132,6 +132,7 @@ impl Service {
             settled: Arc::default(),
             usage: unused(&config),
             sharing: sharing.clone(),
+            names: settings.clone(),
         };
         let stop = CancellationToken::new();
         let stages = vec![

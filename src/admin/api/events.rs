@@ -17,7 +17,7 @@ use super::rejected::{self, Narrow, REJECTED, RejectedView};
 use crate::admin::Debugger;
 use crate::clock::UnixMicros;
 use crate::config_problem::REDACTED;
-use crate::decision::Outcome;
+use crate::decision::{Action, Outcome};
 use crate::delivery::{Account, DeliveryId, State as Stage, Subject};
 use crate::event::{Email, Kind, Position, SourceName, parse_body};
 use crate::http::ApiError;
@@ -42,6 +42,9 @@ pub(in crate::admin) struct EventView {
     outcome: Outcome,
     reason: String,
     notes: Vec<String>,
+    /// What it did to deals, a line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    actions: Vec<Action>,
     delivery_id: Option<DeliveryId>,
     duplicates: u64,
 }
@@ -103,6 +106,7 @@ impl From<EventTrail> for EventView {
             outcome: trail.outcome,
             reason: trail.reason,
             notes: trail.notes,
+            actions: trail.actions,
             delivery_id: trail.delivery_id,
             duplicates: trail.duplicates,
         }

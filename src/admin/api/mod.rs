@@ -14,6 +14,7 @@ pub(super) mod map;
 pub(super) mod people;
 mod query;
 mod rejected;
+pub(super) mod selectors;
 pub(super) mod status;
 pub(super) mod stream;
 mod why;

@@ -23,6 +23,7 @@ pub fn trail(position: u64) -> EventTrail {
         delivery_id: Some(DeliveryId("d1-0".into())),
         duplicates: 2,
         notes: vec!["mobile_number left out".into()],
+        actions: Vec::new(),
     }
 }
 

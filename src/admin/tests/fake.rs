@@ -5,14 +5,15 @@ use std::pin::Pin;
 use std::sync::Mutex;
 
 use super::*;
-use crate::delivery::{Account, BulkJob, Delivery};
+use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::Position;
 use crate::person::PersonKey;
+use crate::selectors::Selectors;
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
-    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Processed,
-    ProcessedEnd, Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
+    Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
+    Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan,
+    Processed, ProcessedEnd, Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -126,6 +127,10 @@ impl Store for FakeStore {
         shut()
     }
 
+    fn selectors(&self, _: Account) -> Answer<Selectors> {
+        shut()
+    }
+
     fn bulk_jobs(&self, _: Account) -> Answer<Vec<BulkJob>> {
         none()
     }
@@ -206,6 +211,14 @@ impl Store for FakeStore {
     }
 
     fn contacts(&self, _: Option<Email>, _: usize) -> Answer<Vec<Email>> {
+        shut()
+    }
+
+    fn deals(&self, _: DealQuery) -> Answer<Vec<DealKey>> {
+        shut()
+    }
+
+    fn companies(&self, _: Option<CompanyKey>, _: usize) -> Answer<Vec<CompanyKey>> {
         shut()
     }
 

@@ -64,6 +64,7 @@ struct Lab {
     senders: Arc<Watch>,
     rates: Arc<Rates>,
     board: Board,
+    settings: Settings,
 }
 
 impl Lab {
@@ -84,6 +85,7 @@ impl Lab {
             senders: Arc::default(),
             rates: Arc::default(),
             board: Board::default(),
+            settings: settings(),
         }
     }
 
@@ -108,6 +110,7 @@ impl Lab {
     }
 
     fn debugger_over(&self, store: SharedStore, metrics: PrometheusHandle) -> Debugger {
+        let settings = watch::Sender::new(Arc::new(self.settings.clone())).subscribe();
         let live = Live {
             vitals: Vitals {
                 usage: watch::Sender::new(self.usage).subscribe(),
@@ -119,6 +122,7 @@ impl Lab {
                 senders: Arc::clone(&self.senders),
                 rates: Arc::clone(&self.rates),
                 consent: self.consent.clone(),
+                settings: settings.clone(),
             },
             board: watch::Sender::new(self.board.clone()).subscribe(),
             mode: Mode::Live,
@@ -126,7 +130,6 @@ impl Lab {
             erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },
             refused: Arc::clone(&self.refused),
         };
-        let settings = watch::Sender::new(Arc::new(settings())).subscribe();
         let clock = Arc::new(ManualClock::at(START));
         let commands = Commands {
             owed: Arc::default(),

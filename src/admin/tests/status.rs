@@ -222,7 +222,7 @@ async fn a_lead_that_is_due_and_does_not_leave_is_a_risk_while_freshsales_answer
     let late = risks(waits(Destination::default(), seconds_earlier(360))).await;
     assert_eq!(late[0]["risk"], "leads_wait");
     let message = late[0]["message"].as_str().unwrap();
-    assert!(message.starts_with("a new contact is due and has waited 6 minutes"), "{message}");
+    assert!(message.starts_with("a new contact or an order is due and has waited 6 minutes"), "{message}");
     assert!(!message.contains("jane"), "{message}");
     assert_eq!(risks(waits(Destination::default(), seconds_earlier(290))).await, json!([]));
     let paused = Destination { paused_since: Some(START), ..Destination::default() };

@@ -26,11 +26,16 @@ impl Service {
     }
 
     pub(super) fn answer(&mut self, order: CallOrder, verdict: Verdict) {
+        assert!(order.request.body().is_some());
+        self.settle(order, verdict);
+    }
+
+    pub(super) fn settle(&mut self, order: CallOrder, verdict: Verdict) {
         let request = AttemptRequest {
             method: "POST".into(),
             url: String::new(),
             headers: Vec::new(),
-            body: sent(&order).clone(),
+            body: order.request.body().cloned().unwrap_or_default(),
         };
         let attempt = Attempt {
             attempt: order.attempt,

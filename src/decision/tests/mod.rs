@@ -3,8 +3,10 @@
 mod beyond;
 mod calls;
 mod consent;
+mod deals;
 mod dry_run;
 mod erase;
+mod names;
 mod nobody;
 mod orders;
 mod outcomes;
@@ -57,6 +59,8 @@ pub fn settings() -> Settings {
         source_defaults: std::collections::BTreeMap::new(),
         senders: crate::senders::Rules::default(),
         rehearsal: Rehearsal::default(),
+        attempt_timeout: Duration::from_secs(20),
+        selectors: std::sync::Arc::default(),
         retry: RetryRules {
             first: Duration::from_secs(1),
             max: Duration::from_mins(5),

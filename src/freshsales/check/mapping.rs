@@ -8,6 +8,7 @@ use super::super::fields::{Choice, ContactField, FieldKind};
 use super::{Expected, Finding};
 use crate::contact::{CUSTOM_FIELD_PREFIX, STATUS};
 use crate::mapping::{Convert, FieldRule, Preset, When};
+use crate::selectors;
 
 /// Attributes that the API takes whether or not the account lists them as fields.
 const ALWAYS_TAKEN: [&str; 29] = [
@@ -47,15 +48,24 @@ const CHOICES_NAMED_MAX: usize = 12;
 
 /// Everything about the mapping that the account contradicts, and what is good to know.
 pub(super) fn judge(preset: &Preset, fields: &[ContactField], owners: Option<&[u64]>) -> Vec<Finding> {
-    let sent: Vec<(&str, &FieldRule)> =
-        preset.fields().filter(|(name, rule)| *name != EMAILS && is_sent(rule)).collect();
+    let sent = preset.fields().filter(|(name, rule)| *name != EMAILS && is_sent(rule));
+    // What is written by name is compared with the lists of the account, and sent by its id.
+    let (named, plain): (Vec<_>, Vec<(&str, &FieldRule)>) =
+        sent.partition(|(name, _)| named_id(name).is_some());
     let mut findings: Vec<Finding> =
-        sent.iter().filter_map(|(name, rule)| judge_field(name, rule, fields, owners)).collect();
+        plain.iter().filter_map(|(name, rule)| judge_field(name, rule, fields, owners)).collect();
+    let by_id = named.into_iter().filter_map(|(name, rule)| Some((named_id(name)?, rule)));
+    let sent: Vec<(&str, &FieldRule)> = plain.into_iter().chain(by_id).collect();
     findings.extend(mandatory(&sent, fields));
     if findings.is_empty() {
         findings.push(Finding::fine("the account has every field of the mapping and wants none beside them"));
     }
     findings
+}
+
+/// What an attribute that is written by name is sent as.
+fn named_id(name: &str) -> Option<&'static str> {
+    selectors::attribute(&selectors::OF_CONTACT, name).map(|named| named.id_attribute)
 }
 
 /// Whether a rule sends anything.

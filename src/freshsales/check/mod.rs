@@ -6,6 +6,7 @@
 mod access;
 mod finding;
 mod mapping;
+mod names;
 mod probe;
 
 #[cfg(test)]
@@ -20,10 +21,11 @@ use super::fields::{ContactField, contact_fields};
 use super::{CallResult, Client, Crm, Question, Reply, Unanswered};
 use crate::delivery::Request;
 use crate::mapping::Preset;
+use crate::selectors::{Kind, Selectors};
 use access::Access;
 
 /// Calls that one check makes at the most.
-pub const CALLS_MAX: u32 = 10;
+pub const CALLS_MAX: u32 = 16;
 
 /// What the configuration says, as far as an account can contradict it.
 #[derive(Clone, Debug)]
@@ -71,6 +73,7 @@ pub async fn check(client: &Client, expected: &Expected, test: Option<TestContac
     if let Ok(reply) = &reply {
         inquiry.find(access::allowance(reply, expected.per_hour));
     }
+    inquiry.names(expected, &reply).await;
     let fields = inquiry.fields().await;
     if let Some(fields) = &fields {
         inquiry.report.findings.extend(mapping::judge(&expected.preset, fields, owners.as_deref()));
@@ -113,6 +116,25 @@ impl Inquiry<'_> {
 
     fn find(&mut self, finding: Finding) {
         self.report.findings.push(finding);
+    }
+
+    /// The names of the mapping, in the lists that they are looked up in; then what deals of the account demand.
+    async fn names(&mut self, expected: &Expected, owners: &Result<Reply, Unanswered>) {
+        let mut selectors = Selectors::default();
+        if expected.preset.selectors().contains(&Kind::Owners) {
+            let found = names::learn(Kind::Owners, owners.as_ref(), &mut selectors);
+            self.report.findings.extend(found);
+        }
+        for kind in names::to_ask(expected) {
+            let reply = self.ask(Question::List(kind.name())).await;
+            let found = names::learn(kind, reply.as_ref(), &mut selectors);
+            self.report.findings.extend(found);
+        }
+        self.report.findings.extend(names::judge(expected, &selectors));
+        if expected.preset.deal_kinds().next().is_some() {
+            let reply = self.ask(Question::DealFields).await;
+            self.report.findings.extend(names::judge_deals(expected, reply.as_ref()));
+        }
     }
 
     async fn fields(&mut self) -> Option<Vec<ContactField>> {

@@ -22,6 +22,10 @@ pub enum Question {
     ContactFields,
     /// Which lists of contacts the user may see: proves that contacts are open to it.
     ContactFilters,
+    /// One of the account's lists that give names their ids, by the last part of its address.
+    List(&'static str),
+    /// Which fields deals have.
+    DealFields,
     /// One contact, with the companies it belongs to.
     Contact(u64),
     /// Not a question but an order: forget a contact for good.
@@ -31,7 +35,12 @@ pub enum Question {
 impl Question {
     fn method(self) -> Method {
         match self {
-            Self::Owners | Self::ContactFields | Self::ContactFilters | Self::Contact(_) => Method::GET,
+            Self::Owners
+            | Self::ContactFields
+            | Self::ContactFilters
+            | Self::List(_)
+            | Self::DealFields
+            | Self::Contact(_) => Method::GET,
             Self::Forget(_) => Method::DELETE,
         }
     }
@@ -41,6 +50,8 @@ impl Question {
             Self::Owners => "selector/owners".to_owned(),
             Self::ContactFields => "settings/contacts/fields".to_owned(),
             Self::ContactFilters => "contacts/filters".to_owned(),
+            Self::List(name) => format!("selector/{name}"),
+            Self::DealFields => "settings/deals/fields".to_owned(),
             Self::Contact(id) => format!("contacts/{id}"),
             Self::Forget(id) => format!("contacts/{id}/forget"),
         };
@@ -50,14 +61,20 @@ impl Question {
     fn query(self) -> Option<&'static str> {
         match self {
             Self::Contact(_) => Some("include=sales_accounts"),
-            Self::Owners | Self::ContactFields | Self::ContactFilters | Self::Forget(_) => None,
+            Self::Owners
+            | Self::ContactFields
+            | Self::ContactFilters
+            | Self::List(_)
+            | Self::DealFields
+            | Self::Forget(_) => None,
         }
     }
 
     fn bytes_max(self) -> usize {
         match self {
-            Self::ContactFields => FIELDS_BYTES_MAX,
-            Self::Owners | Self::ContactFilters | Self::Contact(_) | Self::Forget(_) => RESPONSE_BYTES_MAX,
+            // Of an account with thousands of users the list of them is as long.
+            Self::ContactFields | Self::DealFields | Self::Owners | Self::List(_) => FIELDS_BYTES_MAX,
+            Self::ContactFilters | Self::Contact(_) | Self::Forget(_) => RESPONSE_BYTES_MAX,
         }
     }
 }

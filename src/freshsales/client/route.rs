@@ -10,6 +10,8 @@ use crate::delivery::{AttemptRequest, Request};
 
 /// A list of an account may have hundreds of entries, and a contact hundreds of deals.
 const LIST_BYTES_MAX: usize = 1024 * 1024;
+/// An account may have thousands of users, some hundred bytes each.
+const SELECTOR_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Where a request goes.
 pub(super) struct Route {
@@ -21,10 +23,8 @@ impl Request {
     /// How much of its answer is read.
     pub(super) fn answer_bytes_max(&self) -> usize {
         match self {
-            Self::ShowContact { .. }
-            | Self::FindCompany { .. }
-            | Self::FindDeal { .. }
-            | Self::Selector(_) => LIST_BYTES_MAX,
+            Self::ShowContact { .. } | Self::FindCompany { .. } | Self::FindDeal { .. } => LIST_BYTES_MAX,
+            Self::Selector(_) => SELECTOR_BYTES_MAX,
             Self::UpsertContact { .. }
             | Self::UpsertCompany { .. }
             | Self::CreateDeal { .. }

@@ -24,14 +24,14 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::clock::{ManualClock, UnixMicros};
-use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
+use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Kind, Position};
 use crate::person::PersonKey;
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
-    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, News, Place, Plan, Processed, ProcessedEnd,
-    Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
+    Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
+    Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, News, Place, Plan, Processed,
+    ProcessedEnd, Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -88,6 +88,12 @@ impl Store for Memory {
     fn contacts(&self, _: Option<Email>, _: usize) -> Answer<Vec<Email>> {
         shut()
     }
+    fn deals(&self, _: DealQuery) -> Answer<Vec<DealKey>> {
+        shut()
+    }
+    fn companies(&self, _: Option<CompanyKey>, _: usize) -> Answer<Vec<CompanyKey>> {
+        shut()
+    }
     fn members(&self, _: Email, _: Option<PersonKey>, _: usize) -> Answer<Vec<PersonKey>> {
         shut()
     }
@@ -104,6 +110,9 @@ impl Store for Memory {
         shut()
     }
     fn slots(&self, _: Account, _: UnixMicros) -> Answer<(Vec<Slot>, u64)> {
+        shut()
+    }
+    fn selectors(&self, _: Account) -> Answer<crate::selectors::Selectors> {
         shut()
     }
     fn bulk_jobs(&self, _: Account) -> Answer<Vec<BulkJob>> {

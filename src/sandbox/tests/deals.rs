@@ -18,9 +18,9 @@ async fn a_deal_is_created_in_the_first_stage_and_its_amount_reads_back_as_text(
     assert_eq!(
         answer["deal"],
         json!({"id": 70_022_000_001_u64, "name": "Order A-1", "amount": "5600.0", "deal_pipeline_id": PIPELINE,
-            "deal_stage_id": NEW, "stage_updated_time": "2026-03-01T12:00:00Z",
-            "custom_field": {"cf_order_id": "A-1"}, "created_at": "2026-03-01T12:00:00Z",
-            "updated_at": "2026-03-01T12:00:00Z"})
+            "deal_stage_id": NEW, "stage_updated_time": "2026-03-01T12:00:00.000Z",
+            "custom_field": {"cf_order_id": "A-1"}, "created_at": "2026-03-01T12:00:00.000Z",
+            "updated_at": "2026-03-01T12:00:00.000Z"})
     );
     let (status, shown) = account.api("GET", "deals/70022000001", Value::Null).await;
     assert_eq!((status, &shown), (200, &answer));
@@ -35,7 +35,7 @@ async fn a_deal_that_is_won_says_when() {
     let (status, answer) = account.api("PUT", &format!("deals/{id}"), change).await;
     assert_eq!(status, 200);
     assert_eq!(answer["deal"]["closed_date"], "2026-03-02");
-    assert_eq!(answer["deal"]["stage_updated_time"], "2026-03-02T12:00:00Z");
+    assert_eq!(answer["deal"]["stage_updated_time"], "2026-03-02T12:00:00.000Z");
     assert_eq!(answer["deal"]["amount"], "5600.0");
     let change = json!({"deal": {"deal_stage_id": NEW}});
     let (_, answer) = account.api("PUT", &format!("deals/{id}"), change).await;

@@ -24,7 +24,7 @@ async fn a_company_is_upserted_by_its_name_whatever_its_case() {
         (
             201,
             json!({"sales_account": {"id": COMPANY, "city": "Bonn", "name": "Globex",
-            "created_at": "2026-03-01T12:00:00Z", "updated_at": "2026-03-01T12:00:00Z"}})
+            "created_at": "2026-03-01T12:00:00.000Z", "updated_at": "2026-03-01T12:00:00.000Z"}})
         )
     );
     let again = company(" GLOBEX", &json!({"website": "globex.example.com"}));

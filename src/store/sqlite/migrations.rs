@@ -375,6 +375,51 @@ pub(super) const STATE: &[&str] = &["
     CREATE INDEX deliveries_by_subject ON deliveries (subject);
 ",
 "
+    -- Deals and companies. `found_by` is the address of a deal's contact, or its newest person while there is none; `held` is
+    -- what keeps its calls back, for which account. The day is that on which it was spoken of last.
+    CREATE TABLE deals (
+        key TEXT PRIMARY KEY,
+        revision INTEGER NOT NULL,
+        day INTEGER NOT NULL,
+        found_by TEXT,
+        held_for TEXT,
+        held TEXT,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX deals_by_person ON deals (found_by) WHERE found_by IS NOT NULL;
+    CREATE INDEX deals_held ON deals (found_by) WHERE held IS NOT NULL;
+    CREATE INDEX deals_by_cause ON deals (held_for, held, key) WHERE held IS NOT NULL;
+    CREATE TABLE companies (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    -- Held deals counted, so that nobody counts many rows.
+    CREATE TABLE held_deals (
+        account TEXT NOT NULL,
+        held TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (account, held)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER deal_put AFTER INSERT ON deals WHEN new.held IS NOT NULL BEGIN
+        INSERT INTO held_deals VALUES (new.held_for, new.held, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+    CREATE TRIGGER deal_gone AFTER DELETE ON deals WHEN old.held IS NOT NULL BEGIN
+        UPDATE held_deals SET count = count - 1 WHERE account = old.held_for AND held = old.held;
+    END;
+    CREATE TRIGGER deal_left AFTER UPDATE OF held_for, held ON deals WHEN old.held IS NOT NULL BEGIN
+        UPDATE held_deals SET count = count - 1 WHERE account = old.held_for AND held = old.held;
+    END;
+    CREATE TRIGGER deal_held AFTER UPDATE OF held_for, held ON deals WHEN new.held IS NOT NULL BEGIN
+        INSERT INTO held_deals VALUES (new.held_for, new.held, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+",
+    "
+    -- The lists of an account in which names have their ids, as they were answered last.
+    CREATE TABLE selectors (
+        account TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (account, kind)
+    ) STRICT, WITHOUT ROWID;
+",
+"
     -- What became of the causes that a person is told of, so that a restart neither tells twice nor forgets the end.
     CREATE TABLE alerts (cause TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ",

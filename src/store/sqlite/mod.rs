@@ -9,6 +9,7 @@ mod blank;
 mod change;
 mod columns;
 mod crowds;
+mod deals;
 mod erase;
 mod failed;
 mod failure;
@@ -25,6 +26,7 @@ mod records;
 mod recovery;
 mod retention;
 mod search;
+mod selectors;
 mod state;
 mod tombstones;
 mod trail;
@@ -56,14 +58,16 @@ use self::under_way::UnderWay;
 use self::worked::Worked;
 use crate::cause::Alert;
 use crate::clock::{Clock, UnixMicros};
-use crate::delivery::{Account, BulkJob, Delivery, DeliveryId};
+use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::person::PersonKey;
+use crate::selectors::Selectors;
 use crate::store::{
-    Answer, DeadLetter, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents, Due,
-    DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan, Processed,
-    ProcessedEnd, Record, Room, Settings, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
+    Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
+    Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan,
+    Processed, ProcessedEnd, Record, Room, Settings, Silent, Slot, Store, StoreError, Stream, Totals, Turn,
+    Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -293,6 +297,10 @@ impl Store for SqliteStore {
         self.state_readers.ask(move |state| outbox::slots(state, &account, now, present))
     }
 
+    fn selectors(&self, account: Account) -> Answer<Selectors> {
+        self.state_readers.ask(move |state| selectors::of(state, &account))
+    }
+
     fn bulk_jobs(&self, account: Account) -> Answer<Vec<BulkJob>> {
         self.state_readers.ask(move |state| outbox::bulk_jobs(state, &account))
     }
@@ -336,6 +344,14 @@ impl Store for SqliteStore {
 
     fn contacts_count(&self) -> Answer<u64> {
         self.state_readers.ask(walks::contacts_count)
+    }
+
+    fn deals(&self, query: DealQuery) -> Answer<Vec<DealKey>> {
+        self.state_readers.ask(move |state| deals::deals(state, &query))
+    }
+
+    fn companies(&self, after: Option<CompanyKey>, limit: usize) -> Answer<Vec<CompanyKey>> {
+        self.state_readers.ask(move |state| deals::companies(state, after.as_ref(), limit))
     }
 
     fn members(&self, email: Email, after: Option<PersonKey>, limit: usize) -> Answer<Vec<PersonKey>> {

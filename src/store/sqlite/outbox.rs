@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::columns::{self, from_text, int, lane, lane_number, subject, to_text, uint};
-use super::{failed, present, state, walks};
+use super::{deals, failed, present, state, walks};
 use crate::allowance::{HOUR, SlotId};
 use crate::clock::{Moment, UnixMicros};
 use crate::decision::Outcome;
@@ -234,6 +234,7 @@ pub(super) fn totals(
     totals.accepted = journal_end().0;
     read_counters(&snapshot, &mut totals)?;
     read_open(&snapshot, account, &mut totals)?;
+    totals.held_deals = deals::held(&snapshot, account)?;
     totals.set_aside = count_set_aside(&snapshot, account)?;
     totals.failed = failed::count(&snapshot)?;
     let destination: Option<String> = snapshot

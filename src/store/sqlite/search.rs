@@ -3,6 +3,7 @@
 use rusqlite::{Connection, ToSql};
 
 use super::columns::email;
+use super::deals;
 use crate::clock::UnixMicros;
 use crate::person::TimelineKey;
 use crate::store::{Keys, Place, Silent, StoreError};
@@ -39,6 +40,9 @@ pub(super) fn silent(
         Place::People(_) => page(connection, from, SILENT_MAX, "day < ?", &[&day(silent.people)]),
         Place::Timelines(_) => page(connection, from, SILENT_MAX, "day < ?", &[&day(silent.devices)]),
         Place::Contacts(_) => page(connection, from, SILENT_MAX, "instr(body, '\"members\":[]')", &[]),
+        Place::Deals(_) => page(connection, from, SILENT_MAX, "day < ?", &[&day(silent.people)]),
+        // What is known of a company is nobody's.
+        Place::Companies(_) => Ok((Keys::default(), None)),
     }
 }
 
@@ -53,6 +57,8 @@ fn page(
         Place::People(after) => ("people", "key", "day", after),
         Place::Timelines(after) => ("timelines", "people || char(10) || anonymous_id", "day", after),
         Place::Contacts(after) => ("contacts", "email", "0", after),
+        Place::Deals(after) => ("deals", "key", "day", after),
+        Place::Companies(after) => ("companies", "key", "0", after),
     };
     let to = after.saturating_add(rows_max);
     let sql = format!(
@@ -74,9 +80,13 @@ fn page(
         Place::People(_) if more => Some(Place::People(to)),
         Place::Timelines(_) if more => Some(Place::Timelines(to)),
         Place::Contacts(_) if more => Some(Place::Contacts(to)),
+        Place::Deals(_) if more => Some(Place::Deals(to)),
+        Place::Companies(_) if more => Some(Place::Companies(to)),
         Place::People(_) => Some(Place::Timelines(0)),
         Place::Timelines(_) => Some(Place::Contacts(0)),
-        Place::Contacts(_) => None,
+        Place::Contacts(_) => Some(Place::Deals(0)),
+        Place::Deals(_) => Some(Place::Companies(0)),
+        Place::Companies(_) => None,
     };
     Ok((keys, next))
 }
@@ -94,6 +104,12 @@ fn take(key: &str, place: Place, keys: &mut Keys) -> Result<(), StoreError> {
         }
         Place::Contacts(_) => {
             keys.contacts.insert(email(key)?);
+        }
+        Place::Deals(_) => {
+            keys.deals.insert(deals::key("deal", key)?);
+        }
+        Place::Companies(_) => {
+            keys.companies.insert(deals::key("company", key)?);
         }
     }
     Ok(())

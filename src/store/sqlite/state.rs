@@ -19,7 +19,7 @@ use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
-use super::{alerts, crowds, erase, failed, outbox, search, tombstones, trail, walks};
+use super::{alerts, crowds, deals, erase, failed, outbox, search, selectors, tombstones, trail, walks};
 use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Delivery};
@@ -162,6 +162,7 @@ pub(super) fn processed(connection: &Connection) -> Result<Processed, StoreError
 pub(super) fn load(connection: &Connection, keys: Keys) -> Result<Documents, StoreError> {
     let mut found = Documents::default();
     let mut unseen = Vec::new();
+    deals::load(connection, &keys, &mut found)?;
     for key in keys.seen {
         let position: Option<i64> = connection
             .prepare_cached("SELECT position FROM seen WHERE source = ?1 AND message_id = ?2")?
@@ -285,6 +286,8 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
             let values = params![email.as_str(), body, int(*revision)];
             change_one(connection, by_revision(*revision, insert, update), values)
         }
+        Put::Company(key, revision, company) => deals::put_company(connection, key, *revision, company),
+        Put::Deal(deal) => deals::put_deal(connection, deal, day),
         Put::Delivery(revision, delivery) => put_delivery(connection, *revision, delivery),
         Put::Destination(account, revision, destination) => {
             let body = to_text("destination", destination)?;
@@ -319,6 +322,7 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
         Put::SlotAnswered(account, slot, at) => answer_slot(connection, account, *slot, *at, now),
         Put::BulkJob(account, job) => outbox::put_bulk_job(connection, account, job),
         Put::BulkJobEnded(account, id) => outbox::end_bulk_job(connection, account, id),
+        Put::Selectors(account, kind, list) => selectors::put(connection, account, *kind, list),
         Put::Alert(alert) => alerts::put(connection, alert),
         Put::Gone(document) => gone(connection, document),
         Put::Privacy(note) => erase::note(connection, note),
@@ -372,6 +376,8 @@ fn gone(connection: &Connection, document: &Gone) -> Result<(), StoreError> {
             change_one(connection, sql, (email.as_str(), int(*revision)))?;
             crowds::forget(connection, email)
         }
+        Gone::Company(key, revision) => deals::gone(connection, "companies", key, *revision),
+        Gone::Deal(key, revision) => deals::gone(connection, "deals", key, *revision),
         Gone::Delivery(id, revision) => {
             let sql = "DELETE FROM deliveries WHERE id = ?1 AND revision = ?2";
             change_one(connection, sql, (&id.0, int(*revision)))

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{email, from_text, int, state, state_number, subject, to_text, uint};
 use crate::clock::UnixMicros;
-use crate::decision::Outcome;
+use crate::decision::{Action, Outcome};
 use crate::delivery::{Account, Delivery, DeliveryId, State};
 use crate::event::{Email, Kind, Position, SourceName};
 use crate::store::{DeliveryQuery, DeliveryStands, DeliverySummary, EventQuery, StoreError};
@@ -23,6 +23,8 @@ struct Rest {
     reason: String,
     delivery_id: Option<DeliveryId>,
     notes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    actions: Vec<Action>,
 }
 
 const COLUMNS: &str = "position, message_id, source, person, email, outcome, duplicates, received_at, body";
@@ -36,6 +38,7 @@ pub(super) fn put(connection: &Connection, event: &EventTrail) -> Result<(), Sto
         reason: event.reason.clone(),
         delivery_id: event.delivery_id.clone(),
         notes: event.notes.clone(),
+        actions: event.actions.clone(),
     };
     connection
         .prepare_cached(
@@ -78,6 +81,7 @@ fn trail(row: &Row<'_>) -> Result<EventTrail, StoreError> {
         delivery_id: rest.delivery_id,
         duplicates: uint(row.get(6)?),
         notes: rest.notes,
+        actions: rest.actions,
     })
 }
 

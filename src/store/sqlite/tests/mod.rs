@@ -1,6 +1,7 @@
 //! Tests of the embedded engine.
 
 mod clocks;
+mod deals;
 mod forget;
 mod in_place;
 mod journal;
@@ -104,6 +105,7 @@ fn trail(position: u64, outcome: Outcome) -> EventTrail {
         delivery_id: Some(DeliveryId("d1-0".to_owned())),
         duplicates: 0,
         notes: vec!["a note".to_owned()],
+        actions: Vec::new(),
     }
 }
 
@@ -115,6 +117,8 @@ fn calling(id: &str, open: Option<&str>) -> Contact {
         attempt: 1,
         sent: [("city".to_owned(), "Oslo".into())].into(),
         whole: true,
+        asks: false,
+        kept_back: std::collections::BTreeMap::new(),
         exempt: None,
     });
     standing.open = open.map(|id| DeliveryId(id.to_owned()));

@@ -298,6 +298,8 @@ impl Real {
             attempt: 1,
             sent: BTreeMap::new(),
             whole: true,
+            asks: false,
+            kept_back: BTreeMap::new(),
             exempt: None,
         });
         let puts = vec![

@@ -1,0 +1,102 @@
+//! Actions: what an event did to records beside its contact, a line each.
+//!
+//! Data alone. The outcome of an event stays one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::deal::Held;
+use crate::delivery::{DealKey, DeliveryId, Subject};
+use crate::mapping::NoDeal;
+
+/// What an event did to a record beside its contact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// The record, as text of a subject; of a deal without a key `deal:KIND`.
+    pub subject: String,
+    /// What became of it.
+    pub state: ActionState,
+    /// Why.
+    pub why: String,
+    /// The delivery that was opened or joined, or the last one delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryId>,
+}
+
+/// What became of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionState {
+    /// It opened a delivery.
+    Queued,
+    /// A delivery of the record takes it along.
+    Absorbed,
+    /// Freshsales has all of it already.
+    Unchanged,
+    /// The event says no key of a deal.
+    NoKey,
+    /// There is no such deal, and the event makes none.
+    NoDeal,
+    /// Nobody has said the email of its person.
+    NoEmail,
+    /// A category that is required is not granted.
+    ConsentDenied,
+    /// It waits for something else.
+    Held,
+}
+
+impl Action {
+    fn of(key: &DealKey, state: ActionState, why: impl Into<String>, delivery: Option<DeliveryId>) -> Self {
+        Self { subject: Subject::Deal(key.clone()).to_string(), state, why: why.into(), delivery }
+    }
+
+    pub(super) fn no_key(why: &NoDeal) -> Self {
+        let NoDeal::NoKey(kind, paths) = why;
+        let why = format!("none of {} says which deal it is", paths.join(", "));
+        Self { subject: format!("deal:{kind}"), state: ActionState::NoKey, why, delivery: None }
+    }
+
+    pub(super) fn nobody(kind: &str) -> Self {
+        let why = "its key is no key that can be kept, or, where the person is the key, no id and no email says who that is";
+        Self {
+            subject: format!("deal:{kind}"),
+            state: ActionState::NoKey,
+            why: why.to_owned(),
+            delivery: None,
+        }
+    }
+
+    pub(super) fn queued(key: &DealKey, delivery: DeliveryId, exists: bool) -> Self {
+        let why = match exists {
+            true => "the deal differs from what Freshsales last accepted; a call is owed",
+            false => "Freshsales does not have the deal yet; a call is owed",
+        };
+        Self::of(key, ActionState::Queued, why, Some(delivery))
+    }
+
+    pub(super) fn absorbed(key: &DealKey, delivery: DeliveryId) -> Self {
+        Self::of(key, ActionState::Absorbed, "a delivery of this deal takes it along", Some(delivery))
+    }
+
+    pub(super) fn unchanged(key: &DealKey, last: Option<DeliveryId>) -> Self {
+        Self::of(key, ActionState::Unchanged, "Freshsales has all of it already", last)
+    }
+
+    pub(super) fn refused(key: &DealKey, letter: Option<DeliveryId>) -> Self {
+        Self::of(key, ActionState::Absorbed, "exactly this was refused before", letter)
+    }
+
+    pub(super) fn held(key: &DealKey, held: &Held) -> Self {
+        let state = match held {
+            Held::NoEmail => ActionState::NoEmail,
+            Held::NotBegun => ActionState::NoDeal,
+            Held::Consent(_) => ActionState::ConsentDenied,
+            Held::Contact
+            | Held::ContactRefused(_)
+            | Held::Company
+            | Held::Name(_)
+            | Held::Gone
+            | Held::Unclear => ActionState::Held,
+        };
+        Self::of(key, state, held.words(), None)
+    }
+}

@@ -1,0 +1,25 @@
+//! What an event does beside its contact: companies and deals that it speaks of, and those that waited for what it changed.
+
+use super::owe::Effect;
+use super::{Action, Reading, Settings, World, company, deal};
+use crate::clock::UnixMicros;
+use crate::event::Email;
+
+/// Evaluates the records that an event touched beside its contacts; a line for each deal. Nothing follows from an event that
+/// is switched off.
+pub(super) fn owe(
+    reading: &Reading,
+    effects: &[Effect],
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Vec<Action> {
+    if reading.switched_off.is_some() {
+        return Vec::new();
+    }
+    let touched: Vec<Email> = effects.iter().map(|effect| effect.email.clone()).collect();
+    // Deliveries are named by their number among those of an event; contacts have the first ones.
+    let contacts = effects.len();
+    let companies = company::owe(reading, effects, contacts, world, settings, now);
+    deal::owe(reading, &touched, contacts + companies, world, settings, now)
+}

@@ -1,0 +1,263 @@
+//! Orders become deals: once, with the right stage, amount and contact, whatever gets lost on the way.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use freshsignal::sandbox::{Forbidden, SandboxOptions};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::app::{Service, Setup};
+use crate::support::wait::eventually;
+
+const MAPPING: &str = r#"
+[fields.company_name]
+from = []
+
+[company]
+name = ["group.name", "traits.company"]
+[company.fields.website]
+from = ["group.website"]
+
+[deals.order]
+key = ["properties.order_id"]
+key_field = "custom_field.cf_order_id"
+name = "{company.name|person.name|email} order #{key}"
+forward_only = true
+hold_seconds = 0
+[deals.order.fields.amount]
+from = ["properties.total"]
+convert = "money"
+[deals.order.fields.currency]
+from = ["properties.currency"]
+
+[events."Checkout Started".deal]
+kind = "order"
+stage = "New"
+[events."Demo Held".deal]
+kind = "order"
+stage = "Demo"
+[events."Order Completed".deal]
+kind = "order"
+stage = "Won"
+[events."Order Refunded".deal]
+kind = "order"
+stage = "Lost"
+create = false
+"#;
+
+/// A shop whose orders are deals; the folder holds its mapping.
+struct Shop {
+    service: Service,
+    _mapping: TempDir,
+}
+
+fn account() -> SandboxOptions {
+    SandboxOptions::default()
+}
+
+impl Shop {
+    async fn open(setup: Setup, options: SandboxOptions) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mapping.toml");
+        std::fs::write(&file, MAPPING).unwrap();
+        let file = file.display().to_string();
+        let service = setup.with("MAPPING__FILE", &file).sandbox(options).start().await;
+        Self { service, _mapping: folder }
+    }
+
+    async fn says(&self, number: usize, event: &str, order: &str, total: &str) {
+        let traits = json!({"email": format!("ann-{number}@example.com"), "first_name": "Ann", "last_name": format!("No{number}")});
+        let properties = json!({"order_id": order, "total": total, "currency": "EUR"});
+        let user = format!("ann-{number}");
+        let body = json!({"type": "track", "event": event, "userId": user, "context": {"traits": traits}, "properties": properties});
+        self.service.send(body).await;
+    }
+
+    /// Ends when Freshsales holds deals that satisfy a condition; answers them.
+    async fn deals(&self, what: &str, fits: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let found = eventually(what, async || {
+            self.service.pass(Duration::from_secs(1));
+            let deals = self.service.crm.sandbox.deals();
+            if fits(&deals) { Ok(deals) } else { Err(format!("{deals:?} {}", self.service.status().await)) }
+        });
+        found.await
+    }
+
+    /// Ends when there is one deal in this stage.
+    async fn deal_in(&self, stage: u64) -> Value {
+        let fits = |deals: &[Value]| deals.len() == 1 && deals[0]["deal_stage_id"] == stage;
+        self.deals(&format!("one deal in stage {stage}"), fits).await.remove(0)
+    }
+
+    /// The id of a stage of the default pipeline.
+    fn stage(&self, name: &str) -> u64 {
+        let pipelines = self.service.crm.sandbox.selector("deal_pipelines").unwrap();
+        let stages = pipelines[0]["deal_stages"].as_array().unwrap().clone();
+        let stage = stages.iter().find(|stage| stage["name"] == name).unwrap();
+        stage["id"].as_u64().unwrap()
+    }
+
+    fn calls(&self, method: &str, path: &str) -> usize {
+        let requests = self.service.crm.sandbox.requests();
+        requests.iter().filter(|it| it.method == method && it.path.ends_with(path)).count()
+    }
+
+    async fn close(self) {
+        self.service.settled().await;
+        self.service.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn an_order_becomes_a_deal_of_its_contact() {
+    let shop = Shop::open(Setup::new(), account()).await;
+    shop.says(1, "Order Completed", "A-1", "1,234.50").await;
+    let deal = shop.deal_in(shop.stage("Won")).await;
+    assert_eq!((&deal["name"], &deal["amount"]), (&json!("Ann No1 order #A-1"), &json!("1234.5")));
+    assert_eq!(deal["custom_field"]["cf_order_id"], "A-1");
+    let contact = shop.service.crm.sandbox.contact("ann-1@example.com").unwrap();
+    assert_eq!(deal["contact_ids"], json!([contact["id"]]));
+    shop.says(1, "Order Completed", "A-1", "1,234.50").await;
+    shop.service.settled().await;
+    assert_eq!(shop.calls("POST", "/deals"), 1);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn an_order_that_is_refunded_after_it_was_won_is_lost() {
+    let shop = Shop::open(Setup::new(), account()).await;
+    shop.says(1, "Checkout Started", "A-1", "10").await;
+    shop.deal_in(shop.stage("New")).await;
+    shop.says(1, "Order Completed", "A-1", "12").await;
+    let won = shop.deal_in(shop.stage("Won")).await;
+    assert_eq!(won["amount"], "12.0");
+    shop.says(1, "Order Refunded", "A-1", "12").await;
+    shop.deal_in(shop.stage("Lost")).await;
+    assert_eq!(shop.calls("POST", "/deals"), 1);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn what_a_person_has_moved_on_in_freshsales_stays() {
+    let shop = Shop::open(Setup::new().driven_clock(), account()).await;
+    shop.says(1, "Checkout Started", "A-1", "10").await;
+    let deal = shop.deal_in(shop.stage("New")).await;
+    let path = format!("http://{}/crm/sales/api/deals/{}", shop.service.crm.address, deal["id"]);
+    let negotiation = shop.stage("Negotiation");
+    let body = json!({"deal": {"deal_stage_id": negotiation}});
+    let key = "Token token=sandbox-key";
+    let moved = shop.service.client.put(path).header("Authorization", key).json(&body).send().await.unwrap();
+    assert!(moved.status().is_success());
+    shop.service.pass(Duration::from_secs(900));
+    shop.says(1, "Demo Held", "A-1", "20").await;
+    let fits = |deals: &[Value]| deals[0]["amount"] == "20.0";
+    let deals = shop.deals("the amount is told", fits).await;
+    assert_eq!(deals[0]["deal_stage_id"], negotiation);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_deal_that_was_deleted_in_freshsales_stays_deleted() {
+    let shop = Shop::open(Setup::new(), account()).await;
+    shop.says(1, "Checkout Started", "A-1", "10").await;
+    let deal = shop.deal_in(shop.stage("New")).await;
+    let path = format!("http://{}/crm/sales/api/deals/{}", shop.service.crm.address, deal["id"]);
+    let deleted = shop.service.client.delete(path).header("Authorization", "Token token=sandbox-key").send();
+    assert!(deleted.await.unwrap().status().is_success());
+    shop.says(1, "Checkout Started", "A-1", "20").await;
+    shop.service.until("the deal is known to be gone", |status| status["ended"]["superseded"] == 1).await;
+    shop.says(1, "Order Completed", "A-1", "20").await;
+    shop.service.processed().await;
+    shop.service.settled().await;
+    assert_eq!((shop.service.crm.sandbox.deals().len(), shop.calls("POST", "/deals")), (0, 1));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_edit_deals_leaves_contacts_going() {
+    let forbidden = BTreeSet::from([Forbidden::Deals]);
+    let shop = Shop::open(Setup::new(), SandboxOptions { forbidden, ..account() }).await;
+    for number in 1..=3 {
+        shop.says(number, "Order Completed", &format!("A-{number}"), "10").await;
+    }
+    let there = eventually("all contacts are there", async || {
+        let contacts = shop.service.crm.sandbox.contacts().len();
+        if contacts == 3 { Ok(()) } else { Err(contacts.to_string()) }
+    });
+    there.await;
+    shop.service.until("the destination is open", |status| status["destination"]["state"] == "open").await;
+    shop.says(4, "Order Completed", "A-4", "10").await;
+    let there = eventually("the next contact goes on its way", async || {
+        let contacts = shop.service.crm.sandbox.contacts().len();
+        if contacts == 4 { Ok(()) } else { Err(contacts.to_string()) }
+    });
+    there.await;
+    assert_eq!(shop.service.crm.sandbox.deals().len(), 0);
+    shop.service.finish().await;
+}
+
+#[tokio::test]
+async fn answers_that_are_lost_make_no_second_deal() {
+    let shop = Shop::open(Setup::new().driven_clock(), account()).await;
+    // Of each two orders the answer to one is lost after it took effect, that to the other before.
+    for number in 0..6 {
+        let apply = number % 2 == 0;
+        shop.service.crm.fault(json!({"path": "/deals", "reset": true, "apply": apply, "times": 1}));
+        shop.says(number, "Order Completed", &format!("A-{number}"), "10").await;
+        let many = number + 1;
+        shop.deals(&format!("{many} deals"), |deals| deals.len() == many).await;
+    }
+    shop.service.settled().await;
+    let keys: BTreeSet<String> = shop
+        .service
+        .crm
+        .sandbox
+        .deals()
+        .iter()
+        .map(|deal| deal["custom_field"]["cf_order_id"].to_string())
+        .collect();
+    assert_eq!((keys.len(), shop.service.crm.sandbox.deals().len()), (6, 6));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_restart_in_the_middle_makes_no_second_deal() {
+    let mut shop = Shop::open(Setup::new().driven_clock(), account()).await;
+    shop.service.crm.fault(json!({"path": "/deals", "hang": true, "apply": true, "times": 1}));
+    shop.says(1, "Order Completed", "A-1", "10").await;
+    shop.deals("the deal is there", |deals| deals.len() == 1).await;
+    shop.service = shop.service.restart().await;
+    shop.service.pass(Duration::from_secs(120));
+    shop.says(1, "Order Completed", "A-1", "15").await;
+    shop.deals("the amount is told", |deals| deals.len() == 1 && deals[0]["amount"] == "15.0").await;
+    assert_eq!(shop.calls("POST", "/deals"), 1);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_company_is_told_with_its_contact_and_its_deal() {
+    let shop = Shop::open(Setup::new(), account()).await;
+    let traits = json!({"name": "Globex", "website": "globex.example"});
+    shop.service.send(json!({"type": "group", "userId": "ann-1", "groupId": "g", "traits": traits})).await;
+    shop.says(1, "Order Completed", "A-1", "10").await;
+    let deal = shop.deal_in(shop.stage("Won")).await;
+    let companies = shop.service.crm.sandbox.companies();
+    assert_eq!((companies.len(), &companies[0]["website"]), (1, &json!("globex.example")));
+    assert_eq!(
+        (&deal["sales_account_id"], &deal["name"]),
+        (&companies[0]["id"], &json!("Globex order #A-1"))
+    );
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_mapping_without_deals_makes_no_call_of_them() {
+    let service = Setup::new().sandbox(account()).start().await;
+    let traits = json!({"email": "ann@example.com", "first_name": "Ann", "company": "Globex"});
+    let properties = json!({"order_id": "A-1", "total": 10});
+    service.send(json!({"type": "track", "event": "Order Completed", "userId": "u", "context": {"traits": traits}, "properties": properties})).await;
+    service.settled().await;
+    assert_eq!((service.crm.calls(), service.crm.sandbox.deals().len()), (1, 0));
+    service.finish().await;
+}
