@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::cause::Cause;
-use crate::delivery::{BlockCause, Lane};
+use crate::delivery::{BlockCause, Bound, Lane};
 use crate::destination::{Obstacle, ObstacleKind};
 use crate::health::{Risk, RiskKind, Snapshot};
 
@@ -121,9 +121,10 @@ fn drain(snapshot: Snapshot<'_>, drains: bool) -> Option<Finding> {
 fn quota(snapshot: Snapshot<'_>) -> Option<Finding> {
     let load = snapshot.totals().owed.get(&Lane::NewContact).map(|owed| &owed.load)?;
     let quotas = &snapshot.reading.quotas;
-    let held = quotas.held().into_iter().filter_map(|source| {
-        let waiting = load.first.get(&source).copied().filter(|waiting| *waiting > 0)?;
-        let limit = quotas.get(&source)?.limit;
+    let held = quotas.held().into_iter().filter_map(|bound| {
+        let Bound::NewContacts(source) = &bound else { return None };
+        let waiting = load.first.get(&bound).copied().filter(|waiting| *waiting > 0)?;
+        let limit = quotas.get(&bound)?.limit;
         let wait = if waiting == 1 { "waits" } else { "wait" };
         Some(format!("source {} has made {limit} in the last hour, and {waiting} more {wait}", source.0))
     });
@@ -154,6 +155,7 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
         RiskKind::DiskLow => (Cause::DiskLow, 0),
         RiskKind::JournalAway => (Cause::JournalAway, 0),
         RiskKind::TooManyEvents => (Cause::TooManyEvents, 0),
+        RiskKind::WithdrawalsWait => (Cause::WithdrawalsWait, 0),
         RiskKind::DeadLetters
         | RiskKind::Arrivals
         | RiskKind::OldDataWaits

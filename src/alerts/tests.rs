@@ -16,7 +16,7 @@ use crate::cause::{Alert, Cause};
 use crate::clock::{ManualClock, UnixMicros};
 use crate::consent::SharedTally;
 use crate::decision::test_settings;
-use crate::delivery::{Account, BlockCause, Lane};
+use crate::delivery::{Account, BlockCause, Bound, Lane};
 use crate::destination::{Destination, Obstacle, ObstacleKind};
 use crate::event::SourceName;
 use crate::health::{Reading, Snapshot};
@@ -426,7 +426,7 @@ async fn what_is_told_of_calls_says_what_happened_what_follows_and_what_to_do() 
 async fn a_backlog_of_more_than_a_day_and_a_quota_used_up_are_told_with_their_numbers() {
     let lab = Lab::new(Config::default());
     let teller = lab.teller();
-    let shop = SourceName("shop".into());
+    let shop = Bound::NewContacts(SourceName("shop".into()));
     let owed = |lane, shared, of_shop| {
         let first = [(shop.clone(), of_shop)].into_iter().filter(|(_, count)| *count > 0).collect();
         let load = LaneLoad { shared, first, ..LaneLoad::default() };

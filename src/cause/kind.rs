@@ -22,6 +22,8 @@ pub enum Cause {
     Drain,
     /// New contacts wait because their source has made as many as it may.
     Quota,
+    /// More refusals of strangers than a source may bring.
+    WithdrawalsWait,
     /// Events are accepted and none takes effect.
     Processing,
     /// Events are accepted faster than they take effect.
@@ -42,7 +44,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Blocked,
         Self::Unreachable,
         Self::KindShut,
@@ -51,6 +53,7 @@ impl Cause {
         Self::DeadLetters,
         Self::Drain,
         Self::Quota,
+        Self::WithdrawalsWait,
         Self::Processing,
         Self::Lag,
         Self::FailedEvents,
@@ -73,6 +76,7 @@ impl Cause {
             Self::DeadLetters => "dead_letters",
             Self::Drain => "drain",
             Self::Quota => "quota",
+            Self::WithdrawalsWait => "withdrawals_wait",
             Self::Processing => "processing",
             Self::Lag => "lag",
             Self::FailedEvents => "failed_events",
@@ -102,6 +106,7 @@ impl Cause {
             Self::DeadLetters => "Freshsales refused what was sent",
             Self::Drain => "The backlog takes more than a day",
             Self::Quota => "A source has used up its quota of new contacts",
+            Self::WithdrawalsWait => "Strangers refuse marketing for many addresses",
             Self::Processing => "Events are accepted and none takes effect",
             Self::Lag => "Events arrive faster than they take effect",
             Self::FailedEvents => "Events could not be processed",
@@ -124,6 +129,7 @@ impl Cause {
             | Self::DeadLetters
             | Self::Drain
             | Self::Quota
+            | Self::WithdrawalsWait
             | Self::Lag
             | Self::FailedEvents
             | Self::SetAside

@@ -32,6 +32,8 @@ pub(super) fn read_files(config: &mut Config) -> Vec<Problem> {
     for (name, source) in &mut config.sources {
         let key = format!("sources.{name}.write_key");
         one(&key, &source.write_key_file, &mut source.write_key, &mut problems);
+        let (file, secret) = (&source.form_captcha_secret_file, &mut source.form_captcha_secret);
+        one(&format!("sources.{name}.form_captcha_secret"), file, secret, &mut problems);
         let key = format!("sources.{name}.write_keys");
         if source.write_keys_file.is_empty() {
             continue;

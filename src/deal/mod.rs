@@ -58,6 +58,9 @@ pub struct Deal {
     pub email: Option<Email>,
     /// How it stands with each Freshsales account.
     pub standing: BTreeMap<Account, Standing>,
+    /// It was finished and nobody spoke of it for long: since then nothing but its births is kept, and not for long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<UnixMicros>,
 }
 
 /// What one event says of a deal.
@@ -119,6 +122,20 @@ impl Deal {
     #[must_use]
     pub fn with(&self, account: &Account) -> Standing {
         self.standing.get(account).cloned().unwrap_or_default()
+    }
+
+    /// What stays where nothing of the people it was about may: whether accounts have it, so that it is not created twice.
+    #[must_use]
+    pub fn only_births(&self) -> Self {
+        let birth = |standing: &Standing| {
+            let mut standing = standing.clone();
+            // A call on its way may create it.
+            standing.unanswered();
+            Standing { birth: standing.birth, gone_at: standing.gone_at, ..Standing::default() }
+        };
+        let births = self.standing.iter().map(|(account, standing)| (account.clone(), birth(standing)));
+        let standing = births.filter(|(_, standing)| *standing != Standing::default()).collect();
+        Self { standing, retired_at: self.retired_at, ..Self::default() }
     }
 
     /// Whether a call is owed, on its way or refused, with any account.

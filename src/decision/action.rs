@@ -66,9 +66,10 @@ impl Action {
     }
 
     pub(super) fn queued(key: &DealKey, delivery: DeliveryId, exists: bool) -> Self {
-        let why = match exists {
-            true => "the deal differs from what Freshsales last accepted; a call is owed",
-            false => "Freshsales does not have the deal yet; a call is owed",
+        let why = if exists {
+            "the deal differs from what Freshsales last accepted; a call is owed"
+        } else {
+            "Freshsales does not have the deal yet; a call is owed"
         };
         Self::of(key, ActionState::Queued, why, Some(delivery))
     }

@@ -107,6 +107,7 @@ impl Spoken {
         }
         let mut problem = None;
         note_times(event, notes);
+        note_removed(event, notes);
         let traits_email = first_email(event, settings, "traits.", &mut problem, notes);
         own.emails.extend(traits_email.clone().map(|email| (email, Strength::Trait)));
         let mut named = None;
@@ -377,6 +378,24 @@ fn note_times(event: &Event, notes: &mut Vec<String>) {
                 "{field}: no time that can be read, or one before 1990, so it counts as not given"
             ));
         }
+    }
+}
+
+/// Places of an event that are named in one note.
+const PLACES_MAX: usize = 12;
+
+/// What was taken out of an event before it was kept; ingest leaves the places in `context.removed`.
+fn note_removed(event: &Event, notes: &mut Vec<String>) {
+    let places =
+        event.body.get("context").and_then(|context| context.get("removed")).and_then(Value::as_array);
+    let places = places.into_iter().flatten().filter_map(Value::as_str).filter(|place| place.len() < 40);
+    let places: Vec<&str> = places.take(PLACES_MAX).collect();
+    if !places.is_empty() {
+        notes.push(format!(
+            "{}: an address of a person or a secret was taken out before the event was kept (sources.{}.keep_query)",
+            places.join(", "),
+            event.source.0
+        ));
     }
 }
 

@@ -8,8 +8,11 @@ use super::{Settings, World, consider};
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
 use crate::contact::{Contact, STATUS};
-use crate::event::Email;
+use crate::deal::{self, Deal, PIPELINE, STAGE};
+use crate::delivery::DealKey;
+use crate::event::{Email, Trust};
 use crate::person::{Facts, Person, PersonId, PersonKey, TimelineKey};
+use crate::selectors::Forecast;
 
 /// A device goes. What it gave to people is theirs for good.
 pub fn retire_device(key: &TimelineKey, world: &mut World) {
@@ -60,6 +63,47 @@ pub fn retire_contact(email: &Email, world: &mut World) {
     }
 }
 
+/// A deal goes of which nobody spoke for long. `finished_before`: one that is finished and was let go before is not needed
+/// any more, because no event of it that comes again would be let in.
+///
+/// What is owed a call stays. Whether accounts have it stays too, so that it is not created twice: of one that is finished
+/// for as long as that, of any other for good.
+pub fn retire_deal(
+    key: &DealKey,
+    finished_before: UnixMicros,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) {
+    let Some(deal) = world.deals.get(key).filter(|deal| !deal.awaits_a_call()) else { return };
+    if deal.retired_at.is_some_and(|at| at < finished_before) {
+        world.deals.remove(key);
+        return;
+    }
+    let mut left = deal.only_births();
+    if left.standing.is_empty() {
+        world.deals.remove(key);
+        return;
+    }
+    left.retired_at = left.retired_at.or_else(|| is_finished(deal, settings).then_some(now));
+    if left != *deal {
+        *world.deals.edit(key) = left;
+    }
+}
+
+/// Whether a deal stands where no other stage follows, as far as the account's stages are known.
+fn is_finished(deal: &Deal, settings: &Settings) -> bool {
+    let Some(standing) = deal.standing.get(&settings.account) else { return false };
+    let accepted = |name: &str| standing.accepted.get(name).and_then(serde_json::Value::as_str);
+    let final_stage = || {
+        let pipeline = deal::pipeline(&settings.selectors, accepted(PIPELINE)).ok()?;
+        let stage = accepted(STAGE)?;
+        let stage = pipeline.stages.iter().find(|known| deal::is_called(known, stage))?;
+        Some(stage.forecast != Forecast::Open)
+    };
+    standing.gone_at.is_some() || final_stage().unwrap_or(false)
+}
+
 /// The contacts that a person is a member of.
 fn contacts_of(key: &PersonKey, facts: &Facts, world: &World) -> Vec<Email> {
     let own = match &key.id {
@@ -87,11 +131,17 @@ fn leave(email: &Email, key: &PersonKey, world: &mut World) {
     }
 }
 
-/// What the person refused.
+/// What the person refused, by what servers and by what visitors said.
 fn refusals(facts: &Facts) -> Facts {
+    let visitors = facts.visitors.as_deref().map(refusals_alike).filter(|refused| !refused.is_empty());
+    Facts { visitors: visitors.map(Box::new), ..refusals_alike(facts) }
+}
+
+/// What was refused by those who are believed alike.
+fn refusals_alike(facts: &Facts) -> Facts {
     let mut refused = Facts::default();
     let spoken = facts.consent.iter().map(|(category, _)| category).chain(facts.consent_shown.keys());
-    for category in spoken.filter(|category| facts.stand(category).is_denied()) {
+    for category in spoken.filter(|category| facts.stand_by(Trust::Server, category).is_denied()) {
         let said = facts.consent.get(category).filter(|said| said.value.choice == Choice::Denied);
         if let Some(said) = said {
             refused.consent.say(category.clone(), said.clone());

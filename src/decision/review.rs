@@ -1,6 +1,6 @@
-//! The review: contacts judged anew though no event came, because the settings they were judged by have changed.
+//! The review: records judged anew though no event came, because the settings they were judged by have changed.
 //!
-//! Walks all contacts in the order of their addresses. How far it came is a document, so a restart goes on where it was.
+//! Walks all contacts in the order of their addresses, then companies, then deals, which wait for both. How far it came is a document, so a restart goes on where it was.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::junk;
 use super::owe::evaluate_without_event;
-use super::{Settings, World};
+use super::{Settings, World, company, deal};
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, DeliveryId};
+use crate::delivery::{Account, CompanyKey, DealKey, DeliveryId, Lane, Subject};
 use crate::event::Email;
 
 /// How often all contacts are looked at whose changes of consent may have had their time.
@@ -49,7 +49,7 @@ impl Settings {
             retry: _,
             attempt_timeout: _,
             resend_after: _,
-            new_contacts_per_hour: _,
+            per_hour: _,
             source_defaults,
             senders,
             rehearsal: _,
@@ -92,7 +92,20 @@ impl Because {
     }
 }
 
-/// A pass over all contacts: one that goes on, or the last one.
+/// Which records a review looks at, and behind which one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Contacts.
+    #[default]
+    Contacts,
+    /// Companies.
+    Companies(Option<CompanyKey>),
+    /// Deals.
+    Deals(Option<DealKey>),
+}
+
+/// A pass over all records: one that goes on, or the last one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Review {
     /// Counts the passes; part of the names of the deliveries it opens.
@@ -105,6 +118,12 @@ pub struct Review {
     pub judged_by: Fingerprint,
     /// The last contact that was looked at.
     pub after: Option<Email>,
+    /// Which records it looks at.
+    #[serde(default)]
+    pub phase: Phase,
+    /// Companies and deals looked at.
+    #[serde(default)]
+    pub beside: u64,
     /// Contacts looked at.
     pub done: u64,
     /// Contacts there were when it began.
@@ -116,7 +135,7 @@ pub struct Review {
     pub taken_apart: u64,
     /// When it began.
     pub began_at: UnixMicros,
-    /// When every contact had been looked at.
+    /// When every record had been looked at.
     pub ended_at: Option<UnixMicros>,
 }
 
@@ -155,12 +174,14 @@ impl Review {
             account: settings.account.clone(),
             judged_by: settings.fingerprint(),
             after: None,
+            phase: Phase::Contacts,
+            beside: 0,
             done: 0,
             total: contacts,
             opened: 0,
             taken_apart: 0,
             began_at: now,
-            ended_at: (contacts == 0).then_some(now),
+            ended_at: (contacts == 0 && !looks_beside(because, settings)).then_some(now),
         }
     }
 
@@ -176,35 +197,78 @@ impl Review {
         self.ended_at.is_none()
     }
 
-    /// Goes on behind a contact that can't be judged.
+    /// Goes on behind a record that can't be judged.
     #[must_use]
-    pub fn pass_over(mut self, contact: &Email) -> Self {
-        self.done += 1;
-        self.after = Some(contact.clone());
+    pub fn pass_over(mut self, record: &Subject) -> Self {
+        self.count(record);
+        self.moves_behind(record);
         self
     }
 
-    /// Looks at the next contacts, given in the order of their addresses; none is the end. The working set must hold
-    /// every document that their evaluation needs.
+    /// Looks at the next records, given in their order; none is the end of their kind. The working set must hold every
+    /// document that their evaluation needs.
     #[must_use]
     pub fn page(
         mut self,
-        contacts: &[Email],
+        records: &[Subject],
         world: &mut World,
         settings: &Settings,
         now: UnixMicros,
     ) -> Self {
-        for email in contacts {
-            self.taken_apart += junk::take_apart(email, world, settings);
-            let id = DeliveryId::of_review(self.number, self.done);
-            self.opened += u64::from(evaluate_without_event(email, id, world, settings, now));
-            self.done += 1;
+        for record in records {
+            let id = DeliveryId::of_review(self.number, self.done + self.beside);
+            let opened = match record {
+                Subject::Contact(email) => {
+                    self.taken_apart += junk::take_apart(email, world, settings);
+                    evaluate_without_event(email, id, world, settings, now)
+                }
+                Subject::Company(key) => company::evaluate(key, id, Lane::Refresh, world, settings, now),
+                Subject::Deal(key) => deal::evaluate_without_event(key, id, world, settings, now),
+            };
+            self.opened += u64::from(opened);
+            self.count(record);
         }
-        // In the end whose address it was is nobody's business any more.
-        self.after = contacts.last().cloned();
-        if contacts.is_empty() {
-            self.ended_at = Some(now);
+        match records.last() {
+            Some(last) => self.moves_behind(last),
+            None => self.kind_ends(settings, now),
         }
         self
+    }
+
+    fn count(&mut self, record: &Subject) {
+        match record {
+            Subject::Contact(_) => self.done += 1,
+            Subject::Company(_) | Subject::Deal(_) => self.beside += 1,
+        }
+    }
+
+    fn moves_behind(&mut self, record: &Subject) {
+        match record.clone() {
+            Subject::Contact(email) => self.after = Some(email),
+            Subject::Company(key) => self.phase = Phase::Companies(Some(key)),
+            Subject::Deal(key) => self.phase = Phase::Deals(Some(key)),
+        }
+    }
+
+    fn kind_ends(&mut self, settings: &Settings, now: UnixMicros) {
+        // In the end whose address it was is nobody's business any more.
+        self.after = None;
+        self.phase = match self.phase {
+            Phase::Contacts if looks_beside(self.because, settings) => Phase::Companies(None),
+            Phase::Companies(_) => Phase::Deals(None),
+            Phase::Contacts | Phase::Deals(_) => {
+                self.ended_at = Some(now);
+                Phase::Contacts
+            }
+        };
+    }
+}
+
+/// Whether companies and deals are looked at too. Time alone changes nothing of them.
+fn looks_beside(because: Because, settings: &Settings) -> bool {
+    let mapped = settings.preset.company().is_some() || settings.preset.deal_kinds().next().is_some();
+    match because {
+        Because::Time => false,
+        Because::Unknown | Because::Account | Because::Settings => mapped,
     }
 }

@@ -12,6 +12,8 @@ pub enum Request {
     UpsertContact {
         /// `{"unique_identifier":{"emails":…},"contact":{…}}`
         body: Value,
+        /// The answer is to show the companies of the contact, which it leaves out otherwise (seen on live accounts).
+        shows_companies: bool,
     },
     /// Asks for a contact with its companies and deals.
     ShowContact {
@@ -123,7 +125,7 @@ impl Request {
     #[must_use]
     pub fn body(&self) -> Option<&Value> {
         match self {
-            Self::UpsertContact { body }
+            Self::UpsertContact { body, .. }
             | Self::UpsertCompany { body }
             | Self::CreateDeal { body }
             | Self::UpdateDeal { body, .. } => Some(body),

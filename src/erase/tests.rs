@@ -8,12 +8,16 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::{ManualClock, UnixMicros};
-use crate::decision::{Outcome, test_settings};
-use crate::delivery::State;
-use crate::event::{Email, Kind, SourceName};
+use crate::deal::{Birth, Deal};
+use crate::decision::{Outcome, Settings, test_settings};
+use crate::delivery::{DealKey, State};
+use crate::event::{Email, Kind, SourceName, Trust};
+use crate::mapping::Preset;
 use crate::process::Processor;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Failed, NewRecord, Progress, Settings as Limits, Store, Totals};
+use crate::store::{
+    DealQuery, Failed, NewRecord, Progress, PutDeal, Settings as Limits, Store, Totals, Versioned,
+};
 use crate::turn::put_aside;
 
 const NOW: UnixMicros = UnixMicros(1_900_000_000_000_000);
@@ -22,6 +26,7 @@ struct Bench {
     folder: tempfile::TempDir,
     clock: ManualClock,
     store: Arc<SqliteStore>,
+    settings: Arc<Settings>,
 }
 
 fn open(folder: &Path, clock: &ManualClock) -> Arc<SqliteStore> {
@@ -31,9 +36,13 @@ fn open(folder: &Path, clock: &ManualClock) -> Arc<SqliteStore> {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(test_settings())
+    }
+
+    fn with(settings: Settings) -> Self {
         let (folder, clock) = (tempfile::tempdir().unwrap(), ManualClock::at(NOW));
         let store = open(folder.path(), &clock);
-        Self { folder, clock, store }
+        Self { folder, clock, store, settings: Arc::new(settings) }
     }
 
     /// The process ends without a word and another begins.
@@ -45,7 +54,7 @@ impl Bench {
     fn eraser(&self) -> Eraser {
         Eraser {
             store: Arc::clone(&self.store) as SharedStore,
-            settings: watch::Sender::new(Arc::new(test_settings())).subscribe(),
+            settings: watch::Sender::new(Arc::clone(&self.settings)).subscribe(),
             clock: Arc::new(self.clock.clone()),
             ordered: Arc::default(),
             owed: Arc::default(),
@@ -67,6 +76,7 @@ impl Bench {
             at: UnixMicros(NOW.0 - 1_000_000 + i64::try_from(nth).unwrap()),
             message_id: format!("{}-message-{nth}", event["userId"].as_str().unwrap()),
             backfill,
+            trust: Trust::Server,
             raw: event.to_string(),
         });
         let end = self.store.append(records.collect()).await.unwrap().0;
@@ -78,7 +88,7 @@ impl Bench {
         let (stop, last) = (CancellationToken::new(), self.store.journal_end().borrow().0);
         let processor = Processor {
             store: Arc::clone(&self.store) as SharedStore,
-            settings: watch::Sender::new(Arc::new(test_settings())).subscribe(),
+            settings: watch::Sender::new(Arc::clone(&self.settings)).subscribe(),
             clock: Arc::new(self.clock.clone()),
             owed: Arc::default(),
             decide: Arc::new(decision::decide),
@@ -178,6 +188,7 @@ async fn an_event_that_failed_and_speaks_of_an_erased_person_ends_as_erased_and_
         at: NOW,
         message_id: "failed-1".into(),
         backfill: false,
+        trust: Trust::Server,
         raw: json!({"type": "identify", "userId": "user-aside", "traits": {"name": "Trace aside"}})
             .to_string(),
     };
@@ -219,4 +230,82 @@ async fn an_erasure_does_not_wait_for_old_data_and_what_it_blanked_of_it_takes_e
     assert_eq!(totals.outcomes.values().sum::<u64>(), 9);
     assert_eq!(traces.map(|text| bench.stands(text)), [0; 4]);
     assert!(bench.stands("other@") > 0);
+}
+
+const ORDERS: &str = r#"
+[deals.order]
+key = ["properties.order_id"]
+name = "{person.name|email} order"
+forward_only = true
+[deals.subscription]
+key = "person"
+name = "{email}"
+[events."Order Completed".deal]
+kind = "order"
+stage = "Won"
+[events."Trial Started".deal]
+kind = "subscription"
+[company]
+name = ["traits.company"]
+link = "never"
+[fields.company_name]
+from = []
+"#;
+
+fn orders_of(name: &str, order: &str) -> Vec<Value> {
+    let user = format!("user-{name}");
+    let bought = |event: &str, order: &str| {
+        json!({"type": "track", "event": event, "userId": user, "properties": {"order_id": order,
+            "gift_text": format!("Trace {name}")}})
+    };
+    let mut said = life_of(name).to_vec();
+    said[0]["traits"]["company"] = json!("Acme");
+    said.extend([
+        bought("Order Completed", order),
+        bought("Trial Started", ""),
+        bought("Order Completed", "shared"),
+    ]);
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_the_deals_of_an_erased_person_nothing_is_left_but_that_freshsales_has_them() {
+    let settings = Settings { preset: Preset::parse(Some(ORDERS)).unwrap(), ..test_settings() };
+    let mut bench = Bench::with(settings);
+    bench.accept(orders_of("erika", "A-1").into_iter().chain(orders_of("ann", "A-2"))).await;
+    let key = |kind: &str, key: &str| DealKey::of("default", kind, key).unwrap();
+    let all = DealQuery { after: None, found_by: None, held: None, limit: 9 };
+    let keys = bench.store.deals(all.clone()).await.unwrap();
+    let of_ann = [key("order", "A-2"), key("order", "shared"), key("subscription", "user-ann")];
+    assert_eq!(keys.len(), 5);
+    // Freshsales has both orders.
+    let found =
+        bench.store.load(Keys { deals: keys.into_iter().collect(), ..Keys::default() }).await.unwrap();
+    for (key, Versioned { revision, mut document }) in found.deals {
+        let standing = document.standing.entry(bench.settings.account.clone()).or_default();
+        standing.birth = Birth::Told { id: 7 };
+        let hers = document.persons.keys().any(|person| person.to_string() == "user:user-erika");
+        let name = if hers { "Trace erika order" } else { "Trace ann order" };
+        standing.accepted.insert("name".to_owned(), name.into());
+        let put = PutDeal::new(key, revision, document, &bench.settings.account);
+        let plan = Plan { puts: vec![Put::Deal(Box::new(put))], ..Plan::default() };
+        bench.store.apply(plan).await.unwrap();
+    }
+    assert!(bench.stands("erika") > 10);
+    bench.order(Subject::Email(Email::parse("erika@example.com").unwrap())).await;
+    while let Some(order) = bench.store.erasures().await.unwrap().0.pop() {
+        bench.eraser().step(order).await.unwrap();
+        bench.reopen();
+    }
+    assert_eq!(bench.store.erasure(1).await.unwrap().unwrap().0.receipt.deals, 3);
+    assert_eq!(bench.stands("erika"), 0);
+    let left = bench.store.deals(all).await.unwrap();
+    assert_eq!(left, [[key("order", "A-1")].as_slice(), of_ann.as_slice()].concat());
+    let left = bench.store.load(Keys { deals: left.into_iter().collect(), ..Keys::default() }).await.unwrap();
+    assert!(left.deals[&key("order", "A-1")].document.persons.is_empty());
+    let shared = &left.deals[&key("order", "shared")].document;
+    assert_eq!(shared.persons.keys().map(ToString::to_string).collect::<Vec<_>>(), ["user:user-ann"]);
+    let born =
+        |deal: &Versioned<Deal>| deal.document.standing.values().all(|it| it.birth == Birth::Told { id: 7 });
+    assert!(left.deals.values().all(born));
 }

@@ -69,7 +69,12 @@ impl Extent {
             }
             PersonId::Email(_) | PersonId::Anonymous(_) => None,
         });
-        emails.chain(users.flatten()).collect()
+        // Deals name whoever spoke of them, devices too.
+        let devices = self.devices.iter().map(|Device { key, .. }| {
+            let id = PersonId::Anonymous(key.anonymous_id.clone());
+            Value::from(PersonKey { people: key.people.clone(), id }.to_string()).to_string()
+        });
+        emails.chain(users.flatten()).chain(devices).collect()
     }
 
     /// Whether an event that counts for this key is theirs; `stamp` tells when it happened, where that matters.

@@ -167,6 +167,9 @@ pub struct Receipt {
     pub anonymous_ids: u64,
     /// Contacts.
     pub contacts: u64,
+    /// Deals that lost everything of them.
+    #[serde(default)]
+    pub deals: u64,
     /// Deliveries, with their attempts.
     pub deliveries: u64,
     /// Trails of events.

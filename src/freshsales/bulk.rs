@@ -225,6 +225,6 @@ fn names(entry: &Value, email: &Email, depth: usize) -> bool {
 fn refused(entry: &Value, sent: &Map<String, Value>, now: UnixMicros) -> Verdict {
     let code = entry.pointer("/errors/code").and_then(Value::as_u64);
     let status = if code == Some(422) { 422 } else { 400 };
-    let call = Request::UpsertContact { body: json!({ "contact": sent }) };
+    let call = Request::UpsertContact { body: json!({ "contact": sent }), shows_companies: false };
     verdict(&call, status, None, Some("application/json"), entry.to_string().as_bytes(), now)
 }

@@ -77,7 +77,7 @@ pub trait Crm: Send + Sync + 'static {
     /// Sends many upserts of contacts in one call; `body` is the finished body. The default refuses: for implementations
     /// without the endpoint.
     fn bulk_upsert(&self, body: Value) -> Answer<BulkResult> {
-        let request = self.describe(&Request::UpsertContact { body });
+        let request = self.describe(&Request::UpsertContact { body, shows_companies: false });
         Box::pin(std::future::ready(BulkResult::not_known(request)))
     }
     /// Asks where the job of a bulk call stands.

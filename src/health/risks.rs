@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::snapshot::Snapshot;
+use crate::delivery::Bound;
 use crate::senders::{Concern, Refusing};
 use crate::store::{Room, Store, Totals};
 use crate::turn::{Flow, FlowAlarm};
@@ -58,11 +59,13 @@ pub enum RiskKind {
     SwitchedOff,
     /// Addresses are no use.
     UnusableEmails,
+    /// More refusals of strangers than a source may bring.
+    WithdrawalsWait,
 }
 
 impl RiskKind {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Processing,
         Self::Lag,
         Self::FailedEvents,
@@ -81,6 +84,7 @@ impl RiskKind {
         Self::JunkIds,
         Self::SwitchedOff,
         Self::UnusableEmails,
+        Self::WithdrawalsWait,
     ];
 
     /// The word in JSON and metrics.
@@ -105,6 +109,7 @@ impl RiskKind {
             Self::JunkIds => "junk_ids",
             Self::SwitchedOff => "switched_off",
             Self::UnusableEmails => "unusable_emails",
+            Self::WithdrawalsWait => "withdrawals_wait",
         }
     }
 
@@ -129,7 +134,8 @@ impl RiskKind {
             | Self::ConsentNotUnderstood
             | Self::JunkIds
             | Self::SwitchedOff
-            | Self::UnusableEmails => false,
+            | Self::UnusableEmails
+            | Self::WithdrawalsWait => false,
         }
     }
 }
@@ -171,6 +177,7 @@ pub fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<Risk> {
         .chain(too_many_events(snapshot))
         .chain(consent(snapshot))
         .chain(senders)
+        .chain(withdrawals(snapshot))
         .collect()
 }
 
@@ -255,6 +262,30 @@ fn too_many_events(snapshot: Snapshot<'_>) -> Option<Risk> {
             sources.iter().map(named).collect::<Vec<_>>().join("; ")
         );
         Risk::new(RiskKind::TooManyEvents, message)
+    })
+}
+
+/// More refusals were said by visitors who merely named an address than a source may bring.
+fn withdrawals(snapshot: Snapshot<'_>) -> Option<Risk> {
+    let owed = snapshot.totals().owed.values();
+    let quotas = &snapshot.reading.quotas;
+    let waiting = owed
+        .flat_map(|owed| &owed.load.first)
+        .filter(|(bound, count)| **count > 0 && quotas.get(bound).is_some_and(|quota| quota.until.is_some()));
+    let named: Vec<String> = waiting
+        .filter_map(|(bound, count)| match bound {
+            Bound::Withdrawals(source) => Some(format!("{count} of source {}", source.0)),
+            Bound::NewContacts(_) => None,
+        })
+        .collect();
+    (!named.is_empty()).then(|| {
+        let message = format!(
+            "more refusals of marketing were said by visitors who named an address than may be told to Freshsales in an \
+             hour, and wait: {}. Look whether somebody sends them by script; if people do, raise \
+             sources.*.withdrawals_per_hour_max. A yes that a server says later ends one, none is lost",
+            named.join(", ")
+        );
+        Risk::new(RiskKind::WithdrawalsWait, message)
     })
 }
 

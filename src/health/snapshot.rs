@@ -67,7 +67,7 @@ impl Reading {
     pub async fn take(store: &SharedStore, settings: &Settings, now: UnixMicros) -> Result<Self, StoreError> {
         let account = settings.account.clone();
         let totals = store.totals(account.clone()).await?;
-        let quotas = quotas(store, account.clone(), &settings.new_contacts_per_hour, now).await?;
+        let quotas = quotas(store, account.clone(), &settings.per_hour, now).await?;
         let is_late = |since: &UnixMicros| now.since(*since) >= LEAD_WAITS;
         let is_running = totals.destination.state() == DestinationState::Running;
         let mut lead_waits_since = None;

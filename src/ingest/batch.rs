@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::{NoContext, Timestamp, Uuid};
 
+use super::form::{self, Captured};
 use super::key::{self, Source};
 use super::shared::Shared;
 use crate::clock::UnixMicros;
 use crate::event::{
-    Arrival, Broken, Header, Kind, Limits, Refusal, broken, corrected, is_backfill, is_old_data, mend,
+    Arrival, Broken, Header, Kind, Limits, Refusal, Trust, broken, corrected, is_backfill, is_old_data, mend,
     moment_in_json,
 };
 use crate::store::NewRecord;
@@ -252,7 +253,7 @@ pub struct Rejected {
     /// Its id, where it has a usable one.
     #[serde(rename = "messageId")]
     pub message_id: Option<String>,
-    /// Always `invalid_event`.
+    /// `invalid_event` or `invalid_form`.
     pub code: &'static str,
     /// The detail.
     pub reason: &'static str,
@@ -267,11 +268,28 @@ const MESSAGE_ID_SHOWN_CHARS_MAX: usize = 100;
 impl Rejected {
     /// Names an item and why it is refused.
     #[must_use]
-    pub fn new(index: usize, raw: &RawValue, refusal: Refusal) -> Self {
+    pub fn new(index: usize, raw: &RawValue, why: NotTaken) -> Self {
         let message_id = string(Envelope::of(raw).message_id)
             .map(|id| id.chars().take(MESSAGE_ID_SHOWN_CHARS_MAX).collect());
-        let (code, reason) = (INVALID_EVENT, refusal.reason());
-        Self { index, message_id, code, reason, message: refusal.to_string() }
+        let NotTaken { code, reason, message } = why;
+        Self { index, message_id, code, reason, message }
+    }
+}
+
+/// Why an item is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotTaken {
+    /// `invalid_event`; of a form that the tag saw, `invalid_form`.
+    pub code: &'static str,
+    /// The detail.
+    pub reason: &'static str,
+    /// A sentence.
+    pub message: String,
+}
+
+impl From<Refusal> for NotTaken {
+    fn from(refusal: Refusal) -> Self {
+        Self { code: INVALID_EVENT, reason: refusal.reason(), message: refusal.to_string() }
     }
 }
 
@@ -287,6 +305,8 @@ pub struct Intake<'a> {
     pub limits: Limits,
     /// When the request was received.
     pub received_at: UnixMicros,
+    /// How far the door lets it be believed.
+    pub trust: Trust,
     /// The time of day is known to be right enough to call an event old.
     pub proven: bool,
     /// When the request was sent, by the sender's clock.
@@ -294,7 +314,25 @@ pub struct Intake<'a> {
 }
 
 impl Intake<'_> {
-    /// Accepts an item, or tells why not. The nth counts n microseconds later, so that a batch keeps its order.
+    /// Accepts an item of a request, which may be a form that the tag saw. `None` for one that a robot filled.
+    ///
+    /// # Errors
+    /// The reason to refuse it.
+    pub fn accept_item(&self, index: usize, raw: &RawValue) -> Result<Option<NewRecord>, NotTaken> {
+        let is_small = raw.get().len() <= self.limits.event_bytes_max && self.by_route.is_none();
+        let form = || form::captured(raw, self.source, self.received_at);
+        match is_small.then(form).flatten() {
+            None => Ok(Some(self.accept(index, raw)?)),
+            Some(Captured::Lead(event)) => Ok(Some(self.accept(index, &event)?)),
+            Some(Captured::Robot) => Ok(None),
+            Some(Captured::Incomplete(missing)) => {
+                let message = missing.to_string();
+                Err(NotTaken { code: form::INVALID_FORM, reason: missing.reason(), message })
+            }
+        }
+    }
+
+    /// Accepts an event, or tells why not. The nth counts n microseconds later, so that a batch keeps its order.
     ///
     /// # Errors
     /// The reason to refuse it.
@@ -319,7 +357,8 @@ impl Intake<'_> {
                 claimed,
                 self.proven && is_old_data(at, received_at),
             ),
-            raw: raw.get().to_owned(),
+            trust: self.trust,
+            raw: self.source.kept_names.clean(raw, header.kind).unwrap_or_else(|| raw.get().to_owned()),
         })
     }
 }

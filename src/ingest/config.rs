@@ -13,8 +13,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::cors::AllowedOrigin;
+use super::form::captcha::{Captcha, Issuer};
 use super::form::{Form, FormRules, Texts};
 use crate::config_problem::{Problem, REDACTED};
+use crate::event::Trust;
 use crate::http::forwarded::TrustedProxies;
 use crate::mapping::IdentifyMode;
 use crate::mapping::region::Region;
@@ -73,6 +75,8 @@ pub struct SourceRate {
     pub per_minute: u64,
     /// At the door for forms.
     pub forms_per_minute: u64,
+    /// It is said that servers alone have its keys: one address may be all of them.
+    pub of_servers: bool,
 }
 
 /// Whether calls are made for the events of a source.
@@ -105,6 +109,8 @@ pub struct SourceConfig {
     pub write_keys_file: String,
     /// Origins whose pages may send: `*`, `https://example.com` or `https://*.example.com`.
     pub allowed_origins: Vec<String>,
+    /// Fields of the addresses of its pages that are kept although they look like a secret; `*`: all.
+    pub keep_query: Vec<String>,
     /// The name space of user ids and anonymous ids.
     pub people: String,
     /// The country of phones of its people who say none; empty: `mapping.default_country`.
@@ -115,6 +121,10 @@ pub struct SourceConfig {
     pub new_contacts_per_hour_max: Option<u64>,
     /// How many events it may send in a minute, over all its doors; 0: any number. Absent: any number, and 300 posted forms.
     pub events_per_minute_max: Option<u64>,
+    /// How many withdrawals an hour may leave that strangers said who merely named an address; 0: no limit.
+    pub withdrawals_per_hour_max: u64,
+    /// How far what its keys bring is believed; absent: as a server.
+    pub trust: Option<Trust>,
     /// Whether it takes forms, at `/form/` and its name.
     pub form: bool,
     /// The event that a form is.
@@ -125,6 +135,15 @@ pub struct SourceConfig {
     pub form_redirects: Vec<String>,
     /// Fields of forms that must be filled, beside the email.
     pub form_required: Vec<String>,
+    /// Whose captcha its forms have: `turnstile` or `hcaptcha`; empty: none.
+    pub form_captcha: String,
+    /// The secret to check it with.
+    #[serde(deserialize_with = "secret")]
+    pub form_captcha_secret: SecretString,
+    /// A file that holds that secret; empty: there is none.
+    pub form_captcha_secret_file: String,
+    /// Where it is checked; empty: with its issuer.
+    pub form_captcha_url: String,
     /// What visitors read in place of the English sentences.
     pub form_texts: BTreeMap<String, String>,
     /// Whether calls are made for its events.
@@ -144,16 +163,23 @@ impl Default for SourceConfig {
             write_keys: Vec::new(),
             write_keys_file: String::new(),
             allowed_origins: vec!["*".to_owned()],
+            keep_query: Vec::new(),
             people: "default".to_owned(),
             default_country: String::new(),
             consent_unknown: String::new(),
             new_contacts_per_hour_max: None,
             events_per_minute_max: None,
+            withdrawals_per_hour_max: 20,
+            trust: None,
             form: false,
             form_event: "Lead Generated".to_owned(),
             form_fields: BTreeMap::new(),
             form_redirects: Vec::new(),
             form_required: Vec::new(),
+            form_captcha: String::new(),
+            form_captcha_secret: SecretString::from(String::new()),
+            form_captcha_secret_file: String::new(),
+            form_captcha_url: String::new(),
             form_texts: BTreeMap::new(),
             mode: SourceMode::default(),
             identify: String::new(),
@@ -256,7 +282,14 @@ impl SourceConfig {
         SourceRate {
             per_minute: self.events_per_minute_max.unwrap_or(0),
             forms_per_minute: self.events_per_minute_max.unwrap_or(unless_told),
+            of_servers: self.trust == Some(Trust::Server),
         }
+    }
+
+    /// How far what its keys bring is believed. A form is a visitor's and a signed webhook a server's, whatever it says.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        self.trust.unwrap_or_default()
     }
 
     /// What it says of its forms.
@@ -267,7 +300,11 @@ impl SourceConfig {
             fields: self.form_fields.clone(),
             required: self.form_required.clone(),
         };
-        Form { rules, redirects: self.form_redirects.clone(), texts: Texts::new(&self.form_texts) }
+        let issuer = Issuer::parse(&self.form_captcha);
+        let captcha =
+            issuer.map(|issuer| Captcha::new(issuer, &self.form_captcha_secret, &self.form_captcha_url));
+        let texts = Texts::new(&self.form_texts);
+        Form { rules, redirects: self.form_redirects.clone(), texts, captcha }
     }
 
     /// Which keys are different in `new`.
@@ -284,36 +321,50 @@ impl SourceConfig {
             write_keys,
             write_keys_file: _,
             allowed_origins,
+            keep_query,
             people,
             default_country,
             consent_unknown,
             new_contacts_per_hour_max,
             events_per_minute_max,
+            withdrawals_per_hour_max,
+            trust,
             form,
             form_event,
             form_fields,
             form_redirects,
             form_required,
+            form_captcha,
+            form_captcha_secret,
+            form_captcha_secret_file: _,
+            form_captcha_url,
             form_texts,
             mode,
             identify,
             set,
         } = self;
+        let captcha_secret = new.form_captcha_secret.expose_secret();
         let compared = [
             ("enabled", *enabled == new.enabled),
             ("write_key", write_key.expose_secret() == new.write_key.expose_secret()),
             ("write_keys", several(write_keys) == several(&new.write_keys)),
             ("allowed_origins", *allowed_origins == new.allowed_origins),
+            ("keep_query", *keep_query == new.keep_query),
             ("people", *people == new.people),
             ("default_country", *default_country == new.default_country),
             ("consent_unknown", *consent_unknown == new.consent_unknown),
             ("new_contacts_per_hour_max", *new_contacts_per_hour_max == new.new_contacts_per_hour_max),
             ("events_per_minute_max", *events_per_minute_max == new.events_per_minute_max),
+            ("withdrawals_per_hour_max", *withdrawals_per_hour_max == new.withdrawals_per_hour_max),
+            ("trust", *trust == new.trust),
             ("form", *form == new.form),
             ("form_event", *form_event == new.form_event),
             ("form_fields", *form_fields == new.form_fields),
             ("form_redirects", *form_redirects == new.form_redirects),
             ("form_required", *form_required == new.form_required),
+            ("form_captcha", *form_captcha == new.form_captcha),
+            ("form_captcha_secret", form_captcha_secret.expose_secret() == captcha_secret),
+            ("form_captcha_url", *form_captcha_url == new.form_captcha_url),
             ("form_texts", *form_texts == new.form_texts),
             ("identify", *identify == new.identify),
             ("set", *set == new.set),
@@ -384,8 +435,29 @@ impl SourceConfig {
             let expected = "an address like https://example.com/thanks";
             problems.push(Problem::new(key("form_redirects"), page, expected));
         }
+        problems.extend(self.captcha_problems(name));
         for text in self.form_texts.keys().filter(|text| !Texts::knows(text)) {
             problems.push(Problem::new(key("form_texts"), text, format!("one of {}", Texts::names())));
+        }
+        problems
+    }
+}
+
+impl SourceConfig {
+    fn captcha_problems(&self, name: &str) -> Vec<Problem> {
+        let key = |field: &str| format!("sources.{name}.{field}");
+        let mut problems = Vec::new();
+        if !self.form_captcha.is_empty() && Issuer::parse(&self.form_captcha).is_none() {
+            let expected = "empty, turnstile or hcaptcha";
+            problems.push(Problem::new(key("form_captcha"), &self.form_captcha, expected));
+        }
+        if self.form_captcha.is_empty() != self.form_captcha_secret.expose_secret().is_empty() {
+            let expected = "the secret of the captcha that form_captcha names; both or neither";
+            problems.push(Problem::new(key("form_captcha_secret"), REDACTED, expected));
+        }
+        if !self.form_captcha_url.is_empty() && !is_web_address(&self.form_captcha_url) {
+            let expected = "empty, or an address like https://verifier.example.com/siteverify";
+            problems.push(Problem::new(key("form_captcha_url"), &self.form_captcha_url, expected));
         }
         problems
     }

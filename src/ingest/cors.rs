@@ -4,7 +4,7 @@
 //! own source does. Must not know events.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::key::KnownSources;
@@ -105,6 +105,8 @@ const HEADERS: &str = "authorization, content-type, content-encoding, x-write-ke
 /// Headers of `@rudderstack/analytics-js` (`Rsa-Retry-Attempt`, `Rsa-Recovered`…); their names change between versions.
 const HEADER_FAMILY: &str = "rsa-";
 const METHODS: &str = "GET, HEAD, POST, OPTIONS";
+const PRIVATE_NETWORK_ASKED: HeaderName = HeaderName::from_static("access-control-request-private-network");
+const PRIVATE_NETWORK_ALLOWED: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 /// As long as browsers allow (two hours).
 const MAX_AGE_SECONDS: u32 = 7200;
 
@@ -117,6 +119,10 @@ pub fn preflight(request: &HeaderMap) -> Response {
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers(request));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(MAX_AGE_SECONDS));
+    // A page of a public address asks so before it sends to a private one, such as the machine it is developed on.
+    if request.contains_key(PRIVATE_NETWORK_ASKED) {
+        headers.insert(PRIVATE_NETWORK_ALLOWED, HeaderValue::from_static("true"));
+    }
     answer
 }
 

@@ -17,8 +17,9 @@ use subtle::ConstantTimeEq;
 
 use super::config::{SourceConfig, SourceRate, Sources};
 use super::cors::{self, AllowedOrigin};
-use super::form::Form;
-use crate::event::SourceName;
+use super::discreet::KeptNames;
+use super::form::{Form, FormRules};
+use crate::event::{SourceName, Trust};
 
 /// Base64 with padding or without.
 pub const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -73,6 +74,12 @@ pub struct Source {
     pub name: SourceName,
     /// The name space of its people.
     pub people: String,
+    /// What its pages may say in their addresses.
+    pub kept_names: KeptNames,
+    /// What its forms mean, those that the tag sees too.
+    pub form_rules: FormRules,
+    /// How far what its keys bring is believed.
+    pub trust: Trust,
     /// Counts its accepted events.
     pub accepted: Counter,
     keys: Vec<SecretString>,
@@ -89,6 +96,9 @@ impl Source {
         Self {
             name: SourceName(name.to_owned()),
             people: source.people.clone(),
+            form_rules: source.form().rules,
+            kept_names: KeptNames::new(&source.keep_query),
+            trust: source.trust(),
             accepted: metrics::counter!("freshsignal_events_accepted_total", "source" => name.to_owned()),
             keys: source.keys().cloned().collect(),
             allowed_origins: allowed.filter_map(|text| AllowedOrigin::parse(text)).collect(),

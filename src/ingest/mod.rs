@@ -8,6 +8,7 @@ mod answer;
 mod batch;
 pub mod config;
 mod cors;
+mod discreet;
 mod form;
 mod hook;
 mod key;
@@ -17,6 +18,7 @@ mod route;
 mod router;
 mod settings;
 mod shared;
+mod squeeze;
 mod tag;
 
 #[cfg(test)]
@@ -46,7 +48,8 @@ use address::Address;
 use answer::{
     ACCEPTED_ONE, OK, json, malformed, origin_not_allowed, storage_unavailable, taken, unavailable,
 };
-use batch::{INVALID_EVENT, Intake, Items, Malformed, Parsed, Rejected};
+use batch::{Intake, Items, Malformed, Parsed, Rejected};
+use form::captcha::Verifier;
 use hook::KnownHooks;
 use key::{KnownSources, Source};
 use rate::Door;
@@ -66,6 +69,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     refused: Arc<RefusedLog>,
     rates: Arc<Rates>,
+    captchas: Verifier,
     seconds: Histogram,
 }
 
@@ -92,6 +96,7 @@ impl Ingest {
             clock,
             refused: Arc::default(),
             rates: Arc::default(),
+            captchas: Verifier::default(),
             seconds: metrics::histogram!("freshsignal_ingest_seconds"),
         }))
     }
@@ -234,6 +239,7 @@ impl Inner {
             arrival: Arrival::Live,
             limits: Limits { event_bytes_max: self.server.event_bytes_max },
             received_at: self.clock.wall(),
+            trust: source.trust,
             proven: self.clock.is_proven(),
             sent_at: None,
         }
@@ -251,11 +257,13 @@ impl Inner {
             Intake { by_route: route.kind(), arrival: route.arrival(), sent_at, ..self.intake(source) };
         let items = match parsed.items {
             Items::One(raw) => {
-                let record = intake.accept(0, &parsed.shared.add_to(raw)).map_err(|refusal| {
-                    ApiError::new(StatusCode::BAD_REQUEST, INVALID_EVENT, refusal.to_string())
-                        .because(refusal.reason())
+                let record = intake.accept_item(0, &parsed.shared.add_to(raw)).map_err(|why| {
+                    ApiError::new(StatusCode::BAD_REQUEST, why.code, why.message).because(why.reason)
                 })?;
-                self.store(source, vec![record]).await?;
+                if record.is_none() {
+                    self.note_refused(route.path(), Some(source.name.clone()), form::ROBOT, None);
+                }
+                self.store(source, record.into_iter().collect()).await?;
                 return Ok(json(StatusCode::OK, ACCEPTED_ONE));
             }
             Items::Many(items) => items,
@@ -263,14 +271,20 @@ impl Inner {
         self.check_count(items.len(), &parsed.shared)?;
         let mut records = Vec::with_capacity(items.len());
         let mut rejected = Vec::new();
+        let mut robots = 0;
         for (index, raw) in items.into_iter().enumerate() {
-            match intake.accept(index, &parsed.shared.add_to(raw)) {
-                Ok(record) => records.push(record),
-                Err(refusal) => rejected.push(Rejected::new(index, raw, refusal)),
+            match intake.accept_item(index, &parsed.shared.add_to(raw)) {
+                Ok(Some(record)) => records.push(record),
+                Ok(None) => robots += 1,
+                Err(why) => rejected.push(Rejected::new(index, raw, why)),
             }
         }
-        let accepted = records.len();
+        // A robot is not told that it was seen.
+        let accepted = records.len() + robots;
         self.store(source, records).await?;
+        for _ in 0..robots {
+            self.note_refused(route.path(), Some(source.name.clone()), form::ROBOT, None);
+        }
         for item in &rejected {
             self.note_refused(route.path(), Some(source.name.clone()), item.code, Some(item.reason));
         }

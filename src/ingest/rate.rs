@@ -36,7 +36,7 @@ impl Inner {
     /// There are too many for now: when to come again. There are more than a whole minute allows.
     pub(super) fn let_in(&self, source: &Source, door: Door<'_>, events: usize) -> Result<(), ApiError> {
         let (per_minute_max, parts) = match door {
-            Door::Events(parts) => (source.rate.per_minute, Some(parts)),
+            Door::Events(parts) => (source.rate.per_minute, Some(parts).filter(|_| !source.rate.of_servers)),
             Door::Form(parts) => (source.rate.forms_per_minute, Some(parts)),
             Door::Hook => (source.rate.per_minute, None),
         };

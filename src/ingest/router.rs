@@ -85,7 +85,7 @@ impl Ingest {
             inner.hook(&form(name), parts, body).await
         };
         add(hook::ROUTE, post(hook));
-        let tag = tag::asset(&self.0.server.public_url, prefix);
+        let tag = tag::asset(&self.0.server, prefix);
         add("/tag.js", get(async move |headers: HeaderMap| tag.answer(&headers)));
         let inner = Arc::clone(&self.0);
         add("/readyz", get(async move || inner.ready()));

@@ -63,20 +63,38 @@ impl<'a> Shared<'a> {
 
 /// The keys of an object with their values, unread.
 #[derive(Debug, Default)]
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Members<'a> {
-    fn of(value: &'a RawValue) -> Option<Self> {
+    /// Those of an object; `None` for what is none.
+    pub fn of(value: &'a RawValue) -> Option<Self> {
         serde_json::from_str(value.get()).ok()
     }
 
     /// A key that stands twice counts the last time, as in JavaScript.
-    fn last(&self, key: &str) -> Option<&'a RawValue> {
+    pub fn last(&self, key: &str) -> Option<&'a RawValue> {
         self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| *value)
     }
 
     fn bytes(&self) -> usize {
         self.0.iter().map(|(key, value)| key.len() + value.get().len() + 4).sum()
+    }
+
+    /// An object of these members with others in their place, or after them.
+    pub fn with(&self, others: &[(&str, String)]) -> Option<String> {
+        let mut writer = Writer::default();
+        let mut written = HashSet::new();
+        for (key, value) in &self.0 {
+            match others.iter().find(|(other, _)| other == key) {
+                None => writer.member(key, value.get())?,
+                Some((other, value)) if written.insert(*other) => writer.member(other, value)?,
+                Some(_) => {}
+            }
+        }
+        for (other, value) in others.iter().filter(|(other, _)| !written.contains(other)) {
+            writer.member(other, value)?;
+        }
+        Some(writer.end())
     }
 
     /// An object of these members and, instead of them or after them, those of another.

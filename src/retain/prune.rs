@@ -17,7 +17,11 @@ const DAY: Duration = Duration::from_hours(24);
 /// How long people and devices may be silent.
 #[must_use]
 pub fn patience(config: &RetentionConfig) -> Patience {
-    Patience { person: days(config.person_days_max), device: days(config.anonymous_days_max) }
+    Patience {
+        person: days(config.person_days_max),
+        device: days(config.anonymous_days_max),
+        dedup: Duration::from_hours(config.dedup_hours),
+    }
 }
 
 fn days(days: u64) -> Duration {

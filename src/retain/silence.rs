@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, UnixMicros};
-use crate::decision::{Settings, World, retire_contact, retire_device, retire_person};
+use crate::decision::{Settings, World, retire_contact, retire_deal, retire_device, retire_person};
 use crate::event::Email;
 use crate::person::PersonKey;
 use crate::store::{For, Keys, Place, Plan, SharedStore, Silent, StoreError, load_contacts};
@@ -24,6 +24,8 @@ pub struct Patience {
     pub person: Duration,
     /// Anonymous ids.
     pub device: Duration,
+    /// How long a message that comes again is known.
+    pub dedup: Duration,
 }
 
 /// The part that lets people go who were not heard for long.
@@ -90,6 +92,10 @@ impl Retirement {
         }
         let mut world = self.load(&keys, &settings).await?;
         retire(&keys, silent.people, &mut world, &settings);
+        let finished_before = now.minus(self.patience.dedup);
+        for key in &keys.deals {
+            retire_deal(key, finished_before, &mut world, &settings, now);
+        }
         world.contribute(&settings);
         self.store.apply(Plan { unheard: true, ..Plan::of(world, &settings.account) }).await?;
         Ok(next)

@@ -87,5 +87,13 @@ fn of_contacts(world: &World, shared: &BTreeSet<Email>) -> Keys {
     let of_address =
         |email: &Email| PersonKey { people: DEFAULT_PEOPLE.to_owned(), id: PersonId::Email(email.clone()) };
     keys.people.extend(shared.iter().map(of_address));
+    for standing in world.deals.iter().flat_map(|(_, deal)| deal.standing.values()) {
+        keys.deliveries.extend(standing.open.clone());
+        keys.deliveries.extend(standing.in_flight.as_ref().map(|call| call.delivery.clone()));
+    }
+    for standing in world.companies.iter().flat_map(|(_, company)| company.standing.values()) {
+        keys.deliveries.extend(standing.open.clone());
+        keys.deliveries.extend(standing.in_flight.as_ref().map(|call| call.delivery.clone()));
+    }
     without(keys, world)
 }

@@ -5,9 +5,9 @@
 //! walk came is written in the transaction of its effect, so a restart goes on where it was. Must not decide, and must not
 //! make calls.
 
-mod contacts;
 mod crowds;
 mod dead_letters;
+mod records;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

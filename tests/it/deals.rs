@@ -143,13 +143,14 @@ async fn what_a_person_has_moved_on_in_freshsales_stays() {
     let shop = Shop::open(Setup::new().driven_clock(), account()).await;
     shop.says(1, "Checkout Started", "A-1", "10").await;
     let deal = shop.deal_in(shop.stage("New")).await;
+    shop.service.settled().await;
     let path = format!("http://{}/crm/sales/api/deals/{}", shop.service.crm.address, deal["id"]);
     let negotiation = shop.stage("Negotiation");
     let body = json!({"deal": {"deal_stage_id": negotiation}});
     let key = "Token token=sandbox-key";
     let moved = shop.service.client.put(path).header("Authorization", key).json(&body).send().await.unwrap();
     assert!(moved.status().is_success());
-    shop.service.pass(Duration::from_secs(900));
+    shop.service.pass(Duration::from_mins(15));
     shop.says(1, "Demo Held", "A-1", "20").await;
     let fits = |deals: &[Value]| deals[0]["amount"] == "20.0";
     let deals = shop.deals("the amount is told", fits).await;
@@ -162,6 +163,7 @@ async fn a_deal_that_was_deleted_in_freshsales_stays_deleted() {
     let shop = Shop::open(Setup::new(), account()).await;
     shop.says(1, "Checkout Started", "A-1", "10").await;
     let deal = shop.deal_in(shop.stage("New")).await;
+    shop.service.settled().await;
     let path = format!("http://{}/crm/sales/api/deals/{}", shop.service.crm.address, deal["id"]);
     let deleted = shop.service.client.delete(path).header("Authorization", "Token token=sandbox-key").send();
     assert!(deleted.await.unwrap().status().is_success());
@@ -186,7 +188,11 @@ async fn a_key_that_may_not_edit_deals_leaves_contacts_going() {
         if contacts == 3 { Ok(()) } else { Err(contacts.to_string()) }
     });
     there.await;
-    shop.service.until("the destination is open", |status| status["destination"]["state"] == "open").await;
+    let shut = shop
+        .service
+        .until("deals are shut", |status| status["destination"]["shut"][0]["kind"] == "deal")
+        .await;
+    assert_eq!(shut["destination"]["state"], "running");
     shop.says(4, "Order Completed", "A-4", "10").await;
     let there = eventually("the next contact goes on its way", async || {
         let contacts = shop.service.crm.sandbox.contacts().len();
@@ -228,7 +234,7 @@ async fn a_restart_in_the_middle_makes_no_second_deal() {
     shop.says(1, "Order Completed", "A-1", "10").await;
     shop.deals("the deal is there", |deals| deals.len() == 1).await;
     shop.service = shop.service.restart().await;
-    shop.service.pass(Duration::from_secs(120));
+    shop.service.pass(Duration::from_mins(2));
     shop.says(1, "Order Completed", "A-1", "15").await;
     shop.deals("the amount is told", |deals| deals.len() == 1 && deals[0]["amount"] == "15.0").await;
     assert_eq!(shop.calls("POST", "/deals"), 1);

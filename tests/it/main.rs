@@ -60,6 +60,8 @@ mod names;
 mod nobody;
 /// Old data waits for what happens now.
 mod old_data;
+/// Orders that become deals, once each, whatever happens to calls and service.
+mod orders;
 /// Calls paused and resumed by hand.
 mod pause;
 /// The right data of the right person, with the right to send it: identity and consent.
@@ -78,3 +80,5 @@ mod senders;
 mod shutdown;
 /// A day of a shop under simulated time, beside the policies of the peers.
 mod simulation;
+/// Whom to believe: visitors beside servers, and scripts with harvested addresses.
+mod trust;

@@ -4,6 +4,7 @@
 //! client's own rules. It keeps what the comparison needs of each call.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::request::Request;
 use axum::http::response::Parts;
-use axum::http::{Method, header};
+use axum::http::{Method, Uri, header};
 use bytes::Bytes;
 use freshsignal::allowance::RateHint;
 use freshsignal::clock::{Clock, ManualClock};
@@ -44,6 +45,8 @@ pub struct Weather {
     pub outages: Vec<Range<Duration>>,
     /// Of a thousand calls, so many take effect and are not answered in time.
     pub lost_answers: u64,
+    /// Of a thousand calls, so many do not get there, which is not known before it is waited in vain for an answer.
+    pub lost_calls: u64,
     /// Of a thousand calls, so many are answered with a 429 although there is room.
     pub throttled: u64,
 }
@@ -61,8 +64,8 @@ pub struct Call {
     pub left: Duration,
     /// When its end was known.
     pub ended: Duration,
-    /// Who it was about, by number.
-    pub person: u64,
+    /// Which contact it wrote, by number; a call about something else wrote none.
+    pub person: Option<u64>,
     /// The conversion it told.
     pub conversion: Option<u64>,
     /// The status of the answer; 0 for none.
@@ -85,6 +88,7 @@ pub struct SimulatedAccount {
     weather: Weather,
     chance: Mutex<Chance>,
     calls: Mutex<Vec<Call>>,
+    left: AtomicU64,
 }
 
 /// How many calls the account allows.
@@ -114,6 +118,7 @@ impl SimulatedAccount {
             weather,
             chance: Mutex::new(Chance::from(seed)),
             calls: Mutex::default(),
+            left: AtomicU64::new(0),
         }
     }
 
@@ -122,10 +127,18 @@ impl SimulatedAccount {
         self.calls.lock().unwrap().clone()
     }
 
-    async fn call(&self, body: Value) -> CallResult {
+    /// How many calls have left, answered or not.
+    pub fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// One call through the weather.
+    pub async fn call(&self, request: delivery::Request) -> CallResult {
+        self.left.fetch_add(1, Ordering::Relaxed);
         let left = self.clock.monotonic();
-        let (person, conversion) = (person_of(&body), conversion_of(&body));
-        let result = self.through_the_weather(body, left).await;
+        let written = request.body().filter(|_| matches!(request, delivery::Request::UpsertContact { .. }));
+        let (person, conversion) = (written.map(person_of), written.and_then(conversion_of));
+        let result = self.through_the_weather(&request, left).await;
         let status = match &result.response {
             Some(response) => response.status,
             None => 0,
@@ -135,47 +148,57 @@ impl SimulatedAccount {
         result
     }
 
-    async fn through_the_weather(&self, body: Value, left: Duration) -> CallResult {
+    async fn through_the_weather(&self, request: &delivery::Request, left: Duration) -> CallResult {
         if self.weather.is_outage(left) {
             self.clock.sleep_until(left + NO_CONNECTION).await;
-            return self.unanswered(body, "no connection within 5 s");
+            return self.unanswered(request, "no connection within 5 s");
         }
-        let (lost, throttled) = {
+        let (answer_lost, call_lost, throttled) = {
             let mut chance = self.chance.lock().unwrap();
-            (chance.happens(self.weather.lost_answers), chance.happens(self.weather.throttled))
+            let Weather { lost_answers, lost_calls, throttled, .. } = &self.weather;
+            (chance.happens(*lost_answers), chance.happens(*lost_calls), chance.happens(*throttled))
         };
         if throttled {
             self.clock.sleep_until(left + LATENCY).await;
-            return self.judged(body, 429, Some("5"), b"{}");
+            return self.judged(request, 429, Some("5"), b"{}");
         }
-        let answered = self.answered(body.clone()).await;
-        if lost {
+        if call_lost {
             self.clock.sleep_until(left + NO_ANSWER).await;
-            return self.unanswered(body, "no whole answer within 20 s");
+            return self.unanswered(request, "no whole answer within 20 s");
+        }
+        let answered = self.exchange(request).await.0;
+        if answer_lost {
+            self.clock.sleep_until(left + NO_ANSWER).await;
+            return self.unanswered(request, "no whole answer within 20 s");
         }
         answered
     }
 
-    /// A call that is not about one contact, with its whole answer; the weather does not meet it.
-    async fn exchange(&self, method: Method, path: &str, body: Value) -> (CallResult, Bytes) {
+    /// A call as the sandbox takes it, with the whole answer.
+    async fn exchange(&self, request: &delivery::Request) -> (CallResult, Bytes) {
+        let AttemptRequest { method, url, .. } = self.endpoint.describe(request);
+        let uri: Uri = url.parse().unwrap();
+        let path = uri.path_and_query().unwrap().as_str();
+        let body = request.body().cloned().unwrap_or(Value::Null);
+        let (head, bytes) = self.ask_sandbox(method.parse().unwrap(), path, &body).await;
+        let retry_after = head.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
+        (self.judged(request, head.status.as_u16(), retry_after, &bytes), bytes)
+    }
+
+    /// A call of many contacts, or a question for its job, with the whole answer; the weather does not meet it.
+    async fn exchange_bulk(&self, method: Method, path: &str, body: Value) -> (CallResult, Bytes) {
         let path = format!("/crm/sales/api/{path}");
         let (head, bytes) = self.ask_sandbox(method.clone(), &path, &body).await;
         let retry_after = head.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
-        let mut call = self.judged(body, head.status.as_u16(), retry_after, &bytes);
+        let request = delivery::Request::UpsertContact { body, shows_companies: false };
+        let mut call = self.judged(&request, head.status.as_u16(), retry_after, &bytes);
         call.request.url = call.request.url.replace(self.endpoint.upsert_url().path(), &path);
         call.request.method = method.to_string();
         (call, bytes)
     }
 
-    /// The call as the sandbox takes it.
-    async fn answered(&self, body: Value) -> CallResult {
-        let path = self.endpoint.upsert_url().path().to_owned();
-        let (head, bytes) = self.ask_sandbox(Method::POST, &path, &body).await;
-        let retry_after = head.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
-        self.judged(body, head.status.as_u16(), retry_after, &bytes)
-    }
-
-    async fn ask_sandbox(&self, method: Method, path: &str, body: &Value) -> (Parts, Bytes) {
+    /// A call by hand: the answer's head and body.
+    pub async fn ask_sandbox(&self, method: Method, path: &str, body: &Value) -> (Parts, Bytes) {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -189,14 +212,19 @@ impl SimulatedAccount {
         (head, to_bytes(answer, ANSWER_BYTES_MAX).await.unwrap())
     }
 
-    fn judged(&self, body: Value, status: u16, retry_after: Option<&str>, bytes: &[u8]) -> CallResult {
-        let call = delivery::Request::UpsertContact { body };
+    fn judged(
+        &self,
+        call: &delivery::Request,
+        status: u16,
+        retry_after: Option<&str>,
+        bytes: &[u8],
+    ) -> CallResult {
         let json = Some("application/json");
-        let verdict = verdict(&call, status, retry_after, json, bytes, self.clock.wall());
+        let verdict = verdict(call, status, retry_after, json, bytes, self.clock.wall());
         let response = AttemptResponse { status, body: String::from_utf8_lossy(bytes).into_owned() };
         CallResult {
             verdict,
-            request: self.endpoint.describe(&call),
+            request: self.endpoint.describe(call),
             response: Some(response),
             error: None,
             rate: RateHint::default(),
@@ -204,10 +232,10 @@ impl SimulatedAccount {
         }
     }
 
-    fn unanswered(&self, body: Value, words: &str) -> CallResult {
+    fn unanswered(&self, request: &delivery::Request, words: &str) -> CallResult {
         CallResult {
             verdict: Verdict::Passing { reason: words.to_owned() },
-            request: self.endpoint.describe(&delivery::Request::UpsertContact { body }),
+            request: self.endpoint.describe(request),
             response: None,
             error: Some(words.to_owned()),
             rate: RateHint::default(),
@@ -226,19 +254,13 @@ impl Crm for Connection {
 
     fn call(&self, request: delivery::Request) -> Answer<CallResult> {
         let account = Arc::clone(&self.0);
-        Box::pin(async move {
-            match request {
-                delivery::Request::UpsertContact { body } => account.call(body).await,
-                // The weather never blocks an account, and nobody is erased in a simulated day.
-                _ => account.unanswered(Value::Null, "contacts alone are simulated"),
-            }
-        })
+        Box::pin(async move { account.call(request).await })
     }
 
     fn bulk_upsert(&self, body: Value) -> Answer<BulkResult> {
         let account = Arc::clone(&self.0);
         Box::pin(async move {
-            let (call, answer) = account.exchange(Method::POST, "contacts/bulk_upsert", body).await;
+            let (call, answer) = account.exchange_bulk(Method::POST, "contacts/bulk_upsert", body).await;
             BulkResult { job: job_of(&answer), call }
         })
     }
@@ -247,7 +269,7 @@ impl Crm for Connection {
         let account = Arc::clone(&self.0);
         Box::pin(async move {
             let path = format!("job_statuses/{}", id.as_str());
-            let (call, answer) = account.exchange(Method::GET, &path, Value::Null).await;
+            let (call, answer) = account.exchange_bulk(Method::GET, &path, Value::Null).await;
             let status = call.response.as_ref().map_or(0, |response| response.status);
             let text = String::from_utf8_lossy(&answer).into_owned();
             JobResult { state: job_state(status, &answer), answer: Some(JobAnswer::new(status, text)), call }

@@ -8,6 +8,7 @@ pub mod account;
 pub mod chance;
 pub mod day;
 pub mod import;
+pub mod orders;
 pub mod outage;
 pub mod peers;
 pub mod promise;

@@ -198,7 +198,7 @@ impl Counter {
             Verdict::Stored(Stored { created: true, ..Stored::default() })
         };
         drop(seen);
-        let request = self.endpoint.describe(&Request::UpsertContact { body });
+        let request = self.endpoint.describe(&Request::UpsertContact { body, shows_companies: false });
         CallResult {
             verdict,
             request,
@@ -221,7 +221,7 @@ impl Crm for Line {
     fn call(&self, request: Request) -> Answer<CallResult> {
         let counter = Arc::clone(&self.0);
         match request {
-            Request::UpsertContact { body } => Box::pin(async move { counter.call(body).await }),
+            Request::UpsertContact { body, .. } => Box::pin(async move { counter.call(body).await }),
             other => unreachable!("contacts alone are sent here: {other:?}"),
         }
     }

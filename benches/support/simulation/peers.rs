@@ -90,8 +90,13 @@ pub async fn forward(policy: Policy, happenings: &[Happening], crm: Arc<dyn Crm>
             continue;
         }
         first.tries += 1;
-        let verdict =
-            crm.call(Request::UpsertContact { body: events[first.number].1.body.clone() }).await.verdict;
+        let verdict = crm
+            .call(Request::UpsertContact {
+                body: events[first.number].1.body.clone(),
+                shows_companies: false,
+            })
+            .await
+            .verdict;
         let now = clock.monotonic();
         match verdict {
             Verdict::Stored(_) => continue,

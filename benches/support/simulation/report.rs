@@ -144,8 +144,8 @@ fn as_stored(person: u64, wanted: &Attributes) -> Value {
 fn conversions(day: &Day, calls: &[Call]) -> Vec<Conversion> {
     let mut told: BTreeMap<u64, Vec<(u64, Duration)>> = BTreeMap::new();
     for call in calls.iter().filter(|call| call.is_accepted()) {
-        if let Some(conversion) = call.conversion {
-            told.entry(call.person).or_default().push((conversion, call.ended));
+        if let (Some(person), Some(conversion)) = (call.person, call.conversion) {
+            told.entry(person).or_default().push((conversion, call.ended));
         }
     }
     let became = |at: Duration, person: u64, conversion: u64| {
@@ -161,7 +161,7 @@ fn conversions(day: &Day, calls: &[Call]) -> Vec<Conversion> {
 }
 
 /// The most calls in any window of this length, counted when they end.
-fn most_within(window: Duration, calls: &[Call]) -> usize {
+pub fn most_within(window: Duration, calls: &[Call]) -> usize {
     let mut ends: Vec<Duration> = calls.iter().map(|call| call.ended).collect();
     ends.sort_unstable();
     let within = |from: usize| ends.partition_point(|end| *end < ends[from] + window) - from;

@@ -47,12 +47,21 @@ impl Ground {
 
     /// The same with further keys, written as the environment writes them.
     pub fn with(allowed: Allowed, further: &[(&str, &str)]) -> Self {
-        let folder = in_memory();
-        let mapping = folder.path().join("mapping.toml");
         let field = format!(
             "[fields.\"custom_field.{CONVERSION}\"]\nfrom = [\"properties.conversion\"]\nconvert = \"number\"\n"
         );
-        std::fs::write(&mapping, field).unwrap();
+        Self::of(allowed, further, &field)
+    }
+
+    /// The real settings with a mapping of its own.
+    pub fn mapped(allowed: Allowed, mapping: &str) -> Self {
+        Self::of(allowed, &[], mapping)
+    }
+
+    fn of(allowed: Allowed, further: &[(&str, &str)], content: &str) -> Self {
+        let folder = in_memory();
+        let mapping = folder.path().join("mapping.toml");
+        std::fs::write(&mapping, content).unwrap();
         let pairs = [
             ("SOURCES__SHOP__WRITE_KEY", WRITE_KEY.to_owned()),
             ("FRESHSALES__BUNDLE_ALIAS", "acme".to_owned()),
@@ -190,7 +199,7 @@ impl Service {
         let settings = self.config.settings().unwrap();
         let shared: SharedStore = Arc::clone(&self.store) as SharedStore;
         let account = self.crm.account().clone();
-        let quotas = store::quotas(&shared, account, &settings.new_contacts_per_hour, now).await.unwrap();
+        let quotas = store::quotas(&shared, account, &settings.per_hour, now).await.unwrap();
         let load = |lane| totals.owed.get(&lane).map(|owed| owed.load.clone()).unwrap_or_default();
         let lanes = lanes_with(&self.config.delivery.shares(), load);
         let ages = totals.slots.iter().map(|slot| now.since(slot.answered_at.unwrap_or(now)));

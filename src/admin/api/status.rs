@@ -15,7 +15,7 @@ use crate::admin::Debugger;
 use crate::allowance::{Quota, Usage};
 use crate::clock::UnixMicros;
 use crate::decision::{Outcome, RedriveAll, Review};
-use crate::delivery::{Account, CallKind, Lane, State as Stage};
+use crate::delivery::{Account, Bound, CallKind, Lane, State as Stage};
 use crate::destination::Destination;
 use crate::event::SourceName;
 use crate::freshsales::Mode;
@@ -48,6 +48,7 @@ pub(in crate::admin) struct StatusView {
     set_aside: u64,
     opened_last_hour: u64,
     new_contacts: Map<String, Value>,
+    withdrawals: Map<String, Value>,
     risks: Vec<Risk>,
     review: Option<ReviewView>,
     redrive: Option<RedriveView>,
@@ -114,7 +115,7 @@ impl RedriveView {
     }
 }
 
-/// The new contacts of a source that may make so many an hour alone.
+/// What a source has used of a quota.
 fn quota((source, quota): (&SourceName, &Quota)) -> (String, Value) {
     let Quota { limit, used, until } = quota;
     let until = until.map(UnixMicros::to_rfc3339);
@@ -162,6 +163,15 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
     let reading = app.reading().await?;
     let snapshot = app.snapshot(&reading);
     let totals = snapshot.totals();
+    let new_contacts = reading.quotas.iter().filter_map(|(bound, used)| match bound {
+        Bound::NewContacts(source) => Some(quota((source, used))),
+        Bound::Withdrawals(_) => None,
+    });
+    // Every source has such a quota; those that use none of it say nothing.
+    let withdrawals = reading.quotas.iter().filter_map(|(bound, used)| match bound {
+        Bound::Withdrawals(source) => Some(quota((source, used))).filter(|_| used.used > 0),
+        Bound::NewContacts(_) => None,
+    });
     let count = |name: &str, number: Option<&u64>| (name.to_owned(), json!(number.copied().unwrap_or(0)));
     let outcomes = Outcome::ALL.map(|outcome| count(outcome.as_str(), totals.outcomes.get(&outcome)));
     let (open, ended) = Stage::ALL.into_iter().partition::<Vec<_>, _>(|state| state.is_open());
@@ -192,7 +202,8 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
         failed_events: FailedView { kept: totals.failed, lost: totals.failed_lost },
         set_aside: totals.set_aside,
         opened_last_hour: app.live.vitals.pressure.borrow().opened_last_hour,
-        new_contacts: reading.quotas.iter().map(quota).collect(),
+        new_contacts: new_contacts.collect(),
+        withdrawals: withdrawals.collect(),
         risks: risks(snapshot, app.store.as_ref()),
         review: totals.review.as_ref().map(ReviewView::of),
         redrive: totals.redrive.as_ref().map(RedriveView::of),

@@ -71,6 +71,7 @@ async fn the_status_is_one_snapshot_with_every_lane() {
             "set_aside": 0,
             "opened_last_hour": 0,
             "new_contacts": {},
+            "withdrawals": {},
             "risks": [],
             "review": null,
             "redrive": null,
@@ -214,7 +215,7 @@ async fn a_lead_that_is_due_and_does_not_leave_is_a_risk_while_freshsales_answer
                 subject: Subject::Contact(Email::parse("jane@example.com").unwrap()),
                 lane: Lane::NewContact,
                 opened_at: since,
-                new_contact_of: None,
+                bound: None,
             }];
         })
     };

@@ -354,8 +354,8 @@ fn refused(
         );
     }
     let named = refusal.attribute.filter(|_| !refusal.demanded);
-    let mut names = named.into_iter().flat_map(|name| [name, deal::name_of_attribute(name)]);
-    let sent = names.find_map(|name| Some((name, call.sent.get(name)?.clone())));
+    let mut spellings = named.into_iter().flat_map(|name| [name, deal::name_of_attribute(name)]);
+    let sent = spellings.find_map(|name| Some((name, call.sent.get(name)?.clone())));
     if let Some((name, value)) = sent
         && !ESSENTIAL.contains(&name)
         && delivery.is_none_or(|delivery| !delivery.salvaged)

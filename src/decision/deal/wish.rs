@@ -182,7 +182,7 @@ fn put_stage(
             wish.attributes.insert(REASON.to_owned(), Value::from(reason.clone()));
         }
     }
-    wish.stages = found.stages.clone();
+    wish.stages.clone_from(&found.stages);
     Ok(())
 }
 

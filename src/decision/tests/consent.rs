@@ -221,13 +221,12 @@ fn changes_that_had_their_time_go_within_a_day_though_nothing_happens() {
     service.send(lead(&json!({"marketing": true})));
     service.send(lead(&json!({"marketing": false})));
     let began = service.now;
-    let none: Vec<crate::event::Email> = Vec::new();
     let last = Review::begin(None, Because::Unknown, &service.settings, 1, began);
-    let last = last.page(&none, &mut service.world, &service.settings, began);
+    let last = last.page(&[], &mut service.world, &service.settings, began);
     let after = |hours: i64| UnixMicros(began.0 + hours * HOUR);
     assert_eq!(Review::asked_for(Some(&last), &service.settings, after(23)), None);
     assert_eq!(Review::asked_for(Some(&last), &service.settings, after(24)), Some(Because::Time));
-    let sam = vec![crate::event::Email::parse("sam@example.com").unwrap()];
+    let sam = [crate::event::Email::parse("sam@example.com").unwrap().into()];
     let review = Review::begin(Some(&last), Because::Time, &service.settings, 1, after(24));
     let _ = review.page(&sam, &mut service.world, &service.settings, after(24));
     assert_eq!(history(&service), [(Choice::Denied, false)]);

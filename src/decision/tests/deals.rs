@@ -76,7 +76,7 @@ fn key() -> DealKey {
 /// The body and the method of a request, in short.
 fn shown(request: &Request) -> (&'static str, Value) {
     match request {
-        Request::UpsertContact { body } => ("contact", body.clone()),
+        Request::UpsertContact { body, .. } => ("contact", body.clone()),
         Request::CreateDeal { body } => ("create", body["deal"].clone()),
         Request::UpdateDeal { id, body } => ("update", json!([id, body["deal"]])),
         Request::ShowDeal { id } => ("show deal", json!(id)),
@@ -252,7 +252,7 @@ fn a_creation_that_was_not_answered_is_asked_for_and_found() {
         Duration::from_secs(79),
         "the time-out, a minute, less the second until the answer was given up"
     );
-    shop.now = shop.now.plus(Duration::from_secs(120));
+    shop.now = shop.now.plus(Duration::from_mins(2));
     let there = json!({"contact": {"id": 7}, "deals": [
         {"id": 902, "deal_stage_id": 11, "custom_field": {"cf_order_id": "A-1"}},
         {"id": 901, "deal_stage_id": 11, "custom_field": {"cf_order_id": "A-1"}}]});
@@ -268,7 +268,7 @@ fn a_creation_that_was_not_answered_and_is_not_there_is_sent_once_more() {
     shop.send(event("Checkout Started", json!({})));
     shop.contact_call(true);
     shop.deal_call(lost());
-    shop.now = shop.now.plus(Duration::from_secs(120));
+    shop.now = shop.now.plus(Duration::from_mins(2));
     assert_eq!(shop.deal_call(answered(json!({"contact": {"id": 7}, "deals": []}))).0, "show contact");
     assert_eq!(shop.deal_call(stored(900, true, json!({"id": 900}))).0, "create");
     assert_eq!(shop.deal().birth.id(), Some(900));
@@ -284,7 +284,7 @@ fn a_claim_of_a_process_that_is_gone_is_asked_for_too() {
     shop.answer_in_a_second(order, stored(900, true, json!({"id": 900})));
     assert_eq!(shop.deal().birth.id(), None, "an answer to a void claim changes nothing");
     assert_eq!(shop.claim_deal(), None);
-    shop.now = shop.now.plus(Duration::from_secs(120));
+    shop.now = shop.now.plus(Duration::from_mins(2));
     assert_eq!(shop.deal_call(answered(json!({"deals": []}))).0, "show contact");
 }
 

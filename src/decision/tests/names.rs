@@ -133,9 +133,9 @@ fn a_name_that_comes_to_be_known_is_sent_by_the_review() {
     let before = service.settings.fingerprint();
     service.settings.selectors = known();
     assert_ne!(service.settings.fingerprint(), before);
-    let emails = [Email::parse("sam@example.com").unwrap()];
+    let records = [Email::parse("sam@example.com").unwrap().into()];
     let review = Review::begin(None, Because::Settings, &service.settings, 1, service.now);
-    let review = review.page(&emails, &mut service.world, &service.settings, service.now);
+    let review = review.page(&records, &mut service.world, &service.settings, service.now);
     assert_eq!(review.opened, 1);
     let id = service.standing().open.unwrap();
     let order = service.claim(&id);

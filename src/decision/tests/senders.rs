@@ -322,7 +322,8 @@ fn people_under_junk_ids_of_an_older_version_are_taken_apart_and_counted() {
     let bob = Email::parse("bob@example.com").unwrap();
     // Before it was looked at, nothing of the mixture counts.
     assert_eq!(consider(&bob, &service.world, &service.settings).wish.attributes.get("mobile_number"), None);
-    let emails: Vec<Email> = service.world.contacts.iter().map(|(email, _)| email.clone()).collect();
+    let contacts = service.world.contacts.iter().map(|(email, _)| email.clone().into());
+    let emails: Vec<crate::delivery::Subject> = contacts.collect();
     let review = Review::begin(None, Because::Settings, &service.settings, 2, service.now);
     tidy(&mut service.world, &service.settings);
     let review = review.page(&emails, &mut service.world, &service.settings, service.now);

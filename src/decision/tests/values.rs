@@ -130,3 +130,13 @@ fn a_time_that_counts_as_not_given_is_told() {
     };
     assert_eq!(said, [told("originalTimestamp"), told("timestamp")]);
 }
+
+#[test]
+fn what_was_taken_out_before_an_event_was_kept_is_told() {
+    let mut service = service("");
+    let mut event = lead();
+    event["context"]["removed"] = json!(["context.page.url", "name", 7]);
+    let note = "context.page.url, name: an address of a person or a secret was taken out before the event was kept \
+        (sources.website.keep_query)";
+    assert!(service.send(event).notes.contains(&note.to_owned()));
+}

@@ -204,7 +204,7 @@ impl Ending<'_> {
                 delivery,
                 subject: claim.email.clone().into(),
                 attempt,
-                request: Request::UpsertContact { body: claim.body.clone() },
+                request: Request::UpsertContact { body: claim.body.clone(), shows_companies: false },
             },
             verdict,
             attempt: self.attempt(claim, None),

@@ -103,7 +103,7 @@ impl Inquiry<'_> {
 
     async fn upsert(&mut self, body: Value) -> Result<CallResult, Unanswered> {
         self.count()?;
-        Ok(self.client.call(Request::UpsertContact { body }).await)
+        Ok(self.client.call(Request::UpsertContact { body, shows_companies: false }).await)
     }
 
     fn count(&mut self) -> Result<(), Unanswered> {

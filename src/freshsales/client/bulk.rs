@@ -51,7 +51,7 @@ impl Inner {
             Ok(response) => {
                 let received = self.receive(response, REPORT_BYTES_MAX).await;
                 // What is said of many contacts names no attribute of one.
-                let judged_as = Request::UpsertContact { body: Value::Null };
+                let judged_as = Request::UpsertContact { body: Value::Null, shows_companies: false };
                 (self.judge(&judged_as, &received, request), Some(received))
             }
             Err(error) => (self.unanswered(error, request), None),

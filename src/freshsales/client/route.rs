@@ -47,7 +47,11 @@ impl Endpoint {
     pub(super) fn route(&self, request: &Request) -> Route {
         let to = |method: Method, path: &str| Route { method, url: self.url(&api(path)) };
         match request {
-            Request::UpsertContact { .. } => Route { method: Method::POST, url: self.upsert_url().clone() },
+            Request::UpsertContact { shows_companies, .. } => {
+                let mut url = self.upsert_url().clone();
+                url.set_query(shows_companies.then_some("include=sales_accounts"));
+                Route { method: Method::POST, url }
+            }
             Request::ShowContact { id } => {
                 let mut route = to(Method::GET, &format!("contacts/{id}"));
                 route.url.set_query(Some("include=deals,sales_accounts"));

@@ -44,7 +44,9 @@ impl Call {
     fn to(self, sent: &Map<String, Value>) -> Request {
         let id = 7;
         match self {
-            Self::UpsertContact => Request::UpsertContact { body: json!({ "contact": sent }) },
+            Self::UpsertContact => {
+                Request::UpsertContact { body: json!({ "contact": sent }), shows_companies: false }
+            }
             Self::ShowContact => Request::ShowContact { id },
             Self::UpsertCompany => Request::UpsertCompany { body: json!({ "sales_account": sent }) },
             Self::FindCompany => Request::FindCompany { website: "acme.example".to_owned() },

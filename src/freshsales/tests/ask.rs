@@ -93,7 +93,14 @@ async fn each_request_is_one_call_to_its_own_address() {
     let id = 70_054_866_612;
     let text = |text: &str| text.to_owned();
     let table = [
-        (Request::UpsertContact { body: body.clone() }, "POST /crm/sales/api/contacts/upsert"),
+        (
+            Request::UpsertContact { body: body.clone(), shows_companies: false },
+            "POST /crm/sales/api/contacts/upsert",
+        ),
+        (
+            Request::UpsertContact { body: body.clone(), shows_companies: true },
+            "POST /crm/sales/api/contacts/upsert?include=sales_accounts",
+        ),
         (Request::ShowContact { id }, "GET /crm/sales/api/contacts/70054866612?include=deals,sales_accounts"),
         (Request::UpsertCompany { body: body.clone() }, "POST /crm/sales/api/sales_accounts/upsert"),
         (
@@ -139,7 +146,7 @@ async fn a_dry_run_answers_every_request_and_sends_none() {
     let dry = DryRun::new(endpoint.clone());
     let body = json!({"deal": {}});
     for request in [
-        Request::UpsertContact { body: body.clone() },
+        Request::UpsertContact { body: body.clone(), shows_companies: false },
         Request::CreateDeal { body: body.clone() },
         Request::UpdateDeal { id: 7, body },
         Request::ShowContact { id: 7 },

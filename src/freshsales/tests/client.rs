@@ -16,7 +16,7 @@ pub(super) const KEY: &str = "k3y-for-tests";
 const DOCUMENTED: &str = r#"{"unique_identifier":{"emails":"sam.lee@example.com"},"contact":{"emails":"sam.lee@example.com","first_name":"Sam","last_name":"Lee","mobile_number":"+14155550142","company_name":"Globex","subscription_status":"subscribed"}}"#;
 
 fn upsert() -> Request {
-    Request::UpsertContact { body: body() }
+    Request::UpsertContact { body: body(), shows_companies: false }
 }
 
 fn body() -> Value {
@@ -182,7 +182,10 @@ async fn what_is_described_is_what_is_sent_less_the_key() {
 #[test]
 fn the_account_s_own_host_needs_no_alias_header() {
     let config = Config { bundle_alias: "acme".to_owned(), ..Config::default() };
-    let described = config.endpoint().unwrap().describe(&Request::UpsertContact { body: json!({}) });
+    let described = config
+        .endpoint()
+        .unwrap()
+        .describe(&Request::UpsertContact { body: json!({}), shows_companies: false });
     assert_eq!(described.url, "https://acme.myfreshworks.com/crm/sales/api/contacts/upsert");
     assert!(described.headers.iter().all(|(name, _)| name != "X-Bundle-Alias"));
 }

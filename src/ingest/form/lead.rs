@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
+use super::captcha;
 use super::fields::Fields;
 use crate::clock::UnixMicros;
 use crate::event::Email;
@@ -74,11 +75,13 @@ pub enum Read {
 }
 
 /// Why a form is given back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// The address is none that mail can be sent to, or is not there.
+    #[error("the form has no email address that mail can be sent to")]
     Email,
     /// A field that has to be filled, by its name in the configuration.
+    #[error("the form has nothing in the field `{0}` (form_required)")]
     Field(String),
 }
 
@@ -93,17 +96,24 @@ impl Missing {
     }
 }
 
-/// Reads a post. `page` is the address of the page it came from, as the browser says it.
+/// Reads a form that was sent at a moment. `known` is what an event says beside its fields, such as the page it came from.
 #[must_use]
-pub fn read(fields: &Fields, rules: &FormRules, page: Option<&str>, source: &str, now: UnixMicros) -> Read {
-    if is_robot(fields, now) {
+pub fn read(
+    fields: &Fields,
+    rules: &FormRules,
+    known: Map<String, Value>,
+    source: &str,
+    at: UnixMicros,
+) -> Read {
+    if is_robot(fields, at) {
         return Read::Robot;
     }
     if let Some(field) = rules.required.iter().find(|field| filled(fields, field).is_none()) {
         return Read::Incomplete(Missing::Field(field.clone()));
     }
     let mut event = Map::new();
-    for (name, value) in fields.iter().filter(|(name, _)| !name.starts_with('_') && !is_opt_in(name)) {
+    let of_form = |name: &str| name.starts_with('_') || is_opt_in(name) || captcha::FIELDS.contains(&name);
+    for (name, value) in fields.iter().filter(|(name, _)| !of_form(name)) {
         let value = value.trim();
         if !value.is_empty() {
             put(&mut event, &path_of(name, rules), value);
@@ -117,12 +127,10 @@ pub fn read(fields: &Fields, rules: &FormRules, page: Option<&str>, source: &str
         // Beside `context`, where a person's own words stand: it outranks the state of a banner.
         event.insert("consent".to_owned(), json!({"marketing": true}));
     }
-    if let Some(page) = page {
-        put(&mut event, "context.page.url", page);
-    }
+    put_beneath(&mut event, known);
     event.insert("type".to_owned(), json!("track"));
     event.insert("event".to_owned(), json!(rules.event));
-    event.insert("messageId".to_owned(), json!(message_id(fields, source, now)));
+    event.insert("messageId".to_owned(), json!(message_id(fields, source, at)));
     Read::Lead(Value::Object(event))
 }
 
@@ -187,13 +195,35 @@ fn put(event: &mut Map<String, Value>, path: &str, text: &str) {
     place.entry(last).or_insert_with(|| json!(text));
 }
 
+/// Adds what is not said yet.
+fn put_beneath(event: &mut Map<String, Value>, known: Map<String, Value>) {
+    for (name, value) in known {
+        match (event.get_mut(&name), value) {
+            (None, value) => drop(event.insert(name, value)),
+            (Some(Value::Object(said)), Value::Object(known)) => put_beneath(said, known),
+            (Some(_), _) => {}
+        }
+    }
+}
+
+/// What is known of a posted form: the address of its page, as the browser says it.
+#[must_use]
+pub fn from_page(page: Option<&str>) -> Map<String, Value> {
+    let mut known = Map::new();
+    if let Some(page) = page {
+        put(&mut known, "context.page.url", page);
+    }
+    known
+}
+
 /// That of the page, or one that the same post has again within ten minutes.
 fn message_id(fields: &Fields, source: &str, now: UnixMicros) -> String {
     if let Some(id) = filled(fields, ID) {
         return format!("form-{}", id.chars().take(90).collect::<String>());
     }
     let mut said = vec![source, "\u{0}"];
-    for (name, value) in fields.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(SHOWN_AT)) {
+    let differs = |name: &str| name.eq_ignore_ascii_case(SHOWN_AT) || captcha::FIELDS.contains(&name);
+    for (name, value) in fields.iter().filter(|(name, _)| !differs(name)) {
         said.extend([name, "\u{1}", value, "\u{0}"]);
     }
     let slot = now.0.div_euclid(SAME_POST_MICROS).to_string();

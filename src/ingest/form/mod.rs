@@ -3,6 +3,8 @@
 //! No write key stands in such a page: the name of the source is its address. Nothing that was typed reaches a log. Must not
 //! decide what an event means.
 
+pub mod captcha;
+mod captured;
 mod fields;
 mod lead;
 mod page;
@@ -14,23 +16,39 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::value::to_raw_value;
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
+pub use captured::Captured;
 pub use lead::{FormRules, usual_path};
 pub use texts::Texts;
 
 use super::address::Address;
+use super::batch::Intake;
 use super::key::Source;
 use super::rate::Door;
 use super::{Inner, answer, origin_not_allowed};
+use crate::clock::UnixMicros;
+use crate::event::Trust;
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError};
+use captcha::{Captcha, Verified};
 use fields::Fields;
 use lead::{Missing, Read};
 use texts::Text;
 
 /// The name of the route in logs and in the list of refusals.
 pub const ROUTE: &str = "/form/{source}";
+
+/// The code of a form that lacks something.
+pub const INVALID_FORM: &str = "invalid_form";
+/// Why a form is kept nowhere that a robot filled.
+pub const ROBOT: &str = "robot";
+
+/// The event of a form that the tag saw; `None` for what is no form.
+pub fn captured(raw: &RawValue, source: &Source, now: UnixMicros) -> Option<Captured> {
+    captured::read(raw, &source.form_rules, &source.name.0, now)
+}
 
 /// What a source that takes forms says of them.
 #[derive(Clone, Debug)]
@@ -41,6 +59,8 @@ pub struct Form {
     pub redirects: Vec<String>,
     /// What a visitor reads.
     pub texts: Texts,
+    /// What tells people from robots, where there is something.
+    pub captcha: Option<Captcha>,
 }
 
 /// Somebody who posted a form: how they are answered.
@@ -101,34 +121,45 @@ impl Inner {
         };
         let now = self.clock.wall();
         let page = parts.headers.get(header::REFERER).and_then(|page| page.to_str().ok());
-        match lead::read(&fields, &visitor.form.rules, page, &source.name.0, now) {
+        match lead::read(&fields, &visitor.form.rules, lead::from_page(page), &source.name.0, now) {
             Read::Robot => {
                 // A robot is not told that it was seen.
-                self.note_refused(ROUTE, Some(source.name.clone()), "robot", None);
+                self.note_refused(ROUTE, Some(source.name.clone()), ROBOT, None);
                 visitor.accepted(&fields)
             }
             Read::Incomplete(missing) => {
-                self.note_refused(ROUTE, Some(source.name.clone()), "invalid_form", Some(missing.reason()));
+                self.note_refused(ROUTE, Some(source.name.clone()), INVALID_FORM, Some(missing.reason()));
                 visitor.incomplete(&missing, &fields)
             }
-            Read::Lead(event) => match self.take_lead(source, parts, &event).await {
-                Ok(()) => visitor.accepted(&fields),
-                Err(error) => refuse(error, Text::Later, Some(&fields)),
+            Read::Lead(event) => match self.verified(visitor.form, &fields, &event).await {
+                Verified::Person => match self.take_lead(source, parts, &event).await {
+                    Ok(()) => visitor.accepted(&fields),
+                    Err(error) => refuse(error, Text::Later, Some(&fields)),
+                },
+                Verified::Unknown => refuse(captcha_unavailable(), Text::Later, Some(&fields)),
+                Verified::Nobody => {
+                    self.note_refused(ROUTE, Some(source.name.clone()), INVALID_FORM, Some(CAPTCHA));
+                    visitor.nobody(&fields)
+                }
             },
         }
     }
 
+    /// Who sent a form that is complete; where no captcha is asked for, a person. One that still lacks something is given
+    /// back first, as a captcha counts once.
+    async fn verified(&self, form: &Form, fields: &Fields, event: &Value) -> Verified {
+        let Some(captcha) = &form.captcha else { return Verified::Person };
+        let post = event.get("messageId").and_then(Value::as_str).unwrap_or_default();
+        self.captchas.verify(captcha, fields, post, self.clock.wall()).await
+    }
+
     /// One event, one record, one sync.
-    async fn take_lead(
-        &self,
-        source: &Source,
-        parts: &Parts,
-        event: &serde_json::Value,
-    ) -> Result<(), ApiError> {
+    async fn take_lead(&self, source: &Source, parts: &Parts, event: &Value) -> Result<(), ApiError> {
         let raw = to_raw_value(event).map_err(|_| ApiError::internal())?;
-        let intake = self.intake(source);
+        // Nothing is needed to post a form, so anybody may have.
+        let intake = Intake { trust: Trust::Visitor, ..self.intake(source) };
         let record = intake.accept(0, &raw).map_err(|refusal| {
-            ApiError::new(StatusCode::BAD_REQUEST, "invalid_form", refusal.to_string())
+            ApiError::new(StatusCode::BAD_REQUEST, INVALID_FORM, refusal.to_string())
                 .because(refusal.reason())
         })?;
         self.let_in(source, Door::Form(parts), 1)?;
@@ -171,8 +202,18 @@ impl Visitor<'_> {
             Missing::Email => self.form.texts.of(Text::Email).to_owned(),
             Missing::Field(field) => self.form.texts.missing(field),
         };
-        let error = ApiError::new(StatusCode::BAD_REQUEST, "invalid_form", sentence.clone());
+        let error = ApiError::new(StatusCode::BAD_REQUEST, INVALID_FORM, sentence.clone());
         self.refused(error.because(missing.reason()), &sentence, Some(typed))
+    }
+
+    fn nobody(&self, typed: &Fields) -> Response {
+        let sentence = self.form.texts.of(Text::Captcha);
+        if self.reads_json {
+            let error = ApiError::new(StatusCode::BAD_REQUEST, INVALID_FORM, sentence.to_owned());
+            return error.because(CAPTCHA).into_response();
+        }
+        let typed = Some(typed).filter(|_| self.is_named);
+        page::says_typed(&self.form.texts, StatusCode::BAD_REQUEST, sentence, typed)
     }
 
     fn refused(&self, error: ApiError, sentence: &str, typed: Option<&Fields>) -> Response {
@@ -191,6 +232,17 @@ impl Visitor<'_> {
         }
         response
     }
+}
+
+/// The reason of a form whose captcha is not solved.
+const CAPTCHA: &str = "captcha";
+/// A verifier that is away is mostly back by then.
+const CAPTCHA_RETRY_SECONDS: u32 = 30;
+
+fn captcha_unavailable() -> ApiError {
+    let message = "whether a person sent this form can't be checked right now; send it again";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "captcha_unavailable", message)
+        .retry_after_seconds(CAPTCHA_RETRY_SECONDS)
 }
 
 fn unreadable(why: &fields::Unreadable) -> ApiError {

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
+use super::captcha;
 use super::fields::Fields;
 use super::texts::{Text, Texts};
 
@@ -38,11 +39,17 @@ pub fn says_again(
     whole(status, texts.of(Text::NotSent), &form)
 }
 
+/// A page that says what to do, with what was typed to read and to copy: it can't be sent again from here.
+pub fn says_typed(texts: &Texts, status: StatusCode, sentence: &str, typed: Option<&Fields>) -> Response {
+    let fields: String = typed.into_iter().flatten().map(|(name, value)| shown_again(name, value)).collect();
+    whole(status, texts.of(Text::NotSent), &format!("<p>{}</p>{fields}", escaped(sentence)))
+}
+
 /// A field with what was typed in it. Those of the form itself are sent again unseen.
 fn shown_again(name: &str, value: &str) -> String {
     let typed = escaped(&value.chars().take(SHOWN_CHARS_MAX).collect::<String>());
     let shown = escaped(name);
-    if name.starts_with('_') {
+    if name.starts_with('_') || captcha::FIELDS.contains(&name) {
         return format!("<input type=\"hidden\" name=\"{shown}\" value=\"{typed}\">");
     }
     format!(

@@ -15,6 +15,8 @@ pub enum Text {
     Email,
     /// A field that has to be filled is empty; `{field}` is its name.
     Missing,
+    /// The captcha was not solved.
+    Captcha,
     /// The service can't take it now.
     Later,
     /// The page that sent the form may not.
@@ -26,12 +28,13 @@ pub enum Text {
 }
 
 impl Text {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Thanks,
         Self::Received,
         Self::NotSent,
         Self::Email,
         Self::Missing,
+        Self::Captcha,
         Self::Later,
         Self::Elsewhere,
         Self::Unreadable,
@@ -46,6 +49,7 @@ impl Text {
             Self::NotSent => "not_sent",
             Self::Email => "email",
             Self::Missing => "missing",
+            Self::Captcha => "captcha",
             Self::Later => "later",
             Self::Elsewhere => "elsewhere",
             Self::Unreadable => "unreadable",
@@ -60,6 +64,9 @@ impl Text {
             Self::NotSent => "Not sent yet",
             Self::Email => "Please enter an email address that we can answer to.",
             Self::Missing => "Please fill in the field \u{201c}{field}\u{201d}.",
+            Self::Captcha => {
+                "It could not be checked that a person sent this. Go back to the form, confirm there that you are one, and send it again."
+            }
             Self::Later => {
                 "We can't take it right now. What you typed is below: wait a minute, then send it again."
             }

@@ -1,422 +1,193 @@
 // The JavaScript tag: turns calls on a page into events and gets them to the service, each of them once.
 //
-// An event is written to localStorage before it is sent and deleted when the service has acknowledged it, so it
-// survives a reload, a closed tab and a lost network. Each page sends what it wrote itself. What a page leaves behind
-// belongs to the next page that gets hold of its lock, and to that one alone.
+// Here: where it sends to and as whom, what the browser remembers of the visitor, and what an event is. The other files
+// of this folder are put behind this one, all inside one function (see `tag.rs`).
 //
-// Written to be read, served without comments and indentation (see `tag.rs`): so a comment has a line to itself, and
-// no text goes over the end of a line. Must not use anything that a Content-Security-Policy may forbid.
-(() => {
-  "use strict";
-  const script = document.currentScript || document.querySelector("script[data-write-key]");
-  if (!script || !script.src) return;
-  const settings = script.dataset;
-  const address = new URL(script.src);
-  const writeKey = settings.writeKey || address.searchParams.get("writeKey");
-  const datafly = (window[settings.global || "datafly"] ||= []);
-  // The same tag twice on a page counts once.
-  if (datafly.loaded) return;
-  datafly.loaded = true;
-  if (!writeKey) return console.error("freshsignal: the script needs data-write-key");
+// Written to be read, served squeezed: so a comment has a line to itself, and no text goes over the end of a line. Must
+// not use anything that a Content-Security-Policy may forbid.
 
-  // Filled in where the service has a `server.public_url`; else events go where the tag came from.
-  const base = "%PUBLIC_URL%" || address.origin + address.pathname.replace(/\/[^/]*$/, "");
-  const endpoint = base + "/ingest?writeKey=" + encodeURIComponent(writeKey);
-  const PREFIX = "freshsignal-";
-  const QUEUE = PREFIX + "event:";
-  const DAY_MS = 864e5;
-  // Beyond this the oldest events give way.
-  const EVENTS_MAX = 500;
-  const BATCH_MAX = 100;
-  // What browsers still send when the page is gone, all requests together, is 64 KiB.
-  const BODY_CHARS_MAX = 6e4;
-  const SEND_AFTER_MS = 50;
-  const ADOPT_AFTER_MS = 1e3;
-  const RETRY_MAX_MS = 3e5;
+// Why something is not sent is told, each reason once.
+const told = new Set();
+const warn = (...words) => {
+  const reason = words.join(" ");
+  if (!told.has(reason)) console.warn("freshsignal:", ...words);
+  told.add(reason);
+};
+// What a page or a browser may forbid or have broken.
+const attempt = (action) => {
+  try {
+    return action();
+  } catch {}
+};
 
-  // Storage may be forbidden or full: then everything works as long as the page lives.
-  const attempt = (action) => {
-    try {
-      return action();
-    } catch {}
-  };
-  const hex = (byte) => (byte + 256).toString(16).slice(1);
-  const unique = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), hex).join("");
+// --- Where to, and as whom.
 
-  // --- What a browser remembers: a first-party cookie, and localStorage where the cookie gets lost.
+// A module has no current script; the trace of an error says what runs.
+const trace = new Error().stack || "";
+const script = document.currentScript || [...document.scripts].find(({ src }) => src && trace.includes(src + ":"));
+const settings = script ? script.dataset : {};
+const from = script ? script.src : (trace.match(/https?:[^\s)]+(?=:\d+:\d+)/) || [])[0];
+if (!from) return warn("load the tag with <script src>");
+const address = new URL(from);
+const writeKey = settings.writeKey || address.searchParams.get("writeKey");
+if (!writeKey) return warn("the script needs data-write-key");
 
-  const days = Number(settings.cookieDays || 365);
-  const inCookie = (name) =>
-    attempt(() => decodeURIComponent(document.cookie.match("(?:^|; )" + PREFIX + name + "=([^;]+)")[1]));
-  const recall = (name) =>
-    inCookie(name) ||
-    attempt(() => {
-      const [value, until] = JSON.parse(localStorage.getItem(PREFIX + name));
-      return until > Date.now() && value;
-    }) ||
-    "";
-  const remember = (name, value) => {
-    const key = PREFIX + name;
-    let cookie = key + "=" + encodeURIComponent(value) + ";path=/;samesite=lax";
-    if (location.protocol === "https:") cookie += ";secure";
-    // Without a lifetime it is forgotten when the browser closes.
-    if (days || !value) cookie += ";max-age=" + (value ? days * 86400 : 0);
-    // The widest domain that the browser lets the site use, so that all its hosts see one visitor.
-    const labels = location.hostname.split(".");
-    for (let from = labels.length; from-- && !(value && inCookie(name) === value); )
-      document.cookie = cookie + ";domain=" + labels.slice(from).join(".");
-    if (inCookie(name) !== value) document.cookie = cookie;
-    attempt(() => {
-      if (value && days) localStorage.setItem(key, JSON.stringify([value, Date.now() + days * DAY_MS]));
-      else localStorage.removeItem(key);
-    });
-  };
-  let userId = recall("user-id");
-  let anonymousId = recall("anonymous-id") || unique();
-  remember("anonymous-id", anonymousId);
-  if (userId) remember("user-id", userId);
+const globalName = settings.global || "datafly";
+// An element with this id has the name as well, until it is given to something else.
+const datafly = Array.isArray(window[globalName]) ? window[globalName] : (window[globalName] = []);
+// The same tag twice on a page counts once.
+if (datafly.loaded === writeKey) return;
+if (datafly.loaded) return warn("a second tag with another key needs a data-global");
+datafly.loaded = writeKey;
 
-  // --- Events.
+// Filled in where the service has a `server.public_url`; else events go where the tag came from.
+const base = "%PUBLIC_URL%" || address.origin + address.pathname.replace(/\/[^/]*$/, "");
+const endpoint = base + "/ingest?writeKey=" + encodeURIComponent(writeKey);
+const EVENT_BYTES_MAX = "%EVENT_BYTES_MAX%";
+const PREFIX = "freshsignal-";
+const DAY_MS = 864e5;
 
-  let lastTime = 0;
-  // Two events of one page never have the same time, so their order is kept.
-  const now = () => new Date((lastTime = Math.max(Date.now(), lastTime + 1))).toISOString();
-  const present = (fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value));
-  let referrer = document.referrer;
-  const pageFields = () => ({
-    path: location.pathname,
-    referrer,
-    search: location.search,
-    title: document.title,
-    url: location.href.split("#")[0],
+const hex = (byte) => (byte + 256).toString(16).slice(1);
+const unique = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), hex).join("");
+// An id as text; empty for what a mistake of a page makes of none.
+const text = (value) =>
+  typeof value === "object" || /^(undefined|null|nan|false|)$/i.test(value) ? "" : String(value);
+
+// --- What a browser remembers: a first-party cookie, and localStorage where the cookie gets lost.
+
+const ANONYMOUS = "anonymous-id";
+const USER = "user-id";
+const days = Number(settings.cookieDays || 365);
+const inCookie = (name) =>
+  attempt(() => decodeURIComponent(document.cookie.match("(?:^|; )" + PREFIX + name + "=([^;]+)")[1]));
+const inStorage = (name) =>
+  attempt(() => {
+    const [value, until] = JSON.parse(localStorage.getItem(PREFIX + name));
+    return until > Date.now() && value;
   });
-  const context = () => {
-    const query = new URLSearchParams(location.search);
-    const utm = (name) => query.get("utm_" + name);
-    const campaign = present({
-      source: utm("source"),
-      medium: utm("medium"),
-      name: utm("campaign"),
-      term: utm("term"),
-      content: utm("content"),
-    });
-    return {
-      page: pageFields(),
-      ...(Object.keys(campaign).length && { campaign }),
-      locale: navigator.language,
-      timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
-      screen: { width: screen.width, height: screen.height, density: devicePixelRatio },
-      library: { name: "freshsignal", version: "%VERSION%" },
-      // A signal of the browser and no choice. One that was on when the visitor chose is answered by that choice.
-      ...(navigator.globalPrivacyControl && !chosen.gpc && { globalPrivacyControl: true }),
-    };
-  };
-  const emit = (type, fields, options) => {
-    const event = {
-      type,
-      messageId: unique(),
-      timestamp: now(),
-      anonymousId,
-      ...(userId && { userId }),
-      ...fields,
-      context: { ...context(), ...(options && options.context) },
-    };
-    put({ key: QUEUE + life + ":" + event.messageId, at: Date.now(), text: JSON.stringify(event) });
-  };
+const write = (name, value, seconds, scope) => {
+  let cookie = PREFIX + name + "=" + encodeURIComponent(value) + ";path=/;samesite=lax" + scope;
+  if (location.protocol === "https:") cookie += ";secure";
+  // Without a lifetime it is forgotten when the browser closes.
+  if (seconds || !value) cookie += ";max-age=" + (value ? seconds : 0);
+  attempt(() => (document.cookie = cookie));
+};
+// The widest domain that the browser lets the site use, so that all its hosts see one visitor.
+const widest = () => {
+  const labels = location.hostname.split(".");
+  for (let first = labels.length; first--; ) {
+    const scope = ";domain=" + labels.slice(first).join(".");
+    write("probe", "1", 9, scope);
+    if (!inCookie("probe")) continue;
+    write("probe", "", 0, scope);
+    return scope;
+  }
+  return "";
+};
+const widestDomain = widest();
 
-  // --- The queue: written down, sent, acknowledged.
-
-  // The name under which this page owns events.
-  let life = "";
-  let waiting = [];
-  let inFlight = [];
-  let timer = 0;
-  let failures = 0;
-  // Until when we wait by ourselves, and until when the service told us to.
-  let notBefore = 0;
-  let toldUntil = 0;
-  let batchMax = BATCH_MAX;
-  let release = [];
-
-  const forget = (entries) => {
-    waiting = waiting.filter((entry) => !entries.includes(entry));
-    for (const { key } of entries) attempt(() => localStorage.removeItem(key));
-  };
-  const put = (entry) => {
-    waiting.push(entry);
-    attempt(() => localStorage.setItem(entry.key, entry.text));
-    forget(waiting.slice(0, Math.max(0, waiting.length - EVENTS_MAX)));
-    wake(SEND_AFTER_MS);
-  };
-  const pause = () => Math.max(notBefore, toldUntil) - Date.now();
-  const wake = (wait) => {
-    clearTimeout(timer);
-    timer = setTimeout(flush, Math.max(wait, pause()));
-  };
-  const batch = (entries) => {
-    let chars = 0;
-    return entries.slice(0, batchMax).filter(({ text }, index) => (chars += text.length) < BODY_CHARS_MAX || !index);
-  };
-  const body = (entries) =>
-    '{"sentAt":"' + new Date().toISOString() + '","batch":[' + entries.map(({ text }) => text) + "]}";
-  // Text needs no preflight. With `keepalive` who leaves the page does not end the request.
-  const post = (text, keepalive) =>
-    fetch(endpoint, {
-      method: "POST",
-      headers: { "content-type": "text/plain" },
-      body: text,
-      keepalive,
-      credentials: "omit",
-      signal: attempt(() => AbortSignal.timeout(3e4)),
-    });
-  const flush = async () => {
-    forget(waiting.filter(({ at }) => at < Date.now() - DAY_MS));
-    // Without a network the `online` event comes back to it.
-    if (inFlight.length || !waiting.length || navigator.onLine === false) return;
-    // A timer may be a moment early.
-    if (pause() > 0) return wake(1);
-    inFlight = batch(waiting);
-    const entries = inFlight;
-    const text = body(entries);
-    let answer;
-    try {
-      // A body that is too large to outlive the page is sent all the same.
-      answer = await post(text, !failures && new Blob([text]).size < BODY_CHARS_MAX);
-    } catch {}
-    inFlight = [];
-    const status = answer ? answer.status : 0;
-    const unreadable = status === 400 || status === 413;
-    if (status === 200 || (unreadable && entries.length === 1)) {
-      // Good events are on disk, bad ones will never be good.
-      forget(entries);
-      failures = 0;
-      if (waiting.length) wake(0);
-      else batchMax = BATCH_MAX;
-    } else if (unreadable) {
-      // One of them spoils the rest: each by itself.
-      batchMax = 1;
-      wake(0);
-    } else {
-      const backoff = Math.min(RETRY_MAX_MS, 1e3 * 2 ** failures++);
-      notBefore = Date.now() + backoff * (0.5 + Math.random() / 2);
-      const seconds = Number(answer && answer.headers.get("retry-after"));
-      if (seconds > 0) toldUntil = Date.now() + seconds * 1e3;
-      wake(0);
-    }
-  };
-
-  // --- Pages: each owns what it wrote, and adopts what dead ones left.
-
-  const locks = navigator.locks;
-  const written = (prefix) =>
-    (attempt(() => Object.keys(localStorage)) || []).filter((key) => key.startsWith(prefix));
-  const adopt = (of) => {
-    for (const key of written(QUEUE + of + ":")) {
-      const text = attempt(() => localStorage.getItem(key));
-      const at = attempt(() => Date.parse(JSON.parse(text).timestamp));
-      // Where there are no locks, only what is old is surely nobody's.
-      const isFree = locks || at < Date.now() - 6e4;
-      if (at && isFree && !waiting.some((entry) => entry.key === key)) waiting.push({ key, at, text });
-    }
-    waiting.sort((one, other) => one.at - other.at);
-    wake(0);
-  };
-  // Owning lasts until the page is left; the browser ends it when the page dies.
-  const own = (of) => {
-    const mine = life;
-    const held = (lock) => {
-      if (!lock || mine !== life) return;
-      if (of !== life) adopt(of);
-      return new Promise((end) => release.push(end));
-    };
-    if (locks) locks.request(QUEUE + of, { ifAvailable: true }, held).catch(() => {});
-    else if (of !== life) adopt(of);
-  };
-  const adoptAll = () => {
-    for (const of of new Set(written(QUEUE).map((key) => key.slice(QUEUE.length).split(":")[0]))) {
-      if (of !== life) own(of);
-    }
-  };
-  const arrive = () => {
-    life = unique();
-    own(life);
-    setTimeout(adoptAll, ADOPT_AFTER_MS);
-  };
-  const leave = () => {
-    const rest = batch(waiting.filter((entry) => !inFlight.includes(entry)));
-    if (rest.length && pause() <= 0) {
-      const text = body(rest);
-      const answered = ({ status }) => status === 200 && forget(rest);
-      if ("keepalive" in Request.prototype) post(text, true).then(answered, () => {});
-      else navigator.sendBeacon(endpoint, text);
-    }
-    // A page that is gone hears no answer, so they stay for the next page; the service knows a message it has had.
-    waiting = [];
-    life = "";
-    for (const end of release.splice(0)) end();
-  };
-  addEventListener("pagehide", leave);
-  addEventListener("pageshow", (event) => event.persisted && arrive());
-  addEventListener("visibilitychange", () => document.visibilityState === "hidden" && flush());
-  addEventListener("online", () => {
-    // Only what the service told us still counts.
-    notBefore = 0;
-    flush();
-    adoptAll();
+// As long as this page lives, where the browser keeps neither.
+const memory = {};
+let isForbidden = false;
+// Where there is a cookie it is right: storage belongs to one host, and somebody may have logged out on another.
+const kept = (name) => text((inCookie(ANONYMOUS) ? inCookie : inStorage)(name));
+// Looked up for each event: another tab may have become somebody else since.
+const recall = (name) => (isForbidden ? memory[name] || "" : kept(name));
+const remember = (name, value) => {
+  memory[name] = value;
+  write(name, value, days * 86400, widestDomain);
+  if ((inCookie(name) || "") !== value) write(name, value, days * 86400, "");
+  attempt(() => {
+    if (value && days) localStorage.setItem(PREFIX + name, JSON.stringify([value, Date.now() + days * DAY_MS]));
+    else localStorage.removeItem(PREFIX + name);
   });
+  if (value) isForbidden = kept(name) !== value;
+};
+const visitor = () => {
+  const id = recall(ANONYMOUS) || unique();
+  if (!recall(ANONYMOUS)) remember(ANONYMOUS, id);
+  return id;
+};
+// Written anew on each visit: from then on it lasts.
+for (const name of [ANONYMOUS, USER]) {
+  const id = name === USER ? recall(USER) : visitor();
+  if (id) remember(name, id);
+}
 
-  // --- Consent.
+// --- What stands in addresses and is nobody's business.
 
-  // What this browser said last, and whether Global Privacy Control was on then.
-  const chosen = attempt(() => JSON.parse(localStorage.getItem(PREFIX + "consent"))) || {};
-  const say = (categoryPreferences) => {
-    chosen.said = { ...chosen.said, ...categoryPreferences };
-    chosen.gpc = !!navigator.globalPrivacyControl;
-    attempt(() => localStorage.setItem(PREFIX + "consent", JSON.stringify(chosen)));
-    emit("identify", {}, { context: { consent: { categoryPreferences } } });
-  };
-  // A consent tool tells its state again and again; only what is new in it is a choice.
-  const hear = (preferences) => {
-    const said = chosen.said || {};
-    const fresh = Object.entries(preferences).filter(([code, choice]) => said[code] !== choice);
-    if (fresh.length) say(Object.fromEntries(fresh));
-  };
-  const tools = {
-    // `gtag("consent", "update", …)`. A `default` is none of the visitor's doing.
-    google() {
-      const look = (entry) => {
-        if (!entry || entry[0] !== "consent" || entry[1] !== "update") return;
-        const isChoice = ([, value]) => value === "granted" || value === "denied";
-        const choices = Object.entries(entry[2]).filter(isChoice);
-        hear(Object.fromEntries(choices.map(([code, value]) => [code, value === "granted"])));
-      };
-      const layer = (window.dataLayer ||= []);
-      const push = layer.push;
-      layer.push = function (...entries) {
-        entries.forEach((entry) => attempt(() => look(entry)));
-        return push.apply(this, entries);
-      };
-      layer.forEach((entry) => attempt(() => look(entry)));
-    },
-    onetrust() {
-      const look = () => {
-        const tool = window.OneTrust;
-        // Closed means that the visitor has chosen, now or on an earlier visit.
-        if (!tool || !tool.IsAlertBoxClosed || !tool.IsAlertBoxClosed()) return;
-        const active = window.OnetrustActiveGroups.split(",");
-        const codes = tool.GetDomainData().Groups.map((group) => group.CustomGroupId);
-        hear(Object.fromEntries(codes.map((code) => [code, active.includes(code)])));
-      };
-      addEventListener("OneTrustGroupsUpdated", () => attempt(look));
-      attempt(look);
-    },
-    cookiebot() {
-      const look = () => {
-        const { hasResponse, consent } = window.Cookiebot || {};
-        if (!hasResponse || consent.method === "implied") return;
-        const { preferences, statistics, marketing } = consent;
-        hear({ preferences, statistics, marketing });
-      };
-      for (const name of ["ConsentReady", "Accept", "Decline"]) {
-        addEventListener("CookiebotOn" + name, () => attempt(look));
-      }
-      attempt(look);
-    },
-    tcf(tries = 20) {
-      if (!window.__tcfapi) return tries && setTimeout(() => tools.tcf(tries - 1), 500);
-      window.__tcfapi("addEventListener", 2, (data, success) => {
-        // `cmpuishown` comes before the choice, and where the law does not apply nobody was asked.
-        if (!success || !data.gdprApplies || !["tcloaded", "useractioncomplete"].includes(data.eventStatus)) return;
-        const purposes = data.purpose.consents;
-        const codes = Object.entries(purposes).map(([number, choice]) => ["tcf_" + number, choice]);
-        // Profiles for advertising, and advertising by them.
-        hear({ ...Object.fromEntries(codes), advertising: !!(purposes[3] && purposes[4]) });
-      });
-    },
-  };
+const keptNames = (settings.keepQuery || "").toLowerCase().split(" ");
+// Bounded, as a long address must not keep the page busy.
+const EMAIL = /[^\s/?#&=:]{1,64}(@|%40)[^\s/?#&=:]{1,255}\.[a-z]{2,63}/gi;
+const SECRET = /%SECRET%/i;
+const isShown = (field) =>
+  keptNames.includes("*") || keptNames.includes(field.split("=")[0].toLowerCase()) || (!SECRET.test(field) && field.search(EMAIL) < 0);
+const hidden = (words) => words.replace(EMAIL, "(email)");
+// An address without the fields of its query and its fragment that name a secret.
+const shown = (url) =>
+  url.split(/(?=[?#])/).map((part) => {
+    if (!/^[?#]/.test(part)) return hidden(part);
+    const fields = part.slice(1).split("&").filter(isShown).join("&");
+    return fields && part[0] + fields;
+  }).join("");
 
-  // --- What a page calls.
+// --- Events.
 
-  const text = (value) => (value == null || typeof value === "object" ? "" : String(value));
-  const become = (id) => {
-    userId = text(id);
-    remember("user-id", userId);
+let lastTime = 0;
+// Two events of one page never have the same time, so their order is kept.
+const now = () => new Date((lastTime = Math.max(Date.now(), lastTime + 1))).toISOString();
+const present = (fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value));
+const isOn = (setting) => setting !== undefined && setting !== "false";
+const here = () => (isOn(settings.hashRoutes) ? location.href : location.href.split("#")[0]);
+let referrer = document.referrer;
+const pageFields = () => ({
+  path: hidden(location.pathname),
+  referrer: shown(referrer),
+  search: shown(location.search),
+  title: hidden(document.title),
+  url: shown(here()),
+});
+const context = () => {
+  const query = new URLSearchParams(shown(location.search));
+  const utm = (name) => query.get("utm_" + name);
+  const campaign = { name: utm("campaign") };
+  for (const name of ["source", "medium", "term", "content"]) campaign[name] = utm(name);
+  return {
+    page: pageFields(),
+    ...(Object.values(campaign).some(Boolean) && { campaign: present(campaign) }),
+    locale: navigator.language,
+    timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
+    screen: { width: screen.width, height: screen.height, density: devicePixelRatio },
+    library: { name: "freshsignal", version: "%VERSION%" },
+    // A signal of the browser and no choice. One that was on when the visitor chose is answered by that choice.
+    ...(navigator.globalPrivacyControl && !chosen.gpc && { globalPrivacyControl: true }),
   };
-  const calls = {
-    identify(id, traits, options) {
-      if (id && typeof id === "object") [id, traits, options] = ["", id, traits];
-      if (text(id)) become(id);
-      emit("identify", { traits: traits || {} }, options);
-    },
-    track: (event, properties, options) => emit("track", { event, properties: properties || {} }, options),
-    page(...given) {
-      const names = given.filter((value) => typeof value === "string");
-      const [properties, options] = given.filter((value) => value && typeof value === "object");
-      const [name, category] = names.reverse();
-      const named = present({ name, category });
-      emit("page", { ...named, properties: { ...pageFields(), ...named, ...properties } }, options);
-    },
-    group: (groupId, traits, options) => emit("group", { groupId, traits: traits || {} }, options),
-    alias(id, previous, options) {
-      const previousId = text(previous) || userId || anonymousId;
-      become(id);
-      emit("alias", { previousId }, options);
-    },
-    // Somebody else may use the browser now.
-    reset() {
-      become("");
-      anonymousId = unique();
-      remember("anonymous-id", anonymousId);
-      chosen.gpc = false;
-    },
-    consent: say,
-    ready: (then) => then(),
+};
+// A value as far as it can be written down: what can't costs itself, and not what stands beside it.
+const sayable = (value, above = []) => {
+  if (typeof value === "bigint") return String(value);
+  if (attempt(() => [JSON.stringify(value)])) return value;
+  const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+  if (isPlain && above.length < 9 && !above.includes(value)) {
+    const part = (key) => attempt(() => sayable(value[key], [...above, value]));
+    if (Array.isArray(value)) return value.map((_, index) => part(index));
+    return Object.fromEntries(Object.keys(value).map((key) => [key, part(key)]));
+  }
+  warn("left out: a value that is no JSON");
+};
+const emit = (type, fields, options) => {
+  settle();
+  const userId = recall(USER);
+  const event = {
+    type,
+    messageId: unique(),
+    timestamp: now(),
+    anonymousId: visitor(),
+    ...(userId && { userId }),
+    ...fields,
+    context: { ...context(), ...(options && options.context) },
   };
-  const run = ([name, ...given]) => {
-    try {
-      calls[name](...given);
-    } catch (error) {
-      // A mistake of the page stays one of the page.
-      console.warn("freshsignal:", name, error);
-    }
-  };
-
-  // --- Page views: one at load, one when a page that is its own router goes on.
-
-  const watchMoves = () => {
-    const here = () => location.href.split("#")[0];
-    let last = here();
-    const moved = () =>
-      // The page names itself after it moved.
-      setTimeout(() => {
-        if (here() === last) return;
-        referrer = last;
-        last = here();
-        calls.page();
-      });
-    const { pushState } = history;
-    history.pushState = function (...given) {
-      pushState.apply(this, given);
-      moved();
-    };
-    addEventListener("popstate", moved);
-  };
-
-  const start = () => {
-    arrive();
-    // What was called before the script had loaded, as arrays or as the arguments of a stub.
-    const early = datafly.splice(0).map((call) => Array.from(call));
-    for (const name in calls) datafly[name] = (...given) => run([name, ...given]);
-    datafly.push = (...given) => given.forEach((call) => run(Array.from(call)));
-    if (settings.autoPage !== "false") {
-      if (!early.some(([name]) => name === "page")) early.unshift(["page"]);
-      watchMoves();
-    }
-    early.forEach(run);
-    const named = settings.consentTools;
-    for (const tool of named === undefined ? Object.keys(tools) : named.split(" ")) attempt(() => tools[tool]());
-  };
-  // A page that the browser prepares in advance may never be seen.
-  if (document.prerendering) document.addEventListener("prerenderingchange", start, { once: true });
-  else start();
-})();
+  const json = JSON.stringify(sayable(event));
+  if (new Blob([json]).size > EVENT_BYTES_MAX) return warn("an event is too large:", fields.event || type);
+  put({ key: QUEUE + life + ":" + event.messageId, at: Date.now(), text: json });
+};

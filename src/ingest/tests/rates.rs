@@ -126,3 +126,10 @@ async fn one_visitor_behind_a_trusted_proxy_does_not_use_a_source_up() {
     let refusing = Refusing { source: SourceName("server".into()), events: 2, over_share: 2 };
     assert_eq!(bench.ingest.rates().refusing(NOW), [refusing]);
 }
+
+#[tokio::test]
+async fn servers_that_are_said_to_be_servers_are_not_divided() {
+    let bench = Bench::with("", "[server]\nwrite_key = 'srv'\ntrust = 'server'\nevents_per_minute_max = 6");
+    assert_eq!(bench.send(of("203.0.113.9:1", 6)).await.status(), 200);
+    assert_eq!(bench.send(of("203.0.113.9:1", 1)).await.status(), 429);
+}

@@ -145,6 +145,7 @@ async fn a_preflight_passes_when_any_source_that_is_on_allows_the_origin() {
         assert_eq!(response.headers()["vary"], "origin");
         let allowed = response.headers().get("access-control-allow-origin");
         assert_eq!(allowed.is_some(), status == 204);
+        assert!(!response.headers().contains_key("access-control-allow-private-network"));
         if status == 204 {
             assert_eq!(response.headers()["access-control-allow-methods"], "GET, HEAD, POST, OPTIONS");
             assert_eq!(
@@ -156,5 +157,19 @@ async fn a_preflight_passes_when_any_source_that_is_on_allows_the_origin() {
         } else {
             assert_eq!(refusal(read(response).await), said(403, "origin_not_allowed", ""));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_public_page_may_send_to_a_private_address_where_its_origin_is_allowed() {
+    let bench = Bench::with("", "a = { write_key = 'a', allowed_origins = ['https://preview.example'] }");
+    for (origin, allowed) in [("https://preview.example", Some("true")), ("https://c.example", None)] {
+        let request = Request::options("/ingest")
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-private-network", "true");
+        let response = bench.send(request.body(Body::empty()).unwrap()).await;
+        let said = response.headers().get("access-control-allow-private-network");
+        assert_eq!(said.map(|said| said.to_str().unwrap()), allowed, "{origin}");
     }
 }

@@ -30,17 +30,18 @@ pub(super) fn named(
     page(connection, from, NAMED_MAX, if texts.is_empty() { "0" } else { &stands }, &values)
 }
 
-/// People and time lines last written on a day before, and contacts without anybody.
+/// People, time lines and deals last written on a day before, and contacts without anybody.
 pub(super) fn silent(
     connection: &Connection,
     silent: Silent,
     from: Place,
 ) -> Result<(Keys, Option<Place>), StoreError> {
     match from {
-        Place::People(_) => page(connection, from, SILENT_MAX, "day < ?", &[&day(silent.people)]),
+        Place::People(_) | Place::Deals(_) => {
+            page(connection, from, SILENT_MAX, "day < ?", &[&day(silent.people)])
+        }
         Place::Timelines(_) => page(connection, from, SILENT_MAX, "day < ?", &[&day(silent.devices)]),
         Place::Contacts(_) => page(connection, from, SILENT_MAX, "instr(body, '\"members\":[]')", &[]),
-        Place::Deals(_) => page(connection, from, SILENT_MAX, "day < ?", &[&day(silent.people)]),
         // What is known of a company is nobody's.
         Place::Companies(_) => Ok((Keys::default(), None)),
     }

@@ -73,6 +73,21 @@ async fn google_consent_mode_speaks_on_update_and_not_by_default() {
     service.finish().await;
 }
 
+#[tokio::test]
+async fn a_data_layer_that_the_page_makes_later_is_heard_too() {
+    let service = Service::start().await;
+    let (browser, _site) = opened(&service, MANUAL, "").await;
+    browser
+        .run("window.dataLayer = [{event: 'gtm.js'}, ['consent', 'update', {ad_storage: 'granted'}]]")
+        .await;
+    arrived(&service, 1).await;
+    browser.run("dataLayer.push(['consent', 'update', {ad_storage: 'denied'}])").await;
+    arrived(&service, 2).await;
+    assert_eq!(said(&service).await, [json!({"ad_storage": true}), json!({"ad_storage": false})]);
+    browser.close().await;
+    service.finish().await;
+}
+
 /// What a page with the consent tool of `OneTrust` has, reduced to what the tag touches.
 const ONETRUST: &str = "
     window.OnetrustActiveGroups = ',C0001,';

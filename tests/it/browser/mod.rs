@@ -20,3 +20,7 @@ mod recorder;
 mod shop;
 /// The calls of the tag and what they become.
 mod tag;
+/// Which page views there are, and what they say.
+mod views;
+/// The tag on pages as they are: old tabs, other scripts, mistakes.
+mod wild;

@@ -173,6 +173,94 @@ async fn an_event_that_spoils_a_batch_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
+async fn an_event_that_something_on_the_way_refuses_holds_up_no_other() {
+    let service = Service::start().await;
+    let recorder = Recorder::refusing(&service, [], Some("' OR 1=1")).await;
+    let site = Site::start(vec![front_page(&recorder.url(), MANUAL, "")]).await;
+    let browser = Browser::start().await;
+    browser.open(&site.url("/")).await;
+    loaded(&browser).await;
+    browser.run("datafly.track('Refused', {q: \"' OR 1=1\"}); datafly.track('A'); datafly.track('B')").await;
+    let left =
+        "return Object.keys(localStorage).filter((key) => key.startsWith('freshsignal-event:')).length === 1";
+    browser.eventually("all others are sent", left).await;
+    let sent = |asked: Vec<Asked>| asked.iter().map(Asked::events).collect::<Vec<_>>();
+    let first = sent(recorder.asked());
+    assert_eq!(first[..4], [vec!["Refused", "A", "B"], vec!["Refused"], vec!["A"], vec!["B"]]);
+    // The next page knows of it: what is new goes first, and at once.
+    browser.reload().await;
+    loaded(&browser).await;
+    let before = recorder.asked().len();
+    browser.run("datafly.track('C')").await;
+    recorder.asked_for(before + 1).await;
+    browser.eventually("all others are sent", left).await;
+    assert!(sent(recorder.asked())[before..].contains(&vec!["C".to_owned()]));
+    // It is asked for again and again, and each time the browser complains.
+    drop(browser);
+    service.finish().await;
+}
+
+/// Counts the timers of a page that are set after the first answer.
+const COUNTED: &str = "window.timers = 0; const real = setTimeout;
+    window.setTimeout = (...given) => { timers++; return real(...given); };";
+
+#[tokio::test]
+async fn no_answer_is_obeyed_for_ever_nor_makes_the_page_busy() {
+    let service = Service::start().await;
+    let recorder = Recorder::start(&service, [(503, Some("99999999999"))]).await;
+    let front =
+        front_page(&recorder.url(), MANUAL, "").replacing("<h1>", &format!("<script>{COUNTED}</script><h1>"));
+    let site = Site::start(vec![front]).await;
+    let browser = Browser::start().await;
+    browser.open(&site.url("/")).await;
+    loaded(&browser).await;
+    browser.run("datafly.track('Only')").await;
+    recorder.asked_for(1).await;
+    browser.eventually("the refusal is heard", HEARD).await;
+    let frames = "window.frames_ = (window.frames_ || 0) + 1; return frames_ > 50";
+    browser.eventually("some time has passed", frames).await;
+    let timers = browser.run("return timers").await.as_u64().unwrap();
+    assert!(timers < 20, "{timers} timers");
+    // An hour later it asks again.
+    browser
+        .run("const now = Date.now; Date.now = () => now() + 3.7e6; dispatchEvent(new Event('online'))")
+        .await;
+    emptied(&browser).await;
+    assert_eq!(recorder.asked().len(), 2);
+    assert_eq!(browser.complaints().await.len(), 1, "the browser names the refused request");
+    browser.close().await;
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn when_to_come_again_may_be_a_date() {
+    let at = std::time::SystemTime::now() + std::time::Duration::from_secs(3);
+    let date: &'static str = httpdate::fmt_http_date(at).leak();
+    let (service, recorder, browser, _site) = recorded([(503, Some(date))]).await;
+    browser.run("datafly.track('Only')").await;
+    recorder.asked_for(2).await;
+    assert!(std::time::SystemTime::now() > at - std::time::Duration::from_secs(1));
+    emptied(&browser).await;
+    assert_eq!(browser.complaints().await.len(), 1, "the browser names the refused request");
+    browser.close().await;
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn a_browser_that_is_wrong_about_its_network_is_not_believed_for_long() {
+    let (service, recorder, browser, _site) = recorded([]).await;
+    browser.run("Object.defineProperty(navigator, 'onLine', {value: false}); datafly.track('First')").await;
+    let frames = "window.frames_ = (window.frames_ || 0) + 1; return frames_ > 50";
+    browser.eventually("some time has passed", frames).await;
+    assert_eq!(recorder.asked().len(), 0);
+    browser.run("const now = Date.now; Date.now = () => now() + 31e3; datafly.track('Second')").await;
+    assert_eq!(recorder.asked_for(1).await[0].events(), ["First", "Second"]);
+    emptied(&browser).await;
+    browser.close().await;
+    service.finish().await;
+}
+
+#[tokio::test]
 async fn a_request_is_small_enough_to_outlive_its_page() {
     let (service, recorder, browser, _site) = recorded([]).await;
     browser.run("for (let n = 0; n < 150; n++) datafly.track('Big', {text: 'x'.repeat(1000)})").await;
@@ -204,7 +292,11 @@ async fn the_queue_has_an_end_and_forgets_after_a_day() {
     let asked = recorder.asked();
     assert_eq!(asked.len(), 2);
     assert_eq!(asked[1].events(), ["Event 505", "Event 506", "Event 507", "Event 508", "Event 509"]);
-    assert_eq!(browser.complaints().await.len(), 1, "the browser names the refused request");
+    let complaints = browser.complaints().await;
+    for why in ["too many events wait", "503", "more than a day ago"] {
+        let said = complaints.iter().filter(|complaint| complaint.contains(why)).count();
+        assert_eq!(said, 1, "{why}: {complaints:?}");
+    }
     browser.close().await;
     service.finish().await;
 }

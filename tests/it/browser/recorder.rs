@@ -43,6 +43,8 @@ pub type Answer = (u16, Option<&'static str>);
 #[derive(Default)]
 struct Seen {
     tag: String,
+    /// A body with this in it is answered as by a firewall that knows nothing of CORS.
+    refused: Option<&'static str>,
     answers: Mutex<VecDeque<Answer>>,
     asked: Mutex<Vec<Asked>>,
 }
@@ -57,9 +59,18 @@ pub struct Recorder {
 impl Recorder {
     /// Serves the tag of a service, and answers in this order, then with 200.
     pub async fn start(service: &Service, answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self::refusing(service, answers, None).await
+    }
+
+    /// Lets no body through that has this in it.
+    pub async fn refusing(
+        service: &Service,
+        answers: impl IntoIterator<Item = Answer>,
+        refused: Option<&'static str>,
+    ) -> Self {
         let tag = service.public(Method::GET, "/tag.js").send().await.unwrap().text().await.unwrap();
         let answers = Mutex::new(answers.into_iter().collect());
-        let seen = Arc::new(Seen { tag, answers, asked: Mutex::default() });
+        let seen = Arc::new(Seen { tag, refused, answers, asked: Mutex::default() });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router =
@@ -100,7 +111,11 @@ async fn record(
     body: Bytes,
 ) -> Response {
     let body = String::from_utf8(body.to_vec()).unwrap();
+    let is_refused = seen.refused.is_some_and(|refused| body.contains(refused));
     seen.asked.lock().unwrap().push(Asked { method, path: uri.to_string(), headers, body });
+    if is_refused {
+        return StatusCode::FORBIDDEN.into_response();
+    }
     let (status, retry_after) = seen.answers.lock().unwrap().pop_front().unwrap_or((200, None));
     let mut response = StatusCode::from_u16(status).unwrap().into_response();
     let headers = response.headers_mut();

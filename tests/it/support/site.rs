@@ -36,6 +36,19 @@ impl File {
         self
     }
 
+    /// The same at another path.
+    pub fn at(mut self, path: &'static str) -> Self {
+        self.path = path;
+        self
+    }
+
+    /// The same with something else in place of a part of it.
+    pub fn replacing(mut self, part: &str, with: &str) -> Self {
+        assert!(self.content.contains(part), "{part} is not in the file");
+        self.content = self.content.replace(part, with);
+        self
+    }
+
     fn served(&self) -> impl IntoResponse + Clone + use<> {
         let mut headers = axum::http::HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));

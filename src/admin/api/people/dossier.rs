@@ -9,7 +9,7 @@ use super::super::events::{EventView, without_write_key};
 use super::facts::of_person;
 use crate::admin::Debugger;
 use crate::contact::Contact;
-use crate::decision::consider;
+use crate::decision::{World, consider};
 use crate::delivery::State;
 use crate::erasure::{Extent, Subject};
 use crate::event::{Email, Position, Stamp};
@@ -63,11 +63,17 @@ pub(super) async fn of(app: &Debugger, subject: &Subject) -> Result<Value, Store
         "people": people,
         "anonymous_ids": devices,
         "contacts": contacts,
+        "deals": deals(&world),
         "dead_letters": dead,
         "events": shown,
         "cut": { "events": events_cut, "deliveries": deliveries.len() >= DELIVERIES_MAX },
         "deliveries": deliveries,
     }))
+}
+
+/// The deals that are about them, or name them.
+fn deals(world: &World) -> Vec<Value> {
+    world.deals.iter().map(|(key, deal)| json!({ "deal": key, "known": deal })).collect()
 }
 
 fn contact(email: &Email, contact: &Contact, extent: &Extent, wanted: &Value) -> Value {
@@ -130,7 +136,7 @@ async fn events(app: &Debugger, extent: &Extent) -> Result<BTreeMap<Position, Ev
 /// An event of a device that others use may be theirs.
 fn is_theirs(trail: &EventTrail, extent: &Extent) -> bool {
     let key: Option<PersonKey> = trail.person.as_ref().and_then(|person| person.parse().ok());
-    let stamp = || Stamp { at: trail.at, message_id: trail.message_id.clone() };
+    let stamp = || Stamp { at: trail.at, message_id: trail.message_id.clone(), ..Stamp::default() };
     let named = trail.email.as_ref().is_some_and(|email| extent.emails.contains(email));
     named || key.is_none_or(|key| extent.has(&key, stamp))
 }

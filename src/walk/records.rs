@@ -1,14 +1,13 @@
-//! The walk over all contacts.
+//! The walk over all records: contacts, companies, deals.
 
 use super::Reviewer;
-use crate::decision::{Because, Review, Settings, World};
+use crate::decision::{Because, Phase, Review, Settings, World};
 use crate::delivery::Subject;
-use crate::event::Email;
-use crate::store::{ErrorClass, Plan, Put, StoreError, Versioned};
+use crate::store::{DealQuery, ErrorClass, Plan, Put, StoreError, Versioned};
 use crate::turn::Pace;
 
 impl Reviewer {
-    /// Looks at the next contacts, if the settings have changed since all were looked at.
+    /// Looks at the next records, if the settings have changed since all were looked at.
     pub(super) async fn review_page(
         &self,
         last: Option<Versioned<Review>>,
@@ -27,20 +26,18 @@ impl Reviewer {
             (None, Some(last)) if last.goes_on() => last,
             (None, _) => return Ok(false),
         };
-        let mut emails = if review.goes_on() {
-            self.store.contacts(review.after.clone(), self.page_size(pace)).await?
+        let mut records = if review.goes_on() {
+            self.next_records(&review, self.page_size(pace)).await?
         } else {
             Vec::new()
         };
         let worked = self.store.worked();
-        let loaded = self.readable(&mut emails, settings).await?;
+        let loaded = self.readable(&mut records, settings).await?;
         let began = self.clock.monotonic();
         let mut world = loaded.unwrap_or_default();
-        let review = match emails.first() {
-            Some(first) if emails.len() == 1 && world.contacts.get(first).is_none() => {
-                review.pass_over(first)
-            }
-            Some(_) | None => review.page(&emails, &mut world, settings, now),
+        let review = match records.first() {
+            Some(first) if records.len() == 1 && !is_there(first, &world) => review.pass_over(first),
+            Some(_) | None => review.page(&records, &mut world, settings, now),
         };
         let decided_in = self.clock.monotonic().saturating_sub(began);
         let told = review.total > 0 && review.because != Because::Time;
@@ -61,25 +58,42 @@ impl Reviewer {
         let goes_on = review.goes_on();
         plan.puts.push(Put::Review(revision, review));
         self.store.apply(plan).await?;
-        if !emails.is_empty() {
-            pace.took(emails.len(), decided_in + self.store.worked().saturating_sub(worked));
+        if !records.is_empty() {
+            pace.took(records.len(), decided_in + self.store.worked().saturating_sub(worked));
         }
         Ok(goes_on)
     }
 
-    /// The working set of the first contacts, as many as can be read; none where the first can't be.
+    /// The records that come next.
+    async fn next_records(&self, review: &Review, limit: usize) -> Result<Vec<Subject>, StoreError> {
+        Ok(match review.phase.clone() {
+            Phase::Contacts => {
+                let emails = self.store.contacts(review.after.clone(), limit).await?;
+                emails.into_iter().map(Subject::Contact).collect()
+            }
+            Phase::Companies(after) => {
+                self.store.companies(after, limit).await?.into_iter().map(Subject::Company).collect()
+            }
+            Phase::Deals(after) => {
+                let query = DealQuery { after, found_by: None, held: None, limit };
+                self.store.deals(query).await?.into_iter().map(Subject::Deal).collect()
+            }
+        })
+    }
+
+    /// The working set of the first records, as many as can be read; none where the first can't be.
     async fn readable(
         &self,
-        emails: &mut Vec<Email>,
+        records: &mut Vec<Subject>,
         settings: &Settings,
     ) -> Result<Option<World>, StoreError> {
         loop {
-            match self.world_of(emails.iter().cloned().map(Subject::Contact).collect(), settings).await {
+            match self.world_of(records.iter().cloned().collect(), settings).await {
                 Ok(world) => return Ok(Some(world)),
                 Err(error) if error.class() != ErrorClass::Document => return Err(error),
-                Err(_) if emails.len() > 1 => emails.truncate(emails.len() / 2),
+                Err(_) if records.len() > 1 => records.truncate(records.len() / 2),
                 Err(error) => {
-                    tracing::error!(%error, "the review passes over a contact that can't be read");
+                    tracing::error!(%error, "the review passes over a record that can't be read");
                     return Ok(None);
                 }
             }
@@ -113,5 +127,13 @@ impl Reviewer {
                 );
             }
         }
+    }
+}
+
+fn is_there(record: &Subject, world: &World) -> bool {
+    match record {
+        Subject::Contact(email) => world.contacts.get(email).is_some(),
+        Subject::Company(key) => world.companies.get(key).is_some(),
+        Subject::Deal(key) => world.deals.get(key).is_some(),
     }
 }
