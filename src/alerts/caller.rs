@@ -17,7 +17,7 @@ use super::address::{NotReached, Reach};
 use super::config::{AddressProblem, Config, Format};
 use super::message::Message;
 use crate::clock::UnixMicros;
-use crate::freshsales::{ClientError, Timeouts, hardened};
+use crate::freshsales::{ClientError, Timeouts, Transport, hardened};
 
 /// How long one request may take.
 const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(5), attempt: Duration::from_secs(10) };
@@ -113,7 +113,9 @@ struct Caller {
 
 impl Caller {
     fn new((url, reach): (Url, Reach)) -> Result<Self, CallerError> {
-        let builder = hardened(TIMEOUTS)?.dns_resolver(reach).https_only(reach != Reach::ThisMachine);
+        let builder = hardened(TIMEOUTS, &Transport::default())?
+            .dns_resolver(reach)
+            .https_only(reach != Reach::ThisMachine);
         let http = builder.build().map_err(|_| CallerError::Library)?;
         Ok(Self { http, url })
     }

@@ -73,12 +73,12 @@ fn of_obstacle(obstacle: &Obstacle, snapshot: Snapshot<'_>) -> Option<Finding> {
         ObstacleKind::Blocked { cause: BlockCause::Unauthorized, .. } => blocked(
             "Freshsales answers every call with 401: the API key was revoked or replaced, or its user was disabled.",
             "Copy the key of a user who may edit contacts (in Freshsales: Personal settings, API settings) into \
-             freshsales.api_key and restart the service.",
+             freshsales.api_key and reload the service (SIGHUP).",
         ),
         ObstacleKind::Blocked { cause: BlockCause::Forbidden, .. } => blocked(
             "Freshsales answers every call with 403: the user of the API key may not edit contacts.",
             "Give that user the right in Freshsales, and calls go on by themselves; or put the key of another user into \
-             freshsales.api_key and restart the service.",
+             freshsales.api_key and reload the service (SIGHUP).",
         ),
         ObstacleKind::Blocked { cause: BlockCause::NoSuchAccount, .. } => blocked(
             "Freshsales answers every call with 404 or sends it elsewhere: freshsales.bundle_alias names no account.",

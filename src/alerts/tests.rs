@@ -382,13 +382,13 @@ async fn what_is_told_of_calls_says_what_happened_what_follows_and_what_to_do() 
             blocked(BlockCause::Unauthorized),
             Cause::Blocked,
             "Freshsales answers every call with 401",
-            "restart the service.",
+            "reload the service (SIGHUP).",
         ),
         (
             blocked(BlockCause::Forbidden),
             Cause::Blocked,
             "Freshsales answers every call with 403",
-            "restart the service.",
+            "reload the service (SIGHUP).",
         ),
         (
             blocked(BlockCause::NoSuchAccount),

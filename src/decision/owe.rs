@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::call::standing_of;
 use super::learn::Learned;
 use super::reading::says_anything;
-use super::record::dead_letter;
 use super::sender::tells_of_people;
 use super::wish::{Considered, consider, mapped_alone};
 use super::{Reading, Settings, World};
@@ -13,7 +12,7 @@ use crate::allowance::HOUR;
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
 use crate::contact::{Attributes, Call, Owed, Rules, Standing, WhyNothing, Wish, owed, wanted};
-use crate::delivery::{Bound, Delivery, DeliveryId, Lane, State};
+use crate::delivery::{Account, Bound, Delivery, DeliveryId, Lane, State};
 use crate::event::{Email, SourceName};
 use crate::mapping::{LeftOut, MappedField};
 use crate::person::Facts;
@@ -125,7 +124,7 @@ pub(super) fn evaluate_without_event(
     settings: &Settings,
     now: UnixMicros,
 ) -> bool {
-    let was_dead = dead_letter(&email.clone().into(), world, &settings.account).is_some();
+    let was_dead = has_dead_letter(email, world, &settings.account);
     let touch = Touch { email: email.clone(), id, source: None, occasion: Occasion::Review };
     match evaluate(&touch, world, settings, now).what {
         What::Opened(..) => true,
@@ -359,6 +358,12 @@ fn open_or_join(change: Change<'_>, world: &mut World, settings: &Settings) -> W
     world.deliveries.open(delivery);
     world.contacts.edit(email).standing.entry(settings.account.clone()).or_default().open = Some(id.clone());
     What::Opened(id, lane)
+}
+
+fn has_dead_letter(email: &Email, world: &World, account: &Account) -> bool {
+    let standing = world.contacts.get(email).and_then(|contact| contact.standing.get(account));
+    let open = standing.and_then(|standing| standing.open.as_ref());
+    open.and_then(|open| world.deliveries.get(open)).is_some_and(|open| open.state == State::Dead)
 }
 
 /// Lanes whose deliveries wait for more changes.

@@ -283,6 +283,7 @@ async fn what_deals_of_the_account_demand_and_lack_is_named() {
     let crm = crm(options).await;
     let mapping = r#"
         [deals.order]
+        forward_only = true
         key = ["properties.order_id"]
         key_field = "custom_field.cf_number"
         name = "Order #{key}"

@@ -43,6 +43,8 @@ pub(in crate::admin) struct StatusView {
     /// Those of `open` that are owed to accounts that are not called now.
     other_accounts: BTreeMap<Account, u64>,
     ended: Map<String, Value>,
+    /// Deals that wait for something else than their turn, by cause.
+    held_deals: BTreeMap<String, u64>,
     dead_letters: u64,
     failed_events: FailedView,
     set_aside: u64,
@@ -198,6 +200,7 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
         other_accounts: totals.other_accounts.clone(),
         ended: ended.collect(),
         rejected: app.live.refused.count(),
+        held_deals: totals.held_deals.clone(),
         dead_letters: totals.dead_letters,
         failed_events: FailedView { kept: totals.failed, lost: totals.failed_lost },
         set_aside: totals.set_aside,

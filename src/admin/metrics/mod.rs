@@ -20,6 +20,8 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Says what the metrics that are set here mean.
 pub(super) fn describe() {
+    metrics_process::Collector::default().describe();
+    describe_gauge!("freshsignal_build_info", "Always 1: the version that runs");
     describe_counter!("freshsignal_events_total", "Events that took effect, by outcome");
     describe_counter!(
         "freshsignal_events_absorbed_total",
@@ -72,6 +74,8 @@ pub(super) async fn metrics(State(app): State<Debugger>) -> Result<Response, Api
     let snapshot = app.snapshot(&reading);
     set(snapshot);
     set_risks(&risks(snapshot, app.store.as_ref()));
+    gauge!("freshsignal_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    metrics_process::Collector::default().collect();
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], app.metrics.render()).into_response())
 }
 

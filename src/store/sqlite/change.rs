@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Params};
 
-use crate::store::StoreError;
+use crate::store::{Revision, StoreError};
 
 /// Answers how many rows were changed.
 pub(super) fn change(connection: &Connection, sql: &str, values: impl Params) -> Result<usize, StoreError> {
@@ -15,4 +15,9 @@ pub(super) fn change_one(connection: &Connection, sql: &str, values: impl Params
         0 => Err(StoreError::Conflict),
         _ => Ok(()),
     }
+}
+
+/// A document that was not there is inserted, which fails where there is one meanwhile.
+pub(super) fn by_revision<'a>(revision: Revision, insert: &'a str, update: &'a str) -> &'a str {
+    if revision == 0 { insert } else { update }
 }

@@ -1,11 +1,12 @@
 //! Between our types and columns.
 
+use rusqlite::{Connection, Params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::delivery::{Lane, NoSubject, State, Subject};
 use crate::event::Email;
-use crate::store::StoreError;
+use crate::store::{StoreError, Versioned};
 
 /// A number as a column holds it. Ours never come near the end.
 pub(super) fn int(number: u64) -> i64 {
@@ -83,4 +84,20 @@ pub(super) fn from_text<T: DeserializeOwned>(what: &'static str, text: &str) -> 
 fn unreadable(what: &'static str, error: &serde_json::Error) -> StoreError {
     let kind = error.classify();
     StoreError::Unreadable(what, format!("{kind:?} in column {}", error.column()))
+}
+
+/// One document by its key.
+pub(super) fn document<T: DeserializeOwned>(
+    connection: &Connection,
+    what: &'static str,
+    sql: &str,
+    key: impl Params,
+) -> Result<Option<Versioned<T>>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(key)?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+    Ok(Some(Versioned { revision: uint(row.get(0)?), document: from_text(what, text)? }))
 }

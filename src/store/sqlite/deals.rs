@@ -8,8 +8,8 @@ use std::str::FromStr;
 
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::columns::{from_text, int, to_text, uint};
-use super::state::{by_revision, change_one, document};
+use super::change::{by_revision, change_one};
+use super::columns::{document, from_text, int, to_text, uint};
 use crate::company::Company;
 use crate::delivery::{Account, CompanyKey, DealKey, NoSubject};
 use crate::store::{DEALS_OF_MAX, DealQuery, Documents, Keys, PutDeal, Revision, StoreError, Versioned};

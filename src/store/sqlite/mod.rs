@@ -8,6 +8,7 @@ mod append;
 mod blank;
 mod change;
 mod columns;
+mod copies;
 mod crowds;
 mod deals;
 mod erase;
@@ -32,6 +33,7 @@ mod tombstones;
 mod trail;
 mod under_way;
 mod walks;
+mod withdrawn;
 mod worked;
 
 #[cfg(test)]
@@ -46,6 +48,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use copies::{
+    Applied, CopyError, Entry, Manifest, RestoreOrder, Restored, Verified, back_up, restore, verify,
+};
 pub use failure::OpenError;
 
 use self::failure::Fatal;
@@ -55,6 +60,7 @@ use self::journal::Journal;
 use self::readers::Readers;
 use self::state::StateThread;
 use self::under_way::UnderWay;
+use self::withdrawn::Withdrawn;
 use self::worked::Worked;
 use crate::cause::Alert;
 use crate::clock::{Clock, UnixMicros};
@@ -88,6 +94,7 @@ pub struct SqliteStore {
     in_place: InPlace,
     under_way: UnderWay,
     worked: Worked,
+    withdrawn: Withdrawn,
     latest: UnixMicros,
     /// Where the disk is that has to have so many bytes free.
     space: (PathBuf, u64),
@@ -120,6 +127,8 @@ impl SqliteStore {
         }
         let processed = state::processed(&state)?;
         let space = (path.to_owned(), settings.free_bytes_min);
+        let record = settings.withdrawn_file.clone().unwrap_or_else(|| path.join(withdrawn::FILE));
+        let withdrawn = Withdrawn::open(record, &state)?;
 
         let fatal = Fatal::none();
         let under_way = UnderWay::default();
@@ -154,6 +163,7 @@ impl SqliteStore {
             turn: Arc::default(),
             processed: watch::Sender::new(processed),
             worked: Worked::by(Arc::clone(&clock)),
+            withdrawn,
             clock,
             herald: Herald::default(),
             fatal,
@@ -270,7 +280,9 @@ impl Store for SqliteStore {
     fn apply(&self, plan: Plan) -> Answer<()> {
         let (now, processed) = (self.clock.wall(), self.processed.clone());
         let (herald, worked) = (self.herald.clone(), self.worked.clone());
+        let withdrawn = self.withdrawn.clone();
         self.state.order(move |state| {
+            withdrawn.note(state, &plan, now)?;
             worked.on(|| state::write(state, &plan, now))?.commit()?;
             if plan.progress.is_some() {
                 processed.send_replace(state::processed(state)?);
@@ -373,12 +385,14 @@ impl Store for SqliteStore {
     fn prune(&self, keep: Keep) -> Answer<u64> {
         let (processed, pruner) = (self.processed(), self.journal.keeper());
         let (journal_readers, state) = (self.journal_readers.clone(), Arc::clone(&self.state));
+        let withdrawn = self.withdrawn.clone();
         self.under_way.until_taken(async move {
             let processed = processed.await?;
             // The journal first: its room is what events wait for.
             let groups = pruner.prune(keep, processed).await.unwrap_or(Err(StoreError::Shut))?;
             let waiting_since =
                 journal_readers.ask(move |journal| records::waiting_since(journal, processed)).await?;
+            withdrawn.write_again();
             let rows = state.order(move |state| retention::prune_state(state, keep, waiting_since)).await?;
             Ok(groups + rows)
         })

@@ -8,14 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{
-    Connection, OptionalExtension, Params, Transaction, TransactionBehavior, named_params, params,
-};
-use serde::de::DeserializeOwned;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, named_params, params};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-pub(super) use super::change::{change, change_one};
-use super::columns::{from_text, int, lane_number, state_number, to_text, uint};
+pub(super) use super::change::{by_revision, change, change_one};
+pub(super) use super::columns::document;
+use super::columns::{int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
@@ -26,7 +24,6 @@ use crate::delivery::{Account, Delivery};
 use crate::event::{Email, Position};
 use crate::store::{
     Answer, Counts, Documents, Gone, Keys, Plan, Processed, Progress, Put, Revision, StoreError, Stream,
-    Versioned,
 };
 
 /// Orders that may wait; who brings more waits for a place.
@@ -115,29 +112,36 @@ impl StateThread {
 }
 
 fn run(mut connection: Connection, orders: &Receiver<Message>, fatal: &Fatal) {
+    let mut held = 0;
     loop {
         let waiting = orders.try_recv().or_else(|_| {
-            write_back(&connection, fatal, WAL_PAGES_IDLE_MAX);
+            write_back(&connection, fatal, WAL_PAGES_IDLE_MAX, &mut held);
             orders.recv()
         });
         match waiting {
             Ok(Message::Run(order, _place)) => order(&mut connection),
             Ok(Message::Shut) | Err(_) => break,
         }
-        write_back(&connection, fatal, WAL_PAGES_MAX);
+        write_back(&connection, fatal, WAL_PAGES_MAX, &mut held);
     }
-    write_back(&connection, fatal, 0);
+    write_back(&connection, fatal, 0, &mut 0);
 }
 
-/// Writes the WAL back once it has more than so many pages that are not.
-fn write_back(connection: &Connection, fatal: &Fatal, pages_max: i64) {
+/// Writes the WAL back once it has more than so many pages that are not. Those that somebody who reads for long, as a backup
+/// does, kept from it the last time (`held`) do not count, so that it is not tried again with every order.
+fn write_back(connection: &Connection, fatal: &Fatal, pages_max: i64, held: &mut i64) {
     let done = files::checkpoint(connection, Checkpoint::Look).and_then(|wal| {
-        if wal.pages - wal.written_back <= pages_max {
+        if wal.pages < *held {
+            *held = 0;
+        }
+        if wal.pages - wal.written_back.max(*held) <= pages_max {
             return Ok(());
         }
         let waits = pages_max == 0 || wal.pages > 4 * WAL_PAGES_MAX;
         let how = if waits { Checkpoint::Truncate } else { Checkpoint::Passive };
-        files::checkpoint(connection, how).map(|_| ())
+        let after = files::checkpoint(connection, how)?;
+        *held = if after.written_back < after.pages { after.pages } else { 0 };
+        Ok(())
     });
     // A full disk passes; the pages stay in the WAL until then.
     if let Err(error) = done {
@@ -213,22 +217,6 @@ pub(super) fn load(connection: &Connection, keys: Keys) -> Result<Documents, Sto
         found.redrive = walks::redrive(connection)?;
     }
     Ok(found)
-}
-
-/// One document by its key.
-pub(super) fn document<T: DeserializeOwned>(
-    connection: &Connection,
-    what: &'static str,
-    sql: &str,
-    key: impl Params,
-) -> Result<Option<Versioned<T>>, StoreError> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(key)?;
-    let Some(row) = rows.next()? else {
-        return Ok(None);
-    };
-    let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-    Ok(Some(Versioned { revision: uint(row.get(0)?), document: from_text(what, text)? }))
 }
 
 /// Applies a plan whole or not at all.
@@ -434,9 +422,4 @@ pub(super) fn count(connection: &Connection, counts: &Counts) -> Result<(), Stor
         change_one(connection, sql, (name, by))?;
     }
     Ok(())
-}
-
-/// A document that was not there is inserted, which fails where there is one meanwhile.
-pub(super) fn by_revision<'a>(revision: Revision, insert: &'a str, update: &'a str) -> &'a str {
-    if revision == 0 { insert } else { update }
 }
