@@ -360,7 +360,7 @@ fn names_missing(snapshot: Snapshot<'_>) -> Option<Risk> {
     let more = if more > 0 { format!("; and {more} more (GET /api/selectors)") } else { String::new() };
     (!named.is_empty()).then(|| {
         let message = format!(
-            "names of the mapping are left out of every call: {}{more}. Correct the mapping and reload, or the account: its lists \
+            "the account does not have what the mapping names; contacts go without it, and deals that need it wait: {}{more}. Correct the mapping and reload, or the account: its lists \
              are read again every hour while a name is missing",
             named.join("; ")
         );

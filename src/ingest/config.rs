@@ -20,7 +20,7 @@ use crate::event::Trust;
 use crate::http::forwarded::TrustedProxies;
 use crate::mapping::IdentifyMode;
 use crate::mapping::region::Region;
-use crate::senders::constant_problem;
+use crate::senders::{SourceRate, constant_problem};
 
 /// The `[server]` section: the public listener.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -67,17 +67,6 @@ impl Default for ServerConfig {
 
 /// The `[sources]` section: any number, by name.
 pub type Sources = BTreeMap<String, SourceConfig>;
-
-/// How many events a source may send in a minute; 0: any number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SourceRate {
-    /// Over all its doors.
-    pub per_minute: u64,
-    /// At the door for forms.
-    pub forms_per_minute: u64,
-    /// It is said that servers alone have its keys: one address may be all of them.
-    pub of_servers: bool,
-}
 
 /// Whether calls are made for the events of a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

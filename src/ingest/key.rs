@@ -15,11 +15,12 @@ use metrics::Counter;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::config::{SourceConfig, SourceRate, Sources};
+use super::config::{SourceConfig, Sources};
 use super::cors::{self, AllowedOrigin};
 use super::discreet::KeptNames;
 use super::form::{Form, FormRules};
 use crate::event::{SourceName, Trust};
+use crate::senders::SourceRate;
 
 /// Base64 with padding or without.
 pub const BASE64: GeneralPurpose = GeneralPurpose::new(

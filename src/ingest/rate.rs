@@ -14,34 +14,31 @@ use axum::http::request::Parts;
 use super::answer::too_large;
 use super::key::Source;
 use super::{Inner, batch};
+use crate::doors::Door;
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{ApiError, one_client};
 use crate::senders::{Ask, Client, OverRate};
-
-/// Where events come in.
-#[derive(Clone, Copy)]
-pub enum Door<'a> {
-    /// From somebody with a write key.
-    Events(&'a Parts),
-    /// A posted form.
-    Form(&'a Parts),
-    /// A vendor who proved to be one.
-    Hook,
-}
 
 impl Inner {
     /// Counts events that are about to be stored.
     ///
     /// # Errors
     /// There are too many for now: when to come again. There are more than a whole minute allows.
-    pub(super) fn let_in(&self, source: &Source, door: Door<'_>, events: usize) -> Result<(), ApiError> {
-        let (per_minute_max, parts) = match door {
-            Door::Events(parts) => (source.rate.per_minute, Some(parts).filter(|_| !source.rate.of_servers)),
-            Door::Form(parts) => (source.rate.forms_per_minute, Some(parts)),
-            Door::Hook => (source.rate.per_minute, None),
+    pub(super) fn let_in(
+        &self,
+        source: &Source,
+        door: &Door,
+        parts: &Parts,
+        events: usize,
+    ) -> Result<(), ApiError> {
+        let (per_minute_max, is_divided) = match door {
+            Door::Events => (source.rate.per_minute, !source.rate.of_servers),
+            Door::Form => (source.rate.forms_per_minute, true),
+            // It proved to come from its vendor.
+            Door::Hook(_) => (source.rate.per_minute, false),
         };
         let events = u64::try_from(events).unwrap_or(u64::MAX);
-        let ask = Ask { events, per_minute_max, client: parts.and_then(client) };
+        let ask = Ask { events, per_minute_max, client: Some(parts).filter(|_| is_divided).and_then(client) };
         let over = match self.rates.take(&source.name, ask, self.clock.wall()) {
             Ok(()) => return Ok(()),
             Err(over) => over,

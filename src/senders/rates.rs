@@ -22,6 +22,17 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// A source that was refused nothing for so long is no concern any more.
 const QUIET: Duration = Duration::from_mins(5);
 
+/// How many events a source may send in a minute; 0: any number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceRate {
+    /// Over all its doors.
+    pub per_minute: u64,
+    /// At the door for forms.
+    pub forms_per_minute: u64,
+    /// It is said that servers alone have its keys: one address may be all of them.
+    pub of_servers: bool,
+}
+
 /// Who sends, as far as that can be told: the bits of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Client(pub u128);

@@ -74,12 +74,12 @@ pub(super) async fn metrics(State(app): State<Debugger>) -> Result<Response, Api
     let snapshot = app.snapshot(&reading);
     set(snapshot);
     set_risks(&risks(snapshot, app.store.as_ref()));
-    gauge!("freshsignal_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     metrics_process::Collector::default().collect();
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], app.metrics.render()).into_response())
 }
 
 fn set(snapshot: Snapshot<'_>) {
+    gauge!("freshsignal_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     let totals = snapshot.totals();
     for outcome in Outcome::ALL {
         let events = totals.outcomes.get(&outcome).copied().unwrap_or(0);
