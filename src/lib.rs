@@ -2,8 +2,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod admin;
+pub mod alerts;
 pub mod allowance;
 pub mod app;
+pub mod cause;
 pub mod cli;
 pub mod clock;
 pub mod company;
@@ -21,6 +23,7 @@ pub mod erase;
 pub mod erasure;
 pub mod event;
 pub mod freshsales;
+pub mod health;
 pub mod http;
 pub mod ingest;
 pub mod mapping;

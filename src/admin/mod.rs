@@ -28,41 +28,29 @@ pub use api::{Commands, Reloaded};
 pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN};
 pub use guard::Admin;
 
-use crate::allowance::{Pressure, Quotas, Sharing, Usage};
+use crate::allowance::{Quotas, Usage};
+use crate::cause::Board;
 use crate::clock::{Clock, UnixMicros};
-use crate::consent::SharedTally;
 use crate::decision::Settings;
-use crate::delivery::Lane;
 use crate::doors::{RefusedLog, Traffic, Ways};
 use crate::event::Limits;
 use crate::freshsales::Mode;
+use crate::health::{Reading, Snapshot, Vitals};
 use crate::http::ApiError;
-use crate::senders::Watch;
 use crate::store::{SharedStore, quotas};
-use crate::turn::Flow;
 use api::{
-    History, commands, connect, contacts, dead_letters, deliveries, events, history, map, openapi, people,
-    selectors, status, stream,
+    History, alerts, commands, connect, contacts, dead_letters, deliveries, events, history, map, openapi,
+    people, selectors, status, stream,
 };
 use guard::{Access, Guard, guard};
 
 /// What the running service knows beside the store.
 #[derive(Clone, Debug)]
 pub struct Live {
-    /// How much of the allowance is used; the receiver is told whenever a call takes a slot.
-    pub usage: watch::Receiver<Usage>,
-    /// How a backlog shares calls, if it does.
-    pub sharing: watch::Receiver<Option<Sharing>>,
-    /// Up to how much of the limits each lane may use, in percent.
-    pub shares: BTreeMap<Lane, u32>,
-    /// How many dead letters are kept.
-    pub dead_letters_max: u64,
-    /// Whether more becomes owed than may leave.
-    pub pressure: watch::Receiver<Pressure>,
-    /// How processing gets on.
-    pub flow: watch::Receiver<Flow>,
-    /// What senders do that costs contacts.
-    pub senders: Arc<Watch>,
+    /// What the status and the risks are judged by.
+    pub vitals: Vitals,
+    /// What a person was told of what is wrong.
+    pub board: watch::Receiver<Board>,
     /// Whether calls leave.
     pub mode: Mode,
     /// What ingest accepts, so that a dry run refuses what it would.
@@ -75,10 +63,6 @@ pub struct Live {
     pub traffic: Arc<Traffic>,
     /// What the configuration says of the ways in.
     pub ways: watch::Receiver<Arc<Ways>>,
-    /// Events of the last hour whose consent was not understood.
-    pub consent: SharedTally,
-    /// What deciding depends on, the lists of the account among it.
-    pub settings: watch::Receiver<Arc<Settings>>,
 }
 
 /// Between whoever orders an erasure and the stage that carries it out; the order itself is in the store.
@@ -149,6 +133,7 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/connect", Access::Token, |method| on(method, connect::connect)),
     route(GET, "/api/status", Access::Token, |method| on(method, status::status)),
     route(GET, "/api/status/history", Access::Token, |method| on(method, history::history)),
+    route(GET, "/api/alerts", Access::Token, |method| on(method, alerts::list)),
     route(GET, "/api/selectors", Access::Token, |method| on(method, selectors::selectors)),
     route(GET, "/api/stream", Access::Token, |method| on(method, stream::stream)),
     route(POST, "/api/map", Access::Token, |method| on(method, map::map)),
@@ -226,8 +211,17 @@ impl Debugger {
         quotas(&self.store, settings.account.clone(), limits, self.now()).await.map_err(api::failed)
     }
 
+    /// Looks at the store.
+    async fn reading(&self) -> Result<Reading, ApiError> {
+        Reading::take(&self.store, &self.settings(), self.now()).await.map_err(api::failed)
+    }
+
+    fn snapshot<'a>(&'a self, reading: &'a Reading) -> Snapshot<'a> {
+        Snapshot { reading, vitals: &self.live.vitals, now: self.now() }
+    }
+
     fn usage(&self) -> Usage {
-        *self.live.usage.borrow()
+        *self.live.vitals.usage.borrow()
     }
 
     fn now(&self) -> UnixMicros {

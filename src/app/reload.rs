@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use crate::admin::Reloaded;
+use crate::alerts::Config as AlertsConfig;
 use crate::config::{Config, LoadError, Loaded};
 use crate::config_problem::Problem;
 use crate::decision::Settings;
@@ -22,6 +23,7 @@ pub type Load = dyn Fn() -> Result<Loaded, LoadError> + Send + Sync;
 #[derive(Clone)]
 pub struct Reload {
     pub(super) settings: watch::Sender<Arc<Settings>>,
+    pub(super) alerts: watch::Sender<AlertsConfig>,
     pub(super) ways: watch::Sender<Arc<Ways>>,
     pub(super) ingest: Ingest,
     pub(super) load: Arc<Load>,
@@ -112,6 +114,7 @@ impl Reload {
             Arc::make_mut(&mut settings).selectors = Arc::clone(&in_use.selectors);
             *in_use = settings;
         });
+        self.alerts.send_replace(config.alerts.clone());
         self.ingest.replace_sources(&config.sources);
         self.ingest.replace_hooks(&config.hooks, &config.sources);
         // Of `[server]` what it was started with.

@@ -18,5 +18,5 @@ mod serve_tests;
 pub use asset::Asset;
 pub use body::{BodyError, BodyLimits, Whole, discard, read_whole};
 pub use error::ApiError;
-pub use peers::Peer;
+pub use peers::{Peer, one_client};
 pub use serve::{ServeLimits, serve};

@@ -13,6 +13,7 @@ mod form;
 mod hook;
 mod key;
 mod pixel;
+mod rate;
 mod route;
 mod router;
 mod settings;
@@ -43,6 +44,7 @@ use crate::doors::{Door, Refused, RefusedLog, Traffic};
 use crate::event::{Arrival, Limits, SourceName, moment_in};
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError, BodyLimits};
+use crate::senders::Rates;
 use crate::store::{NewRecord, SharedStore};
 use address::Address;
 use answer::{
@@ -67,6 +69,7 @@ struct Inner {
     store: SharedStore,
     clock: Arc<dyn Clock>,
     refused: Arc<RefusedLog>,
+    rates: Arc<Rates>,
     traffic: Arc<Traffic>,
     captchas: Verifier,
     seconds: Histogram,
@@ -94,6 +97,7 @@ impl Ingest {
             store,
             clock,
             refused: Arc::default(),
+            rates: Arc::default(),
             traffic: Arc::default(),
             captchas: Verifier::default(),
             seconds: metrics::histogram!("freshsignal_ingest_seconds"),
@@ -116,6 +120,12 @@ impl Ingest {
     #[must_use]
     pub fn refused(&self) -> Arc<RefusedLog> {
         Arc::clone(&self.0.refused)
+    }
+
+    /// How many events the sources sent lately, and which of them were refused some.
+    #[must_use]
+    pub fn rates(&self) -> Arc<Rates> {
+        Arc::clone(&self.0.rates)
     }
 
     /// How much came by each door lately.
@@ -223,7 +233,10 @@ impl Inner {
             None => admit(sources, parsed.write_key.as_deref(), &parts.headers)?,
         };
         let sent_at = parsed.sent_at.or_else(|| sent_at_in(&parts.headers));
-        let answer = self.append(route, source, parsed, sent_at).await;
+        let answer = match self.let_in(source, &Door::Events, parts, parsed.items.count()) {
+            Ok(()) => self.append(route, source, parsed, sent_at).await,
+            Err(too_many) => Err(too_many),
+        };
         answer.map_err(|error| Denied { source: Some(source.name.clone()), error })
     }
 

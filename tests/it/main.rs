@@ -14,6 +14,8 @@ mod supply_chain;
 /// What the tests of the running service share.
 mod support;
 
+/// Somebody is told when something is wrong, and when it is over.
+mod alerts;
 /// The allowance holds in every window, across restarts.
 mod allowance;
 /// A backup of a running service, and what a restore of it does.

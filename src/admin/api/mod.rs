@@ -2,6 +2,7 @@
 //!
 //! Reads the store and shows it; what a person orders becomes a plan of the decision's functions. Must not decide.
 
+pub(super) mod alerts;
 mod answer;
 pub(super) mod commands;
 pub(super) mod connect;
@@ -12,11 +13,9 @@ pub(super) mod events;
 pub(super) mod history;
 pub(super) mod map;
 pub(super) mod openapi;
-pub(super) mod outlook;
 pub(super) mod people;
 mod query;
 mod rejected;
-pub(super) mod risks;
 pub(super) mod selectors;
 pub(super) mod status;
 pub(super) mod stream;

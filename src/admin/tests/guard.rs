@@ -58,6 +58,7 @@ fn routes_of_later_work_do_not_exist_yet() {
             ("GET", "/api/connect"),
             ("GET", "/api/status"),
             ("GET", "/api/status/history"),
+            ("GET", "/api/alerts"),
             ("GET", "/api/selectors"),
             ("GET", "/api/stream"),
             ("POST", "/api/map"),

@@ -1,5 +1,6 @@
 //! Tests of the debugger: its router against a store in memory.
 
+mod alerts;
 mod config;
 mod connect;
 mod contacts;
@@ -27,16 +28,17 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
-use crate::allowance::{Sharing, Window};
+use crate::allowance::{Pressure, Sharing, Window};
 use crate::clock::ManualClock;
 use crate::config_problem::Problem;
 use crate::consent::SharedTally;
 use crate::decision::{World, test_settings};
-use crate::delivery::{Account, DeliveryId};
+use crate::delivery::{Account, DeliveryId, Lane};
 use crate::doors::{Door, Refused};
 use crate::event::{Email, SourceName};
-use crate::senders::Watch;
+use crate::senders::{Rates, Watch};
 use crate::store::StoreError;
+use crate::turn::Flow;
 use fake::{FakeStore, Held};
 
 /// 2030-03-17T17:46:40Z
@@ -64,6 +66,8 @@ struct Lab {
     flow: Flow,
     sharing: Option<Sharing>,
     senders: Arc<Watch>,
+    rates: Arc<Rates>,
+    board: Board,
     settings: Settings,
 }
 
@@ -85,6 +89,8 @@ impl Lab {
             flow: Flow::default(),
             sharing: None,
             senders: Arc::default(),
+            rates: Arc::default(),
+            board: Board::default(),
             settings: settings(),
         }
     }
@@ -123,21 +129,25 @@ impl Lab {
     fn debugger_over(&self, store: SharedStore, metrics: PrometheusHandle) -> Debugger {
         let settings = watch::Sender::new(Arc::new(self.settings.clone())).subscribe();
         let live = Live {
-            usage: watch::Sender::new(self.usage).subscribe(),
-            sharing: watch::Sender::new(self.sharing).subscribe(),
-            shares: [(Lane::Refresh, 60)].into(),
-            dead_letters_max: 100,
-            pressure: watch::Sender::new(self.pressure).subscribe(),
-            flow: watch::Sender::new(self.flow.clone()).subscribe(),
-            senders: Arc::clone(&self.senders),
+            vitals: Vitals {
+                usage: watch::Sender::new(self.usage).subscribe(),
+                sharing: watch::Sender::new(self.sharing).subscribe(),
+                shares: [(Lane::Refresh, 60)].into(),
+                dead_letters_max: 100,
+                pressure: watch::Sender::new(self.pressure).subscribe(),
+                flow: watch::Sender::new(self.flow.clone()).subscribe(),
+                senders: Arc::clone(&self.senders),
+                rates: Arc::clone(&self.rates),
+                consent: self.consent.clone(),
+                settings: settings.clone(),
+            },
+            board: watch::Sender::new(self.board.clone()).subscribe(),
             mode: Mode::Live,
             event_limits: Limits { event_bytes_max: 1000 },
             erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },
             refused: Arc::clone(&self.refused),
             traffic: Arc::clone(&self.traffic),
             ways: watch::Sender::new(Arc::new(self.ways.clone())).subscribe(),
-            consent: self.consent.clone(),
-            settings: settings.clone(),
         };
         let clock = Arc::new(ManualClock::at(START));
         let commands = Commands {

@@ -137,7 +137,7 @@ impl Inner {
                 visitor.incomplete(&missing, &fields)
             }
             Read::Lead(event) => match self.verified(visitor.form, &fields, &event).await {
-                Verified::Person => match self.take_lead(source, &event).await {
+                Verified::Person => match self.take_lead(source, parts, &event).await {
                     Ok(()) => visitor.accepted(&fields),
                     Err(error) => refuse(error, Text::Later, Some(&fields)),
                 },
@@ -159,7 +159,7 @@ impl Inner {
     }
 
     /// One event, one record, one sync.
-    async fn take_lead(&self, source: &Source, event: &Value) -> Result<(), ApiError> {
+    async fn take_lead(&self, source: &Source, parts: &Parts, event: &Value) -> Result<(), ApiError> {
         let raw = to_raw_value(event).map_err(|_| ApiError::internal())?;
         // Nothing is needed to post a form, so anybody may have.
         let intake = Intake { trust: Trust::Visitor, ..self.intake(source) };
@@ -167,6 +167,7 @@ impl Inner {
             ApiError::new(StatusCode::BAD_REQUEST, INVALID_FORM, refusal.to_string())
                 .because(refusal.reason())
         })?;
+        self.let_in(source, &Door::Form, parts, 1)?;
         self.store(source, &Door::Form, vec![record]).await
     }
 

@@ -135,6 +135,7 @@ impl Inner {
             return Err(ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", message));
         };
         let record = self.record(hook, &Message { headers, raw, body })?;
+        self.let_in(&hook.source, &hook.door, parts, 1)?;
         self.store(&hook.source, &hook.door, vec![record]).await?;
         Ok(accepted)
     }
