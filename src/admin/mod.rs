@@ -202,7 +202,7 @@ impl Debugger {
     /// How much of their quotas the sources have used.
     async fn quotas(&self) -> Result<Quotas, ApiError> {
         let settings = self.settings();
-        let limits = &settings.new_contacts_per_hour;
+        let limits = &settings.per_hour;
         quotas(&self.store, settings.account.clone(), limits, self.now()).await.map_err(api::failed)
     }
 

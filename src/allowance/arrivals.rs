@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{AllowanceLimits, HOUR, LaneLoad, Means, Quotas, Sharing, forecast, lanes_with};
-use crate::delivery::Lane;
-use crate::event::SourceName;
+use crate::delivery::{Bound, Lane};
 
 /// What became owed in the last hour, beside what may leave in one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -30,8 +29,8 @@ pub struct Capacity<'a> {
     pub shares: &'a BTreeMap<Lane, u32>,
     /// How a backlog shares calls, if it does.
     pub sharing: Option<Sharing>,
-    /// How many contacts sources may make in an hour. What is beyond that waits as it was ordered to.
-    pub new_contacts: &'a BTreeMap<SourceName, u64>,
+    /// How much of what sources bring may leave in an hour. What is beyond that waits as it was ordered to.
+    pub per_hour: &'a BTreeMap<Bound, u64>,
 }
 
 impl Capacity<'_> {
@@ -46,7 +45,7 @@ impl Capacity<'_> {
     }
 
     fn within_quotas(self, mut opened: Opened) -> Opened {
-        for (source, limit) in self.new_contacts {
+        for (source, limit) in self.per_hour {
             let mut room = *limit;
             for first in opened.values_mut().rev().filter_map(|load| load.first.get_mut(source)) {
                 *first = (*first).min(room);
@@ -92,6 +91,7 @@ impl Arrivals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::SourceName;
 
     const LIMITS: AllowanceLimits = AllowanceLimits { per_hour: 900, per_minute: 360 };
     const SHARING: Sharing = Sharing {
@@ -107,15 +107,18 @@ mod tests {
     }
 
     fn of_form(contacts: u64) -> Opened {
-        let first = [(SourceName("form".to_owned()), contacts)].into();
+        let first = [(Bound::NewContacts(SourceName("form".to_owned())), contacts)].into();
         [(Lane::NewContact, LaneLoad { first, ..LaneLoad::default() })].into()
     }
 
     /// Whether so many an hour are too many.
     fn outruns(opened: Opened, sharing: Option<Sharing>, form_max: Option<u64>) -> bool {
         let shares = [(Lane::Refresh, 60), (Lane::Backfill, 50)].into();
-        let new_contacts = form_max.into_iter().map(|max| (SourceName("form".to_owned()), max)).collect();
-        let capacity = Capacity { limits: LIMITS, shares: &shares, sharing, new_contacts: &new_contacts };
+        let per_hour = form_max
+            .into_iter()
+            .map(|max| (Bound::NewContacts(SourceName("form".to_owned())), max))
+            .collect();
+        let capacity = Capacity { limits: LIMITS, shares: &shares, sharing, per_hour: &per_hour };
         let mut arrivals = Arrivals::default();
         assert!(!arrivals.observe(Duration::ZERO, Opened::new(), capacity).outruns_allowance);
         arrivals.observe(HOUR, opened, capacity).outruns_allowance
@@ -124,9 +127,8 @@ mod tests {
     #[test]
     fn a_whole_hour_of_more_than_an_hours_calls_outruns_the_allowance_until_an_hour_has_fewer() {
         let mut arrivals = Arrivals::default();
-        let (shares, new_contacts) = (BTreeMap::new(), BTreeMap::new());
-        let capacity =
-            Capacity { limits: LIMITS, shares: &shares, sharing: None, new_contacts: &new_contacts };
+        let (shares, per_hour) = (BTreeMap::new(), BTreeMap::new());
+        let capacity = Capacity { limits: LIMITS, shares: &shares, sharing: None, per_hour: &per_hour };
         let mut look = |minute: u64, ever| {
             let pressure =
                 arrivals.observe(Duration::from_mins(minute), opened(Lane::Conversion, ever), capacity);

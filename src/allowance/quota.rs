@@ -1,6 +1,6 @@
-//! Quotas: how many contacts each source may make in an hour.
+//! Quotas: how many contacts each source may make in an hour, and how many withdrawals of strangers it may bring.
 //!
-//! Counts the first calls of contacts by when they left. What is too much waits; nothing is refused.
+//! Counts the first calls of these by when they left. What is too much waits; nothing is refused.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::HOUR;
 use crate::clock::UnixMicros;
-use crate::event::SourceName;
+use crate::delivery::Bound;
 
 /// How much of its quota a source has used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -24,7 +24,7 @@ pub struct Quota {
 
 /// The quotas of the sources that have one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Quotas(BTreeMap<SourceName, Held>);
+pub struct Quotas(BTreeMap<Bound, Held>);
 
 /// The quota of one source, and what it is used by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,12 +37,8 @@ struct Held {
 impl Quotas {
     /// The quotas at `now`. `made` is when first calls left and whose contact each was, in the order of time.
     #[must_use]
-    pub fn of(
-        limits: &BTreeMap<SourceName, u64>,
-        made: &[(SourceName, UnixMicros)],
-        now: UnixMicros,
-    ) -> Self {
-        let quota = |(source, limit): (&SourceName, &u64)| {
+    pub fn of(limits: &BTreeMap<Bound, u64>, made: &[(Bound, UnixMicros)], now: UnixMicros) -> Self {
+        let quota = |(source, limit): (&Bound, &u64)| {
             let since = now.minus(HOUR);
             let ours = made.iter().filter(|(of, at)| of == source && *at > since);
             let times: Vec<UnixMicros> = ours.map(|(_, at)| *at).collect();
@@ -58,7 +54,7 @@ impl Quotas {
 
     /// The sources whose new contacts wait.
     #[must_use]
-    pub fn held(&self) -> Vec<SourceName> {
+    pub fn held(&self) -> Vec<Bound> {
         self.0
             .iter()
             .filter(|(_, held)| held.quota.used >= held.quota.limit)
@@ -68,12 +64,12 @@ impl Quotas {
 
     /// The quota of a source, if it has one.
     #[must_use]
-    pub fn get(&self, source: &SourceName) -> Option<Quota> {
+    pub fn get(&self, source: &Bound) -> Option<Quota> {
         self.0.get(source).map(|held| held.quota)
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = (&SourceName, &Quota)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Bound, &Quota)> {
         self.0.iter().map(|(source, held)| (source, &held.quota))
     }
 
@@ -84,7 +80,7 @@ impl Quotas {
     }
 
     /// Counts one more contact of a source, if it may make one.
-    pub fn take(&mut self, source: &SourceName) -> bool {
+    pub fn take(&mut self, source: &Bound) -> bool {
         let Some(Held { quota, .. }) = self.0.get_mut(source) else { return true };
         let room = quota.used < quota.limit;
         quota.used += u64::from(room);
@@ -101,9 +97,10 @@ impl Quotas {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::SourceName;
 
-    fn source(name: &str) -> SourceName {
-        SourceName(name.to_owned())
+    fn source(name: &str) -> Bound {
+        Bound::NewContacts(SourceName(name.to_owned()))
     }
 
     fn at(seconds: u64) -> UnixMicros {

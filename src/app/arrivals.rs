@@ -52,7 +52,7 @@ impl Watch {
             limits: AllowanceLimits { per_hour, per_minute: minute.limit },
             shares: &self.shares,
             sharing: *self.sharing.borrow(),
-            new_contacts: &settings.new_contacts_per_hour,
+            per_hour: &settings.per_hour,
         };
         let now = arrivals.observe(self.clock.monotonic(), opened_ever, capacity);
         let before = self.pressure.send_replace(now);

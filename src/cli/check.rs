@@ -30,6 +30,13 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     for warning in config.consent.warnings() {
         complain(&format!("warning: {warning}"));
     }
+    for source in config.sources_without_trust() {
+        complain(&format!(
+            "sources.{source}.trust is not set, so what its keys bring is believed as a server's. If its key stands in a page \
+             or an app, set trust = \"visitor\": then nobody who has it replaces what your servers say of a customer; else \
+             trust = \"server\""
+        ));
+    }
     say("the configuration is complete")?;
     if arguments.live { live(&config, arguments.probe) } else { Ok(()) }
 }

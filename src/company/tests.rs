@@ -6,7 +6,7 @@ use super::*;
 use crate::clock::UnixMicros;
 
 fn stamp(at: i64) -> Stamp {
-    Stamp { at: UnixMicros(at), message_id: format!("m{at}") }
+    Stamp { at: UnixMicros(at), message_id: format!("m{at}"), ..Stamp::default() }
 }
 
 fn sent(pairs: &[(&str, Value)]) -> Attributes {

@@ -144,6 +144,8 @@ mod tests {
             ("DEFAULT_COUNTRY", "GB", "default_country"),
             ("CONSENT_UNKNOWN", "2", "consent_unknown"),
             ("NEW_CONTACTS_PER_HOUR_MAX", "9", "new_contacts_per_hour_max"),
+            ("WITHDRAWALS_PER_HOUR_MAX", "9", "withdrawals_per_hour_max"),
+            ("TRUST", "visitor", "trust"),
         ];
         for (key, value, named) in keys {
             let key = format!("SOURCES__SHOP__{key}");

@@ -23,7 +23,7 @@ use crate::consent::Category;
 use crate::consent::{ConsentConfig, HOLD, MARKETING};
 use crate::decision::{ConsentRules, Rehearsal, Settings, SourceDefaults, Unknown, status_value};
 use crate::deliver::{BulkConfig, DeliveryConfig};
-use crate::delivery::{Account, Request};
+use crate::delivery::{Account, Bound, Request};
 use crate::event::SourceName;
 use crate::freshsales::{Config as FreshsalesConfig, DryRun, Mode};
 use crate::ingest::{Hooks, ServerConfig, SourceMode, Sources, hook_problems, source_problems};
@@ -171,7 +171,7 @@ impl Config {
             retry: self.delivery.retry(),
             attempt_timeout: Duration::from_secs(self.freshsales.attempt_timeout_seconds),
             selectors: Arc::default(),
-            new_contacts_per_hour: self.new_contacts_per_hour(),
+            per_hour: self.per_hour(),
             source_defaults: self.source_defaults(),
             senders: self.senders(),
             rehearsal: self.rehearsal(),
@@ -222,9 +222,22 @@ impl Config {
     }
 
     /// The quotas of the sources that have one.
-    fn new_contacts_per_hour(&self) -> BTreeMap<SourceName, u64> {
-        let limits = self.sources.iter().map(|(name, source)| (name, source.new_contacts_per_hour()));
-        limits.filter(|(_, max)| *max > 0).map(|(name, max)| (SourceName(name.clone()), max)).collect()
+    fn per_hour(&self) -> BTreeMap<Bound, u64> {
+        let limits = self.sources.iter().flat_map(|(name, source)| {
+            let name = SourceName(name.clone());
+            [
+                (Bound::NewContacts(name.clone()), source.new_contacts_per_hour()),
+                (Bound::Withdrawals(name), source.withdrawals_per_hour_max),
+            ]
+        });
+        limits.filter(|(_, max)| *max > 0).collect()
+    }
+
+    /// The sources with keys that do not say how far they are believed.
+    pub fn sources_without_trust(&self) -> impl Iterator<Item = &str> {
+        let keyed =
+            self.sources.iter().filter(|(_, source)| source.enabled && source.keys().next().is_some());
+        keyed.filter(|(_, source)| source.trust.is_none()).map(|(name, _)| name.as_str())
     }
 
     /// The account that calls go to; one of no name where none is configured, as for `map`.

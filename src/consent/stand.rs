@@ -200,6 +200,13 @@ impl Stand {
         Self::of(both.0, both.1)
     }
 
+    /// What counts when visitors spoke too: they may say what nobody else did and refuse what was agreed to, and undo no
+    /// refusal that somebody else said.
+    #[must_use]
+    pub fn and_visitors(self, visitors: Self) -> Self {
+        if self.is_denied() { self } else { Self::over([self, visitors]) }
+    }
+
     /// Whether the person refuses. What is not understood is no refusal, and ends none.
     #[must_use]
     pub fn is_denied(&self) -> bool {

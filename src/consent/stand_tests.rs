@@ -9,7 +9,7 @@ const NO: Choice = Choice::Denied;
 const WHAT: Choice = Choice::Unclear;
 
 fn stamp(at: i64) -> Stamp {
-    Stamp { at: UnixMicros(at), message_id: format!("m{at}") }
+    Stamp { at: UnixMicros(at), message_id: format!("m{at}"), ..Stamp::default() }
 }
 
 fn statement(choice: Choice) -> Statement {

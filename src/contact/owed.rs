@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::payload::CUSTOM_FIELD_PREFIX;
 use super::{Attributes, Refused, STATUS, Standing};
 use crate::clock::UnixMicros;
+use crate::event::SourceName;
 
 /// What the persons of a contact add up to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,6 +32,8 @@ pub struct Wish {
     pub gate_shut: Option<String>,
     /// The marketing statement that counts is a refusal.
     pub withdrawn: bool,
+    /// It was said by somebody who merely named the address; by which source.
+    pub refused_by_stranger: Option<SourceName>,
     /// When the last event that needs no consent was received.
     pub exempt: Option<UnixMicros>,
     /// A contact that Freshsales does not have waits for a statement of consent.
@@ -72,6 +75,8 @@ pub struct Call {
     pub withdrawal: bool,
     /// Nothing changed; it is only long since the contact was sent.
     pub resend: bool,
+    /// The source whose withdrawals of strangers it counts among, if it is one.
+    pub stranger_of: Option<SourceName>,
 }
 
 /// Why nothing is owed.
@@ -109,7 +114,8 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
     let withdrawal = wish.withdrawn && known && !told;
     let only_status = || {
         let attributes = Attributes::from([(STATUS.to_owned(), rules.unsubscribed.clone())]);
-        Owed::Call(Call { attributes, whole: false, withdrawal: true, resend: false })
+        let stranger_of = wish.refused_by_stranger.clone();
+        Owed::Call(Call { attributes, whole: false, withdrawal: true, resend: false, stranger_of })
     };
     let may_tell = withdrawal && rules.propagate_withdrawal;
     if !wish.has_member {
@@ -139,8 +145,15 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
         return Owed::Nothing(WhyNothing::Unchanged);
     }
     let whole = never_accepted || standing.send_whole || stale || rules.send == SendMode::All;
-    let attributes = if whole { whole_call(wanted, &changed, rules.send) } else { changed };
-    Owed::Call(Call { attributes, whole, withdrawal, resend })
+    // What a stranger refuses goes by itself: it may have to wait, and nothing else waits for it.
+    let apart = withdrawal && wish.refused_by_stranger.is_some();
+    let more = never_accepted || standing.send_whole || changed.keys().any(|name| name != STATUS);
+    if apart && !more {
+        return only_status();
+    }
+    let mut attributes = if whole { whole_call(wanted, &changed, rules.send) } else { changed };
+    attributes.retain(|name, _| !apart || name != STATUS);
+    Owed::Call(Call { attributes, whole, withdrawal: withdrawal && !apart, resend, stranger_of: None })
 }
 
 /// Everything wanted, less the status that Freshsales was told already: who unsubscribed there since stays

@@ -25,7 +25,7 @@ fn stages() -> Vec<Stage> {
 }
 
 fn stamp(at: i64) -> Stamp {
-    Stamp { at: UnixMicros(at), message_id: format!("m{at}") }
+    Stamp { at: UnixMicros(at), message_id: format!("m{at}"), ..Stamp::default() }
 }
 
 fn wanted(said: &[(&str, i64)], forward_only: bool) -> Option<String> {
@@ -77,7 +77,8 @@ fn learn(deal: &mut Deal, told: Told) {
     let said = Said { values, ..Said::default() };
     let person = PersonKey { people: "default".to_owned(), id: PersonId::User(person.to_string()) };
     // Times repeat, messages do not: a message says one thing.
-    let stamp = Stamp { at: UnixMicros(at), message_id: format!("{event}-{at}-{amount}") };
+    let stamp =
+        Stamp { at: UnixMicros(at), message_id: format!("{event}-{at}-{amount}"), ..Stamp::default() };
     let received_at = UnixMicros(at + 100);
     let said =
         DealSaid { event: events[event], said: &said, person: Some(&person), stamp: &stamp, received_at };

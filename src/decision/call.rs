@@ -9,10 +9,10 @@ use super::wish::consider;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::{
-    AfterStored, Attributes, COMPANIES, InFlight, Owed, StageSeen, Standing, did_not_stick, owed,
+    AfterStored, Attributes, COMPANIES, Call, InFlight, Owed, StageSeen, Standing, did_not_stick, owed,
     shown_blank, upsert_body,
 };
-use crate::delivery::{Attempt, BlockCause, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
+use crate::delivery::{Attempt, BlockCause, Bound, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
 use crate::event::Email;
 
@@ -37,7 +37,8 @@ pub(super) fn claim_contact(
     settings: &Settings,
     now: UnixMicros,
 ) -> Option<Request> {
-    let attempt = world.deliveries.get(id)?.attempts_made + 1;
+    let delivery = world.deliveries.get(id)?;
+    let (attempt, bound) = (delivery.attempts_made + 1, delivery.is_bound_by_strangers());
     let standing =
         world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
     if standing.in_flight.is_some() {
@@ -52,6 +53,11 @@ pub(super) fn claim_contact(
         Owed::Nothing(why) => {
             world.deliveries.change(id, |delivery| delivery.supersede(&why_dropped(&why), now));
             standing_of(email, world, settings).open = None;
+            None
+        }
+        Owed::Call(Call { stranger_of: Some(source), .. }) if !bound => {
+            // It comes back once the quota has room for it.
+            world.deliveries.change(id, |delivery| delivery.wait_for(Bound::Withdrawals(source), now));
             None
         }
         Owed::Call(mut call) => {
@@ -187,6 +193,8 @@ pub(super) enum Transition {
     Backoff(String, Duration),
     /// Waits without burning anything.
     Wait(String),
+    /// What is left waits for a quota.
+    WaitFor(Bound),
     /// Tried once more at a moment.
     TryOnceMore(String, UnixMicros),
     /// Tried once more without an attribute.
@@ -204,6 +212,7 @@ impl Transition {
             | Self::Die(_)
             | Self::Backoff(..)
             | Self::Wait(_)
+            | Self::WaitFor(_)
             | Self::TryOnceMore(..)
             | Self::Salvage(_) => self,
         }
@@ -224,6 +233,7 @@ impl Transition {
                 Delivery { failing, ..delivery }.retry(why, now, now.plus(wait))
             }
             Self::Wait(why) => delivery.wait(why, now),
+            Self::WaitFor(bound) => delivery.wait_for(bound, now),
             Self::TryOnceMore(why, at) => delivery.retry(why, now, at),
             Self::Salvage(note) => delivery.salvage(note, now),
         }
@@ -272,9 +282,14 @@ fn after(
                     }
                 }
             }
-            let settled = standing.open.is_none();
-            let fills = settled && fills_a_blank(email, standing, world, settings, now);
-            if fills {
+            let Some(call) = left_to_send(email, standing, world, settings, now) else {
+                return transition;
+            };
+            if let Some(source) = call.stranger_of {
+                standing.open = Some(id.clone());
+                return Transition::WaitFor(Bound::Withdrawals(source));
+            }
+            if call.attributes.keys().any(|name| standing.blank.contains(name)) {
                 standing.open = Some(id.clone());
                 return Transition::Wait(FILLS.to_owned());
             }
@@ -379,20 +394,21 @@ pub(super) fn after_failure(
 
 const FILLS: &str = "Freshsales has no value for an attribute that is sent only then, so it is sent now";
 
-/// Whether something is owed that is wanted only where Freshsales has no value.
-fn fills_a_blank(
+/// What is owed right after an answer: what is wanted only where Freshsales has no value, and what a stranger refused, which
+/// goes by itself.
+fn left_to_send(
     email: &Email,
     standing: &Standing,
     world: &World,
     settings: &Settings,
     now: UnixMicros,
-) -> bool {
-    if standing.blank.is_empty() {
-        return false;
+) -> Option<Call> {
+    if standing.open.is_some() {
+        return None;
     }
     match owed(&consider(email, world, settings).wish, standing, &rules(settings, now)) {
-        Owed::Nothing(_) => false,
-        Owed::Call(call) => call.attributes.keys().any(|name| standing.blank.contains(name)),
+        Owed::Nothing(_) => None,
+        Owed::Call(call) => Some(call),
     }
 }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixMicros;
-use crate::event::{Email, Stamp};
+use crate::event::{Email, Stamp, Trust};
 use crate::person::PersonKey;
 
-/// One thing that a person says for a contact: whoever said the same later hides it.
+/// One thing that a person says for a contact: whoever said the same later hides it. What servers and what visitors say is
+/// not the same: the newest of either is needed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Contribution {
     /// What it is about: an attribute, a category of consent and the like.
@@ -19,11 +20,16 @@ pub struct Contribution {
 
 impl Contribution {
     pub(super) fn of(what: impl Into<String>, stamp: &Stamp) -> Self {
-        Self { what: what.into(), stamp: stamp.clone() }
+        let mut what = what.into();
+        match stamp.trust {
+            Trust::Server => {}
+            Trust::Visitor => what.push_str(" by visitor"),
+        }
+        Self { what, stamp: Stamp { trust: Trust::default(), ..stamp.clone() } }
     }
 
     pub(super) fn at(what: impl Into<String>, at: UnixMicros) -> Self {
-        Self { what: what.into(), stamp: Stamp { at, message_id: String::new() } }
+        Self { what: what.into(), stamp: Stamp { at, ..Stamp::default() } }
     }
 }
 

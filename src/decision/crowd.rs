@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::contributed::{Contributed, Contribution, Membership};
+use super::hearing::Voice;
 use super::reading::{BLANK_NAME, SOURCE};
 use super::wish::{lanes_begun, mapped_alone};
 use super::{Settings, World};
@@ -19,19 +20,29 @@ use crate::person::{Facts, PersonKey};
 /// What a person contributes to the contact of an address. Everything that [`consider`](super::consider) asks of a person has
 /// its place here, or it would be missed in a crowd.
 #[must_use]
-pub fn contributions(facts: &Facts, email: &Email, settings: &Settings) -> Vec<Contribution> {
+pub fn contributions(
+    key: &PersonKey,
+    facts: &Facts,
+    email: &Email,
+    settings: &Settings,
+) -> Vec<Contribution> {
     if !facts.owns(email) {
         return Vec::new();
     }
     let mut said = vec![Contribution::at("heard", facts.newest())];
+    let voice = Voice::of(key, facts, email);
     for category in settings.consent.categories.iter() {
-        let stand = facts.stand(category);
-        let of =
-            |what: &str, counted: &Counted| Contribution::of(format!("{what} {category}"), &counted.since);
-        said.extend(stand.choice.as_ref().map(|counted| of("consent", counted)));
-        said.extend(stand.unclear.as_ref().map(|counted| of("unclear", counted)));
+        for (kind, stand) in voice.heard(category).kinds() {
+            let of = |what: &str, counted: &Counted| {
+                Contribution::of(format!("{what} {category}{kind}"), &counted.since)
+            };
+            said.extend(stand.choice.as_ref().map(|counted| of("consent", counted)));
+            said.extend(stand.unclear.as_ref().map(|counted| of("unclear", counted)));
+        }
     }
-    said.extend(facts.privacy_control.iter().map(|stamp| Contribution::of("privacy control", stamp)));
+    for (kind, stamp) in voice.privacy_control().kinds() {
+        said.extend(stamp.map(|stamp| Contribution::of(format!("privacy control{kind}"), stamp)));
+    }
     if facts.email() == Some(email) {
         said.extend(of_current(facts, email, settings));
     }
@@ -166,8 +177,9 @@ impl World {
             for (member, is) in members.iter().filter(written) {
                 let counts = *is != Membership::Leaves && settings.counts(member);
                 let person = self.people.get(member).filter(|_| counts);
-                let contributions =
-                    person.map(|person| contributions(&person.facts(), email, settings)).unwrap_or_default();
+                let contributions = person
+                    .map(|person| contributions(member, &person.facts(), email, settings))
+                    .unwrap_or_default();
                 let (email, member) = (email.clone(), member.clone());
                 self.contributed.push(Contributed { email, member, contributions });
             }

@@ -195,7 +195,7 @@ impl DryRun {
             source: SourceName(SOURCE.to_owned()),
             people: DEFAULT_PEOPLE.to_owned(),
             received_at,
-            stamp: Stamp { at, message_id },
+            stamp: Stamp { at, message_id, ..Stamp::default() },
             kind: header.kind,
             backfill: is_backfill(
                 Arrival::Live,

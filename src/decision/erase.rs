@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::erase_records::erase_records;
+use super::hearing::{Heard, Voice};
 use super::{Reading, Settings, Settlement, World, consider};
 use crate::clock::UnixMicros;
-use crate::consent::{Choice, Stand, Statement};
+use crate::consent::{Choice, Statement};
 use crate::contact::{ConsentHistory, Standing};
 use crate::delivery::{Account, DeliveryId, Erasing, Verdict};
 use crate::destination::Ended;
 use crate::erasure::{CallEnd, Device, Extent, ForgetId, ForgetOrder, Mark, Receipt, Subject, Target, Waits};
-use crate::event::{Email, Stamp, Stamped};
+use crate::event::{Email, Stamp, Stamped, Trust};
 use crate::person::{Claim, Facts, PersonId, PersonKey, Timeline, TimelineKey};
 
 /// What an event still says, less what was said before its person was erased; nothing when that is all of it.
@@ -336,15 +337,17 @@ type Denial = Stamped<Statement>;
 /// The refusals that bind shared addresses.
 fn denials(extent: &Extent, world: &World, settings: &Settings) -> Vec<(Email, Denial)> {
     let of_address = |email: &Email| {
-        let people =
-            extent.people.iter().filter_map(|key| world.people.get(key)).map(|person| person.facts());
-        let theirs: Vec<_> = people.filter(|facts| facts.owns(email)).collect();
-        let theirs = theirs.iter().map(|facts| facts.stand(&settings.consent.marketing));
-        let counted = Stand::over(theirs).choice?;
+        let people = extent.people.iter().filter_map(|key| Some((key, world.people.get(key)?.facts())));
+        let theirs: Vec<_> = people.filter(|(_, facts)| facts.owns(email)).collect();
+        let voices = theirs.iter().map(|(key, facts)| Voice::of(key, facts, email));
+        let heard = Heard::over(voices.map(|voice| voice.heard(&settings.consent.marketing)));
+        // Whoever was no stranger is none because they are gone.
+        let trust = if heard.refused_by_stranger().is_some() { Trust::Visitor } else { Trust::Server };
+        let counted = heard.stand().choice?;
         let denied = counted.statement.choice == Choice::Denied;
         // Where somebody was when they refused is theirs.
         let value = Statement { page: None, ..counted.statement };
-        denied.then_some(Stamped { value, stamp: counted.since })
+        denied.then_some(Stamped { value, stamp: Stamp { trust, ..counted.since } })
     };
     extent.shared.iter().filter_map(|email| Some((email.clone(), of_address(email)?))).collect()
 }
@@ -353,11 +356,10 @@ fn denials(extent: &Extent, world: &World, settings: &Settings) -> Vec<(Email, D
 fn keep_denial(email: &Email, denial: Denial, world: &mut World, settings: &Settings) {
     let key =
         PersonKey { people: crate::person::DEFAULT_PEOPLE.to_owned(), id: PersonId::Email(email.clone()) };
-    let stamp = Stamp { at: denial.stamp.at, message_id: String::new() };
+    let stamp = Stamp { message_id: String::new(), ..denial.stamp };
     let mut facts = Facts::default();
-    facts
-        .consent
-        .say(settings.consent.marketing.clone(), Stamped { value: denial.value, stamp: stamp.clone() });
+    let said = Stamped { value: denial.value, stamp: stamp.clone() };
+    facts.say_consent(settings.consent.marketing.clone(), said);
     let claim = Claim { first_at: stamp.at, as_trait: Some(stamp), as_property: None, as_id: None };
     facts.emails.insert(email.clone(), claim);
     world.people.edit(&key).own.join(&facts);

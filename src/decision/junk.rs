@@ -99,13 +99,18 @@ fn astray(email: &Email, world: &World, settings: &Settings) -> Vec<(PersonKey, 
 fn said_with(facts: &Facts, email: &Email, claim: &Claim) -> Facts {
     let stamps: BTreeSet<&Stamp> = claim.as_trait.iter().chain(&claim.as_property).collect();
     let mut said = Facts::default();
-    let own = Claim { as_trait: stamps.iter().next_back().map(|stamp| (*stamp).clone()), ..claim.clone() };
+    let own = Claim {
+        as_trait: stamps.iter().max_by_key(|stamp| stamp.rank()).map(|stamp| (*stamp).clone()),
+        ..claim.clone()
+    };
     said.emails.insert(email.clone(), own);
     for (path, value) in facts.values.iter().filter(|(_, value)| stamps.contains(&value.stamp)) {
         said.values.say(path.clone(), value.clone());
     }
-    for (category, choice) in facts.consent.iter().filter(|(_, choice)| stamps.contains(&choice.stamp)) {
-        said.consent.say(category.clone(), choice.clone());
+    let spoken = [Some(facts), facts.visitors.as_deref()].into_iter().flatten();
+    let spoken = spoken.flat_map(|facts| facts.consent.iter());
+    for (category, choice) in spoken.filter(|(_, choice)| stamps.contains(&choice.stamp)) {
+        said.say_consent(category.clone(), choice.clone());
     }
     let then = |at| stamps.iter().any(|stamp| stamp.at == at);
     said.mapped = facts.mapped.iter().filter(|(_, at)| then(**at)).map(|(lane, at)| (*lane, *at)).collect();

@@ -31,6 +31,17 @@ const FOLDED: &str = "the device has said so much that its oldest statements are
 const LET_GO: &str = "so many people used the device that its oldest part is kept no longer; whom it was given to \
                       keeps it";
 
+const KEPT: &str = "the address that it names is not taken for this person's: it was said by a visitor of the site, and a \
+                    server said another (sources.*.trust)";
+
+/// Whether a visitor names another address for somebody than a server did.
+fn keeps_address(facts: &Facts, reading: &Reading) -> bool {
+    let named = reading.own.emails.iter().find(|(_, strength)| *strength == Strength::Trait);
+    let other = |email: &Email| facts.email().filter(|current| *current != email);
+    let kept = named.and_then(|(email, _)| other(email)).is_some_and(|current| facts.is_vouched_for(current));
+    kept && !reading.stamp.trust.is_server()
+}
+
 /// Takes in what an event says.
 pub fn learn(reading: &Reading, world: &mut World) -> Learned {
     let mut touched = Touched::default();
@@ -56,8 +67,9 @@ pub fn learn(reading: &Reading, world: &mut World) -> Learned {
         Some(facts) => (facts.email().cloned(), facts.unusable_email().map(ToOwned::to_owned)),
         None => (None, on_device(reading, world)),
     };
-    let notes =
-        touched.folded.then_some(FOLDED).into_iter().chain(touched.let_go.then_some(LET_GO)).collect();
+    let kept = person.is_some_and(|person| keeps_address(&person.facts(), reading));
+    let notes = [(FOLDED, touched.folded), (LET_GO, touched.let_go), (KEPT, kept)];
+    let notes = notes.into_iter().filter(|(_, there)| *there).map(|(note, _)| note).collect();
     let names_nobody = reading.user.is_none() && reading.email().is_none();
     let before_memory = touched.too_early && names_nobody;
     Learned { subject, email, unusable, moved: touched.moved, touched: touched.people, before_memory, notes }

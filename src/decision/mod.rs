@@ -15,6 +15,7 @@ mod dry_run;
 mod erase;
 mod erase_records;
 mod forward;
+mod hearing;
 mod judge;
 mod junk;
 mod learn;

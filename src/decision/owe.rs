@@ -6,14 +6,16 @@ use super::call::standing_of;
 use super::learn::Learned;
 use super::reading::says_anything;
 use super::sender::tells_of_people;
-use super::wish::{Considered, consider};
+use super::wish::{Considered, consider, mapped_alone};
 use super::{Reading, Settings, World};
 use crate::allowance::HOUR;
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
 use crate::contact::{Attributes, Call, Owed, Rules, Standing, WhyNothing, Wish, owed, wanted};
-use crate::delivery::{Account, Delivery, DeliveryId, Lane, State};
+use crate::delivery::{Account, Bound, Delivery, DeliveryId, Lane, State};
 use crate::event::{Email, SourceName};
+use crate::mapping::{LeftOut, MappedField};
+use crate::person::Facts;
 
 /// What an event did to a contact.
 #[derive(Clone, Debug)]
@@ -70,9 +72,39 @@ pub fn owe(
         let occasion = Occasion::Event { lane: reading.lane, counts };
         let source = Some(reading.source.clone());
         let touch = Touch { email, id: DeliveryId::of(reading.position, nth), source, occasion };
-        effects.push(evaluate(&touch, world, settings, now));
+        let mut effect = evaluate(&touch, world, settings, now);
+        let left_out = not_taken(reading, &effect.email, &effect.considered, settings);
+        effect.considered.left_out.extend(left_out);
+        effects.push(effect);
     }
     effects
+}
+
+/// What a visitor said for a contact and a server said otherwise.
+fn not_taken(reading: &Reading, email: &Email, considered: &Considered, settings: &Settings) -> Vec<LeftOut> {
+    let by_server = |field: &&MappedField| field.trust.is_server() && field.message_id.is_some();
+    let mut taken = considered.fields.iter().filter(by_server).peekable();
+    if reading.stamp.trust.is_server() || taken.peek().is_none() {
+        return Vec::new();
+    }
+    let named = reading.named.as_ref().filter(|(named, _)| named == email).map(|(_, said)| said);
+    let mut facts = Facts::default();
+    facts.learn(named.unwrap_or(&reading.own), &reading.stamp);
+    let said = mapped_alone(&facts, settings).fields;
+    let otherwise = taken.filter_map(|taken| {
+        let same = |said: &&MappedField| said.attribute == taken.attribute && said.message_id.is_some();
+        said.iter().find(same).filter(|said| said.value != taken.value)
+    });
+    let why = format!(
+        "said by a visitor of the site; a server said otherwise (sources.{}.trust)",
+        reading.source.0
+    );
+    let left_out = |said: &MappedField| LeftOut {
+        attribute: said.attribute.clone(),
+        path: said.path.clone(),
+        why: why.clone(),
+    };
+    otherwise.map(left_out).collect()
 }
 
 /// For an event that is switched off no call is made. But a withdrawal in it is told, and what other events said of
@@ -203,7 +235,8 @@ fn evaluate(touch: &Touch, world: &mut World, settings: &Settings, now: UnixMicr
             let lane = touch.occasion.lane(&call, known, considered.lane_if_new);
             let wanted = wanted(&considered.wish, &standing);
             let held = considered.wish.awaits_consent && !known;
-            let change = Change { touch, lane, wanted: &wanted, standing: &standing, held, now };
+            let bound = bound_of(call, touch, known);
+            let change = Change { touch, lane, wanted: &wanted, standing: &standing, held, bound, now };
             open_or_join(change, world, settings)
         }
         Owed::Nothing(why) => {
@@ -232,6 +265,12 @@ fn evaluate(touch: &Touch, world: &mut World, settings: &Settings, now: UnixMicr
     Effect { email: email.clone(), what, considered, known }
 }
 
+/// The quota that a call counts for.
+fn bound_of(call: Call, touch: &Touch, known: bool) -> Option<Bound> {
+    let refused = call.stranger_of.map(Bound::Withdrawals);
+    refused.or_else(|| touch.source.clone().filter(|_| !known).map(Bound::NewContacts))
+}
+
 /// Keeps what has changed of consent with the contact, as evidence.
 fn keep_consent(
     email: &Email,
@@ -253,7 +292,6 @@ fn withdrawal_waits(wish: &Wish, standing: &Standing, world: &World) -> bool {
 }
 
 /// A contact that is owed a call.
-#[derive(Clone, Copy)]
 struct Change<'a> {
     touch: &'a Touch,
     lane: Lane,
@@ -261,6 +299,8 @@ struct Change<'a> {
     standing: &'a Standing,
     /// It waits for a statement of consent.
     held: bool,
+    /// The quota it counts for.
+    bound: Option<Bound>,
     now: UnixMicros,
 }
 
@@ -281,6 +321,14 @@ fn open_or_join(change: Change<'_>, world: &mut World, settings: &Settings) -> W
         if dead || lane != Lane::Withdrawal || waiting.lane == lane {
             let not_before = change.not_before();
             let joined = change.touch.occasion.join(waiting.clone(), lane);
+            // What waits for the quota of strangers goes once there is more to tell than what a stranger refused.
+            let joined = match (&waiting.bound, change.bound.clone()) {
+                (Some(Bound::Withdrawals(_)), bound) => Delivery { bound, ..joined },
+                (None, Some(bound @ Bound::Withdrawals(_))) if waiting.state == State::Waiting => {
+                    Delivery { bound: Some(bound), ..joined }
+                }
+                (Some(Bound::NewContacts(_)) | None, _) => joined,
+            };
             let joined = match (dead, change.held) {
                 (true, _) => joined.reopen(not_before),
                 (false, true) => joined,
@@ -303,7 +351,7 @@ fn open_or_join(change: Change<'_>, world: &mut World, settings: &Settings) -> W
     if change.held {
         delivery.next_attempt_at = now.plus(settings.complete_within);
     }
-    delivery.new_contact_of = change.touch.source.clone().filter(|_| !change.standing.known());
+    delivery.bound = change.bound;
     if matches!(change.touch.occasion, Occasion::Review) {
         delivery.events = 0;
     }

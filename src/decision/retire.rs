@@ -10,7 +10,7 @@ use crate::consent::Choice;
 use crate::contact::{Contact, STATUS};
 use crate::deal::{self, Deal, PIPELINE, STAGE};
 use crate::delivery::DealKey;
-use crate::event::Email;
+use crate::event::{Email, Trust};
 use crate::person::{Facts, Person, PersonId, PersonKey, TimelineKey};
 use crate::selectors::Forecast;
 
@@ -131,11 +131,17 @@ fn leave(email: &Email, key: &PersonKey, world: &mut World) {
     }
 }
 
-/// What the person refused.
+/// What the person refused, by what servers and by what visitors said.
 fn refusals(facts: &Facts) -> Facts {
+    let visitors = facts.visitors.as_deref().map(refusals_alike).filter(|refused| !refused.is_empty());
+    Facts { visitors: visitors.map(Box::new), ..refusals_alike(facts) }
+}
+
+/// What was refused by those who are believed alike.
+fn refusals_alike(facts: &Facts) -> Facts {
     let mut refused = Facts::default();
     let spoken = facts.consent.iter().map(|(category, _)| category).chain(facts.consent_shown.keys());
-    for category in spoken.filter(|category| facts.stand(category).is_denied()) {
+    for category in spoken.filter(|category| facts.stand_by(Trust::Server, category).is_denied()) {
         let said = facts.consent.get(category).filter(|said| said.value.choice == Choice::Denied);
         if let Some(said) = said {
             refused.consent.say(category.clone(), said.clone());

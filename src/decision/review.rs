@@ -49,7 +49,7 @@ impl Settings {
             retry: _,
             attempt_timeout: _,
             resend_after: _,
-            new_contacts_per_hour: _,
+            per_hour: _,
             source_defaults,
             senders,
             rehearsal: _,

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::consent::{Categories, Category, Places};
 use crate::contact::SendMode;
-use crate::delivery::{Account, AttemptRequest};
+use crate::delivery::{Account, AttemptRequest, Bound};
 use crate::event::SourceName;
 use crate::mapping::Preset;
 use crate::mapping::region::Region;
@@ -114,8 +114,8 @@ pub struct Settings {
     pub attempt_timeout: Duration,
     /// The lists of the account in which names have their ids.
     pub selectors: Arc<Selectors>,
-    /// How many contacts each source may make in an hour; sources that are not here have no limit.
-    pub new_contacts_per_hour: BTreeMap<SourceName, u64>,
+    /// How much of what sources bring may leave in an hour; what is not here has no limit.
+    pub per_hour: BTreeMap<Bound, u64>,
     /// The sources with defaults of their own.
     pub source_defaults: BTreeMap<SourceName, SourceDefaults>,
     /// What is agreed with everybody who sends.

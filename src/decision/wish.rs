@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::hearing::{Heard, Voice};
 use super::names::put_ids;
 use super::reading::{BLANK_NAME, SOURCE};
 use super::{Settings, SourceDefaults, Unknown, World};
@@ -12,7 +13,7 @@ use crate::clock::UnixMicros;
 use crate::consent::{Category, Choice, Stand};
 use crate::contact::{Attributes, COMPANIES, STATUS, Wish};
 use crate::delivery::{CompanyKey, Lane};
-use crate::event::{Email, Lww, SourceName, Stamp};
+use crate::event::{Email, Lww, SourceName, Trust};
 use crate::mapping::{self, LeftOut, Link, Mapped, MappedField, When};
 use crate::mapping::{IdentifyMode, MissingNames};
 use crate::person::Facts;
@@ -47,27 +48,24 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
     let Some(contact) = world.contacts.get(email) else { return Considered::default() };
     let members = world.members(email);
     let members = members.iter().filter(|key| settings.counts(key));
-    let people: Vec<_> =
-        members.filter_map(|key| world.people.get(key)).map(|person| person.facts()).collect();
-    let everybody = people.iter().map(AsRef::as_ref).filter(|facts: &&Facts| facts.owns(email));
-    let everybody: Vec<&Facts> = everybody.collect();
-    let here: Vec<&Facts> = everybody.iter().copied().filter(|facts| facts.email() == Some(email)).collect();
+    let people: Vec<_> = members.filter_map(|key| Some((key, world.people.get(key)?.facts()))).collect();
+    let everybody = || people.iter().filter(|(_, facts)| facts.owns(email));
+    let voices: Vec<Voice<'_>> = everybody().map(|(key, facts)| Voice::of(key, facts, email)).collect();
+    let here = everybody().map(|(_, facts)| facts.as_ref()).filter(|facts| facts.email() == Some(email));
+    let here: Vec<&Facts> = here.collect();
 
     let mut considered = add_up(&here, settings);
     put_names(email, &here, &mut considered, settings);
     put_ids(&here, &mut considered, settings);
     considered.company = company_of(&here, settings);
     link_company(&mut considered, world, settings);
-    considered.stands = stands(&everybody, settings);
-    put_status(&here, &mut considered, settings);
+    let heard = heard(&voices, settings);
+    considered.stands = heard.iter().map(|(category, heard)| (category.clone(), heard.stand())).collect();
+    put_status(&here, heard.get(&settings.consent.marketing), &mut considered, settings);
     let standing = contact.with(&settings.account);
     let accepted_at = standing.accepted_at;
     let exempt = here.iter().filter_map(|facts| facts.exempt).max();
-    let shut = if exempt > standing.exempt_told {
-        None
-    } else {
-        shut_gate(&everybody, &considered.stands, settings)
-    };
+    let shut = if exempt > standing.exempt_told { None } else { shut_gate(&voices, &heard, settings) };
     let wish = &mut considered.wish;
     wish.has_member = !here.is_empty();
     wish.excluded = settings.senders.filters.excludes(email).map(ToOwned::to_owned);
@@ -135,7 +133,7 @@ fn add_up(here: &[&Facts], settings: &Settings) -> Considered {
 fn company_of(here: &[&Facts], settings: &Settings) -> Option<String> {
     let rule = settings.preset.company()?;
     let said = here.iter().filter_map(|facts| rule.of_person(facts));
-    said.max_by(|one, other| one.stamp.cmp(&other.stamp)).map(|said| said.value)
+    said.max_by(|one, other| one.stamp.rank().cmp(&other.stamp.rank())).map(|said| said.value)
 }
 
 /// A contact that has no company in Freshsales gets this one as its primary one, once that has an id.
@@ -178,7 +176,8 @@ fn put_names(email: &Email, here: &[&Facts], considered: &mut Considered, settin
             let (attribute, value) = (name.to_owned(), Value::from(text));
             wish.on_create.insert(attribute.clone(), value.clone());
             let path = NAMED_BY.to_owned();
-            fields.push(MappedField { attribute, path, message_id: None, value, when: When::Create });
+            let (when, trust) = (When::Create, Trust::Server);
+            fields.push(MappedField { attribute, path, message_id: None, value, when, trust });
         }
     }
 }
@@ -186,19 +185,27 @@ fn put_names(email: &Email, here: &[&Facts], considered: &mut Considered, settin
 /// What the source that spoke of these people last assumes of them.
 fn source_defaults<'s>(people: &[&Facts], settings: &'s Settings) -> Option<&'s SourceDefaults> {
     let said = people.iter().filter_map(|facts| facts.values.get(SOURCE));
-    let newest = said.max_by_key(|said| &said.stamp)?.value.as_str()?;
+    let newest = said.max_by_key(|said| said.stamp.rank())?.value.as_str()?;
     settings.source_defaults.get(&SourceName(newest.to_owned()))
 }
 
-/// What counts of each category over everybody who has the address, however many they are.
-fn stands(people: &[&Facts], settings: &Settings) -> BTreeMap<Category, Stand> {
-    let stand = |category: &Category| Stand::over(people.iter().map(|facts| facts.stand(category)));
-    settings.consent.categories.iter().map(|category| (category.clone(), stand(category))).collect()
+/// What is heard of each category from everybody who has the address, however many they are.
+fn heard(voices: &[Voice<'_>], settings: &Settings) -> BTreeMap<Category, Heard<Stand>> {
+    let heard = |category: &Category| Heard::over(voices.iter().map(|voice| voice.heard(category)));
+    settings.consent.categories.iter().map(|category| (category.clone(), heard(category))).collect()
 }
 
 /// The status of the contact. A refusal counts whatever was said after it and not understood; a yes does not.
-fn put_status(here: &[&Facts], considered: &mut Considered, settings: &Settings) {
+fn put_status(
+    here: &[&Facts],
+    heard: Option<&Heard<Stand>>,
+    considered: &mut Considered,
+    settings: &Settings,
+) {
     let rules = &settings.consent;
+    let by_stranger = heard.and_then(Heard::refused_by_stranger);
+    considered.wish.refused_by_stranger =
+        by_stranger.map(|refusal| SourceName(refusal.statement.source.clone().unwrap_or_default()));
     let stand = considered.stands.get(&rules.marketing).cloned().unwrap_or_default();
     let wish = &mut considered.wish;
     let (marketing, unclear) = (&rules.marketing, stand.unclear.as_ref());
@@ -217,6 +224,7 @@ fn put_status(here: &[&Facts], considered: &mut Considered, settings: &Settings)
         }
         (Some((_, Choice::Unclear)) | None, None) => (String::new(), None),
     };
+    let text = text + heard.map(of_visitors).unwrap_or_default().as_str();
     considered.consent = Some(text).filter(|text| !text.is_empty());
     if let Some(status) = status {
         wish.attributes.insert(STATUS.to_owned(), status.clone());
@@ -232,12 +240,34 @@ fn put_status(here: &[&Facts], considered: &mut Considered, settings: &Settings)
     }
 }
 
-/// Why the gate is shut: the first required category that is not granted, or Global Privacy Control since.
-fn shut_gate(people: &[&Facts], stands: &BTreeMap<Category, Stand>, settings: &Settings) -> Option<String> {
-    let control: Option<&Stamp> = people.iter().filter_map(|facts| facts.privacy_control.as_ref()).max();
+/// What is to be told of what visitors said of consent.
+fn of_visitors(heard: &Heard<Stand>) -> String {
+    if let Some(refusal) = heard.refused_by_stranger() {
+        let source = refusal.statement.source.as_deref().unwrap_or_default();
+        return format!(
+            ", said by a visitor who named the address: Freshsales is told within \
+             sources.{source}.withdrawals_per_hour_max"
+        );
+    }
+    if heard.servers.is_denied() && heard.agreed_by_visitor_since() {
+        return "; what a visitor agreed to since does not undo what a server said (sources.*.trust)"
+            .to_owned();
+    }
+    String::new()
+}
+
+/// Why the gate is shut: the first required category that is not granted, or Global Privacy Control since. What others
+/// agreed to no stranger shuts.
+fn shut_gate(
+    voices: &[Voice<'_>],
+    heard: &BTreeMap<Category, Heard<Stand>>,
+    settings: &Settings,
+) -> Option<String> {
+    let control = Heard::newest(voices.iter().map(Voice::privacy_control));
     settings.consent.required.iter().find_map(|category| {
         let needed = format!("consent to {category} is required and");
-        let stand = stands.get(category)?;
+        let heard = heard.get(category)?;
+        let (stand, control) = (heard.firm(), control.counts(!heard.knows_better()));
         if let Some(unclear) = &stand.unclear {
             let (key, value) = (&unclear.statement.key, &unclear.statement.value);
             return Some(format!("{needed} {key} = {value} was not understood"));

@@ -175,7 +175,7 @@ impl Deliverer {
             return Ok(None);
         }
         let now = self.clock.wall();
-        let limits = self.settings.borrow().new_contacts_per_hour.clone();
+        let limits = self.settings.borrow().per_hour.clone();
         let held = store::quotas(&self.store, self.account(), &limits, now).await?.held();
         let (order, shut) = (DueOrder::LongestFirst, destination.shut_kinds(now));
         let limit = BULK_CONTACTS_MAX;
@@ -213,10 +213,7 @@ impl Deliverer {
                 break;
             }
             // A call that counts for the quota of a source counts for one contact.
-            let counted = due
-                .new_contact_of
-                .as_ref()
-                .is_some_and(|source| settings.new_contacts_per_hour.contains_key(source));
+            let counted = due.bound.as_ref().is_some_and(|bound| settings.per_hour.contains_key(bound));
             if counted || !decision::may_share(&due.id, &world, &settings) {
                 alone.push(due.clone());
             } else {

@@ -37,7 +37,7 @@ fn may_try(due: &Due, destination: &Destination, trying: &mut BTreeSet<CallKind>
 
 /// Whether a call may leave by the quota of its source; it counts then.
 fn may_be_made(due: &Due, quotas: &mut Quotas) -> bool {
-    due.new_contact_of.as_ref().is_none_or(|source| quotas.take(source))
+    due.bound.as_ref().is_none_or(|bound| quotas.take(bound))
 }
 
 impl Deliverer {
@@ -151,7 +151,7 @@ impl Deliverer {
         }
         let order =
             if destination.tries_the_newest() { DueOrder::NewestFirst } else { DueOrder::LongestFirst };
-        let limits = self.settings.borrow().new_contacts_per_hour.clone();
+        let limits = self.settings.borrow().per_hour.clone();
         let mut quotas = store::quotas(&self.store, self.account(), &limits, now).await?;
         let held = quotas.held();
         let (shut, limit) = (destination.shut_kinds(now), free + SPARE_ROWS);
@@ -269,8 +269,8 @@ impl Deliverer {
             for kind in [order.subject.kind(), order.request.kind()] {
                 world.destination.changed |= world.destination.document.leaves(kind, now);
             }
-            let source = due.new_contact_of.clone();
-            slots.extend(source.map(|source| Put::NewContactOf(self.account(), slot, source)));
+            let bound = due.bound.clone();
+            slots.extend(bound.map(|bound| Put::Bounded(self.account(), slot, bound)));
             let probe = *gate == Gate::OneContact;
             jobs.push(Job { order, slot, opened_at: due.opened_at, probe });
         }

@@ -135,7 +135,7 @@ mod tests {
 
     fn due(name: &str, lane: Lane) -> Due {
         let subject = Email::parse(&format!("{name}@example.com")).unwrap().into();
-        Due { id: DeliveryId(name.into()), subject, lane, opened_at: UnixMicros(0), new_contact_of: None }
+        Due { id: DeliveryId(name.into()), subject, lane, opened_at: UnixMicros(0), bound: None }
     }
 
     fn anybody(_: &Due) -> bool {

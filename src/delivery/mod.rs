@@ -3,6 +3,7 @@
 //! Pure data and transitions. Must not know how a call is made or where a delivery is stored.
 
 mod attempt;
+mod bound;
 mod bulk;
 mod request;
 mod subject;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX};
+pub use bound::Bound;
 pub use bulk::{
     BULK_CONTACTS_MAX, BulkJob, BulkRow, JOB_ASKED_EVERY, JOB_QUESTIONS_MAX, JOB_REPORTS_WITHIN, JobId,
 };
@@ -25,7 +27,7 @@ pub use subject::{CompanyKey, DealKey, KEY_CHARS_MAX, NoSubject, Subject};
 pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
 
 use crate::clock::UnixMicros;
-use crate::event::{Email, SourceName};
+use crate::event::Email;
 
 /// Notes of one delivery that are kept.
 const NOTES_KEPT_MAX: usize = 8;
@@ -232,9 +234,10 @@ pub struct Delivery {
     /// The contact was erased while the call was on its way: whatever its answer, it ends erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erasure: Option<Erasing>,
-    /// The source whose event opened it, when Freshsales did not have the contact: its first call counts for the quota.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub new_contact_of: Option<SourceName>,
+    /// The quota that its first call counts for: that of the source whose event opened it when Freshsales did not have the
+    /// contact, or by which a stranger refused.
+    #[serde(default, rename = "new_contact_of", skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Bound>,
 }
 
 /// What follows when the call of an erased contact ends.
@@ -278,7 +281,7 @@ impl Delivery {
             alone: false,
             attempts: Vec::new(),
             erasure: None,
-            new_contact_of: None,
+            bound: None,
         }
     }
 
@@ -332,6 +335,25 @@ impl Delivery {
     #[must_use]
     pub fn die(self, why: String, now: UnixMicros) -> Self {
         self.end(State::Dead, Some(why), now)
+    }
+
+    /// Whether it counts for the quota of withdrawals that strangers say.
+    #[must_use]
+    pub fn is_bound_by_strangers(&self) -> bool {
+        match &self.bound {
+            Some(Bound::Withdrawals(_)) => true,
+            Some(Bound::NewContacts(_)) | None => false,
+        }
+    }
+
+    /// What is left to send has to wait for a quota.
+    #[must_use]
+    pub fn wait_for(mut self, bound: Bound, now: UnixMicros) -> Self {
+        self.state = State::Waiting;
+        self.next_attempt_at = now;
+        self.reason = None;
+        self.bound = Some(bound);
+        self
     }
 
     /// A dead delivery is given up.
@@ -413,7 +435,7 @@ impl Delivery {
             reason: self.reason.clone(),
             notes: self.notes.clone(),
             attempts: Vec::new(),
-            new_contact_of: self.new_contact_of.clone(),
+            bound: self.bound.clone(),
             ..*self
         }
     }

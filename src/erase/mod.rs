@@ -271,7 +271,7 @@ impl Eraser {
 /// What one event of the journal leaves to do; answers whether it is to be blanked.
 fn take(extent: &Extent, record: Record, puts: &mut Vec<Put>) -> bool {
     let Record { position, event } = record;
-    let stamp = Stamp { at: event.at, message_id: event.message_id };
+    let stamp = Stamp { at: event.at, message_id: event.message_id, trust: event.trust };
     match extent.concern(&event.people, &stamp, &event.raw) {
         Concern::Nothing => return false,
         Concern::NamesThem => {}

@@ -11,7 +11,7 @@ use crate::clock::{ManualClock, UnixMicros};
 use crate::deal::{Birth, Deal};
 use crate::decision::{Outcome, Settings, test_settings};
 use crate::delivery::{DealKey, State};
-use crate::event::{Email, Kind, SourceName};
+use crate::event::{Email, Kind, SourceName, Trust};
 use crate::mapping::Preset;
 use crate::process::Processor;
 use crate::store::sqlite::SqliteStore;
@@ -76,6 +76,7 @@ impl Bench {
             at: UnixMicros(NOW.0 - 1_000_000 + i64::try_from(nth).unwrap()),
             message_id: format!("{}-message-{nth}", event["userId"].as_str().unwrap()),
             backfill,
+            trust: Trust::Server,
             raw: event.to_string(),
         });
         let end = self.store.append(records.collect()).await.unwrap().0;
@@ -187,6 +188,7 @@ async fn an_event_that_failed_and_speaks_of_an_erased_person_ends_as_erased_and_
         at: NOW,
         message_id: "failed-1".into(),
         backfill: false,
+        trust: Trust::Server,
         raw: json!({"type": "identify", "userId": "user-aside", "traits": {"name": "Trace aside"}})
             .to_string(),
     };

@@ -8,7 +8,7 @@ use crate::event::Stamp;
 use crate::person::{Span, TimelineKey};
 
 fn stamp(at: i64) -> Stamp {
-    Stamp { at: UnixMicros(at), message_id: "m".to_owned() }
+    Stamp { at: UnixMicros(at), message_id: "m".to_owned(), ..Stamp::default() }
 }
 
 fn extent() -> Extent {

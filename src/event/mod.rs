@@ -12,6 +12,7 @@ mod moment;
 mod name;
 mod stamp;
 mod time;
+mod trust;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use moment::{day, moment, moment_in, moment_in_json};
 pub use name::fold_name;
 pub use stamp::{Fww, Lww, Rank, Stamp, Stamped};
 pub use time::{Claimed, corrected, is_old_data};
+pub use trust::Trust;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -1,27 +1,46 @@
 //! Last writer wins: the stamp that orders statements, and the maps that keep the newest or the first of each.
 //!
-//! Joining is commutative, associative and idempotent, so the order in which events arrive does not matter.
+//! Joining is commutative, associative and idempotent, so the order in which events arrive does not matter. Trust comes
+//! before time: what somebody said who is believed more is never replaced by somebody who is believed less.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Trust;
 use crate::clock::UnixMicros;
 
-/// When something was said and by which message; later wins, the message id breaks ties.
+/// When something was said, by which message, and how far that is believed. Its order is that of time, the message id
+/// breaks ties; which of two statements counts is in [`Stamp::rank`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     /// Corrected time of the event.
     pub at: UnixMicros,
     /// The event's message id.
     pub message_id: String,
+    /// Who said it. Stamps of versions that did not ask are those of servers: nothing changes among them, and no visitor
+    /// replaces what may have been a server's.
+    #[serde(default, skip_serializing_if = "Trust::is_server")]
+    pub trust: Trust,
 }
 
 impl Stamp {
+    /// Which of two statements counts: the one that is believed more, of two that are believed equally the later one.
+    #[must_use]
+    pub fn rank(&self) -> (Trust, &Self) {
+        (self.trust, self)
+    }
+
+    /// Where the first statement counts: whether this one does rather than `other`.
+    #[must_use]
+    pub fn is_first(&self, other: &Self) -> bool {
+        self.trust > other.trust || (self.trust == other.trust && self < other)
+    }
+
     /// How many bytes it is as JSON, about.
     #[must_use]
     pub fn weight(&self) -> usize {
-        48 + self.message_id.len()
+        48 + self.message_id.len() + if self.trust.is_server() { 0 } else { 18 }
     }
 }
 
@@ -38,12 +57,18 @@ impl<V: Rank> Stamped<V> {
     /// Whether this statement wins over `other`.
     #[must_use]
     pub fn beats(&self, other: &Self) -> bool {
-        match self.stamp.cmp(&other.stamp) {
+        match self.stamp.rank().cmp(&other.stamp.rank()) {
             std::cmp::Ordering::Greater => true,
             std::cmp::Ordering::Less => false,
             // One message can say two things only through a source that reuses ids; any fixed rule will do.
             std::cmp::Ordering::Equal => self.value.rank() > other.value.rank(),
         }
+    }
+
+    /// Whether this statement is the first of the two.
+    fn is_before(&self, other: &Self) -> bool {
+        let tie = self.stamp == other.stamp && self.value.rank() < other.value.rank();
+        self.stamp.is_first(&other.stamp) || tie
     }
 }
 
@@ -77,7 +102,7 @@ impl<K: Ord, V> Default for Lww<K, V> {
 }
 
 impl<K: Ord + Clone, V: Rank + Clone> Lww<K, V> {
-    /// Takes the statement in where it is newer than what is known; tells whether it was.
+    /// Takes the statement in where it counts before what is known; tells whether it does.
     pub fn say(&mut self, key: K, statement: Stamped<V>) -> bool {
         match self.0.get(&key) {
             Some(known) if !statement.beats(known) => false,
@@ -130,7 +155,7 @@ impl<K: Ord, V> Default for Fww<K, V> {
 impl<K: Ord + Clone, V: Rank + Clone> Fww<K, V> {
     /// Takes the statement in where it is older than what is known.
     pub fn say(&mut self, key: K, statement: Stamped<V>) {
-        if self.0.get(&key).is_none_or(|known| known.beats(&statement)) {
+        if self.0.get(&key).is_none_or(|known| statement.is_before(known)) {
             self.0.insert(key, statement);
         }
     }

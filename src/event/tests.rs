@@ -178,6 +178,34 @@ fn a_time_is_taken_as_a_number_and_a_list_with_an_address_is_an_identity() {
     assert_eq!(header.unwrap().claimed, claimed);
 }
 
+#[test]
+fn what_a_server_said_counts_before_what_a_visitor_said_whenever_that_was() {
+    let said = |at, trust| {
+        let stamp = Stamp { at: UnixMicros(at), message_id: String::new(), trust };
+        Stamped { value: Value::from(at), stamp }
+    };
+    let (server, visitor) = (|at| said(at, Trust::Server), |at| said(at, Trust::Visitor));
+    assert!(server(1).beats(&visitor(2)) && !visitor(2).beats(&server(1)));
+    assert!(visitor(2).beats(&visitor(1)) && server(2).beats(&server(1)));
+    let mut first = Fww::default();
+    for said in [visitor(1), server(3), server(2), visitor(0)] {
+        first.say("medium", said);
+    }
+    assert_eq!(first.get("medium"), Some(&server(2)), "what somebody came with, too");
+}
+
+#[test]
+fn a_stamp_of_before_there_was_trust_is_a_servers_and_is_written_as_ever() {
+    let old = r#"{"at":5,"message_id":"m"}"#;
+    let read: Stamp = serde_json::from_str(old).unwrap();
+    assert_eq!(read.trust, Trust::Server);
+    assert_eq!(serde_json::to_string(&read).unwrap(), old);
+    let visitor = Stamp { trust: Trust::Visitor, ..read };
+    let json = serde_json::to_string(&visitor).unwrap();
+    assert_eq!(json, r#"{"at":5,"message_id":"m","trust":"visitor"}"#);
+    assert_eq!(serde_json::from_str::<Stamp>(&json).unwrap(), visitor);
+}
+
 proptest! {
     #[test]
     fn an_address_stays_as_it_is_read(text in "\\PC{0,12}@?\\PC{0,12}(\\.[a-z]{2,3})?") {
@@ -207,20 +235,24 @@ proptest! {
 
     #[test]
     fn joining_maps_is_commutative_associative_and_idempotent(
-        said in prop::collection::vec((0_u8..4, 0_i64..4, 0_u8..3, 0_u8..3), 0..20),
+        said in prop::collection::vec((0_u8..4, 0_i64..4, 0_u8..3, 0_u8..3, any::<bool>()), 0..20),
         cut in 0_usize..20,
     ) {
-        let fold = |items: &[(u8, i64, u8, u8)]| {
-            let mut map = Lww::default();
-            for (key, at, message, value) in items {
-                let stamp = Stamp { at: UnixMicros(*at), message_id: message.to_string() };
-                map.say(*key, Stamped { value: Value::from(*value), stamp });
+        type Maps = (Lww<u8, Value>, Fww<u8, Value>);
+        let fold = |items: &[(u8, i64, u8, u8, bool)]| {
+            let mut maps = Maps::default();
+            for (key, at, message, value, visitor) in items {
+                let trust = if *visitor { Trust::Visitor } else { Trust::Server };
+                let stamp = Stamp { at: UnixMicros(*at), message_id: message.to_string(), trust };
+                let said = Stamped { value: Value::from(*value), stamp };
+                maps.0.say(*key, said.clone());
+                maps.1.say(*key, said);
             }
-            map
+            maps
         };
         let (left, right) = said.split_at(cut.min(said.len()));
         let (left, right) = (fold(left), fold(right));
-        let joined = |a: &Lww<u8, Value>, b: &Lww<u8, Value>| { let mut a = a.clone(); a.join(b); a };
+        let joined = |a: &Maps, b: &Maps| { let mut a = a.clone(); a.0.join(&b.0); a.1.join(&b.1); a };
         prop_assert_eq!(joined(&left, &right), joined(&right, &left));
         prop_assert_eq!(joined(&left, &right), fold(&said));
         prop_assert_eq!(joined(&left, &left), left);

@@ -16,7 +16,7 @@ use super::key::{self, Source};
 use super::shared::Shared;
 use crate::clock::UnixMicros;
 use crate::event::{
-    Arrival, Broken, Header, Kind, Limits, Refusal, broken, corrected, is_backfill, is_old_data, mend,
+    Arrival, Broken, Header, Kind, Limits, Refusal, Trust, broken, corrected, is_backfill, is_old_data, mend,
     moment_in_json,
 };
 use crate::store::NewRecord;
@@ -305,6 +305,8 @@ pub struct Intake<'a> {
     pub limits: Limits,
     /// When the request was received.
     pub received_at: UnixMicros,
+    /// How far the door lets it be believed.
+    pub trust: Trust,
     /// The time of day is known to be right enough to call an event old.
     pub proven: bool,
     /// When the request was sent, by the sender's clock.
@@ -355,6 +357,7 @@ impl Intake<'_> {
                 claimed,
                 self.proven && is_old_data(at, received_at),
             ),
+            trust: self.trust,
             raw: self.source.kept_names.clean(raw, header.kind).unwrap_or_else(|| raw.get().to_owned()),
         })
     }

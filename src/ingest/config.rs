@@ -16,6 +16,7 @@ use super::cors::AllowedOrigin;
 use super::form::captcha::{Captcha, Issuer};
 use super::form::{Form, FormRules, Texts};
 use crate::config_problem::{Problem, REDACTED};
+use crate::event::Trust;
 use crate::http::forwarded::TrustedProxies;
 use crate::mapping::IdentifyMode;
 use crate::mapping::region::Region;
@@ -107,6 +108,10 @@ pub struct SourceConfig {
     pub consent_unknown: String,
     /// How many contacts it may make in an hour; 0: no limit. Absent: none, 200 where it takes forms.
     pub new_contacts_per_hour_max: Option<u64>,
+    /// How many withdrawals an hour may leave that strangers said who merely named an address; 0: no limit.
+    pub withdrawals_per_hour_max: u64,
+    /// How far what its keys bring is believed; absent: as a server.
+    pub trust: Option<Trust>,
     /// Whether it takes forms, at `/form/` and its name.
     pub form: bool,
     /// The event that a form is.
@@ -150,6 +155,8 @@ impl Default for SourceConfig {
             default_country: String::new(),
             consent_unknown: String::new(),
             new_contacts_per_hour_max: None,
+            withdrawals_per_hour_max: 20,
+            trust: None,
             form: false,
             form_event: "Lead Generated".to_owned(),
             form_fields: BTreeMap::new(),
@@ -252,6 +259,12 @@ impl SourceConfig {
         self.new_contacts_per_hour_max.unwrap_or(unless_told)
     }
 
+    /// How far what its keys bring is believed. A form is a visitor's and a signed webhook a server's, whatever it says.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        self.trust.unwrap_or_default()
+    }
+
     /// What it says of its forms.
     #[must_use]
     pub fn form(&self) -> Form {
@@ -286,6 +299,8 @@ impl SourceConfig {
             default_country,
             consent_unknown,
             new_contacts_per_hour_max,
+            withdrawals_per_hour_max,
+            trust,
             form,
             form_event,
             form_fields,
@@ -311,6 +326,8 @@ impl SourceConfig {
             ("default_country", *default_country == new.default_country),
             ("consent_unknown", *consent_unknown == new.consent_unknown),
             ("new_contacts_per_hour_max", *new_contacts_per_hour_max == new.new_contacts_per_hour_max),
+            ("withdrawals_per_hour_max", *withdrawals_per_hour_max == new.withdrawals_per_hour_max),
+            ("trust", *trust == new.trust),
             ("form", *form == new.form),
             ("form_event", *form_event == new.form_event),
             ("form_fields", *form_fields == new.form_fields),

@@ -19,7 +19,7 @@ use super::config::{SourceConfig, Sources};
 use super::cors::{self, AllowedOrigin};
 use super::discreet::KeptNames;
 use super::form::{Form, FormRules};
-use crate::event::SourceName;
+use crate::event::{SourceName, Trust};
 
 /// Base64 with padding or without.
 pub const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -78,6 +78,8 @@ pub struct Source {
     pub kept_names: KeptNames,
     /// What its forms mean, those that the tag sees too.
     pub form_rules: FormRules,
+    /// How far what its keys bring is believed.
+    pub trust: Trust,
     /// Counts its accepted events.
     pub accepted: Counter,
     keys: Vec<SecretString>,
@@ -94,6 +96,7 @@ impl Source {
             people: source.people.clone(),
             form_rules: source.form().rules,
             kept_names: KeptNames::new(&source.keep_query),
+            trust: source.trust(),
             accepted: metrics::counter!("freshsignal_events_accepted_total", "source" => name.to_owned()),
             keys: source.keys().cloned().collect(),
             allowed_origins: allowed.filter_map(|text| AllowedOrigin::parse(text)).collect(),

@@ -225,6 +225,7 @@ impl Inner {
             arrival: Arrival::Live,
             limits: Limits { event_bytes_max: self.server.event_bytes_max },
             received_at: self.clock.wall(),
+            trust: source.trust,
             proven: self.clock.is_proven(),
             sent_at: None,
         }

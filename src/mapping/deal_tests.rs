@@ -41,7 +41,7 @@ fn problems(file: &str) -> Vec<String> {
 
 fn event(kind: Kind, body: Value) -> Event {
     let body: Map<String, Value> = serde_json::from_value(body).unwrap();
-    let stamp = Stamp { at: UnixMicros(1), message_id: "m".to_owned() };
+    let stamp = Stamp { at: UnixMicros(1), message_id: "m".to_owned(), ..Stamp::default() };
     let source = SourceName("shop".to_owned());
     let people = "default".to_owned();
     Event { position: Position(1), source, people, received_at: stamp.at, stamp, kind, backfill: false, body }
@@ -116,7 +116,7 @@ fn the_rules_of_a_kind_make_attributes_and_the_texts_of_the_name() {
 
 #[test]
 fn the_stages_of_a_deal_are_what_the_mapping_makes_of_its_events_now() {
-    let at = |at: i64| Stamp { at: UnixMicros(at), message_id: at.to_string() };
+    let at = |at: i64| Stamp { at: UnixMicros(at), message_id: at.to_string(), ..Stamp::default() };
     let events =
         |pairs: &[(&str, i64)]| pairs.iter().map(|(name, time)| ((*name).to_owned(), at(*time))).collect();
     let preset = preset(ORDERS);

@@ -42,7 +42,7 @@ pub use rules::{
 };
 pub use template::{Template, TemplateProblem};
 
-use crate::event::{Lww, Stamp, Stamped};
+use crate::event::{Lww, Stamp, Stamped, Trust};
 use crate::person::Facts;
 use region::Region;
 
@@ -74,6 +74,9 @@ pub struct MappedField {
     pub value: Value,
     /// When it is sent.
     pub when: When,
+    /// How far who said it is believed.
+    #[serde(skip)]
+    pub trust: Trust,
 }
 
 /// A value that is not sent as it is.
@@ -117,6 +120,7 @@ fn map_fields<'a>(
             message_id,
             value: statement.value.clone(),
             when: rule.when,
+            trust: statement.stamp.trust,
         });
         match rule.when {
             When::Always => mapped.always.say(name.clone(), statement),
@@ -156,7 +160,8 @@ fn oldest(constant: &Value) -> Stamped<Value> {
     Stamped { value: constant.clone(), stamp: Stamp::default() }
 }
 
-/// What was said at the paths of a rule, the one that counts first; of one event in the order of the rule.
+/// What was said at the paths of a rule, the one that counts first: what a server said, and of that the newest; of one event
+/// in the order of the rule.
 fn by_precedence<'a>(facts: &'a Facts, rule: &'a FieldRule) -> Vec<(&'a Origin, &'a Stamped<Value>)> {
     let said = |origin: &'a Origin| {
         let newest = || facts.values.get(origin.path());
@@ -169,11 +174,12 @@ fn by_precedence<'a>(facts: &'a Facts, rule: &'a FieldRule) -> Vec<(&'a Origin, 
     };
     let mut found: Vec<_> = rule.from.iter().filter_map(said).collect();
     found.sort_by(|(one, a), (other, b)| {
+        let by_trust = b.stamp.trust.cmp(&a.stamp.trust);
         let by_time = match rule.pick {
             Pick::Newest => b.stamp.cmp(&a.stamp),
             Pick::First => a.stamp.cmp(&b.stamp),
         };
-        one.is_fallback().cmp(&other.is_fallback()).then(by_time)
+        by_trust.then(one.is_fallback().cmp(&other.is_fallback())).then(by_time)
     });
     found
 }

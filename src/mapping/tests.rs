@@ -13,7 +13,7 @@ fn facts(said: &[(i64, &str, Value)]) -> Facts {
     let mut facts = Facts::default();
     for (at, path, value) in said {
         let values = BTreeMap::from([((*path).to_owned(), value.clone())]);
-        let stamp = Stamp { at: UnixMicros(*at), message_id: format!("m{at}") };
+        let stamp = Stamp { at: UnixMicros(*at), message_id: format!("m{at}"), ..Stamp::default() };
         facts.learn(&Said { values, ..Said::default() }, &stamp);
     }
     facts
@@ -373,7 +373,7 @@ fn the_first_statement_counts_where_the_rule_says_so() {
         let path = "context.campaign.name".to_owned();
         let firsts = [path.clone()].into_iter().filter(|path| preset.keeps_first(path)).collect();
         let said = Said { values: BTreeMap::from([(path, json!(campaign))]), firsts, ..Said::default() };
-        facts.learn(&said, &Stamp { at: UnixMicros(at), message_id: format!("m{at}") });
+        facts.learn(&said, &Stamp { at: UnixMicros(at), message_id: format!("m{at}"), ..Stamp::default() });
     }
     let mapped = map(&facts, &preset, None);
     assert_eq!(mapped.always.get("custom_field.cf_campaign").unwrap().value, json!("spring"));

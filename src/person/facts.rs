@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::clock::UnixMicros;
 use crate::consent::{self, Category, Choice, Shown, Spoken, Stand};
 use crate::delivery::Lane;
-use crate::event::{Email, Fww, Lww, Stamp, Stamped};
+use crate::event::{Email, Fww, Lww, Stamp, Stamped, Trust};
 
 /// Addresses remembered of one person; the least recently said are dropped first.
 pub const EMAILS_MAX: usize = 50;
@@ -64,7 +64,7 @@ impl Said {
 pub struct Claim {
     /// The first time it was named.
     pub first_at: UnixMicros,
-    /// The last time the traits named it.
+    /// The last time the traits named it; of a server's and a visitor's the server's, here and below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_trait: Option<Stamp>,
     /// The last time the properties of a mapped event named it.
@@ -77,16 +77,29 @@ pub struct Claim {
 
 impl Claim {
     fn join(&mut self, other: &Self) {
+        let counts = |one: Option<Stamp>, other: &Option<Stamp>| {
+            one.into_iter().chain(other.clone()).max_by(|one, other| one.rank().cmp(&other.rank()))
+        };
         self.first_at = self.first_at.min(other.first_at);
-        self.as_trait = self.as_trait.take().max(other.as_trait.clone());
-        self.as_property = self.as_property.take().max(other.as_property.clone());
-        self.as_id = self.as_id.take().max(other.as_id.clone());
+        self.as_trait = counts(self.as_trait.take(), &other.as_trait);
+        self.as_property = counts(self.as_property.take(), &other.as_property);
+        self.as_id = counts(self.as_id.take(), &other.as_id);
+    }
+
+    /// How it was named, the firmest first.
+    fn stamps(&self) -> [Option<&Stamp>; 3] {
+        [self.as_trait.as_ref(), self.as_property.as_ref(), self.as_id.as_ref()]
+    }
+
+    /// How far it is believed.
+    fn trust(&self) -> Option<Trust> {
+        self.stamps().into_iter().flatten().map(|stamp| stamp.trust).max()
     }
 
     /// The last time it was named.
     #[must_use]
     pub fn newest(&self) -> Option<&Stamp> {
-        self.as_trait.as_ref().max(self.as_property.as_ref()).max(self.as_id.as_ref())
+        self.stamps().into_iter().flatten().max()
     }
 }
 
@@ -123,6 +136,10 @@ pub struct Facts {
     /// When the last mapped event that needs no consent was received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exempt: Option<UnixMicros>,
+    /// What visitors said of consent, and that alone: a visitor may refuse what a server agreed to, so neither hides the
+    /// other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visitors: Option<Box<Facts>>,
 }
 
 impl Facts {
@@ -138,16 +155,7 @@ impl Facts {
         for (path, value) in &said.came_with {
             self.firsts.say(path.clone(), Stamped { value: value.clone(), stamp: stamp.clone() });
         }
-        for (category, statement) in &said.consent {
-            let said = Stamped { value: statement.clone(), stamp: stamp.clone() };
-            match statement.choice {
-                Choice::Granted | Choice::Denied => self.consent.say(category.clone(), said),
-                Choice::Unclear => self.consent_unclear.say(category.clone(), said),
-            };
-        }
-        for (category, statement) in &said.consent_shown {
-            self.consent_shown.entry(category.clone()).or_default().see(statement, stamp);
-        }
+        self.heard_from(stamp.trust).learn_consent(said, stamp);
         for (email, strength) in &said.emails {
             let mut claim = Claim { first_at: stamp.at, as_trait: None, as_property: None, as_id: None };
             let said = match strength {
@@ -161,13 +169,40 @@ impl Facts {
         if let Some(unusable) = &said.unusable {
             self.take_unusable(Stamped { value: unusable.clone(), stamp: stamp.clone() });
         }
-        if said.privacy_control {
-            self.privacy_control = self.privacy_control.take().max(Some(stamp.clone()));
-        }
         if let Some(lane) = said.mapped {
             self.happened(lane, stamp.at);
         }
         self.exempt = self.exempt.max(said.exempt);
+        self.visitors.take_if(|visitors| visitors.is_empty());
+    }
+
+    fn learn_consent(&mut self, said: &Said, stamp: &Stamp) {
+        for (category, statement) in &said.consent {
+            let said = Stamped { value: statement.clone(), stamp: stamp.clone() };
+            match statement.choice {
+                Choice::Granted | Choice::Denied => self.consent.say(category.clone(), said),
+                Choice::Unclear => self.consent_unclear.say(category.clone(), said),
+            };
+        }
+        for (category, statement) in &said.consent_shown {
+            self.consent_shown.entry(category.clone()).or_default().see(statement, stamp);
+        }
+        if said.privacy_control {
+            self.privacy_control = self.privacy_control.take().max(Some(stamp.clone()));
+        }
+    }
+
+    /// Where it is kept what somebody says of consent.
+    fn heard_from(&mut self, trust: Trust) -> &mut Self {
+        match trust {
+            Trust::Server => self,
+            Trust::Visitor => self.visitors.get_or_insert_default(),
+        }
+    }
+
+    /// Takes in one statement of consent.
+    pub fn say_consent(&mut self, category: Category, said: Stamped<consent::Statement>) {
+        self.heard_from(said.stamp.trust).consent.say(category, said);
     }
 
     /// Takes in everything `other` knows.
@@ -190,13 +225,18 @@ impl Facts {
         if let Some(unusable) = &other.unusable {
             self.take_unusable(unusable.clone());
         }
+        if let Some(visitors) = &other.visitors {
+            self.visitors.get_or_insert_default().join(visitors);
+        }
     }
 
     /// Whether an event says nothing that is new: nothing at all, or what somebody came with and said earlier.
     #[must_use]
     pub fn knows(&self, said: &Said, stamp: &Stamp) -> bool {
-        let earlier = |path: &String| self.firsts.get(path).is_some_and(|first| first.stamp < *stamp);
-        let known = |(email, _): &(Email, Strength)| self.emails.contains_key(email);
+        let earlier = |path: &String| self.firsts.get(path).is_some_and(|first| first.stamp.is_first(stamp));
+        let known = |(email, _): &(Email, Strength)| {
+            self.emails.get(email).and_then(Claim::trust).is_some_and(|trust| trust >= stamp.trust)
+        };
         let address = said.unusable.is_none() && said.emails.iter().all(known);
         said.is_empty() && address && said.came_with.keys().all(earlier)
     }
@@ -209,7 +249,7 @@ impl Facts {
     /// Leaves out what somebody came with where something was said earlier; tells whether anything was left out.
     pub(super) fn forget_later(&mut self, earlier: &Self) -> bool {
         let before = |path: &String, said: &Stamped<Value>| {
-            earlier.came_with().any(|(known, first)| known == path && first.stamp < said.stamp)
+            earlier.came_with().any(|(known, first)| known == path && first.stamp.is_first(&said.stamp))
         };
         let later: Vec<String> = self
             .came_with()
@@ -235,16 +275,15 @@ impl Facts {
         self.unusable.as_ref().filter(|said| Some(&said.stamp) > usable).map(|said| said.value.as_str())
     }
 
-    /// The person's address: the newest of the traits, else the newest of the properties, else the newest of the ids.
+    /// The person's address: the newest of the traits, else the newest of the properties, else the newest of the ids; what
+    /// servers said before what visitors said.
     #[must_use]
     pub fn email(&self) -> Option<&Email> {
-        let newest = |stamp: fn(&Claim) -> Option<&Stamp>| {
-            let said = self.emails.iter().filter_map(|(email, claim)| Some((stamp(claim)?, email)));
-            said.max().map(|(_, email)| email)
-        };
-        newest(|claim| claim.as_trait.as_ref())
-            .or_else(|| newest(|claim| claim.as_property.as_ref()))
-            .or_else(|| newest(|claim| claim.as_id.as_ref()))
+        let said = self.emails.iter().flat_map(|(email, claim)| {
+            let stamps = claim.stamps().into_iter().rev().enumerate();
+            stamps.filter_map(move |(firmness, stamp)| Some((stamp?.trust, firmness, stamp?, email)))
+        });
+        said.max().map(|(.., email)| email)
     }
 
     /// Whether an address is, or by its traits once was, this person's own.
@@ -253,9 +292,14 @@ impl Facts {
         self.email() == Some(email) || self.emails.get(email).is_some_and(|claim| claim.as_trait.is_some())
     }
 
-    /// Everything known of a consent category.
+    /// Whether a server said that an address is this person's.
     #[must_use]
-    pub fn spoken(&self, category: &Category) -> Spoken {
+    pub fn is_vouched_for(&self, email: &Email) -> bool {
+        self.emails.get(email).and_then(Claim::trust) == Some(Trust::Server)
+    }
+
+    /// Everything known of a consent category by what servers said.
+    fn spoken(&self, category: &Category) -> Spoken {
         Spoken {
             said: self.consent.get(category).cloned(),
             unclear: self.consent_unclear.get(category).cloned(),
@@ -263,10 +307,20 @@ impl Facts {
         }
     }
 
+    /// What counts of a consent category by what was said with this trust.
+    #[must_use]
+    pub fn stand_by(&self, trust: Trust, category: &Category) -> Stand {
+        let heard = match trust {
+            Trust::Server => Some(self),
+            Trust::Visitor => self.visitors.as_deref(),
+        };
+        heard.map(|heard| heard.spoken(category).stand()).unwrap_or_default()
+    }
+
     /// What counts of a consent category.
     #[must_use]
     pub fn stand(&self, category: &Category) -> Stand {
-        self.spoken(category).stand()
+        self.stand_by(Trust::Server, category).and_visitors(self.stand_by(Trust::Visitor, category))
     }
 
     /// Whether nothing was said.
@@ -275,7 +329,7 @@ impl Facts {
         let silent = self.values.is_empty() && self.emails.is_empty() && self.mapped.is_empty();
         let unspoken =
             self.consent.is_empty() && self.consent_unclear.is_empty() && self.consent_shown.is_empty();
-        let silent = silent && self.unusable.is_none();
+        let silent = silent && self.unusable.is_none() && self.visitors.is_none();
         silent && unspoken && self.firsts.is_empty() && self.privacy_control.is_none()
     }
 
@@ -293,7 +347,9 @@ impl Facts {
             let stamps = claim.as_trait.iter().chain(&claim.as_property).map(Stamp::weight);
             32 + email.as_str().len() + stamps.sum::<usize>()
         });
-        let others = self.mapped.len() * 32 + self.privacy_control.as_ref().map_or(0, Stamp::weight);
+        let visitors = self.visitors.as_ref().map_or(0, |visitors| 12 + visitors.weight());
+        let others =
+            self.mapped.len() * 32 + self.privacy_control.as_ref().map_or(0, Stamp::weight) + visitors;
         values.chain(consent).chain(shown).chain(emails).sum::<usize>() + others
     }
 
@@ -309,6 +365,7 @@ impl Facts {
         let control = self.privacy_control.iter().map(|stamp| stamp.at);
         let firsts = self.firsts.iter().map(|(_, said)| said.stamp.at);
         let unusable = self.unusable.iter().map(|said| said.stamp.at);
+        let visitors = self.visitors.iter().map(|visitors| visitors.newest());
         values
             .chain(firsts)
             .chain(consent)
@@ -317,6 +374,7 @@ impl Facts {
             .chain(mapped)
             .chain(control)
             .chain(unusable)
+            .chain(visitors)
             .max()
             .unwrap_or_default()
     }

@@ -9,10 +9,10 @@ use super::*;
 use crate::clock::UnixMicros;
 use crate::consent::{Category, Choice, Statement};
 use crate::delivery::Lane;
-use crate::event::Stamp;
+use crate::event::{Stamp, Trust};
 
 pub(super) fn stamp(at: i64) -> Stamp {
-    Stamp { at: UnixMicros(at), message_id: format!("m{at}") }
+    Stamp { at: UnixMicros(at), message_id: format!("m{at}"), ..Stamp::default() }
 }
 
 pub(super) fn email(text: &str) -> Email {
@@ -148,16 +148,17 @@ fn statement(choice: Choice, value: u8) -> Statement {
 }
 
 fn any_facts() -> impl Strategy<Value = Facts> {
-    let said = (0_i64..5, 0_usize..3, 0_u8..3, any::<bool>(), 0_u8..7);
+    let said = (0_i64..5, 0_usize..3, 0_u8..3, any::<bool>(), 0_u8..7, any::<bool>());
     prop::collection::vec(said, 0..6).prop_map(|items| {
         let mut facts = Facts::default();
-        for (at, which, value, firmly, spoken) in items {
+        for (at, which, value, firmly, spoken, visitor) in items {
             let address = email(["a@example.com", "b@example.com", "c@example.com"][which]);
             let strength = if firmly { Strength::Trait } else { Strength::Property };
             let values = BTreeMap::from([(format!("traits.t{which}"), json!(value))]);
             let choice = [Choice::Granted, Choice::Unclear, Choice::Denied][usize::from(spoken) % 3];
             let statement = BTreeMap::from([(Category::from("marketing"), statement(choice, value))]);
             let said = Said {
+                firsts: values.keys().cloned().collect(),
                 values,
                 emails: vec![(address, strength)],
                 mapped: Some(Lane::Login),
@@ -166,7 +167,8 @@ fn any_facts() -> impl Strategy<Value = Facts> {
                 consent_shown: if (3..6).contains(&spoken) { statement } else { BTreeMap::new() },
                 ..Said::default()
             };
-            facts.learn(&said, &stamp(at));
+            let trust = if visitor { Trust::Visitor } else { Trust::Server };
+            facts.learn(&said, &Stamp { trust, ..stamp(at) });
         }
         facts
     })

@@ -75,7 +75,7 @@ impl Entry {
 
     /// The mark that somebody was here.
     fn gone(stamp: &Stamp) -> Self {
-        let stamp = Stamp { at: stamp.at, message_id: String::new() };
+        let stamp = Stamp { at: stamp.at, ..Stamp::default() };
         Self { stamp, gone: true, ..Self::default() }
     }
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::clock::{ManualClock, UnixMicros};
 use crate::consent::Category;
 use crate::decision::{Considered, Decided, Reading, consider, decide, test_settings};
-use crate::event::{Email, Event, Kind, Position, SourceName, Stamp};
+use crate::event::{Email, Event, Kind, Position, SourceName, Stamp, Trust};
 use crate::mapping::Preset;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{For, Keys, load_contacts};
@@ -61,12 +61,14 @@ impl Both {
         let nth = self.next;
         self.next += 1;
         let at = UnixMicros(START + hour * HOUR);
+        let trust =
+            if body.get("visitor") == Some(&Value::Bool(true)) { Trust::Visitor } else { Trust::Server };
         let event = Event {
             position: Position(nth),
             source: SourceName("website".into()),
             people: crate::person::DEFAULT_PEOPLE.into(),
             received_at: at,
-            stamp: Stamp { at, message_id: format!("m{nth}") },
+            stamp: Stamp { at, message_id: format!("m{nth}"), trust },
             kind: Kind::parse(body["type"].as_str().unwrap()).unwrap(),
             backfill: false,
             body,
@@ -123,8 +125,8 @@ fn settings(phones: &str) -> Settings {
 
 fn act() -> impl Strategy<Value = (i64, Value)> {
     let who = (0_u8..24, prop::option::weighted(0.3, 0_u8..6), 0_u8..8, 0_u8..6, 0_i64..200);
-    (who, (0_u8..6, 0_u8..8, prop::bool::weighted(0.05), 0_u8..6)).prop_map(
-        |((user, device, email, form, hour), (kind, value, control, choice))| {
+    (who, (0_u8..6, 0_u8..8, prop::bool::weighted(0.05), 0_u8..6, any::<bool>())).prop_map(
+        |((user, device, email, form, hour), (kind, value, control, choice, visitor))| {
             let names = ["identify", "track", "track", "page", "identify", "alias"];
             let emails = ["office@example.com", "shop@example.com"];
             let pick = |which: u8| emails.get(usize::from(which)).copied();
@@ -141,7 +143,7 @@ fn act() -> impl Strategy<Value = (i64, Value)> {
             let event = json!({
                 "type": names[usize::from(kind)], "event": if kind == 1 { "Lead Generated" } else { "Logged In" },
                 "userId": format!("u{user}"), "anonymousId": device.map(|device| format!("a{device}")),
-                "previousId": format!("a{}", value % 6), "context": context,
+                "previousId": format!("a{}", value % 6), "context": context, "visitor": visitor,
                 "traits": {"email": pick(email), "phone": phone, "medium": if value > 4 { Some(value) } else { None },
                     "company": if value < 3 { Some(format!("C{user}-{value}")) } else { None }},
                 "properties": {"email": pick(form), "phone": phone},

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Processor;
 use crate::clock::{Clock, ManualClock, Sleep, UnixMicros};
 use crate::decision::{Outcome, decide, test_settings};
-use crate::event::{Kind, Position, SourceName};
+use crate::event::{Kind, Position, SourceName, Trust};
 use crate::person::{DEFAULT_PEOPLE, Person, PersonId, PersonKey};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
@@ -59,6 +59,7 @@ fn says(nth: usize) -> NewRecord {
         at,
         message_id: format!("m{nth}"),
         backfill: false,
+        trust: Trust::Server,
         raw: json!({"type": "identify", "userId": "jo", "traits": {"city": format!("Oslo {nth}")}})
             .to_string(),
     }

@@ -1,7 +1,7 @@
 //! The records of the journal: events as they were accepted, in two streams so that no import holds up who is there now.
 
 use crate::clock::UnixMicros;
-use crate::event::{Kind, Position, SourceName};
+use crate::event::{Kind, Position, SourceName, Trust};
 
 /// An accepted event on its way into the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct NewRecord {
     pub message_id: String,
     /// It is old data being loaded.
     pub backfill: bool,
+    /// How far the door it came through lets it be believed.
+    pub trust: Trust,
     /// The event as it was sent.
     pub raw: String,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::allowance::{LaneLoad, SlotId};
 use crate::clock::UnixMicros;
 use crate::decision::{Outcome, RedriveAll, Review};
-use crate::delivery::{Account, CallKind, DealKey, DeliveryId, Lane, State, Subject};
+use crate::delivery::{Account, Bound, CallKind, DealKey, DeliveryId, Lane, State, Subject};
 use crate::event::{Email, Position, SourceName};
 use crate::trail::EventTrail;
 
@@ -170,8 +170,8 @@ pub struct Due {
     pub lane: Lane,
     /// Since when it is owed.
     pub opened_at: UnixMicros,
-    /// The source that its first call counts for, if this is that call.
-    pub new_contact_of: Option<SourceName>,
+    /// What its first call counts for, if this is that call.
+    pub bound: Option<Bound>,
 }
 
 /// Which deliveries may be tried.
@@ -186,7 +186,7 @@ pub struct DueQuery {
     /// Which of a lane come first.
     pub order: DueOrder,
     /// No first calls of contacts of these sources.
-    pub held: Vec<SourceName>,
+    pub held: Vec<Bound>,
     /// None of records of these kinds.
     pub shut: Vec<CallKind>,
     /// How many.

@@ -48,7 +48,7 @@ pub use working::{For, load_contacts, quotas};
 pub use crate::destination::{Destination, DestinationState};
 
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
+use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::person::PersonKey;
@@ -113,7 +113,7 @@ pub trait Store: Send + Sync + 'static {
     fn due(&self, query: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)>;
 
     /// The first calls of contacts that left after a moment: whose contact each was, in the order of time.
-    fn new_contacts(&self, account: Account, since: UnixMicros) -> Answer<Vec<(SourceName, UnixMicros)>>;
+    fn bounded(&self, account: Account, since: UnixMicros) -> Answer<Vec<(Bound, UnixMicros)>>;
 
     /// Slots of an account that may not be free yet at `now`, and the id that the next slot may have.
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)>;

@@ -76,7 +76,7 @@ fn change(put: &Put) -> Option<Change> {
         | Put::Gathering(..)
         | Put::Contributed(_)
         | Put::SlotTaken(..)
-        | Put::NewContactOf(..)
+        | Put::Bounded(..)
         | Put::SlotAnswered(..)
         | Put::BulkJob(..)
         | Put::BulkJobEnded(..) => None,

@@ -8,7 +8,9 @@ use crate::company::Company;
 use crate::contact::Contact;
 use crate::deal::Deal;
 use crate::decision::{Contributed, Gathering, Outcome, RedriveAll, Review};
-use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, JobId, Lane, State};
+use crate::delivery::{
+    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, JobId, Lane, State,
+};
 use crate::destination::Destination;
 use crate::erasure::{CallEnd, Erasure, ForgetEnd, ForgetId, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
@@ -84,7 +86,7 @@ pub enum Put {
     /// A call takes a slot of the allowance before it leaves.
     SlotTaken(Account, SlotId, UnixMicros),
     /// The call of a slot is the first of a contact of this source.
-    NewContactOf(Account, SlotId, SourceName),
+    Bounded(Account, SlotId, Bound),
     /// The call of a slot was answered or timed out.
     SlotAnswered(Account, SlotId, UnixMicros),
     /// A bulk call was taken: its claims outlive the process until the job has ended.
@@ -167,7 +169,7 @@ pub struct Counts {
     /// Deliveries opened.
     pub queued: i64,
     /// The same by lane, and by the source whose new contact it is.
-    pub opened: BTreeMap<(Lane, Option<SourceName>), i64>,
+    pub opened: BTreeMap<(Lane, Option<Bound>), i64>,
     /// Deliveries by final state; one that is reopened counts back.
     pub ended: BTreeMap<State, i64>,
 }
@@ -180,7 +182,7 @@ impl Counts {
 
     /// Counts a delivery that was opened by its lane.
     pub fn opened(&mut self, delivery: &Delivery) {
-        *self.opened.entry((delivery.lane, delivery.new_contact_of.clone())).or_default() += 1;
+        *self.opened.entry((delivery.lane, delivery.bound.clone())).or_default() += 1;
     }
 
     /// Counts a delivery that went from one state to another; `None` is one that did not exist.

@@ -7,8 +7,8 @@ use crate::allowance::{HOUR, Quotas};
 use crate::clock::UnixMicros;
 use crate::contact::{Contact, Crowd};
 use crate::decision::{Contributed, Held, Membership, Settings, Shelf, World, contributions};
-use crate::delivery::Account;
-use crate::event::{Email, SourceName};
+use crate::delivery::{Account, Bound};
+use crate::event::Email;
 use crate::person::PersonKey;
 
 /// Persons of a crowd that are looked at in one step.
@@ -116,7 +116,7 @@ async fn judge_anew(
         let people = store.load(keys).await?.people;
         let contributed = |member: PersonKey| {
             let person = people.get(&member).filter(|_| settings.counts(&member));
-            let said = person.map(|person| contributions(&person.document.facts(), email, settings));
+            let said = person.map(|person| contributions(&member, &person.document.facts(), email, settings));
             let contributions = said.unwrap_or_default();
             Put::Contributed(Contributed { email: email.clone(), member, contributions })
         };
@@ -155,13 +155,13 @@ fn keys_of_contacts(world: &World, emails: &BTreeSet<Email>, account: &Account) 
 pub async fn quotas(
     store: &SharedStore,
     account: Account,
-    limits: &BTreeMap<SourceName, u64>,
+    limits: &BTreeMap<Bound, u64>,
     now: UnixMicros,
 ) -> Result<Quotas, StoreError> {
     if limits.is_empty() {
         return Ok(Quotas::default());
     }
-    let made = store.new_contacts(account, now.minus(HOUR)).await?;
+    let made = store.bounded(account, now.minus(HOUR)).await?;
     Ok(Quotas::of(limits, &made, now))
 }
 

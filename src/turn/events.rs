@@ -107,7 +107,7 @@ pub fn reading_of(record: Record, settings: &Settings) -> Reading {
         source: event.source,
         people: event.people,
         received_at: event.received_at,
-        stamp: Stamp { at: event.at, message_id: event.message_id },
+        stamp: Stamp { at: event.at, message_id: event.message_id, trust: event.trust },
         kind: event.kind,
         backfill: event.backfill,
         body: parse_body(&event.raw),

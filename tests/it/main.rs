@@ -78,3 +78,5 @@ mod senders;
 mod shutdown;
 /// A day of a shop under simulated time, beside the policies of the peers.
 mod simulation;
+/// Whom to believe: visitors beside servers, and scripts with harvested addresses.
+mod trust;

@@ -199,7 +199,7 @@ impl Service {
         let settings = self.config.settings().unwrap();
         let shared: SharedStore = Arc::clone(&self.store) as SharedStore;
         let account = self.crm.account().clone();
-        let quotas = store::quotas(&shared, account, &settings.new_contacts_per_hour, now).await.unwrap();
+        let quotas = store::quotas(&shared, account, &settings.per_hour, now).await.unwrap();
         let load = |lane| totals.owed.get(&lane).map(|owed| owed.load.clone()).unwrap_or_default();
         let lanes = lanes_with(&self.config.delivery.shares(), load);
         let ages = totals.slots.iter().map(|slot| now.since(slot.answered_at.unwrap_or(now)));

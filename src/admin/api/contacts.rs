@@ -205,7 +205,7 @@ impl<'a> Beside<'a> {
             share_percent: open.and_then(|open| self.shares.get(&open.lane)).copied().unwrap_or(100),
             bulk_ends_by: job.map(|job| job.ends_by(withdrawal)),
             forgetting: self.look_ups.iter().any(|order| order.address() == Some(email)),
-            quota: open.and_then(|open| self.quotas.get(open.new_contact_of.as_ref()?)),
+            quota: open.and_then(|open| self.quotas.get(open.bound.as_ref()?)),
             mode: self.mode,
             now: self.now,
         }
@@ -269,7 +269,7 @@ impl OwedView {
     fn of(owed: Owed, email: &Email) -> Option<Self> {
         match owed {
             Owed::Nothing(_) => None,
-            Owed::Call(Call { attributes, whole, withdrawal, resend: _ }) => {
+            Owed::Call(Call { attributes, whole, withdrawal, resend: _, stranger_of: _ }) => {
                 Some(Self { whole, withdrawal, payload: upsert_body(email, &attributes) })
             }
         }

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::status::Snapshot;
+use crate::allowance::Quotas;
+use crate::delivery::Bound;
 use crate::senders::Concern;
 use crate::store::{Store, Totals};
 use crate::turn::{Flow, FlowAlarm};
@@ -24,7 +26,7 @@ pub(in crate::admin) struct Risk {
 }
 
 /// The words of all risks there are, for metrics.
-pub(in crate::admin) const ALL: [&str; 15] = [
+pub(in crate::admin) const ALL: [&str; 16] = [
     "processing",
     "lag",
     "failed_events",
@@ -40,6 +42,7 @@ pub(in crate::admin) const ALL: [&str; 15] = [
     "junk_ids",
     "switched_off",
     "unusable_emails",
+    "withdrawals_wait",
 ];
 
 /// Those that somebody has to be woken for: something does not go on, or is lost, until they look.
@@ -47,7 +50,7 @@ pub(in crate::admin) const ALARMS: [&str; 6] =
     ["processing", "lag", "failed_events", "set_aside", "refusing", "journal_away"];
 
 /// The risks of now.
-pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<Risk> {
+pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, quotas: &Quotas, store: &dyn Store) -> Vec<Risk> {
     let (kept, max) = (snapshot.totals.dead_letters, snapshot.live.dead_letters_max);
     let near = kept.saturating_mul(100) >= max.saturating_mul(DEAD_LETTERS_PERCENT);
     let dead_letters = near.then(|| Risk {
@@ -93,7 +96,31 @@ pub(in crate::admin) fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<
         .chain(old)
         .chain(consent(snapshot))
         .chain(senders)
+        .chain(withdrawals(snapshot, quotas))
         .collect()
+}
+
+/// More refusals were said by visitors who merely named an address than a source may bring.
+fn withdrawals(snapshot: Snapshot<'_>, quotas: &Quotas) -> Option<Risk> {
+    let owed = snapshot.totals.owed.values();
+    let waiting = owed
+        .flat_map(|owed| &owed.load.first)
+        .filter(|(bound, count)| **count > 0 && quotas.get(bound).is_some_and(|quota| quota.until.is_some()));
+    let named: Vec<String> = waiting
+        .filter_map(|(bound, count)| match bound {
+            Bound::Withdrawals(source) => Some(format!("{count} of source {}", source.0)),
+            Bound::NewContacts(_) => None,
+        })
+        .collect();
+    (!named.is_empty()).then(|| Risk {
+        risk: "withdrawals_wait",
+        message: format!(
+            "more refusals of marketing were said by visitors who named an address than may be told to Freshsales in an \
+             hour, and wait: {}. Look whether somebody sends them by script; if people do, raise \
+             sources.*.withdrawals_per_hour_max. A yes that a server says later ends one, none is lost",
+            named.join(", ")
+        ),
+    })
 }
 
 /// What is accepted does not take effect, or falls behind.

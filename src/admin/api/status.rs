@@ -15,10 +15,10 @@ use super::outlook::Outlook;
 use super::query::Params;
 use super::risks::{ALARMS, Risk, risks};
 use crate::admin::{Debugger, Live};
-use crate::allowance::{HOUR, MINUTE, Quota, Usage, Window};
+use crate::allowance::{HOUR, MINUTE, Quota, Quotas, Usage, Window};
 use crate::clock::UnixMicros;
 use crate::decision::{Outcome, RedriveAll, Review};
-use crate::delivery::{Account, CallKind, Lane, State as Stage};
+use crate::delivery::{Account, Bound, CallKind, Lane, State as Stage};
 use crate::destination::Destination;
 use crate::event::SourceName;
 use crate::freshsales::Mode;
@@ -53,6 +53,7 @@ pub(in crate::admin) struct StatusView {
     set_aside: u64,
     opened_last_hour: u64,
     new_contacts: Map<String, Value>,
+    withdrawals: Map<String, Value>,
     risks: Vec<Risk>,
     review: Option<ReviewView>,
     redrive: Option<RedriveView>,
@@ -119,7 +120,7 @@ impl RedriveView {
     }
 }
 
-/// The new contacts of a source that may make so many an hour alone.
+/// What a source has used of a quota.
 fn quota((source, quota): (&SourceName, &Quota)) -> (String, Value) {
     let Quota { limit, used, until } = quota;
     let until = until.map(UnixMicros::to_rfc3339);
@@ -168,6 +169,15 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
     let quotas = app.quotas().await?;
     let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
     let outlook = Outlook { snapshot, quotas: &quotas };
+    let new_contacts = quotas.iter().filter_map(|(bound, used)| match bound {
+        Bound::NewContacts(source) => Some(quota((source, used))),
+        Bound::Withdrawals(_) => None,
+    });
+    // Every source has such a quota; those that use none of it say nothing.
+    let withdrawals = quotas.iter().filter_map(|(bound, used)| match bound {
+        Bound::Withdrawals(source) => Some(quota((source, used))).filter(|_| used.used > 0),
+        Bound::NewContacts(_) => None,
+    });
     let count = |name: &str, number: Option<&u64>| (name.to_owned(), json!(number.copied().unwrap_or(0)));
     let outcomes = Outcome::ALL.map(|outcome| count(outcome.as_str(), totals.outcomes.get(&outcome)));
     let (open, ended) = Stage::ALL.into_iter().partition::<Vec<_>, _>(|state| state.is_open());
@@ -199,8 +209,9 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
         failed_events: FailedView { kept: totals.failed, lost: totals.failed_lost },
         set_aside: totals.set_aside,
         opened_last_hour: app.live.pressure.borrow().opened_last_hour,
-        new_contacts: quotas.iter().map(quota).collect(),
-        risks: risks(snapshot, app.store.as_ref()),
+        new_contacts: new_contacts.collect(),
+        withdrawals: withdrawals.collect(),
+        risks: risks(snapshot, &quotas, app.store.as_ref()),
         review: totals.review.as_ref().map(ReviewView::of),
         redrive: totals.redrive.as_ref().map(RedriveView::of),
     })
@@ -229,7 +240,8 @@ pub(in crate::admin) async fn alive(State(app): State<Debugger>, uri: Uri) -> Re
     }
     let totals = app.store.totals(app.settings().account.clone()).await.map_err(failed)?;
     let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
-    let mut alarms = risks(snapshot, &*app.store);
+    // No alarm is about a quota.
+    let mut alarms = risks(snapshot, &Quotas::default(), &*app.store);
     alarms.retain(|risk| ALARMS.contains(&risk.risk));
     if alarms.is_empty() {
         return Ok(ok());

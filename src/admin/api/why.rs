@@ -6,7 +6,7 @@ use crate::allowance::{Quota, Usage, Window};
 use crate::clock::UnixMicros;
 use crate::contact::{Owed, Standing, WhyNothing};
 use crate::decision::excluded_by;
-use crate::delivery::{Delivery, Lane, State};
+use crate::delivery::{Bound, Delivery, Lane, State};
 use crate::destination::{Destination, DestinationState};
 use crate::freshsales::Mode;
 
@@ -27,7 +27,7 @@ pub(in crate::admin) struct Circumstances<'a> {
     pub bulk_ends_by: Option<UnixMicros>,
     /// Somebody with this address was erased, and Freshsales is still to forget them.
     pub forgetting: bool,
-    /// The quota of the source whose new contact it is.
+    /// The quota that its first call counts for.
     pub quota: Option<Quota>,
     /// Whether calls are made at all.
     pub mode: Mode,
@@ -114,13 +114,21 @@ fn under_way(circumstances: Circumstances<'_>) -> String {
     }
 }
 
-/// The first call of a contact waits while its source has made as many as it may.
+/// A first call waits while its source has made as many as it may.
 fn quota_holds(delivery: &Delivery, quota: Option<Quota>) -> Option<String> {
     let Quota { limit, until, .. } = quota.filter(|_| delivery.state == State::Waiting)?;
     let until = until?.to_rfc3339();
-    Some(format!(
-        "its source has reached its limit of {limit} new contacts an hour; the next may be sent at {until}"
-    ))
+    Some(match delivery.bound.as_ref()? {
+        Bound::NewContacts(_) => format!(
+            "its source has reached its limit of {limit} new contacts an hour; the next may be sent at {until}"
+        ),
+        Bound::Withdrawals(source) => format!(
+            "a visitor who named the address refused marketing, and {source} has reached its limit of {limit} such \
+             refusals an hour (sources.{source}.withdrawals_per_hour_max); the next may be sent at {until}. Everything \
+             else of the contact is sent as ever, and a refusal that a server says goes at once",
+            source = source.0
+        ),
+    })
 }
 
 fn destination_holds(destination: &Destination, now: UnixMicros) -> Option<String> {

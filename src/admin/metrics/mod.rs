@@ -74,8 +74,9 @@ pub(super) async fn metrics(State(app): State<Debugger>) -> Result<Response, Api
     let account = app.settings().account.clone();
     let totals = app.store.totals(account).await.map_err(failed)?;
     let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
-    set(snapshot, &app.quotas().await?);
-    set_risks(&risks(snapshot, app.store.as_ref()));
+    let quotas = app.quotas().await?;
+    set(snapshot, &quotas);
+    set_risks(&risks(snapshot, &quotas, app.store.as_ref()));
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], app.metrics.render()).into_response())
 }
 

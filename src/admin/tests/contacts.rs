@@ -18,7 +18,7 @@ fn play(world: &mut World, events: &[Value]) -> Option<DeliveryId> {
             source: SourceName("website".into()),
             people: "default".into(),
             received_at: at,
-            stamp: Stamp { at, message_id: format!("m{number}") },
+            stamp: Stamp { at, message_id: format!("m{number}"), ..Stamp::default() },
             kind: Kind::parse(body["type"].as_str().unwrap()).unwrap(),
             backfill: false,
             body,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::decision::Outcome;
 use crate::delivery::{Delivery, Lane};
-use crate::event::{Kind, Position};
+use crate::event::{Kind, Position, Trust};
 use crate::store::{EventQuery, NewRecord, Record};
 use crate::trail::EventTrail;
 
@@ -55,6 +55,7 @@ fn record(raw: &str) -> Record {
         at: START,
         message_id: "m1".into(),
         backfill: false,
+        trust: Trust::Server,
         raw: raw.into(),
     };
     Record { position: Position(1), event }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Mutex;
 
 use super::*;
-use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
+use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::Position;
 use crate::person::PersonKey;
@@ -26,7 +26,7 @@ pub struct Held {
     pub deliveries: Vec<Delivery>,
     pub world: World,
     pub totals: Totals,
-    pub new_contacts: Vec<(SourceName, UnixMicros)>,
+    pub bounded: Vec<(Bound, UnixMicros)>,
     pub refusing: Option<String>,
     pub away: Option<String>,
     pub refusing_old: Option<String>,
@@ -114,8 +114,8 @@ impl Store for FakeStore {
         shut()
     }
 
-    fn new_contacts(&self, _: Account, _: UnixMicros) -> Answer<Vec<(SourceName, UnixMicros)>> {
-        self.answer(|held| held.new_contacts.clone())
+    fn bounded(&self, _: Account, _: UnixMicros) -> Answer<Vec<(Bound, UnixMicros)>> {
+        self.answer(|held| held.bounded.clone())
     }
 
     fn slots(&self, _: Account, _: UnixMicros) -> Answer<(Vec<Slot>, u64)> {

@@ -4,7 +4,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::event::Kind;
+use crate::event::{Kind, Trust};
 use crate::process::Processor;
 use crate::store;
 use crate::store::sqlite::SqliteStore;
@@ -20,6 +20,7 @@ fn record(number: u64, kind: Kind, raw: &Value) -> NewRecord {
         at,
         message_id: format!("m{number}"),
         backfill: false,
+        trust: Trust::Server,
         raw: raw.to_string(),
     }
 }

@@ -71,6 +71,7 @@ async fn the_status_is_one_snapshot_with_every_lane() {
             "set_aside": 0,
             "opened_last_hour": 0,
             "new_contacts": {},
+            "withdrawals": {},
             "risks": [],
             "review": null,
             "redrive": null,

@@ -12,8 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{AllowanceLimits, Quotas};
-use crate::delivery::{Lane, State};
-use crate::event::SourceName;
+use crate::delivery::{Bound, Lane, State};
 use play::Play;
 
 /// What is to leave in one lane, by how it leaves.
@@ -24,7 +23,7 @@ pub struct LaneLoad {
     /// Contacts that go in calls of their own.
     pub single: u64,
     /// First calls of contacts, by the source whose contacts they are.
-    pub first: BTreeMap<SourceName, u64>,
+    pub first: BTreeMap<Bound, u64>,
 }
 
 impl LaneLoad {
@@ -36,7 +35,7 @@ impl LaneLoad {
 
     /// Adds deliveries of a lane that are open in one state. Beside old data a contact that Freshsales does not have shares no
     /// call; one that is in flight has left.
-    pub fn add(&mut self, lane: Lane, state: State, alone: bool, source: Option<SourceName>, count: u64) {
+    pub fn add(&mut self, lane: Lane, state: State, alone: bool, source: Option<Bound>, count: u64) {
         match (state, source) {
             (State::Waiting, Some(source)) => *self.first.entry(source).or_default() += count,
             (State::Waiting | State::Retrying, _) if alone => self.single += count,
@@ -57,7 +56,7 @@ impl LaneLoad {
     /// How many more there are than before, in the same lane.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
-        let first = |(source, now): (&SourceName, &u64)| {
+        let first = |(source, now): (&Bound, &u64)| {
             let before = before.first.get(source).copied().unwrap_or(0);
             (source.clone(), now.saturating_sub(before))
         };

@@ -3,6 +3,7 @@
 use super::super::{HOUR, Ledger};
 use super::*;
 use crate::clock::UnixMicros;
+use crate::event::SourceName;
 
 const PLAN: AllowanceLimits = AllowanceLimits { per_hour: 900, per_minute: 360 };
 
@@ -24,7 +25,10 @@ fn shared(lane: Lane, contacts: u64, share_percent: u32) -> LaneOwed {
 }
 
 fn first(lane: Lane, of: &[(&str, u64)]) -> LaneOwed {
-    let first = of.iter().map(|(source, contacts)| (SourceName((*source).to_owned()), *contacts)).collect();
+    let first = of
+        .iter()
+        .map(|(source, contacts)| (Bound::NewContacts(SourceName((*source).to_owned())), *contacts))
+        .collect();
     LaneOwed { lane, share_percent: 100, load: LaneLoad { first, ..LaneLoad::default() } }
 }
 
@@ -51,7 +55,7 @@ fn seconds(lanes: &[LaneOwed], limits: AllowanceLimits, past: &[u64]) -> Vec<u64
 /// The quotas of sources whose contacts left so many seconds ago, the longest ago first.
 fn quotas(of: &[(&str, u64, &[u64])]) -> Quotas {
     let now = UnixMicros(0).plus(HOUR * 2);
-    let name = |source: &str| SourceName(source.to_owned());
+    let name = |source: &str| Bound::NewContacts(SourceName(source.to_owned()));
     let limits = of.iter().map(|(source, limit, _)| (name(source), *limit)).collect();
     let made = of.iter().flat_map(|(source, _, made)| {
         made.iter().map(|ago| (name(source), now.minus(Duration::from_secs(*ago))))

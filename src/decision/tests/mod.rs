@@ -15,6 +15,7 @@ mod presets;
 mod refusals;
 mod retire;
 mod senders;
+mod trust;
 mod values;
 
 use std::time::Duration;
@@ -25,7 +26,7 @@ use super::*;
 use crate::consent::{Categories, Category, Places};
 use crate::contact::SendMode;
 use crate::delivery::Account;
-use crate::event::{Event, Kind, Position, SourceName, Stamp};
+use crate::event::{Event, Kind, Position, SourceName, Stamp, Trust};
 use crate::mapping::Preset;
 use crate::mapping::{IdentifyMode, MissingNames};
 
@@ -56,7 +57,7 @@ pub fn settings() -> Settings {
         send: SendMode::Changed,
         hold: Duration::ZERO,
         resend_after: None,
-        new_contacts_per_hour: std::collections::BTreeMap::new(),
+        per_hour: std::collections::BTreeMap::new(),
         source_defaults: std::collections::BTreeMap::new(),
         senders: crate::senders::Rules::default(),
         rehearsal: Rehearsal::default(),
@@ -76,11 +77,13 @@ struct Service {
     settings: Settings,
     next: u64,
     now: UnixMicros,
+    /// How far the door of the next event lets it be believed.
+    trust: Trust,
 }
 
 impl Service {
     fn new(settings: Settings) -> Self {
-        Self { world: World::default(), settings, next: 1, now: UnixMicros(START) }
+        Self { world: World::default(), settings, next: 1, now: UnixMicros(START), trust: Trust::Server }
     }
 
     /// Sends an event that happens now, with a message id of its own.
@@ -92,10 +95,19 @@ impl Service {
 
     fn send_at(&mut self, at: i64, message_id: &str, event: Value) -> Decided {
         let Value::Object(body) = event else { panic!("an event is an object") };
-        let event = read(body, self.next, at, message_id);
+        let mut event = read(body, self.next, at, message_id);
+        event.stamp.trust = self.trust;
         self.next += 1;
         let reading = Reading::of(&event, &self.settings);
         decide(&reading, &mut self.world, &self.settings, self.now)
+    }
+
+    /// Sends an event as a visitor of the site does.
+    fn visit(&mut self, event: Value) -> Decided {
+        self.trust = Trust::Visitor;
+        let decided = self.send(event);
+        self.trust = Trust::Server;
+        decided
     }
 
     /// Lets Freshsales accept what an event opened or joined; answers the contact as it was sent.
@@ -112,7 +124,7 @@ fn read(body: Map<String, Value>, position: u64, at: i64, message_id: &str) -> E
         source: SourceName("website".into()),
         people: crate::person::DEFAULT_PEOPLE.into(),
         received_at: UnixMicros(at),
-        stamp: Stamp { at: UnixMicros(at), message_id: message_id.into() },
+        stamp: Stamp { at: UnixMicros(at), message_id: message_id.into(), ..Stamp::default() },
         kind: Kind::parse(body["type"].as_str().unwrap()).unwrap(),
         backfill: false,
         body,

@@ -19,13 +19,14 @@ struct Act {
     value: u8,
     choice: u8,
     control: bool,
+    visitor: bool,
     hour: u8,
 }
 
 fn act() -> impl Strategy<Value = Act> {
     let who = (0_u8..7, 0_u8..3, 0_u8..3, 0_u8..5, 0_u8..5);
-    (who, (0_u8..4, 0_u8..8, prop::bool::weighted(0.1), 0_u8..60)).prop_map(
-        |((kind, user, device, email, form_email), (value, choice, control, hour))| Act {
+    (who, (0_u8..4, 0_u8..8, prop::bool::weighted(0.1), any::<bool>(), 0_u8..60)).prop_map(
+        |((kind, user, device, email, form_email), (value, choice, control, visitor, hour))| Act {
             kind,
             user,
             device,
@@ -34,6 +35,7 @@ fn act() -> impl Strategy<Value = Act> {
             value,
             choice,
             control,
+            visitor,
             hour,
         },
     )
@@ -115,6 +117,7 @@ fn play(acts: &[(usize, Act)], required: bool) -> Service {
     }
     let mut service = Service::new(settings);
     for (index, act) in acts {
+        service.trust = if act.visitor { Trust::Visitor } else { Trust::Server };
         service.send_at(START + i64::from(act.hour) * HOUR, &format!("m{index}"), event(act));
     }
     service

@@ -24,9 +24,11 @@ pub use lead::{FormRules, usual_path};
 pub use texts::Texts;
 
 use super::address::Address;
+use super::batch::Intake;
 use super::key::Source;
 use super::{Inner, answer, origin_not_allowed};
 use crate::clock::UnixMicros;
+use crate::event::Trust;
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError};
 use captcha::{Captcha, Verified};
@@ -153,7 +155,8 @@ impl Inner {
     /// One event, one record, one sync.
     async fn take_lead(&self, source: &Source, event: &Value) -> Result<(), ApiError> {
         let raw = to_raw_value(event).map_err(|_| ApiError::internal())?;
-        let intake = self.intake(source);
+        // Nothing is needed to post a form, so anybody may have.
+        let intake = Intake { trust: Trust::Visitor, ..self.intake(source) };
         let record = intake.accept(0, &raw).map_err(|refusal| {
             ApiError::new(StatusCode::BAD_REQUEST, INVALID_FORM, refusal.to_string())
                 .because(refusal.reason())

@@ -19,6 +19,7 @@ async fn a_good_event_is_stored_as_sent_and_answered_in_the_exact_words() {
         at: NOW,
         message_id: "m".to_owned(),
         backfill: false,
+        trust: Trust::Server,
         raw: sent.trim().to_owned(),
     };
     assert_eq!(bench.records(), [expected]);

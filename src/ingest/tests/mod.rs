@@ -25,9 +25,9 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::clock::{ManualClock, UnixMicros};
-use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
+use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
-use crate::event::{Email, Kind, Position};
+use crate::event::{Email, Kind, Position, Trust};
 use crate::person::PersonKey;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
@@ -107,7 +107,7 @@ impl Store for Memory {
     fn due(&self, _: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
         shut()
     }
-    fn new_contacts(&self, _: Account, _: UnixMicros) -> Answer<Vec<(SourceName, UnixMicros)>> {
+    fn bounded(&self, _: Account, _: UnixMicros) -> Answer<Vec<(Bound, UnixMicros)>> {
         shut()
     }
     fn slots(&self, _: Account, _: UnixMicros) -> Answer<(Vec<Slot>, u64)> {

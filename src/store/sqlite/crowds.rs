@@ -34,7 +34,7 @@ pub(super) fn newest(
             if without.contains(&member) {
                 continue;
             }
-            let stamp = Stamp { at: UnixMicros(row.get(1)?), message_id: row.get(2)? };
+            let stamp = Stamp { at: UnixMicros(row.get(1)?), message_id: row.get(2)?, ..Stamp::default() };
             if best.as_ref().is_some_and(|best| *best != stamp) || ties >= TIES_MAX {
                 break;
             }
@@ -87,7 +87,7 @@ pub(super) fn put(connection: &Connection, contributed: &Contributed) -> Result<
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query((email, &member))?;
         while let Some(row) = rows.next()? {
-            let stamp = Stamp { at: UnixMicros(row.get(1)?), message_id: row.get(2)? };
+            let stamp = Stamp { at: UnixMicros(row.get(1)?), message_id: row.get(2)?, ..Stamp::default() };
             known.insert(row.get::<_, String>(0)?, stamp);
         }
     }

@@ -127,7 +127,7 @@ fn trail_of_person(row: &Row<'_>, extent: &Extent) -> Result<Option<Trail>, Stor
     let theirs = key.is_some_and(|key| {
         extent.has(&key, || {
             let at = from_text::<When>("trail", body).map(|when| when.at).unwrap_or_default();
-            Stamp { at, message_id: message_id.to_owned() }
+            Stamp { at, message_id: message_id.to_owned(), ..Stamp::default() }
         })
     });
     let theirs =

@@ -56,7 +56,7 @@ use self::state::StateThread;
 use self::under_way::UnderWay;
 use self::worked::Worked;
 use crate::clock::{Clock, UnixMicros};
-use crate::delivery::{Account, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
+use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::person::PersonKey;
@@ -282,8 +282,8 @@ impl Store for SqliteStore {
         self.state_readers.ask(move |state| outbox::due(state, &query))
     }
 
-    fn new_contacts(&self, account: Account, since: UnixMicros) -> Answer<Vec<(SourceName, UnixMicros)>> {
-        self.state_readers.ask(move |state| outbox::new_contacts(state, &account, since))
+    fn bounded(&self, account: Account, since: UnixMicros) -> Answer<Vec<(Bound, UnixMicros)>> {
+        self.state_readers.ask(move |state| outbox::bounded(state, &account, since))
     }
 
     fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)> {

@@ -9,8 +9,8 @@ use super::{deals, failed, present, state, walks};
 use crate::allowance::{HOUR, SlotId};
 use crate::clock::{Moment, UnixMicros};
 use crate::decision::Outcome;
-use crate::delivery::{Account, BulkJob, DeliveryId, JobId, Lane, State};
-use crate::event::{Position, SourceName};
+use crate::delivery::{Account, Bound, BulkJob, DeliveryId, JobId, Lane, State};
+use crate::event::Position;
 use crate::store::{Destination, Due, DueOrder, DueQuery, Slot, StoreError, Totals, Versioned};
 
 /// Up to so many due deliveries are sorted; of more, those that are due are looked for in order.
@@ -79,7 +79,7 @@ pub(super) fn due(
                 subject: subject(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
                 lane: lane(row.get(2)?)?,
                 opened_at: UnixMicros(row.get(3)?),
-                new_contact_of: row.get::<_, Option<String>>(4)?.map(SourceName),
+                bound: row.get::<_, Option<String>>(4)?.map(Bound::from),
             });
         }
     }
@@ -133,18 +133,20 @@ pub(super) fn held_withdrawals(
     Ok(held)
 }
 
-/// The first calls of contacts that left after a moment.
-pub(super) fn new_contacts(
+/// The first calls that left after a moment and count for a quota.
+pub(super) fn bounded(
     connection: &Connection,
     account: &Account,
     since: UnixMicros,
-) -> Result<Vec<(SourceName, UnixMicros)>, StoreError> {
+) -> Result<Vec<(Bound, UnixMicros)>, StoreError> {
     let made = connection
         .prepare_cached(
             "SELECT new_contact_of, taken_at FROM slots
              WHERE account = ?1 AND taken_at > ?2 AND new_contact_of IS NOT NULL ORDER BY taken_at, id",
         )?
-        .query_map((&account.0, since.0), |row| Ok((SourceName(row.get(0)?), UnixMicros(row.get(1)?))))?
+        .query_map((&account.0, since.0), |row| {
+            Ok((Bound::from(row.get::<_, String>(0)?), UnixMicros(row.get(1)?)))
+        })?
         .collect::<Result<_, _>>()?;
     Ok(made)
 }
@@ -277,7 +279,7 @@ fn read_counters(connection: &Connection, totals: &mut Totals) -> Result<(), Sto
             let (lane, source) = words.split_once(' ').map_or((words, None), |(lane, of)| (lane, Some(of)));
             let load = totals.opened.entry(Lane::parse(lane).ok_or_else(unknown)?).or_default();
             match source {
-                Some(source) => drop(load.first.insert(SourceName(source.to_owned()), value)),
+                Some(source) => drop(load.first.insert(Bound::from(source.to_owned()), value)),
                 None => load.shared = value,
             }
         } else if name == failed::LOST {
@@ -314,8 +316,8 @@ fn read_open(connection: &Connection, account: &Account, totals: &mut Totals) ->
             let lane = lane(row.get(1)?)?;
             let owed = totals.owed.entry(lane).or_default();
             owed.count += count;
-            let source = Some(row.get(4)?).filter(|name: &String| !name.is_empty()).map(SourceName);
-            owed.load.add(lane, state, row.get(3)?, source, count);
+            let bound = Some(row.get(4)?).filter(|bound: &String| !bound.is_empty()).map(Bound::from);
+            owed.load.add(lane, state, row.get(3)?, bound, count);
         }
     }
     for (lane, owed) in &mut totals.owed {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{int, uint};
 use crate::clock::UnixMicros;
-use crate::event::{Kind, Position, SourceName};
+use crate::event::{Kind, Position, SourceName, Trust};
 use crate::store::{NewRecord, Processed, Record, StoreError, Stream};
 
 /// An event in a group, borrowed on both ways. Its fields in this order are the format of the file.
@@ -19,8 +19,22 @@ struct Stored<'a> {
     received_at: i64,
     at: i64,
     message_id: &'a str,
-    backfill: bool,
+    /// One byte, which was `backfill` alone before.
+    marks: u8,
     raw: &'a str,
+}
+
+/// It is old data being loaded.
+const BACKFILL: u8 = 1;
+/// Anybody may have sent it.
+const VISITOR: u8 = 2;
+
+fn marks(record: &NewRecord) -> u8 {
+    let trust = match record.trust {
+        Trust::Visitor => VISITOR,
+        Trust::Server => 0,
+    };
+    trust | if record.backfill { BACKFILL } else { 0 }
 }
 
 /// Room for what stands beside the raw event.
@@ -41,7 +55,7 @@ pub(super) fn encode<'r>(
                 received_at: record.received_at.0,
                 at: record.at.0,
                 message_id: &record.message_id,
-                backfill: record.backfill,
+                marks: marks(record),
                 raw: &record.raw,
             };
             postcard::to_extend(&stored, bytes)
@@ -182,7 +196,8 @@ impl Stored<'_> {
                 received_at: UnixMicros(self.received_at),
                 at: UnixMicros(self.at),
                 message_id: self.message_id.to_owned(),
-                backfill: self.backfill,
+                backfill: self.marks & BACKFILL != 0,
+                trust: if self.marks & VISITOR == 0 { Trust::Server } else { Trust::Visitor },
                 raw: self.raw.to_owned(),
             },
         })

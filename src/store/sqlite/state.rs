@@ -296,9 +296,9 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
         Put::FailedEnded(position) => failed::end(connection, *position),
         Put::SetAside(id) => outbox::set_aside(connection, id),
         Put::SlotTaken(account, slot, at) => take_slot(connection, account, *slot, *at),
-        Put::NewContactOf(account, slot, source) => {
+        Put::Bounded(account, slot, bound) => {
             let sql = "UPDATE slots SET new_contact_of = ?3 WHERE account = ?1 AND id = ?2";
-            change_one(connection, sql, (&account.0, int(slot.0), &source.0))
+            change_one(connection, sql, (&account.0, int(slot.0), bound.to_string()))
         }
         Put::SlotAnswered(account, slot, at) => answer_slot(connection, account, *slot, *at, now),
         Put::BulkJob(account, job) => outbox::put_bulk_job(connection, account, job),
@@ -387,7 +387,7 @@ pub(super) fn put_delivery(
         ":opened_at": delivery.opened_at.0,
         ":next_attempt_at": delivery.next_attempt_at.0,
         ":ended_at": delivery.ended_at.map(|moment| moment.0),
-        ":new_contact_of": delivery.new_contact_of.as_ref().map(|source| &source.0),
+        ":new_contact_of": delivery.bound.as_ref().map(ToString::to_string),
         ":alone": delivery.alone,
         ":body": to_text("delivery", delivery)?,
         ":revision": int(revision),
@@ -400,8 +400,8 @@ pub(super) fn count(connection: &Connection, counts: &Counts) -> Result<(), Stor
     let outcomes = counts.outcomes.iter();
     let ended = counts.ended.iter();
     let opened = counts.opened.iter().map(|((lane, first_of), by)| {
-        let source = first_of.as_ref().map(|source| source.0.as_str());
-        (["opened", lane.as_str()].into_iter().chain(source).collect::<Vec<_>>().join(" "), *by)
+        let bound = first_of.as_ref().map(ToString::to_string);
+        (["opened", lane.as_str()].into_iter().chain(bound.as_deref()).collect::<Vec<_>>().join(" "), *by)
     });
     let all = outcomes
         .map(|(outcome, by)| (format!("outcome {}", outcome.as_str()), *by))

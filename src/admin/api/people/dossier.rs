@@ -136,7 +136,7 @@ async fn events(app: &Debugger, extent: &Extent) -> Result<BTreeMap<Position, Ev
 /// An event of a device that others use may be theirs.
 fn is_theirs(trail: &EventTrail, extent: &Extent) -> bool {
     let key: Option<PersonKey> = trail.person.as_ref().and_then(|person| person.parse().ok());
-    let stamp = || Stamp { at: trail.at, message_id: trail.message_id.clone() };
+    let stamp = || Stamp { at: trail.at, message_id: trail.message_id.clone(), ..Stamp::default() };
     let named = trail.email.as_ref().is_some_and(|email| extent.emails.contains(email));
     named || key.is_none_or(|key| extent.has(&key, stamp))
 }

@@ -22,12 +22,15 @@ fn of_facts(facts: &Facts) -> Value {
         .iter()
         .map(|(path, said)| json!({ "path": path, "value": said.value, "said": when(&said.stamp) }))
         .collect();
-    let said = facts.consent.iter().chain(facts.consent_unclear.iter());
+    // What servers and what visitors said is kept apart.
+    let spoken = || [Some(facts), facts.visitors.as_deref()].into_iter().flatten();
+    let said = spoken().flat_map(|facts| facts.consent.iter().chain(facts.consent_unclear.iter()));
     let said = said.map(|(category, said)| of_consent(category, said, None));
-    let shown = facts.consent_shown.iter().flat_map(|(category, shown)| {
+    let shown = spoken().flat_map(|facts| &facts.consent_shown).flat_map(|(category, shown)| {
         shown.iter().map(move |(first, last)| of_consent(category, last, Some(first)))
     });
     let consent: Vec<Value> = said.chain(shown).collect();
+    let privacy_control = spoken().filter_map(|facts| facts.privacy_control.as_ref()).max();
     let emails: Vec<Value> = facts
         .emails
         .iter()
@@ -39,7 +42,7 @@ fn of_facts(facts: &Facts) -> Value {
     let mapped: Map<String, Value> =
         facts.mapped.iter().map(|(lane, at)| (lane.as_str().to_owned(), json!(at.to_rfc3339()))).collect();
     json!({ "emails": emails, "traits": traits, "first_traits": facts.firsts, "consent": consent,
-        "privacy_control": facts.privacy_control.as_ref().map(when), "last_mapped_events": mapped })
+        "privacy_control": privacy_control.map(when), "last_mapped_events": mapped })
 }
 
 /// A statement of consent; `first`: when a tool showed it first, where it is the state of one.
@@ -51,5 +54,9 @@ fn of_consent(category: &Category, said: &Stamped<Statement>, first: Option<&Sta
 }
 
 fn when(stamp: &Stamp) -> Value {
-    json!({ "at": stamp.at.to_rfc3339(), "message_id": stamp.message_id })
+    let mut said = json!({ "at": stamp.at.to_rfc3339(), "message_id": stamp.message_id });
+    if !stamp.trust.is_server() {
+        said["trust"] = json!(stamp.trust);
+    }
+    said
 }

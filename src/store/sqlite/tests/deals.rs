@@ -4,7 +4,7 @@ use super::*;
 use crate::company::Company;
 use crate::deal::{Deal, DealSaid, Held, Standing};
 use crate::delivery::{CompanyKey, DealKey};
-use crate::event::Stamp;
+use crate::event::{Stamp, Trust};
 use crate::person::{PersonId, PersonKey, Said};
 use crate::store::{DEALS_OF_MAX, DealQuery, Gone, Keys, Place, Plan, Put, PutDeal, Silent, Totals};
 
@@ -19,7 +19,8 @@ fn user(id: &str) -> PersonKey {
 /// A deal that an event of somebody spoke of.
 fn deal(person: &str, held: Option<Held>) -> Deal {
     let mut deal = Deal::default();
-    let (said, stamp) = (Said::default(), Stamp { at: NOW, message_id: "m1".to_owned() });
+    let (said, stamp) =
+        (Said::default(), Stamp { at: NOW, message_id: "m1".to_owned(), trust: Trust::Server });
     deal.learn(&DealSaid {
         event: "Order Completed",
         said: &said,

@@ -18,6 +18,7 @@ async fn what_is_appended_is_read_back_byte_for_byte() {
         at: UnixMicros(i64::MAX),
         message_id: String::new(),
         backfill: false,
+        trust: Trust::Visitor,
         raw: "{\"a\":\"\\u0000\0\u{1}\u{fffd}🦀\r\n\"}".to_owned(),
     };
     let first = store.append(vec![odd.clone(), event("")]).await.unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::allowance::LaneLoad;
 use crate::clock::{Clock, Sleep};
-use crate::delivery::{Attempt, AttemptRequest, State};
+use crate::delivery::{Attempt, AttemptRequest, Bound, State};
 use crate::store::{
     Change, Counts, DeliveryQuery, DeliveryStands, DueOrder, DueQuery, EventQuery, Limited, Plan, Put,
 };
@@ -337,17 +337,14 @@ async fn who_watches_is_told_what_a_plan_changed_once_it_is_applied() {
 async fn first_calls_of_held_sources_are_not_due_and_those_that_left_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    let website = SourceName("website".to_owned());
-    let first = |id: &str| Delivery {
-        new_contact_of: Some(website.clone()),
-        ..delivery(id, id, Lane::NewContact, 1)
-    };
+    let website = Bound::NewContacts(SourceName("website".to_owned()));
+    let first = |id: &str| Delivery { bound: Some(website.clone()), ..delivery(id, id, Lane::NewContact, 1) };
     let retrying = first("again").retry("5xx".to_owned(), NOW, NOW);
     let puts = [first("first"), retrying, delivery("known", "known", Lane::Login, 1)];
     state::put(&store, puts.map(|delivery| Put::Delivery(0, delivery))).await.unwrap();
-    let due = async |held: Vec<SourceName>| {
+    let due = async |held: Vec<Bound>| {
         let (due, _) = store.due(DueQuery { held, ..due_query() }).await.unwrap();
-        due.into_iter().map(|due| (due.id.0, due.new_contact_of.is_some())).collect::<Vec<_>>()
+        due.into_iter().map(|due| (due.id.0, due.bound.is_some())).collect::<Vec<_>>()
     };
     let named = |names: &[(&str, bool)]| {
         names.iter().map(|(name, first)| ((*name).to_owned(), *first)).collect::<Vec<_>>()
@@ -355,23 +352,22 @@ async fn first_calls_of_held_sources_are_not_due_and_those_that_left_are_counted
     assert_eq!(due(Vec::new()).await, named(&[("first", true), ("again", false), ("known", false)]));
     assert_eq!(due(vec![website.clone()]).await, named(&[("again", false), ("known", false)]));
     let slot = crate::allowance::SlotId(1);
-    let puts = [Put::SlotTaken(account(), slot, NOW), Put::NewContactOf(account(), slot, website.clone())];
+    let puts = [Put::SlotTaken(account(), slot, NOW), Put::Bounded(account(), slot, website.clone())];
     state::put(&store, puts).await.unwrap();
     let store = {
         drop(store);
         open(folder.path())
     };
-    assert_eq!(store.new_contacts(account(), UnixMicros(NOW.0 - 1)).await.unwrap(), [(website, NOW)]);
-    assert_eq!(store.new_contacts(account(), NOW).await.unwrap(), []);
+    assert_eq!(store.bounded(account(), UnixMicros(NOW.0 - 1)).await.unwrap(), [(website, NOW)]);
+    assert_eq!(store.bounded(account(), NOW).await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn what_is_owed_is_counted_by_how_it_may_leave() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    let shop = SourceName("shop".to_owned());
-    let first =
-        |id, name, lane| Delivery { new_contact_of: Some(shop.clone()), ..delivery(id, name, lane, 1) };
+    let shop = Bound::NewContacts(SourceName("shop".to_owned()));
+    let first = |id, name, lane| Delivery { bound: Some(shop.clone()), ..delivery(id, name, lane, 1) };
     let deliveries = [
         delivery("a", "a", Lane::Refresh, 1),
         first("b", "b", Lane::Refresh),
@@ -424,6 +420,10 @@ async fn a_store_from_before_learns_how_what_is_owed_may_leave() {
     drop(old);
     let store = open(folder.path());
     let totals = store.totals(account()).await.unwrap();
-    let load = LaneLoad { shared: 1, single: 1, first: [(SourceName("shop".to_owned()), 1)].into() };
+    let load = LaneLoad {
+        shared: 1,
+        single: 1,
+        first: [(Bound::NewContacts(SourceName("shop".to_owned())), 1)].into(),
+    };
     assert_eq!((&totals.owed[&Lane::Refresh].load, totals.dead_letters), (&load, 1));
 }

@@ -23,7 +23,7 @@ use crate::clock::{ManualClock, UnixMicros};
 use crate::contact::{Contact, InFlight, Standing};
 use crate::decision::Outcome;
 use crate::delivery::{Account, Delivery, DeliveryId, Lane};
-use crate::event::{Email, Kind, Position, SourceName};
+use crate::event::{Email, Kind, Position, SourceName, Trust};
 use crate::store::{DueOrder, DueQuery, NewRecord, Settings, Store, StoreError, Stream};
 use crate::trail::EventTrail;
 
@@ -60,6 +60,7 @@ fn event(raw: &str) -> NewRecord {
         at: UnixMicros(-5),
         message_id: "m1".to_owned(),
         backfill: false,
+        trust: Trust::Server,
         raw: raw.to_owned(),
     }
 }
