@@ -17,6 +17,10 @@ unit *filter:
 docs:
     cargo test --locked --test it documents::
 
+# A site of the documents in target/site; broken links fail. Fetches MkDocs once.
+site:
+    scripts/site
+
 # All that has to hold before a merge.
 test:
     scripts/test

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
-use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -36,7 +35,7 @@ use crate::deliver::{Deliverer, keep_paused};
 use crate::delivery::Lane;
 use crate::erase::Eraser;
 use crate::event::Limits;
-use crate::freshsales::{ApiKey, Client, Crm, DryRun, Mode, Timeouts};
+use crate::freshsales::{Client, Crm, DryRun, Key, Mode, Timeouts};
 use crate::http::forwarded::TrustedProxies;
 use crate::http::{self, ServeLimits};
 use crate::ingest::Ingest;
@@ -139,7 +138,7 @@ impl App {
         let settings = watch::Sender::new(config.settings().map_err(BuildError::Config)?);
         let steady = Arc::new(SteadyClock::over(clock));
         let clock: Arc<dyn Clock> = Arc::clone(&steady) as Arc<dyn Clock>;
-        let crm = crm_of(&config, &clock)?;
+        let (crm, key) = crm_of(&config, &clock)?;
         let metrics = recorder::installed().map_err(BuildError::Library)?;
         let store = store_of(&config, &clock)?;
         go_on(&steady, &store);
@@ -151,7 +150,7 @@ impl App {
         let erasing = Erasing { ordered: Arc::default(), done: watch::Sender::new(0) };
         let in_use = Arc::new(Mutex::new(config.clone()));
         let started = Arc::new(config.clone());
-        let reload = Reload { settings, ingest, load, config: in_use, started };
+        let reload = Reload { settings, ingest, load, config: in_use, started, key };
         let pressure = watch::Sender::new(Pressure::default());
         let flow = watch::Sender::new(Flow::default());
         let consent = SharedTally::default();
@@ -444,6 +443,7 @@ fn go_on<C: Clock>(steady: &SteadyClock<C>, store: &SqliteStore) {
 fn store_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<SqliteStore>, BuildError> {
     let limits = store::Settings {
         network_file_system: config.store.network_file_system,
+        withdrawn_file: config.store.record(),
         journal_bytes_max: config.retention.journal_bytes_max,
         ..store::Settings::default()
     };
@@ -467,18 +467,20 @@ fn ingest_of(config: &Config, store: &SharedStore, clock: &Arc<dyn Clock>) -> In
     ingest
 }
 
-fn crm_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Crm>, BuildError> {
+/// What calls the account, and the key that it does so with, where there is one.
+fn crm_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<(Arc<dyn Crm>, Option<Key>), BuildError> {
     let problem = |key: &str, why: String| BuildError::Config(vec![Problem::new(key, "", why)]);
     let account = &config.freshsales;
     let endpoint = account.endpoint().map_err(|why| problem(why.key(), why.to_string()))?;
     match account.mode {
-        Mode::DryRun => Ok(Arc::new(DryRun::new(endpoint))),
+        Mode::DryRun => Ok((Arc::new(DryRun::new(endpoint)), None)),
         Mode::Live => {
-            let key = ApiKey::parse(account.api_key.expose_secret())
-                .map_err(|why| problem("freshsales.api_key", why.to_string()))?;
-            let client = Client::new(endpoint, key, Timeouts::of(account), Arc::clone(clock))
+            let key = account.key().map_err(|why| problem("freshsales.api_key", why.to_string()))?;
+            let transport = account.transport().map_err(|why| BuildError::Config(vec![why]))?;
+            let timeouts = Timeouts::of(account);
+            let client = Client::new(endpoint, key.clone(), &transport, timeouts, Arc::clone(clock))
                 .map_err(|why| BuildError::Library(why.to_string()))?;
-            Ok(Arc::new(client))
+            Ok((Arc::new(client), Some(key)))
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::admin::Reloaded;
 use crate::config::{Config, LoadError, Loaded};
 use crate::config_problem::Problem;
 use crate::decision::Settings;
+use crate::freshsales::Key;
 use crate::ingest::Ingest;
 
 /// How the configuration is read.
@@ -26,6 +27,8 @@ pub struct Reload {
     pub(super) config: Arc<Mutex<Config>>,
     /// The one that the service was started with.
     pub(super) started: Arc<Config>,
+    /// The key that calls carry; none where no call leaves.
+    pub(super) key: Option<Key>,
 }
 
 /// Sections that are read at the start alone.
@@ -90,7 +93,15 @@ impl Reload {
         {
             taken_over.push("mapping".to_owned());
         }
-        let mut needs_restart = self.started.changes(&config);
+        if self.take_key(&config) {
+            taken_over.push("freshsales.api_key".to_owned());
+        }
+        // A key that is taken over needs no restart.
+        let mut started = Config::clone(&self.started);
+        if self.key.is_some() {
+            started.freshsales.api_key.clone_from(&config.freshsales.api_key);
+        }
+        let mut needs_restart = started.changes(&config);
         needs_restart.retain(|name| AT_START.contains(&name.as_str()));
         let fixed = self.started.delivery.fixed_changes(&config.delivery);
         needs_restart.extend(fixed.into_iter().map(|key| format!("delivery.{key}")));
@@ -103,5 +114,11 @@ impl Reload {
         self.ingest.replace_hooks(&config.hooks, &config.sources);
         *in_use = config;
         Ok(Reloaded { taken_over, needs_restart })
+    }
+
+    /// Calls carry the key of another configuration from now on; answers whether it is another one.
+    fn take_key(&self, config: &Config) -> bool {
+        let other = config.freshsales.key().ok();
+        self.key.as_ref().zip(other).is_some_and(|(key, other)| key.take_over(&other))
     }
 }

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use secrecy::ExposeSecret;
 
 use super::{Failure, Outcome, complain, load_to_serve, runtime, say};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::freshsales::{ApiKey, CALLS_MAX, Client, Expected, Mode, Report, TestContact, Timeouts, check};
+use crate::freshsales::{CALLS_MAX, Client, Expected, Mode, Report, TestContact, Timeouts, Transport, check};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -38,7 +37,24 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         ));
     }
     say("the configuration is complete")?;
+    say_way(&transport(&config)?)?;
     if arguments.live { live(&config, arguments.probe) } else { Ok(()) }
+}
+
+fn transport(config: &Config) -> Result<Transport, Failure> {
+    config.freshsales.transport().map_err(|problem| Failure::Usage(anyhow!("{problem}")))
+}
+
+/// By what calls travel, where that is not straight.
+fn say_way(transport: &Transport) -> Outcome {
+    if let Some(proxy) = transport.proxy_shown() {
+        say(&format!("calls go by the proxy {proxy}"))?;
+    }
+    match transport.roots().len() {
+        0 => Ok(()),
+        1 => say("one authority of freshsales.ca_file is trusted beside the usual ones"),
+        more => say(&format!("{more} authorities of freshsales.ca_file are trusted beside the usual ones")),
+    }
 }
 
 fn live(config: &Config, probe: bool) -> Outcome {
@@ -60,12 +76,13 @@ fn live(config: &Config, probe: bool) -> Outcome {
 
 fn client(config: &Config) -> Result<Client, Failure> {
     let account = &config.freshsales;
-    let key = ApiKey::parse(account.api_key.expose_secret());
+    let key = account.key();
     let key = key.map_err(|problem| Failure::Usage(anyhow!("freshsales.api_key: {problem}")))?;
     let endpoint = account.endpoint();
     let endpoint = endpoint.map_err(|problem| Failure::Usage(anyhow!("{}: {problem}", problem.key())))?;
     let clock = Arc::new(SystemClock::default());
-    Client::new(endpoint, key, Timeouts::of(account), clock).map_err(Failure::running)
+    let transport = transport(config)?;
+    Client::new(endpoint, key, &transport, Timeouts::of(account), clock).map_err(Failure::running)
 }
 
 /// Told before it is written, so that it can be found whatever happens.

@@ -2,6 +2,7 @@
 //!
 //! Standard output carries results, standard error everything else. Must not hold logic that a library user needs.
 
+mod backup;
 mod check;
 mod demo;
 mod health;
@@ -42,6 +43,12 @@ enum Command {
     Token(ConfigArgument),
     /// A Freshsales to develop against
     Sandbox(Box<sandbox::Arguments>),
+    /// Copies the data folder into a new folder, while the service runs or not
+    Backup(backup::BackUp),
+    /// Puts a backup into an empty data folder
+    Restore(backup::Restore),
+    /// Says whether a data folder or a backup is sound; changes nothing
+    Verify(backup::Verify),
 }
 
 #[derive(Debug, clap::Args)]
@@ -133,6 +140,9 @@ fn dispatch(command: Command) -> Outcome {
         Command::Health(argument) => health::run(argument.config.as_deref()),
         Command::Token(argument) => health::token(argument.config.as_deref()),
         Command::Sandbox(arguments) => sandbox::run(*arguments),
+        Command::Backup(arguments) => backup::back_up(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Verify(arguments) => backup::verify(&arguments),
     }
 }
 
@@ -142,6 +152,7 @@ fn load(file: Option<&Path>) -> Result<Loaded, Failure> {
     for warning in &loaded.warnings {
         complain(&format!("warning: {warning}"));
     }
+    loaded.notes.iter().for_each(|note| complain(note));
     Ok(loaded)
 }
 
@@ -151,6 +162,7 @@ fn load_to_serve(file: Option<&Path>) -> Result<config::Config, Failure> {
     for warning in &loaded.warnings {
         complain(&format!("warning: {warning}"));
     }
+    loaded.notes.iter().for_each(|note| complain(note));
     Ok(loaded.config)
 }
 

@@ -225,7 +225,6 @@ impl Standing {
             self.unanswered.extend(call.sent.unwrap_or_default());
             self.open = Some(call.delivery);
         }
-        self.tried = true;
     }
 
     /// The call on its way was answered, and not applied.

@@ -60,8 +60,14 @@ impl Config {
         // Secrets print redacted.
         let token = admin.token().map(|token| token.expose_secret().to_owned());
         let admin = AdminConfig { token_file: String::new(), ..admin.clone() };
-        let key = freshsales.api_key.expose_secret();
-        let freshsales = FreshsalesConfig { api_key_file: String::new(), ..freshsales.clone() };
+        let key = [&freshsales.api_key, &freshsales.proxy].map(ExposeSecret::expose_secret);
+        let none = String::new;
+        let freshsales = FreshsalesConfig {
+            api_key_file: none(),
+            proxy_file: none(),
+            ca_file: none(),
+            ..freshsales.clone()
+        };
         let mapping = MappingConfig { file: String::new(), ..mapping.clone() };
         [
             ("server", format!("{server:?}")),

@@ -38,6 +38,8 @@ pub struct Loaded {
     pub config: Config,
     /// What should be known, one sentence each.
     pub warnings: Vec<String>,
+    /// Which names of others were understood, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Why a configuration can't be used.
@@ -67,6 +69,8 @@ pub struct Examined {
     pub config: Config,
     /// What should be known, one sentence each.
     pub warnings: Vec<String>,
+    /// Which names of others were understood, a sentence each.
+    pub notes: Vec<String>,
     /// Every key that does not exist, every value of the wrong type, everything that makes no sense.
     pub problems: Vec<Problem>,
 }
@@ -78,7 +82,7 @@ impl Examined {
     /// Everything that is.
     pub fn approved(self) -> Result<Loaded, LoadError> {
         if self.problems.is_empty() {
-            Ok(Loaded { config: self.config, warnings: self.warnings })
+            Ok(Loaded { config: self.config, warnings: self.warnings, notes: self.notes })
         } else {
             Err(LoadError::Problems(self.problems))
         }
@@ -113,8 +117,11 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, Lo
 pub fn examine(file: Option<&Path>, environment: &Environment) -> Result<Examined, LoadError> {
     let named = environment.iter().find(|(name, value)| name == FILE_VARIABLE && !value.is_empty());
     let file = file.map(Path::to_path_buf).or_else(|| named.map(|(_, value)| PathBuf::from(value)));
-    let (overrides, warnings) = from_environment(environment);
-    let mut tree = merged(file.as_deref(), overrides)?;
+    let (mut overrides, warnings) = from_environment(environment);
+    let given = merged(None, file.as_deref(), overrides.clone())?;
+    let (others, notes) = by_other_names(environment, &given);
+    overrides.extend(others);
+    let mut tree = merged(Some(DEFAULT), file.as_deref(), overrides)?;
     let mut problems = problems_by_key(&tree);
     problems.sort();
     for problem in &problems {
@@ -128,7 +135,7 @@ pub fn examine(file: Option<&Path>, environment: &Environment) -> Result<Examine
     // A key that can't be used has its default, which must not be told as missing again.
     let told: Vec<String> = problems.iter().map(|problem| problem.key.clone()).collect();
     problems.extend(config.problems().into_iter().filter(|problem| !told.contains(&problem.key)));
-    Ok(Examined { config, warnings, problems })
+    Ok(Examined { config, warnings, notes, problems })
 }
 
 /// Takes a key out, so that the rest can be read.
@@ -145,12 +152,19 @@ fn take_out(tree: &mut Map<String, Value>, key: &str) {
     }
 }
 
-fn merged(file: Option<&Path>, overrides: Vec<(String, Value)>) -> Result<Map<String, Value>, LoadError> {
+fn merged(
+    defaults: Option<&str>,
+    file: Option<&Path>,
+    overrides: Vec<(String, Value)>,
+) -> Result<Map<String, Value>, LoadError> {
     let unreadable = |error: &config::ConfigError| LoadError::File {
         path: file.map(Path::to_path_buf).unwrap_or_default(),
         why: error.to_string(),
     };
-    let mut builder = config::Config::builder().add_source(File::from_str(DEFAULT, FileFormat::Toml));
+    let mut builder = config::Config::builder();
+    if let Some(defaults) = defaults {
+        builder = builder.add_source(File::from_str(defaults, FileFormat::Toml));
+    }
     if let Some(path) = file {
         builder = builder.add_source(File::from(path).format(FileFormat::Toml).required(true));
     }
@@ -181,6 +195,42 @@ fn from_environment(environment: &Environment) -> (Vec<(String, Value)>, Vec<Str
         overrides.push((key, Value::new(Some(name), value)));
     }
     (overrides, warnings)
+}
+
+/// What hosts and other tools call some of our keys, and which keys of ours stand before them.
+const OTHER_NAMES: [(&str, &str, &[&str]); 3] = [
+    ("FRESHSALES_API_KEY", "freshsales.api_key", &["freshsales.api_key", "freshsales.api_key_file"]),
+    ("FRESHSALES_SUBDOMAIN", "freshsales.bundle_alias", &["freshsales.bundle_alias"]),
+    ("PORT", "server.listen", &["server.listen"]),
+];
+
+/// The keys that are set under other names and not under ours, and a sentence for each of these names that is there.
+fn by_other_names(
+    environment: &Environment,
+    given: &Map<String, Value>,
+) -> (Vec<(String, Value)>, Vec<String>) {
+    let (mut overrides, mut notes) = (Vec::new(), Vec::new());
+    for (name, key, ours) in OTHER_NAMES {
+        let found = environment.iter().find(|(found, text)| found == name && !text.trim().is_empty());
+        let Some((_, text)) = found else { continue };
+        if let Some(ours) = ours.iter().find(|key| is_given(given, key)) {
+            notes.push(format!("{name} is not used: {ours} is set"));
+            continue;
+        }
+        let text = text.trim();
+        // A port is for all addresses, as hosts that name one expect.
+        let text = if key == "server.listen" { format!("0.0.0.0:{text}") } else { text.to_owned() };
+        overrides.push((key.to_owned(), Value::new(Some(&name.to_owned()), ValueKind::String(text))));
+        notes.push(format!("{key} is taken from {name}"));
+    }
+    (overrides, notes)
+}
+
+/// Whether a key is set, and not to nothing.
+fn is_given(given: &Map<String, Value>, key: &str) -> bool {
+    let Some((section, key)) = key.split_once('.') else { return false };
+    let Some(Value { kind: ValueKind::Table(keys), .. }) = given.get(section) else { return false };
+    keys.get(key).is_some_and(|value| !value.to_string().trim().is_empty())
 }
 
 fn is_list(key: &str) -> bool {

@@ -241,7 +241,8 @@ impl Config {
     }
 
     /// The account that calls go to; one of no name where none is configured, as for `map`.
-    fn account(&self) -> Account {
+    #[must_use]
+    pub fn account(&self) -> Account {
         let account = self.freshsales.endpoint().map(|endpoint| endpoint.account().clone());
         let account = account.unwrap_or_else(|_| Account(String::new()));
         match self.freshsales.mode {

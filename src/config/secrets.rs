@@ -9,10 +9,12 @@ use crate::config_problem::Problem;
 
 /// A file larger than this holds no secret.
 const SECRET_BYTES_MAX: u64 = 65_536;
+/// The bundle of a whole system has some 250 kB.
+const CERTIFICATES_BYTES_MAX: u64 = 4 << 20;
 
 /// Whether a key holds a secret, so that its value is never shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    matches!(key, "api_key" | "token" | "write_key" | "write_keys" | "secret" | "secrets")
+    matches!(key, "api_key" | "proxy" | "token" | "write_key" | "write_keys" | "secret" | "secrets")
 }
 
 /// Puts the content of each named file into its key.
@@ -20,6 +22,13 @@ pub(super) fn read_files(config: &mut Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     let freshsales = &mut config.freshsales;
     one("freshsales.api_key", &freshsales.api_key_file, &mut freshsales.api_key, &mut problems);
+    one("freshsales.proxy", &freshsales.proxy_file, &mut freshsales.proxy, &mut problems);
+    if !freshsales.ca_file.is_empty() {
+        match read_up_to("freshsales.ca_file", &freshsales.ca_file, CERTIFICATES_BYTES_MAX) {
+            Ok(text) => freshsales.ca = text,
+            Err(problem) => problems.push(problem),
+        }
+    }
     let admin = &mut config.admin;
     one("admin.token", &admin.token_file, &mut admin.token, &mut problems);
     for (name, source) in &mut config.sources {
@@ -61,11 +70,15 @@ fn one(key: &str, file: &str, secret: &mut SecretString, problems: &mut Vec<Prob
 }
 
 fn read(key: &str, file: &str) -> Result<String, Problem> {
+    read_up_to(&format!("{key}_file"), file, SECRET_BYTES_MAX)
+}
+
+fn read_up_to(key: &str, file: &str, bytes_max: u64) -> Result<String, Problem> {
     let path = Path::new(file);
-    let problem = |why: String| Problem::new(format!("{key}_file"), file, format!("a readable file ({why})"));
+    let problem = |why: String| Problem::new(key, file, format!("a readable file ({why})"));
     let size = std::fs::metadata(path).map_err(|error| problem(error.to_string()))?.len();
-    if size > SECRET_BYTES_MAX {
-        return Err(problem("it is too large for a secret".to_owned()));
+    if size > bytes_max {
+        return Err(problem(format!("it is larger than {bytes_max} bytes")));
     }
     std::fs::read_to_string(path).map_err(|error| problem(error.to_string()))
 }

@@ -263,3 +263,82 @@ fn a_hook_alone_is_somebody_who_may_send_and_a_change_of_its_secret_is_told() {
     assert_eq!(one.changes(&with("two")), ["hooks.pay"]);
     assert_eq!(one.changes(&with("one")), Vec::<String>::new());
 }
+
+/// A variable that is not one of ours.
+fn named(pairs: &[(&str, &str)]) -> Environment {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn what_others_call_our_keys_is_understood_where_we_are_told_nothing() {
+    let others = [("FRESHSALES_API_KEY", "their-key"), ("FRESHSALES_SUBDOMAIN", "acme"), ("PORT", "3000")];
+    let Loaded { config, notes, warnings } = load(None, &named(&others)).unwrap();
+    assert_eq!(config.freshsales.api_key.expose_secret(), "their-key");
+    assert_eq!(
+        (config.freshsales.bundle_alias.as_str(), config.server.listen.as_str()),
+        ("acme", "0.0.0.0:3000")
+    );
+    let expected = [
+        "freshsales.api_key is taken from FRESHSALES_API_KEY",
+        "freshsales.bundle_alias is taken from FRESHSALES_SUBDOMAIN",
+        "server.listen is taken from PORT",
+    ];
+    assert_eq!(notes, expected);
+    assert_eq!(warnings, Vec::<String>::new());
+    assert!(!format!("{notes:?}").contains("their-key"));
+}
+
+#[test]
+fn our_own_names_stand_before_those_of_others() {
+    let ours = file("[freshsales]\nbundle_alias = \"ours\"\n[server]\nlisten = \"127.0.0.1:1\"\n");
+    let others = [("FRESHSALES_API_KEY", "theirs"), ("FRESHSALES_SUBDOMAIN", "theirs"), ("PORT", "3000")];
+    let mut environment = named(&others);
+    environment.extend(self::environment(&[("FRESHSALES__API_KEY", "ours")]));
+    let Loaded { config, notes, .. } = load(Some(ours.path()), &environment).unwrap();
+    assert_eq!(config.freshsales.api_key.expose_secret(), "ours");
+    assert_eq!(
+        (config.freshsales.bundle_alias.as_str(), config.server.listen.as_str()),
+        ("ours", "127.0.0.1:1")
+    );
+    assert_eq!(notes[0], "FRESHSALES_API_KEY is not used: freshsales.api_key is set");
+    assert_eq!(notes.len(), 3, "{notes:?}");
+    // A file with our key is ours as well, and nothing is not.
+    let key = file("from-a-file");
+    let mut environment = named(&[("FRESHSALES_API_KEY", "theirs"), ("PORT", " ")]);
+    environment.extend(self::environment(&[
+        ("FRESHSALES__API_KEY_FILE", key.path().to_str().unwrap()),
+        ("FRESHSALES__API_KEY", ""),
+    ]));
+    let Loaded { config, notes, .. } = load(None, &environment).unwrap();
+    assert_eq!(config.freshsales.api_key.expose_secret(), "from-a-file");
+    assert_eq!(notes, ["FRESHSALES_API_KEY is not used: freshsales.api_key_file is set"]);
+}
+
+#[test]
+fn a_port_that_is_none_is_a_problem_of_the_listener() {
+    match load(None, &named(&[("PORT", "many")])) {
+        Err(LoadError::Problems(problems)) => assert_eq!(problems[0].key, "server.listen"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn certificates_and_a_proxy_are_read_from_files_and_never_repeated() {
+    let ca = file(include_str!("../../tests/fixtures/tls/ca.pem"));
+    let proxy = file("http://user:s3cret@proxy.example:3128\n");
+    let pairs = [
+        ("FRESHSALES__CA_FILE", ca.path().to_str().unwrap()),
+        ("FRESHSALES__PROXY_FILE", proxy.path().to_str().unwrap()),
+    ];
+    let config = load(None, &environment(&pairs)).unwrap().config;
+    let transport = config.freshsales.transport().unwrap();
+    assert_eq!(
+        (transport.roots().len(), transport.proxy_shown().as_deref()),
+        (1, Some("http://proxy.example:3128"))
+    );
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let both = problems("[freshsales]\nproxy = \"http://user:s3cret@a:1\"\n", &pairs[1..]);
+    assert!(both[0].contains("not both") && !both[0].contains("s3cret"), "{both:?}");
+    let missing = problems("[freshsales]\nca_file = \"/nowhere/ca.pem\"\n", &[]);
+    assert!(missing[0].starts_with("freshsales.ca_file"), "{missing:?}");
+}

@@ -314,6 +314,13 @@ impl Standing {
         }
     }
 
+    /// Nobody knows which calls were made: the next one carries everything, where Freshsales may have the contact. Answers
+    /// whether it may.
+    pub fn distrust(&mut self) -> bool {
+        self.send_whole |= self.known();
+        self.known()
+    }
+
     /// The call on its way was answered, and not applied.
     pub fn not_applied(&mut self) -> Option<InFlight> {
         let call = self.in_flight.take()?;

@@ -281,6 +281,13 @@ impl Standing {
         self.open = Some(call.delivery);
     }
 
+    /// Nobody knows which calls were made: one that is not known to exist may have been created up to now.
+    pub fn distrust(&mut self, now: UnixMicros) {
+        if self.birth == Birth::Planned {
+            self.birth = Birth::Unanswered { left_at: now, asked: 0 };
+        }
+    }
+
     /// The call on its way was answered, and not applied.
     pub fn not_applied(&mut self) -> Option<InFlight> {
         let call = self.in_flight.take()?;

@@ -261,39 +261,12 @@ fn after(
     }
     let transition = match &settlement.verdict {
         Verdict::Stored(answer) => {
-            let told = |call: &InFlight| call.sent.contains_key(COMPANIES);
-            let shows = answer.shown.as_ref().is_some_and(|contact| contact.contains_key(COMPANIES));
-            let has_no_company = !shows
-                && standing.blank.contains(COMPANIES)
-                && !standing.in_flight.as_ref().is_some_and(told);
-            let mut transition = after_stored(answer, standing, newer, id, now);
+            let known_blank = companies_known_blank(answer, standing);
+            let done = after_stored(answer, standing, newer, id, now);
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
-            // An answer that does not show them says nothing new of companies, until they were told.
-            standing.blank.extend(has_no_company.then(|| COMPANIES.to_owned()));
+            standing.blank.extend(known_blank.then(|| COMPANIES.to_owned()));
             standing.stage_seen = seen.filter(|_| settings.preset.forward_only_stage().is_some());
-            if standing.open.is_none()
-                && let Some(moved) = moves_on(email, standing, world, settings, now)
-            {
-                match moved {
-                    Move::Past(stands) => transition = transition.with_note(stands),
-                    Move::Goes | Move::Look(_) | Move::Later => {
-                        standing.open = Some(id.clone());
-                        return Transition::Wait(MOVES.to_owned());
-                    }
-                }
-            }
-            let Some(call) = left_to_send(email, standing, world, settings, now) else {
-                return transition;
-            };
-            if let Some(source) = call.stranger_of {
-                standing.open = Some(id.clone());
-                return Transition::WaitFor(Bound::Withdrawals(source));
-            }
-            if call.attributes.keys().any(|name| standing.blank.contains(name)) {
-                standing.open = Some(id.clone());
-                return Transition::Wait(FILLS.to_owned());
-            }
-            return transition;
+            return what_is_left(done, id, email, standing, world, settings, now);
         }
         Verdict::Refused { reason, attribute, demanded, again } => {
             let refusal =
@@ -369,6 +342,48 @@ fn moves_on(
         return Some(Move::Past(forward::settle_past(taken, stands, standing)));
     }
     Some(moves)
+}
+
+/// Whether a contact is known to have no company, of which this answer says nothing new: it does not show them, and none was
+/// told by the call.
+fn companies_known_blank(answer: &Stored, standing: &Standing) -> bool {
+    let told = |call: &InFlight| call.sent.contains_key(COMPANIES);
+    let shows = answer.shown.as_ref().is_some_and(|contact| contact.contains_key(COMPANIES));
+    !shows && standing.blank.contains(COMPANIES) && !standing.in_flight.as_ref().is_some_and(told)
+}
+
+/// What follows for a contact that was stored: what was kept back until it was, or nothing.
+fn what_is_left(
+    done: Transition,
+    id: &DeliveryId,
+    email: &Email,
+    standing: &mut Standing,
+    world: &World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Transition {
+    let mut done = done;
+    if standing.open.is_none()
+        && let Some(moved) = moves_on(email, standing, world, settings, now)
+    {
+        match moved {
+            Move::Past(stands) => done = done.with_note(stands),
+            Move::Goes | Move::Look(_) | Move::Later => {
+                standing.open = Some(id.clone());
+                return Transition::Wait(MOVES.to_owned());
+            }
+        }
+    }
+    let Some(call) = left_to_send(email, standing, world, settings, now) else { return done };
+    if let Some(source) = call.stranger_of {
+        standing.open = Some(id.clone());
+        return Transition::WaitFor(Bound::Withdrawals(source));
+    }
+    if call.attributes.keys().any(|name| standing.blank.contains(name)) {
+        standing.open = Some(id.clone());
+        return Transition::Wait(FILLS.to_owned());
+    }
+    done
 }
 
 /// A failure of this contact that will pass. It is given up once it has failed for long enough; only its own waits

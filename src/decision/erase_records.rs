@@ -127,7 +127,7 @@ mod tests {
     use crate::deal::{Birth, Carried, DealSaid, InFlight, Standing};
     use crate::decision::test_settings;
     use crate::delivery::{Delivery, Lane, State, Subject};
-    use crate::event::{Email, Stamp};
+    use crate::event::{Email, Stamp, Trust};
     use crate::person::{PersonKey, Said};
 
     const NOW: UnixMicros = UnixMicros(1_900_000_000_000_000);
@@ -155,7 +155,7 @@ mod tests {
                 event: "Order Completed",
                 said: &Said::default(),
                 person: Some(&user(person)),
-                stamp: &Stamp { at: NOW, message_id: format!("of-{person}") },
+                stamp: &Stamp { at: NOW, message_id: format!("of-{person}"), trust: Trust::Server },
                 received_at: NOW,
             });
         }

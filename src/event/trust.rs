@@ -27,7 +27,6 @@ impl Trust {
 
     /// Whether a secret was needed to say it.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
     pub fn is_server(&self) -> bool {
         match self {
             Self::Visitor => false,

@@ -1,6 +1,6 @@
 //! The client: one call out over HTTPS, one answer in, within fixed limits.
 //!
-//! It must not follow a redirect, use a proxy, retry, or let the API key out of the one header that needs it.
+//! It must not follow a redirect, use a proxy that is not configured, retry, or let the API key out of the one header that needs it.
 
 mod ask;
 mod bulk;
@@ -18,7 +18,9 @@ use reqwest::{Response, Url};
 use serde_json::Value;
 
 use super::account::Endpoint;
-use super::config::{ApiKey, Config};
+use super::config::Config;
+use super::key::Key;
+use super::transport::Transport;
 use super::verdict::{unix_micros, verdict};
 use super::words::fit_to_show;
 use super::{Answer, BulkResult, CallResult, Crm, JobResult, LookupResult};
@@ -79,7 +81,7 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     endpoint: Endpoint,
-    key: ApiKey,
+    key: Key,
     timeouts: Timeouts,
     clock: Arc<dyn Clock>,
     http: reqwest::Client,
@@ -98,23 +100,26 @@ impl Client {
     /// When TLS or the HTTP client can't be set up.
     pub fn new(
         endpoint: Endpoint,
-        key: ApiKey,
+        key: impl Into<Key>,
+        transport: &Transport,
         timeouts: Timeouts,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ClientError> {
-        let http = hardened(timeouts)?
+        let key = key.into();
+        key.header().ok_or(ClientError::Header)?;
+        let http = hardened(timeouts, transport)?
             .https_only(endpoint.upsert_url().scheme() == "https")
-            .default_headers(headers(&endpoint, &key)?)
+            .default_headers(headers(&endpoint)?)
             .build()
             .map_err(reqwest::Error::without_url)?;
         Ok(Self(Arc::new(Inner { endpoint, key, timeouts, clock, http })))
     }
 }
 
-/// A client with a limit on everything, without redirects and proxies.
-fn hardened(timeouts: Timeouts) -> Result<reqwest::ClientBuilder, ClientError> {
+/// A client with a limit on everything, without redirects, and without a proxy that is not configured.
+fn hardened(timeouts: Timeouts, transport: &Transport) -> Result<reqwest::ClientBuilder, ClientError> {
     let builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls()?)
+        .tls_backend_preconfigured(tls(transport)?)
         .http1_only()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
@@ -126,7 +131,10 @@ fn hardened(timeouts: Timeouts) -> Result<reqwest::ClientBuilder, ClientError> {
         .pool_idle_timeout(POOL_IDLE)
         .pool_max_idle_per_host(POOL_IDLE_CONNECTIONS_MAX)
         .user_agent(USER_AGENT);
-    Ok(builder)
+    Ok(match transport.proxy()? {
+        Some(proxy) => builder.proxy(proxy),
+        None => builder,
+    })
 }
 
 /// The same hardened client without an account's headers, for the demo to speak to its own service.
@@ -134,7 +142,7 @@ fn hardened(timeouts: Timeouts) -> Result<reqwest::ClientBuilder, ClientError> {
 /// # Errors
 /// The TLS library refused its own defaults.
 pub fn http_client(timeouts: Timeouts) -> Result<reqwest::Client, ClientError> {
-    Ok(hardened(timeouts)?.build().map_err(reqwest::Error::without_url)?)
+    Ok(hardened(timeouts, &Transport::default())?.build().map_err(reqwest::Error::without_url)?)
 }
 
 impl Crm for Client {
@@ -167,9 +175,12 @@ impl Crm for Client {
     }
 }
 
-/// The image has no certificates of its own, so the roots are compiled in.
-fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
-    let roots: rustls::RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+/// The image has no certificates of its own, so the roots are compiled in; configured ones come beside them.
+fn tls(transport: &Transport) -> Result<rustls::ClientConfig, rustls::Error> {
+    let mut roots: rustls::RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    for root in transport.roots() {
+        roots.add(root.clone())?;
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -178,12 +189,9 @@ fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
     Ok(config)
 }
 
-fn headers(endpoint: &Endpoint, key: &ApiKey) -> Result<HeaderMap, ClientError> {
+fn headers(endpoint: &Endpoint) -> Result<HeaderMap, ClientError> {
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| ClientError::Header);
-    let mut token = value(&format!("Token token={}", key.expose()))?;
-    token.set_sensitive(true);
     let mut headers = HeaderMap::new();
-    headers.insert(AUTHORIZATION, token);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     if let Some(alias) = endpoint.named_alias() {
         headers.insert(BUNDLE_ALIAS, value(alias.as_str())?);
@@ -232,6 +240,18 @@ struct Failure {
 }
 
 impl Inner {
+    /// Sends a call with the key that is in use.
+    async fn send(&self, call: reqwest::RequestBuilder) -> reqwest::Result<Response> {
+        self.key.look().await;
+        let call = match self.key.header() {
+            Some(header) => call.header(AUTHORIZATION, header),
+            None => call,
+        };
+        let response = call.send().await?;
+        self.key.refused(matches!(response.status().as_u16(), 401 | 403));
+        Ok(response)
+    }
+
     async fn call(&self, request: &Request) -> CallResult {
         let Route { method, url } = self.endpoint.route(request);
         let call = self.http.request(method, url);
@@ -240,7 +260,7 @@ impl Inner {
             None => call,
         };
         let described = self.endpoint.describe(request);
-        match call.send().await {
+        match self.send(call).await {
             Ok(response) => {
                 let received = self.receive(response, request.answer_bytes_max()).await;
                 self.judge(request, &received, described)
@@ -332,7 +352,7 @@ impl Inner {
 
     /// The text of an answer without the key, should it repeat that.
     fn shown(&self, body: &[u8]) -> String {
-        String::from_utf8_lossy(body).replace(self.key.expose(), REDACTED)
+        self.key.taken_out_of(&String::from_utf8_lossy(body))
     }
 
     /// A transport error in words: what failed and the deepest cause, which names no address.
@@ -345,7 +365,7 @@ impl Inner {
             (true, false) => format!("no connection: {}", deepest(&error)),
             (false, false) => format!("the connection broke off: {}", deepest(&error)),
         };
-        let words = words.replace(self.key.expose(), REDACTED);
+        let words = self.key.taken_out_of(&words);
         let label = if error.is_timeout() { "timeout" } else { "error" };
         Failure { words: fit_to_show(&words), label }
     }

@@ -1,20 +1,20 @@
 //! The `[freshsales]` section: its keys, its defaults, and everything that is wrong with it.
 //!
 //! Reads no file and no environment; whoever loads the configuration has put the text of `api_key_file` into
-//! `api_key` before it asks for problems.
+//! `api_key`, and likewise that of `proxy_file` and `ca_file`, before it asks for problems.
 
-use std::fmt;
+use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
 use super::account::{self, AccountProblem, BundleAlias, Endpoint};
+use super::key::{ApiKey, ApiKeyProblem, Key};
+use super::transport::Transport;
 use crate::config_problem::{Problem, REDACTED};
 
 /// The longest time a call may be given.
 pub const ATTEMPT_TIMEOUT_SECONDS_MAX: u64 = 300;
-/// Keys of Freshsales have some 20 characters.
-const API_KEY_BYTES_MAX: usize = 512;
 
 /// Whether calls leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -40,6 +40,16 @@ pub struct Config {
     pub api_key_file: String,
     /// Another origin in place of the account's own; empty: the account's own.
     pub base_url: String,
+    /// A file with certificates of authorities that are trusted beside the usual ones; empty: there is none.
+    pub ca_file: String,
+    /// Its text.
+    #[serde(skip)]
+    pub ca: String,
+    /// The proxy that calls go by, as a URL that may hold a name and a password; empty: none.
+    #[serde(deserialize_with = "secret")]
+    pub proxy: SecretString,
+    /// A file that holds it; empty: there is none.
+    pub proxy_file: String,
     /// Whether calls leave.
     pub mode: Mode,
     /// How long one call may take, from the first byte out to the last byte in.
@@ -53,6 +63,10 @@ impl Default for Config {
             api_key: SecretString::from(String::new()),
             api_key_file: String::new(),
             base_url: String::new(),
+            ca_file: String::new(),
+            ca: String::new(),
+            proxy: SecretString::from(String::new()),
+            proxy_file: String::new(),
             mode: Mode::Live,
             attempt_timeout_seconds: 20,
         }
@@ -72,6 +86,15 @@ impl Config {
         Endpoint::new(&self.bundle_alias, &self.base_url)
     }
 
+    /// The key that calls begin with, and the file that it may be read from again.
+    ///
+    /// # Errors
+    /// What is no key.
+    pub fn key(&self) -> Result<Key, ApiKeyProblem> {
+        let file = Some(&self.api_key_file).filter(|file| !file.is_empty());
+        Ok(Key::new(ApiKey::parse(self.api_key.expose_secret())?, file.map(PathBuf::from)))
+    }
+
     /// Everything that is wrong with the section. A dry run needs no key, but a key that is there must be one.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
@@ -80,12 +103,28 @@ impl Config {
         let mut problems: Vec<Problem> =
             alias.into_iter().chain(origin).map(|problem| self.address_problem(problem)).collect();
         problems.extend(self.key_problem());
+        problems.extend(self.transport().err());
         if !(1..=ATTEMPT_TIMEOUT_SECONDS_MAX).contains(&self.attempt_timeout_seconds) {
             let expected = format!("1 to {ATTEMPT_TIMEOUT_SECONDS_MAX} seconds");
             let key = "freshsales.attempt_timeout_seconds";
             problems.push(Problem::new(key, self.attempt_timeout_seconds, expected));
         }
         problems
+    }
+
+    /// How calls travel.
+    ///
+    /// # Errors
+    /// Certificates or a proxy that are none, without the value of the proxy.
+    pub fn transport(&self) -> Result<Transport, Problem> {
+        Transport::new(&self.ca, self.proxy.expose_secret()).map_err(|problem| {
+            let (key, value) = match problem.key() {
+                "ca_file" => ("freshsales.ca_file", self.ca_file.as_str()),
+                _ if self.proxy_file.is_empty() => ("freshsales.proxy", REDACTED),
+                _ => ("freshsales.proxy_file", self.proxy_file.as_str()),
+            };
+            Problem::new(key, value, problem.to_string())
+        })
     }
 
     fn address_problem(&self, problem: AccountProblem) -> Problem {
@@ -123,57 +162,4 @@ fn shown(value: &str) -> &str {
     let lower = value.to_ascii_lowercase();
     let may_be_secret = value.contains('@') || lower.contains("token") || lower.contains("bearer");
     if may_be_secret { REDACTED } else { value }
-}
-
-/// Why a text is no API key. None of these repeats it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApiKeyProblem {
-    /// There is none.
-    #[error("the API key, from Freshsales under Personal settings, API settings")]
-    Missing,
-    /// The whole header was pasted.
-    #[error("the API key alone, without `Token token=` or another scheme before it")]
-    WholeHeader,
-    /// It could not stand in a header.
-    #[error("the API key: one word of at most 512 printable ASCII characters")]
-    NotAWord,
-}
-
-/// The API key. It prints redacted and is shown by nothing but the header of a call.
-#[derive(Clone)]
-pub struct ApiKey(SecretString);
-
-impl ApiKey {
-    /// Reads a key; spaces and line ends around it are dropped, as files and copying add them.
-    ///
-    /// # Errors
-    /// What is no key, a pasted `Token token=…` by its name.
-    pub fn parse(text: &str) -> Result<Self, ApiKeyProblem> {
-        let key = text.trim();
-        if key.is_empty() {
-            return Err(ApiKeyProblem::Missing);
-        }
-        let lower = key.to_ascii_lowercase();
-        if ["token ", "token=", "bearer ", "basic ", "authorization:"]
-            .iter()
-            .any(|scheme| lower.starts_with(scheme))
-        {
-            return Err(ApiKeyProblem::WholeHeader);
-        }
-        if key.len() > API_KEY_BYTES_MAX || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(ApiKeyProblem::NotAWord);
-        }
-        Ok(Self(SecretString::from(key)))
-    }
-
-    /// The key itself, for the header of a call and for taking it out of what is shown.
-    pub(super) fn expose(&self) -> &str {
-        self.0.expose_secret()
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKey([redacted])")
-    }
 }

@@ -9,7 +9,9 @@ mod client;
 mod config;
 mod dry_run;
 mod fields;
+mod key;
 mod lookup;
+mod transport;
 mod verdict;
 mod words;
 
@@ -31,9 +33,11 @@ pub use check::{CALLS_MAX, Expected, Finding, Level, Report, TestContact, check}
 pub use client::{
     Client, ClientError, Question, RESPONSE_BYTES_MAX, Reply, Timeouts, Unanswered, http_client,
 };
-pub use config::{ATTEMPT_TIMEOUT_SECONDS_MAX, ApiKey, ApiKeyProblem, Config, Mode};
+pub use config::{ATTEMPT_TIMEOUT_SECONDS_MAX, Config, Mode};
 pub use dry_run::DryRun;
+pub use key::{ApiKey, ApiKeyProblem, Key};
 pub use lookup::{LookupResult, found};
+pub use transport::{Transport, TransportProblem};
 pub use verdict::{RETRY_AFTER_SECONDS_MAX, verdict};
 pub use words::REASON_CHARS_MAX;
 

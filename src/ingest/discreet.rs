@@ -115,7 +115,7 @@ impl Cleaning<'_> {
     /// The object with its addresses and names cleaned; `None` where they are already.
     fn object(&mut self, object: &Members<'_>, at: &str) -> Option<String> {
         let before = self.removed.len();
-        let mut cleaned = self.several(object, &ADDRESSES, at, |kept, text| kept.address(text));
+        let mut cleaned = self.several(object, &ADDRESSES, at, KeptNames::address);
         cleaned.extend(self.several(object, &NAMES, at, |_, text| without_emails(text)));
         (self.removed.len() > before).then(|| object.with(&cleaned)).flatten()
     }
@@ -228,11 +228,10 @@ fn next_at(text: &str, from: usize) -> Option<(usize, usize)> {
 /// How much of a text is a host: up to the last dot that two letters follow.
 fn host_length(text: &str) -> Option<usize> {
     let dots = text.match_indices('.').filter(|(dot, _)| *dot > 0);
-    dots.filter_map(|(dot, _)| {
+    dots.rev().find_map(|(dot, _)| {
         let letters = text.get(dot + 1..)?.bytes().take_while(u8::is_ascii_alphabetic).count();
         (letters >= 2).then_some(dot + 1 + letters)
     })
-    .last()
 }
 
 #[cfg(test)]

@@ -57,6 +57,11 @@ pub(super) fn contradictions(file: &Table) -> Vec<MappingProblem> {
             let problem = "takes the place of `from`, which stands beside it; leave one of them out";
             problems.push(MappingProblem::of(&[FIELDS, name, "const"], problem));
         }
+        if rule.get("rules").is_some() && (reads || rule.get("const").is_some()) {
+            let problem =
+                "take the place of `from` and `const`, which stand beside them; leave one of them out";
+            problems.push(MappingProblem::of(&[FIELDS, name, "rules"], problem));
+        }
     }
     let mut known: BTreeMap<String, &str> = BTreeMap::new();
     for (name, _) in section(EVENTS) {
@@ -81,6 +86,15 @@ pub(super) fn field_problems(name: &str, rule: &FieldRule) -> Vec<MappingProblem
             id_problem(name, Some(value))
                 .map(|problem| MappingProblem::of(&["fields", name, "values", word], problem)),
         );
+    }
+    problems.extend(
+        path_problem(rule.rules.iter().map(|choice| choice.from.as_str()))
+            .map(|problem| wrong("rules", &problem)),
+    );
+    let chosen = rule.rules.iter().find_map(|choice| id_problem(name, Some(&choice.to)));
+    problems.extend(chosen.map(|problem| wrong("rules", problem)));
+    if name == EMAILS && !rule.rules.is_empty() {
+        problems.push(wrong("rules", "the email is the key of a contact and can't be chosen"));
     }
     if rule.forward_only && name != LIFECYCLE_STAGE {
         problems.push(wrong("forward_only", "only lifecycle_stage has an order: take it out"));

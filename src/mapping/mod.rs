@@ -38,7 +38,7 @@ pub use name::name_of_address;
 pub use preset::{Extra, ExtraValue, LIFECYCLE_STAGE, Preset, Shipped};
 pub use problem::MappingProblem;
 pub use rules::{
-    ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick, Values, When,
+    Choice, ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick, Values, When,
 };
 pub use template::{Template, TemplateProblem};
 
@@ -110,6 +110,7 @@ fn map_fields<'a>(
     for (name, rule) in fields.filter(|(_, rule)| rule.when != When::Never) {
         let found = match &rule.constant {
             Some(constant) => Some(("const", oldest(constant))),
+            None if !rule.rules.is_empty() => chosen(facts, rule),
             None => first_convertible(facts, name, rule, place, &mut mapped.left_out, &mut seen),
         };
         let Some((path, statement)) = found else { continue };
@@ -158,6 +159,14 @@ impl Seen<'_> {
 /// A fixed value is older than anything said.
 fn oldest(constant: &Value) -> Stamped<Value> {
     Stamped { value: constant.clone(), stamp: Stamp::default() }
+}
+
+/// What the first choice says that fits; it is as old as what it looked at.
+fn chosen<'a>(facts: &Facts, rule: &'a FieldRule) -> Option<(&'a str, Stamped<Value>)> {
+    rule.rules.iter().find_map(|choice| {
+        let said = facts.values.get(&choice.from).filter(|said| choice.fits(&said.value))?;
+        Some((choice.from.as_str(), Stamped { value: choice.to.clone(), stamp: said.stamp.clone() }))
+    })
 }
 
 /// What was said at the paths of a rule, the one that counts first: what a server said, and of that the newest; of one event

@@ -307,7 +307,8 @@ impl Preset {
     pub fn fixed_names(&self) -> impl Iterator<Item = (&'static selectors::Named, &Value)> {
         let named = |name: &String| selectors::attribute(&selectors::OF_CONTACT, name);
         let of_fields = self.fields.iter().filter_map(move |(name, rule)| {
-            let values = rule.constant.iter().chain(rule.values.values());
+            let chosen = rule.rules.iter().map(|choice| &choice.to);
+            let values = rule.constant.iter().chain(rule.values.values()).chain(chosen);
             Some((named(name)?, values.collect::<Vec<_>>()))
         });
         let of_events = self.events.values().filter(|rule| rule.send).flat_map(|rule| &rule.fields);
@@ -331,7 +332,8 @@ fn sent_as(name: &str) -> &str {
 }
 
 fn paths_of(rule: &FieldRule) -> impl Iterator<Item = String> + '_ {
-    rule.from.iter().map(|origin| origin.path().to_owned())
+    let of_choices = rule.rules.iter().map(|choice| choice.from.clone());
+    rule.from.iter().map(|origin| origin.path().to_owned()).chain(of_choices)
 }
 
 /// Puts the extra fields of an event before what every event says of those attributes: of one event the more particular

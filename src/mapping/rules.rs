@@ -188,6 +188,36 @@ pub enum Pick {
     First,
 }
 
+/// One row of the table that chooses a value (`[[fields.owner.rules]]`).
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    /// The path that is looked at.
+    pub from: String,
+    /// It fits where this stands there, whatever its case.
+    #[serde(default)]
+    pub is: Option<Value>,
+    /// It fits where one of these stands there. Without `is` and `in` it fits whatever stands there.
+    #[serde(default, rename = "in")]
+    pub one_of: Vec<Value>,
+    /// What is sent then.
+    pub to: Value,
+}
+
+impl Choice {
+    /// Whether what stands at the path fits.
+    #[must_use]
+    pub fn fits(&self, said: &Value) -> bool {
+        let folded = |value: &Value| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            text.trim().to_lowercase()
+        };
+        let said = folded(said);
+        let any = self.is.is_none() && self.one_of.is_empty();
+        any || self.is.iter().chain(&self.one_of).any(|wanted| folded(wanted) == said)
+    }
+}
+
 /// Where an attribute comes from.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -201,6 +231,9 @@ pub struct FieldRule {
     /// What is sent for what stands there, by its text in lower case.
     #[serde(default)]
     pub values: BTreeMap<String, Value>,
+    /// In place of `from`: the first of these that fits says what is sent, and none of them nothing.
+    #[serde(default)]
+    pub rules: Vec<Choice>,
     /// How the value is converted.
     #[serde(default)]
     pub convert: Convert,
@@ -220,10 +253,10 @@ pub struct FieldRule {
 }
 
 impl FieldRule {
-    /// Whether it could ever say anything: a rule without a path and without a fixed value is a field taken out.
+    /// Whether it could ever say anything: a rule without a path, a fixed value or a choice is a field taken out.
     #[must_use]
     pub fn says_something(&self) -> bool {
-        !self.from.is_empty() || self.constant.is_some()
+        !self.from.is_empty() || self.constant.is_some() || !self.rules.is_empty()
     }
 }
 
@@ -233,6 +266,7 @@ impl Default for FieldRule {
             from: Vec::new(),
             constant: None,
             values: BTreeMap::new(),
+            rules: Vec::new(),
             convert: Convert::default(),
             when: When::default(),
             pick: Pick::default(),

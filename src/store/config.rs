@@ -15,11 +15,26 @@ pub struct Config {
     pub path: PathBuf,
     /// The data folder may be on a network file system. Locks and syncs of many of them can't be relied on.
     pub network_file_system: bool,
+    /// Where erasures and withdrawals of consent are noted for a restore; empty: in the data folder.
+    pub withdrawn_file: PathBuf,
+}
+
+impl Config {
+    /// The file for the record of erasures and withdrawals, if it is not in the data folder.
+    #[must_use]
+    pub fn record(&self) -> Option<PathBuf> {
+        Some(self.withdrawn_file.clone()).filter(|path| !path.as_os_str().is_empty())
+    }
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { kind: Engine::Sqlite, path: PathBuf::from("data"), network_file_system: false }
+        Self {
+            kind: Engine::Sqlite,
+            path: PathBuf::from("data"),
+            network_file_system: false,
+            withdrawn_file: PathBuf::new(),
+        }
     }
 }
 
@@ -38,6 +53,8 @@ pub struct Settings {
     pub lock_wait: Duration,
     /// The data folder may be on a network file system.
     pub network_file_system: bool,
+    /// Where erasures and withdrawals of consent are noted; none: in the data folder.
+    pub withdrawn_file: Option<PathBuf>,
     /// Size of the journal; at it events are refused until old ones are pruned (`retention.journal_bytes_max`).
     pub journal_bytes_max: u64,
     /// Free space on the disk below which events are refused, so that delivery and pruning can go on.
@@ -61,6 +78,7 @@ impl Default for Settings {
         Self {
             lock_wait: Duration::from_secs(30),
             network_file_system: false,
+            withdrawn_file: None,
             journal_bytes_max: 2 << 30,
             free_bytes_min: 128 << 20,
             queue_events_max: 20_000,
@@ -80,10 +98,7 @@ mod tests {
     #[test]
     fn the_section_is_read_and_unknown_keys_are_refused() {
         let config: Config = toml::from_str("kind = \"sqlite\"\npath = \"data\"").unwrap();
-        assert_eq!(
-            config,
-            Config { kind: Engine::Sqlite, path: PathBuf::from("data"), network_file_system: false }
-        );
+        assert_eq!(config, Config::default());
         assert!(toml::from_str::<Config>("kind = \"sqlite\"\npath = \"data\"\nsize = 3").is_err());
         assert!(toml::from_str::<Config>("kind = \"mysql\"\npath = \"data\"").is_err());
     }

@@ -3,7 +3,7 @@
 //! The service is the real binary, the CRM the sandbox in this process, which outlives it. Where the kills fall is
 //! chosen by a seed; `CRASH_CYCLES` and `CRASH_SEED` in the environment run it longer or otherwise.
 
-mod load;
+pub mod load;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -197,6 +197,7 @@ async fn every_promised_metric_is_there() {
     assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));
     let metrics = answer.text().await.unwrap();
     for name in [
+        "build_info{version=",
         "events_accepted_total{source=\"website\"}",
         "events_total{outcome=\"queued\"}",
         "events_absorbed_total",
@@ -218,6 +219,9 @@ async fn every_promised_metric_is_there() {
         );
     }
     assert!(!metrics.contains("sam.lee") && !metrics.contains("user-456"), "{metrics}");
+    for name in ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"] {
+        assert!(metrics.lines().any(|line| line.starts_with(&format!("{name} "))), "{name}: {metrics}");
+    }
     service.finish().await;
 }
 

@@ -16,6 +16,8 @@ mod support;
 
 /// The allowance holds in every window, across restarts.
 mod allowance;
+/// A backup of a running service, and what a restore of it does.
+mod backup;
 /// What the public listener refuses, and what it takes all the same.
 mod bad_input;
 /// In a real browser.
@@ -48,6 +50,8 @@ mod forecast;
 mod forgetting;
 /// Webhooks of other vendors end as contacts.
 mod hooks;
+/// Keys that are rotated while the service runs.
+mod keys;
 /// `check --live`: what is wrong with an account, and what to do about it.
 mod live_check;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.

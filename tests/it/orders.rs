@@ -8,7 +8,7 @@ const ALLOWED: Allowed = Allowed { per_hour: 1_000, per_minute: 400 };
 
 #[test]
 fn orders_become_one_deal_each_though_answers_are_lost_and_the_service_is_killed() {
-    let orders = Orders { people: 80, orders: 200, kills: 15, seed: 1 };
+    let orders = Orders { people: 80, count: 200, kills: 15, seed: 1 };
     let weather = Weather { lost_answers: 40, lost_calls: 40, ..Weather::default() };
     let own = orders.service(ALLOWED, weather);
     assert_eq!((own.doubled, own.missing, own.wrong.as_slice()), (0, 0, [].as_slice()));

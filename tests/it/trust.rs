@@ -9,13 +9,8 @@ use crate::support::app::{Service, Setup};
 use crate::support::events::{ann, ann_says};
 
 const SERVER_KEY: &str = "a-key-that-is-in-no-page";
-/// How many customers a script knows the addresses of; more by hand.
+/// How many customers a script knows the addresses of.
 const CUSTOMERS: usize = 40;
-
-fn customers() -> usize {
-    let more = std::env::var("FRESHSIGNAL_TEST_CUSTOMERS").ok();
-    more.map_or(CUSTOMERS, |more| more.parse().unwrap())
-}
 
 /// A site whose key and form are a visitor's, and its back end, which knows customers: every other one agreed to marketing.
 async fn shop() -> Service {
@@ -30,7 +25,7 @@ async fn shop() -> Service {
         .with("ALLOWANCE__PER_MINUTE", "100000")
         .start()
         .await;
-    let all: Vec<usize> = (0..customers()).collect();
+    let all: Vec<usize> = (0..CUSTOMERS).collect();
     for some in all.chunks(500) {
         by_server(&service, some.iter().map(|nth| customer(*nth)).collect()).await;
     }
@@ -40,7 +35,7 @@ async fn shop() -> Service {
 
 fn customer(nth: usize) -> Value {
     json!({"type": "track", "event": "Lead Generated", "userId": format!("ann-{nth}"), "messageId": format!("known-{nth}"),
-        "context": {"consent": {"marketing": nth % 2 == 0},
+        "context": {"consent": {"marketing": nth.is_multiple_of(2)},
             "traits": {"email": ann(nth), "first_name": "Ann", "last_name": format!("No{nth}"), "phone": "+14155550142"}}})
 }
 
@@ -51,7 +46,7 @@ async fn by_server(service: &Service, batch: Vec<Value>) {
 }
 
 fn contacts(service: &Service) -> Vec<Value> {
-    (0..customers()).map(|nth| service.crm.contact(&ann(nth)).unwrap()).collect()
+    (0..CUSTOMERS).map(|nth| service.crm.contact(&ann(nth)).unwrap()).collect()
 }
 
 async fn post_form(service: &Service, email: &str) {
@@ -67,7 +62,7 @@ async fn post_form(service: &Service, email: &str) {
 async fn a_scripted_form_with_harvested_addresses_changes_nobody_and_withdraws_nobody() {
     let service = shop().await;
     let (before, calls) = (contacts(&service), service.crm.calls());
-    for nth in 0..customers() {
+    for nth in 0..CUSTOMERS {
         post_form(&service, &ann(nth)).await;
     }
     service.settled().await;
@@ -104,14 +99,14 @@ fn refuses(nth: usize, user: Option<&str>) -> Value {
 fn withdrawn(service: &Service) -> usize {
     let status = |contact: &Value| contact["subscription_status"] == "unsubscribed";
     // Every other one had refused before.
-    contacts(service).iter().filter(|contact| status(contact)).count() - customers() / 2
+    contacts(service).iter().filter(|contact| status(contact)).count() - CUSTOMERS / 2
 }
 
 #[tokio::test]
 async fn refusals_of_whoever_names_an_address_are_bounded_and_all_others_go_at_once() {
     let service = shop().await;
-    service.send_all((0..customers()).map(|nth| refuses(nth, None)).collect()).await;
-    let rest = customers() / 2 - 3;
+    service.send_all((0..CUSTOMERS).map(|nth| refuses(nth, None)).collect()).await;
+    let rest = CUSTOMERS / 2 - 3;
     service
         .until("the others wait", |status| {
             status["open"]["waiting"] == rest && status["open"]["in_flight"] == 0
@@ -128,7 +123,7 @@ async fn refusals_of_whoever_names_an_address_are_bounded_and_all_others_go_at_o
         let contact = service.crm.contact(&ann(*nth)).unwrap();
         contact["subscription_status"] == "subscribed"
     };
-    let held: Vec<usize> = (0..customers()).filter(|nth| waits(&service, nth)).collect();
+    let held: Vec<usize> = (0..CUSTOMERS).filter(|nth| waits(&service, nth)).collect();
     let why = service.get(&format!("/api/contacts/{}", ann(held[0]))).await["why"].clone();
     assert!(why.as_str().unwrap().contains("sources.website.withdrawals_per_hour_max"), "{why}");
 

@@ -57,7 +57,7 @@ create = false
 #[derive(Clone, Copy, Debug)]
 pub struct Orders {
     pub people: u64,
-    pub orders: u64,
+    pub count: u64,
     pub kills: u64,
     pub seed: u64,
 }
@@ -100,7 +100,7 @@ impl Orders {
     fn story(self) -> (Vec<Arrival>, BTreeMap<String, Expected>) {
         let mut chance = Chance::from(self.seed);
         let (mut arrivals, mut deals) = (Vec::new(), BTreeMap::new());
-        for order in 0..self.orders {
+        for order in 0..self.count {
             let person = chance.within(0..self.people);
             let (id, total) = (format!("A-{order}"), 100 + chance.within(0..90_000));
             let cancelled = chance.happens(200);
@@ -217,7 +217,7 @@ impl Orders {
             clock.sleep_until(clock.monotonic() + Duration::from_millis(110 * (kill % 5))).await;
             service = service.kill_and_restart().await;
             // The next call to be hit is another one.
-            clock.sleep_until(clock.monotonic() + Duration::from_secs(60)).await;
+            clock.sleep_until(clock.monotonic() + Duration::from_mins(1)).await;
         }
         service
     }
@@ -289,7 +289,7 @@ fn as_expected(deal: &Value, account: &SimulatedAccount) -> Option<Expected> {
     }
     let pipelines = account.sandbox.selector("deal_pipelines")?;
     let stages: Vec<Value> =
-        pipelines.iter().flat_map(|one| one["deal_stages"].as_array().cloned()).flatten().collect();
+        pipelines.iter().filter_map(|one| one["deal_stages"].as_array().cloned()).flatten().collect();
     let stage =
         stages.iter().find(|stage| stage["id"] == deal["deal_stage_id"])?["name"].as_str()?.to_owned();
     let currencies = account.sandbox.selector("currencies")?;

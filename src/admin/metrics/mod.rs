@@ -23,6 +23,8 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Says what the metrics that are set here mean.
 pub(super) fn describe() {
+    metrics_process::Collector::default().describe();
+    describe_gauge!("freshsignal_build_info", "Always 1: the version that runs");
     describe_counter!("freshsignal_events_total", "Events that took effect, by outcome");
     describe_counter!(
         "freshsignal_events_absorbed_total",
@@ -77,6 +79,8 @@ pub(super) async fn metrics(State(app): State<Debugger>) -> Result<Response, Api
     let quotas = app.quotas().await?;
     set(snapshot, &quotas);
     set_risks(&risks(snapshot, &quotas, app.store.as_ref()));
+    gauge!("freshsignal_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    metrics_process::Collector::default().collect();
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], app.metrics.render()).into_response())
 }
 

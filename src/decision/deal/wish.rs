@@ -11,7 +11,7 @@ use super::super::owe::excluded_by;
 use super::super::wish::consider;
 use super::super::{Considered, Settings, World};
 use crate::deal::{self, Deal, Held, PIPELINE, REASON, STAGE, UnknownStage, Wish, key_in_name};
-use crate::delivery::{CompanyKey, DealKey};
+use crate::delivery::{CallKind, CompanyKey, DealKey};
 use crate::event::{Email, Stamp};
 use crate::mapping::{DealRule, Label};
 use crate::person::{PersonId, PersonKey, TimelineKey};
@@ -203,10 +203,11 @@ fn company_of(email: Option<&Email>, considered: &Considered, world: &World, set
     };
     let standing =
         world.companies.get(&key).map(|company| company.with(&settings.account)).unwrap_or_default();
+    let shut = world.destination.document.shut.contains_key(&CallKind::Company);
     match standing.id {
         Some(id) => Company::Is(id),
-        // It was tried and has no id: the deal goes without it.
-        None if standing.tried => Company::None,
+        // It was tried and has no id, or nobody may try: the deal goes without it.
+        None if standing.tried || shut => Company::None,
         None => Company::Waits(key, name),
     }
 }

@@ -106,7 +106,7 @@ impl Service {
 
     fn answer_in_a_second(&mut self, order: CallOrder, verdict: Verdict) {
         self.now = UnixMicros(self.now.0 + 1_000_000);
-        self.answer(order, verdict);
+        self.settle(order, verdict);
     }
 
     /// The next call of the deal, answered so. What it was, in short.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::calls::{sent, stored};
+use super::calls::sent;
 use super::*;
 use crate::contact::StageSeen;
 use crate::delivery::{DeliveryId, Request, State, Stored, Verdict};
@@ -186,7 +186,7 @@ fn a_stage_that_never_goes_back_waits_for_what_the_first_answer_shows() {
         delivery.reason.as_ref().unwrap().contains("Freshsales has the contact in Customer"),
         "{delivery:?}"
     );
-    assert_eq!(service.did("Signed Up").delivery_id, None);
+    assert_eq!(service.did("Signed Up").outcome, Outcome::Unchanged);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn where_nobody_has_looked_lately_freshsales_is_asked_before_a_stage_is_moved() 
     assert_eq!(service.standing().stage_seen, Some(StageSeen { id: Some(LEAD), at: service.now }));
     let order = service.claim(&id);
     assert_eq!(sent(&order)["contact"]["lifecycle_stage_id"], CUSTOMER);
-    service.answer(order, stored());
+    service.stores_in(order, Some(CUSTOMER));
     assert_eq!(service.delivery(&id).state, State::Delivered);
 }
 
@@ -274,6 +274,41 @@ fn a_question_without_an_answer_is_asked_again() {
     service.settle(question, Verdict::Passing { reason: "no answer in time".into() });
     service.now = UnixMicros(service.now.0 + HOUR);
     assert_eq!(service.claim(&id).request, Request::ShowContact { id: 7 });
+}
+
+#[test]
+fn the_first_rule_that_fits_says_who_owns_a_contact() {
+    let rules = r#"
+        [[fields.owner.rules]]
+        from = "traits.country"
+        in = ["DE", "AT"]
+        to = "kim@acme.com"
+        [[fields.owner.rules]]
+        from = "traits.seats"
+        is = 500
+        to = 9
+    "#;
+    for (traits, owner) in [
+        (json!({"country": "at", "seats": 500}), json!(1)),
+        (json!({"country": "FR", "seats": "500"}), json!(9)),
+        (json!({"country": "FR"}), Value::Null),
+    ] {
+        let mut service = by(rules, known());
+        service.sam(&traits);
+        let lead = service.did("Lead Generated");
+        assert_eq!(service.deliver(&lead).unwrap()["owner_id"], owner, "{traits}");
+    }
+    for (file, problem) in [
+        ("[[fields.owner_id.rules]]\nfrom = \"traits.x\"\nto = \"Kim\"", "must be a whole number"),
+        ("[[fields.owner.rules]]\nfrom = \"x\"\nto = \"Kim\"", "must begin with traits."),
+        (
+            "[fields.owner]\nconst = 1\n[[fields.owner.rules]]\nfrom = \"traits.x\"\nto = 1",
+            "take the place of",
+        ),
+    ] {
+        let problems = Preset::parse(Some(file)).unwrap_err();
+        assert!(problems[0].to_string().contains(problem), "{problems:?}");
+    }
 }
 
 #[test]

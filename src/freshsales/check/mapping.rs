@@ -70,8 +70,7 @@ fn named_id(name: &str) -> Option<&'static str> {
 
 /// Whether a rule sends anything.
 pub(super) fn is_sent(rule: &FieldRule) -> bool {
-    let has_source = rule.constant.is_some() || !rule.from.is_empty();
-    has_source && rule.when != When::Never
+    rule.says_something() && rule.when != When::Never
 }
 
 fn judge_field(
@@ -133,7 +132,7 @@ struct Kinds(BTreeSet<Sends>);
 
 impl Sends {
     fn of(rule: &FieldRule) -> Kinds {
-        if rule.constant.is_none() && rule.values.is_empty() {
+        if written(rule).next().is_none() {
             return Kinds(
                 rule.from.iter().map(|origin| Self::made_by(origin.convert(rule.convert))).collect(),
             );
@@ -197,7 +196,8 @@ impl Kinds {
 
 /// The values that stand in the rule itself.
 fn written(rule: &FieldRule) -> impl Iterator<Item = &Value> {
-    rule.constant.iter().chain(rule.values.values())
+    let chosen = rule.rules.iter().map(|choice| &choice.to);
+    rule.constant.iter().chain(rule.values.values()).chain(chosen)
 }
 
 /// Ids of the account are whole numbers; a label there is refused with the whole contact.

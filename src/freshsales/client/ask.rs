@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::words;
 use super::rate::rate_hint;
-use super::{Client, Inner, REDACTED, RESPONSE_BYTES_MAX};
+use super::{Client, Inner, RESPONSE_BYTES_MAX};
 use crate::allowance::RateHint;
 
 /// An account may list hundreds of fields, some with a choice for each country of the world.
@@ -131,7 +131,7 @@ impl Inner {
         let mut url = self.endpoint.url(&question.path());
         url.set_query(question.query());
         let request = self.http.request(question.method(), url);
-        let response = request.send().await.map_err(|error| Unanswered(self.failure(error).words))?;
+        let response = self.send(request).await.map_err(|error| Unanswered(self.failure(error).words))?;
         let RateHint { limit, remaining, .. } = rate_hint(response.headers(), self.clock.wall());
         let mut reply = Reply { limit, remaining, ..Reply::default() };
         let received = self.receive(response, question.bytes_max()).await;
@@ -141,8 +141,7 @@ impl Inner {
         reply.status = received.status;
         reply.retry_after = received.retry_after;
         reply.html = words::is_html(received.content_type.as_deref(), &received.body);
-        reply.body =
-            String::from_utf8_lossy(&received.body).replace(self.key.expose(), REDACTED).into_bytes();
+        reply.body = self.shown(&received.body).into_bytes();
         Ok(reply)
     }
 }

@@ -47,7 +47,7 @@ impl Inner {
         call: RequestBuilder,
         request: AttemptRequest,
     ) -> (CallResult, Option<Received>) {
-        match call.send().await {
+        match self.send(call).await {
             Ok(response) => {
                 let received = self.receive(response, REPORT_BYTES_MAX).await;
                 // What is said of many contacts names no attribute of one.

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, ManualClock, Sleep, UnixMicros};
 use crate::delivery::{BODY_KEPT_BYTES_MAX, BlockCause, Request, RetryAfter, Verdict};
-use crate::freshsales::{ApiKey, CallResult, Client, Config, Crm, Timeouts};
+use crate::freshsales::{ApiKey, CallResult, Client, Config, Crm, Timeouts, Transport};
 
 pub(super) const KEY: &str = "k3y-for-tests";
 const DOCUMENTED: &str = r#"{"unique_identifier":{"emails":"sam.lee@example.com"},"contact":{"emails":"sam.lee@example.com","first_name":"Sam","last_name":"Lee","mobile_number":"+14155550142","company_name":"Globex","subscription_status":"subscribed"}}"#;
@@ -28,7 +28,8 @@ pub(super) fn client(base_url: String, attempt: Duration) -> Client {
     let clock = ManualClock::at(UnixMicros::parse("2026-03-03T12:00:00Z").unwrap());
     let timeouts = Timeouts { connect: Duration::from_secs(1), attempt };
     let endpoint = config.endpoint().unwrap();
-    Client::new(endpoint, ApiKey::parse(KEY).unwrap(), timeouts, Arc::new(clock)).unwrap()
+    Client::new(endpoint, ApiKey::parse(KEY).unwrap(), &Transport::default(), timeouts, Arc::new(clock))
+        .unwrap()
 }
 
 /// Notes what it hears.
@@ -61,7 +62,14 @@ async fn the_date_of_an_answer_is_told_to_the_clock() {
         let config = Config { bundle_alias: "acme".to_owned(), base_url, ..Config::default() };
         let timeouts = Timeouts { connect: Duration::from_secs(1), attempt: Duration::from_secs(5) };
         let key = ApiKey::parse(KEY).unwrap();
-        let client = Client::new(config.endpoint().unwrap(), key, timeouts, Arc::new(heard.clone())).unwrap();
+        let client = Client::new(
+            config.endpoint().unwrap(),
+            key,
+            &Transport::default(),
+            timeouts,
+            Arc::new(heard.clone()),
+        )
+        .unwrap();
         client.call(upsert()).await;
     }
     assert_eq!(*heard.0.lock().unwrap(), [UnixMicros::parse("2026-03-03T12:00:00Z").unwrap()]);

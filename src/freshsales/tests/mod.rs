@@ -7,3 +7,4 @@ mod bulk;
 mod client;
 mod config;
 mod lookup;
+mod transport;

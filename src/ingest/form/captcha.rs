@@ -20,7 +20,7 @@ use crate::freshsales::{Timeouts, http_client};
 
 /// Every field that a captcha adds to a form. None of them is part of the event.
 pub const FIELDS: [&str; 3] = ["cf-turnstile-response", "h-captcha-response", "g-recaptcha-response"];
-/// Tokens are documented as up to 2,048 characters (Turnstile) and seen with more than that (hCaptcha).
+/// Tokens are documented as up to 2,048 characters (Turnstile) and seen with more than that (`hCaptcha`).
 const TOKEN_BYTES_MAX: usize = 16_384;
 const ANSWER_BYTES_MAX: usize = 16_384;
 const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(2), attempt: Duration::from_secs(4) };
@@ -44,7 +44,7 @@ const NOT_THE_VISITORS: [&str; 6] = [
 pub enum Issuer {
     /// Cloudflare's.
     Turnstile,
-    /// hCaptcha's.
+    /// `hCaptcha`'s.
     HCaptcha,
 }
 

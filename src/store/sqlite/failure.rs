@@ -37,6 +37,9 @@ pub enum OpenError {
         /// The newest schema known here.
         known: i64,
     },
+    /// A restore into it was killed.
+    #[error("a restore into the data folder {0} was not finished: run `freshsignal restore` again")]
+    Unfinished(PathBuf),
     /// The library is not one to trust with data.
     #[error("SQLite does not work as it must: {0}")]
     Engine(String),
@@ -55,6 +58,7 @@ impl OpenError {
             | Self::Permission(..)
             | Self::NetworkFileSystem(..)
             | Self::Newer { .. }
+            | Self::Unfinished(_)
             | Self::Engine(_) => 2,
             Self::Disk(_) => 74,
         }

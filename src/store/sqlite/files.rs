@@ -3,7 +3,7 @@
 //! No connection leaves this file whose pragmas were not read back.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +16,8 @@ use super::failure::OpenError;
 pub(super) const JOURNAL_FILE: &str = "journal.db";
 pub(super) const STATE_FILE: &str = "state.db";
 const LOCK_FILE: &str = "lock";
+/// There while a restore is under way: until it is gone the folder is not whole.
+const UNFINISHED_FILE: &str = "restore.unfinished";
 
 /// Older ones can lose data when the WAL is reset (fixed in 3.51.3).
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -23,6 +25,8 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 const LOCK_RETRY: Duration = Duration::from_millis(50);
 /// How long a connection waits for another one; ours never hold each other up that long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the log waits to be emptied. A backup reads for minutes, and nobody may wait for it: the log grows meanwhile.
+const READERS_TIMEOUT: Duration = Duration::from_millis(100);
 const STATEMENTS_CACHED: usize = 64;
 
 /// The data folder, held for this process alone until dropped.
@@ -44,6 +48,19 @@ pub(super) enum Access {
 impl Folder {
     /// Makes the folder where it does not exist and waits up to `lock_wait` to have it alone.
     pub(super) fn open(path: &Path, network: bool, lock_wait: Duration) -> Result<Self, OpenError> {
+        let folder = Self::take(path, network, lock_wait)?;
+        if folder.file(UNFINISHED_FILE).exists() {
+            return Err(OpenError::Unfinished(path.to_owned()));
+        }
+        for file in [JOURNAL_FILE, STATE_FILE] {
+            // SQLite gives the files beside these the same rights.
+            private_file(&path.join(file)).map_err(|error| OpenError::Permission(path.to_owned(), error))?;
+        }
+        Ok(folder)
+    }
+
+    /// The same, whatever is in it or not.
+    pub(super) fn take(path: &Path, network: bool, lock_wait: Duration) -> Result<Self, OpenError> {
         let denied = |error| OpenError::Permission(path.to_owned(), error);
         match fs::metadata(path) {
             Ok(found) if !found.is_dir() => return Err(OpenError::NotAFolder(path.to_owned())),
@@ -57,11 +74,42 @@ impl Folder {
         check_file_system(path, network)?;
         let lock = private_file(&path.join(LOCK_FILE)).map_err(denied)?;
         have_alone(&lock, path, lock_wait)?;
-        for file in [JOURNAL_FILE, STATE_FILE] {
-            // SQLite gives the files beside these the same rights.
-            private_file(&path.join(file)).map_err(denied)?;
-        }
         Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Notes on disk that what is in the folder is not whole and how far a restore is, or that it is whole now.
+    pub(super) fn set_unfinished(&self, how_far: Option<&str>) -> io::Result<()> {
+        let path = self.file(UNFINISHED_FILE);
+        match how_far {
+            Some(how_far) => {
+                let mut file = private_file(&path)?;
+                file.set_len(0)?;
+                file.write_all(how_far.as_bytes())?;
+                file.sync_all()?;
+            }
+            None => fs::remove_file(&path)?,
+        }
+        sync_folder(&self.path)
+    }
+
+    /// How far a restore is that was not finished.
+    pub(super) fn unfinished(&self) -> Option<String> {
+        fs::read_to_string(self.file(UNFINISHED_FILE)).ok()
+    }
+
+    /// What is in the folder but for what belongs to the folder itself.
+    pub(super) fn content(&self) -> io::Result<Vec<PathBuf>> {
+        let mut content = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let ours = [LOCK_FILE, UNFINISHED_FILE, "lost+found"].iter().any(|own| name == *own);
+            if !ours {
+                content.push(entry.path());
+            }
+        }
+        content.sort();
+        Ok(content)
     }
 
     pub(super) fn file(&self, name: &str) -> PathBuf {
@@ -96,7 +144,7 @@ fn have_alone(lock: &File, path: &Path, lock_wait: Duration) -> Result<(), OpenE
 }
 
 /// Makes the folder, so that a power cut can't take it away again with all that is in it.
-fn make(path: &Path) -> io::Result<()> {
+pub(super) fn make(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     for parent in path.canonicalize()?.ancestors().skip(1) {
         // Those that we may not read existed before.
@@ -105,8 +153,13 @@ fn make(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Has the names in a folder on disk.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
 /// Opens a file that nobody else may read, making it where it does not exist.
-fn private_file(path: &Path) -> io::Result<File> {
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
     restrict(path, &file.metadata()?, 0o600);
@@ -193,6 +246,23 @@ pub(super) fn connect(path: &Path, access: Access) -> Result<Connection, OpenErr
     Ok(connection)
 }
 
+/// Opens a file of a data folder or of a copy of one for looking at it, whatever its version.
+pub(super) fn look_at(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection
+        .execute_batch("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA query_only = ON;")?;
+    Ok(connection)
+}
+
+/// What the engine finds wrong with a file, in its own words, a few of them.
+pub(super) fn unsound(connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {
+    let mut statement = connection.prepare("PRAGMA integrity_check(10)")?;
+    let found = statement.query_map((), |row| row.get::<_, String>(0))?;
+    Ok(found.collect::<Result<Vec<_>, _>>()?.into_iter().filter(|line| line != "ok").collect())
+}
+
 /// Refuses a connection that does not do what it was told.
 fn read_back(connection: &Connection, query_only: i64) -> Result<(), OpenError> {
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
@@ -234,7 +304,7 @@ pub(super) enum Checkpoint {
     Look,
     /// What can be without waiting for anybody.
     Passive,
-    /// All of it, and make the WAL empty. Waits for readers.
+    /// All of it, and make the WAL empty, where the readers are done within a moment.
     Truncate,
 }
 
@@ -245,7 +315,15 @@ pub(super) fn checkpoint(connection: &Connection, how: Checkpoint) -> Result<Wal
         Checkpoint::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
         Checkpoint::Truncate => "PRAGMA wal_checkpoint(TRUNCATE)",
     };
-    connection
-        .prepare_cached(sql)?
-        .query_row((), |row| Ok(Wal { pages: row.get(1)?, written_back: row.get(2)? }))
+    let look = || {
+        let mut statement = connection.prepare_cached(sql)?;
+        statement.query_row((), |row| Ok(Wal { pages: row.get(1)?, written_back: row.get(2)? }))
+    };
+    if how != Checkpoint::Truncate {
+        return look();
+    }
+    connection.busy_timeout(READERS_TIMEOUT)?;
+    let done = look();
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    done
 }

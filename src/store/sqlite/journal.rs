@@ -470,10 +470,12 @@ impl Writer {
     fn write_back(&mut self, how: Checkpoint) {
         let mut done = files::checkpoint(&self.connection, how);
         if matches!(&done, Ok(wal) if wal.pages > 4 * WAL_PAGES_MAX) {
-            // Somebody reads all the time, so the WAL never starts over: wait for them.
+            // Somebody reads all the time, so the WAL never starts over: wait a moment for them.
             done = files::checkpoint(&self.connection, Checkpoint::Truncate);
         }
         match done.map_err(StoreError::from) {
+            // Somebody reads for long, as a backup does: tried again after as many pages more, not at every commit.
+            Ok(wal) if wal.pages - wal.written_back > WAL_PAGES_MAX => self.wal_pages = 0,
             Ok(wal) => self.wal_pages = wal.pages - wal.written_back,
             Err(error) => {
                 // Tried again after as many pages more; a full disk stops events first.

@@ -7,6 +7,7 @@ mod append;
 mod blank;
 mod change;
 mod columns;
+mod copies;
 mod crowds;
 mod deals;
 mod erase;
@@ -31,6 +32,7 @@ mod tombstones;
 mod trail;
 mod under_way;
 mod walks;
+mod withdrawn;
 mod worked;
 
 #[cfg(test)]
@@ -45,6 +47,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use copies::{
+    Applied, CopyError, Entry, Manifest, RestoreOrder, Restored, Verified, back_up, restore, verify,
+};
 pub use failure::OpenError;
 
 use self::failure::Fatal;
@@ -54,6 +59,7 @@ use self::journal::Journal;
 use self::readers::Readers;
 use self::state::StateThread;
 use self::under_way::UnderWay;
+use self::withdrawn::Withdrawn;
 use self::worked::Worked;
 use crate::clock::{Clock, UnixMicros};
 use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
@@ -86,6 +92,7 @@ pub struct SqliteStore {
     in_place: InPlace,
     under_way: UnderWay,
     worked: Worked,
+    withdrawn: Withdrawn,
     latest: UnixMicros,
     /// Held until everything is written.
     folder: Mutex<Option<Folder>>,
@@ -115,6 +122,8 @@ impl SqliteStore {
             files::checkpoint(file, files::Checkpoint::Truncate)?;
         }
         let processed = state::processed(&state)?;
+        let record = settings.withdrawn_file.clone().unwrap_or_else(|| path.join(withdrawn::FILE));
+        let withdrawn = Withdrawn::open(record, &state)?;
 
         let fatal = Fatal::none();
         let under_way = UnderWay::default();
@@ -149,6 +158,7 @@ impl SqliteStore {
             turn: Arc::default(),
             processed: watch::Sender::new(processed),
             worked: Worked::by(Arc::clone(&clock)),
+            withdrawn,
             clock,
             herald: Herald::default(),
             fatal,
@@ -264,7 +274,9 @@ impl Store for SqliteStore {
     fn apply(&self, plan: Plan) -> Answer<()> {
         let (now, processed) = (self.clock.wall(), self.processed.clone());
         let (herald, worked) = (self.herald.clone(), self.worked.clone());
+        let withdrawn = self.withdrawn.clone();
         self.state.order(move |state| {
+            withdrawn.note(state, &plan, now)?;
             worked.on(|| state::write(state, &plan, now))?.commit()?;
             if plan.progress.is_some() {
                 processed.send_replace(state::processed(state)?);
@@ -367,12 +379,14 @@ impl Store for SqliteStore {
     fn prune(&self, keep: Keep) -> Answer<u64> {
         let (processed, pruner) = (self.processed(), self.journal.keeper());
         let (journal_readers, state) = (self.journal_readers.clone(), Arc::clone(&self.state));
+        let withdrawn = self.withdrawn.clone();
         self.under_way.until_taken(async move {
             let processed = processed.await?;
             // The journal first: its room is what events wait for.
             let groups = pruner.prune(keep, processed).await.unwrap_or(Err(StoreError::Shut))?;
             let waiting_since =
                 journal_readers.ask(move |journal| records::waiting_since(journal, processed)).await?;
+            withdrawn.write_again();
             let rows = state.order(move |state| retention::prune_state(state, keep, waiting_since)).await?;
             Ok(groups + rows)
         })

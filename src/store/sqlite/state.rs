@@ -112,29 +112,36 @@ impl StateThread {
 }
 
 fn run(mut connection: Connection, orders: &Receiver<Message>, fatal: &Fatal) {
+    let mut held = 0;
     loop {
         let waiting = orders.try_recv().or_else(|_| {
-            write_back(&connection, fatal, WAL_PAGES_IDLE_MAX);
+            write_back(&connection, fatal, WAL_PAGES_IDLE_MAX, &mut held);
             orders.recv()
         });
         match waiting {
             Ok(Message::Run(order, _place)) => order(&mut connection),
             Ok(Message::Shut) | Err(_) => break,
         }
-        write_back(&connection, fatal, WAL_PAGES_MAX);
+        write_back(&connection, fatal, WAL_PAGES_MAX, &mut held);
     }
-    write_back(&connection, fatal, 0);
+    write_back(&connection, fatal, 0, &mut 0);
 }
 
-/// Writes the WAL back once it has more than so many pages that are not.
-fn write_back(connection: &Connection, fatal: &Fatal, pages_max: i64) {
+/// Writes the WAL back once it has more than so many pages that are not. Those that somebody who reads for long, as a backup
+/// does, kept from it the last time (`held`) do not count, so that it is not tried again with every order.
+fn write_back(connection: &Connection, fatal: &Fatal, pages_max: i64, held: &mut i64) {
     let done = files::checkpoint(connection, Checkpoint::Look).and_then(|wal| {
-        if wal.pages - wal.written_back <= pages_max {
+        if wal.pages < *held {
+            *held = 0;
+        }
+        if wal.pages - wal.written_back.max(*held) <= pages_max {
             return Ok(());
         }
         let waits = pages_max == 0 || wal.pages > 4 * WAL_PAGES_MAX;
         let how = if waits { Checkpoint::Truncate } else { Checkpoint::Passive };
-        files::checkpoint(connection, how).map(|_| ())
+        let after = files::checkpoint(connection, how)?;
+        *held = if after.written_back < after.pages { after.pages } else { 0 };
+        Ok(())
     });
     // A full disk passes; the pages stay in the WAL until then.
     if let Err(error) = done {

@@ -81,7 +81,7 @@ pub(super) fn put(connection: &Connection, mark: &Mark, at: UnixMicros) -> Resul
     Ok(())
 }
 
-fn key(connection: &Connection) -> Result<hmac::Key, StoreError> {
+pub(super) fn key(connection: &Connection) -> Result<hmac::Key, StoreError> {
     let read = |row: &rusqlite::Row<'_>| {
         let key = row.get_ref(0)?.as_blob()?;
         Ok(hmac::Key::new(hmac::HMAC_SHA256, key))
@@ -89,6 +89,6 @@ fn key(connection: &Connection) -> Result<hmac::Key, StoreError> {
     Ok(connection.prepare_cached("SELECT key FROM tombstone_key")?.query_row((), read)?)
 }
 
-fn hash(key: &hmac::Key, mark: &Mark) -> hmac::Tag {
+pub(super) fn hash(key: &hmac::Key, mark: &Mark) -> hmac::Tag {
     hmac::sign(key, mark.text().as_bytes())
 }

@@ -1,5 +1,8 @@
 //! What the tag does to get each event to the service, and once: pages that end, networks that fail, several tabs.
 
+use std::time::{Duration, UNIX_EPOCH};
+
+use freshsignal::clock::{Clock, SystemClock};
 use serde_json::Value;
 
 use super::recorder::{Answer, Asked, Recorder};
@@ -234,12 +237,14 @@ async fn no_answer_is_obeyed_for_ever_nor_makes_the_page_busy() {
 
 #[tokio::test]
 async fn when_to_come_again_may_be_a_date() {
-    let at = std::time::SystemTime::now() + std::time::Duration::from_secs(3);
+    let clock = SystemClock::default();
+    let seconds = clock.wall().0 / 1_000_000 + 3;
+    let at = UNIX_EPOCH + Duration::from_secs(seconds.try_into().unwrap());
     let date: &'static str = httpdate::fmt_http_date(at).leak();
     let (service, recorder, browser, _site) = recorded([(503, Some(date))]).await;
     browser.run("datafly.track('Only')").await;
     recorder.asked_for(2).await;
-    assert!(std::time::SystemTime::now() > at - std::time::Duration::from_secs(1));
+    assert!(clock.wall().0 / 1_000_000 >= seconds - 1);
     emptied(&browser).await;
     assert_eq!(browser.complaints().await.len(), 1, "the browser names the refused request");
     browser.close().await;

@@ -1,5 +1,8 @@
 //! The examples of the pages run: every `curl` is answered as a success, and what is handed to a command is taken.
 
+use std::path::Path;
+use std::process::Command;
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -8,6 +11,7 @@ use super::markdown::blocks;
 use super::pages;
 use crate::support::app::{Service, Setup, WRITE_KEY};
 use crate::support::command::{freshsignal, output};
+use crate::support::process;
 
 /// The page whose example the others speak of.
 const FIRST: &str = "docs/start/first-event.md";
@@ -61,6 +65,26 @@ fn what_a_document_hands_to_a_command_is_taken() {
         }
     }
     assert!(configured >= 1 && mapped >= 1, "{configured} {mapped}");
+}
+
+#[tokio::test]
+async fn the_commands_of_the_page_about_backups_can_be_run_one_after_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = process::Setup::new(folder.path(), "127.0.0.1:9".parse().unwrap()).start().await;
+    let mut connection = process::Connection::open(service.public).await.unwrap();
+    assert_eq!(connection.ingest(r#"{"type": "page", "userId": "u-1"}"#).await.unwrap().status, 200);
+    service.kill();
+    let page = text("docs/how-to/backup-and-restore.md");
+    let blocks: Vec<_> = blocks(&page).into_iter().filter(|(language, _)| language == "sh").collect();
+    assert!(blocks.len() >= 3, "{blocks:?}");
+    let binary = Path::new(env!("CARGO_BIN_EXE_freshsignal"));
+    for (_, code) in blocks {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-e", "-c", &code]).current_dir(folder.path()).env_clear();
+        shell.env("PATH", binary.parent().unwrap()).env("FRESHSIGNAL_STORE__PATH", "data");
+        let (status, said, complained) = output(&mut shell, "");
+        assert_eq!(status, 0, "{code}: {said}{complained}");
+    }
 }
 
 /// A call of `curl`.

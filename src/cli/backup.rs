@@ -1,0 +1,162 @@
+//! `freshsignal backup`, `restore` and `verify`: copies of the data folder.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+
+use super::{Failure, Outcome, complain, load, say};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::store::sqlite::{self, CopyError, RestoreOrder, Restored, Verified};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct BackUp {
+    /// The backup to be made: a folder that does not exist yet
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The configuration file; else `FRESHSIGNAL_CONFIG` names one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Restore {
+    /// The backup
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The configuration file; else `FRESHSIGNAL_CONFIG` names one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Moves what is in the data folder into a folder of its own inside it
+    #[arg(long)]
+    replace: bool,
+    /// A record of erasures and withdrawals that was kept elsewhere; else that of `store.withdrawn_file`
+    #[arg(long, value_name = "FILE")]
+    withdrawn: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Verify {
+    /// A data folder or a backup; else the data folder of the configuration
+    #[arg(value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// The configuration file; else `FRESHSIGNAL_CONFIG` names one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl From<CopyError> for Failure {
+    fn from(error: CopyError) -> Self {
+        Self::Code(error.exit_code(), error.into())
+    }
+}
+
+/// Copies the data folder, whether the service runs or not.
+pub(super) fn back_up(arguments: &BackUp) -> Outcome {
+    let config = load(arguments.config.as_deref())?.config;
+    let made = sqlite::back_up(&config.store.path, &arguments.folder, SystemClock::default().wall())?;
+    say(&format!(
+        "the backup {} is whole: {} events accepted, {} of them in effect, {} bytes",
+        arguments.folder.display(),
+        made.journal_end,
+        made.taken_effect,
+        made.bytes()
+    ))
+}
+
+/// Puts a backup into the data folder of the configuration.
+pub(super) fn restore(arguments: &Restore) -> Outcome {
+    let config = load(arguments.config.as_deref())?.config;
+    let order = order(&config, arguments);
+    let restored = sqlite::restore(&order, Arc::new(SystemClock::default()))?;
+    say(&format!(
+        "restored {} into {}: {} events accepted, as of {}",
+        order.backup.display(),
+        order.data.display(),
+        restored.manifest.journal_end,
+        restored.manifest.made_at
+    ))?;
+    if let Some(moved) = &restored.moved_to {
+        say(&format!(
+            "what was there before is in {}: delete it when you do not need it, it holds personal data",
+            moved.display()
+        ))?;
+    }
+    say(
+        "the allowance counts as used: no call is made for an hour, because nobody knows which were made after the backup",
+    )?;
+    say(&format!("{} contacts are sent whole with their next call", restored.contacts))?;
+    tell_record(&restored)
+}
+
+fn order(config: &Config, arguments: &Restore) -> RestoreOrder {
+    RestoreOrder {
+        backup: arguments.folder.clone(),
+        data: config.store.path.clone(),
+        network_file_system: config.store.network_file_system,
+        replace: arguments.replace,
+        account: config.account(),
+        calls_per_hour: config.allowance.limits().per_hour,
+        record: config.store.record(),
+        other_record: arguments.withdrawn.clone(),
+    }
+}
+
+/// Who was erased or withdrew consent since the backup, as far as somebody noted it.
+fn tell_record(restored: &Restored) -> Outcome {
+    let made_at = &restored.manifest.made_at;
+    let Some((file, applied)) = &restored.record else {
+        complain(&format!(
+            "warning: there is no record of erasures and withdrawals at {}: whoever was erased or unsubscribed after {made_at} is \
+             in the restored data as before. Before the service starts, or within the hour in which it makes no call: restore \
+             again with --withdrawn FILE if you have the record elsewhere; otherwise erase these people again (DELETE \
+             /api/people) and send their withdrawals again",
+            restored.looked_for.display()
+        ));
+        return Ok(());
+    };
+    say(&format!(
+        "from {}: {} orders to erase people who were erased after the backup, {} withdrawals of consent; the service carries \
+         them out when it starts",
+        file.display(),
+        applied.erased,
+        applied.withdrawn
+    ))?;
+    if applied.unknown > 0 {
+        say(&format!(
+            "{} other notes are of ids and addresses that the backup does not know",
+            applied.unknown
+        ))?;
+    }
+    if applied.unreadable > 0 {
+        complain(&format!(
+            "warning: {} lines of the record can't be read; whom they name may be in the restored data as before",
+            applied.unreadable
+        ));
+    }
+    Ok(())
+}
+
+/// Looks whether a folder is sound.
+pub(super) fn verify(arguments: &Verify) -> Outcome {
+    let folder = match &arguments.folder {
+        Some(folder) => folder.clone(),
+        None => load(arguments.config.as_deref())?.config.store.path,
+    };
+    let Verified { findings, accepted, events, documents, earlier_version } = sqlite::verify(&folder)?;
+    for finding in &findings {
+        say(finding)?;
+    }
+    let place = folder.display();
+    match findings.len() {
+        0 if earlier_version => say(&format!(
+            "{place}: the files are sound and of an earlier version; what they hold is looked at once the service has opened them"
+        )),
+        0 => say(&format!(
+            "{place} is sound: {accepted} events accepted, {events} of them in the journal, {documents} documents read"
+        )),
+        1 => Err(Failure::Code(super::EXIT_DISK, anyhow!("{place}: one thing is wrong"))),
+        more => Err(Failure::Code(super::EXIT_DISK, anyhow!("{place}: {more} things are wrong"))),
+    }
+}
