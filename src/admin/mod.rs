@@ -15,6 +15,7 @@ mod page;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -32,16 +33,16 @@ use crate::clock::{Clock, UnixMicros};
 use crate::consent::SharedTally;
 use crate::decision::Settings;
 use crate::delivery::Lane;
+use crate::doors::{RefusedLog, Traffic, Ways};
 use crate::event::Limits;
 use crate::freshsales::Mode;
 use crate::http::ApiError;
-use crate::http::RefusedLog;
 use crate::senders::Watch;
 use crate::store::{SharedStore, quotas};
 use crate::turn::Flow;
 use api::{
-    History, commands, contacts, dead_letters, deliveries, events, history, map, people, selectors, status,
-    stream,
+    History, commands, connect, contacts, dead_letters, deliveries, events, history, map, openapi, people,
+    selectors, status, stream,
 };
 use guard::{Access, Guard, guard};
 
@@ -70,6 +71,10 @@ pub struct Live {
     pub erasures: Erasures,
     /// What ingest refused lately.
     pub refused: Arc<RefusedLog>,
+    /// How much came in by each door lately.
+    pub traffic: Arc<Traffic>,
+    /// What the configuration says of the ways in.
+    pub ways: watch::Receiver<Arc<Ways>>,
     /// Events of the last hour whose consent was not understood.
     pub consent: SharedTally,
     /// What deciding depends on, the lists of the account among it.
@@ -98,6 +103,9 @@ pub struct Debugger {
     history: Arc<History>,
     /// Places for live streams.
     watchers: Arc<Semaphore>,
+    /// Where the public listener listens, once it does.
+    public: Option<SocketAddr>,
+    started_at: UnixMicros,
 }
 
 /// One route of the private listener.
@@ -138,6 +146,7 @@ const ROUTES: &[Route] = &[
     route(POST, "/api/pause", Access::Token, |method| on(method, commands::pause)),
     route(POST, "/api/resume", Access::Token, |method| on(method, commands::resume)),
     route(POST, "/api/reload", Access::Token, |method| on(method, commands::reload)),
+    route(GET, "/api/connect", Access::Token, |method| on(method, connect::connect)),
     route(GET, "/api/status", Access::Token, |method| on(method, status::status)),
     route(GET, "/api/status/history", Access::Token, |method| on(method, history::history)),
     route(GET, "/api/selectors", Access::Token, |method| on(method, selectors::selectors)),
@@ -146,6 +155,7 @@ const ROUTES: &[Route] = &[
     route(GET, "/metrics", Access::Token, |method| on(method, metrics::metrics)),
     route(GET, "/debug", Access::Anybody, |method| on(method, page::index)),
     route(GET, "/debug/{file}", Access::Anybody, |method| on(method, page::file)),
+    route(GET, "/openapi.json", Access::Anybody, |method| on(method, openapi::document)),
     route(GET, "/healthz", Access::Anybody, |method| on(method, status::alive)),
     route(GET, "/readyz", Access::Anybody, |method| on(method, status::ready)),
 ];
@@ -163,6 +173,7 @@ impl Debugger {
         metrics: PrometheusHandle,
     ) -> Self {
         metrics::describe();
+        let started_at = clock.wall();
         Self {
             store,
             settings,
@@ -173,7 +184,16 @@ impl Debugger {
             metrics,
             history: Arc::default(),
             watchers: Arc::new(Semaphore::new(stream::WATCHERS_MAX)),
+            public: None,
+            started_at,
         }
+    }
+
+    /// Knows where the public listener listens: what is pasted has an address in it.
+    #[must_use]
+    pub fn beside(mut self, public: Option<SocketAddr>) -> Self {
+        self.public = public;
+        self
     }
 
     /// The routes of the private listener.

@@ -38,7 +38,7 @@ use crate::event::Limits;
 use crate::freshsales::{Client, Crm, DryRun, Key, Mode, Timeouts};
 use crate::http::forwarded::TrustedProxies;
 use crate::http::{self, ServeLimits};
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, ways};
 use crate::process::Processor;
 use crate::retain::{self, Retirement};
 use crate::senders::Watch;
@@ -150,7 +150,8 @@ impl App {
         let erasing = Erasing { ordered: Arc::default(), done: watch::Sender::new(0) };
         let in_use = Arc::new(Mutex::new(config.clone()));
         let started = Arc::new(config.clone());
-        let reload = Reload { settings, ingest, load, config: in_use, started, key };
+        let ways = watch::Sender::new(Arc::new(ways(&config.server, &config.sources, &config.hooks)));
+        let reload = Reload { settings, ways, ingest, load, config: in_use, started, key };
         let pressure = watch::Sender::new(Pressure::default());
         let flow = watch::Sender::new(Flow::default());
         let consent = SharedTally::default();
@@ -167,6 +168,8 @@ impl App {
             event_limits: Limits { event_bytes_max: config.server.event_bytes_max },
             erasures: Erasures { ordered: Arc::clone(&erasing.ordered), done: erasing.done.subscribe() },
             refused: reload.ingest.refused(),
+            traffic: reload.ingest.traffic(),
+            ways: reload.ways.subscribe(),
             consent: consent.clone(),
             settings: reload.settings.subscribe(),
         };
@@ -275,8 +278,9 @@ impl App {
             ..limits.clone()
         };
         let routes = self.reload.ingest.router().merge(self.also_public.clone());
+        let debugger = self.debugger.clone().beside(listeners.public.local_addr().ok());
         let public = http::serve(listeners.public, routes, of_public, stop.clone());
-        let private = http::serve(listeners.private, self.debugger.router(), limits, stop.clone());
+        let private = http::serve(listeners.private, debugger.router(), limits, stop.clone());
         parts.spawn(served(public));
         parts.spawn(served(private));
     }

@@ -11,8 +11,9 @@ use crate::admin::Reloaded;
 use crate::config::{Config, LoadError, Loaded};
 use crate::config_problem::Problem;
 use crate::decision::Settings;
+use crate::doors::Ways;
 use crate::freshsales::Key;
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, ways};
 
 /// How the configuration is read.
 pub type Load = dyn Fn() -> Result<Loaded, LoadError> + Send + Sync;
@@ -21,6 +22,7 @@ pub type Load = dyn Fn() -> Result<Loaded, LoadError> + Send + Sync;
 #[derive(Clone)]
 pub struct Reload {
     pub(super) settings: watch::Sender<Arc<Settings>>,
+    pub(super) ways: watch::Sender<Arc<Ways>>,
     pub(super) ingest: Ingest,
     pub(super) load: Arc<Load>,
     /// The configuration in use, to tell what another one changes.
@@ -112,6 +114,8 @@ impl Reload {
         });
         self.ingest.replace_sources(&config.sources);
         self.ingest.replace_hooks(&config.hooks, &config.sources);
+        // Of `[server]` what it was started with.
+        self.ways.send_replace(Arc::new(ways(&self.started.server, &config.sources, &config.hooks)));
         *in_use = config;
         Ok(Reloaded { taken_over, needs_restart })
     }

@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::wish::Considered;
 use super::{Settings, forward};
 use crate::contact::Attributes;
-use crate::mapping::{LIFECYCLE_STAGE, LeftOut, Preset, When};
+use crate::deal::pipeline;
+use crate::mapping::{LIFECYCLE_STAGE, Label, LeftOut, Preset, When};
 use crate::person::Facts;
 use crate::selectors::{Kind, Named, OF_CONTACT, OF_DEAL, Resolved, Selectors};
 
@@ -34,35 +35,71 @@ impl Settings {
     /// The lists that may be read sooner again, because a name of the mapping is not in them.
     #[must_use]
     pub fn lists_with_names_missing(&self) -> BTreeSet<Kind> {
-        let is_missing = |resolved: &Resolved| match resolved {
+        let is_missing = |missing: &Missing| match missing.resolved {
             Resolved::Unknown { .. } | Resolved::Several { .. } => true,
             Resolved::Id(_) | Resolved::NotAsked | Resolved::Forbidden | Resolved::Unreadable => false,
         };
-        let missing = unresolved(&self.preset, &self.selectors).filter(|(.., resolved)| is_missing(resolved));
-        missing.map(|(named, ..)| named.kind).collect()
+        let missing = missing(&self.preset, &self.selectors).into_iter().filter(is_missing);
+        missing.map(|missing| missing.kind).collect()
+    }
+}
+
+/// A name that stands in the mapping and has no id, of a list that was asked for.
+struct Missing {
+    kind: Kind,
+    resolved: Resolved,
+    /// Where it stands, and why it has no id.
+    sentence: String,
+}
+
+impl Missing {
+    fn of(place: &str, kind: Kind, resolved: Resolved, why: Option<String>) -> Option<Self> {
+        let is_asked = resolved != Resolved::NotAsked;
+        let sentence = format!("{place}: {}", why.filter(|_| is_asked)?);
+        Some(Self { kind, resolved, sentence })
     }
 }
 
 /// [`Settings::missing_names`] of a mapping and the lists of any account.
 #[must_use]
 pub fn missing_names(preset: &Preset, selectors: &Selectors) -> Vec<String> {
-    let said = |(named, name, resolved): (&Named, String, Resolved)| {
-        Some(format!("{}: {}", named.attribute, resolved.why_of(named.kind, &name)?))
-    };
-    let missing: BTreeSet<String> = unresolved(preset, selectors).filter_map(said).collect();
-    missing.into_iter().collect()
+    let sentences = missing(preset, selectors).into_iter().map(|missing| missing.sentence);
+    let sentences: BTreeSet<String> = sentences.collect();
+    sentences.into_iter().collect()
 }
 
-/// The names that stand in the mapping and have no id, of lists that were asked for.
-fn unresolved<'a>(
-    preset: &'a Preset,
-    selectors: &'a Selectors,
-) -> impl Iterator<Item = (&'static Named, String, Resolved)> + 'a {
-    let resolved = |(named, value): (&'static Named, &Value)| {
-        (named, text(value), resolve(named, value, None, selectors))
-    };
-    let names = preset.fixed_names().map(resolved);
-    names.filter(|(.., resolved)| resolved.id().is_none() && *resolved != Resolved::NotAsked)
+fn missing(preset: &Preset, selectors: &Selectors) -> Vec<Missing> {
+    let of_contacts = preset.fixed_names().filter_map(|(named, value)| {
+        let resolved = resolve(named, value, None, selectors);
+        let why = resolved.why_of(named.kind, &text(value));
+        Missing::of(named.attribute, named.kind, resolved, why)
+    });
+    of_contacts.chain(missing_of_deals(preset, selectors)).collect()
+}
+
+/// Names of pipelines, stages and reasons of deals.
+fn missing_of_deals<'a>(preset: &'a Preset, selectors: &'a Selectors) -> impl Iterator<Item = Missing> + 'a {
+    let pipelines = preset.deal_kinds().filter_map(move |(kind, rule)| {
+        let label = rule.pipeline.as_ref()?.text();
+        let resolved = pipeline(selectors, Some(&label)).err()?;
+        let why = resolved.why_of(Kind::DealPipelines, &label);
+        Missing::of(&format!("deals.{kind}.pipeline"), Kind::DealPipelines, resolved, why)
+    });
+    let stages = preset.events_with_deals().filter_map(move |says| {
+        let Label::Name(stage) = says.stage.as_ref()? else { return None };
+        let label = preset.deal_kind(&says.kind)?.pipeline.as_ref().map(Label::text);
+        let inside = pipeline(selectors, label.as_deref()).ok()?;
+        let resolved = inside.stage(stage);
+        let why = resolved.why("deal stage", stage, Some(&inside.name));
+        Missing::of(&format!("stage of {}", says.kind), Kind::DealPipelines, resolved, why)
+    });
+    let reasons = preset.events_with_deals().filter_map(move |says| {
+        let Label::Name(reason) = says.reason.as_ref()? else { return None };
+        let resolved = selectors.resolve(Kind::DealReasons, reason);
+        let why = resolved.why_of(Kind::DealReasons, reason);
+        Missing::of(&format!("reason of {}", says.kind), Kind::DealReasons, resolved, why)
+    });
+    pipelines.chain(stages).chain(reasons)
 }
 
 /// Puts ids in the place of names. Whatever has no id is left out; an id that the mapping gives itself stays.

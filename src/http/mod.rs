@@ -9,7 +9,7 @@ mod error;
 pub mod forwarded;
 mod guard;
 mod peers;
-mod refused;
+mod request_id;
 mod serve;
 
 #[cfg(test)]
@@ -19,5 +19,4 @@ pub use asset::Asset;
 pub use body::{BodyError, BodyLimits, Whole, discard, read_whole};
 pub use error::ApiError;
 pub use peers::Peer;
-pub use refused::{Refused, RefusedLog};
 pub use serve::{ServeLimits, serve};

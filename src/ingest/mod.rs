@@ -19,6 +19,7 @@ mod settings;
 mod shared;
 mod squeeze;
 mod tag;
+mod ways;
 
 #[cfg(test)]
 mod tests;
@@ -35,12 +36,13 @@ use serde::Serialize;
 
 pub use config::{ServerConfig, SourceConfig, SourceMode, Sources, source_problems};
 pub use hook::{HookConfig, Hooks, hook_problems};
+pub use ways::ways;
 
 use crate::clock::{Clock, UnixMicros};
+use crate::doors::{Door, Refused, RefusedLog, Traffic};
 use crate::event::{Arrival, Limits, SourceName, moment_in};
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError, BodyLimits};
-use crate::http::{Refused, RefusedLog};
 use crate::store::{NewRecord, SharedStore};
 use address::Address;
 use answer::{
@@ -65,6 +67,7 @@ struct Inner {
     store: SharedStore,
     clock: Arc<dyn Clock>,
     refused: Arc<RefusedLog>,
+    traffic: Arc<Traffic>,
     captchas: Verifier,
     seconds: Histogram,
 }
@@ -91,6 +94,7 @@ impl Ingest {
             store,
             clock,
             refused: Arc::default(),
+            traffic: Arc::default(),
             captchas: Verifier::default(),
             seconds: metrics::histogram!("freshsignal_ingest_seconds"),
         }))
@@ -112,6 +116,12 @@ impl Ingest {
     #[must_use]
     pub fn refused(&self) -> Arc<RefusedLog> {
         Arc::clone(&self.0.refused)
+    }
+
+    /// How much came by each door lately.
+    #[must_use]
+    pub fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.0.traffic)
     }
 }
 
@@ -249,7 +259,7 @@ impl Inner {
                 if record.is_none() {
                     self.note_refused(route.path(), Some(source.name.clone()), form::ROBOT, None);
                 }
-                self.store(source, record.into_iter().collect()).await?;
+                self.store(source, &Door::Events, record.into_iter().collect()).await?;
                 return Ok(json(StatusCode::OK, ACCEPTED_ONE));
             }
             Items::Many(items) => items,
@@ -267,7 +277,7 @@ impl Inner {
         }
         // A robot is not told that it was seen.
         let accepted = records.len() + robots;
-        self.store(source, records).await?;
+        self.store(source, &Door::Events, records).await?;
         for _ in 0..robots {
             self.note_refused(route.path(), Some(source.name.clone()), form::ROBOT, None);
         }
@@ -291,7 +301,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn store(&self, source: &Source, records: Vec<NewRecord>) -> Result<(), ApiError> {
+    async fn store(&self, source: &Source, door: &Door, records: Vec<NewRecord>) -> Result<(), ApiError> {
         let accepted = records.len() as u64;
         if accepted == 0 {
             return Ok(());
@@ -306,9 +316,11 @@ impl Inner {
             }
         };
         source.accepted.increment(accepted);
+        self.traffic.accepted(&source.name, door, accepted, self.clock.wall());
         Ok(())
     }
 
+    /// Notes that something was refused which had, or should have had, a write key, or was a form.
     fn note_refused(
         &self,
         route: &'static str,
@@ -316,9 +328,21 @@ impl Inner {
         code: &'static str,
         reason: Option<&'static str>,
     ) {
+        let door = if route == form::ROUTE { Door::Form } else { Door::Events };
+        self.note_refused_at(door, route, source, (code, reason));
+    }
+
+    fn note_refused_at(
+        &self,
+        door: Door,
+        route: &'static str,
+        source: Option<SourceName>,
+        (code, reason): (&'static str, Option<&'static str>),
+    ) {
         metrics::counter!("freshsignal_events_rejected_total", "code" => code).increment(1);
         let at = self.clock.wall();
-        self.refused.add(Refused { at, source, route, code, reason });
+        self.traffic.refused(source.as_ref(), &door, at);
+        self.refused.add(Refused { at, source, door, route, code, reason });
     }
 
     fn preflight(&self, headers: &HeaderMap) -> Response {

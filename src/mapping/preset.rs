@@ -207,7 +207,7 @@ impl Preset {
     }
 
     /// What events say of deals.
-    pub(super) fn events_with_deals(&self) -> impl Iterator<Item = &EventDeal> {
+    pub fn events_with_deals(&self) -> impl Iterator<Item = &EventDeal> {
         self.events.values().filter(|rule| rule.send).filter_map(|rule| rule.deal.as_ref())
     }
 

@@ -265,7 +265,7 @@ country = ["traits.country"]
         "line 7, events.Demo Booked.lane: must be conversion, login, refresh or backfill",
         "line 9, events.Demo Booked.fields.city.from: invalid type: string \"traits.city\", expected a sequence",
         "line 12, events.Demo Booked.fields.zipcode: must be a table of keys",
-        "line 14, fields.city.form: unknown field `form`, expected one of `from`, `const`, `values`, `convert`, \
+        "line 14, fields.city.form: unknown field `form`, expected one of `from`, `const`, `values`, `rules`, `convert`, \
          `when`, `pick`, `max_chars`, `forward_only`",
         "line 15, fields.city.max_chars: invalid type: string \"many\", expected usize",
         "line 16, fields.city.from: \"city\" must begin with traits., properties., context. or group. and name what is in it",

@@ -15,10 +15,10 @@ use source::{Import, imports};
 
 /// The layers, lowest first. A room may import rooms of lower layers only; rooms of one layer do not import each other.
 const LAYERS: &[&[&str]] = &[
-    &["config_problem"],
+    &["config_problem", "openapi"],
     &["clock", "telemetry"],
     &["event"],
-    &["consent", "delivery", "http", "senders"],
+    &["consent", "delivery", "doors", "http", "senders"],
     &["selectors"],
     &["destination", "allowance", "contact"],
     &["person"],
@@ -48,6 +48,8 @@ const PURE_ROOMS: &[&str] = &[
     "erasure",
     "selectors",
     "senders",
+    "doors",
+    "openapi",
     "mapping",
     "decision",
 ];

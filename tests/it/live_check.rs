@@ -251,9 +251,9 @@ async fn names_that_the_account_does_not_have_are_named_with_those_it_has() {
     let run = live(&crm, &[], mapping).await;
     assert_eq!(run.code, 1, "{}", run.said);
     run.assert_says(&[
-        "wrong: lifecycle_stage: the account has no lifecycle stage `Subscriber`; it has Lead, Sales Qualified Lead, Customer: every \
-         call goes without it",
-        "wrong: owner: the account has no user with this email: every call goes without it",
+        "wrong: lifecycle_stage: the account has no lifecycle stage `Subscriber`; it has Lead, Sales Qualified Lead, Customer: contacts \
+         go without it",
+        "wrong: owner: the account has no user with this email: contacts go without it",
         "fine: the account has every field of the mapping and wants none beside them",
         "calls of the account's allowance used: 5 (16 at the most)",
     ]);

@@ -62,6 +62,8 @@ mod names;
 mod nobody;
 /// Old data waits for what happens now.
 mod old_data;
+/// What a running service answers is what its OpenAPI documents describe.
+mod openapi;
 /// Orders that become deals, once each, whatever happens to calls and service.
 mod orders;
 /// Calls paused and resumed by hand.

@@ -4,12 +4,14 @@
 
 mod answer;
 pub(super) mod commands;
+pub(super) mod connect;
 pub(super) mod contacts;
 pub(super) mod dead_letters;
 pub(super) mod deliveries;
 pub(super) mod events;
 pub(super) mod history;
 pub(super) mod map;
+pub(super) mod openapi;
 pub(super) mod outlook;
 pub(super) mod people;
 mod query;

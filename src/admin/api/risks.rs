@@ -197,7 +197,7 @@ fn names_missing(snapshot: Snapshot<'_>) -> Option<Risk> {
     (!named.is_empty()).then(|| Risk {
         risk: "names_missing",
         message: format!(
-            "names of the mapping are left out of every call: {}{more}. Correct the mapping and reload, or the account: its lists \
+            "the account does not have what the mapping names; contacts go without it, and deals that need it wait: {}{more}. Correct the mapping and reload, or the account: its lists \
              are read again every hour while a name is missing",
             named.join("; ")
         ),

@@ -79,12 +79,12 @@ pub(super) async fn metrics(State(app): State<Debugger>) -> Result<Response, Api
     let quotas = app.quotas().await?;
     set(snapshot, &quotas);
     set_risks(&risks(snapshot, &quotas, app.store.as_ref()));
-    gauge!("freshsignal_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     metrics_process::Collector::default().collect();
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], app.metrics.render()).into_response())
 }
 
 fn set(snapshot: Snapshot<'_>, quotas: &Quotas) {
+    gauge!("freshsignal_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     let totals = snapshot.totals;
     for outcome in Outcome::ALL {
         let events = totals.outcomes.get(&outcome).copied().unwrap_or(0);

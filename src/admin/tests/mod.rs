@@ -1,6 +1,7 @@
 //! Tests of the debugger: its router against a store in memory.
 
 mod config;
+mod connect;
 mod contacts;
 mod deliveries;
 mod events;
@@ -8,6 +9,7 @@ mod fake;
 mod guard;
 mod history;
 mod map;
+mod openapi;
 mod page;
 mod rejected;
 mod sqlite;
@@ -31,8 +33,8 @@ use crate::config_problem::Problem;
 use crate::consent::SharedTally;
 use crate::decision::{World, test_settings};
 use crate::delivery::{Account, DeliveryId};
+use crate::doors::{Door, Refused};
 use crate::event::{Email, SourceName};
-use crate::http::Refused;
 use crate::senders::Watch;
 use crate::store::StoreError;
 use fake::{FakeStore, Held};
@@ -55,6 +57,8 @@ struct Lab {
     admin: Admin,
     usage: Usage,
     refused: Arc<RefusedLog>,
+    traffic: Arc<Traffic>,
+    ways: Ways,
     consent: SharedTally,
     pressure: Pressure,
     flow: Flow,
@@ -74,6 +78,8 @@ impl Lab {
             admin,
             usage,
             refused,
+            traffic: Arc::default(),
+            ways: Ways::default(),
             consent,
             pressure,
             flow: Flow::default(),
@@ -100,7 +106,18 @@ impl Lab {
 
     fn refuse(&self, at: UnixMicros, source: Option<&str>, code: &'static str, reason: Option<&'static str>) {
         let source = source.map(|name| SourceName(name.into()));
-        self.refused.add(Refused { at, source, route: "/ingest", code, reason });
+        self.refuse_at(Door::Events, at, source, (code, reason));
+    }
+
+    fn refuse_at(
+        &self,
+        door: Door,
+        at: UnixMicros,
+        source: Option<SourceName>,
+        (code, reason): (&'static str, Option<&'static str>),
+    ) {
+        self.traffic.refused(source.as_ref(), &door, at);
+        self.refused.add(Refused { at, source, door, route: "/ingest", code, reason });
     }
 
     fn debugger_over(&self, store: SharedStore, metrics: PrometheusHandle) -> Debugger {
@@ -117,6 +134,8 @@ impl Lab {
             event_limits: Limits { event_bytes_max: 1000 },
             erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },
             refused: Arc::clone(&self.refused),
+            traffic: Arc::clone(&self.traffic),
+            ways: watch::Sender::new(Arc::new(self.ways.clone())).subscribe(),
             consent: self.consent.clone(),
             settings: settings.clone(),
         };

@@ -57,7 +57,9 @@ pub(super) fn judge(expected: &Expected, selectors: &Selectors) -> Vec<Finding> 
     if missing.is_empty() && !expected.preset.selectors().is_empty() {
         return vec![Finding::fine("the account has every name that stands in the mapping")];
     }
-    let wrong = |missing: String| Finding::wrong(format!("{missing}: every call goes without it"));
+    let wrong = |missing: String| {
+        Finding::wrong(format!("{missing}: contacts go without it, and deals that need it wait"))
+    };
     missing.into_iter().map(wrong).collect()
 }
 
