@@ -36,6 +36,7 @@ use crate::consent::SharedTally;
 use crate::decision::{claim, decide};
 use crate::deliver::{Deliverer, keep_paused};
 use crate::delivery::Lane;
+use crate::doors::Ways;
 use crate::erase::Eraser;
 use crate::event::Limits;
 use crate::freshsales::{Client, Crm, DryRun, Key, Mode, Timeouts};
@@ -130,6 +131,16 @@ struct Bells {
 
 type Parts = JoinSet<Result<(), RunError>>;
 
+/// An allowance of which nothing is used.
+fn unused(config: &Config) -> Usage {
+    Ledger::restored(config.allowance.limits(), [], Duration::ZERO, 1).usage(Duration::ZERO)
+}
+
+/// The ways in, as they are shown to whoever connects something.
+fn ways_of(config: &Config) -> watch::Sender<Arc<Ways>> {
+    watch::Sender::new(Arc::new(ways(&config.server, &config.sources, &config.hooks)))
+}
+
 impl App {
     /// Wires the parts; `load` reads the configuration again. Blocks while another process has the data folder.
     ///
@@ -149,14 +160,12 @@ impl App {
         go_on(&steady, &store);
         let shared: SharedStore = Arc::clone(&store) as SharedStore;
         let ingest = ingest_of(&config, &shared, &clock);
-        let unused = Ledger::restored(config.allowance.limits(), [], Duration::ZERO, 1).usage(Duration::ZERO);
-        let usage = watch::Sender::new(unused);
+        let usage = watch::Sender::new(unused(&config));
         let sharing = watch::Sender::new(config.bulk.sharing());
         let erasing = Erasing { ordered: Arc::default(), done: watch::Sender::new(0) };
         let in_use = Arc::new(Mutex::new(config.clone()));
         let started = Arc::new(config.clone());
-        let alerts = watch::Sender::new(config.alerts.clone());
-        let ways = watch::Sender::new(Arc::new(ways(&config.server, &config.sources, &config.hooks)));
+        let (alerts, ways) = (watch::Sender::new(config.alerts.clone()), ways_of(&config));
         let reload = Reload { settings, alerts, ways, ingest, load, config: in_use, started, key };
         let pressure = watch::Sender::new(Pressure::default());
         let flow = watch::Sender::new(Flow::default());
@@ -183,8 +192,7 @@ impl App {
             traffic: reload.ingest.traffic(),
             ways: reload.ways.subscribe(),
         };
-        let admin = admin_of(&config)?;
-        let bells = Bells::default();
+        let (admin, bells) = (admin_of(&config)?, Bells::default());
         let commands = commands_of(&bells, &reload);
         let watched = reload.settings.subscribe();
         let debugger =

@@ -73,7 +73,7 @@ impl Reading {
         let mut lead_waits_since = None;
         for lane in LEADS.into_iter().filter(|_| is_running) {
             // What was opened first may be on its way or wait for a quota: only then is it looked for.
-            if totals.owed.get(&lane).and_then(|owed| owed.oldest).filter(is_late).is_none() {
+            if !totals.owed.get(&lane).and_then(|owed| owed.oldest).is_some_and(|since| is_late(&since)) {
                 continue;
             }
             let query = DueQuery {
@@ -82,6 +82,7 @@ impl Reading {
                 lanes: vec![lane],
                 order: DueOrder::LongestFirst,
                 held: quotas.held(),
+                shut: totals.destination.shut_kinds(now),
                 limit: 1,
             };
             let (due, _) = store.due(query).await?;
