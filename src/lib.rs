@@ -2,8 +2,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod admin;
+pub mod alerts;
 pub mod allowance;
 pub mod app;
+pub mod cause;
 pub mod cli;
 pub mod clock;
 pub mod company;
@@ -16,13 +18,16 @@ pub mod decision;
 pub mod deliver;
 pub mod delivery;
 pub mod destination;
+pub mod doors;
 pub mod erase;
 pub mod erasure;
 pub mod event;
 pub mod freshsales;
+pub mod health;
 pub mod http;
 pub mod ingest;
 pub mod mapping;
+pub mod openapi;
 pub mod person;
 pub mod process;
 pub mod retain;

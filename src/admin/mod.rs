@@ -15,6 +15,7 @@ mod page;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -27,41 +28,29 @@ pub use api::{Commands, Reloaded};
 pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN};
 pub use guard::Admin;
 
-use crate::allowance::{Pressure, Quotas, Sharing, Usage};
+use crate::allowance::{Quotas, Usage};
+use crate::cause::Board;
 use crate::clock::{Clock, UnixMicros};
-use crate::consent::SharedTally;
 use crate::decision::Settings;
-use crate::delivery::Lane;
+use crate::doors::{RefusedLog, Traffic, Ways};
 use crate::event::Limits;
 use crate::freshsales::Mode;
+use crate::health::{Reading, Snapshot, Vitals};
 use crate::http::ApiError;
-use crate::http::RefusedLog;
-use crate::senders::Watch;
 use crate::store::{SharedStore, quotas};
-use crate::turn::Flow;
 use api::{
-    History, commands, contacts, dead_letters, deliveries, events, history, map, people, selectors, status,
-    stream,
+    History, alerts, commands, connect, contacts, dead_letters, deliveries, events, history, map, openapi,
+    people, selectors, status, stream,
 };
 use guard::{Access, Guard, guard};
 
 /// What the running service knows beside the store.
 #[derive(Clone, Debug)]
 pub struct Live {
-    /// How much of the allowance is used; the receiver is told whenever a call takes a slot.
-    pub usage: watch::Receiver<Usage>,
-    /// How a backlog shares calls, if it does.
-    pub sharing: watch::Receiver<Option<Sharing>>,
-    /// Up to how much of the limits each lane may use, in percent.
-    pub shares: BTreeMap<Lane, u32>,
-    /// How many dead letters are kept.
-    pub dead_letters_max: u64,
-    /// Whether more becomes owed than may leave.
-    pub pressure: watch::Receiver<Pressure>,
-    /// How processing gets on.
-    pub flow: watch::Receiver<Flow>,
-    /// What senders do that costs contacts.
-    pub senders: Arc<Watch>,
+    /// What the status and the risks are judged by.
+    pub vitals: Vitals,
+    /// What a person was told of what is wrong.
+    pub board: watch::Receiver<Board>,
     /// Whether calls leave.
     pub mode: Mode,
     /// What ingest accepts, so that a dry run refuses what it would.
@@ -70,10 +59,10 @@ pub struct Live {
     pub erasures: Erasures,
     /// What ingest refused lately.
     pub refused: Arc<RefusedLog>,
-    /// Events of the last hour whose consent was not understood.
-    pub consent: SharedTally,
-    /// What deciding depends on, the lists of the account among it.
-    pub settings: watch::Receiver<Arc<Settings>>,
+    /// How much came in by each door lately.
+    pub traffic: Arc<Traffic>,
+    /// What the configuration says of the ways in.
+    pub ways: watch::Receiver<Arc<Ways>>,
 }
 
 /// Between whoever orders an erasure and the stage that carries it out; the order itself is in the store.
@@ -98,6 +87,9 @@ pub struct Debugger {
     history: Arc<History>,
     /// Places for live streams.
     watchers: Arc<Semaphore>,
+    /// Where the public listener listens, once it does.
+    public: Option<SocketAddr>,
+    started_at: UnixMicros,
 }
 
 /// One route of the private listener.
@@ -138,14 +130,17 @@ const ROUTES: &[Route] = &[
     route(POST, "/api/pause", Access::Token, |method| on(method, commands::pause)),
     route(POST, "/api/resume", Access::Token, |method| on(method, commands::resume)),
     route(POST, "/api/reload", Access::Token, |method| on(method, commands::reload)),
+    route(GET, "/api/connect", Access::Token, |method| on(method, connect::connect)),
     route(GET, "/api/status", Access::Token, |method| on(method, status::status)),
     route(GET, "/api/status/history", Access::Token, |method| on(method, history::history)),
+    route(GET, "/api/alerts", Access::Token, |method| on(method, alerts::list)),
     route(GET, "/api/selectors", Access::Token, |method| on(method, selectors::selectors)),
     route(GET, "/api/stream", Access::Token, |method| on(method, stream::stream)),
     route(POST, "/api/map", Access::Token, |method| on(method, map::map)),
     route(GET, "/metrics", Access::Token, |method| on(method, metrics::metrics)),
     route(GET, "/debug", Access::Anybody, |method| on(method, page::index)),
     route(GET, "/debug/{file}", Access::Anybody, |method| on(method, page::file)),
+    route(GET, "/openapi.json", Access::Anybody, |method| on(method, openapi::document)),
     route(GET, "/healthz", Access::Anybody, |method| on(method, status::alive)),
     route(GET, "/readyz", Access::Anybody, |method| on(method, status::ready)),
 ];
@@ -163,6 +158,7 @@ impl Debugger {
         metrics: PrometheusHandle,
     ) -> Self {
         metrics::describe();
+        let started_at = clock.wall();
         Self {
             store,
             settings,
@@ -173,7 +169,16 @@ impl Debugger {
             metrics,
             history: Arc::default(),
             watchers: Arc::new(Semaphore::new(stream::WATCHERS_MAX)),
+            public: None,
+            started_at,
         }
+    }
+
+    /// Knows where the public listener listens: what is pasted has an address in it.
+    #[must_use]
+    pub fn beside(mut self, public: Option<SocketAddr>) -> Self {
+        self.public = public;
+        self
     }
 
     /// The routes of the private listener.
@@ -206,8 +211,17 @@ impl Debugger {
         quotas(&self.store, settings.account.clone(), limits, self.now()).await.map_err(api::failed)
     }
 
+    /// Looks at the store.
+    async fn reading(&self) -> Result<Reading, ApiError> {
+        Reading::take(&self.store, &self.settings(), self.now()).await.map_err(api::failed)
+    }
+
+    fn snapshot<'a>(&'a self, reading: &'a Reading) -> Snapshot<'a> {
+        Snapshot { reading, vitals: &self.live.vitals, now: self.now() }
+    }
+
     fn usage(&self) -> Usage {
-        *self.live.usage.borrow()
+        *self.live.vitals.usage.borrow()
     }
 
     fn now(&self) -> UnixMicros {

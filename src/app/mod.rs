@@ -8,6 +8,7 @@ mod background;
 mod flow;
 mod recorder;
 mod reload;
+mod standing;
 mod token;
 
 use std::future::Future;
@@ -25,7 +26,9 @@ pub use reload::{Load, Reload};
 pub use token::{TokenError, stored as stored_token};
 
 use crate::admin::{Admin, Commands, Debugger, Erasures, Live};
+use crate::alerts::Teller;
 use crate::allowance::{Ledger, Pressure, Sharing, Usage};
+use crate::cause::Board;
 use crate::clock::{Clock, SteadyClock};
 use crate::config::Config;
 use crate::config_problem::Problem;
@@ -36,16 +39,17 @@ use crate::delivery::Lane;
 use crate::erase::Eraser;
 use crate::event::Limits;
 use crate::freshsales::{Client, Crm, DryRun, Key, Mode, Timeouts};
+use crate::health::Vitals;
 use crate::http::forwarded::TrustedProxies;
 use crate::http::{self, ServeLimits};
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, ways};
 use crate::process::Processor;
 use crate::retain::{self, Retirement};
-use crate::senders::Watch;
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{self, SharedStore, Store, StoreError};
 use crate::turn::Flow;
 use crate::walk::Reviewer;
+use standing::{go_on, watch_files, watch_store};
 
 /// Why the service can't start.
 #[derive(Debug, thiserror::Error)]
@@ -99,9 +103,10 @@ pub struct App {
     pressure: watch::Sender<Pressure>,
     trouble: watch::Sender<Option<String>>,
     flow: watch::Sender<Flow>,
-    /// Events whose consent was not understood.
-    consent: SharedTally,
-    senders: Arc<Watch>,
+    /// What risks are judged by.
+    vitals: Vitals,
+    /// What was told of them.
+    board: watch::Sender<Board>,
     bells: Bells,
     metrics: PrometheusHandle,
     erasing: Erasing,
@@ -150,25 +155,33 @@ impl App {
         let erasing = Erasing { ordered: Arc::default(), done: watch::Sender::new(0) };
         let in_use = Arc::new(Mutex::new(config.clone()));
         let started = Arc::new(config.clone());
-        let reload = Reload { settings, ingest, load, config: in_use, started, key };
+        let alerts = watch::Sender::new(config.alerts.clone());
+        let ways = watch::Sender::new(Arc::new(ways(&config.server, &config.sources, &config.hooks)));
+        let reload = Reload { settings, alerts, ways, ingest, load, config: in_use, started, key };
         let pressure = watch::Sender::new(Pressure::default());
         let flow = watch::Sender::new(Flow::default());
-        let consent = SharedTally::default();
-        let senders = Arc::new(Watch::default());
-        let live = Live {
+        let vitals = Vitals {
             usage: usage.subscribe(),
             sharing: sharing.subscribe(),
             shares: config.delivery.shares(),
             dead_letters_max: config.retention.dead_letters_max,
             pressure: pressure.subscribe(),
             flow: flow.subscribe(),
-            senders: Arc::clone(&senders),
+            senders: Arc::default(),
+            rates: reload.ingest.rates(),
+            consent: SharedTally::default(),
+            settings: reload.settings.subscribe(),
+        };
+        let board = watch::Sender::new(Board::default());
+        let live = Live {
+            vitals: vitals.clone(),
+            board: board.subscribe(),
             mode: config.freshsales.mode,
             event_limits: Limits { event_bytes_max: config.server.event_bytes_max },
             erasures: Erasures { ordered: Arc::clone(&erasing.ordered), done: erasing.done.subscribe() },
             refused: reload.ingest.refused(),
-            consent: consent.clone(),
-            settings: reload.settings.subscribe(),
+            traffic: reload.ingest.traffic(),
+            ways: reload.ways.subscribe(),
         };
         let admin = admin_of(&config)?;
         let bells = Bells::default();
@@ -188,8 +201,8 @@ impl App {
             pressure,
             trouble: watch::Sender::new(None),
             flow,
-            consent,
-            senders,
+            vitals,
+            board,
             bells,
             metrics,
             erasing,
@@ -275,8 +288,9 @@ impl App {
             ..limits.clone()
         };
         let routes = self.reload.ingest.router().merge(self.also_public.clone());
+        let debugger = self.debugger.clone().beside(listeners.public.local_addr().ok());
         let public = http::serve(listeners.public, routes, of_public, stop.clone());
-        let private = http::serve(listeners.private, self.debugger.router(), limits, stop.clone());
+        let private = http::serve(listeners.private, debugger.router(), limits, stop.clone());
         parts.spawn(served(public));
         parts.spawn(served(private));
     }
@@ -305,6 +319,18 @@ impl App {
         }
     }
 
+    /// What tells a person when something is wrong.
+    fn teller(&self) -> Teller {
+        Teller {
+            store: Arc::clone(&self.store) as SharedStore,
+            settings: self.reload.settings.subscribe(),
+            vitals: self.vitals.clone(),
+            clock: Arc::clone(&self.clock),
+            config: self.reload.alerts.subscribe(),
+            board: self.board.clone(),
+        }
+    }
+
     fn eraser(&self) -> Eraser {
         Eraser {
             store: Arc::clone(&self.store) as SharedStore,
@@ -326,8 +352,8 @@ impl App {
             owed: Arc::clone(&bells.owed),
             decide: Arc::new(decide),
             trouble: self.trouble.clone(),
-            consent: self.consent.clone(),
-            senders: Arc::clone(&self.senders),
+            consent: self.vitals.consent.clone(),
+            senders: Arc::clone(&self.vitals.senders),
         };
         let reviewer = Reviewer {
             store: Arc::clone(&store),
@@ -375,6 +401,7 @@ impl App {
         parts.spawn(background::run("review", reviewer.run(stop.clone())));
         parts.spawn(ended(async move { deliverer.run(stopped, drain).await }));
         parts.spawn(ended(retention));
+        parts.spawn(ended(self.teller().run(stop.clone())));
         let history = self.debugger.clone().keep_history(stop.clone());
         parts.spawn(async move {
             history.await;
@@ -401,42 +428,6 @@ async fn served(listener: impl Future<Output = usize>) -> Result<(), RunError> {
         );
     }
     Ok(())
-}
-
-/// Ends with an error once the store has failed for good.
-async fn watch_store(
-    mut fatal: watch::Receiver<Option<String>>,
-    stop: CancellationToken,
-) -> Result<(), RunError> {
-    tokio::select! {
-        () = stop.cancelled() => Ok(()),
-        failed = fatal.wait_for(Option::is_some) => {
-            let why = failed.ok().and_then(|why| why.clone()).unwrap_or_default();
-            Err(StoreError::Fatal(why).into())
-        }
-    }
-}
-
-/// Looks after files that were taken away; [`watch_store`] ends the service if they do not come back.
-async fn watch_files(store: Arc<SqliteStore>, stop: CancellationToken) -> Result<(), RunError> {
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = store.watch_files() => {}
-    }
-    Ok(())
-}
-
-/// Time goes on from where it was when the store was used last.
-fn go_on<C: Clock>(steady: &SteadyClock<C>, store: &SqliteStore) {
-    steady.not_before(store.latest_moment());
-    let ahead_seconds = steady.ahead().as_secs();
-    if ahead_seconds > 60 {
-        tracing::warn!(
-            ahead_seconds,
-            "the clock of this machine is behind the last moment in the data folder: check it; until it has caught up, \
-             times continue from that moment"
-        );
-    }
 }
 
 /// Opens the data folder.

@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use crate::admin::Reloaded;
+use crate::alerts::Config as AlertsConfig;
 use crate::config::{Config, LoadError, Loaded};
 use crate::config_problem::Problem;
 use crate::decision::Settings;
+use crate::doors::Ways;
 use crate::freshsales::Key;
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, ways};
 
 /// How the configuration is read.
 pub type Load = dyn Fn() -> Result<Loaded, LoadError> + Send + Sync;
@@ -21,6 +23,8 @@ pub type Load = dyn Fn() -> Result<Loaded, LoadError> + Send + Sync;
 #[derive(Clone)]
 pub struct Reload {
     pub(super) settings: watch::Sender<Arc<Settings>>,
+    pub(super) alerts: watch::Sender<AlertsConfig>,
+    pub(super) ways: watch::Sender<Arc<Ways>>,
     pub(super) ingest: Ingest,
     pub(super) load: Arc<Load>,
     /// The configuration in use, to tell what another one changes.
@@ -110,8 +114,11 @@ impl Reload {
             Arc::make_mut(&mut settings).selectors = Arc::clone(&in_use.selectors);
             *in_use = settings;
         });
+        self.alerts.send_replace(config.alerts.clone());
         self.ingest.replace_sources(&config.sources);
         self.ingest.replace_hooks(&config.hooks, &config.sources);
+        // Of `[server]` what it was started with.
+        self.ways.send_replace(Arc::new(ways(&self.started.server, &config.sources, &config.hooks)));
         *in_use = config;
         Ok(Reloaded { taken_over, needs_restart })
     }

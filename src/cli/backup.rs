@@ -69,7 +69,7 @@ pub(super) fn back_up(arguments: &BackUp) -> Outcome {
 pub(super) fn restore(arguments: &Restore) -> Outcome {
     let config = load(arguments.config.as_deref())?.config;
     let order = order(&config, arguments);
-    let restored = sqlite::restore(&order, Arc::new(SystemClock::default()))?;
+    let restored = sqlite::restore(&order, &(Arc::new(SystemClock::default()) as Arc<dyn Clock>))?;
     say(&format!(
         "restored {} into {}: {} events accepted, as of {}",
         order.backup.display(),

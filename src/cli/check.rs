@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::anyhow;
 
 use super::{Failure, Outcome, complain, load_to_serve, runtime, say};
-use crate::clock::SystemClock;
+use crate::alerts::{Failed, Heartbeat, Message, Receiver, Taken};
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::freshsales::{CALLS_MAX, Client, Expected, Mode, Report, TestContact, Timeouts, Transport, check};
 
@@ -21,6 +22,9 @@ pub(super) struct Arguments {
     /// Also writes one test contact, reads what stuck, and forgets it again
     #[arg(long, requires = "live")]
     probe: bool,
+    /// Also sends a test message to `alerts.url` and asks `alerts.heartbeat_url` once; says what came back
+    #[arg(long)]
+    alert: bool,
 }
 
 /// Names every problem of the configuration, also what only serving needs; then, where that is wanted, of the account.
@@ -38,6 +42,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     }
     say("the configuration is complete")?;
     say_way(&transport(&config)?)?;
+    if arguments.alert {
+        alert(&config)?;
+    }
     if arguments.live { live(&config, arguments.probe) } else { Ok(()) }
 }
 
@@ -55,6 +62,43 @@ fn say_way(transport: &Transport) -> Outcome {
         1 => say("one authority of freshsales.ca_file is trusted beside the usual ones"),
         more => say(&format!("{more} authorities of freshsales.ca_file are trusted beside the usual ones")),
     }
+}
+
+/// Has the receivers of alerts called, as the service would.
+fn alert(config: &Config) -> Outcome {
+    let receiver = Receiver::new(&config.alerts).map_err(Failure::running)?;
+    let heartbeat = Heartbeat::new(&config.alerts).map_err(Failure::running)?;
+    if receiver.is_none() && heartbeat.is_none() {
+        return Err(Failure::Usage(anyhow!(
+            "alerts.url: nobody is told; set an address to send the test to"
+        )));
+    }
+    let runtime = runtime()?;
+    let now = SystemClock::default().wall();
+    let account = config.settings().map(|settings| settings.account.0.clone()).unwrap_or_default();
+    let mut wrong = false;
+    if let Some(receiver) = receiver {
+        let message = Message::test(now).signed_by(&account, config.alerts.debugger());
+        let taken = runtime.block_on(receiver.tell(&message, now));
+        wrong |= said("alerts.url", taken)?;
+    }
+    if let Some(heartbeat) = heartbeat {
+        wrong |= said("alerts.heartbeat_url", runtime.block_on(heartbeat.beat()))?;
+    }
+    if wrong { Err(Failure::Running(anyhow!("alerts would not arrive"))) } else { Ok(()) }
+}
+
+/// Says what came back; answers whether it is no success.
+fn said(key: &str, came: Result<Taken, Failed>) -> Result<bool, Failure> {
+    let (wrong, line) = match came {
+        Ok(Taken { status, words }) => (false, format!("answered {status}: {words}")),
+        Err(Failed::Answered(status, words, _)) if !words.is_empty() => {
+            (true, format!("{}: {words}", Failed::Answered(status, String::new(), None)))
+        }
+        Err(failed) => (true, failed.to_string()),
+    };
+    say(&format!("{key}: {}", line.trim_end_matches(": ")))?;
+    Ok(wrong)
 }
 
 fn live(config: &Config, probe: bool) -> Outcome {

@@ -37,13 +37,14 @@ impl Config {
     }
 
     /// Every section but the sources, by its name, as text to compare. It holds secrets, so it is never shown.
-    fn sections(&self) -> [(&'static str, String); 14] {
+    fn sections(&self) -> [(&'static str, String); 15] {
         // Taken apart in full: a new section can't be forgotten here.
         let Self {
             server,
             admin,
             sources: _,
             hooks: _,
+            alerts,
             freshsales,
             allowance,
             delivery,
@@ -72,6 +73,7 @@ impl Config {
         [
             ("server", format!("{server:?}")),
             ("admin", format!("{admin:?} {token:?}")),
+            ("alerts", format!("{:?}", alerts.compared())),
             ("freshsales", format!("{freshsales:?} {key:?}")),
             ("allowance", format!("{allowance:?}")),
             ("delivery", format!("{delivery:?}")),

@@ -17,6 +17,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::admin::Config as AdminConfig;
+use crate::alerts::Config as AlertsConfig;
 use crate::allowance::AllowanceConfig;
 use crate::config_problem::Problem;
 use crate::consent::Category;
@@ -55,6 +56,9 @@ pub struct Config {
     /// Vendors that send webhooks.
     #[serde(default)]
     pub hooks: Hooks,
+    /// Who is told when something is wrong.
+    #[serde(default)]
+    pub alerts: AlertsConfig,
     /// The account.
     #[serde(default)]
     pub freshsales: FreshsalesConfig,
@@ -99,6 +103,7 @@ impl Config {
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = self.server.problems();
         problems.extend(self.admin.problems());
+        problems.extend(self.alerts.problems());
         problems.extend(source_problems(&self.sources));
         problems.extend(hook_problems(&self.hooks, &self.sources));
         problems.extend(self.allowance.problems());

@@ -14,7 +14,18 @@ const CERTIFICATES_BYTES_MAX: u64 = 4 << 20;
 
 /// Whether a key holds a secret, so that its value is never shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    matches!(key, "api_key" | "proxy" | "token" | "write_key" | "write_keys" | "secret" | "secrets")
+    matches!(
+        key,
+        "api_key"
+            | "proxy"
+            | "token"
+            | "write_key"
+            | "write_keys"
+            | "secret"
+            | "secrets"
+            | "url"
+            | "heartbeat_url"
+    )
 }
 
 /// Puts the content of each named file into its key.
@@ -31,6 +42,10 @@ pub(super) fn read_files(config: &mut Config) -> Vec<Problem> {
     }
     let admin = &mut config.admin;
     one("admin.token", &admin.token_file, &mut admin.token, &mut problems);
+    let alerts = &mut config.alerts;
+    one("alerts.url", &alerts.url_file, &mut alerts.url, &mut problems);
+    one("alerts.secret", &alerts.secret_file, &mut alerts.secret, &mut problems);
+    one("alerts.heartbeat_url", &alerts.heartbeat_url_file, &mut alerts.heartbeat_url, &mut problems);
     for (name, source) in &mut config.sources {
         let key = format!("sources.{name}.write_key");
         one(&key, &source.write_key_file, &mut source.write_key, &mut problems);

@@ -117,7 +117,10 @@ impl Client {
 }
 
 /// A client with a limit on everything, without redirects, and without a proxy that is not configured.
-fn hardened(timeouts: Timeouts, transport: &Transport) -> Result<reqwest::ClientBuilder, ClientError> {
+///
+/// # Errors
+/// The TLS library refused its own defaults.
+pub fn hardened(timeouts: Timeouts, transport: &Transport) -> Result<reqwest::ClientBuilder, ClientError> {
     let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls(transport)?)
         .http1_only()

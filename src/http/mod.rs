@@ -9,7 +9,7 @@ mod error;
 pub mod forwarded;
 mod guard;
 mod peers;
-mod refused;
+mod request_id;
 mod serve;
 
 #[cfg(test)]
@@ -18,6 +18,5 @@ mod serve_tests;
 pub use asset::Asset;
 pub use body::{BodyError, BodyLimits, Whole, discard, read_whole};
 pub use error::ApiError;
-pub use peers::Peer;
-pub use refused::{Refused, RefusedLog};
+pub use peers::{Peer, one_client};
 pub use serve::{ServeLimits, serve};

@@ -98,7 +98,8 @@ impl Drop for Admitted {
 }
 
 /// One household or host gets a whole /64 of IPv6: that counts as one address.
-fn one_client(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn one_client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),

@@ -27,12 +27,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+use tracing::Instrument;
 
 use super::body::{BodyLimits, discard};
 use super::error::ApiError;
 use super::forwarded::{FromTrustedProxy, TrustedProxies};
 use super::guard::{Guarded, Traffic};
 use super::peers::{Admitted, Peer, Peers};
+use super::request_id::RequestId;
 
 /// The limits of a listener.
 #[derive(Clone, Debug)]
@@ -234,16 +236,30 @@ impl Listening {
         }
     }
 
-    /// Answers one request, if whoever sent it has not too many under way already.
+    /// Answers one request. Its id stands in the answer and in the lines that it leads to.
     async fn answer_one(
         &self,
         request: Request<Incoming>,
         address: SocketAddr,
         caller: &Caller,
     ) -> Result<Response, Infallible> {
+        let proxied = match caller {
+            Caller::Client(_) => false,
+            Caller::Proxy => true,
+        };
+        let id = RequestId::of(request.headers(), proxied);
+        // Of the highest level, so that it is there whatever is logged.
+        let span = tracing::error_span!("request", id = id.as_str());
+        let mut answer = self.admitted(request, address, caller).instrument(span).await;
+        id.name_in(&mut answer);
+        Ok(answer)
+    }
+
+    /// Answers one request, if whoever sent it has not too many under way already.
+    async fn admitted(&self, request: Request<Incoming>, address: SocketAddr, caller: &Caller) -> Response {
         let mut request = request.map(Body::new);
         match caller {
-            Caller::Client(admitted) => Ok(routed(&self.router, request, address, &admitted.peer).await),
+            Caller::Client(admitted) => routed(&self.router, request, address, &admitted.peer).await,
             Caller::Proxy => {
                 let client = self.limits.trusted_proxies.client_of(request.headers());
                 if client.is_none() && !self.nameless.swap(true, Ordering::Relaxed) {
@@ -253,10 +269,10 @@ impl Listening {
                     );
                 }
                 let client = client.unwrap_or(address.ip());
-                let Some(admitted) = self.clients.admit(client) else { return Ok(too_many(request).await) };
+                let Some(admitted) = self.clients.admit(client) else { return too_many(request).await };
                 request.extensions_mut().insert(FromTrustedProxy);
                 let address = SocketAddr::new(client, address.port());
-                Ok(routed(&self.router, request, address, &admitted.peer).await)
+                routed(&self.router, request, address, &admitted.peer).await
             }
         }
     }

@@ -86,6 +86,22 @@ async fn a_silent_connection_and_slow_headers_are_closed() {
 }
 
 #[tokio::test]
+async fn every_answer_has_an_id_and_a_trusted_proxys_is_its_own() {
+    let asked = |path: &str, id: &str| {
+        format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-request-id: {id}\r\n\r\n")
+    };
+    let server = Server::start(hello(), |_| {}).await;
+    for path in ["/", "/nothing"] {
+        let heard = server.say(&asked(path, "of-a-stranger")).await;
+        assert!(heard.contains("\r\nx-request-id: ") && !heard.contains("of-a-stranger"), "{heard}");
+    }
+    let trusted = TrustedProxies::of(&["127.0.0.1".to_owned()]);
+    let server = Server::start(hello(), |limits| limits.trusted_proxies = Arc::new(trusted)).await;
+    let heard = server.say(&asked("/", "of-the-proxy.1")).await;
+    assert!(heard.contains("\r\nx-request-id: of-the-proxy.1\r\n"), "{heard}");
+}
+
+#[tokio::test]
 async fn the_header_timer_does_not_run_between_requests_but_does_for_the_second() {
     let server = Server::start(hello(), |limits| limits.header_timeout = Duration::from_millis(100)).await;
     let mut stream = server.connect().await;

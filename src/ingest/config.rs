@@ -20,7 +20,7 @@ use crate::event::Trust;
 use crate::http::forwarded::TrustedProxies;
 use crate::mapping::IdentifyMode;
 use crate::mapping::region::Region;
-use crate::senders::constant_problem;
+use crate::senders::{SourceRate, constant_problem};
 
 /// The `[server]` section: the public listener.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -108,6 +108,8 @@ pub struct SourceConfig {
     pub consent_unknown: String,
     /// How many contacts it may make in an hour; 0: no limit. Absent: none, 200 where it takes forms.
     pub new_contacts_per_hour_max: Option<u64>,
+    /// How many events it may send in a minute, over all its doors; 0: any number. Absent: any number, and 300 posted forms.
+    pub events_per_minute_max: Option<u64>,
     /// How many withdrawals an hour may leave that strangers said who merely named an address; 0: no limit.
     pub withdrawals_per_hour_max: u64,
     /// How far what its keys bring is believed; absent: as a server.
@@ -155,6 +157,7 @@ impl Default for SourceConfig {
             default_country: String::new(),
             consent_unknown: String::new(),
             new_contacts_per_hour_max: None,
+            events_per_minute_max: None,
             withdrawals_per_hour_max: 20,
             trust: None,
             form: false,
@@ -188,6 +191,8 @@ const WRITE_KEY_CHARS_MAX: usize = 256;
 const NAME_CHARS_MAX: usize = 64;
 /// How many contacts a form may make in an hour unless the configuration says otherwise.
 const FORM_CONTACTS_PER_HOUR: u64 = 200;
+/// How many forms may be posted in a minute unless the configuration says otherwise.
+const FORMS_PER_MINUTE: u64 = 300;
 
 impl ServerConfig {
     /// How long a body may take to arrive, and the store to take its events.
@@ -259,6 +264,17 @@ impl SourceConfig {
         self.new_contacts_per_hour_max.unwrap_or(unless_told)
     }
 
+    /// How many events it may send in a minute, and how many forms may be posted to it where nothing is said; 0: any number.
+    #[must_use]
+    pub fn rate(&self) -> SourceRate {
+        let unless_told = if self.form { FORMS_PER_MINUTE } else { 0 };
+        SourceRate {
+            per_minute: self.events_per_minute_max.unwrap_or(0),
+            forms_per_minute: self.events_per_minute_max.unwrap_or(unless_told),
+            of_servers: self.trust == Some(Trust::Server),
+        }
+    }
+
     /// How far what its keys bring is believed. A form is a visitor's and a signed webhook a server's, whatever it says.
     #[must_use]
     pub fn trust(&self) -> Trust {
@@ -299,6 +315,7 @@ impl SourceConfig {
             default_country,
             consent_unknown,
             new_contacts_per_hour_max,
+            events_per_minute_max,
             withdrawals_per_hour_max,
             trust,
             form,
@@ -326,6 +343,7 @@ impl SourceConfig {
             ("default_country", *default_country == new.default_country),
             ("consent_unknown", *consent_unknown == new.consent_unknown),
             ("new_contacts_per_hour_max", *new_contacts_per_hour_max == new.new_contacts_per_hour_max),
+            ("events_per_minute_max", *events_per_minute_max == new.events_per_minute_max),
             ("withdrawals_per_hour_max", *withdrawals_per_hour_max == new.withdrawals_per_hour_max),
             ("trust", *trust == new.trust),
             ("form", *form == new.form),

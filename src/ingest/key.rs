@@ -20,6 +20,7 @@ use super::cors::{self, AllowedOrigin};
 use super::discreet::KeptNames;
 use super::form::{Form, FormRules};
 use crate::event::{SourceName, Trust};
+use crate::senders::SourceRate;
 
 /// Base64 with padding or without.
 pub const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -85,6 +86,8 @@ pub struct Source {
     keys: Vec<SecretString>,
     allowed_origins: Vec<AllowedOrigin>,
     form: Option<Form>,
+    /// How many events it may send.
+    pub rate: SourceRate,
 }
 
 impl Source {
@@ -101,6 +104,7 @@ impl Source {
             keys: source.keys().cloned().collect(),
             allowed_origins: allowed.filter_map(|text| AllowedOrigin::parse(text)).collect(),
             form: source.form.then(|| source.form()),
+            rate: source.rate(),
         }
     }
 

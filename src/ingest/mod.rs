@@ -13,12 +13,14 @@ mod form;
 mod hook;
 mod key;
 mod pixel;
+mod rate;
 mod route;
 mod router;
 mod settings;
 mod shared;
 mod squeeze;
 mod tag;
+mod ways;
 
 #[cfg(test)]
 mod tests;
@@ -35,12 +37,14 @@ use serde::Serialize;
 
 pub use config::{ServerConfig, SourceConfig, SourceMode, Sources, source_problems};
 pub use hook::{HookConfig, Hooks, hook_problems};
+pub use ways::ways;
 
 use crate::clock::{Clock, UnixMicros};
+use crate::doors::{Door, Refused, RefusedLog, Traffic};
 use crate::event::{Arrival, Limits, SourceName, moment_in};
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError, BodyLimits};
-use crate::http::{Refused, RefusedLog};
+use crate::senders::Rates;
 use crate::store::{NewRecord, SharedStore};
 use address::Address;
 use answer::{
@@ -65,6 +69,8 @@ struct Inner {
     store: SharedStore,
     clock: Arc<dyn Clock>,
     refused: Arc<RefusedLog>,
+    rates: Arc<Rates>,
+    traffic: Arc<Traffic>,
     captchas: Verifier,
     seconds: Histogram,
 }
@@ -91,6 +97,8 @@ impl Ingest {
             store,
             clock,
             refused: Arc::default(),
+            rates: Arc::default(),
+            traffic: Arc::default(),
             captchas: Verifier::default(),
             seconds: metrics::histogram!("freshsignal_ingest_seconds"),
         }))
@@ -112,6 +120,18 @@ impl Ingest {
     #[must_use]
     pub fn refused(&self) -> Arc<RefusedLog> {
         Arc::clone(&self.0.refused)
+    }
+
+    /// How many events the sources sent lately, and which of them were refused some.
+    #[must_use]
+    pub fn rates(&self) -> Arc<Rates> {
+        Arc::clone(&self.0.rates)
+    }
+
+    /// How much came by each door lately.
+    #[must_use]
+    pub fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.0.traffic)
     }
 }
 
@@ -213,7 +233,10 @@ impl Inner {
             None => admit(sources, parsed.write_key.as_deref(), &parts.headers)?,
         };
         let sent_at = parsed.sent_at.or_else(|| sent_at_in(&parts.headers));
-        let answer = self.append(route, source, parsed, sent_at).await;
+        let answer = match self.let_in(source, &Door::Events, parts, parsed.items.count()) {
+            Ok(()) => self.append(route, source, parsed, sent_at).await,
+            Err(too_many) => Err(too_many),
+        };
         answer.map_err(|error| Denied { source: Some(source.name.clone()), error })
     }
 
@@ -249,7 +272,7 @@ impl Inner {
                 if record.is_none() {
                     self.note_refused(route.path(), Some(source.name.clone()), form::ROBOT, None);
                 }
-                self.store(source, record.into_iter().collect()).await?;
+                self.store(source, &Door::Events, record.into_iter().collect()).await?;
                 return Ok(json(StatusCode::OK, ACCEPTED_ONE));
             }
             Items::Many(items) => items,
@@ -267,7 +290,7 @@ impl Inner {
         }
         // A robot is not told that it was seen.
         let accepted = records.len() + robots;
-        self.store(source, records).await?;
+        self.store(source, &Door::Events, records).await?;
         for _ in 0..robots {
             self.note_refused(route.path(), Some(source.name.clone()), form::ROBOT, None);
         }
@@ -291,7 +314,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn store(&self, source: &Source, records: Vec<NewRecord>) -> Result<(), ApiError> {
+    async fn store(&self, source: &Source, door: &Door, records: Vec<NewRecord>) -> Result<(), ApiError> {
         let accepted = records.len() as u64;
         if accepted == 0 {
             return Ok(());
@@ -306,9 +329,11 @@ impl Inner {
             }
         };
         source.accepted.increment(accepted);
+        self.traffic.accepted(&source.name, door, accepted, self.clock.wall());
         Ok(())
     }
 
+    /// Notes that something was refused which had, or should have had, a write key, or was a form.
     fn note_refused(
         &self,
         route: &'static str,
@@ -316,9 +341,21 @@ impl Inner {
         code: &'static str,
         reason: Option<&'static str>,
     ) {
+        let door = if route == form::ROUTE { Door::Form } else { Door::Events };
+        self.note_refused_at(door, route, source, (code, reason));
+    }
+
+    fn note_refused_at(
+        &self,
+        door: Door,
+        route: &'static str,
+        source: Option<SourceName>,
+        (code, reason): (&'static str, Option<&'static str>),
+    ) {
         metrics::counter!("freshsignal_events_rejected_total", "code" => code).increment(1);
         let at = self.clock.wall();
-        self.refused.add(Refused { at, source, route, code, reason });
+        self.traffic.refused(source.as_ref(), &door, at);
+        self.refused.add(Refused { at, source, door, route, code, reason });
     }
 
     fn preflight(&self, headers: &HeaderMap) -> Response {

@@ -19,8 +19,8 @@ pub enum Route {
 }
 
 /// Routes whose bodies are read and thrown away: metrics of `@segment/analytics-next`, and `RudderStack`'s merging of
-/// profiles, which has no counterpart here.
-pub const IGNORED: [&str; 4] = ["/v1/m", "/m", "/v1/merge", "/merge"];
+/// profiles, which has no counterpart here. Every name of each, its own first.
+pub const IGNORED: [&[&str]; 2] = [&["/v1/m", "/m"], &["/v1/merge", "/merge"]];
 
 impl Route {
     /// All of them.

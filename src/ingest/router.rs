@@ -17,7 +17,11 @@ use super::route::{self, Route};
 use super::settings::Settings;
 use super::{Denied, Ingest, config, form, hook, pixel, tag};
 use crate::event::Kind;
-use crate::http::{self, ApiError};
+use crate::http::{self, ApiError, Asset};
+use crate::openapi;
+
+/// Whether the process lives, under both its names.
+const HEALTH: [&str; 2] = ["/healthz", "/health"];
 
 impl Ingest {
     /// The routes, each also with a slash at its end and under `server.path_prefix`, and with two at its beginning: that
@@ -43,7 +47,7 @@ impl Ingest {
     }
 
     /// Every path below `prefix` with what answers there.
-    fn routes(&self, prefix: &str) -> Vec<(String, MethodRouter)> {
+    pub(super) fn routes(&self, prefix: &str) -> Vec<(String, MethodRouter)> {
         let mut routes = Vec::new();
         let mut add = |path: &str, methods: MethodRouter| routes.push((path.to_owned(), methods));
         for route in Route::all() {
@@ -61,10 +65,10 @@ impl Ingest {
                 add(path, self.settings(settings, prefix));
             }
         }
-        for path in route::IGNORED {
+        for path in route::IGNORED.into_iter().flatten() {
             add(path, self.ignored());
         }
-        for path in ["/healthz", "/health"] {
+        for path in HEALTH {
             add(path, get(async || json(StatusCode::OK, OK)));
         }
         let form = |name: Result<Path<String>, PathRejection>| {
@@ -87,9 +91,23 @@ impl Ingest {
         add(hook::ROUTE, post(hook));
         let tag = tag::asset(&self.0.server, prefix);
         add("/tag.js", get(async move |headers: HeaderMap| tag.answer(&headers)));
+        let document = Self::description(&self.0.server.public_url);
+        add(openapi::PATH, get(async move |headers: HeaderMap| document.answer(&headers)));
         let inner = Arc::clone(&self.0);
         add("/readyz", get(async move || inner.ready()));
         routes
+    }
+
+    /// The description of the routes, with every name that one has.
+    fn description(public_url: &str) -> Asset {
+        let pixels = pixel::KINDS.map(pixel::paths);
+        let of_events = Route::all().map(Route::paths);
+        let of_settings = Settings::ALL.into_iter().map(Settings::paths);
+        let others = of_events.chain(of_settings).chain([HEALTH.as_slice()]).chain(route::IGNORED);
+        let others = others.filter_map(<[&str]>::split_first);
+        let others = others.flat_map(|(own, others)| others.iter().map(move |other| (*other, *own)));
+        let names = others.chain(pixels.iter().map(|[own, other]| (other.as_str(), own.as_str())));
+        Asset::new("application/json", openapi::public(public_url, names))
     }
 
     fn events(&self, route: Route) -> MethodRouter {

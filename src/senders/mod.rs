@@ -8,6 +8,7 @@ mod constants;
 mod filters;
 mod ids;
 mod integrations;
+mod rates;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ pub use constants::{Constants, constant_problem};
 pub use filters::Filters;
 pub use ids::{Ids, Named, spelled};
 pub use integrations::{Integrations, SwitchedOff};
+pub use rates::{Ask, Client, OverRate, Rates, Refusing, SourceRate};
 pub use watch::{Concern, Sighting, Watch};
 
 use crate::event::{Event, SourceName};

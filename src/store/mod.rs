@@ -47,6 +47,7 @@ pub use working::{For, load_contacts, quotas};
 
 pub use crate::destination::{Destination, DestinationState};
 
+use crate::cause::Alert;
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
@@ -175,6 +176,9 @@ pub trait Store: Send + Sync + 'static {
     /// Dead letters of an account after a place, oldest first.
     fn dead_letters(&self, account: Account, after: u64, limit: usize) -> Answer<Vec<DeadLetter>>;
 
+    /// What became of the causes that a person is told of. Rows of causes that this version does not know are left out.
+    fn alerts(&self) -> Answer<Vec<Alert>>;
+
     /// Deletes a part of what has had its time, small enough that nothing else waits long. Counters stay as
     /// they are and no position is given twice. Answers how many rows and groups went; 0 is the end.
     fn prune(&self, keep: Keep) -> Answer<u64>;
@@ -221,8 +225,22 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
+    /// How much room there is for what comes. An engine that does not know has no answer.
+    fn room(&self) -> Option<Room> {
+        None
+    }
+
     /// Why old data can't be accepted now, if it can't: so much of it waits.
     fn refusing_old(&self) -> Option<String>;
+}
+
+/// Room for what comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that are free.
+    pub free_bytes: u64,
+    /// With fewer free bytes events are refused.
+    pub free_bytes_min: u64,
 }
 
 /// A store shared by the stages.

@@ -79,6 +79,7 @@ fn change(put: &Put) -> Option<Change> {
         | Put::Bounded(..)
         | Put::SlotAnswered(..)
         | Put::BulkJob(..)
-        | Put::BulkJobEnded(..) => None,
+        | Put::BulkJobEnded(..)
+        | Put::Alert(_) => None,
     }
 }

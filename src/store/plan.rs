@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::allowance::SlotId;
+use crate::cause::Alert;
 use crate::clock::UnixMicros;
 use crate::company::Company;
 use crate::contact::Contact;
@@ -95,6 +96,8 @@ pub enum Put {
     BulkJobEnded(Account, JobId),
     /// What an account answered for one of its lists.
     Selectors(Account, Kind, List),
+    /// What became of a cause that a person is told of.
+    Alert(Box<Alert>),
     /// A document goes.
     Gone(Gone),
     /// Something is noted for an erasure.

@@ -36,7 +36,7 @@ fn run(data: &Path, arguments: &[&str]) -> (i32, String) {
     let environment: Vec<(&str, &str)> =
         environment.iter().map(|(key, value)| (*key, value.as_str())).collect();
     let (code, stdout, stderr) = output(&mut freshsignal(arguments, &environment), "");
-    (code, stdout + &stderr)
+    (code, format!("{stdout}{stderr}"))
 }
 
 fn succeed(data: &Path, arguments: &[&str]) -> String {

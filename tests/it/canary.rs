@@ -176,6 +176,7 @@ impl Run {
             "/api/events".to_owned(),
             "/api/deliveries".to_owned(),
             "/api/status".to_owned(),
+            "/api/connect".to_owned(),
             format!("/api/events/{MESSAGE}"),
             format!("/api/contacts/{EMAIL}"),
             format!("/api/people?email={EMAIL}"),
@@ -213,7 +214,7 @@ async fn no_secret_and_nothing_personal_comes_out_of_a_whole_run_at_trace_level(
     assert_eq!(crm.contact(EMAIL).unwrap()["mobile_number"], PHONE);
 
     for shown in run.look_at_everything().await {
-        for secret in [API_KEY, WRITE_KEY, WRONG_KEY, TOKEN, WRONG_TOKEN] {
+        for secret in [API_KEY, WRITE_KEY, WRONG_KEY, HOOK_SECRET, TOKEN, WRONG_TOKEN] {
             assert!(!shown.contains(secret), "{secret} is shown by {shown}");
         }
     }

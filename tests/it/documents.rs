@@ -96,6 +96,20 @@ fn every_code_of_a_refusal_has_its_heading_and_the_other_way_round() {
 }
 
 #[test]
+fn the_codes_of_the_openapi_documents_are_those_of_the_page_in_its_words() {
+    let codes: serde_json::Map<_, _> = serde_json::from_str(&text("src/openapi/codes.json")).unwrap();
+    let page = text("docs/reference/errors.md");
+    let sections = page.split("\n### ").skip(1).filter_map(|section| section.split_once("\n\n"));
+    let sections: BTreeMap<&str, &str> = sections.collect();
+    assert_eq!(codes.keys().map(String::as_str).collect::<BTreeSet<_>>(), sections.keys().copied().collect());
+    for (code, described) in &codes {
+        let section = sections[code.as_str()];
+        let (status, means) = (described["status"].to_string(), described["means"].as_str().unwrap());
+        assert!(section.starts_with(&status) && section.contains(means), "{code}: {status} {means}");
+    }
+}
+
+#[test]
 fn every_exit_code_has_its_heading_and_the_other_way_round() {
     let titles = titles(&text("docs/reference/exit-codes.md"));
     let codes = titles.iter().filter_map(|title| title.split_once(':')?.0.parse().ok());

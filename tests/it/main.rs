@@ -14,6 +14,8 @@ mod supply_chain;
 /// What the tests of the running service share.
 mod support;
 
+/// Somebody is told when something is wrong, and when it is over.
+mod alerts;
 /// The allowance holds in every window, across restarts.
 mod allowance;
 /// A backup of a running service, and what a restore of it does.
@@ -62,6 +64,8 @@ mod names;
 mod nobody;
 /// Old data waits for what happens now.
 mod old_data;
+/// What a running service answers is what its OpenAPI documents describe.
+mod openapi;
 /// Orders that become deals, once each, whatever happens to calls and service.
 mod orders;
 /// Calls paused and resumed by hand.

@@ -142,7 +142,7 @@ pub(in crate::admin) async fn one(
     let quotas = app.quotas().await?;
     let beside = Beside {
         usage: app.usage(),
-        shares: &app.live.shares,
+        shares: &app.live.vitals.shares,
         quotas: &quotas,
         jobs: &app.store.bulk_jobs(settings.account.clone()).await.map_err(failed)?,
         look_ups: &app.store.look_ups().await.map_err(failed)?,

@@ -13,14 +13,13 @@ use serde_json::Value;
 
 use super::answer::{failed, nothing, rfc3339_or_null};
 use super::contacts::load;
-use super::outlook::{Added, Outlook};
 use super::query::{Cursor, Params, invalid, one_more, page};
-use super::status::Snapshot;
 use crate::admin::Debugger;
 use crate::clock::UnixMicros;
 use crate::decision::{Pace, RedriveAll, World, dead_letter, discard, redrive_letter};
 use crate::delivery::{Delivery, DeliveryId, Lane, State as Stage, Subject};
 use crate::event::Email;
+use crate::health::Added;
 use crate::http::{ApiError, BodyLimits, read_whole};
 use crate::store::{DeliveryQuery, Keys, LIMIT_MAX, Plan, Put, Versioned};
 
@@ -211,10 +210,8 @@ impl Debugger {
 
     /// How many calls contacts that become owed in these lanes need, and how long they take.
     async fn outlook(&self, more: &BTreeMap<Lane, u64>) -> Result<OrderView, ApiError> {
-        let totals = self.store.totals(self.settings().account.clone()).await.map_err(failed)?;
-        let quotas = self.quotas().await?;
-        let snapshot = Snapshot { totals: &totals, live: &self.live, now: self.now() };
-        let Added { calls, seconds } = Outlook { snapshot, quotas: &quotas }.with(more);
+        let reading = self.reading().await?;
+        let Added { calls, seconds } = self.snapshot(&reading).with(more);
         let dead_letters = more.values().sum();
         Ok(OrderView { success: true, preview: true, dead_letters, calls, seconds, not_dead: Vec::new() })
     }

@@ -144,6 +144,12 @@ pub(in crate::admin) fn listed(params: &Params) -> Result<Listed, ApiError> {
     if params.text("outcome").is_some_and(|outcome| outcome.trim() == REJECTED) {
         return Narrow::read(params).map(Listed::Rejected);
     }
+    if params.text("door").is_some() {
+        return Err(invalid(
+            "door",
+            "absent without `outcome=rejected`: of what was accepted it is not kept",
+        ));
+    }
     let (since, until) = params.times()?;
     Ok(Listed::Events(EventQuery {
         limit: one_more(params.limit()?),
@@ -169,10 +175,10 @@ pub(in crate::admin) struct OneEvent {
 }
 
 const FILTERS: &[&str] =
-    &["limit", "before", "email", "person", "event", "outcome", "source", "since", "until"];
+    &["limit", "before", "email", "person", "event", "outcome", "source", "since", "until", "door"];
 /// The filters that are no page.
 pub(in crate::admin) const NARROWING: &[&str] =
-    &["email", "person", "event", "outcome", "source", "since", "until"];
+    &["email", "person", "event", "outcome", "source", "since", "until", "door"];
 const PERSON: &str = "user:ID, email:ADDRESS or anonymous:ID, with SPACE/ before it outside the default";
 const OUTCOME: &str = "one of failed, duplicate, erased, not_mapped, person_updated, invalid_email, hashed_email, no_email, \
                        switched_off, excluded, consent_denied, queued, absorbed, unchanged, rejected";

@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::rfc3339;
 use super::query::Params;
-use super::status::Snapshot;
 use crate::admin::Debugger;
 use crate::allowance::Usage;
 use crate::clock::UnixMicros;
@@ -125,9 +124,10 @@ impl Debugger {
     async fn sample(&self, last: UnixMicros) -> Result<Sample, ApiError> {
         let account = self.settings().account.clone();
         let failed = super::answer::failed;
-        let totals = self.store.totals(account.clone()).await.map_err(failed)?;
+        let reading = self.reading().await?;
         let took = self.store.delivered_since(account, last, DELIVERIES_MAX).await.map_err(failed)?;
-        let snapshot = Snapshot { totals: &totals, live: &self.live, now: self.now() };
+        let snapshot = self.snapshot(&reading);
+        let totals = snapshot.totals();
         let ended = |state| totals.ended.get(&state).copied().unwrap_or(0);
         Ok(Sample {
             at: snapshot.now,

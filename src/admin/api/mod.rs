@@ -2,19 +2,20 @@
 //!
 //! Reads the store and shows it; what a person orders becomes a plan of the decision's functions. Must not decide.
 
+pub(super) mod alerts;
 mod answer;
 pub(super) mod commands;
+pub(super) mod connect;
 pub(super) mod contacts;
 pub(super) mod dead_letters;
 pub(super) mod deliveries;
 pub(super) mod events;
 pub(super) mod history;
 pub(super) mod map;
-pub(super) mod outlook;
+pub(super) mod openapi;
 pub(super) mod people;
 mod query;
 mod rejected;
-pub(super) mod risks;
 pub(super) mod selectors;
 pub(super) mod status;
 pub(super) mod stream;

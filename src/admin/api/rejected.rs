@@ -5,17 +5,43 @@ use serde::Serialize;
 use super::answer::rfc3339;
 use super::query::{Cursor, Params, invalid, page};
 use crate::clock::UnixMicros;
+use crate::doors::{Door, Refused, RefusedLog, in_words};
 use crate::event::SourceName;
 use crate::http::ApiError;
-use crate::http::{Refused, RefusedLog};
 
 /// The word of the filter and the outcome.
 pub(in crate::admin) const REJECTED: &str = "rejected";
+const DOOR: &str = "one of events, form, hook, or hook:NAME";
+
+/// By which way: any of a kind, or one hook.
+#[derive(Debug)]
+struct AtDoor {
+    word: &'static str,
+    hook: Option<String>,
+}
+
+impl AtDoor {
+    fn read(text: &str) -> Option<Self> {
+        let (word, hook) = text.split_once(':').map_or((text, None), |(word, hook)| (word, Some(hook)));
+        let doors = [Door::Events, Door::Form, Door::Hook(None)];
+        let word = doors.iter().map(Door::as_str).find(|known| *known == word)?;
+        let is_one = |name: &&str| !name.is_empty() && word == Door::Hook(None).as_str();
+        match hook {
+            None => Some(Self { word, hook: None }),
+            Some(name) => Some(name).filter(is_one).map(|name| Self { word, hook: Some(name.to_owned()) }),
+        }
+    }
+
+    fn admits(&self, door: &Door) -> bool {
+        door.as_str() == self.word && (self.hook.is_none() || self.hook.as_deref() == door.hook())
+    }
+}
 
 /// Which refusals.
 #[derive(Debug, Default)]
 pub(in crate::admin) struct Narrow {
     source: Option<SourceName>,
+    door: Option<AtDoor>,
     since: Option<UnixMicros>,
     until: Option<UnixMicros>,
 }
@@ -32,12 +58,14 @@ impl Narrow {
             }
         }
         let (since, until) = params.times()?;
-        Ok(Self { source: params.text("source").map(SourceName), since, until })
+        let door = params.get("door", DOOR, AtDoor::read)?;
+        Ok(Self { source: params.text("source").map(SourceName), door, since, until })
     }
 
     /// Whether a refusal fits.
     pub fn admits(&self, refused: &Refused) -> bool {
         self.source.as_ref().is_none_or(|source| refused.source.as_ref() == Some(source))
+            && self.door.as_ref().is_none_or(|door| door.admits(&refused.door))
             && self.since.is_none_or(|since| refused.at >= since)
             && self.until.is_none_or(|until| refused.at <= until)
     }
@@ -57,6 +85,8 @@ pub(in crate::admin) struct RejectedView {
     code: &'static str,
     detail: Option<&'static str>,
     route: &'static str,
+    door: &'static str,
+    hook: Option<String>,
 }
 
 impl From<Refused> for RejectedView {
@@ -72,6 +102,8 @@ impl From<Refused> for RejectedView {
             code: refused.code,
             detail: refused.reason,
             route: refused.route,
+            door: refused.door.as_str(),
+            hook: refused.door.hook().map(str::to_owned),
         }
     }
 }
@@ -86,27 +118,4 @@ pub(in crate::admin) fn list(
     let found = log.newest_first(before, limit.saturating_add(1), |refused| narrow.admits(refused));
     let (found, next) = page(found, limit, Cursor::Rejected, |(number, _)| *number);
     (found.into_iter().map(|(_, refused)| RejectedView::from(refused)).collect(), next)
-}
-
-/// What was wrong, and what the sender can do about it.
-fn in_words(code: &str, reason: Option<&str>) -> &'static str {
-    match (code, reason) {
-        (_, Some("unknown_type")) => "`type` is none of identify, track, page, screen, group, alias",
-        (_, Some("missing_event_name")) => "a track event without its name in `event`",
-        (_, Some("missing_identity")) => "neither `userId` nor `anonymousId` nor an email says who it is",
-        (_, Some("not_an_object")) => "an event that is no JSON object",
-        (_, Some("event_too_large")) => "an event larger than server.event_bytes_max",
-        (_, Some("too_deep")) => "an event nested deeper than 32 levels",
-        (_, Some("message_id_too_long")) => "a `messageId` of more than 100 characters",
-        ("malformed_body", _) => "the body was not the JSON that the route takes",
-        ("unknown_write_key", _) => "no write key, or one that no source has",
-        ("origin_not_allowed", _) => "a page that is not in allowed_origins of the source",
-        ("body_too_large", _) => {
-            "the body was over server.body_bytes_max, or had more than server.batch_events_max events"
-        }
-        ("request_timeout", _) => "the body took longer than server.request_timeout_seconds",
-        ("overloaded", _) => "more arrived than could be written; the sender was told to retry",
-        ("storage_unavailable", _) => "events could not be stored; the sender was told to retry",
-        _ => "refused; the code says why",
-    }
 }

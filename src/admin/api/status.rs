@@ -1,7 +1,6 @@
 //! The status: one snapshot of the store, and whether the process lives and accepts.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -10,20 +9,18 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::{failed, rfc3339, rfc3339_or_null};
-use super::outlook::Outlook;
+use super::answer::{rfc3339, rfc3339_or_null};
 use super::query::Params;
-use super::risks::{ALARMS, Risk, risks};
-use crate::admin::{Debugger, Live};
-use crate::allowance::{HOUR, MINUTE, Quota, Quotas, Usage, Window};
+use crate::admin::Debugger;
+use crate::allowance::{Quota, Usage};
 use crate::clock::UnixMicros;
 use crate::decision::{Outcome, RedriveAll, Review};
 use crate::delivery::{Account, Bound, CallKind, Lane, State as Stage};
 use crate::destination::Destination;
 use crate::event::SourceName;
 use crate::freshsales::Mode;
+use crate::health::{Risk, risks};
 use crate::http::ApiError;
-use crate::store::Totals;
 
 /// The status as it is shown.
 #[derive(Serialize)]
@@ -165,16 +162,15 @@ pub(in crate::admin) async fn status(
 /// The status as it is now.
 pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiError> {
     let account = app.settings().account.clone();
-    let totals = app.store.totals(account.clone()).await.map_err(failed)?;
-    let quotas = app.quotas().await?;
-    let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
-    let outlook = Outlook { snapshot, quotas: &quotas };
-    let new_contacts = quotas.iter().filter_map(|(bound, used)| match bound {
+    let reading = app.reading().await?;
+    let snapshot = app.snapshot(&reading);
+    let totals = snapshot.totals();
+    let new_contacts = reading.quotas.iter().filter_map(|(bound, used)| match bound {
         Bound::NewContacts(source) => Some(quota((source, used))),
         Bound::Withdrawals(_) => None,
     });
     // Every source has such a quota; those that use none of it say nothing.
-    let withdrawals = quotas.iter().filter_map(|(bound, used)| match bound {
+    let withdrawals = reading.quotas.iter().filter_map(|(bound, used)| match bound {
         Bound::Withdrawals(source) => Some(quota((source, used))).filter(|_| used.used > 0),
         Bound::NewContacts(_) => None,
     });
@@ -194,7 +190,7 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
         destination: DestinationView::of(&totals.destination),
         owed: owed.into_iter().collect(),
         oldest_owed_seconds: snapshot.oldest_owed_seconds(),
-        drain_seconds: outlook.drain_seconds(),
+        drain_seconds: snapshot.drain_seconds(),
         allowance: snapshot.usage(),
         journal_lag_events: snapshot.journal_lag_events(),
         accepted: totals.accepted,
@@ -208,10 +204,10 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
         dead_letters: totals.dead_letters,
         failed_events: FailedView { kept: totals.failed, lost: totals.failed_lost },
         set_aside: totals.set_aside,
-        opened_last_hour: app.live.pressure.borrow().opened_last_hour,
+        opened_last_hour: app.live.vitals.pressure.borrow().opened_last_hour,
         new_contacts: new_contacts.collect(),
         withdrawals: withdrawals.collect(),
-        risks: risks(snapshot, &quotas, app.store.as_ref()),
+        risks: risks(snapshot, app.store.as_ref()),
         review: totals.review.as_ref().map(ReviewView::of),
         redrive: totals.redrive.as_ref().map(RedriveView::of),
     })
@@ -238,15 +234,13 @@ pub(in crate::admin) async fn alive(State(app): State<Debugger>, uri: Uri) -> Re
     if !deep {
         return Ok(ok());
     }
-    let totals = app.store.totals(app.settings().account.clone()).await.map_err(failed)?;
-    let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
-    // No alarm is about a quota.
-    let mut alarms = risks(snapshot, &Quotas::default(), &*app.store);
-    alarms.retain(|risk| ALARMS.contains(&risk.risk));
+    let reading = app.reading().await?;
+    let mut alarms = risks(app.snapshot(&reading), &*app.store);
+    alarms.retain(|risk| risk.kind.is_alarm());
     if alarms.is_empty() {
         return Ok(ok());
     }
-    let words: Vec<&str> = alarms.iter().map(|risk| risk.risk).collect();
+    let words: Vec<&str> = alarms.iter().map(|risk| risk.kind.as_str()).collect();
     // Who has no token learns the words alone; what they say is behind it, in the status.
     let body = Json(json!({ "status": "alarm", "risks": words }));
     Ok((StatusCode::SERVICE_UNAVAILABLE, body).into_response())
@@ -272,52 +266,5 @@ pub(in crate::admin) async fn ready(State(app): State<Debugger>) -> Response {
             let body = Json(json!({ "status": "unavailable", "reasons": [reason] }));
             (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
         }
-    }
-}
-
-/// What the status and the metrics derive from one look at the store.
-#[derive(Clone, Copy)]
-pub(in crate::admin) struct Snapshot<'a> {
-    /// The counters and what is owed.
-    pub totals: &'a Totals,
-    /// What the running service knows beside the store.
-    pub live: &'a Live,
-    /// The present.
-    pub now: UnixMicros,
-}
-
-impl Snapshot<'_> {
-    /// Deliveries waiting, in flight or retrying in a lane.
-    pub fn owed_in(&self, lane: Lane) -> u64 {
-        self.totals.owed.get(&lane).map_or(0, |owed| owed.count)
-    }
-
-    /// How long the longest owed has been owed; 0 when nothing is.
-    pub fn oldest_owed_seconds(&self) -> u64 {
-        let oldest = self.totals.owed.values().filter_map(|owed| owed.oldest).min();
-        oldest.map_or(0, |oldest| self.now.since(oldest).as_secs())
-    }
-
-    /// Events accepted that have not taken effect yet.
-    pub fn journal_lag_events(&self) -> u64 {
-        self.totals.accepted.saturating_sub(self.totals.processed)
-    }
-
-    /// How much of the allowance is used: the slots of the same look at the store, beside the limits of now.
-    pub fn usage(&self) -> Usage {
-        let Usage { hour, minute } = *self.live.usage.borrow();
-        let used = |length: Duration| {
-            let used = self.ages().filter(|age| *age < length).count();
-            u32::try_from(used).unwrap_or(u32::MAX)
-        };
-        Usage {
-            hour: Window { limit: hour.limit, used: used(HOUR) },
-            minute: Window { limit: minute.limit, used: used(MINUTE) },
-        }
-    }
-
-    /// How long ago the calls of the last hour were answered; those on their way count as answered now.
-    pub fn ages(&self) -> impl Iterator<Item = Duration> + '_ {
-        self.totals.slots.iter().map(|slot| self.now.since(slot.answered_at.unwrap_or(self.now)))
     }
 }

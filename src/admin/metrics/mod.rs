@@ -7,15 +7,12 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
-use super::api::failed;
-use super::api::outlook::Outlook;
-use super::api::risks::{ALL, Risk, risks};
-use super::api::status::Snapshot;
 use crate::admin::Debugger;
-use crate::allowance::{Quotas, Window};
+use crate::allowance::Window;
 use crate::decision::Outcome;
 use crate::delivery::Lane;
 use crate::destination::DestinationState;
+use crate::health::{Risk, RiskKind, Snapshot, risks};
 use crate::http::ApiError;
 
 /// The text format of Prometheus.
@@ -73,19 +70,17 @@ pub(super) fn describe() {
 
 /// `GET /metrics`
 pub(super) async fn metrics(State(app): State<Debugger>) -> Result<Response, ApiError> {
-    let account = app.settings().account.clone();
-    let totals = app.store.totals(account).await.map_err(failed)?;
-    let snapshot = Snapshot { totals: &totals, live: &app.live, now: app.now() };
-    let quotas = app.quotas().await?;
-    set(snapshot, &quotas);
-    set_risks(&risks(snapshot, &quotas, app.store.as_ref()));
-    gauge!("freshsignal_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    let reading = app.reading().await?;
+    let snapshot = app.snapshot(&reading);
+    set(snapshot);
+    set_risks(&risks(snapshot, app.store.as_ref()));
     metrics_process::Collector::default().collect();
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], app.metrics.render()).into_response())
 }
 
-fn set(snapshot: Snapshot<'_>, quotas: &Quotas) {
-    let totals = snapshot.totals;
+fn set(snapshot: Snapshot<'_>) {
+    gauge!("freshsignal_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    let totals = snapshot.totals();
     for outcome in Outcome::ALL {
         let events = totals.outcomes.get(&outcome).copied().unwrap_or(0);
         counter!("freshsignal_events_total", "outcome" => outcome.as_str()).absolute(events);
@@ -97,8 +92,7 @@ fn set(snapshot: Snapshot<'_>, quotas: &Quotas) {
         gauge!("freshsignal_contacts_owed", "lane" => lane.as_str()).set(float(snapshot.owed_in(lane)));
     }
     gauge!("freshsignal_oldest_owed_seconds").set(float(snapshot.oldest_owed_seconds()));
-    gauge!("freshsignal_drain_seconds")
-        .set(Outlook { snapshot, quotas }.drain_seconds().map_or(f64::NAN, float));
+    gauge!("freshsignal_drain_seconds").set(snapshot.drain_seconds().map_or(f64::NAN, float));
     let remaining = |window: Window| f64::from(window.limit.saturating_sub(window.used));
     let usage = snapshot.usage();
     gauge!("freshsignal_allowance_remaining", "window" => "hour").set(remaining(usage.hour));
@@ -117,9 +111,9 @@ fn set(snapshot: Snapshot<'_>, quotas: &Quotas) {
 }
 
 fn set_risks(now: &[Risk]) {
-    for name in ALL {
-        let there = now.iter().any(|risk| risk.risk == name);
-        gauge!("freshsignal_risk", "risk" => name).set(f64::from(u8::from(there)));
+    for kind in RiskKind::ALL {
+        let there = now.iter().any(|risk| risk.kind == kind);
+        gauge!("freshsignal_risk", "risk" => kind.as_str()).set(f64::from(u8::from(there)));
     }
 }
 

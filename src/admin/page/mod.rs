@@ -51,6 +51,7 @@ const FILES: &[File] = &[
     file!("rows.js", SCRIPT),
     file!("events.js", SCRIPT),
     file!("event.js", SCRIPT),
+    file!("connect.js", SCRIPT),
     file!("contacts.js", SCRIPT),
     file!("deliveries.js", SCRIPT),
     file!("dead_letters.js", SCRIPT),

@@ -27,6 +27,7 @@ pub struct Held {
     pub world: World,
     pub totals: Totals,
     pub bounded: Vec<(Bound, UnixMicros)>,
+    pub due: Vec<Due>,
     pub refusing: Option<String>,
     pub away: Option<String>,
     pub refusing_old: Option<String>,
@@ -111,7 +112,11 @@ impl Store for FakeStore {
     }
 
     fn due(&self, _: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
-        shut()
+        self.answer(|held| (held.due.clone(), None))
+    }
+
+    fn alerts(&self) -> Answer<Vec<crate::cause::Alert>> {
+        none()
     }
 
     fn bounded(&self, _: Account, _: UnixMicros) -> Answer<Vec<(Bound, UnixMicros)>> {

@@ -1,6 +1,8 @@
 //! Tests of the debugger: its router against a store in memory.
 
+mod alerts;
 mod config;
+mod connect;
 mod contacts;
 mod deliveries;
 mod events;
@@ -8,6 +10,7 @@ mod fake;
 mod guard;
 mod history;
 mod map;
+mod openapi;
 mod page;
 mod rejected;
 mod sqlite;
@@ -25,16 +28,17 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
-use crate::allowance::{Sharing, Window};
+use crate::allowance::{Pressure, Sharing, Window};
 use crate::clock::ManualClock;
 use crate::config_problem::Problem;
 use crate::consent::SharedTally;
 use crate::decision::{World, test_settings};
-use crate::delivery::{Account, DeliveryId};
+use crate::delivery::{Account, DeliveryId, Lane};
+use crate::doors::{Door, Refused};
 use crate::event::{Email, SourceName};
-use crate::http::Refused;
-use crate::senders::Watch;
+use crate::senders::{Rates, Watch};
 use crate::store::StoreError;
+use crate::turn::Flow;
 use fake::{FakeStore, Held};
 
 /// 2030-03-17T17:46:40Z
@@ -55,11 +59,15 @@ struct Lab {
     admin: Admin,
     usage: Usage,
     refused: Arc<RefusedLog>,
+    traffic: Arc<Traffic>,
+    ways: Ways,
     consent: SharedTally,
     pressure: Pressure,
     flow: Flow,
     sharing: Option<Sharing>,
     senders: Arc<Watch>,
+    rates: Arc<Rates>,
+    board: Board,
     settings: Settings,
 }
 
@@ -74,11 +82,15 @@ impl Lab {
             admin,
             usage,
             refused,
+            traffic: Arc::default(),
+            ways: Ways::default(),
             consent,
             pressure,
             flow: Flow::default(),
             sharing: None,
             senders: Arc::default(),
+            rates: Arc::default(),
+            board: Board::default(),
             settings: settings(),
         }
     }
@@ -100,25 +112,42 @@ impl Lab {
 
     fn refuse(&self, at: UnixMicros, source: Option<&str>, code: &'static str, reason: Option<&'static str>) {
         let source = source.map(|name| SourceName(name.into()));
-        self.refused.add(Refused { at, source, route: "/ingest", code, reason });
+        self.refuse_at(Door::Events, at, source, (code, reason));
+    }
+
+    fn refuse_at(
+        &self,
+        door: Door,
+        at: UnixMicros,
+        source: Option<SourceName>,
+        (code, reason): (&'static str, Option<&'static str>),
+    ) {
+        self.traffic.refused(source.as_ref(), &door, at);
+        self.refused.add(Refused { at, source, door, route: "/ingest", code, reason });
     }
 
     fn debugger_over(&self, store: SharedStore, metrics: PrometheusHandle) -> Debugger {
         let settings = watch::Sender::new(Arc::new(self.settings.clone())).subscribe();
         let live = Live {
-            usage: watch::Sender::new(self.usage).subscribe(),
-            sharing: watch::Sender::new(self.sharing).subscribe(),
-            shares: [(Lane::Refresh, 60)].into(),
-            dead_letters_max: 100,
-            pressure: watch::Sender::new(self.pressure).subscribe(),
-            flow: watch::Sender::new(self.flow.clone()).subscribe(),
-            senders: Arc::clone(&self.senders),
+            vitals: Vitals {
+                usage: watch::Sender::new(self.usage).subscribe(),
+                sharing: watch::Sender::new(self.sharing).subscribe(),
+                shares: [(Lane::Refresh, 60)].into(),
+                dead_letters_max: 100,
+                pressure: watch::Sender::new(self.pressure).subscribe(),
+                flow: watch::Sender::new(self.flow.clone()).subscribe(),
+                senders: Arc::clone(&self.senders),
+                rates: Arc::clone(&self.rates),
+                consent: self.consent.clone(),
+                settings: settings.clone(),
+            },
+            board: watch::Sender::new(self.board.clone()).subscribe(),
             mode: Mode::Live,
             event_limits: Limits { event_bytes_max: 1000 },
             erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },
             refused: Arc::clone(&self.refused),
-            consent: self.consent.clone(),
-            settings: settings.clone(),
+            traffic: Arc::clone(&self.traffic),
+            ways: watch::Sender::new(Arc::new(self.ways.clone())).subscribe(),
         };
         let clock = Arc::new(ManualClock::at(START));
         let commands = Commands {

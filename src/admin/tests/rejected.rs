@@ -21,6 +21,7 @@ async fn what_was_refused_is_listed_newest_first_with_the_reason_in_words() {
             "received_at": "2030-03-17T17:46:20.000Z", "outcome": "rejected",
             "reason": "neither `userId` nor `anonymousId` nor an email says who it is",
             "code": "invalid_event", "detail": "missing_identity", "route": "/ingest",
+            "door": "events", "hook": null,
         })
     );
     assert_eq!(list["events"][0]["code"], "overloaded");

@@ -3,9 +3,10 @@
 use super::*;
 use crate::allowance::{LaneLoad, Pressure, SlotId};
 use crate::decision::Outcome;
-use crate::delivery::{BlockCause, Lane, State};
+use crate::delivery::{BlockCause, Lane, State, Subject};
 use crate::destination::{Destination, Obstacle, ObstacleKind, Throttle};
-use crate::store::{OwedInLane, Slot, Totals};
+use crate::senders::{Ask, Client};
+use crate::store::{Due, OwedInLane, Slot, Totals};
 use crate::turn::{Flow, FlowAlarm, Rates};
 
 /// So many that may share a call.
@@ -203,6 +204,49 @@ async fn a_lag_that_grows_is_a_risk_that_says_how_fast_events_come_and_take_effe
             second): 300000 wait, and the lag has grown for over a minute. Nothing is lost; give the service more CPU \
             or a faster disk, or send less"}])
     );
+}
+
+#[tokio::test]
+async fn a_lead_that_is_due_and_does_not_leave_is_a_risk_while_freshsales_answers() {
+    let waits = |destination: Destination, since: UnixMicros| {
+        let owed = [(Lane::NewContact, owed(1, Some(since)))].into();
+        with(Totals { owed, destination, ..Totals::default() }).holding(|held| {
+            held.due = vec![Due {
+                id: DeliveryId("d-1".into()),
+                subject: Subject::Contact(Email::parse("jane@example.com").unwrap()),
+                lane: Lane::NewContact,
+                opened_at: since,
+                bound: None,
+            }];
+        })
+    };
+    let risks = async |lab: Lab| lab.json("/api/status").await["risks"].clone();
+    let late = risks(waits(Destination::default(), seconds_earlier(360))).await;
+    assert_eq!(late[0]["risk"], "leads_wait");
+    let message = late[0]["message"].as_str().unwrap();
+    assert!(message.starts_with("a new contact or an order is due and has waited 6 minutes"), "{message}");
+    assert!(!message.contains("jane"), "{message}");
+    assert_eq!(risks(waits(Destination::default(), seconds_earlier(290))).await, json!([]));
+    let paused = Destination { paused_since: Some(START), ..Destination::default() };
+    assert_eq!(risks(waits(paused, seconds_earlier(360))).await, json!([]));
+}
+
+#[tokio::test]
+async fn a_source_that_sends_more_than_it_may_is_a_risk_for_five_minutes() {
+    let lab = Lab::new();
+    let take = |client, at| {
+        let ask = Ask { events: 3, per_minute_max: 12, client: Some(Client(client)) };
+        lab.rates.take(&SourceName("shop".into()), ask, at)
+    };
+    assert!(take(1, seconds_earlier(299)).is_ok() && take(1, seconds_earlier(299)).is_err());
+    let risks = lab.json("/api/status").await["risks"].clone();
+    assert_eq!(risks[0]["risk"], "too_many_events");
+    let message = risks[0]["message"].as_str().unwrap();
+    assert!(
+        message.contains("3 of source shop, most of them of single addresses over their share"),
+        "{message}"
+    );
+    assert!(take(2, seconds_earlier(299)).is_ok(), "others have room");
 }
 
 #[tokio::test]

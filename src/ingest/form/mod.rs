@@ -21,6 +21,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 pub use captured::Captured;
 pub use lead::{FormRules, usual_path};
+pub use page::to_paste;
 pub use texts::Texts;
 
 use super::address::Address;
@@ -28,6 +29,7 @@ use super::batch::Intake;
 use super::key::Source;
 use super::{Inner, answer, origin_not_allowed};
 use crate::clock::UnixMicros;
+use crate::doors::Door;
 use crate::event::Trust;
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError};
@@ -38,6 +40,8 @@ use texts::Text;
 
 /// The name of the route in logs and in the list of refusals.
 pub const ROUTE: &str = "/form/{source}";
+/// Why a post is refused whose address names no source that takes forms.
+const UNKNOWN: &str = "unknown_form";
 
 /// The code of a form that lacks something.
 pub const INVALID_FORM: &str = "invalid_form";
@@ -79,7 +83,9 @@ impl Inner {
         let sources = self.sources();
         let Some((source, form)) = sources.form(name) else {
             http::discard(&parts.headers, body, self.body_limits()).await;
-            return ApiError::not_found().into_response();
+            let error = ApiError::not_found().because(UNKNOWN);
+            self.note_refused(ROUTE, None, error.code(), error.reason());
+            return error.into_response();
         };
         let visitor = Visitor {
             form,
@@ -131,7 +137,7 @@ impl Inner {
                 visitor.incomplete(&missing, &fields)
             }
             Read::Lead(event) => match self.verified(visitor.form, &fields, &event).await {
-                Verified::Person => match self.take_lead(source, &event).await {
+                Verified::Person => match self.take_lead(source, parts, &event).await {
                     Ok(()) => visitor.accepted(&fields),
                     Err(error) => refuse(error, Text::Later, Some(&fields)),
                 },
@@ -153,7 +159,7 @@ impl Inner {
     }
 
     /// One event, one record, one sync.
-    async fn take_lead(&self, source: &Source, event: &Value) -> Result<(), ApiError> {
+    async fn take_lead(&self, source: &Source, parts: &Parts, event: &Value) -> Result<(), ApiError> {
         let raw = to_raw_value(event).map_err(|_| ApiError::internal())?;
         // Nothing is needed to post a form, so anybody may have.
         let intake = Intake { trust: Trust::Visitor, ..self.intake(source) };
@@ -161,7 +167,8 @@ impl Inner {
             ApiError::new(StatusCode::BAD_REQUEST, INVALID_FORM, refusal.to_string())
                 .because(refusal.reason())
         })?;
-        self.store(source, vec![record]).await
+        self.let_in(source, &Door::Form, parts, 1)?;
+        self.store(source, &Door::Form, vec![record]).await
     }
 
     /// The lines of HTML to paste into a page.
@@ -173,7 +180,7 @@ impl Inner {
         let Some(address) = Address::of(&self.server.public_url, prefix, &parts.headers, proxied) else {
             return answer::unknown_host().into_response();
         };
-        let html = page::to_paste(&format!("{}://{}/form/{name}", address.scheme, address.host_and_path));
+        let html = to_paste(&format!("{}://{}/form/{name}", address.scheme, address.host_and_path));
         let mut response = Response::new(Body::from(html));
         let plain = HeaderValue::from_static("text/plain; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, plain);

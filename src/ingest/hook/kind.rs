@@ -91,6 +91,15 @@ pub struct Names {
     pub rules: &'static str,
 }
 
+/// What whoever connects a sender does there.
+#[derive(Clone, Copy, Debug)]
+pub struct AtSender {
+    /// Where the address of the hook is entered.
+    pub enter_in: &'static str,
+    /// What the sender calls the secret.
+    pub secret_is: &'static str,
+}
+
 /// The body alone.
 pub const BODY: &str = "{body}";
 /// Minutes that clocks may differ and a message may take, as most vendors advise.
@@ -155,6 +164,47 @@ impl Kind {
         Self::Standard,
         Self::Generic,
     ];
+
+    /// The word of the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stripe => "stripe",
+            Self::Calendly => "calendly",
+            Self::Shopify => "shopify",
+            Self::Woocommerce => "woocommerce",
+            Self::Typeform => "typeform",
+            Self::Standard => "standard",
+            Self::Generic => "generic",
+        }
+    }
+
+    /// What is done at the sender, by its documents.
+    #[must_use]
+    pub fn at_sender(self) -> AtSender {
+        let (enter_in, secret_is) = match self {
+            Self::Stripe => (
+                "Developers, Webhooks; choose `checkout.session.completed` and `checkout.session.async_payment_succeeded`",
+                "the signing secret `whsec_…`",
+            ),
+            Self::Calendly => {
+                ("a webhook subscription made over its API", "the signing key of the subscription")
+            }
+            Self::Shopify => (
+                "Settings, Notifications, Webhooks; or an app",
+                "the secret shown on that page; of an app its client secret",
+            ),
+            Self::Woocommerce => ("Settings, Advanced, Webhooks", "the secret of the webhook"),
+            Self::Typeform => ("Connect, Webhooks of a form", "the secret of the webhook"),
+            Self::Standard => {
+                ("a sender that follows Standard Webhooks (Svix, Clerk, Resend, Polar)", "`whsec_…`")
+            }
+            Self::Generic => {
+                ("anything that can send a header", "a token of your own, or what it signs with")
+            }
+        };
+        AtSender { enter_in, secret_is }
+    }
 
     /// How it signs; `generic` says so itself.
     #[must_use]

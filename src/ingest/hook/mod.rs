@@ -23,20 +23,25 @@ use serde_json::value::to_raw_value;
 use serde_json::{Map, Value, json};
 
 pub use config::{HookConfig, Hooks, hook_problems};
+pub use kind::Kind;
+pub use signature::Proof;
 
 use super::batch::Intake;
 use super::config::Sources;
 use super::key::Source;
 use super::{Inner, answer};
+use crate::doors::Door;
 use crate::event::{Refusal, Trust};
 use crate::http::{self, ApiError};
 use crate::store::NewRecord;
 use path::Path;
 use rule::Rules;
-use signature::{Proof, Wrong};
+use signature::Wrong;
 
 /// The name of the route in logs and in the list of refusals.
 pub const ROUTE: &str = "/hooks/{name}";
+/// Why a message is refused whose address names no hook that is on.
+const UNKNOWN: &str = "unknown_hook";
 /// Characters of a vendor's name of an event, as it is kept.
 const NAME_CHARS_MAX: usize = 100;
 /// Characters of an id that is kept as it is; a longer one is hashed.
@@ -53,6 +58,7 @@ pub struct KnownHooks(BTreeMap<String, Hook>);
 /// A vendor that may send.
 struct Hook {
     name: String,
+    door: Door,
     source: Source,
     proof: Proof,
     event_name: Option<Path>,
@@ -80,6 +86,7 @@ impl KnownHooks {
             let ids = names.message_id.iter().filter_map(|text| Path::parse(text));
             let known = Hook {
                 name: name.clone(),
+                door: Door::Hook(Some(name.clone())),
                 source: Source::new(&hook.source, source),
                 proof: hook.proof(kind)?,
                 event_name: own(&hook.event_name).or_else(|| own(names.event)),
@@ -99,10 +106,13 @@ impl Inner {
         let hooks = self.hooks();
         let Some(hook) = hooks.0.get(name) else {
             http::discard(&parts.headers, body, self.body_limits()).await;
-            return ApiError::not_found().into_response();
+            let error = ApiError::not_found().because(UNKNOWN);
+            self.note_refused_at(Door::Hook(None), ROUTE, None, (error.code(), error.reason()));
+            return error.into_response();
         };
         let response = self.take_message(hook, &parts, body).await.unwrap_or_else(|error| {
-            self.note_refused(ROUTE, Some(hook.source.name.clone()), error.code(), error.reason());
+            let source = Some(hook.source.name.clone());
+            self.note_refused_at(hook.door.clone(), ROUTE, source, (error.code(), error.reason()));
             error.into_response()
         });
         tracing::debug!(route = ROUTE, status = response.status().as_u16(), "answered");
@@ -125,7 +135,8 @@ impl Inner {
             return Err(ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", message));
         };
         let record = self.record(hook, &Message { headers, raw, body })?;
-        self.store(&hook.source, vec![record]).await?;
+        self.let_in(&hook.source, &hook.door, parts, 1)?;
+        self.store(&hook.source, &hook.door, vec![record]).await?;
         Ok(accepted)
     }
 

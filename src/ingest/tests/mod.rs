@@ -4,9 +4,12 @@ mod accepting;
 mod captcha;
 mod captured;
 mod configuration;
+mod doors;
 mod forms;
 mod hook_rules;
 mod hooks;
+mod openapi;
+mod rates;
 mod refusing;
 mod sdks;
 mod senders;
@@ -162,6 +165,9 @@ impl Store for Memory {
         shut()
     }
     fn forgets(&self, _: Account, _: UnixMicros) -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)> {
+        shut()
+    }
+    fn alerts(&self) -> Answer<Vec<crate::cause::Alert>> {
         shut()
     }
     fn held_withdrawals(&self, _: Account) -> Answer<BTreeSet<DeliveryId>> {

@@ -27,6 +27,7 @@ async fn a_single_bad_event_is_a_400_with_its_reason() {
         let expected = Refused {
             at: NOW,
             source: Some(SourceName("server".to_owned())),
+            door: Door::Events,
             route: "/ingest",
             code: "invalid_event",
             reason: Some(reason),

@@ -419,6 +419,10 @@ pub(super) const STATE: &[&str] = &["
         PRIMARY KEY (account, kind)
     ) STRICT, WITHOUT ROWID;
 ",
+"
+    -- What became of the causes that a person is told of, so that a restart neither tells twice nor forgets the end.
+    CREATE TABLE alerts (cause TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

@@ -3,6 +3,7 @@
 //! The journal takes events, the state everything else, so that applying a plan never holds up an
 //! acknowledgement. The only SQL of the project is in this folder. Must not decide anything.
 
+mod alerts;
 mod append;
 mod blank;
 mod change;
@@ -40,7 +41,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, ready};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -61,6 +62,7 @@ use self::state::StateThread;
 use self::under_way::UnderWay;
 use self::withdrawn::Withdrawn;
 use self::worked::Worked;
+use crate::cause::Alert;
 use crate::clock::{Clock, UnixMicros};
 use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
@@ -70,7 +72,7 @@ use crate::selectors::Selectors;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
     Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan,
-    Processed, ProcessedEnd, Record, Settings, Silent, Slot, Store, StoreError, Stream, Totals, Turn,
+    Processed, ProcessedEnd, Record, Room, Settings, Silent, Slot, Store, StoreError, Stream, Totals, Turn,
     Versioned,
 };
 use crate::trail::EventTrail;
@@ -94,6 +96,8 @@ pub struct SqliteStore {
     worked: Worked,
     withdrawn: Withdrawn,
     latest: UnixMicros,
+    /// Where the disk is that has to have so many bytes free.
+    space: (PathBuf, u64),
     /// Held until everything is written.
     folder: Mutex<Option<Folder>>,
 }
@@ -122,6 +126,7 @@ impl SqliteStore {
             files::checkpoint(file, files::Checkpoint::Truncate)?;
         }
         let processed = state::processed(&state)?;
+        let space = (path.to_owned(), settings.free_bytes_min);
         let record = settings.withdrawn_file.clone().unwrap_or_else(|| path.join(withdrawn::FILE));
         let withdrawn = Withdrawn::open(record, &state)?;
 
@@ -165,6 +170,7 @@ impl SqliteStore {
             in_place,
             under_way,
             latest,
+            space,
             folder: Mutex::new(Some(folder)),
         }))
     }
@@ -453,6 +459,16 @@ impl Store for SqliteStore {
             let journal = keeper.wipe().await.unwrap_or(Err(StoreError::Shut))?;
             Ok(state.order(|state| state::wipe(state)).await? && journal)
         })
+    }
+
+    fn alerts(&self) -> Answer<Vec<Alert>> {
+        self.state_readers.ask(alerts::all)
+    }
+
+    fn room(&self) -> Option<Room> {
+        let (folder, free_bytes_min) = &self.space;
+        let free_bytes = files::free_bytes(folder).ok()?;
+        Some(Room { free_bytes, free_bytes_min: *free_bytes_min })
     }
 
     fn refusing(&self) -> Option<String> {

@@ -17,7 +17,7 @@ use super::columns::{int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
-use super::{crowds, deals, erase, failed, outbox, search, selectors, tombstones, trail, walks};
+use super::{alerts, crowds, deals, erase, failed, outbox, search, selectors, tombstones, trail, walks};
 use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Delivery};
@@ -311,6 +311,7 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
         Put::BulkJob(account, job) => outbox::put_bulk_job(connection, account, job),
         Put::BulkJobEnded(account, id) => outbox::end_bulk_job(connection, account, id),
         Put::Selectors(account, kind, list) => selectors::put(connection, account, *kind, list),
+        Put::Alert(alert) => alerts::put(connection, alert),
         Put::Gone(document) => gone(connection, document),
         Put::Privacy(note) => erase::note(connection, note),
     }

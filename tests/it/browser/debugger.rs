@@ -10,7 +10,7 @@ use crate::support::events::{ann, ann_says, identify_ann, identify_sam, lead_of_
 use crate::support::wait::eventually;
 
 /// Every view by its address, with the name of its pictures.
-const VIEWS: [(&str, &str); 9] = [
+const VIEWS: [(&str, &str); 10] = [
     ("events", "#/events"),
     ("event", "#/events/sam-lead?source=website"),
     ("event-that-ended", "#/events/hash-1?source=website"),
@@ -20,16 +20,17 @@ const VIEWS: [(&str, &str); 9] = [
     ("dead-letters", "#/dead-letters"),
     ("playground", "#/playground"),
     ("status", "#/status"),
+    ("connect", "#/connect"),
 ];
 
-async fn debugger(service: &Service) -> Browser {
+pub async fn debugger(service: &Service) -> Browser {
     let browser = Browser::start().await;
     browser.open(&format!("{}/debug", service.private_url())).await;
     browser.shows("h1", "Events").await;
     browser
 }
 
-async fn go(browser: &Browser, hash: &str) {
+pub async fn go(browser: &Browser, hash: &str) {
     browser.run(&format!("location.hash = {}", json!(hash))).await;
     let ready = "return document.querySelector('main h1') && !document.querySelector('main .loading')";
     browser.eventually(&format!("{hash} is shown"), ready).await;
@@ -293,6 +294,7 @@ async fn what_strangers_sent_shows_as_text_and_never_runs() {
         "#/contacts".to_owned(),
         "#/deliveries?state=dead".to_owned(),
         "#/dead-letters".to_owned(),
+        "#/connect".to_owned(),
     ];
     for nth in 0..payloads.len() {
         views.push(format!("#/events/lead-{nth}"));

@@ -1,5 +1,7 @@
 //! In a real browser: what people and their sites see. Each file a topic; [`crate::support::browser`] drives it.
 
+/// The debugger's view "Connect".
+mod connect;
 /// What a page says about consent, and by which tool.
 mod consent;
 /// The debugger's page: what a person who looks for something sees, and what they can order.

@@ -4,6 +4,7 @@ pub mod app;
 pub mod browser;
 pub mod command;
 pub mod crm;
+pub mod ear;
 pub mod events;
 pub mod folders;
 pub mod process;

@@ -28,8 +28,14 @@ const COLUMNS = [
   { name: "Who", class: "who", cell: (event) => contactLink(event.email) ?? h("span", { class: "faint" }, event.person ? person(event.person) : "—") },
   { name: "Outcome", class: "outcome", cell: outcome },
   { name: "Why", class: "why", cell: (event) => [whyOf(event), event.code && h("span", { class: "faint" }, ` (${event.code})`)] },
-  { name: "Source", class: "source", cell: (event) => event.source ?? h("span", { class: "faint" }, "unknown") },
+  { name: "Source", class: "source", cell: (event) => [event.source ?? h("span", { class: "faint" }, "unknown"), doorOf(event)] },
 ];
+
+// By which way a refused request came, where it was no event with a key.
+function doorOf(event) {
+  if (!event.door || event.door === "events") return null;
+  return h("span", { class: "faint" }, event.hook ? ` · hook ${event.hook}` : ` · ${event.door}`);
+}
 
 const keyed = (event) => ({ "data-key": key(event), "data-delivery": event.delivery_id });
 const key = (event) => JSON.stringify([event.source, event.message_id, event.received_at, event.outcome, event.code]);
@@ -57,6 +63,12 @@ function filters(params) {
     Object.entries(OUTCOMES).map(([word, [label]]) => h("option", { value: word }, label)),
   );
   outcome.value = params.outcome ?? "";
+  // Of what was accepted it is not kept by which way it came.
+  const doors = { events: "Events with a key", form: "Form", hook: "Webhook" };
+  if (params.door && !doors[params.door]) doors[params.door] = params.door.replace(/^hook:/, "Webhook ");
+  const door = h("select", { name: "door" }, h("option", { value: "" }, "Any"), Object.entries(doors).map(([word, label]) => h("option", { value: word }, label)));
+  door.value = params.door ?? "";
+  const way = field("Way in", door);
   const between = params.since || params.until;
   const span = h(
     "select",
@@ -69,17 +81,19 @@ function filters(params) {
   const since = field("From", h("input", { name: "since", type: "datetime-local", value: local(params.since) }));
   const until = field("To", h("input", { name: "until", type: "datetime-local", value: local(params.until) }));
   const turn = () => {
+    way.hidden = outcome.value !== "rejected";
     since.hidden = span.value !== "between";
     until.hidden = span.value !== "between";
   };
   span.addEventListener("change", turn);
+  outcome.addEventListener("change", turn);
   turn();
   const submit = (event) => {
     event.preventDefault();
     const given = Object.fromEntries(new FormData(event.target));
     const moment = (name) => (given.span === "between" && given[name] ? new Date(given[name]).toISOString() : "");
     const times = { since: moment("since"), until: moment("until"), span: given.span === "between" ? "" : given.span };
-    goTo("events", { ...given, ...times });
+    goTo("events", { ...given, ...times, door: given.outcome === "rejected" ? given.door : "" });
   };
   const used = Object.values(params).filter(Boolean).length;
   const form = h(
@@ -90,6 +104,7 @@ function filters(params) {
     field("Event", text("event", "Lead Generated")),
     field("Outcome", outcome),
     field("Source", text("source", "website")),
+    way,
     field("Time", span),
     since,
     until,
@@ -123,10 +138,12 @@ function none(params) {
       h("code", {}, "/ingest"),
       " on the public listener, and it shows up here by itself. Was something sent already? Look at what was ",
       h("a", { href: "#/events?outcome=rejected" }, "rejected"),
+      ". What to paste where, and what to look at, is under ",
+      h("a", { href: "#/connect" }, "Connect"),
       ".",
     );
   }
-  if (params.outcome === "rejected") return empty("Nothing was rejected", "Of refused requests the last 1,000 since the service started are kept.");
+  if (params.outcome === "rejected") return empty("Nothing was rejected", "Of each way in the last 500 refused requests since the service started are kept.");
   return empty(
     "No event fits",
     "Nothing that is kept has all of these. ",

@@ -5,6 +5,7 @@ import { ask, h, show } from "./dom.js";
 import { listen, liveState, watch } from "./live.js";
 import { problem, walk } from "./rows.js";
 import { DESTINATION, wordOf } from "./words.js";
+import { connect } from "./connect.js";
 import { contact, contacts } from "./contacts.js";
 import { deadLetters } from "./dead_letters.js";
 import { deliveries, delivery } from "./deliveries.js";
@@ -20,6 +21,7 @@ const VIEWS = [
   { path: "dead-letters", name: "Dead letters", list: deadLetters },
   { path: "playground", name: "Playground", list: playground },
   { path: "status", name: "Status", list: status },
+  { path: "connect", name: "Connect", list: connect },
 ];
 
 const main = document.getElementById("main");
@@ -137,7 +139,7 @@ function help() {
     ["Enter", "open the row"],
     ["/", "to the filter"],
     ["p", "pause and resume the live list"],
-    ["1 … 6", "to a view"],
+    ["1 … 7", "to a view"],
     ["Esc", "back to the list"],
     ["?", "this help"],
   ];

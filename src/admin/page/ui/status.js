@@ -139,6 +139,29 @@ function allowance({ hour, minute }) {
   );
 }
 
+// Who is told of what is wrong, and what was told.
+function told({ receiver, receiver_error: trouble, heartbeat, alerts }) {
+  const row = ({ title, open, began_at: began, told_at: told, ended_at: ended, end_told_at: endTold, error }) => [
+    title,
+    h(
+      "div",
+      {},
+      h("p", {}, open ? "since " : "was there from ", timeAgo(began), ended && " to ", ended && timeAgo(ended)),
+      h("p", { class: "faint" }, told ? "told " : "not told", told && timeAgo(told), endTold && "; its end told ", endTold && timeAgo(endTold)),
+      error && h("p", { class: "faint" }, error),
+    ),
+  ];
+  const beats = heartbeat && (heartbeat.beats ? heartbeat.error || "asked each minute" : "not asked: something stands still");
+  return section(
+    "Alerts",
+    facts([
+      ["Receiver", receiver ? trouble || `takes ${receiver}` : "none: set alerts.url, and somebody is told when something is wrong"],
+      ["Heartbeat", beats],
+      ...alerts.map(row),
+    ]),
+  );
+}
+
 // Draws the parts that have changed. What has not stays, so that nothing is drawn anew under the hand that presses it.
 function drawing(parts) {
   const drawn = new Map();
@@ -206,7 +229,7 @@ function plots({ samples, every_seconds: every }) {
 }
 
 export async function status(place, { latest }) {
-  const [warnings, tiles, account, calls, past, sums] = Array.from({ length: 6 }, () => h("div", { class: "list" }));
+  const [warnings, tiles, account, calls, past, sums, alerts] = Array.from({ length: 7 }, () => h("div", { class: "list" }));
   show(
     place,
     h("div", { class: "title" }, h("h1", {}, "Status")),
@@ -215,6 +238,8 @@ export async function status(place, { latest }) {
     h("div", { class: "halves" }, account, calls),
     h("h2", { class: "list-title" }, `The last ${HOURS} hours`),
     past,
+    h("h2", { class: "list-title" }, "Told"),
+    alerts,
     h("h2", { class: "list-title" }, "Counted"),
     sums,
   );
@@ -232,6 +257,14 @@ export async function status(place, { latest }) {
       show(past, problem(error, readPast));
     }
   };
+  const drawTold = drawing([[alerts, (view) => view, told]]);
+  const readTold = async () => {
+    try {
+      drawTold(await get("api/alerts"));
+    } catch (error) {
+      show(alerts, problem(error, readTold));
+    }
+  };
   const read = async () => {
     try {
       draw(await get("api/status"));
@@ -242,9 +275,9 @@ export async function status(place, { latest }) {
   const stop = listen((name, data) => {
     if (name === "status") draw(data);
   });
-  const again = setInterval(readPast, READ_HISTORY_EVERY_MS);
+  const again = setInterval(() => Promise.all([readPast(), readTold()]), READ_HISTORY_EVERY_MS);
   if (latest()) draw(latest());
-  await Promise.all([read(), readPast()]);
+  await Promise.all([read(), readPast(), readTold()]);
   return () => {
     clearInterval(again);
     stop();

@@ -62,7 +62,7 @@ pub struct Restored {
 ///
 /// # Errors
 /// Says why not. A backup that can't be used and a folder that is in use or not empty are left as they are.
-pub fn restore(order: &RestoreOrder, clock: Arc<dyn Clock>) -> Result<Restored, CopyError> {
+pub fn restore(order: &RestoreOrder, clock: &Arc<dyn Clock>) -> Result<Restored, CopyError> {
     CopyError::refuse_inside(&order.data, &order.backup)?;
     let manifest = Manifest::read(&order.backup)?;
     if let Some(why) = manifest.differences(&order.backup).into_iter().next() {
@@ -77,7 +77,7 @@ pub fn restore(order: &RestoreOrder, clock: Arc<dyn Clock>) -> Result<Restored, 
     if let Some(why) = manifest.differences(&order.data).into_iter().next() {
         return Err(CopyError::Damaged { folder: order.data.clone(), why });
     }
-    let (contacts, applied) = make_careful(order, &folder, &record, &manifest, &clock)?;
+    let (contacts, applied) = make_careful(order, &folder, &record, &manifest, clock)?;
     let pair = Pair::begin(&order.data)?;
     if !pair.standing.adds_up() {
         let why = "its two files do not belong to one moment".to_owned();

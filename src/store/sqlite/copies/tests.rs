@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::pair::Pair;
 use super::*;
-use crate::clock::{ManualClock, UnixMicros};
+use crate::clock::{Clock, ManualClock, UnixMicros};
 use crate::consent::{Category, Choice};
 use crate::contact::{ConsentChange, Contact, Standing};
 use crate::delivery::{Account, Delivery, DeliveryId, Lane};
@@ -51,10 +51,11 @@ impl Place {
             other_record: None,
         }
     }
+}
 
-    fn restore(order: &RestoreOrder) -> Result<Restored, CopyError> {
-        restore(order, Arc::new(ManualClock::at(NOW.plus(Duration::from_mins(10)))))
-    }
+fn brought_back(order: &RestoreOrder) -> Result<Restored, CopyError> {
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW.plus(Duration::from_mins(10))));
+    restore(order, &clock)
 }
 
 fn open(path: &Path) -> Result<Arc<SqliteStore>, OpenError> {
@@ -145,7 +146,7 @@ async fn a_backup_of_a_running_store_is_whole_and_ours_alone_and_restores_as_it_
     names.sort();
     assert_eq!(names, ["admin-token", "journal.db", "manifest.json", "state.db"]);
 
-    Place::restore(&place.order()).unwrap();
+    brought_back(&place.order()).unwrap();
     assert_eq!(fs::read_to_string(place.other.join("admin-token")).unwrap(), "token");
     let restored = open(&place.other).unwrap();
     assert_eq!(*restored.journal_end().borrow(), Position(5));
@@ -224,7 +225,7 @@ async fn what_a_killed_backup_left_is_no_backup_and_is_taken_over_by_the_next() 
     fs::create_dir(&partial).unwrap();
     fs::write(partial.join("state.db"), "half").unwrap();
     let order = RestoreOrder { backup: partial.clone(), ..place.order() };
-    let refused = Place::restore(&order).unwrap_err();
+    let refused = brought_back(&order).unwrap_err();
     assert!(refused.to_string().contains("not a backup, or only a part of one"), "{refused}");
     assert!(!place.other.exists(), "nothing was changed");
     back_up(&place.data, &place.backup, NOW).unwrap();
@@ -241,13 +242,13 @@ async fn a_backup_that_was_changed_is_refused_by_name_and_nothing_is_restored() 
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&file, &bytes).unwrap();
-    let refused = Place::restore(&place.order()).unwrap_err();
+    let refused = brought_back(&place.order()).unwrap_err();
     assert_eq!(refused.exit_code(), 74);
     assert!(refused.to_string().contains("state.db is not what it was"), "{refused}");
     assert!(findings(&place.backup).iter().any(|line| line.contains("its checksum differs")));
     bytes.truncate(8192);
     fs::write(&file, &bytes).unwrap();
-    assert!(Place::restore(&place.order()).unwrap_err().to_string().contains("has 8192 bytes and had"));
+    assert!(brought_back(&place.order()).unwrap_err().to_string().contains("has 8192 bytes and had"));
     assert!(!place.other.exists());
     let manifest = place.backup.join("manifest.json");
     let text = fs::read_to_string(&manifest)
@@ -255,7 +256,7 @@ async fn a_backup_that_was_changed_is_refused_by_name_and_nothing_is_restored() 
         .replace("admin-token", "x")
         .replace("journal.db", "../journal.db");
     fs::write(&manifest, text).unwrap();
-    assert!(matches!(Place::restore(&place.order()).unwrap_err(), CopyError::Damaged { .. }));
+    assert!(matches!(brought_back(&place.order()).unwrap_err(), CopyError::Damaged { .. }));
 }
 
 #[tokio::test]
@@ -266,15 +267,15 @@ async fn a_folder_in_use_or_not_empty_is_refused_and_what_was_there_can_be_moved
     back_up(&place.data, &place.backup, NOW).unwrap();
     append(&store, 1).await;
     let here = RestoreOrder { data: place.data.clone(), ..place.order() };
-    let refused = Place::restore(&here).unwrap_err();
+    let refused = brought_back(&here).unwrap_err();
     assert_eq!(refused.exit_code(), 75, "{refused}");
     store.shut();
-    assert!(matches!(Place::restore(&here).unwrap_err(), CopyError::NotEmpty(_)));
-    let restored = Place::restore(&RestoreOrder { replace: true, ..here.clone() }).unwrap();
+    assert!(matches!(brought_back(&here).unwrap_err(), CopyError::NotEmpty(_)));
+    let restored = brought_back(&RestoreOrder { replace: true, ..here.clone() }).unwrap();
     let moved = restored.moved_to.unwrap();
     assert_eq!(verify(&moved).unwrap().accepted, 3, "{moved:?}");
     assert_eq!(verify(&place.data).unwrap().accepted, 2);
-    Place::restore(&RestoreOrder { replace: true, ..here }).unwrap();
+    brought_back(&RestoreOrder { replace: true, ..here }).unwrap();
     assert_eq!(verify(&moved).unwrap().accepted, 3, "it stays");
 }
 
@@ -291,7 +292,7 @@ async fn a_restore_that_was_killed_keeps_the_service_from_starting_and_is_begun_
     let Err(refused) = open(&place.other) else { panic!("it opened") };
     assert!(matches!(refused, OpenError::Unfinished(_)), "{refused}");
     assert_eq!(refused.exit_code(), 2);
-    Place::restore(&place.order()).unwrap();
+    brought_back(&place.order()).unwrap();
     assert_eq!(*open(&place.other).unwrap().journal_end().borrow(), Position(2));
     // Killed while it moved what was there before: that is not deleted.
     let again = Place::new();
@@ -299,7 +300,7 @@ async fn a_restore_that_was_killed_keeps_the_service_from_starting_and_is_begun_
     fs::write(again.other.join("restore.unfinished"), "moving what was there").unwrap();
     fs::write(again.other.join("journal.db"), "of before").unwrap();
     let order = RestoreOrder { backup: place.backup.clone(), replace: true, ..again.order() };
-    let moved = again.restore(&order).unwrap().moved_to.unwrap();
+    let moved = brought_back(&order).unwrap().moved_to.unwrap();
     assert_eq!(fs::read_to_string(moved.join("journal.db")).unwrap(), "of before");
 }
 
@@ -310,7 +311,7 @@ async fn after_a_restore_the_hour_is_used_and_contacts_are_sent_whole() {
     accepted_jo(&store).await;
     put(&store, vec![Put::Contact(email("unknown"), 0, Contact::default())]).await;
     back_up(&place.data, &place.backup, NOW).unwrap();
-    let restored = Place::restore(&place.order()).unwrap();
+    let restored = brought_back(&place.order()).unwrap();
     assert_eq!(restored.contacts, 1);
     let store = open(&place.other).unwrap();
     let now = NOW.plus(Duration::from_mins(20));
@@ -366,7 +367,7 @@ async fn who_was_erased_or_withdrew_after_the_backup_does_not_come_back_with_it(
     assert!(!text.contains("example") && !text.contains("jo"), "hashes alone");
 
     let order = RestoreOrder { other_record: Some(record), ..place.order() };
-    let (_, applied) = Place::restore(&order).unwrap().record.unwrap();
+    let (_, applied) = brought_back(&order).unwrap().record.unwrap();
     assert_eq!(applied, Applied { erased: 1, withdrawn: 1, unknown: 1, unreadable: 0 });
     let store = open(&place.other).unwrap();
     let (orders, _) = store.erasures().await.unwrap();
@@ -399,14 +400,14 @@ async fn a_record_of_another_folder_and_lines_cut_off_by_a_kill_tell_nothing() {
     back_up(&place.data, &place.backup, NOW).unwrap();
     let record = stranger.data.join("withdrawn.log");
     let order = RestoreOrder { other_record: Some(record), ..place.order() };
-    let (_, applied) = Place::restore(&order).unwrap().record.unwrap();
+    let (_, applied) = brought_back(&order).unwrap().record.unwrap();
     assert_eq!(applied, Applied::default());
     let head = fs::read_to_string(stranger.data.join("withdrawn.log")).unwrap();
     back_up(&stranger.data, &stranger.backup, NOW).unwrap();
     let cut = stranger.data.with_file_name("cut.log");
     fs::write(&cut, format!("{}\nerased 2023-11", head.lines().nth(1).unwrap())).unwrap();
     let order = RestoreOrder { other_record: Some(cut), ..stranger.order() };
-    let (_, applied) = stranger.restore(&order).unwrap().record.unwrap();
+    let (_, applied) = brought_back(&order).unwrap().record.unwrap();
     assert_eq!(applied, Applied { unreadable: 1, ..Applied::default() });
 }
 
@@ -415,7 +416,7 @@ async fn without_a_record_a_restore_says_so() {
     let place = Place::new();
     place.open().shut();
     back_up(&place.data, &place.backup, NOW).unwrap();
-    let restored = Place::restore(&place.order()).unwrap();
+    let restored = brought_back(&place.order()).unwrap();
     assert_eq!((restored.record, restored.looked_for), (None, place.other.join("withdrawn.log")));
 }
 
@@ -463,7 +464,7 @@ async fn a_folder_of_an_earlier_version_can_be_backed_up_and_restored_and_one_of
     }
     back_up(&place.data, &place.backup, NOW).unwrap();
     assert!(verify(&place.backup).unwrap().earlier_version);
-    Place::restore(&place.order()).unwrap();
+    brought_back(&place.order()).unwrap();
     open(&place.other).unwrap().shut();
     assert!(!verify(&place.other).unwrap().earlier_version);
     let state = rusqlite::Connection::open(place.data.join("state.db")).unwrap();

@@ -5,34 +5,25 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::status::Snapshot;
-use crate::allowance::{AllowanceLimits, Forecast, Means, Quotas, Usage, forecast, lanes_with};
+use super::snapshot::Snapshot;
+use crate::allowance::{AllowanceLimits, Forecast, Means, Usage, forecast, lanes_with};
 use crate::delivery::Lane;
 use crate::destination::DestinationState;
 
-/// One look at what is owed, and what bears on when it leaves.
-#[derive(Clone, Copy)]
-pub(in crate::admin) struct Outlook<'a> {
-    /// The look at the store.
-    pub snapshot: Snapshot<'a>,
-    /// How much of their quotas the sources have used.
-    pub quotas: &'a Quotas,
-}
-
 /// What contacts cost that become owed beside what is owed already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::admin) struct Added {
+pub struct Added {
     /// Calls they need.
     pub calls: u64,
     /// How long until their lanes are empty. `None` while nothing can be said.
     pub seconds: Option<u64>,
 }
 
-impl Outlook<'_> {
+impl Snapshot<'_> {
     /// How long what is owed takes. `None` while nothing can be said.
+    #[must_use]
     pub fn drain_seconds(&self) -> Option<u64> {
-        let owed: u64 = Lane::BY_PRECEDENCE.map(|lane| self.snapshot.owed_in(lane)).iter().sum();
-        if owed == 0 {
+        if self.owed() == 0 {
             return Some(0);
         }
         let wait = self.wait()?;
@@ -40,6 +31,7 @@ impl Outlook<'_> {
     }
 
     /// What so many more contacts in these lanes come to.
+    #[must_use]
     pub fn with(&self, more: &BTreeMap<Lane, u64>) -> Added {
         let wait = self.wait();
         let play = |more| self.forecast(wait.unwrap_or_default(), more);
@@ -57,29 +49,29 @@ impl Outlook<'_> {
 
     /// How long no call leaves. `None` while nobody knows.
     fn wait(&self) -> Option<Duration> {
-        let destination = &self.snapshot.totals.destination;
+        let destination = &self.totals().destination;
         match destination.state() {
             DestinationState::Paused | DestinationState::Blocked => None,
             DestinationState::Running | DestinationState::Throttled | DestinationState::Unreachable => {
-                Some(destination.until().map_or(Duration::ZERO, |until| until.since(self.snapshot.now)))
+                Some(destination.until().map_or(Duration::ZERO, |until| until.since(self.now)))
             }
         }
     }
 
     fn forecast(&self, wait: Duration, more: &BTreeMap<Lane, u64>) -> Option<Forecast> {
-        let Snapshot { totals, live, .. } = self.snapshot;
-        let lanes = lanes_with(&live.shares, |lane| {
-            let mut load = totals.owed.get(&lane).map(|owed| owed.load.clone()).unwrap_or_default();
+        let Snapshot { vitals, reading, .. } = self;
+        let lanes = lanes_with(&vitals.shares, |lane| {
+            let mut load = reading.totals.owed.get(&lane).map(|owed| owed.load.clone()).unwrap_or_default();
             load.shared += more.get(&lane).copied().unwrap_or(0);
             load
         });
-        let Usage { hour, minute } = self.snapshot.usage();
+        let Usage { hour, minute } = self.usage();
         let means = Means {
             limits: AllowanceLimits { per_hour: hour.limit, per_minute: minute.limit },
             // Until calls may leave, slots become free.
-            ages: self.snapshot.ages().map(|age| age.saturating_add(wait)).collect(),
-            sharing: *live.sharing.borrow(),
-            quotas: self.quotas,
+            ages: self.ages().map(|age| age.saturating_add(wait)).collect(),
+            sharing: *vitals.sharing.borrow(),
+            quotas: &reading.quotas,
         };
         forecast(&lanes, &means)
     }

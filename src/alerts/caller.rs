@@ -1,0 +1,259 @@
+//! Requests to whoever is told: one at a time, with a limit on everything, no redirect followed, to addresses that were
+//! checked.
+//!
+//! The address may be a secret, so nothing here says it, and no words of a library that might.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, Response, Url};
+use ring::hmac;
+
+use super::address::{NotReached, Reach};
+use super::config::{AddressProblem, Config, Format};
+use super::message::Message;
+use crate::clock::UnixMicros;
+use crate::freshsales::{ClientError, Timeouts, Transport, hardened};
+
+/// How long one request may take.
+const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(5), attempt: Duration::from_secs(10) };
+/// Of an answer's body, this much is read.
+const ANSWER_BYTES_MAX: usize = 2048;
+/// And this much shown.
+const ANSWER_CHARS_MAX: usize = 200;
+/// A receiver may ask for a pause of so long.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+
+/// Why there is nobody to call.
+#[derive(Debug, thiserror::Error)]
+pub enum CallerError {
+    /// Its address can't be used.
+    #[error(transparent)]
+    Address(#[from] AddressProblem),
+    /// The HTTP client could not be set up.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The library refused what it was given.
+    #[error("the HTTP client could not be set up")]
+    Library,
+}
+
+/// A 2xx.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Which.
+    pub status: u16,
+    /// The beginning of what was answered, on one line.
+    pub words: String,
+}
+
+/// Why a request had no success, in words without an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// Another status than 2xx, the beginning of what was answered, and how long to wait where that was said.
+    Answered(u16, String, Option<Duration>),
+    /// The name stands for addresses alone that are not allowed.
+    NotReached,
+    /// The certificate is not to be trusted.
+    Certificate,
+    /// The name was not found.
+    NoName,
+    /// No connection.
+    NoConnection,
+    /// No answer in time.
+    TooSlow,
+    /// The connection broke off.
+    BrokeOff,
+}
+
+impl Failed {
+    /// How long the receiver asked to wait.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Answered(_, _, wait) => *wait,
+            Self::NotReached
+            | Self::Certificate
+            | Self::NoName
+            | Self::NoConnection
+            | Self::TooSlow
+            | Self::BrokeOff => None,
+        }
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Answered(status @ 300..=399, ..) => {
+                return write!(f, "the receiver answered {status}: a redirect is not followed");
+            }
+            Self::Answered(status, ..) => return write!(f, "the receiver answered {status}"),
+            Self::NotReached => {
+                "the receiver's name stands for a private address (alerts.allow_private = true allows that)"
+            }
+            Self::Certificate => "the certificate of the receiver is not to be trusted",
+            Self::NoName => "the receiver's name was not found",
+            Self::NoConnection => "there is no connection to the receiver",
+            Self::TooSlow => "the receiver did not answer within 10 s",
+            Self::BrokeOff => "the connection to the receiver broke off",
+        })
+    }
+}
+
+/// Asks one address.
+struct Caller {
+    http: Client,
+    url: Url,
+}
+
+impl Caller {
+    fn new((url, reach): (Url, Reach)) -> Result<Self, CallerError> {
+        let builder = hardened(TIMEOUTS, &Transport::default())?
+            .dns_resolver(reach)
+            .https_only(reach != Reach::ThisMachine);
+        let http = builder.build().map_err(|_| CallerError::Library)?;
+        Ok(Self { http, url })
+    }
+
+    async fn call(&self, request: RequestBuilder) -> Result<Taken, Failed> {
+        let response = request.send().await.map_err(|error| failed(&error))?;
+        let status = response.status().as_u16();
+        let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
+        let wait = wait.map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
+        let words = self.words(response).await;
+        if (200..=299).contains(&status) {
+            Ok(Taken { status, words })
+        } else {
+            Err(Failed::Answered(status, words, wait))
+        }
+    }
+
+    /// The beginning of what was answered, without the address, should that be repeated.
+    async fn words(&self, mut response: Response) -> String {
+        let mut body = Vec::new();
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend(chunk.iter().take(ANSWER_BYTES_MAX - body.len()));
+            if body.len() >= ANSWER_BYTES_MAX {
+                break;
+            }
+        }
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let secrets = [Some(self.url.as_str()), Some(self.url.path()), self.url.query()];
+        let secrets = secrets.into_iter().flatten().filter(|secret| secret.len() > 1);
+        let text = secrets.fold(text, |text, secret| text.replace(secret, "[redacted]"));
+        text.chars().take(ANSWER_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+}
+
+fn failed(error: &reqwest::Error) -> Failed {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(found) = cause {
+        if found.is::<NotReached>() {
+            return Failed::NotReached;
+        }
+        // An error of the library for input and output hides the one that it holds.
+        let held = found.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if found.is::<rustls::Error>() || held.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
+            return Failed::Certificate;
+        }
+        cause = found.source();
+    }
+    match (error.is_timeout(), error.is_dns(), error.is_connect()) {
+        (true, _, _) => Failed::TooSlow,
+        (false, true, _) => Failed::NoName,
+        (false, false, true) => Failed::NoConnection,
+        (false, false, false) => Failed::BrokeOff,
+    }
+}
+
+/// Whom messages are sent to.
+pub struct Receiver {
+    caller: Caller,
+    format: Format,
+    key: Option<Vec<u8>>,
+}
+
+impl Receiver {
+    /// The one that is configured; none where none is.
+    ///
+    /// # Errors
+    /// It can't be called.
+    pub fn new(config: &Config) -> Result<Option<Self>, CallerError> {
+        let Some(address) = config.receiver()? else { return Ok(None) };
+        let caller = Caller::new(address)?;
+        Ok(Some(Self { caller, format: config.format, key: config.signing_key() }))
+    }
+
+    /// The form that it takes.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Sends it a message.
+    ///
+    /// # Errors
+    /// It did not take it.
+    pub async fn tell(&self, message: &Message, now: UnixMicros) -> Result<Taken, Failed> {
+        let body = message.body(self.format).to_string();
+        let mut request =
+            self.caller.http.post(self.caller.url.clone()).header(CONTENT_TYPE, "application/json");
+        if let Some(key) = self.key.as_ref().filter(|_| self.format == Format::Json) {
+            let seconds = now.0.div_euclid(1_000_000).to_string();
+            request = request
+                .header("webhook-id", &message.id)
+                .header("webhook-signature", signature(key, &message.id, &seconds, &body))
+                .header("webhook-timestamp", seconds);
+        }
+        self.caller.call(request.body(body)).await
+    }
+}
+
+/// As Standard Webhooks has it.
+fn signature(key: &[u8], id: &str, seconds: &str, body: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    let tag = hmac::sign(&key, format!("{id}.{seconds}.{body}").as_bytes());
+    format!("v1,{}", STANDARD.encode(tag.as_ref()))
+}
+
+/// What is asked while all is well.
+pub struct Heartbeat(Caller);
+
+impl Heartbeat {
+    /// The one that is configured; none where none is.
+    ///
+    /// # Errors
+    /// It can't be asked.
+    pub fn new(config: &Config) -> Result<Option<Self>, CallerError> {
+        config.heartbeat()?.map(|address| Caller::new(address).map(Self)).transpose()
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// It was not answered with a success.
+    pub async fn beat(&self) -> Result<Taken, Failed> {
+        self.0.call(self.0.http.get(self.0.url.clone())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_signed_as_standard_webhooks_says() {
+        // The example of its specification.
+        let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let body = r#"{"test": 2432232314}"#;
+        assert_eq!(
+            signature(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", body),
+            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+        );
+    }
+}

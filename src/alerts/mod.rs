@@ -1,0 +1,91 @@
+//! Alerts: tells a person when something is wrong, and when it is over; and asks a heartbeat while all is well, so that
+//! somebody notices a service that tells nothing because it is dead.
+//!
+//! A stage of its own: it reads what everybody may read, needs nothing of the outbox and no call of the allowance, and holds
+//! up nobody. What became of each cause is a row of the store. Must not judge what is wrong (that is `health`), nor send
+//! anything personal.
+
+mod address;
+mod caller;
+mod config;
+mod findings;
+mod message;
+mod rounds;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use caller::{CallerError, Failed, Heartbeat, Receiver, Taken};
+pub use config::{Config, Format};
+pub use message::Message;
+
+use crate::cause::Board;
+use crate::clock::Clock;
+use crate::decision::Settings;
+use crate::health::Vitals;
+use crate::store::{SharedStore, StoreError};
+use rounds::Rounds;
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// What is being told when the service stops gets so long to be taken, so that it is not told again after the start.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What the stage needs.
+pub struct Teller {
+    /// Where it looks, and where rows are kept.
+    pub store: SharedStore,
+    /// Which account is filled.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// What is known beside the store.
+    pub vitals: Vitals,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told.
+    pub config: watch::Receiver<Config>,
+    /// Where it is shown.
+    pub board: watch::Sender<Board>,
+}
+
+impl Teller {
+    /// Looks every 15 s, and tells, until it is told to stop.
+    ///
+    /// # Errors
+    /// The store failed for good.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
+        let mut config = self.config.clone();
+        let mut rounds = Rounds::new(&self);
+        rounds::describe();
+        loop {
+            let on = rounds.configure(&config.borrow_and_update());
+            if on {
+                let last_words = async {
+                    stop.cancelled().await;
+                    self.clock.sleep_until(self.clock.monotonic() + LAST_WORDS).await;
+                };
+                tokio::select! {
+                    done = rounds.round() => done?,
+                    () = last_words => return Ok(()),
+                }
+            }
+            let next = async {
+                if on {
+                    self.clock.sleep_until(self.clock.monotonic() + LOOK_EVERY).await;
+                } else {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = next => {}
+                changed = config.changed() => if changed.is_err() { return Ok(()) },
+            }
+        }
+    }
+}

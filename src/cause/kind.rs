@@ -1,0 +1,140 @@
+//! The kinds of causes: their words, their headlines, and whether anything stands still because of one.
+
+use serde::{Deserialize, Serialize};
+
+/// What may be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Every call to Freshsales would be refused.
+    Blocked,
+    /// Freshsales does not answer.
+    Unreachable,
+    /// The key's user has no right to some records.
+    KindShut,
+    /// The account does not have names that the mapping says.
+    NamesMissing,
+    /// A new contact or an order is due and does not leave.
+    LeadsWait,
+    /// Freshsales refused more of what was sent.
+    DeadLetters,
+    /// What waits to be sent takes more than a day.
+    Drain,
+    /// New contacts wait because their source has made as many as it may.
+    Quota,
+    /// More refusals of strangers than a source may bring.
+    WithdrawalsWait,
+    /// Events are accepted and none takes effect.
+    Processing,
+    /// Events are accepted faster than they take effect.
+    Lag,
+    /// Events could not be processed.
+    FailedEvents,
+    /// Contacts whose call can't be made up.
+    SetAside,
+    /// Events are refused, because they can't be stored.
+    Refusing,
+    /// The disk is nearly full.
+    DiskLow,
+    /// A file of the data folder was taken away.
+    JournalAway,
+    /// A source sends more than it may.
+    TooManyEvents,
+}
+
+impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::Blocked,
+        Self::Unreachable,
+        Self::KindShut,
+        Self::NamesMissing,
+        Self::LeadsWait,
+        Self::DeadLetters,
+        Self::Drain,
+        Self::Quota,
+        Self::WithdrawalsWait,
+        Self::Processing,
+        Self::Lag,
+        Self::FailedEvents,
+        Self::SetAside,
+        Self::Refusing,
+        Self::DiskLow,
+        Self::JournalAway,
+        Self::TooManyEvents,
+    ];
+
+    /// The word in JSON, metrics and the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Blocked => "blocked",
+            Self::Unreachable => "unreachable",
+            Self::KindShut => "kind_shut",
+            Self::NamesMissing => "names_missing",
+            Self::LeadsWait => "leads_wait",
+            Self::DeadLetters => "dead_letters",
+            Self::Drain => "drain",
+            Self::Quota => "quota",
+            Self::WithdrawalsWait => "withdrawals_wait",
+            Self::Processing => "processing",
+            Self::Lag => "lag",
+            Self::FailedEvents => "failed_events",
+            Self::SetAside => "set_aside",
+            Self::Refusing => "refusing",
+            Self::DiskLow => "disk_low",
+            Self::JournalAway => "journal_away",
+            Self::TooManyEvents => "too_many_events",
+        }
+    }
+
+    /// The cause of a word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == word)
+    }
+
+    /// What has happened, as a headline.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Blocked => "Freshsales refuses every call",
+            Self::Unreachable => "Freshsales does not answer",
+            Self::KindShut => "Some records may not be written",
+            Self::NamesMissing => "The account does not have names of the mapping",
+            Self::LeadsWait => "A new contact or an order has waited for over 5 minutes",
+            Self::DeadLetters => "Freshsales refused what was sent",
+            Self::Drain => "The backlog takes more than a day",
+            Self::Quota => "A source has used up its quota of new contacts",
+            Self::WithdrawalsWait => "Strangers refuse marketing for many addresses",
+            Self::Processing => "Events are accepted and none takes effect",
+            Self::Lag => "Events arrive faster than they take effect",
+            Self::FailedEvents => "Events could not be processed",
+            Self::SetAside => "Contacts are not called because of a defect",
+            Self::Refusing => "Events are refused",
+            Self::DiskLow => "The disk is nearly full",
+            Self::JournalAway => "A file of the data folder is gone",
+            Self::TooManyEvents => "A source sends more events than it may",
+        }
+    }
+
+    /// Whether events or calls stand still because of it, so that all is not well.
+    #[must_use]
+    pub fn stops_things(self) -> bool {
+        match self {
+            Self::Blocked | Self::Unreachable | Self::Processing | Self::Refusing | Self::JournalAway => true,
+            Self::KindShut
+            | Self::NamesMissing
+            | Self::LeadsWait
+            | Self::DeadLetters
+            | Self::Drain
+            | Self::Quota
+            | Self::WithdrawalsWait
+            | Self::Lag
+            | Self::FailedEvents
+            | Self::SetAside
+            | Self::DiskLow
+            | Self::TooManyEvents => false,
+        }
+    }
+}
