@@ -80,7 +80,9 @@ impl Resolved {
                 let ids = ids.join(", ");
                 Some(format!("the account has more than one {which} (ids {ids}): map the id in its place"))
             }
-            Self::NotAsked => Some(format!("the account was not asked yet for the {which}")),
+            Self::NotAsked => {
+                Some(format!("the account was not asked yet for the {which}; it is sent once that is known"))
+            }
             Self::Forbidden => Some(format!(
                 "the key may not see the list that the {which} is looked up in (403): map the id in its place"
             )),
