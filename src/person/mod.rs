@@ -90,7 +90,7 @@ impl FromStr for PersonKey {
 
     fn from_str(text: &str) -> Result<Self, NoPerson> {
         let (head, id) = text.split_once(':').ok_or(NoPerson)?;
-        let (people, kind) = head.split_once('/').unwrap_or((DEFAULT_PEOPLE, head));
+        let (people, kind) = head.rsplit_once('/').unwrap_or((DEFAULT_PEOPLE, head));
         let id = match kind {
             "user" => PersonId::User(id.to_owned()),
             "email" => PersonId::Email(Email::from_store(id).map_err(|_| NoPerson)?),

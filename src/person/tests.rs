@@ -136,7 +136,7 @@ fn what_a_person_holds_of_devices_and_friends_is_of_bounded_size() {
 
 #[test]
 fn a_person_key_reads_back_from_its_text() {
-    for text in ["user:a:b/c", "shop/user:7", "email:a@example.com", "shop/anonymous:x"] {
+    for text in ["user:a:b/c", "shop/user:7", "email:a@example.com", "shop/anonymous:x", "//user:7"] {
         assert_eq!(text.parse::<PersonKey>().unwrap().to_string(), text);
     }
     assert!("nobody".parse::<PersonKey>().is_err());

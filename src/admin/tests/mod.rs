@@ -12,6 +12,7 @@ mod history;
 mod map;
 mod openapi;
 mod page;
+mod people;
 mod rejected;
 mod sqlite;
 mod status;

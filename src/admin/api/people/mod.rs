@@ -148,10 +148,14 @@ fn subject(params: &Params) -> Result<Subject, ApiError> {
     let people = params.text("people");
     match (params.email()?, params.text("userId")) {
         (Some(email), None) if people.is_none() => Ok(Subject::Email(email)),
-        (None, Some(user)) => Ok(Subject::User(PersonKey {
-            people: people.unwrap_or_else(|| DEFAULT_PEOPLE.to_owned()),
-            id: PersonId::User(user.trim().to_owned()),
-        })),
+        (None, Some(user)) => {
+            let people = people.unwrap_or_else(|| DEFAULT_PEOPLE.to_owned());
+            let key = PersonKey { people, id: PersonId::User(user.trim().to_owned()) };
+            // An order is stored as text: one that can't be read again would hold up every other.
+            let readable = key.to_string().parse::<PersonKey>().is_ok_and(|read| read == key);
+            let expected = "the name space of a source, such as `default`";
+            readable.then_some(Subject::User(key)).ok_or_else(|| invalid("people", expected))
+        }
         (Some(_), None) => {
             Err(invalid("people", "left out beside `email`: an address counts in every name space"))
         }
