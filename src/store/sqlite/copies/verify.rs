@@ -20,7 +20,7 @@ use crate::event::{Email, Position};
 use crate::person::{Person, PersonKey, Timeline};
 use crate::store::sqlite::columns::{from_text, state_number, uint};
 use crate::store::sqlite::files::{self, JOURNAL_FILE, STATE_FILE};
-use crate::store::sqlite::{failed, records, walks};
+use crate::store::sqlite::{OpenError, failed, records, walks};
 use crate::store::{Processed, StoreError, Stream};
 
 /// Events read at once.
@@ -45,17 +45,29 @@ pub struct Verified {
 /// Looks at a data folder or a backup.
 ///
 /// # Errors
-/// There is nothing to look at, or it can't be opened at all.
+/// There is nothing to look at, or it may not be read. What is damaged is no error but a finding, and the rest is looked at.
 pub fn verify(folder: &Path) -> Result<Verified, CopyError> {
     crate::store::give_way();
     let mut verified = Verified::default();
     if folder.join(MANIFEST_FILE).exists() {
         verified.findings.extend(Manifest::read(folder)?.differences(folder));
     }
-    let pair = Pair::begin(folder)?;
+    let pair = match Pair::begin(folder) {
+        Ok(pair) => pair,
+        Err(CopyError::Open(OpenError::Disk(why))) => {
+            verified.findings.push(format!("{STATE_FILE} or {JOURNAL_FILE} is damaged: {why}"));
+            return Ok(verified);
+        }
+        // Of what differs already, whatever else it says is damage.
+        Err(error) if !verified.findings.is_empty() => {
+            verified.findings.push(error.to_string());
+            return Ok(verified);
+        }
+        Err(error) => return Err(error),
+    };
     verified.accepted = pair.standing.end.0;
     for (name, file) in [(JOURNAL_FILE, &pair.journal), (STATE_FILE, &pair.state)] {
-        let unsound = files::unsound(file)?;
+        let unsound = files::unsound(file).unwrap_or_else(|error| vec![error.to_string()]);
         verified.findings.extend(unsound.into_iter().map(|line| format!("{name} is damaged: {line}")));
     }
     let Some(counted) = pair.standing.counted else {
@@ -63,9 +75,9 @@ pub fn verify(folder: &Path) -> Result<Verified, CopyError> {
         return Ok(verified);
     };
     verified.positions(&pair);
-    verified.books(&pair.state, counted.processed)?;
     verified.journal(&pair.journal);
-    verified.state(&pair.state)?;
+    let read = verified.books(&pair.state, counted.processed).and(verified.state(&pair.state));
+    verified.findings.extend(read.err().map(|error| format!("{STATE_FILE}: {error}")));
     Ok(verified)
 }
 
