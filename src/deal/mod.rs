@@ -23,8 +23,8 @@ use crate::person::{Facts, PersonKey, Said};
 pub use body::{create_body, found_in, key_in_name, open_in, seen_in, update_body};
 pub use names::{name_of_attribute, pipeline, resolve};
 pub use stage::{UnknownStage, is_called, wanted_stage};
-pub use standing::{Birth, Carried, Held, InFlight, Refused, Seen, Standing};
-pub use step::{ASK_AFTER, Asked, LOOKS_MAX, Next, SEEN_COUNTS, Wish, next};
+pub use standing::{Asked, Birth, Carried, Held, InFlight, Refused, Seen, Standing};
+pub use step::{ASK_AFTER, LOOKS_MAX, Next, SEEN_COUNTS, Wish, next};
 
 /// Attributes by name; `stage` and `pipeline` among them, custom fields as `custom_field.cf_*`.
 pub type Attributes = BTreeMap<String, serde_json::Value>;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Attributes};
+use super::Attributes;
 use crate::clock::UnixMicros;
 pub use crate::contact::Refused;
 use crate::delivery::DeliveryId;
@@ -122,6 +122,18 @@ pub struct Seen {
     pub stage_id: u64,
     /// When.
     pub at: UnixMicros,
+}
+
+/// A question about a deal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asked {
+    /// Where it stands.
+    Deal(u64),
+    /// Which deals its contact has.
+    DealsOf(u64),
+    /// Which deals have its key.
+    Key,
 }
 
 /// What a call on its way does.

@@ -5,11 +5,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::stage::{is_called, is_further};
-use super::standing::{Birth, Held, Standing};
+use super::standing::{Asked, Birth, Held, Standing};
 use super::{Attributes, STAGE};
 use crate::clock::UnixMicros;
 use crate::selectors::{Forecast, Stage};
@@ -56,18 +55,6 @@ pub struct Wish {
     pub searchable: bool,
     /// A call is given up without an answer after this long.
     pub attempt_timeout: Duration,
-}
-
-/// A question about a deal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Asked {
-    /// Where it stands.
-    Deal(u64),
-    /// Which deals its contact has.
-    DealsOf(u64),
-    /// Which deals have its key.
-    Key,
 }
 
 /// The next step of a deal.

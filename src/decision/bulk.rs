@@ -3,7 +3,7 @@
 //! A contact that the report speaks of is settled like a call of its own; that is `settle`'s.
 
 use super::call::{CARRIED, is_claim, standing_of};
-use super::names::STAGE;
+use super::forward::STAGE;
 use super::wish::consider;
 use super::{Settings, World};
 use crate::clock::UnixMicros;

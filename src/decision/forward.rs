@@ -9,15 +9,16 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::Settings;
-use super::names::{self, STAGE};
 use crate::clock::UnixMicros;
 use crate::contact::{Attributes, StageSeen, Standing};
 use crate::delivery::Verdict;
 use crate::person::Facts;
-use crate::selectors::{Kind, Resolved};
+use crate::selectors::{Kind, Resolved, name_in};
 
 /// What was shown of the stage counts so long; then it is asked for anew.
 const SEEN_COUNTS_FOR: Duration = Duration::from_mins(10);
+/// What a lifecycle stage is sent as.
+pub(super) const STAGE: &str = "lifecycle_stage_id";
 /// A status belongs to a stage: it goes with it, or not at all.
 const STATUS: &str = "contact_status_id";
 
@@ -106,7 +107,7 @@ pub(super) fn furthest(here: &[&Facts], settings: &Settings) -> Option<(Value, S
     let placed = said.filter_map(|(path, said)| {
         let id = match said.value.as_u64() {
             Some(id) => Resolved::Id(id),
-            None => settings.selectors.resolve(Kind::LifecycleStages, &names::text(&said.value)),
+            None => settings.selectors.resolve(Kind::LifecycleStages, &name_in(&said.value)),
         };
         let (place, _) = settings.selectors.lifecycle_stage(id.id()?)?;
         Some((place, path, said))

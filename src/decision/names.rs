@@ -7,16 +7,14 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::wish::Considered;
+use super::considered::Considered;
+use super::forward::STAGE;
 use super::{Settings, forward};
 use crate::contact::Attributes;
 use crate::deal::pipeline;
 use crate::mapping::{LIFECYCLE_STAGE, Label, LeftOut, Preset, When};
 use crate::person::Facts;
-use crate::selectors::{Kind, Named, OF_CONTACT, OF_DEAL, Resolved, Selectors};
-
-/// What a lifecycle stage is sent as.
-pub(super) const STAGE: &str = "lifecycle_stage_id";
+use crate::selectors::{Kind, Named, OF_CONTACT, OF_DEAL, Resolved, Selectors, name_in};
 
 impl Settings {
     /// The lists of the account in which names are looked up; empty where the mapping names nothing.
@@ -71,7 +69,7 @@ pub fn missing_names(preset: &Preset, selectors: &Selectors) -> Vec<String> {
 fn missing(preset: &Preset, selectors: &Selectors) -> Vec<Missing> {
     let of_contacts = preset.fixed_names().filter_map(|(named, value)| {
         let resolved = resolve(named, value, None, selectors);
-        let why = resolved.why_of(named.kind, &text(value));
+        let why = resolved.why_of(named.kind, &name_in(value));
         Missing::of(named.attribute, named.kind, resolved, why)
     });
     of_contacts.chain(missing_of_deals(preset, selectors)).collect()
@@ -129,7 +127,7 @@ pub(super) fn put_ids(here: &[&Facts], considered: &mut Considered, settings: &S
                 continue;
             }
             let of = fields.iter().find(|field| field.attribute == named.attribute && field.when == when);
-            let why = resolved.why_of(named.kind, &text(&value)).unwrap_or_default();
+            let why = resolved.why_of(named.kind, &name_in(&value)).unwrap_or_default();
             left_out.push(LeftOut {
                 attribute: named.attribute.to_owned(),
                 path: of.map(|field| field.path.clone()).unwrap_or_default(),
@@ -146,7 +144,7 @@ fn resolve(named: &Named, value: &Value, stage_id: Option<u64>, selectors: &Sele
     if let Some(id) = value.as_u64() {
         return Resolved::Id(id);
     }
-    let name = text(value);
+    let name = name_in(value);
     match named.kind {
         Kind::ContactStatuses => selectors.contact_status(stage_id, &name),
         Kind::Owners
@@ -161,11 +159,6 @@ fn resolve(named: &Named, value: &Value, stage_id: Option<u64>, selectors: &Sele
         | Kind::DealPaymentStatuses
         | Kind::SalesActivityTypes => selectors.resolve(named.kind, &name),
     }
-}
-
-/// A value as the name that it is.
-pub(super) fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The list that an id may have come from which Freshsales refused, where the mapping says names.

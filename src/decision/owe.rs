@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::call::standing_of;
+use super::considered::Considered;
 use super::learn::Learned;
 use super::reading::says_anything;
 use super::sender::tells_of_people;
-use super::wish::{Considered, consider, mapped_alone};
+use super::wish::{consider, mapped_alone};
 use super::{Reading, Settings, World};
 use crate::allowance::HOUR;
 use crate::clock::UnixMicros;

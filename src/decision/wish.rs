@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::considered::Considered;
 use super::hearing::{Heard, Voice};
 use super::names::put_ids;
 use super::reading::{BLANK_NAME, SOURCE};
 use super::{Settings, SourceDefaults, Unknown, World};
 use crate::clock::UnixMicros;
 use crate::consent::{Category, Choice, Stand};
-use crate::contact::{Attributes, COMPANIES, STATUS, Wish};
+use crate::contact::{Attributes, COMPANIES, STATUS};
 use crate::delivery::{CompanyKey, Lane};
 use crate::event::{Email, Lww, SourceName, Trust};
-use crate::mapping::{self, LeftOut, Link, Mapped, MappedField, When};
+use crate::mapping::{self, Link, Mapped, MappedField, When};
 use crate::mapping::{IdentifyMode, MissingNames};
 use crate::person::Facts;
 
@@ -22,25 +23,6 @@ use crate::person::Facts;
 const NAMES: [&str; 2] = ["first_name", "last_name"];
 /// Where a name that was taken from the address comes from: the key of the configuration that says so.
 const NAMED_BY: &str = "mapping.missing_names";
-
-/// A wish and how it came about.
-#[derive(Clone, Debug, Default)]
-pub struct Considered {
-    /// What is wanted.
-    pub wish: Wish,
-    /// The lane of a call that creates the contact.
-    pub lane_if_new: Option<Lane>,
-    /// Which attribute came from where.
-    pub fields: Vec<MappedField>,
-    /// What was left out, and why.
-    pub left_out: Vec<LeftOut>,
-    /// The statement that decided `subscription_status`, in words.
-    pub consent: Option<String>,
-    /// The name of their company, where companies are kept.
-    pub company: Option<String>,
-    /// What counts of each consent category.
-    pub stands: BTreeMap<Category, Stand>,
-}
 
 /// Adds up the persons of a contact.
 #[must_use]

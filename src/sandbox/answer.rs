@@ -146,3 +146,8 @@ pub(super) enum Problem {
     #[error("deal_stage_id is no stage of deal_pipeline_id")]
     OtherPipeline,
 }
+
+/// A call that took effect, or found something.
+pub(super) fn ok(body: &Value) -> Answer {
+    Answer::json(StatusCode::OK, body)
+}

@@ -4,7 +4,6 @@
 use serde_json::{Map, Value, json};
 
 use super::fields;
-use super::records::Record;
 use super::selectors::{Lists, stages_of};
 use crate::clock::UnixMicros;
 
@@ -12,9 +11,13 @@ const PIPELINE: &str = "deal_pipeline_id";
 const STAGE: &str = "deal_stage_id";
 
 /// Whether a stage that is given is one of another pipeline than the deal's.
-pub(super) fn stands_elsewhere(before: Option<&Record>, given: &Map<String, Value>, lists: &Lists) -> bool {
+pub(super) fn stands_elsewhere(
+    before: Option<&Map<String, Value>>,
+    given: &Map<String, Value>,
+    lists: &Lists,
+) -> bool {
     let Some(stage) = given.get(STAGE) else { return false };
-    let pipeline = given.get(PIPELINE).or_else(|| before?.attributes.get(PIPELINE));
+    let pipeline = given.get(PIPELINE).or_else(|| before?.get(PIPELINE));
     let own = lists.pipeline_of(stage).and_then(|pipeline| pipeline.get("id"));
     // A stage alone takes the deal along to its pipeline.
     given.contains_key(PIPELINE) && pipeline != own

@@ -21,6 +21,7 @@
 
 mod answer;
 mod bulk;
+mod call;
 mod contacts;
 mod control;
 mod crm;
@@ -59,7 +60,7 @@ pub use recorder::RecordedRequest;
 pub use state::SandboxView;
 
 use crate::clock::Clock;
-use crm::Call;
+use call::Call;
 use kinds::Kind;
 use now::Now;
 use state::State;
@@ -240,7 +241,7 @@ impl Sandbox {
 /// Any call that is not for `/sandbox`.
 async fn receive(axum::extract::State(sandbox): axum::extract::State<Sandbox>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let body: Option<Bytes> = axum::body::to_bytes(body, crm::BODY_BYTES_MAX).await.ok();
+    let body: Option<Bytes> = axum::body::to_bytes(body, call::BODY_BYTES_MAX).await.ok();
     let call = Call { method: head.method, uri: head.uri, headers: head.headers, body };
     let reply = sandbox.take_call(&call);
     reply.send(sandbox.shared.clock.as_ref()).await

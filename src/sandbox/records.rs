@@ -181,7 +181,7 @@ impl Records {
             }
         }
         let before = id.and_then(|id| self.get(Kind::Deal, id));
-        if deals::stands_elsewhere(before, attributes, around.lists) {
+        if deals::stands_elsewhere(before.map(|record| &record.attributes), attributes, around.lists) {
             return Some(Problem::OtherPipeline);
         }
         let unique = around.options.unique_deal_field.as_deref()?;

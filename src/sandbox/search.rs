@@ -4,8 +4,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Answer, Refusal};
-use super::crm::{Asked, Call, ok};
+use super::answer::{Answer, Refusal, ok};
+use super::call::{Asked, Call};
 use super::kinds::Kind;
 use super::options::SandboxOptions;
 use super::routes::Entity;

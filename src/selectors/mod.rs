@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use kind::{Kind, Named, OF_COMPANY, OF_CONTACT, OF_DEAL, attribute};
 pub use resolved::{HAVE_MAX, Resolved};
@@ -256,4 +257,10 @@ fn listing<'n>(names: impl Iterator<Item = &'n str>) -> Resolved {
     let more = have.len().saturating_sub(HAVE_MAX);
     have.truncate(HAVE_MAX);
     Resolved::Unknown { have, more }
+}
+
+/// A value of an event as the name that is looked up: numbers and truth values as they are written.
+#[must_use]
+pub fn name_in(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
