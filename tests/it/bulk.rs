@@ -42,7 +42,7 @@ where
     let own_time = time.clone();
     time.run(async move {
         let crm = Arc::new(Connection(Arc::clone(&account)));
-        let service = Service::start(config, own_time, crm);
+        let service = Service::start(config, own_time, crm).await;
         // Everybody waits for something to do, so that what happens does not hang on who was sooner.
         clock.sleep_until(clock.monotonic() + Duration::from_secs(1)).await;
         test(Shop { service, account, clock }).await;

@@ -153,6 +153,7 @@ async fn an_hour_later_the_next_refusals_leave() {
     let service = setup.with("SOURCES__SERVER__WRITE_KEY", SERVER_KEY).start().await;
     by_server(&service, [0, 2].map(customer).to_vec()).await;
     service.settled().await;
+    service.pass(Duration::from_secs(1));
     service.send_all([0, 2].map(|nth| refuses(nth, None)).to_vec()).await;
     service.open("waiting", 1).await;
     service.crm.called(3).await;

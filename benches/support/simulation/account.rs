@@ -17,7 +17,7 @@ use bytes::Bytes;
 use freshsignal::allowance::RateHint;
 use freshsignal::clock::{Clock, ManualClock};
 use freshsignal::config::Config;
-use freshsignal::delivery::{self, Account, AttemptRequest, AttemptResponse, JobId, Verdict};
+use freshsignal::delivery::{self, Account, AttemptRequest, AttemptResponse, CallKind, JobId, Verdict};
 use freshsignal::freshsales::{
     Answer, BulkResult, CallResult, Crm, Endpoint, JobAnswer, JobResult, job_of, job_state, verdict,
 };
@@ -58,7 +58,7 @@ impl Weather {
 }
 
 /// What is kept of a call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
     /// When it left.
     pub left: Duration,
@@ -68,6 +68,8 @@ pub struct Call {
     pub person: Option<u64>,
     /// The conversion it told.
     pub conversion: Option<u64>,
+    /// What it was about.
+    pub kind: CallKind,
     /// The status of the answer; 0 for none.
     pub status: u16,
 }
@@ -144,7 +146,14 @@ impl SimulatedAccount {
             None => 0,
         };
         let ended = self.clock.monotonic();
-        self.calls.lock().unwrap().push(Call { left, ended, person, conversion, status });
+        self.calls.lock().unwrap().push(Call {
+            left,
+            ended,
+            person,
+            conversion,
+            kind: request.kind(),
+            status,
+        });
         result
     }
 

@@ -57,7 +57,7 @@ impl Scenario {
         let (config, own_time) = (ground.config.clone(), time.clone());
         let totals = time.run(async move {
             let clock = own_time.clock.clone();
-            let mut service = Service::start(config, own_time, crm);
+            let mut service = Service::start(config, own_time, crm).await;
             for (at, next) in script {
                 clock.sleep_until(at).await;
                 match next {

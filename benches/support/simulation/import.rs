@@ -72,7 +72,7 @@ impl Import {
         let account = Arc::new(SimulatedAccount::new(&ground.config, self.allowed, weather, &clock, 1));
         let (config, own_time, own_account) = (ground.config.clone(), time.clone(), Arc::clone(&account));
         let (took, foreseen, totals) = time.run(async move {
-            let service = Service::start(config, own_time, Arc::new(Connection(own_account)));
+            let service = Service::start(config, own_time, Arc::new(Connection(own_account))).await;
             let began = clock.monotonic();
             for batch in (0..self.people).collect::<Vec<_>>().chunks(BATCH_EVENTS) {
                 let events: Vec<Value> = batch.iter().map(|person| signed_up(*person)).collect();

@@ -13,7 +13,7 @@ use freshsignal::clock::{Clock as _, ManualClock};
 use freshsignal::freshsales::Crm;
 use serde_json::{Value, json};
 
-use super::account::{Allowed, Connection, SimulatedAccount, Weather};
+use super::account::{Allowed, Call, Connection, SimulatedAccount, Weather};
 use super::chance::Chance;
 use super::report::most_within;
 use super::service::{Ground, Service, check_books, dead, open};
@@ -83,7 +83,7 @@ pub struct Outcome {
     /// Calls that were made until nothing was owed any more.
     pub calls: usize,
     /// Calls that were made for the same events once more.
-    pub calls_again: usize,
+    pub calls_again: Vec<Call>,
     /// Calls without an answer.
     pub unanswered: usize,
     /// The most calls of any hour.
@@ -148,7 +148,7 @@ impl Orders {
         let (config, own_time, counted) = (ground.config.clone(), time.clone(), Arc::clone(&account));
         let (totals, calls) = time.run(async move {
             let clock = own_time.clock.clone();
-            let mut service = Service::start(config, own_time, crm);
+            let mut service = Service::start(config, own_time, crm).await;
             for arrival in &arrivals {
                 clock.sleep_until(arrival.at).await;
                 service.send(arrival.event.to_string()).await;
@@ -169,7 +169,7 @@ impl Orders {
         check_books(&totals);
         assert_eq!(dead(&totals), 0, "dead letters");
         let mut outcome = Outcome::of(&account, &expected);
-        outcome.calls_again = outcome.calls - calls;
+        outcome.calls_again = account.calls().split_off(calls);
         outcome.calls = calls;
         outcome
     }
@@ -267,7 +267,7 @@ impl Outcome {
             missing,
             wrong: expected.iter().filter_map(differs).collect(),
             calls: calls.len(),
-            calls_again: 0,
+            calls_again: Vec::new(),
             unanswered: calls.iter().filter(|call| call.status == 0).count(),
             busiest_hour: most_within(Duration::from_hours(1), &calls),
         }

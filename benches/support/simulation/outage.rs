@@ -71,7 +71,7 @@ impl Outage {
         let crm: Arc<dyn Crm> = Arc::new(Line(Arc::clone(&account)));
         let (over, totals) = time.run(async move {
             let clock = own_time.clock.clone();
-            let service = Service::start(config, own_time, crm);
+            let service = Service::start(config, own_time, crm).await;
             self.fill(&service, &clock).await;
             tell("all events have taken effect", &service.totals().await);
             hours_pass(&service, &clock, self.lasts).await;

@@ -20,6 +20,7 @@ use freshsignal::ingest::Ingest;
 use freshsignal::process::Processor;
 use freshsignal::store::sqlite::SqliteStore;
 use freshsignal::store::{self, SharedStore, Store as _, StoreError, Totals};
+use freshsignal::walk::Reviewer;
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -103,7 +104,7 @@ pub struct Service {
 
 impl Service {
     /// Opens the store and sets the stages to work.
-    pub fn start(config: Config, time: SimulatedTime, crm: Arc<dyn Crm>) -> Self {
+    pub async fn start(config: Config, time: SimulatedTime, crm: Arc<dyn Crm>) -> Self {
         let steady = Arc::new(SteadyClock::over(time.clock.clone()));
         let clock: Arc<dyn Clock> = Arc::clone(&steady) as Arc<dyn Clock>;
         let limits = store::Settings {
@@ -115,7 +116,11 @@ impl Service {
         steady.not_before(store.latest_moment());
         let shared: SharedStore = Arc::clone(&store) as SharedStore;
         let ingest = Ingest::new(&config.server, &config.sources, Arc::clone(&shared), Arc::clone(&clock));
-        let settings = watch::Sender::new(config.settings().unwrap());
+        // The lists of the account that were asked for before, as the service knows them from its start on.
+        let mut known = config.settings().unwrap();
+        let selectors = shared.selectors(crm.account().clone()).await.unwrap();
+        Arc::make_mut(&mut known).selectors = Arc::new(selectors);
+        let settings = watch::Sender::new(known);
         let owed = Arc::new(Notify::new());
         let processor = Processor {
             store: Arc::clone(&shared),
@@ -126,6 +131,15 @@ impl Service {
             trouble: watch::Sender::new(None),
             consent: freshsignal::consent::SharedTally::default(),
             senders: Arc::default(),
+        };
+        let reviewer = Reviewer {
+            store: Arc::clone(&shared),
+            settings: settings.subscribe(),
+            clock: Arc::clone(&clock),
+            owed: Arc::clone(&owed),
+            ordered: Arc::default(),
+            dead_letters_max: config.retention.dead_letters_max,
+            backfill_per_hour: config.allowance.limits().per_hour,
         };
         let sharing = watch::Sender::new(config.bulk.sharing());
         let deliverer = Deliverer {
@@ -146,6 +160,7 @@ impl Service {
         let stop = CancellationToken::new();
         let stages = vec![
             tokio::spawn(processor.run(stop.clone())),
+            tokio::spawn(reviewer.run(stop.clone())),
             tokio::spawn(deliverer.run(stop, Duration::ZERO)),
         ];
         let sharing = sharing.subscribe();
@@ -180,7 +195,7 @@ impl Service {
         end(stages).await;
         store.shut();
         drop(store);
-        Self::start(config, time, crm)
+        Self::start(config, time, crm).await
     }
 
     /// Ends everything.

@@ -59,7 +59,10 @@ impl Document {
                 self.hold(choice, value, at, closed, &mut wrong);
                 wrong
             });
-            found.extend(tried.min_by_key(Vec::len).unwrap_or_default());
+            // What is wrong inside of a choice says more than that the value is of another kind.
+            let is_other = |wrong: &String| wrong.starts_with(&format!("{at}: {value} is no "));
+            let distance = |wrong: &Vec<String>| (wrong.iter().any(is_other), wrong.len());
+            found.extend(tried.min_by_key(distance).unwrap_or_default());
         }
         if let Some(items) = value.as_array().filter(|_| schema.get("items").is_some()) {
             for (nth, item) in items.iter().enumerate() {
