@@ -74,6 +74,11 @@ impl<K: Ord + Clone, V: Default> Shelf<K, V> {
         self.0.iter().filter(|(_, held)| !held.gone).map(|(key, held)| (key, &held.document))
     }
 
+    /// The keys of documents that are new.
+    pub fn new_keys(&self) -> impl Iterator<Item = &K> {
+        self.0.iter().filter(|(_, held)| held.revision == 0 && held.changed).map(|(key, _)| key)
+    }
+
     /// The changed documents.
     pub fn into_changed(self) -> impl Iterator<Item = (K, Held<V>)> {
         self.0.into_iter().filter(|(_, held)| held.changed)

@@ -13,6 +13,7 @@ use crate::event::{Email, Event, Kind, Position, SourceName, Stamp, Trust};
 use crate::mapping::Preset;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{For, Keys, load_contacts};
+use crate::turn::world_for;
 
 const START: i64 = 1_900_000_000_000_000;
 const HOUR: i64 = 3_600_000_000;
@@ -39,7 +40,7 @@ impl Both {
     async fn batch(&mut self, events: &[(i64, Value)]) -> Vec<Decided> {
         let now = UnixMicros(START + 1000 * HOUR);
         let readings: Vec<Reading> = events.iter().map(|(hour, event)| self.read(*hour, event)).collect();
-        let mut world = world_for(&self.store, &readings, &self.settings).await.unwrap();
+        let mut world = world_for(&self.store, &readings, &self.settings, &BTreeSet::new()).await.unwrap();
         let mut decided = Vec::new();
         for reading in &readings {
             let by_store = decide(reading, &mut world, &self.settings, now);

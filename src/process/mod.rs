@@ -23,14 +23,16 @@ use self::search::Search;
 use self::share::Share;
 use crate::clock::Clock;
 use crate::consent::SharedTally;
-use crate::decision::{Outcome, Settings, World};
+use crate::decision::{Outcome, Reading, Settings, World};
 use crate::event::Position;
 use crate::senders::Watch;
 use crate::store::{
     ErrorClass, Failed, JournalEnd, Keys, Plan, Progress, Put, Record, SharedStore, StoreError, Stream,
 };
 use crate::telemetry::caught;
-use crate::turn::{self, Decide, Next, Pace, Stage, put_aside, reading_of, trail_of, world_for};
+use crate::turn::{
+    self, Batch, Decide, Next, Pace, Stage, Undecided, decide_on, put_aside, reading_of, trail_of,
+};
 
 /// Work of one batch: with a usual sync others get their turn within 50 ms.
 const BATCH_WORK: Duration = Duration::from_millis(30);
@@ -121,6 +123,16 @@ impl Place {
         Stopped::Event { place: self.clone(), nth, why: why.to_string() }
     }
 
+    fn undecided(&self, undecided: Undecided) -> Stopped {
+        match undecided {
+            Undecided::Panicked(nth, panicked) => self.stopped(Some(nth), &panicked),
+            Undecided::Store(error) => match error.class() {
+                ErrorClass::Document => self.stopped(None, &error),
+                ErrorClass::Ends | ErrorClass::Passes | ErrorClass::Again => Stopped::Store(error),
+            },
+        }
+    }
+
     fn reached(&self) -> Position {
         self.positions.last().copied().unwrap_or(self.from)
     }
@@ -208,18 +220,12 @@ impl Batches {
             return Err(StoreError::Conflict.into());
         }
         let worked = store.worked();
-        let loaded = world_for(store, &readings, &by).await;
-        let mut world = loaded.map_err(|error| match error.class() {
-            ErrorClass::Document => place.stopped(None, &error),
-            ErrorClass::Ends | ErrorClass::Passes | ErrorClass::Again => Stopped::Store(error),
-        })?;
-        let (now, began) = (clock.wall(), clock.monotonic());
-        let mut trails = Vec::with_capacity(count);
-        for (nth, reading) in readings.iter().enumerate() {
-            // A working set that a decision left half changed goes with the batch.
-            let decided = caught(|| decide(reading, &mut world, &by, now));
-            trails.push(decided.map_err(|panicked| place.stopped(Some(nth), &panicked))?);
-        }
+        let now = clock.wall();
+        let decide = |reading: &Reading, world: &mut World| decide(reading, world, &by, now);
+        let batch = decide_on(store, &readings, &by, decide, &**clock).await;
+        let batch = batch.map_err(|undecided| place.undecided(undecided))?;
+        let Batch { mut world, decided: trails, took: mut decided_in } = batch;
+        let began = clock.monotonic();
         world.contribute(&by);
         let seen = readings
             .iter()
@@ -232,7 +238,7 @@ impl Batches {
         let trails = decided.map(|(decided, reading)| Put::Trail(trail_of(reading, decided))).collect();
         let not_understood = std::mem::take(&mut world.consent_not_understood);
         let plan = plan(world, trails, place.progress(), &by);
-        let decided_in = clock.monotonic().saturating_sub(began);
+        decided_in += clock.monotonic().saturating_sub(began);
         let applied = store.apply(plan).await;
         let again = applied.as_ref().is_err_and(|error| error.class() == ErrorClass::Again);
         self.conflicts = if again { self.conflicts + 1 } else { 0 };

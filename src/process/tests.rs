@@ -18,7 +18,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{
     Change, Destination, Keys, NewRecord, Plan, ProcessedEnd, Put, Settings, SharedStore, Store, Versioned,
 };
-use crate::turn::{Decide, RetryError, retry};
+use crate::turn::{Decide, Undecided, retry};
 
 const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
 
@@ -142,10 +142,10 @@ impl Bench {
     }
 
     /// Tries again what was put aside first.
-    async fn retry(&self, decide: Decide) -> Result<Outcome, RetryError> {
+    async fn retry(&self, decide: Decide) -> Result<Outcome, Undecided> {
         let failed = self.store.failed(Position(0), 1).await.unwrap().remove(0);
         let _turn = self.store.turn().await;
-        retry(&self.shared(), &failed, 0, (&decide, &test_settings(), NOW)).await
+        retry(&self.shared(), &failed, 0, (&decide, &test_settings(), &ManualClock::at(NOW))).await
     }
 }
 
@@ -194,7 +194,7 @@ async fn an_event_that_was_put_aside_takes_effect_at_its_old_place_when_it_is_tr
     bench.append(3).await;
     bench.process().await;
     let still: Decide = Arc::clone(&bench.decide);
-    assert!(matches!(bench.retry(still).await, Err(RetryError::Panicked(_))));
+    assert!(matches!(bench.retry(still).await, Err(Undecided::Panicked(..))));
     assert_eq!(bench.failed().await, ["m1"], "it stays");
     assert_eq!(bench.retry(Arc::new(decide)).await.unwrap(), Outcome::PersonUpdated);
     assert_eq!(bench.outcomes().await, [(Outcome::PersonUpdated, 3)].into());

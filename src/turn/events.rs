@@ -2,19 +2,82 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::clock::UnixMicros;
+use crate::clock::{Clock, UnixMicros};
 use crate::decision::{Decided, Outcome, Reading, Settings, World, tidy};
+use crate::delivery::CompanyKey;
 use crate::event::{Email, Event, Position, Stamp, parse_body};
 use crate::person::{PersonId, PersonKey, TimelineKey};
 use crate::store::{Failed, For, Keys, Plan, Put, Record, SharedStore, StoreError, load_beside};
-use crate::telemetry::caught;
+use crate::telemetry::{Panicked, caught};
 use crate::trail::EventTrail;
 
 /// The decision on one event.
 pub type Decide = Arc<dyn Fn(&Reading, &mut World, &Settings, UnixMicros) -> Decided + Send + Sync>;
 
-/// The working set for a batch.
+/// A batch that was decided on.
+pub struct Batch {
+    /// What is changed.
+    pub world: World,
+    /// What became of each event.
+    pub decided: Vec<Decided>,
+    /// How long deciding took.
+    pub took: Duration,
+}
+
+/// Why a batch was not decided on.
+#[derive(Debug, thiserror::Error)]
+pub enum Undecided {
+    /// The decision on this event of the batch, by its number, panicked.
+    #[error("{1}")]
+    Panicked(usize, Panicked),
+    /// The store failed, or a document can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Loads the working set of a batch and decides on its events, one after the other. The turn must be held.
+///
+/// Which companies are touched may come out only while deciding: an event may give a known person their first address, or a
+/// name from which the mapping makes a company's. One that was taken for new and is kept is loaded, and all is decided again.
+/// Each time one more is loaded, so this ends.
+///
+/// # Errors
+/// The store failed, a document can't be read, or a decision panicked: nothing is changed then.
+pub async fn decide_on(
+    store: &SharedStore,
+    events: &[Reading],
+    settings: &Settings,
+    decide: impl Fn(&Reading, &mut World) -> Decided,
+    clock: &dyn Clock,
+) -> Result<Batch, Undecided> {
+    let mut further = BTreeSet::new();
+    let mut took = Duration::ZERO;
+    loop {
+        let mut world = world_for(store, events, settings, &further).await?;
+        let began = clock.monotonic();
+        let mut decided = Vec::with_capacity(events.len());
+        for (nth, reading) in events.iter().enumerate() {
+            // A working set that a decision left half changed goes with the batch.
+            let one = caught(|| decide(reading, &mut world));
+            decided.push(one.map_err(|panicked| Undecided::Panicked(nth, panicked))?);
+        }
+        took += clock.monotonic().saturating_sub(began);
+        let companies: BTreeSet<CompanyKey> = world.companies.new_keys().cloned().collect();
+        let kept = if companies.is_empty() {
+            BTreeSet::new()
+        } else {
+            store.load(Keys { companies, ..Keys::default() }).await?.companies.into_keys().collect()
+        };
+        if kept.is_empty() {
+            return Ok(Batch { world, decided, took });
+        }
+        further.extend(kept);
+    }
+}
+
+/// The working set for a batch, with these companies beside those that it names.
 ///
 /// # Errors
 /// The store failed, or a document can't be read.
@@ -22,10 +85,12 @@ pub async fn world_for(
     store: &SharedStore,
     events: &[Reading],
     settings: &Settings,
+    further: &BTreeSet<CompanyKey>,
 ) -> Result<World, StoreError> {
     let mut world = World::default();
     // What the events themselves name.
     let mut first = Keys { destination: Some(settings.account.clone()), ..Keys::default() };
+    first.companies.clone_from(further);
     let mut emails = BTreeSet::new();
     for reading in events {
         named_by(reading, &mut first, &mut emails);
@@ -201,16 +266,22 @@ pub async fn retry(
     store: &SharedStore,
     failed: &Failed,
     duplicates: u64,
-    (decide, settings, now): (&Decide, &Settings, UnixMicros),
-) -> Result<Outcome, RetryError> {
-    let reading = caught(|| reading_of(failed.record.clone(), settings))?;
-    let mut world = world_for(store, std::slice::from_ref(&reading), settings).await?;
-    // It was seen here, and had no effect yet.
-    let message = (reading.source.clone(), reading.stamp.message_id.clone());
-    if world.seen.get(&message) == Some(&reading.position) {
-        world.seen.remove(&message);
-    }
-    let decided = caught(|| decide(&reading, &mut world, settings, now))?;
+    (decide, settings, clock): (&Decide, &Settings, &dyn Clock),
+) -> Result<Outcome, Undecided> {
+    let reading = caught(|| reading_of(failed.record.clone(), settings));
+    let reading = reading.map_err(|panicked| Undecided::Panicked(0, panicked))?;
+    let now = clock.wall();
+    let decide_again = |reading: &Reading, world: &mut World| {
+        // It was seen here, and had no effect yet.
+        let message = (reading.source.clone(), reading.stamp.message_id.clone());
+        if world.seen.get(&message) == Some(&reading.position) {
+            world.seen.remove(&message);
+        }
+        decide(reading, world, settings, now)
+    };
+    let batch = decide_on(store, std::slice::from_ref(&reading), settings, decide_again, clock).await?;
+    let Batch { mut world, decided, .. } = batch;
+    let Some(decided) = decided.into_iter().next() else { return Ok(Outcome::Failed) };
     world.newly_seen.clear();
     world.contribute(settings);
     let (position, outcome) = (reading.position, decided.outcome);
@@ -220,15 +291,4 @@ pub async fn retry(
     *plan.counts.outcomes.entry(Outcome::Failed).or_default() -= 1;
     store.apply(plan).await?;
     Ok(outcome)
-}
-
-/// Why an event that was put aside stays there.
-#[derive(Debug, thiserror::Error)]
-pub enum RetryError {
-    /// It still can't be processed.
-    #[error(transparent)]
-    Panicked(#[from] crate::telemetry::Panicked),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }

@@ -7,7 +7,9 @@ mod flow;
 mod pace;
 mod stage;
 
-pub use events::{Decide, RetryError, erase_failed, put_aside, reading_of, retry, trail_of, world_for};
+pub use events::{
+    Batch, Decide, Undecided, decide_on, erase_failed, put_aside, reading_of, retry, trail_of, world_for,
+};
 pub use flow::{Flow, FlowAlarm, FlowWatch, Rates};
 pub use pace::Pace;
 pub use stage::{Next, Stage, backoff, run};

@@ -58,9 +58,13 @@ fn account() -> SandboxOptions {
 
 impl Shop {
     async fn open(setup: Setup, options: SandboxOptions) -> Self {
+        Self::mapped(setup, options, MAPPING).await
+    }
+
+    async fn mapped(setup: Setup, options: SandboxOptions, mapping: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mapping.toml");
-        std::fs::write(&file, MAPPING).unwrap();
+        std::fs::write(&file, mapping).unwrap();
         let file = file.display().to_string();
         let service = setup.with("MAPPING__FILE", &file).sandbox(options).start().await;
         Self { service, _mapping: folder }
@@ -246,6 +250,8 @@ async fn a_company_is_told_with_its_contact_and_its_deal() {
     let shop = Shop::open(Setup::new(), account()).await;
     let traits = json!({"name": "Globex", "website": "globex.example"});
     shop.service.send(json!({"type": "group", "userId": "ann-1", "groupId": "g", "traits": traits})).await;
+    // Kept before the order gives Ann her first address, so that her company comes up only while that is decided on.
+    shop.service.processed().await;
     shop.says(1, "Order Completed", "A-1", "10").await;
     let deal = shop.deal_in(shop.stage("Won")).await;
     let companies = shop.service.crm.sandbox.companies();
@@ -254,6 +260,28 @@ async fn a_company_is_told_with_its_contact_and_its_deal() {
         (&deal["sales_account_id"], &deal["name"]),
         (&companies[0]["id"], &json!("Globex order #A-1"))
     );
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn two_people_whose_companies_are_made_of_their_names_may_have_the_same() {
+    let mapping = MAPPING.replace("[company]\n", "[company]\nmissing = \"{person.name}\"\n");
+    let shop = Shop::mapped(Setup::new(), account(), &mapping).await;
+    for user in 1..=3 {
+        let traits =
+            json!({"email": format!("ann-{user}@example.com"), "first_name": "Ann", "last_name": "Lee"});
+        let properties = json!({"order_id": format!("A-{user}"), "total": 10});
+        shop.service
+            .send(json!({"type": "track", "event": "Order Completed", "userId": format!("ann-{user}"),
+            "context": {"traits": traits}, "properties": properties}))
+            .await;
+        shop.service.processed().await;
+    }
+    let deals = shop.deals("a deal each", |deals| deals.len() == 3).await;
+    let companies = shop.service.crm.sandbox.companies();
+    assert_eq!((companies.len(), &companies[0]["name"]), (1, &json!("Ann Lee")));
+    assert!(deals.iter().all(|deal| deal["sales_account_id"] == companies[0]["id"]), "{deals:?}");
+    assert_eq!(shop.service.status().await["outcomes"]["failed"], 0);
     shop.close().await;
 }
 

@@ -117,10 +117,9 @@ impl Service {
         let shared: SharedStore = Arc::clone(&store) as SharedStore;
         let ingest = Ingest::new(&config.server, &config.sources, Arc::clone(&shared), Arc::clone(&clock));
         // The lists of the account that were asked for before, as the service knows them from its start on.
-        let mut known = config.settings().unwrap();
         let selectors = shared.selectors(crm.account().clone()).await.unwrap();
-        Arc::make_mut(&mut known).selectors = Arc::new(selectors);
-        let settings = watch::Sender::new(known);
+        let settings = watch::Sender::new(config.settings().unwrap());
+        settings.send_modify(|settings| Arc::make_mut(settings).selectors = Arc::new(selectors));
         let owed = Arc::new(Notify::new());
         let processor = Processor {
             store: Arc::clone(&shared),
@@ -163,18 +162,8 @@ impl Service {
             tokio::spawn(reviewer.run(stop.clone())),
             tokio::spawn(deliverer.run(stop, Duration::ZERO)),
         ];
-        let sharing = sharing.subscribe();
-        Self {
-            ingest: ingest.router(),
-            config,
-            time,
-            clock,
-            crm,
-            store,
-            sharing,
-            stages,
-            _settings: settings,
-        }
+        let (ingest, sharing) = (ingest.router(), sharing.subscribe());
+        Self { ingest, config, time, clock, crm, store, sharing, stages, _settings: settings }
     }
 
     /// Sends one event or a batch, which is accepted.

@@ -24,7 +24,7 @@ use crate::http::ApiError;
 use crate::person::PersonKey;
 use crate::store::{DeliveryStands, EventQuery, StoreError};
 use crate::trail::EventTrail;
-use crate::turn::{self, RetryError};
+use crate::turn::{self, Undecided};
 
 /// An event in a list.
 #[derive(Serialize)]
@@ -245,17 +245,17 @@ pub(in crate::admin) async fn retry(
     let kept = kept.filter(|event| event.record.position == trail.position);
     let kept = kept.ok_or_else(|| nothing("what the event said is kept no more; send it again"))?;
     let settings = app.settings();
-    let by = (&app.commands.decide, &*settings, app.now());
+    let by = (&app.commands.decide, &*settings, &*app.clock);
     match turn::retry(&app.store, &kept, trail.duplicates, by).await {
         Ok(outcome) => {
             app.commands.owed.notify_one();
             Ok(Json(json!({ "success": true, "outcome": outcome })))
         }
-        Err(RetryError::Panicked(place)) => {
+        Err(Undecided::Panicked(_, place)) => {
             let message = format!("it still can't be processed and stays aside: {place}");
             Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "failed_again", message))
         }
-        Err(RetryError::Store(error)) => Err(not_done(error)),
+        Err(Undecided::Store(error)) => Err(not_done(error)),
     }
 }
 

@@ -169,7 +169,7 @@ impl Inner {
     fn append(&mut self) -> io::Result<()> {
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
         let head = if self.headed { String::new() } else { format!("\n{HEAD} {}\n", key_id(&self.key)) };
-        file.write_all((head + &self.pending.concat()).as_bytes())?;
+        file.write_all((head + self.pending.concat().as_str()).as_bytes())?;
         file.sync_data()?;
         self.headed = true;
         Ok(())
@@ -196,7 +196,7 @@ impl Inner {
 pub(super) fn lines(noted: &Noted, key: &hmac::Key) -> String {
     let head = format!("{HEAD} {}\n", key_id(key));
     noted.moments.iter().fold(head, |text, ((what, hash), at)| {
-        text + &format!("{} {} {hash}\n", what.word(), at.to_rfc3339())
+        text + format!("{} {} {hash}\n", what.word(), at.to_rfc3339()).as_str()
     })
 }
 
