@@ -22,7 +22,7 @@ use crate::person::{Facts, PersonKey, Said};
 
 pub use body::{create_body, found_in, key_in_name, open_in, seen_in, update_body};
 pub use names::{name_of_attribute, pipeline, resolve};
-pub use stage::{UnknownStage, is_called, wanted_stage};
+pub use stage::{UnknownStage, closes_unbelieved, is_called, wanted_stage};
 pub use standing::{Asked, Birth, Carried, Held, InFlight, Refused, Seen, Standing};
 pub use step::{ASK_AFTER, LOOKS_MAX, Next, SEEN_COUNTS, Wish, next};
 
@@ -106,9 +106,11 @@ impl Deal {
         self.first_received_at = [self.first_received_at, at].into_iter().flatten().min();
     }
 
-    /// Whose it is, the newest first.
+    /// Whose it is, the newest first. Where a server says whose it is, nobody else is asked: numbers of orders can be guessed.
     pub fn persons_newest_first(&self) -> impl Iterator<Item = (&PersonKey, &Stamp)> {
-        let persons: BTreeSet<_> = self.persons.iter().map(|(person, stamp)| (stamp, person)).collect();
+        let trust = self.persons.values().map(|stamp| stamp.trust).max();
+        let believed = self.persons.iter().filter(|(_, stamp)| Some(stamp.trust) == trust);
+        let persons: BTreeSet<_> = believed.map(|(person, stamp)| (stamp, person)).collect();
         persons.into_iter().rev().map(|(stamp, person)| (person, stamp))
     }
 
@@ -159,16 +161,16 @@ impl Deal {
     }
 }
 
-/// Keeps the newest stamp of each key, and of too many keys the newest ones: whatever is left out is older than each that
-/// stays, so the order of arrival makes no difference.
+/// Keeps the stamp of each key that counts most, the newest of those that are believed equally, and of too many keys those that
+/// count most: whatever is left out counts less than each that stays, so the order of arrival makes no difference.
 fn newest<K: Ord + Clone>(known: &mut BTreeMap<K, Stamp>, key: K, stamp: &Stamp, max: usize) {
     let last = known.entry(key).or_insert_with(|| stamp.clone());
-    if *stamp > *last {
+    if stamp.rank() > last.rank() {
         *last = stamp.clone();
     }
     if known.len() > max
         && let Some(oldest) =
-            known.iter().min_by_key(|(key, stamp)| (*stamp, *key)).map(|(key, _)| key.clone())
+            known.iter().min_by_key(|(key, stamp)| (stamp.rank(), *key)).map(|(key, _)| key.clone())
     {
         known.remove(&oldest);
     }

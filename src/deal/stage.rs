@@ -18,6 +18,8 @@ pub struct UnknownStage(pub String);
 /// where none was said since. So late and repeated events never move it back, a refund after a win does, and a new checkout
 /// after a loss begins anew. Otherwise: the newest.
 ///
+/// Where a server speaks of the deal, what visitors say wins and loses nothing: see [`closes_unbelieved`].
+///
 /// # Errors
 /// A stage that the pipeline does not have was said last. Older ones are passed over: what came after them says where the
 /// deal stands.
@@ -26,9 +28,13 @@ pub fn wanted_stage<'s>(
     stages: &'s [Stage],
     forward_only: bool,
 ) -> Result<Option<&'s Stage>, UnknownStage> {
+    let said: BTreeMap<&String, &Stamp> =
+        said.iter().filter(|(name, _)| !closes_unbelieved(said, name, stages)).collect();
     let find = |name: &str| stages.iter().enumerate().find(|(_, stage)| is_called(stage, name));
-    let Some((newest, _)) = said.iter().max_by_key(|(name, stamp)| (*stamp, *name)) else { return Ok(None) };
-    let Some((_, newest)) = find(newest) else { return Err(UnknownStage(newest.clone())) };
+    let Some((newest, _)) = said.iter().max_by_key(|(name, stamp)| (**stamp, **name)) else {
+        return Ok(None);
+    };
+    let Some((_, newest)) = find(newest) else { return Err(UnknownStage((*newest).clone())) };
     if !forward_only {
         return Ok(Some(newest));
     }
@@ -40,6 +46,15 @@ pub fn wanted_stage<'s>(
     });
     let furthest = since.max_by_key(|((place, stage), _)| rank(stage, *place));
     Ok(furthest.or(loss).map(|((_, stage), _)| stage))
+}
+
+/// Whether a stage is a closed one that only visitors said, of a deal that a server speaks of: whoever knows the number of an
+/// order could lose it otherwise.
+#[must_use]
+pub fn closes_unbelieved(said: &BTreeMap<String, Stamp>, name: &str, stages: &[Stage]) -> bool {
+    let closes = || stages.iter().any(|stage| is_called(stage, name) && stage.forecast != Forecast::Open);
+    let by_server = || said.values().any(|stamp| stamp.trust.is_server());
+    said.get(name).is_some_and(|stamp| !stamp.trust.is_server()) && by_server() && closes()
 }
 
 /// How far a stage is in its pipeline: `place` counts from its beginning.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::delivery::DeliveryId;
+use crate::event::Trust;
 use crate::person::PersonId;
 use crate::selectors::{Answered, Forecast, Kind, Selectors, Stage, Table};
 
@@ -65,6 +66,48 @@ fn a_stage_that_the_pipeline_does_not_have_holds_only_while_it_was_said_last() {
     );
     let healed = said(&[("Trial Active", 1), ("Demo", 2)]);
     assert_eq!(wanted_stage(&healed, &stages, true).unwrap().unwrap().name, "Demo");
+}
+
+#[test]
+fn whoever_knows_the_number_of_an_order_does_not_close_a_deal_that_a_server_speaks_of() {
+    let by_visitor = |at| Stamp { trust: Trust::Visitor, ..stamp(at) };
+    let said = |pairs: &[(&str, Stamp)]| -> BTreeMap<String, Stamp> {
+        pairs.iter().map(|(name, stamp)| ((*name).to_owned(), stamp.clone())).collect()
+    };
+    for (said, stage) in [
+        (said(&[("Won", stamp(1)), ("Lost", by_visitor(2))]), "Won"),
+        (said(&[("New", stamp(1)), ("Won", by_visitor(2))]), "New"),
+        (said(&[("New", stamp(1)), ("Demo", by_visitor(2))]), "Demo"),
+        (said(&[("New", by_visitor(1)), ("Won", by_visitor(2))]), "Won"),
+        (said(&[("New", by_visitor(1)), ("Lost", stamp(2)), ("Won", by_visitor(3))]), "Lost"),
+    ] {
+        for forward_only in [true, false] {
+            assert_eq!(
+                wanted_stage(&said, &stages(), forward_only).unwrap().unwrap().name,
+                stage,
+                "{said:?}"
+            );
+        }
+    }
+    let mut deal = Deal::default();
+    let person = |id: &str| PersonKey { people: "default".to_owned(), id: PersonId::User(id.to_owned()) };
+    for (user, event, stamp) in [
+        ("ann", "ordercompleted", stamp(1)),
+        ("mallory", "ordercompleted", by_visitor(2)),
+        ("mallory", "ordercancelled", by_visitor(3)),
+    ] {
+        let (said, person) = (Said::default(), person(user));
+        deal.learn(&DealSaid {
+            event,
+            said: &said,
+            person: Some(&person),
+            stamp: &stamp,
+            received_at: stamp.at,
+        });
+    }
+    assert_eq!(deal.events["ordercompleted"], stamp(1));
+    let persons: Vec<String> = deal.persons_newest_first().map(|(person, _)| person.to_string()).collect();
+    assert_eq!(persons, ["user:ann"]);
 }
 
 /// One event: which, when, whose, with which amount.

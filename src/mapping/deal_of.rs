@@ -129,7 +129,7 @@ impl Preset {
             .filter_map(|(event, stamp)| Some((stamp, self.event(event)?.deal.as_ref()?)))
             .filter(|(_, says)| says.kind == kind)
             .collect();
-        in_order.sort_by_key(|(stamp, _)| *stamp);
+        in_order.sort_by_key(|(stamp, _)| stamp.rank());
         for (stamp, says) in in_order {
             said.begun |= says.create;
             let Some(stage) = says.stage.as_ref().map(super::Label::text) else { continue };

@@ -76,8 +76,10 @@ pub(super) fn wish_of(key: &DealKey, deal: &Deal, world: &World, settings: &Sett
     let mut held = held_by_person(email.as_ref(), &considered, world, settings);
     let mapped = rule.map(&deal.said);
     (wish.attributes, wish.on_create) = (mapped.always, mapped.on_create);
-    if let Err(why) = put_stage(key, rule, deal, &mut wish, settings) {
-        held = held.or(Some(Held::Name(why)));
+    let mut notes = mapped.left_out;
+    match put_stage(key, rule, deal, &mut wish, settings) {
+        Ok(unbelieved) => notes.extend(unbelieved),
+        Err(why) => held = held.or(Some(Held::Name(why))),
     }
     let mut texts = texts_of(email.as_ref(), &considered);
     texts.extend(mapped.texts);
@@ -88,7 +90,7 @@ pub(super) fn wish_of(key: &DealKey, deal: &Deal, world: &World, settings: &Sett
     }
     let company = company_of(email.as_ref(), &considered, world, settings);
     let pipeline = wish.on_create.get(PIPELINE).and_then(Value::as_str).map(str::to_owned);
-    Some(DealWish { email, wish, held, company, pipeline, notes: mapped.left_out })
+    Some(DealWish { email, wish, held, company, pipeline, notes })
 }
 
 /// The addresses of its persons, that of the newest first.
@@ -145,19 +147,20 @@ fn held_by_person(
     letter.map(|letter| Held::ContactRefused(letter.reason.clone().unwrap_or_default()))
 }
 
-/// The stage, the pipeline and the reason, by the names that the account has.
+/// The stage, the pipeline and the reason, by the names that the account has; and what was said of the stage by visitors who
+/// are not believed, in a sentence each.
 fn put_stage(
     key: &DealKey,
     rule: &DealRule,
     deal: &Deal,
     wish: &mut Wish,
     settings: &Settings,
-) -> Result<(), String> {
+) -> Result<Vec<String>, String> {
     let said = settings.preset.stages_said(key.kind(), &deal.events);
     wish.begun = said.begun;
     let pipeline = rule.pipeline.as_ref().map(Label::text);
     if said.stages.is_empty() && pipeline.is_none() && !rule.adopt {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let newest = said.stages.iter().max_by_key(|(_, stamp)| *stamp);
     // As it was said, until the account's own name for it is known.
@@ -183,7 +186,13 @@ fn put_stage(
         }
     }
     wish.stages.clone_from(&found.stages);
-    Ok(())
+    let unbelieved =
+        said.stages.keys().filter(|name| deal::closes_unbelieved(&said.stages, name, &found.stages));
+    Ok(unbelieved
+        .map(|name| {
+            format!("{name} was said by a visitor of the site alone, and a server speaks of this deal: it is not closed by that")
+        })
+        .collect())
 }
 
 /// The name that a deal is created with; at its end the key, where no attribute holds that.
