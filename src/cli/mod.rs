@@ -6,6 +6,7 @@ mod backup;
 mod check;
 mod demo;
 mod health;
+mod hook;
 mod map;
 mod sandbox;
 mod serve;
@@ -37,6 +38,8 @@ enum Command {
     Check(check::Arguments),
     /// Dry run: reads one JSON event per line, prints one decision per line; sends nothing
     Map(map::Arguments),
+    /// Prints what to enter and paste at the sender of a webhook
+    Hook(hook::Arguments),
     /// Exits 0 when the service on this machine can accept events
     Health(ConfigArgument),
     /// Prints the admin token made at first start
@@ -137,6 +140,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Map(arguments) => map::run(&arguments),
+        Command::Hook(arguments) => hook::run(&arguments),
         Command::Health(argument) => health::run(argument.config.as_deref()),
         Command::Token(argument) => health::token(argument.config.as_deref()),
         Command::Sandbox(arguments) => sandbox::run(*arguments),

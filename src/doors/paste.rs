@@ -8,6 +8,8 @@ use super::{HookProof, HookWay};
 pub const ADDRESS: &str = "%ADDRESS%";
 /// Stands for the write key in everything that is pasted.
 pub const WRITE_KEY: &str = "YOUR_WRITE_KEY";
+/// The kind of hook that workflows of Freshsales send to.
+const FRESHSALES: &str = "freshsales";
 /// Stands for the token of a hook.
 const TOKEN: &str = "YOUR_TOKEN";
 
@@ -185,10 +187,25 @@ pub fn for_form(address: &Address, html: &str) -> Vec<Snippet> {
     }]
 }
 
+/// What a workflow of Freshsales sends when a contact changes. The placeholders are chosen there from a list, as their spelling
+/// differs by account (reported by others, unproven), so each is named by what it stands for.
+const WORKFLOW: &str = r#"{"kind":"contact","id":"<Contact ID>","email":"<Email>","subscription_status":"<Subscription status>","updated_at":"<Updated at>"}
+"#;
+
+fn workflow() -> Snippet {
+    Snippet {
+        title: "Body of the webhook",
+        place: "a workflow of contacts that are updated, as JSON; in place of each <…> insert the placeholder of that name",
+        language: "json",
+        text: WORKFLOW.to_owned(),
+    }
+}
+
 /// A message to a hook by hand, where the sender needs no more than a token.
 #[must_use]
 pub fn for_hook(address: &Address, hook: &HookWay) -> Vec<Snippet> {
     match &hook.proof {
+        HookProof::Token { .. } if hook.kind == FRESHSALES => vec![workflow()],
         HookProof::Token { header } => vec![Snippet {
             title: "curl",
             place: "into a shell, as a test: it is a lead and makes a contact",

@@ -66,3 +66,50 @@ async fn what_no_rule_takes_is_not_mapped_and_what_is_signed_wrong_is_in_the_lis
     assert!(service.crm.contact("jon@example.com").is_none());
     service.finish().await;
 }
+
+const TOKEN: &str = "a token of a workflow, long enough to be one";
+
+/// What the workflow of a contact sends.
+async fn workflow_says(service: &Service, status: &str, updated_at: &str) -> StatusCode {
+    let body = json!({"kind": "contact", "id": "7", "email": "ann@example.com", "subscription_status": status, "updated_at": updated_at});
+    let request =
+        service.post_without_key("/hooks/freshsales").header("X-Freshsignal-Token", TOKEN).json(&body);
+    said(request).await.0
+}
+
+#[tokio::test]
+async fn whoever_unsubscribes_in_freshsales_is_subscribed_no_more_before_they_say_yes() {
+    let hook = [("KIND", "freshsales"), ("SOURCE", "website"), ("SECRET", TOKEN)];
+    let with =
+        |setup: Setup, (key, value): (&str, &str)| setup.with(&format!("HOOKS__FRESHSALES__{key}"), value);
+    let service = hook.into_iter().fold(Setup::new(), with).start().await;
+    let agrees = |id: &str, at: &str| {
+        json!({"type": "track", "event": "Lead Generated", "messageId": id, "userId": "ann", "timestamp": at,
+            "context": {"consent": {"marketing": true}, "traits": {"email": "ann@example.com", "first_name": "Ann"}}})
+    };
+    let status =
+        |service: &Service| service.crm.contact("ann@example.com").unwrap()["subscription_status"].clone();
+    service.send(agrees("one", "2026-02-01T10:00:00Z")).await;
+    service.settled().await;
+    assert_eq!(status(&service), "subscribed");
+    assert_eq!(workflow_says(&service, "Unsubscribed", "2026-02-02T10:00:00Z").await, StatusCode::OK);
+    service.settled().await;
+    assert_eq!(status(&service), "unsubscribed");
+    let calls = service.crm.calls();
+    // What our own call makes the workflow say, what it says of others, and a yes from before change nothing.
+    for (said, at) in [
+        ("Unsubscribed", "2026-02-02T10:01:00Z"),
+        ("Subscribed", "2026-02-03T10:00:00Z"),
+        ("{{status}}", "{{at}}"),
+    ] {
+        assert_eq!(workflow_says(&service, said, at).await, StatusCode::OK);
+    }
+    service.send(agrees("two", "2026-02-02T09:00:00Z")).await;
+    service.settled().await;
+    assert_eq!((status(&service), service.crm.calls()), (json!("unsubscribed"), calls));
+    let service = service.restart().await;
+    service.send(agrees("three", "2026-02-04T10:00:00Z")).await;
+    service.settled().await;
+    assert_eq!(status(&service), "subscribed");
+    service.finish().await;
+}

@@ -18,6 +18,7 @@ use crate::config_problem::{Problem, REDACTED};
 
 /// A token of fewer characters can be guessed.
 const TOKEN_CHARS_MIN: usize = 32;
+const TOKEN_EXPECTED: &str = "a token of 32 characters or more";
 
 /// The `[hooks]` section: any number, by name.
 pub type Hooks = BTreeMap<String, HookConfig>;
@@ -113,8 +114,8 @@ impl HookConfig {
         }
         match kind.signing() {
             Some(signing) => Some(Proof::Signature(Scheme::of(&signing), secrets)),
-            None if !self.token_header.is_empty() => {
-                let header = self.token_header.parse::<HeaderName>().ok()?;
+            None if kind.token_header().is_some() || !self.token_header.is_empty() => {
+                let header = kind.token_header().unwrap_or(&self.token_header).parse::<HeaderName>().ok()?;
                 let long = secrets.into_iter().filter(is_token).collect::<Vec<_>>();
                 (!long.is_empty()).then(|| Proof::Token(header.as_str().to_owned(), long))
             }
@@ -159,7 +160,8 @@ impl HookConfig {
             }
         }
         let Some(kind) = self.kind else {
-            let expected = "one of stripe, calendly, shopify, woocommerce, typeform, standard and generic";
+            let expected =
+                "one of stripe, calendly, shopify, woocommerce, typeform, standard, freshsales and generic";
             problems.add("kind", "", expected);
             return problems.found;
         };
@@ -190,6 +192,9 @@ impl HookConfig {
                 problems.add(key, text, "nothing: only kind = \"generic\" has this key");
             }
         }
+        if kind.token_header().is_some() && self.secrets().any(|token| !is_token(token)) {
+            problems.add("secret", REDACTED, TOKEN_EXPECTED);
+        }
         let form = kind.signing().map(|signing| signing.key);
         if form.is_some_and(|form| self.secrets().any(|secret| key_bytes(secret, form).is_none())) {
             problems.add("secret", REDACTED, "whsec_ and base64, as the sender shows it");
@@ -218,7 +223,7 @@ impl HookConfig {
             }
         }
         if !self.token_header.is_empty() && self.secrets().any(|token| !is_token(token)) {
-            problems.add("secret", REDACTED, "a token of 32 characters or more");
+            problems.add("secret", REDACTED, TOKEN_EXPECTED);
         }
         match parts(&self.signed).filter(|parts| !parts.contains(&Part::Id)) {
             None => problems.add("signed", &self.signed, "{body}, or {timestamp}.{body} and the like"),

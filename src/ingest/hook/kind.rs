@@ -21,6 +21,8 @@ pub enum Kind {
     Typeform,
     /// Whoever follows the specification Standard Webhooks: Svix, Clerk, Resend, Polar and others.
     Standard,
+    /// Workflows of Freshsales, which sign nothing and can send a header.
+    Freshsales,
     /// Whoever can send a token in a header, or signs in a way that the configuration says.
     Generic,
 }
@@ -85,6 +87,8 @@ pub struct Names {
     pub event: &'static str,
     /// Where the id of the message is looked for; nowhere: a hash of the body is taken.
     pub message_id: &'static [&'static str],
+    /// What is said in the same words a minute later is said anew: the words are the state of a record.
+    pub anew_each_minute: bool,
     /// A message of this beginning, without a signature, is a question whether anybody is there.
     pub ping: Option<&'static str>,
     /// The rules that are shipped.
@@ -155,13 +159,14 @@ const STANDARD: Signing = Signing {
 
 impl Kind {
     /// All of them, in the order of the documents.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Stripe,
         Self::Calendly,
         Self::Shopify,
         Self::Woocommerce,
         Self::Typeform,
         Self::Standard,
+        Self::Freshsales,
         Self::Generic,
     ];
 
@@ -175,6 +180,7 @@ impl Kind {
             Self::Woocommerce => "woocommerce",
             Self::Typeform => "typeform",
             Self::Standard => "standard",
+            Self::Freshsales => "freshsales",
             Self::Generic => "generic",
         }
     }
@@ -199,11 +205,32 @@ impl Kind {
             Self::Standard => {
                 ("a sender that follows Standard Webhooks (Svix, Clerk, Resend, Polar)", "`whsec_…`")
             }
+            Self::Freshsales => (
+                "Admin Settings, Workflows, of contacts that are updated: Trigger webhook; `freshsignal hook freshsales` prints what to paste",
+                "a token of your own, which it sends as X-Freshsignal-Token",
+            ),
             Self::Generic => {
                 ("anything that can send a header", "a token of your own, or what it signs with")
             }
         };
         AtSender { enter_in, secret_is }
+    }
+
+    /// The header with the token of a kind that signs nothing; `generic` says so itself.
+    ///
+    /// A workflow's webhook of Freshsales takes headers of its user's making (its page "Trigger webhooks").
+    #[must_use]
+    pub fn token_header(self) -> Option<&'static str> {
+        match self {
+            Self::Freshsales => Some("x-freshsignal-token"),
+            Self::Stripe
+            | Self::Calendly
+            | Self::Shopify
+            | Self::Woocommerce
+            | Self::Typeform
+            | Self::Standard
+            | Self::Generic => None,
+        }
     }
 
     /// How it signs; `generic` says so itself.
@@ -216,7 +243,7 @@ impl Kind {
             Self::Woocommerce => Some(WOOCOMMERCE),
             Self::Typeform => Some(TYPEFORM),
             Self::Standard => Some(STANDARD),
-            Self::Generic => None,
+            Self::Freshsales | Self::Generic => None,
         }
     }
 
@@ -227,7 +254,13 @@ impl Kind {
     /// (`deliver_ping`).
     #[must_use]
     pub fn names(self) -> Names {
-        let named = |event, message_id, rules| Names { event, message_id, ping: None, rules };
+        let named = |event, message_id, rules| Names {
+            event,
+            message_id,
+            anew_each_minute: false,
+            ping: None,
+            rules,
+        };
         match self {
             Self::Stripe => named("type", &["id"], include_str!("../../../config/hooks/stripe.toml")),
             Self::Calendly => named("event", &[], include_str!("../../../config/hooks/calendly.toml")),
@@ -252,6 +285,10 @@ impl Kind {
                 &["header:webhook-id", "header:svix-id"],
                 include_str!("../../../config/hooks/standard.toml"),
             ),
+            Self::Freshsales => Names {
+                anew_each_minute: true,
+                ..named("kind", &[], include_str!("../../../config/hooks/freshsales.toml"))
+            },
             Self::Generic => named("", &[], include_str!("../../../config/hooks/generic.toml")),
         }
     }

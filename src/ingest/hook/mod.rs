@@ -30,6 +30,7 @@ use super::batch::Intake;
 use super::config::Sources;
 use super::key::Source;
 use super::{Inner, answer};
+use crate::clock::UnixMicros;
 use crate::doors::Door;
 use crate::event::{Refusal, Trust};
 use crate::http::{self, ApiError};
@@ -48,6 +49,8 @@ const NAME_CHARS_MAX: usize = 100;
 const ID_CHARS_MAX: usize = 100;
 /// Bytes of a hash that make an id.
 const HASH_BYTES: usize = 16;
+/// A message that is sent again after a failure comes within it.
+const MINUTE_MICROS: i64 = 60_000_000;
 /// What stands where an address would, in an event that is of nobody.
 const NOBODY: &str = "nobody";
 
@@ -63,6 +66,7 @@ struct Hook {
     proof: Proof,
     event_name: Option<Path>,
     message_id: Vec<Path>,
+    anew_each_minute: bool,
     ping: Option<&'static str>,
     rules: Rules,
 }
@@ -72,6 +76,7 @@ struct Message<'a> {
     headers: &'a HeaderMap,
     raw: &'a [u8],
     body: Value,
+    received_at: UnixMicros,
 }
 
 impl KnownHooks {
@@ -91,6 +96,7 @@ impl KnownHooks {
                 proof: hook.proof(kind)?,
                 event_name: own(&hook.event_name).or_else(|| own(names.event)),
                 message_id: own(&hook.message_id).into_iter().chain(ids).collect(),
+                anew_each_minute: names.anew_each_minute,
                 ping: names.ping,
                 rules: hook.rules(kind),
             };
@@ -123,7 +129,8 @@ impl Inner {
         let whole = http::read_whole(parts, body, self.body_limits()).await?;
         let (headers, raw) = (&parts.headers, whole.bytes.as_ref());
         let accepted = answer::json(StatusCode::OK, answer::ACCEPTED_ONE);
-        if let Err(wrong) = hook.proof.check(headers, raw, self.clock.wall()) {
+        let received_at = self.clock.wall();
+        if let Err(wrong) = hook.proof.check(headers, raw, received_at) {
             return if wrong == Wrong::Missing && hook.is_ping(raw) {
                 answer::taken(0, &[])
             } else {
@@ -134,7 +141,7 @@ impl Inner {
             let message = "the body is neither JSON nor a posted form";
             return Err(ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", message));
         };
-        let record = self.record(hook, &Message { headers, raw, body })?;
+        let record = self.record(hook, &Message { headers, raw, body, received_at })?;
         self.let_in(&hook.source, &hook.door, parts, 1)?;
         self.store(&hook.source, &hook.door, vec![record]).await?;
         Ok(accepted)
@@ -186,7 +193,11 @@ impl Hook {
             return id;
         }
         let said = found.map_or_else(|| message.raw.to_vec(), String::into_bytes);
-        let whole = [self.name.as_bytes(), name.as_bytes(), &said].join(&0);
+        let minute =
+            self.anew_each_minute.then(|| message.received_at.0.div_euclid(MINUTE_MICROS).to_string());
+        let minute = minute.unwrap_or_default();
+        let mut whole = [self.name.as_bytes(), name.as_bytes(), &said].join(&0);
+        whole.extend(minute.as_bytes());
         let hash = digest(&SHA256, &whole);
         let short = hash.as_ref().get(..HASH_BYTES).unwrap_or_default();
         format!("hook-{}", URL_SAFE_NO_PAD.encode(short))

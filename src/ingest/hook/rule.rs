@@ -298,13 +298,21 @@ impl Condition {
 
 impl Origin {
     fn value(&self, body: &Value, headers: &HeaderMap) -> Option<Value> {
-        let found = self.path.find(body, headers)?;
+        let found = self.path.find(body, headers).filter(|found| !is_unfilled(found))?;
         if !self.values.is_empty() {
             return self.values.get(&scalar(&found)?.to_lowercase()).cloned();
         }
         let currency = self.currency.as_ref().and_then(|path| path.text(body, headers));
         self.convert.apply(&found, currency.as_deref())
     }
+}
+
+/// A placeholder of the sender's template that was not filled: `{{contact.email}}`, `<Email>`.
+fn is_unfilled(value: &Value) -> bool {
+    let text = value.as_str().map(str::trim).unwrap_or_default();
+    let between = |open: &str, close: &str| text.strip_prefix(open)?.strip_suffix(close);
+    let is_name = |inner: &str| inner.chars().all(|c| c.is_alphanumeric() || " _.-".contains(c));
+    between("{{", "}}").or_else(|| between("<", ">")).is_some_and(is_name)
 }
 
 /// A field of a form by its name, as in a posted form. Elementor's advanced data has an object for each, with `title` and
