@@ -6,8 +6,10 @@ mod events;
 mod flow;
 mod pace;
 mod stage;
+mod stalls;
 
 pub use events::{Decide, RetryError, erase_failed, put_aside, reading_of, retry, trail_of, world_for};
 pub use flow::{Flow, FlowAlarm, FlowWatch, Rates};
 pub use pace::Pace;
 pub use stage::{Next, Stage, backoff, run};
+pub use stalls::Stalls;

@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 use serde::Deserialize;
 
-use super::columns::{from_text, int, state, to_text, uint};
+use super::columns::{from_text, int, or_passed_over, state, to_text, uint};
 use super::{forget, state, tombstones};
 use crate::clock::UnixMicros;
 use crate::delivery::{Delivery, State};
 use crate::erasure::{Erasure, Extent, Forgetting, Receipt, Stage};
 use crate::event::{Email, Position, SourceName, Stamp};
-use crate::store::{Counts, Privacy, StoreError};
+use crate::store::{Counts, OpenErasures, Privacy, StoreError};
 
 /// Rows of the trail, of the deliveries and of the messages looked through at once, so that plans do not wait long.
 const EVENTS_MAX: u64 = 2_000;
@@ -45,18 +45,22 @@ fn put(connection: &Connection, erasure: &Erasure) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Orders that are not carried out, and the next id.
-pub(super) fn open(connection: &Connection) -> Result<(Vec<Erasure>, u64), StoreError> {
+/// Orders that are not carried out.
+pub(super) fn open(connection: &Connection) -> Result<OpenErasures, StoreError> {
     let snapshot = connection.unchecked_transaction()?;
     let mut statement = snapshot
         .prepare_cached("SELECT body FROM erasures INDEXED BY erasures_open WHERE done = 0 ORDER BY id")?;
     let mut rows = statement.query(())?;
-    let mut found = Vec::new();
+    let mut open = OpenErasures::default();
     while let Some(row) = rows.next()? {
-        found.push(from_text("erasure", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
+        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        match or_passed_over("erasure", from_text("erasure", text))? {
+            Some(order) => open.orders.push(order),
+            None => open.unreadable += 1,
+        }
     }
     let last: Option<i64> = snapshot.query_row("SELECT max(id) FROM erasures", (), |row| row.get(0))?;
-    Ok((found, last.map_or(1, |last| uint(last) + 1)))
+    Ok(OpenErasures { next_id: last.map_or(1, |last| uint(last) + 1), ..open })
 }
 
 /// One order or receipt, and how far it is in the CRM.
