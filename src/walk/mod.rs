@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::decision::{Settings, World, kin_of_junk, tidy};
+use crate::decision::{Settings, World, kin_of_junk, respelled_contacts, tidy};
 use crate::delivery::Subject;
 use crate::store::{ErrorClass, For, Keys, Place, SharedStore, StoreError, load_records};
 use crate::telemetry::{Panicked, caught, caught_in};
@@ -200,10 +200,11 @@ impl Reviewer {
     /// The working set for evaluating contacts.
     async fn world_of(
         &self,
-        subjects: BTreeSet<Subject>,
+        mut subjects: BTreeSet<Subject>,
         settings: &Settings,
     ) -> Result<World, StoreError> {
         let mut world = World::default();
+        subjects.extend(respelled_contacts(&subjects));
         load_records(&*self.store, &subjects, settings, For::Deciding, &mut world).await?;
         let kin = subjects
             .iter()

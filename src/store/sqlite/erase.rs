@@ -99,11 +99,11 @@ pub(super) fn rows(connection: &mut Connection, mut erasure: Erasure) -> Result<
 fn names(extent: &Extent, text: &str) -> bool {
     let mut addresses = extent.emails.iter();
     // Most of what is stored is in lower case already.
-    addresses.any(|email| text.contains(email.as_str())) || {
+    addresses.any(|email| email.stands_in(text)) || {
         let has_capitals = text.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii());
         has_capitals && {
             let lower = text.to_lowercase();
-            extent.emails.iter().any(|email| lower.contains(email.as_str()))
+            extent.emails.iter().any(|email| email.stands_in(&lower))
         }
     }
 }
@@ -134,8 +134,7 @@ fn trail_of_person(row: &Row<'_>, extent: &Extent) -> Result<Option<Trail>, Stor
             Stamp { at, message_id: message_id.to_owned(), ..Stamp::default() }
         })
     });
-    let theirs =
-        theirs || email.is_some_and(|email| extent.emails.iter().any(|known| known.as_str() == email));
+    let theirs = theirs || email.is_some_and(|email| extent.emails.iter().any(|known| known.is(email)));
     let named = theirs || [message_id, name.unwrap_or_default(), body].iter().any(|text| names(extent, text));
     let found =
         Trail { position: row.get(0)?, source: row.get(1)?, message_id: message_id.to_owned(), theirs };
@@ -214,7 +213,7 @@ fn deliveries(
         while let Some(row) = rows.next()? {
             let text = |index| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
             let (body, address) = (text(1)?, text(2)?);
-            let is = |email: &Email| email.as_str() == address;
+            let is = |email: &Email| email.is(address);
             let theirs = extent.emails.iter().any(is);
             if theirs || extent.shared.iter().any(is) || names(extent, body) {
                 let delivery = from_text::<Delivery>("delivery", body)?;
