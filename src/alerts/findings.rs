@@ -146,6 +146,7 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
     let (cause, measure) = match risk.kind {
         RiskKind::Processing => (Cause::Processing, 0),
         RiskKind::Lag => (Cause::Lag, 0),
+        RiskKind::StageStands => (Cause::StageStands, 0),
         RiskKind::FailedEvents => (Cause::FailedEvents, totals.failed.saturating_add(totals.failed_lost)),
         RiskKind::SetAside => (Cause::SetAside, totals.set_aside),
         RiskKind::KindShut => return kind_shut(snapshot),

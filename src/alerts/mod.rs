@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::decision::Settings;
 use crate::health::Vitals;
 use crate::store::{SharedStore, StoreError};
+use crate::telemetry::{Panicked, caught_in};
 use rounds::Rounds;
 
 /// Between two looks.
@@ -70,7 +71,10 @@ impl Teller {
                     self.clock.sleep_until(self.clock.monotonic() + LAST_WORDS).await;
                 };
                 tokio::select! {
-                    done = rounds.round() => done?,
+                    done = caught_in(rounds.round()) => match done {
+                        Ok(done) => done?,
+                        Err(panicked) => say_defect(&panicked),
+                    },
                     () = last_words => return Ok(()),
                 }
             }
@@ -88,4 +92,13 @@ impl Teller {
             }
         }
     }
+}
+
+/// Nothing was asked of the heartbeat in a round that ended so: whoever waits for it hears of it.
+fn say_defect(panicked: &Panicked) {
+    tracing::error!(
+        code = "alerts_defect",
+        place = panicked.place,
+        "a look for alerts met a defect in the code and comes again in 15 s; the heartbeat was not asked. Report the place"
+    );
 }

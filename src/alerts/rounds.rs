@@ -285,6 +285,10 @@ fn passing<T>(done: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match done {
         Ok(done) => Ok(Some(done)),
         Err(error) if error.class() == ErrorClass::Ends => Err(error),
+        Err(error) if error.class() == ErrorClass::Document => {
+            tracing::error!(%error, "alerts can't be told: a stored document can't be read; looking again in 15 s");
+            Ok(None)
+        }
         Err(error) => {
             tracing::debug!(%error, "a look for alerts, or a row of one, waits for the next round");
             Ok(None)

@@ -23,7 +23,7 @@ use crate::health::{Reading, Snapshot};
 use crate::senders::{Rates, Watch};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{OwedInLane, Plan, Put, Settings as StoreSettings, Store, Totals};
-use crate::turn::{Flow, FlowAlarm};
+use crate::turn::{Flow, FlowAlarm, Stalls};
 
 const START: UnixMicros = UnixMicros(1_900_000_000_000_000);
 
@@ -79,6 +79,7 @@ struct Lab {
     store: Option<Arc<SqliteStore>>,
     clock: ManualClock,
     flow: watch::Sender<Flow>,
+    stalls: Stalls,
     senders: Arc<Watch>,
     settings: watch::Sender<Arc<Settings>>,
     config: watch::Sender<Config>,
@@ -103,6 +104,7 @@ impl Lab {
             folder,
             clock,
             flow: watch::Sender::new(Flow::default()),
+            stalls: Stalls::default(),
             senders: Arc::default(),
             settings: watch::Sender::new(Arc::new(settings)),
             config: watch::Sender::new(config),
@@ -127,6 +129,7 @@ impl Lab {
             dead_letters_max: 100,
             pressure: watch::Sender::new(Pressure::default()).subscribe(),
             flow: self.flow.subscribe(),
+            stalls: self.stalls.clone(),
             senders: Arc::clone(&self.senders),
             rates: Arc::<Rates>::default(),
             consent: SharedTally::default(),

@@ -35,6 +35,9 @@ impl Watch {
             match self.store.totals(account).await {
                 Ok(totals) => self.look(&mut arrivals, totals.opened),
                 Err(fatal) if fatal.class() == ErrorClass::Ends => return Err(fatal),
+                Err(error) if error.class() == ErrorClass::Document => {
+                    tracing::error!(%error, "arrivals can't be counted: a stored document can't be read; counting again in a minute");
+                }
                 Err(error) => tracing::debug!(%error, "arrivals are counted a minute later"),
             }
             tokio::select! {

@@ -48,7 +48,7 @@ use crate::process::Processor;
 use crate::retain::{self, Retirement};
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{self, SharedStore, Store, StoreError};
-use crate::turn::Flow;
+use crate::turn::{Flow, Stalls};
 use crate::walk::Reviewer;
 use standing::{go_on, watch_files, watch_store};
 
@@ -176,6 +176,7 @@ impl App {
             dead_letters_max: config.retention.dead_letters_max,
             pressure: pressure.subscribe(),
             flow: flow.subscribe(),
+            stalls: Stalls::default(),
             senders: Arc::default(),
             rates: reload.ingest.rates(),
             consent: SharedTally::default(),
@@ -347,6 +348,7 @@ impl App {
             ordered: Arc::clone(&self.erasing.ordered),
             owed: Arc::clone(&self.bells.owed),
             done: self.erasing.done.clone(),
+            stalls: self.vitals.stalls.clone(),
         }
     }
 
@@ -362,6 +364,7 @@ impl App {
             trouble: self.trouble.clone(),
             consent: self.vitals.consent.clone(),
             senders: Arc::clone(&self.vitals.senders),
+            stalls: self.vitals.stalls.clone(),
         };
         let reviewer = Reviewer {
             store: Arc::clone(&store),
@@ -371,6 +374,7 @@ impl App {
             ordered: Arc::clone(&bells.ordered),
             dead_letters_max: self.config.retention.dead_letters_max,
             backfill_per_hour: self.backfill_per_hour(),
+            stalls: self.vitals.stalls.clone(),
         };
         let deliverer = Deliverer {
             settled: Arc::clone(&self.erasing.ordered),
@@ -386,6 +390,7 @@ impl App {
             usage: self.usage.clone(),
             sharing: self.sharing.clone(),
             names: self.reload.settings.clone(),
+            stalls: self.vitals.stalls.clone(),
         };
         let eraser = self.eraser();
         let retirement = Retirement {
@@ -393,17 +398,15 @@ impl App {
             settings: self.reload.settings.subscribe(),
             clock: Arc::clone(&self.clock),
             patience: retain::patience(&self.config.retention),
+            stalls: self.vitals.stalls.clone(),
         };
         parts.spawn(background::run("privacy", eraser.run(stop.clone())));
         parts.spawn(background::run("retirement", retirement.run(stop.clone())));
-        let retention =
-            retain::run(store, self.config.retention.clone(), Arc::clone(&self.clock), stop.clone());
+        let (kept, stalls) = (self.config.retention.clone(), self.vitals.stalls.clone());
+        let retention = retain::run(store, kept, Arc::clone(&self.clock), stalls, stop.clone());
         parts.spawn(ended(self.arrivals().run(stop.clone())));
         let flow = self.flow_watch().run(stop.clone());
-        parts.spawn(async move {
-            flow.await;
-            Ok(())
-        });
+        parts.spawn(unfailing(flow));
         let (stopped, drain) = (stop.clone(), self.drain());
         parts.spawn(background::run("process", processor.run(stop.clone())));
         parts.spawn(background::run("review", reviewer.run(stop.clone())));
@@ -411,16 +414,15 @@ impl App {
         parts.spawn(ended(retention));
         parts.spawn(ended(self.teller().run(stop.clone())));
         let history = self.debugger.clone().keep_history(stop.clone());
-        parts.spawn(async move {
-            history.await;
-            Ok(())
-        });
+        parts.spawn(unfailing(history));
         let upkeep = recorder::upkeep(self.metrics.clone(), Arc::clone(&self.clock), stop.clone());
-        parts.spawn(async move {
-            upkeep.await;
-            Ok(())
-        });
+        parts.spawn(unfailing(upkeep));
     }
+}
+
+async fn unfailing(part: impl Future<Output = ()>) -> Result<(), RunError> {
+    part.await;
+    Ok(())
 }
 
 async fn ended(part: impl Future<Output = Result<(), StoreError>>) -> Result<(), RunError> {

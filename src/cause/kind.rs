@@ -28,6 +28,8 @@ pub enum Cause {
     Processing,
     /// Events are accepted faster than they take effect.
     Lag,
+    /// A stage comes to nothing.
+    StageStands,
     /// Events could not be processed.
     FailedEvents,
     /// Contacts whose call can't be made up.
@@ -44,7 +46,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Blocked,
         Self::Unreachable,
         Self::KindShut,
@@ -56,6 +58,7 @@ impl Cause {
         Self::WithdrawalsWait,
         Self::Processing,
         Self::Lag,
+        Self::StageStands,
         Self::FailedEvents,
         Self::SetAside,
         Self::Refusing,
@@ -79,6 +82,7 @@ impl Cause {
             Self::WithdrawalsWait => "withdrawals_wait",
             Self::Processing => "processing",
             Self::Lag => "lag",
+            Self::StageStands => "stage_stands",
             Self::FailedEvents => "failed_events",
             Self::SetAside => "set_aside",
             Self::Refusing => "refusing",
@@ -109,6 +113,7 @@ impl Cause {
             Self::WithdrawalsWait => "Strangers refuse marketing for many addresses",
             Self::Processing => "Events are accepted and none takes effect",
             Self::Lag => "Events arrive faster than they take effect",
+            Self::StageStands => "A part of the service comes to nothing",
             Self::FailedEvents => "Events could not be processed",
             Self::SetAside => "Contacts are not called because of a defect",
             Self::Refusing => "Events are refused",
@@ -122,7 +127,12 @@ impl Cause {
     #[must_use]
     pub fn stops_things(self) -> bool {
         match self {
-            Self::Blocked | Self::Unreachable | Self::Processing | Self::Refusing | Self::JournalAway => true,
+            Self::Blocked
+            | Self::Unreachable
+            | Self::Processing
+            | Self::StageStands
+            | Self::Refusing
+            | Self::JournalAway => true,
             Self::KindShut
             | Self::NamesMissing
             | Self::LeadsWait

@@ -208,7 +208,7 @@ pub fn erase(
     leave_contacts(extent, world, settings);
     let named = |words: &str| {
         let words = words.to_lowercase();
-        extent.emails.iter().any(|email| words.contains(email.as_str()))
+        extent.emails.iter().any(|email| email.stands_in(&words))
     };
     world.destination.changed |= world.destination.document.forget_words(named);
     world.buried.extend(extent.marks().map(|mark| (mark, now)));

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::respell::respell;
 use super::{Settings, World};
 use crate::event::{Email, Stamp};
 use crate::person::{Claim, Facts, PersonId, PersonKey};
@@ -26,8 +27,9 @@ pub fn kin_of_junk(email: &Email, world: &World, settings: &Settings) -> BTreeSe
 }
 
 /// Takes what an older version mixed out of documents that were loaded: users on time lines and devices of people that name
-/// nobody.
+/// nobody, and addresses in another spelling.
 pub fn tidy(world: &mut World, settings: &Settings) {
+    respell(world);
     let ids = &settings.senders.ids;
     let now = |user: &str| (!ids.is_junk(user)).then(|| spelled(user));
     let astray = |id: PersonId| match id {
@@ -87,7 +89,8 @@ fn astray(email: &Email, world: &World, settings: &Settings) -> Vec<(PersonKey, 
         let id = match &key.id {
             _ if !names_somebody(&key, settings) => PersonId::Email(email.clone()),
             PersonId::User(id) if spelled(id) != *id => PersonId::User(spelled(id)),
-            PersonId::User(_) | PersonId::Anonymous(_) | PersonId::Email(_) => return None,
+            PersonId::Email(address) => PersonId::Email(address.respelled()?),
+            PersonId::User(_) | PersonId::Anonymous(_) => return None,
         };
         let heir = PersonKey { people: key.people.clone(), id };
         Some((key, heir))

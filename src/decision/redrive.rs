@@ -40,6 +40,12 @@ impl RedriveAll {
         self.ended_at.is_none()
     }
 
+    /// Goes on behind one that can't be sent again.
+    #[must_use]
+    pub fn pass_over(self, place: u64) -> Self {
+        Self { after: place, ..self }
+    }
+
     /// Sends the next dead letters again, given in order with the place of each; none is the end.
     #[must_use]
     pub fn page(

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::junk;
 use super::owe::evaluate_without_event;
-use super::{Settings, World, company, deal};
+use super::{Settings, World, company, deal, respell};
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, CompanyKey, DealKey, DeliveryId, Lane, Subject};
 use crate::event::Email;
@@ -219,8 +219,9 @@ impl Review {
             let id = DeliveryId::of_review(self.number, self.done + self.beside);
             let opened = match record {
                 Subject::Contact(email) => {
-                    self.taken_apart += junk::take_apart(email, world, settings);
-                    evaluate_without_event(email, id, world, settings, now)
+                    let email = respell::taken_over(email, world, settings, now);
+                    self.taken_apart += junk::take_apart(&email, world, settings);
+                    evaluate_without_event(&email, id, world, settings, now)
                 }
                 Subject::Company(key) => company::evaluate(key, id, Lane::Refresh, world, settings, now),
                 Subject::Deal(key) => deal::evaluate_without_event(key, id, world, settings, now),

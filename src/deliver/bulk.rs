@@ -121,7 +121,7 @@ impl Deliverer {
             return Ok(());
         }
         let mut waited_for: BTreeSet<DeliveryId> = self.store.held_withdrawals(self.account()).await?;
-        let (erasures, _) = self.store.erasures().await?;
+        let erasures = self.store.erasures().await?.orders;
         waited_for.extend(erasures.into_iter().flat_map(|erasure| erasure.waits.calls));
         round.bulk.hurry(&waited_for, self.clock.monotonic());
         Ok(())
@@ -148,7 +148,7 @@ impl Deliverer {
             round.bulk.asked(&job.id);
             let (crm, probe) = (Arc::clone(&self.crm), *gate == Gate::OneContact);
             round.calls.spawn(async move {
-                let result = crm.job(job.id.clone()).await;
+                let result = worker::asked_for_job(&*crm, job.id.clone()).await;
                 Done::Job(Box::new(JobAnswered { job, slot, probe, result }))
             });
             asked += 1;
@@ -326,8 +326,8 @@ enum Batch {
 /// Makes the call.
 async fn leave(crm: Arc<dyn Crm>, clock: Arc<dyn Clock>, call: BulkCall) -> Done {
     let (started_at, began) = (clock.wall(), clock.monotonic());
-    let result =
-        crm.bulk_upsert(bulk_body(call.orders.iter().filter_map(|order| order.request.body()))).await;
+    let body = bulk_body(call.orders.iter().filter_map(|order| order.request.body()));
+    let result = worker::made_in_bulk(&*crm, body).await;
     let took = clock.monotonic().saturating_sub(began);
     Done::Bulk(Box::new(BulkFinished { call, result, started_at, took }))
 }

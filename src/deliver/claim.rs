@@ -11,8 +11,7 @@ use super::worker::{self, Job};
 use super::{Deliverer, Next, Round};
 use crate::allowance::Quotas;
 use crate::clock::UnixMicros;
-use crate::decision::{self, RedriveBy, World};
-use crate::delivery::{CallKind, DeliveryId, Lane, Subject};
+use crate::delivery::{CallKind, Lane};
 use crate::destination::{Destination, Gate};
 use crate::store::{self, Due, DueOrder, DueQuery, Plan, Put, StoreError};
 use crate::telemetry::caught;
@@ -20,8 +19,6 @@ use crate::telemetry::caught;
 /// Rows asked for beside the free places: claims that turn out to owe nothing leave places to others, and a probe finds
 /// one that did not try lately.
 const SPARE_ROWS: usize = 16;
-/// Refused contacts that are made due again in one plan.
-const REDRIVEN_AT_ONCE: usize = 100;
 
 /// What was found to call, and when there may be more.
 struct Found {
@@ -295,46 +292,5 @@ impl Deliverer {
         }
         round.calls.spawn(worker::ask(Arc::clone(&self.crm), slot));
         Ok(Next::News)
-    }
-
-    /// Makes one due again that a rule of the account refused, where nobody else is owed who could show whether it is gone.
-    async fn probe_by(&self, refused: &DeliveryId) -> Result<(), StoreError> {
-        let settings = Arc::clone(&self.settings.borrow());
-        let now = self.clock.wall();
-        let turn = self.store.turn().await;
-        let ids = BTreeSet::from([refused.clone()]);
-        let found = self.load(BTreeSet::new(), ids.clone()).await?;
-        let subject = found.deliveries.get(refused).map(|delivery| delivery.subject.clone());
-        let mut world: World = self.load(subject.into_iter().collect(), ids).await?;
-        if !decision::redrive(refused, RedriveBy::Probe, &mut world, &settings, now) {
-            // It was sent, given up or erased meanwhile.
-            world.destination.document.is_refused_no_more(refused);
-            world.destination.changed = true;
-        }
-        self.store.apply(Plan::of(world, &settings.account)).await?;
-        drop(turn);
-        self.owed.notify_one();
-        Ok(())
-    }
-
-    /// Makes due again what a rule of the account refused that is gone, some at a time.
-    async fn redrive(&self, ids: &[DeliveryId]) -> Result<(), StoreError> {
-        let settings = Arc::clone(&self.settings.borrow());
-        let now = self.clock.wall();
-        for some in ids.chunks(REDRIVEN_AT_ONCE) {
-            let _turn = self.store.turn().await;
-            let some: BTreeSet<DeliveryId> = some.iter().cloned().collect();
-            let found = self.load(BTreeSet::new(), some.clone()).await?;
-            let subject = |id: &DeliveryId| Some(found.deliveries.get(id)?.subject.clone());
-            let subjects: BTreeSet<Subject> = some.iter().filter_map(subject).collect();
-            let mut world: World = self.load(subjects, some.clone()).await?;
-            for id in &some {
-                decision::redrive(id, RedriveBy::Rule, &mut world, &settings, now);
-            }
-            world.destination.document.redrive.retain(|id| !some.contains(id));
-            world.destination.changed = true;
-            self.store.apply(Plan::of(world, &settings.account)).await?;
-        }
-        Ok(())
     }
 }

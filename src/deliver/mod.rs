@@ -10,6 +10,7 @@ mod config;
 mod forget;
 mod log;
 mod pace;
+mod refused;
 mod schedule;
 mod selectors;
 mod settle;
@@ -32,7 +33,8 @@ use crate::delivery::{Account, DeliveryId, Subject};
 use crate::destination::Destination;
 use crate::freshsales::Crm;
 use crate::store::{ErrorClass, For, Keys, Plan, Put, SharedStore, StoreError, Versioned, load_records};
-use crate::turn::backoff;
+use crate::telemetry::{Panicked, caught_in};
+use crate::turn::{Stalls, backoff};
 use bulk::Bulk;
 use pace::Pace;
 use schedule::Schedule;
@@ -41,6 +43,11 @@ use worker::Done;
 
 /// After a passing failure of the store.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// After a defect.
+const DEFECT_AFTER: Duration = Duration::from_secs(10);
+/// The name of this stage, among those that stand.
+const NAME: &str = "deliver";
 
 /// Claims a delivery and decides what its call carries.
 pub type Decide = fn(&DeliveryId, &mut World, &Settings, UnixMicros) -> Option<CallOrder>;
@@ -73,6 +80,8 @@ pub struct Deliverer {
     pub sharing: watch::Sender<Option<Sharing>>,
     /// Where the lists of the account are published, as a part of the settings.
     pub names: watch::Sender<Arc<Settings>>,
+    /// Where it is noted when nothing comes of it.
+    pub stalls: Stalls,
 }
 
 /// What the loop remembers between rounds.
@@ -140,9 +149,16 @@ impl Deliverer {
         let mut settings = self.settings.clone();
         settings.mark_unchanged();
         while !stop.is_cancelled() {
-            let next = match self.fill(&mut round).await {
-                Ok(next) => next,
-                Err(error) => self.pause_after(error)?,
+            let next = match caught_in(self.fill(&mut round)).await {
+                Ok(Ok(next)) => {
+                    self.stalls.went(NAME, None, self.clock.wall());
+                    next
+                }
+                Ok(Err(error)) => {
+                    self.stalls.went(NAME, Some(&error.to_string()), self.clock.wall());
+                    self.pause_after(error)?
+                }
+                Err(panicked) => self.pause_after_defect(&panicked),
             };
             self.show(&mut round);
             let wake = match next {
@@ -255,6 +271,17 @@ impl Deliverer {
             }
         };
         Ok(Next::At(self.clock.monotonic() + wait))
+    }
+
+    /// Choosing what leaves met a defect, and no record is known to be the cause.
+    fn pause_after_defect(&self, panicked: &Panicked) -> Next {
+        self.stalls.went(NAME, Some(&panicked.to_string()), self.clock.wall());
+        tracing::error!(
+            place = panicked.place,
+            code = "delivery_defect",
+            "delivery paused: a defect in the code; retrying in 10 s. Report the place"
+        );
+        Next::At(self.clock.monotonic() + DEFECT_AFTER)
     }
 
     fn show(&self, round: &mut Round) {

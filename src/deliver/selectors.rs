@@ -15,6 +15,7 @@ use crate::decision::{self, Settings};
 use crate::delivery::Verdict;
 use crate::selectors::{Answered, Kind, List, Selectors, Table};
 use crate::store::{Plan, Put, StoreError};
+use crate::telemetry::caught;
 
 /// An id that was refused is worth a question this often.
 const DOUBTED_EVERY: Duration = Duration::from_mins(10);
@@ -137,7 +138,8 @@ impl Deliverer {
         round.lists.asking = false;
         round.schedule.answer(listed.slot, self.clock.monotonic());
         worker::count_call(&listed.result);
-        let learned = answer(listed);
+        // An answer that meets a defect is none: the list is asked for again, and calls wait for it no longer than for any other.
+        let learned = caught(|| answer(listed)).unwrap_or_default();
         match &learned {
             Some(_) => {
                 round.lists.failures = 0;

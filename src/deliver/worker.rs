@@ -1,4 +1,4 @@
-//! One call: made beside the loop, so that a slow answer holds nobody up.
+//! One call: made beside the loop, so that a slow answer holds nobody up, and neither does one that meets a defect.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,11 @@ use super::bulk::{BulkFinished, JobAnswered};
 use crate::allowance::SlotId;
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::{CallOrder, Settlement};
-use crate::delivery::{Attempt, CallKind, Request, Verdict};
+use crate::delivery::{Attempt, AttemptRequest, CallKind, JobId, Request, Verdict};
 use crate::erasure::{ForgetOrder, Found, Target};
-use crate::freshsales::{CallResult, Crm};
+use crate::freshsales::{BulkResult, CallResult, Crm, JobResult, JobState, LookupResult};
 use crate::selectors::Kind;
+use crate::telemetry::{Panicked, caught, caught_in};
 
 /// A call to make.
 pub(super) struct Job {
@@ -56,12 +57,51 @@ pub(super) struct Forgotten {
     pub result: CallResult,
 }
 
+/// Makes a call.
+async fn made(crm: &dyn Crm, request: Request) -> CallResult {
+    let called = caught_in(async { crm.call(request.clone()).await }).await;
+    called.unwrap_or_else(|panicked| defect(crm, &request, &panicked))
+}
+
+/// What a call ended with that met a defect.
+fn defect(crm: &dyn Crm, request: &Request, panicked: &Panicked) -> CallResult {
+    // What it would have sent may be what met the defect.
+    let described = caught(|| crm.describe(request)).unwrap_or_else(|_| AttemptRequest {
+        method: String::new(),
+        url: String::new(),
+        headers: Vec::new(),
+        body: serde_json::Value::Null,
+    });
+    CallResult::defect(described, panicked)
+}
+
+/// Makes a call of many contacts.
+pub(super) async fn made_in_bulk(crm: &dyn Crm, body: serde_json::Value) -> BulkResult {
+    let request = Request::UpsertContact { body: serde_json::Value::Null, shows_companies: false };
+    let called = caught_in(async { crm.bulk_upsert(body).await }).await;
+    called.unwrap_or_else(|panicked| BulkResult { call: defect(crm, &request, &panicked), job: None })
+}
+
+/// Asks for the job of one.
+pub(super) async fn asked_for_job(crm: &dyn Crm, id: JobId) -> JobResult {
+    let called = caught_in(async { crm.job(id).await }).await;
+    called.unwrap_or_else(|panicked| JobResult {
+        call: defect(crm, &Request::Probe, &panicked),
+        state: JobState::Running,
+        answer: None,
+    })
+}
+
 /// Tells the account to forget a contact, or asks which one it is.
 pub(super) async fn forget(crm: Arc<dyn Crm>, slot: SlotId, order: ForgetOrder, probe: bool) -> Done {
     let (result, found) = match &order.target {
-        Target::Contact(id, _) => (crm.call(Request::Forget { id: *id }).await, None),
+        Target::Contact(id, _) => (made(&*crm, Request::Forget { id: *id }).await, None),
         Target::Address(email) => {
-            let looked_up = crm.look_up(email.clone()).await;
+            let looked_up = caught_in(async { crm.look_up(email.clone()).await }).await;
+            let looked_up = looked_up.unwrap_or_else(|panicked| LookupResult {
+                call: defect(&*crm, &Request::Probe, &panicked),
+                found: Found::NoAnswer,
+            });
             (looked_up.call, Some(looked_up.found))
         }
     };
@@ -76,7 +116,7 @@ pub(super) struct Answered {
 
 /// Asks whether the account answers.
 pub(super) async fn ask(crm: Arc<dyn Crm>, slot: SlotId) -> Done {
-    Done::Question(Box::new(Answered { slot, result: crm.call(Request::Probe).await }))
+    Done::Question(Box::new(Answered { slot, result: made(&*crm, Request::Probe).await }))
 }
 
 /// The answer to a question for a list of the account.
@@ -88,7 +128,7 @@ pub(super) struct Listed {
 
 /// Asks the account for one of its lists.
 pub(super) async fn list(crm: Arc<dyn Crm>, slot: SlotId, kind: Kind) -> Done {
-    let result = crm.call(Request::Selector(kind.name())).await;
+    let result = made(&*crm, Request::Selector(kind.name())).await;
     Done::List(Box::new(Listed { slot, kind, result }))
 }
 
@@ -96,7 +136,7 @@ pub(super) async fn list(crm: Arc<dyn Crm>, slot: SlotId, kind: Kind) -> Done {
 pub(super) async fn call(crm: Arc<dyn Crm>, clock: Arc<dyn Clock>, job: Job) -> Done {
     let started_at = clock.wall();
     let began = clock.monotonic();
-    let result = crm.call(job.order.request.clone()).await;
+    let result = made(&*crm, job.order.request.clone()).await;
     let took = clock.monotonic().saturating_sub(began);
     Done::Call(Box::new(Finished { job, result, started_at, took }))
 }

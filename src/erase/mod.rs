@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +18,10 @@ use crate::decision::{self, Settings};
 use crate::erasure::{Concern, Erasure, Extent, Stage, Subject, Waits};
 use crate::event::{Position, Stamp};
 use crate::store::{
-    Documents, For, Keys, Plan, Privacy, Put, Record, SharedStore, StoreError, Stream, reach,
+    Documents, ErrorClass, For, Keys, Plan, Privacy, Put, Record, SharedStore, StoreError, Stream, reach,
 };
-use crate::turn::{self, Next, erase_failed};
+use crate::telemetry::{caught, caught_in};
+use crate::turn::{self, Next, Stalls, erase_failed};
 
 /// How often it is looked whether events of erased people came again.
 const EVERY: Duration = Duration::from_secs(10);
@@ -46,6 +48,8 @@ pub struct Eraser {
     pub owed: Arc<Notify>,
     /// Tells the last order that was carried out.
     pub done: watch::Sender<u64>,
+    /// Where it is noted when nothing comes of it.
+    pub stalls: Stalls,
 }
 
 impl turn::Stage for Eraser {
@@ -67,15 +71,21 @@ impl Eraser {
     /// # Errors
     /// The store failed for good; the process has to end and recover by starting again.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
-        let clock = Arc::clone(&self.clock);
-        turn::run(self, &*clock, &stop).await
+        let (clock, stalls) = (Arc::clone(&self.clock), self.stalls.clone());
+        turn::run(self, &stalls, &*clock, &stop).await
     }
 
-    /// Does what there is to do.
+    /// Does what there is to do. An order that can't be carried out holds up no other; nothing is lost of it, and that it
+    /// stands is told.
     async fn work_off(&self) -> Result<(), StoreError> {
-        while let Some(erasure) = self.next().await? {
-            self.step(erasure).await?;
+        let mut standing = BTreeMap::new();
+        while let Some(erasure) = self.next(&standing).await? {
+            let id = erasure.id;
+            if let Err(why) = self.step_or_stand(erasure).await? {
+                standing.insert(id, why);
+            }
         }
+        let unreadable = self.store.erasures().await?.unreadable;
         // What erased people said before and that came again has no effect; it does not stay in the journal either.
         let mut blanked = false;
         while self.store.blank().await? > 0 {
@@ -84,12 +94,42 @@ impl Eraser {
         if blanked {
             self.store.wipe().await?;
         }
+        if let Some((id, why)) = standing.pop_first() {
+            let more = standing.len();
+            return Err(StoreError::Unreadable(
+                "erasure",
+                format!("number {id} and {more} more stand: {why}"),
+            ));
+        }
+        if unreadable > 0 {
+            return Err(StoreError::Unreadable("erasure", format!("{unreadable} orders")));
+        }
         Ok(())
     }
 
-    /// The oldest order that can go on.
-    async fn next(&self) -> Result<Option<Erasure>, StoreError> {
-        for erasure in self.store.erasures().await?.0 {
+    /// Brings an order one step further; answers why it stands, where it alone is the cause.
+    async fn step_or_stand(&self, erasure: Erasure) -> Result<Result<(), String>, StoreError> {
+        let id = erasure.id;
+        let why = match caught_in(Box::pin(self.step(erasure))).await {
+            Ok(Ok(())) => return Ok(Ok(())),
+            Ok(Err(error)) if error.class() == ErrorClass::Document => error.to_string(),
+            Ok(Err(error)) => return Err(error),
+            Err(panicked) => panicked.to_string(),
+        };
+        tracing::error!(
+            erasure = id,
+            code = "erasure_stands",
+            why,
+            "an erasure does not go on: a defect, or a stored document that can't be read. All others go on, and it is tried \
+             again. Report the place"
+        );
+        Ok(Err(why))
+    }
+
+    /// The oldest order that can go on, but for some.
+    async fn next(&self, without: &BTreeMap<u64, String>) -> Result<Option<Erasure>, StoreError> {
+        let orders = self.store.erasures().await?.orders;
+        for erasure in orders.into_iter().filter(|order| !without.contains_key(&order.id)) {
             if erasure.stage != Stage::Settling || self.is_settled(&erasure.waits).await? {
                 return Ok(Some(erasure));
             }
@@ -176,7 +216,7 @@ impl Eraser {
         let theirs =
             look_ups.iter().filter(|order| order.address().is_some_and(|it| extent.emails.contains(it)));
         waits.look_ups.extend(theirs.map(|order| order.id.erasure));
-        let (open, _) = self.store.erasures().await?;
+        let open = self.store.erasures().await?.orders;
         let deliveries = open.into_iter().flat_map(|erasure| erasure.waits.calls).collect();
         let calls = self.store.load(Keys { deliveries, ..Keys::default() }).await?.deliveries;
         let theirs = calls
@@ -272,7 +312,9 @@ impl Eraser {
 fn take(extent: &Extent, record: Record, puts: &mut Vec<Put>) -> bool {
     let Record { position, event } = record;
     let stamp = Stamp { at: event.at, message_id: event.message_id, trust: event.trust };
-    match extent.concern(&event.people, &stamp, &event.raw) {
+    // One that meets a defect may be theirs, so its content goes. What it did stays, as with any that is blanked.
+    let concern = caught(|| extent.concern(&event.people, &stamp, &event.raw));
+    match concern.unwrap_or(Concern::NamesThem) {
         Concern::Nothing => return false,
         Concern::NamesThem => {}
         Concern::Theirs => puts.push(Put::Privacy(Privacy::Unsee(event.source, stamp.message_id))),

@@ -59,6 +59,7 @@ impl Bench {
             ordered: Arc::default(),
             owed: Arc::default(),
             done: watch::Sender::new(0),
+            stalls: Stalls::default(),
         }
     }
 
@@ -95,6 +96,7 @@ impl Bench {
             trouble: watch::Sender::new(None),
             consent: crate::consent::SharedTally::default(),
             senders: Arc::default(),
+            stalls: Stalls::default(),
         };
         let running = tokio::spawn(processor.run(stop.clone()));
         processed.wait_for(|processed| processed.events >= last).await.unwrap();
@@ -103,7 +105,7 @@ impl Bench {
     }
 
     async fn order(&self, subject: Subject) {
-        let id = self.store.erasures().await.unwrap().1;
+        let id = self.store.erasures().await.unwrap().next_id;
         let order = Erasure::order(id, subject, false);
         let puts = vec![Put::Privacy(Privacy::Erasure(Box::new(order)))];
         self.store.apply(Plan { puts, ..Plan::default() }).await.unwrap();
@@ -140,7 +142,7 @@ async fn killed_after_any_step_an_erasure_goes_on_where_it_stopped() {
     assert!(bench.stands("somebody250") > 5);
     bench.order(Subject::Email(Email::parse("somebody250@example.com").unwrap())).await;
     let mut steps = 0;
-    while let Some(order) = bench.store.erasures().await.unwrap().0.pop() {
+    while let Some(order) = bench.store.erasures().await.unwrap().orders.pop() {
         bench.eraser().step(order).await.unwrap();
         bench.reopen();
         steps += 1;
@@ -165,7 +167,7 @@ async fn events_that_wait_when_somebody_is_erased_take_effect_as_erased() {
     let bench = Bench::new();
     bench.accept(life_of("early").into_iter()).await;
     bench.order(Subject::Email(Email::parse("early@example.com").unwrap())).await;
-    let order = bench.store.erasures().await.unwrap().0.remove(0);
+    let order = bench.store.erasures().await.unwrap().orders.remove(0);
     bench.eraser().step(order).await.unwrap();
     bench.accept(life_of("early").into_iter()).await;
     bench.eraser().work_off().await.unwrap();
@@ -214,7 +216,7 @@ async fn an_erasure_does_not_wait_for_old_data_and_what_it_blanked_of_it_takes_e
     let import = life_of("early").into_iter().chain(life_of("other"));
     bench.append(import, true).await;
     bench.order(Subject::Email(Email::parse("early@example.com").unwrap())).await;
-    while let Some(order) = bench.store.erasures().await.unwrap().0.pop() {
+    while let Some(order) = bench.store.erasures().await.unwrap().orders.pop() {
         bench.eraser().step(order).await.unwrap();
         bench.reopen();
     }
@@ -293,7 +295,7 @@ async fn of_the_deals_of_an_erased_person_nothing_is_left_but_that_freshsales_ha
     }
     assert!(bench.stands("erika") > 10);
     bench.order(Subject::Email(Email::parse("erika@example.com").unwrap())).await;
-    while let Some(order) = bench.store.erasures().await.unwrap().0.pop() {
+    while let Some(order) = bench.store.erasures().await.unwrap().orders.pop() {
         bench.eraser().step(order).await.unwrap();
         bench.reopen();
     }

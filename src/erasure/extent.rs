@@ -61,7 +61,8 @@ impl Extent {
     /// Search strings: every stored document that mentions one of these people contains at least one of them.
     #[must_use]
     pub fn needles(&self) -> Vec<String> {
-        let emails = self.emails.iter().map(|email| email.as_str().to_owned());
+        let spelled = |email: &Email| [Some(email.as_str().to_owned()), email.as_written()];
+        let emails = self.emails.iter().flat_map(spelled).flatten();
         let users = self.people.iter().filter_map(|key| match &key.id {
             PersonId::User(id) => {
                 let in_timelines = format!("\"user\":{}", Value::from(id.as_str()));
@@ -102,9 +103,9 @@ impl Extent {
     }
 
     /// Most events of a journal are somebody else's: a look at the text spares building a tree. Where letters are
-    /// written as escapes the tree has to tell.
+    /// written as escapes, or in other forms than the ones they are read as, the tree has to tell.
     fn may_concern(&self, raw: &str) -> bool {
-        if raw.contains('\\') {
+        if raw.contains(['\\', '&']) || !raw.is_ascii() {
             return true;
         }
         let lower = raw.to_lowercase();
@@ -138,9 +139,10 @@ impl Extent {
     }
 }
 
-/// The forms in which an address stands in a text: plain, and as a part of a URL.
+/// The forms in which an address stands in a text: as it is sent and as it is written, plain and as a part of a URL.
 fn forms(email: &Email) -> impl Iterator<Item = String> {
-    [email.as_str().to_owned(), email.as_str().replace('@', "%40")].into_iter()
+    let spelled = [Some(email.as_str().to_owned()), email.as_written()].into_iter().flatten();
+    spelled.flat_map(|text| [text.replace('@', "%40"), text])
 }
 
 /// Whether an address stands anywhere in a value.
@@ -150,7 +152,7 @@ fn names_any(emails: &BTreeSet<Email>, value: &Value) -> bool {
         emails.iter().flat_map(forms).any(|form| stands_in(&text, &form))
     };
     match value {
-        Value::String(text) => in_text(text),
+        Value::String(text) => in_text(text) || Email::parse(text).is_ok_and(|email| emails.contains(&email)),
         Value::Array(items) => items.iter().any(|item| names_any(emails, item)),
         Value::Object(fields) => fields.iter().any(|(name, value)| in_text(name) || names_any(emails, value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,

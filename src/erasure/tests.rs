@@ -189,3 +189,22 @@ fn the_end_of_the_call_on_its_way_says_which_contact_it_is() {
     let may_exist = ForgetOrder { may_exist: true, ..order(jo()) };
     assert_eq!(open(may_exist.after_call(CallEnd::NotWritten)).target, jo());
 }
+
+#[test]
+fn an_address_is_recognised_however_it_is_written() {
+    let emails = BTreeSet::from([Email::parse("jane@müller.example").unwrap()]);
+    let extent = Extent { emails, ..Extent::default() };
+    for raw in [
+        r#"{"type":"identify","traits":{"email":"Jane@Müller.example"}}"#,
+        r#"{"type":"identify","traits":{"email":"jane@xn--mller-kva.example"}}"#,
+        r#"{"type":"identify","traits":{"email":"jane@m\u00fcller.example"}}"#,
+        r#"{"type":"track","properties":{"note":"ask jane@müller.example"}}"#,
+        r#"{"type":"track","properties":{"url":"https://shop.example/?e=jane%40müller.example"}}"#,
+        r#"{"type":"identify","traits":{"email":"Jane M. &lt;jane@müller.example&gt;"}}"#,
+        r#"{"type":"identify","traits":{"email":"jane＠müller.example"}}"#,
+    ] {
+        assert_eq!(extent.concern("default", &stamp(5), raw), Concern::NamesThem, "{raw}");
+    }
+    let other = r#"{"type":"identify","traits":{"email":"jane@möller.example"}}"#;
+    assert_eq!(extent.concern("default", &stamp(5), other), Concern::Nothing);
+}

@@ -72,6 +72,36 @@ impl Email {
         if looks_like_an_address(text) { Ok(Self(text.to_lowercase())) } else { Err(EmailProblem::Invalid) }
     }
 
+    /// The spelling that an address of the store has now, where an earlier version gave it another one.
+    #[must_use]
+    pub fn respelled(&self) -> Option<Self> {
+        // Most addresses always had the one they have.
+        if self.0.is_ascii() && !self.0.contains("xn--") {
+            return None;
+        }
+        Self::parse(&self.0).ok().filter(|now| now != self)
+    }
+
+    /// The address as people write it, where its domain has letters that are sent otherwise.
+    #[must_use]
+    pub fn as_written(&self) -> Option<String> {
+        let (local, host) = self.0.rsplit_once('@').filter(|(_, host)| host.contains("xn--"))?;
+        let (written, read) = idna::domain_to_unicode(host);
+        read.is_ok().then(|| format!("{local}@{written}"))
+    }
+
+    /// Whether a text is this address, in the spelling of now or in another that it had in the store.
+    #[must_use]
+    pub fn is(&self, text: &str) -> bool {
+        self.0 == text || self.as_written().is_some_and(|written| written == text)
+    }
+
+    /// Whether this address stands in a text in lower case, in the spelling of now or in another that it had in the store.
+    #[must_use]
+    pub fn stands_in(&self, text: &str) -> bool {
+        text.contains(&self.0) || self.as_written().is_some_and(|written| text.contains(&written))
+    }
+
     /// The address as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

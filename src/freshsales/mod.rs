@@ -26,6 +26,7 @@ use serde_json::Value;
 use crate::allowance::RateHint;
 use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Request, Verdict};
 use crate::event::Email;
+use crate::telemetry::Panicked;
 
 pub use account::{AccountProblem, BundleAlias, Endpoint};
 pub use bulk::{BulkResult, JobAnswer, JobReport, JobResult, JobState, RowEnd, SentRow, job_of, job_state};
@@ -60,6 +61,22 @@ pub struct CallResult {
     /// One of a few words, for a metric: `200`, `201`, `2xx`, `3xx`, `400`, `401`, `403`, `404`, `422`, `429`,
     /// `4xx`, `5xx`, `timeout`, `error`.
     pub status_label: &'static str,
+}
+
+impl CallResult {
+    /// Nobody knows what became of a call: making it, or reading its answer, met a defect in the code. It counts as one that
+    /// was not answered, so it costs its own record tries and no other record anything.
+    #[must_use]
+    pub fn defect(request: AttemptRequest, panicked: &Panicked) -> Self {
+        Self {
+            verdict: Verdict::Passing { reason: panicked.to_string() },
+            request,
+            response: None,
+            error: Some(panicked.to_string()),
+            rate: RateHint::default(),
+            status_label: "error",
+        }
+    }
 }
 
 /// A CRM that is kept current. Tests and simulations bring their own.

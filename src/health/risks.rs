@@ -27,6 +27,8 @@ pub enum RiskKind {
     Processing,
     /// Events are accepted faster than they take effect.
     Lag,
+    /// A stage comes to nothing.
+    StageStands,
     /// Events could not be processed and are kept aside.
     FailedEvents,
     /// Contacts whose call can't be made up.
@@ -65,9 +67,10 @@ pub enum RiskKind {
 
 impl RiskKind {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Processing,
         Self::Lag,
+        Self::StageStands,
         Self::FailedEvents,
         Self::SetAside,
         Self::KindShut,
@@ -93,6 +96,7 @@ impl RiskKind {
         match self {
             Self::Processing => "processing",
             Self::Lag => "lag",
+            Self::StageStands => "stage_stands",
             Self::FailedEvents => "failed_events",
             Self::SetAside => "set_aside",
             Self::KindShut => "kind_shut",
@@ -119,6 +123,7 @@ impl RiskKind {
         match self {
             Self::Processing
             | Self::Lag
+            | Self::StageStands
             | Self::FailedEvents
             | Self::SetAside
             | Self::Refusing
@@ -169,6 +174,7 @@ pub fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<Risk> {
     let aside = [failed_events(snapshot), set_aside(snapshot), kind_shut(snapshot), names_missing(snapshot)];
     let senders = snapshot.vitals.senders.concerns(snapshot.now).into_iter().map(Risk::from);
     flow.into_iter()
+        .chain(stalls(snapshot))
         .chain(aside.into_iter().flatten())
         .chain(dead_letters(snapshot))
         .chain(arrivals(snapshot))
@@ -312,6 +318,33 @@ fn of_flow(flow: &Flow) -> Option<Risk> {
                 flow.cause.as_deref().map(|cause| format!(". The store said: {cause}")).unwrap_or_default()
             ),
         }),
+    }
+}
+
+/// What stands still beside processing, whose risk names how many events wait.
+fn stalls(snapshot: Snapshot<'_>) -> Option<Risk> {
+    let stalls = snapshot.vitals.stalls.long(snapshot.now);
+    let stalls = stalls.into_iter().filter(|(stage, _)| *stage != "process");
+    let named: Vec<String> = stalls.map(|(stage, why)| format!("{} ({why})", work_of(stage))).collect();
+    (!named.is_empty()).then(|| {
+        let message = format!(
+            "a part of the service has come to nothing for over a minute and tries again and again: {}. Nothing is lost, and \
+             everything else goes on; look into the log, and report it if the cause does not name the disk",
+            named.join("; ")
+        );
+        Risk::new(RiskKind::StageStands, message)
+    })
+}
+
+/// What a stage does, for who does not know its name.
+fn work_of(stage: &'static str) -> &'static str {
+    match stage {
+        "deliver" => "calls to Freshsales",
+        "erase" => "erasures",
+        "walk" => "the review of contacts and of refused ones",
+        "retain" => "removing people who were silent for long",
+        "retention" => "deleting what is too old",
+        other => other,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::delivery::Lane;
 use crate::destination::DestinationState;
 use crate::senders::{Rates, Watch};
 use crate::store::{DueOrder, DueQuery, SharedStore, StoreError, Totals, quotas};
-use crate::turn::Flow;
+use crate::turn::{Flow, Stalls};
 
 /// A new contact or an order that is due and whose call has not left for so long is a risk.
 pub(super) const LEAD_WAITS: Duration = Duration::from_mins(5);
@@ -37,6 +37,8 @@ pub struct Vitals {
     pub pressure: watch::Receiver<Pressure>,
     /// How processing gets on.
     pub flow: watch::Receiver<Flow>,
+    /// Which stages come to nothing.
+    pub stalls: Stalls,
     /// What senders do that costs contacts.
     pub senders: Arc<Watch>,
     /// Which sources send more than they may.

@@ -379,6 +379,13 @@ impl Facts {
             .unwrap_or_default()
     }
 
+    /// Gives every address the spelling it has now.
+    pub(super) fn respell_emails(&mut self) {
+        for (email, claim) in std::mem::take(&mut self.emails) {
+            self.claim(&email.respelled().unwrap_or(email), &claim);
+        }
+    }
+
     fn claim(&mut self, email: &Email, claim: &Claim) {
         match self.emails.get_mut(email) {
             Some(known) => known.join(claim),

@@ -182,6 +182,23 @@ impl Person {
         }
     }
 
+    /// Every address that stands in it.
+    pub fn emails(&self) -> impl Iterator<Item = &Email> {
+        let named = self.named.iter().flat_map(|(email, facts)| facts.emails.keys().chain([email]));
+        let borrowed = self.borrowed.values().flat_map(|facts| facts.emails.keys());
+        self.own.emails.keys().chain(named).chain(borrowed)
+    }
+
+    /// Gives every address the spelling it has now.
+    pub fn respell_emails(&mut self) {
+        self.own.respell_emails();
+        self.borrowed.values_mut().for_each(Facts::respell_emails);
+        for (email, mut facts) in std::mem::take(&mut self.named) {
+            facts.respell_emails();
+            self.named.entry(email.respelled().unwrap_or(email)).or_default().join(&facts);
+        }
+    }
+
     /// Makes what an anonymous id gave to this person their own for good.
     pub fn keep_borrowed(&mut self, anonymous_id: &str) {
         if let Some(facts) = self.borrowed.remove(anonymous_id) {

@@ -314,6 +314,19 @@ impl Timeline {
         changed
     }
 
+    /// Every address that stands in it.
+    pub fn all_emails(&self) -> impl Iterator<Item = &Email> {
+        self.entries.iter().flat_map(|entry| entry.email.iter().chain(entry.facts.emails.keys()))
+    }
+
+    /// Gives every address the spelling it has now.
+    pub fn respell_emails(&mut self) {
+        for entry in &mut self.entries {
+            entry.facts.respell_emails();
+            entry.email = entry.email.take().map(|email| email.respelled().unwrap_or(email));
+        }
+    }
+
     /// Whose stretch the moment of `stamp` falls into, if anybody's.
     #[must_use]
     pub fn owner_at(&self, stamp: &Stamp) -> Option<PersonId> {

@@ -21,17 +21,17 @@ use tokio_util::sync::CancellationToken;
 
 use self::search::Search;
 use self::share::Share;
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixMicros};
 use crate::consent::SharedTally;
-use crate::decision::{Outcome, Reading, Settings, World};
-use crate::event::Position;
-use crate::senders::Watch;
+use crate::decision::{Decided, Outcome, Reading, Settings, World};
+use crate::event::{Position, SourceName};
+use crate::senders::{Sighting, Watch};
 use crate::store::{
     ErrorClass, Failed, JournalEnd, Keys, Plan, Progress, Put, Record, SharedStore, StoreError, Stream,
 };
 use crate::telemetry::caught;
 use crate::turn::{
-    self, Batch, Decide, Next, Pace, Stage, Undecided, decide_on, put_aside, reading_of, trail_of,
+    self, Batch, Decide, Next, Pace, Stage, Stalls, Undecided, decide_on, put_aside, reading_of, trail_of,
 };
 
 /// Work of one batch: with a usual sync others get their turn within 50 ms.
@@ -63,6 +63,8 @@ pub struct Processor {
     pub consent: SharedTally,
     /// What senders do that costs contacts.
     pub senders: Arc<Watch>,
+    /// Where it is noted when nothing comes of it.
+    pub stalls: Stalls,
 }
 
 impl Processor {
@@ -71,7 +73,7 @@ impl Processor {
     /// # Errors
     /// The store failed for good; the process has to end and recover by starting again.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
-        let clock = Arc::clone(&self.clock);
+        let (clock, stalls) = (Arc::clone(&self.clock), self.stalls.clone());
         let batches = Batches {
             end: self.store.journal_end(),
             pace: Pace::new(BATCH_WORK, BATCH_EVENTS_MIN, BATCH_EVENTS_MAX),
@@ -80,7 +82,19 @@ impl Processor {
             conflicts: 0,
             processor: self,
         };
-        turn::run(batches, &*clock, &stop).await
+        turn::run(batches, &stalls, &*clock, &stop).await
+    }
+
+    /// Counts what events that took effect show of their senders.
+    fn note(&self, not_understood: BTreeMap<SourceName, u64>, seen: Vec<Seen>, now: UnixMicros) {
+        for (source, events) in not_understood {
+            self.consent.add(&source, events, now);
+            let counter = metrics::counter!("freshsignal_consent_not_understood_total", "source" => source.0);
+            counter.increment(events);
+        }
+        for (source, at, sighting) in seen {
+            self.senders.see(&source, at, sighting);
+        }
     }
 }
 
@@ -125,7 +139,7 @@ impl Place {
 
     fn undecided(&self, undecided: Undecided) -> Stopped {
         match undecided {
-            Undecided::Panicked(nth, panicked) => self.stopped(Some(nth), &panicked),
+            Undecided::Panicked(nth, panicked) => self.stopped(nth, &panicked),
             Undecided::Store(error) => match error.class() {
                 ErrorClass::Document => self.stopped(None, &error),
                 ErrorClass::Ends | ErrorClass::Passes | ErrorClass::Again => Stopped::Store(error),
@@ -167,8 +181,8 @@ impl Stage for Batches {
         let _ = self.end.changed().await;
     }
 
-    fn went(&mut self, failed: Option<&StoreError>) {
-        let trouble = failed.map(ToString::to_string);
+    fn went(&mut self, failed: Option<&str>) {
+        let trouble = failed.map(str::to_owned);
         self.processor.trouble.send_if_modified(|shown| std::mem::replace(shown, trouble.clone()) != trouble);
     }
 }
@@ -206,7 +220,7 @@ impl Batches {
         if records.is_empty() {
             return Ok(None);
         }
-        let Processor { store, settings, clock, decide, senders, .. } = &self.processor;
+        let Processor { store, settings, clock, decide, .. } = &self.processor;
         let by = Arc::clone(&settings.borrow());
         let count = records.len();
         let mut readings = Vec::with_capacity(count);
@@ -226,16 +240,14 @@ impl Batches {
         let batch = batch.map_err(|undecided| place.undecided(undecided))?;
         let Batch { mut world, decided: trails, took: mut decided_in } = batch;
         let began = clock.monotonic();
-        world.contribute(&by);
-        let seen = readings
-            .iter()
-            .zip(&trails)
-            .filter(|(_, decided)| !matches!(decided.outcome, Outcome::Duplicate | Outcome::Erased));
-        let seen: Vec<_> = seen
-            .map(|(reading, _)| (reading.source.clone(), reading.received_at, reading.sighting()))
-            .collect();
-        let decided = trails.into_iter().zip(readings);
-        let trails = decided.map(|(decided, reading)| Put::Trail(trail_of(reading, decided))).collect();
+        let mut seen = Vec::new();
+        let trails = caught(|| {
+            world.contribute(&by);
+            seen = sightings(&readings, &trails);
+            let decided = trails.into_iter().zip(readings);
+            decided.map(|(decided, reading)| Put::Trail(trail_of(reading, decided))).collect()
+        });
+        let trails: Vec<Put> = trails.map_err(|panicked| place.stopped(None, &panicked))?;
         let not_understood = std::mem::take(&mut world.consent_not_understood);
         let plan = plan(world, trails, place.progress(), &by);
         decided_in += clock.monotonic().saturating_sub(began);
@@ -244,15 +256,7 @@ impl Batches {
         self.conflicts = if again { self.conflicts + 1 } else { 0 };
         match applied {
             Ok(()) => {
-                for (source, events) in not_understood {
-                    self.processor.consent.add(&source, events, now);
-                    let counter =
-                        metrics::counter!("freshsignal_consent_not_understood_total", "source" => source.0);
-                    counter.increment(events);
-                }
-                for (source, at, sighting) in seen {
-                    senders.see(&source, at, sighting);
-                }
+                self.processor.note(not_understood, seen, now);
                 self.pace.took(count, decided_in + store.worked().saturating_sub(worked));
                 self.share.took(clock.monotonic().saturating_sub(started));
                 Ok(Some(place))
@@ -303,6 +307,16 @@ impl Batches {
         self.look_on(place.stream, Some(Search::after_one()));
         Ok(())
     }
+}
+
+/// What senders are watched by: where an event came from, when, and what it shows of its sender.
+type Seen = (SourceName, UnixMicros, Sighting);
+
+/// What the events that count show of their senders.
+fn sightings(readings: &[Reading], decided: &[Decided]) -> Vec<Seen> {
+    let counts = |decided: &Decided| !matches!(decided.outcome, Outcome::Duplicate | Outcome::Erased);
+    let counting = readings.iter().zip(decided).filter(|(_, decided)| counts(decided));
+    counting.map(|(reading, _)| (reading.source.clone(), reading.received_at, reading.sighting())).collect()
 }
 
 fn plan(world: World, trails: Vec<Put>, progress: Progress, settings: &Settings) -> Plan {

@@ -18,7 +18,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{
     Change, Destination, Keys, NewRecord, Plan, ProcessedEnd, Put, Settings, SharedStore, Store, Versioned,
 };
-use crate::turn::{Decide, Undecided, retry};
+use crate::turn::{Decide, Stalls, Undecided, retry};
 
 const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
 
@@ -101,6 +101,7 @@ impl Bench {
             trouble: self.trouble.clone(),
             consent: crate::consent::SharedTally::default(),
             senders: Arc::default(),
+            stalls: Stalls::default(),
         }
     }
 

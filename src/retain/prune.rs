@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Patience, RetentionConfig};
 use crate::clock::{Clock, UnixMicros};
 use crate::store::{Keep, SharedStore, StoreError};
-use crate::turn::{self, Next, Stage};
+use crate::turn::{self, Next, Stage, Stalls};
 
 /// Often enough that a journal near its limit gets room before events are refused.
 const EVERY: Duration = Duration::from_secs(10);
@@ -36,9 +36,10 @@ pub async fn run(
     store: SharedStore,
     config: RetentionConfig,
     clock: Arc<dyn Clock>,
+    stalls: Stalls,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
-    turn::run(Prune { store, config, clock: Arc::clone(&clock) }, &*clock, &stop).await
+    turn::run(Prune { store, config, clock: Arc::clone(&clock) }, &stalls, &*clock, &stop).await
 }
 
 struct Prune {

@@ -11,8 +11,9 @@ use crate::clock::{Clock, UnixMicros};
 use crate::decision::{Settings, World, retire_contact, retire_deal, retire_device, retire_person};
 use crate::event::Email;
 use crate::person::PersonKey;
-use crate::store::{For, Keys, Place, Plan, SharedStore, Silent, StoreError, load_contacts};
-use crate::turn::{self, Next, Stage};
+use crate::store::{ErrorClass, For, Keys, Place, Plan, SharedStore, Silent, StoreError, load_contacts};
+use crate::telemetry::caught_in;
+use crate::turn::{self, Next, Stage, Stalls};
 
 /// Days are counted, so looking more often finds nothing new.
 const EVERY: Duration = Duration::from_hours(6);
@@ -38,6 +39,8 @@ pub struct Retirement {
     pub clock: Arc<dyn Clock>,
     /// How long somebody may be silent.
     pub patience: Patience,
+    /// Where it is noted when nothing comes of it.
+    pub stalls: Stalls,
 }
 
 impl Stage for Retirement {
@@ -59,8 +62,8 @@ impl Retirement {
     /// # Errors
     /// The store failed for good; the process has to end and recover by starting again.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
-        let clock = Arc::clone(&self.clock);
-        turn::run(self, &*clock, &stop).await
+        let (clock, stalls) = (Arc::clone(&self.clock), self.stalls.clone());
+        turn::run(self, &stalls, &*clock, &stop).await
     }
 
     async fn pass(&self) -> Result<(), StoreError> {
@@ -79,26 +82,48 @@ impl Retirement {
         Ok(())
     }
 
-    /// One page in one turn, so that nobody is heard between the look and the decision.
+    /// One page in one turn, so that nobody is heard between the look and the decision. Whoever can't be let go stays, and
+    /// everybody else goes.
     async fn page(&self, from: Place) -> Result<Option<Place>, StoreError> {
-        let settings = Arc::clone(&self.settings.borrow());
         let _turn = self.store.turn().await;
         let now = self.clock.wall();
         let silent =
             Silent { people: now.minus(self.patience.person), devices: now.minus(self.patience.device) };
         let (keys, next) = self.store.silent(silent, from).await?;
-        if keys.is_empty() {
-            return Ok(next);
+        let mut some = vec![each_of(keys)];
+        while let Some(keys) = some.pop().filter(|keys| !keys.is_empty()) {
+            let why = match caught_in(self.let_go(&together(&keys), silent.people, now)).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) if error.class() == ErrorClass::Document => error.to_string(),
+                Ok(Err(error)) => return Err(error),
+                Err(panicked) => panicked.to_string(),
+            };
+            if keys.len() == 1 {
+                tracing::error!(
+                    code = "not_retired",
+                    why,
+                    "somebody who was silent for long can't be removed: a defect, or a stored document that can't be read. \
+                     All others are; report the place"
+                );
+            } else {
+                let (first, last) = keys.split_at(keys.len() / 2);
+                some.extend([last.to_vec(), first.to_vec()]);
+            }
         }
-        let mut world = self.load(&keys, &settings).await?;
-        retire(&keys, silent.people, &mut world, &settings);
+        Ok(next)
+    }
+
+    /// Lets these go, all or none.
+    async fn let_go(&self, keys: &Keys, since: UnixMicros, now: UnixMicros) -> Result<(), StoreError> {
+        let settings = Arc::clone(&self.settings.borrow());
+        let mut world = self.load(keys, &settings).await?;
+        retire(keys, since, &mut world, &settings);
         let finished_before = now.minus(self.patience.dedup);
         for key in &keys.deals {
             retire_deal(key, finished_before, &mut world, &settings, now);
         }
         world.contribute(&settings);
-        self.store.apply(Plan { unheard: true, ..Plan::of(world, &settings.account) }).await?;
-        Ok(next)
+        self.store.apply(Plan { unheard: true, ..Plan::of(world, &settings.account) }).await
     }
 
     async fn load(&self, keys: &Keys, settings: &Settings) -> Result<World, StoreError> {
@@ -119,6 +144,27 @@ impl Retirement {
         load_contacts(&*self.store, &contacts, settings, For::Deciding, &mut world).await?;
         Ok(world)
     }
+}
+
+/// Each of some documents by itself.
+fn each_of(keys: Keys) -> Vec<Keys> {
+    let Keys { timelines, people, contacts, deals, .. } = keys;
+    let timelines = timelines.into_iter().map(|key| Keys { timelines: [key].into(), ..Keys::default() });
+    let people = people.into_iter().map(|key| Keys { people: [key].into(), ..Keys::default() });
+    let contacts = contacts.into_iter().map(|key| Keys { contacts: [key].into(), ..Keys::default() });
+    let deals = deals.into_iter().map(|key| Keys { deals: [key].into(), ..Keys::default() });
+    timelines.chain(people).chain(contacts).chain(deals).collect()
+}
+
+fn together(some: &[Keys]) -> Keys {
+    let mut all = Keys::default();
+    for keys in some {
+        all.timelines.extend(keys.timelines.iter().cloned());
+        all.people.extend(keys.people.iter().cloned());
+        all.contacts.extend(keys.contacts.iter().cloned());
+        all.deals.extend(keys.deals.iter().cloned());
+    }
+    all
 }
 
 fn retire(keys: &Keys, since: UnixMicros, world: &mut World, settings: &Settings) {

@@ -8,11 +8,23 @@ use crate::allowance::{LaneLoad, SlotId};
 use crate::clock::UnixMicros;
 use crate::decision::{Outcome, RedriveAll, Review};
 use crate::delivery::{Account, Bound, CallKind, DealKey, DeliveryId, Lane, State, Subject};
+use crate::erasure::Erasure;
 use crate::event::{Email, Position, SourceName};
 use crate::trail::EventTrail;
 
 /// The most rows one look-up answers.
 pub const LIMIT_MAX: usize = 500;
+
+/// Orders to erase somebody that are not carried out.
+#[derive(Clone, Debug, Default)]
+pub struct OpenErasures {
+    /// Oldest first.
+    pub orders: Vec<Erasure>,
+    /// How many more there are that can't be read.
+    pub unreadable: u64,
+    /// The id that the next order may have.
+    pub next_id: u64,
+}
 
 /// A number of rows, from 1 to [`LIMIT_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,7 +35,7 @@ pub use journal::{NewRecord, Processed, Record, Stream};
 pub use keep::{Keep, Silent};
 pub use lookup::{
     DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Due, DueOrder, DueQuery,
-    EventQuery, LIMIT_MAX, Limited, OwedInLane, Slot, Totals,
+    EventQuery, LIMIT_MAX, Limited, OpenErasures, OwedInLane, Slot, Totals,
 };
 pub use news::{Change, Herald, NEWS_KEPT_MAX, News};
 pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put, PutDeal};
@@ -200,8 +200,8 @@ pub trait Store: Send + Sync + 'static {
     /// Orders to forget a contact that hold its address, because its id is not known.
     fn look_ups(&self) -> Answer<Vec<ForgetOrder>>;
 
-    /// Orders to erase somebody that are not carried out, oldest first, and the id that the next order may have.
-    fn erasures(&self) -> Answer<(Vec<Erasure>, u64)>;
+    /// Orders to erase somebody that are not carried out.
+    fn erasures(&self) -> Answer<OpenErasures>;
 
     /// One order to erase somebody, or its receipt; and how far it is in the CRM.
     fn erasure(&self, id: u64) -> Answer<Option<(Erasure, Forgetting)>>;

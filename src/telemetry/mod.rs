@@ -14,7 +14,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-pub use panics::{Panicked, caught, log_places};
+pub use panics::{Panicked, caught, caught_in, log_places};
 
 use crate::config_problem::Problem;
 

@@ -3,11 +3,16 @@
 //! What a panic says may quote what was sent by somebody, so of a panic only the place in the code is logged or kept.
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook};
+
+use futures_util::FutureExt;
 
 thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
+
+const UNKNOWN: &str = "an unknown place";
 
 /// Work met a defect in the code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +36,7 @@ pub fn log_places() {
 }
 
 fn place(panic: &PanicHookInfo<'_>) -> String {
-    panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string)
+    panic.location().map_or_else(|| UNKNOWN.to_owned(), ToString::to_string)
 }
 
 /// Does some work; answers where it met a defect, if it did. What the work was changing then is of no use any more:
@@ -41,8 +46,20 @@ fn place(panic: &PanicHookInfo<'_>) -> String {
 /// The place of the defect.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     PLACE.set(None);
-    catch_unwind(AssertUnwindSafe(work))
-        .map_err(|_| Panicked { place: PLACE.take().unwrap_or_else(|| "an unknown place".to_owned()) })
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| panicked())
+}
+
+/// Waits for some work; answers where it met a defect, if it did. As with [`caught`], what it was changing is of no use any
+/// more.
+///
+/// # Errors
+/// The place of the defect.
+pub async fn caught_in<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|_| panicked())
+}
+
+fn panicked() -> Panicked {
+    Panicked { place: PLACE.take().unwrap_or_else(|| UNKNOWN.to_owned()) }
 }
 
 #[cfg(test)]
@@ -55,5 +72,12 @@ mod tests {
         let panicked = caught(|| panic!("jo@example.com")).unwrap_err();
         assert!(!panicked.to_string().contains("jo@"), "{panicked}");
         assert_eq!(caught(|| 5), Ok(5));
+    }
+
+    #[tokio::test]
+    async fn work_that_waits_and_panics_ends_alone() {
+        let panicked = caught_in(async { panic!("jo@example.com") }).await.map(|never: u8| never);
+        assert!(!panicked.unwrap_err().to_string().contains("jo@"));
+        assert_eq!(caught_in(async { 5 }).await, Ok(5));
     }
 }

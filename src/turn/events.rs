@@ -10,7 +10,7 @@ use crate::delivery::CompanyKey;
 use crate::event::{Email, Event, Position, Stamp, parse_body};
 use crate::person::{PersonId, PersonKey, TimelineKey};
 use crate::store::{Failed, For, Keys, Plan, Put, Record, SharedStore, StoreError, load_beside};
-use crate::telemetry::{Panicked, caught};
+use crate::telemetry::{Panicked, caught, caught_in};
 use crate::trail::EventTrail;
 
 /// The decision on one event.
@@ -29,9 +29,9 @@ pub struct Batch {
 /// Why a batch was not decided on.
 #[derive(Debug, thiserror::Error)]
 pub enum Undecided {
-    /// The decision on this event of the batch, by its number, panicked.
+    /// A decision panicked, or loading did; the event of the batch by its number, where one is known to be the cause.
     #[error("{1}")]
-    Panicked(usize, Panicked),
+    Panicked(Option<usize>, Panicked),
     /// The store failed, or a document can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -55,13 +55,14 @@ pub async fn decide_on(
     let mut further = BTreeSet::new();
     let mut took = Duration::ZERO;
     loop {
-        let mut world = world_for(store, events, settings, &further).await?;
+        let loaded = caught_in(world_for(store, events, settings, &further)).await;
+        let mut world = loaded.map_err(|panicked| Undecided::Panicked(None, panicked))??;
         let began = clock.monotonic();
         let mut decided = Vec::with_capacity(events.len());
         for (nth, reading) in events.iter().enumerate() {
             // A working set that a decision left half changed goes with the batch.
             let one = caught(|| decide(reading, &mut world));
-            decided.push(one.map_err(|panicked| Undecided::Panicked(nth, panicked))?);
+            decided.push(one.map_err(|panicked| Undecided::Panicked(Some(nth), panicked))?);
         }
         took += clock.monotonic().saturating_sub(began);
         let companies: BTreeSet<CompanyKey> = world.companies.new_keys().cloned().collect();
@@ -269,7 +270,7 @@ pub async fn retry(
     (decide, settings, clock): (&Decide, &Settings, &dyn Clock),
 ) -> Result<Outcome, Undecided> {
     let reading = caught(|| reading_of(failed.record.clone(), settings));
-    let reading = reading.map_err(|panicked| Undecided::Panicked(0, panicked))?;
+    let reading = reading.map_err(|panicked| Undecided::Panicked(None, panicked))?;
     let now = clock.wall();
     let decide_again = |reading: &Reading, world: &mut World| {
         // It was seen here, and had no effect yet.

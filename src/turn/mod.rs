@@ -6,6 +6,7 @@ mod events;
 mod flow;
 mod pace;
 mod stage;
+mod stalls;
 
 pub use events::{
     Batch, Decide, Undecided, decide_on, erase_failed, put_aside, reading_of, retry, trail_of, world_for,
@@ -13,3 +14,4 @@ pub use events::{
 pub use flow::{Flow, FlowAlarm, FlowWatch, Rates};
 pub use pace::Pace;
 pub use stage::{Next, Stage, backoff, run};
+pub use stalls::Stalls;

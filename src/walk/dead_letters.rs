@@ -1,8 +1,9 @@
 //! The walk over all dead letters, and the bound of their number.
 
-use super::Reviewer;
-use crate::decision::{RedriveAll, Settings, discard};
-use crate::store::{Plan, Put, StoreError, Versioned};
+use super::{Page, Reviewer};
+use crate::decision::{RedriveAll, Settings, World, discard};
+use crate::delivery::Subject;
+use crate::store::{DeadLetter, Plan, Put, StoreError, Versioned};
 use crate::turn::Pace;
 
 /// The share of the bound from which on there is an alarm, and the one from which on it is over.
@@ -57,11 +58,15 @@ impl Reviewer {
         let size = self.page_size(pace);
         let worked = self.store.worked();
         let dead = self.store.dead_letters(settings.account.clone(), order.after, size).await?;
-        let mut world =
-            self.world_of(dead.iter().map(|dead| dead.subject.clone()).collect(), settings).await?;
-        let dead: Vec<_> = dead.into_iter().map(|dead| (dead.place, dead.subject)).collect();
+        let mut dead: Vec<_> = dead.into_iter().map(|dead| (dead.place, dead.subject)).collect();
         let began = self.clock.monotonic();
-        let order = order.page(&dead, &mut world, settings, self.clock.wall());
+        let now = self.clock.wall();
+        let decide =
+            |dead: &[(u64, Subject)], world: &mut World| order.clone().page(dead, world, settings, now);
+        let (order, world) = match self.decided(&mut dead, |(_, subject)| subject, settings, decide).await? {
+            Page::Decided(order, world) => (order, *world),
+            Page::PassOver((passed, _)) => (order.pass_over(passed), World::default()),
+        };
         let decided_in = self.clock.monotonic().saturating_sub(began);
         if !order.goes_on() {
             tracing::info!(
@@ -87,14 +92,23 @@ impl Reviewer {
         }
         let page = usize::try_from(excess).unwrap_or(DISCARDED_MAX).min(DISCARDED_MAX);
         let oldest = self.store.dead_letters(settings.account.clone(), 0, page).await?;
-        let mut world =
-            self.world_of(oldest.iter().map(|dead| dead.subject.clone()).collect(), settings).await?;
         let now = self.clock.wall();
-        let mut discarded = 0_u64;
-        for dead in &oldest {
-            discarded += u64::from(discard(&dead.subject, TOO_MANY, &mut world, settings, now));
+        let decide = |some: &[DeadLetter], world: &mut World| {
+            let gone = some.iter().filter(|dead| discard(&dead.subject, TOO_MANY, world, settings, now));
+            gone.count()
+        };
+        let (mut discarded, mut rest) = (0, oldest);
+        while !rest.is_empty() {
+            let mut some = rest.clone();
+            match self.decided(&mut some, |dead| &dead.subject, settings, decide).await? {
+                Page::Decided(gone, world) => {
+                    self.store.apply(Plan::of(*world, &settings.account)).await?;
+                    discarded += gone;
+                    rest.drain(..some.len());
+                }
+                Page::PassOver(_) => drop(rest.remove(0)),
+            }
         }
-        self.store.apply(Plan::of(world, &settings.account)).await?;
         tracing::error!(
             discarded,
             dead_letters_max = bound.max,

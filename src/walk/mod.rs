@@ -17,10 +17,11 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::decision::{Settings, World, kin_of_junk, tidy};
+use crate::decision::{Settings, World, kin_of_junk, respelled_contacts, tidy};
 use crate::delivery::Subject;
-use crate::store::{For, Keys, Place, SharedStore, StoreError, load_records};
-use crate::turn::{self, Next, Pace, Stage};
+use crate::store::{ErrorClass, For, Keys, Place, SharedStore, StoreError, load_records};
+use crate::telemetry::{Panicked, caught, caught_in};
+use crate::turn::{self, Next, Pace, Stage, Stalls};
 use dead_letters::Bound;
 
 /// Work of one turn.
@@ -52,6 +53,8 @@ pub struct Reviewer {
     pub dead_letters_max: u64,
     /// How many contacts of another account can be sent in an hour.
     pub backfill_per_hour: u32,
+    /// Where it is noted when nothing comes of it.
+    pub stalls: Stalls,
 }
 
 /// What the loop remembers between pages.
@@ -60,6 +63,27 @@ struct Walk {
     pace: Pace,
     /// Where the search for the persons of crowds stands.
     gathering: Place,
+}
+
+/// What became of a page of records.
+enum Page<R, T> {
+    /// They were decided on; this is what changed.
+    Decided(T, Box<World>),
+    /// The first of them can't be.
+    PassOver(R),
+}
+
+/// Whether a walk had a page, or that it has none now because it stands.
+fn or_stands(
+    page: Result<Result<bool, StoreError>, Panicked>,
+    stands: &mut Option<StoreError>,
+) -> Result<bool, StoreError> {
+    match page {
+        Ok(Err(error)) if error.class() == ErrorClass::Document => *stands = Some(error),
+        Ok(page) => return page,
+        Err(panicked) => *stands = Some(StoreError::Unreadable("walk", panicked.to_string())),
+    }
+    Ok(false)
 }
 
 struct Walks {
@@ -100,29 +124,71 @@ impl Reviewer {
     /// # Errors
     /// The store failed for good; the process has to end and recover by starting again.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
-        let clock = Arc::clone(&self.clock);
+        let (clock, stalls) = (Arc::clone(&self.clock), self.stalls.clone());
         let walk = Walk {
             bound: Bound::of(self.dead_letters_max),
             pace: Pace::new(PAGE_WORK, PAGE_MIN, PAGE_MAX),
             gathering: Place::START,
         };
-        turn::run(Walks { walk, reviewer: self }, &*clock, &stop).await
+        turn::run(Walks { walk, reviewer: self }, &stalls, &*clock, &stop).await
     }
 
+    /// Looks at the next page of the first walk that has one. A walk that can't go on leaves the others their turn.
     async fn page_of_turn(&self, walk: &mut Walk) -> Result<bool, StoreError> {
         let settings = Arc::clone(&self.settings.borrow());
         let walks = self.store.load(Keys { walks: true, ..Keys::default() }).await?;
-        if self.gathering_page(walks.gathering, walks.review.as_ref(), &mut walk.gathering, &settings).await?
-        {
+        let mut stands = None;
+        let gathering =
+            self.gathering_page(walks.gathering, walks.review.as_ref(), &mut walk.gathering, &settings);
+        if or_stands(caught_in(Box::pin(gathering)).await, &mut stands)? {
             return Ok(true);
         }
-        if self.redrive_page(walks.redrive, &mut walk.pace, &settings).await? {
+        let redrive = self.redrive_page(walks.redrive, &mut walk.pace, &settings);
+        if or_stands(caught_in(Box::pin(redrive)).await, &mut stands)? {
             return Ok(true);
         }
-        if self.review_page(walks.review, &mut walk.pace, &settings).await? {
+        let review = self.review_page(walks.review, &mut walk.pace, &settings);
+        if or_stands(caught_in(Box::pin(review)).await, &mut stands)? {
             return Ok(true);
         }
-        self.enforce(&mut walk.bound, &settings).await
+        let enforce = self.enforce(&mut walk.bound, &settings);
+        let more = or_stands(caught_in(Box::pin(enforce)).await, &mut stands)?;
+        stands.map_or(Ok(more), Err)
+    }
+
+    /// Has the first of some records decided on together, as many as can be; `records` holds no others then. Passes over the
+    /// first where that alone can't be.
+    async fn decided<R: Clone, T>(
+        &self,
+        records: &mut Vec<R>,
+        subject: impl Fn(&R) -> &Subject,
+        settings: &Settings,
+        decide: impl Fn(&[R], &mut World) -> T,
+    ) -> Result<Page<R, T>, StoreError> {
+        loop {
+            let subjects = records.iter().map(|record| subject(record).clone()).collect();
+            let why = match self.world_of(subjects, settings).await {
+                Ok(mut world) => match caught(|| decide(records, &mut world)) {
+                    Ok(decided) => return Ok(Page::Decided(decided, Box::new(world))),
+                    Err(panicked) => panicked.to_string(),
+                },
+                Err(error) if error.class() == ErrorClass::Document => error.to_string(),
+                Err(error) => return Err(error),
+            };
+            match records.as_slice() {
+                [first] => {
+                    tracing::error!(
+                        why,
+                        code = "walk_passed_over",
+                        "a record is passed over that can't be looked at: a defect, or a stored document that can't be read. \
+                         Report the place"
+                    );
+                    return Ok(Page::PassOver(first.clone()));
+                }
+                [] => return Err(StoreError::Unreadable("walk", why)),
+                [..] => records.truncate(records.len() / 2),
+            }
+        }
     }
 
     /// How much one turn looks at.
@@ -132,8 +198,13 @@ impl Reviewer {
     }
 
     /// The working set for evaluating contacts.
-    async fn world_of(&self, subjects: BTreeSet<Subject>, settings: &Settings) -> Result<World, StoreError> {
+    async fn world_of(
+        &self,
+        mut subjects: BTreeSet<Subject>,
+        settings: &Settings,
+    ) -> Result<World, StoreError> {
         let mut world = World::default();
+        subjects.extend(respelled_contacts(&subjects));
         load_records(&*self.store, &subjects, settings, For::Deciding, &mut world).await?;
         let kin = subjects
             .iter()

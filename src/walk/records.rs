@@ -1,9 +1,9 @@
 //! The walk over all records: contacts, companies, deals.
 
-use super::Reviewer;
+use super::{Page, Reviewer};
 use crate::decision::{Because, Phase, Review, Settings, World};
 use crate::delivery::Subject;
-use crate::store::{DealQuery, ErrorClass, Plan, Put, StoreError, Versioned};
+use crate::store::{DealQuery, Plan, Put, StoreError, Versioned};
 use crate::turn::Pace;
 
 impl Reviewer {
@@ -32,12 +32,14 @@ impl Reviewer {
             Vec::new()
         };
         let worked = self.store.worked();
-        let loaded = self.readable(&mut records, settings).await?;
         let began = self.clock.monotonic();
-        let mut world = loaded.unwrap_or_default();
-        let review = match records.first() {
-            Some(first) if records.len() == 1 && !is_there(first, &world) => review.pass_over(first),
-            Some(_) | None => review.page(&records, &mut world, settings, now),
+        let decide = |records: &[Subject], world: &mut World| match records.first() {
+            Some(first) if records.len() == 1 && !is_there(first, world) => review.clone().pass_over(first),
+            Some(_) | None => review.clone().page(records, world, settings, now),
+        };
+        let (review, world) = match self.decided(&mut records, |record| record, settings, decide).await? {
+            Page::Decided(review, world) => (review, *world),
+            Page::PassOver(record) => (review.pass_over(&record), World::default()),
         };
         let decided_in = self.clock.monotonic().saturating_sub(began);
         let told = review.total > 0 && review.because != Because::Time;
@@ -79,25 +81,6 @@ impl Reviewer {
                 self.store.deals(query).await?.into_iter().map(Subject::Deal).collect()
             }
         })
-    }
-
-    /// The working set of the first records, as many as can be read; none where the first can't be.
-    async fn readable(
-        &self,
-        records: &mut Vec<Subject>,
-        settings: &Settings,
-    ) -> Result<Option<World>, StoreError> {
-        loop {
-            match self.world_of(records.iter().cloned().collect(), settings).await {
-                Ok(world) => return Ok(Some(world)),
-                Err(error) if error.class() != ErrorClass::Document => return Err(error),
-                Err(_) if records.len() > 1 => records.truncate(records.len() / 2),
-                Err(error) => {
-                    tracing::error!(%error, "the review passes over a record that can't be read");
-                    return Ok(None);
-                }
-            }
-        }
     }
 
     fn say_begun(&self, review: &Review) {

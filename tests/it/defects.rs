@@ -1,9 +1,14 @@
 //! One contact or event that can't be processed stops no other.
 
+mod calls;
+
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::support::app::Service;
+use crate::support::app::{Service, Setup};
 use crate::support::events::{ann, identify_ann, lead_of_ann};
+use crate::support::wait::eventually;
 
 /// Makes a stored document unreadable, as a damaged disk might.
 fn damage(service: &Service, sql: &str) {
@@ -78,5 +83,60 @@ async fn a_contact_that_cannot_be_read_does_not_stop_the_review_of_all_others() 
     assert_eq!((&status["review"]["done"], &status["review"]["opened"]), (&json!(40), &json!(39)));
     service.settled().await;
     assert_eq!(service.crm.calls(), 40 + 39);
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_cannot_be_read_does_not_keep_the_others_from_being_sent_again() {
+    let service = Service::start().await;
+    for nth in 0..5 {
+        let body = json!({"errors": {"code": 422, "message": [format!("Territory {nth} is unknown.")]}});
+        service.crm.fault(json!({"status": 422, "email": ann(nth), "times": 1, "body": body}));
+    }
+    service.send_all((0..5).flat_map(|nth| [identify_ann(nth), lead_of_ann(nth)]).collect()).await;
+    service.until("all are refused", |status| status["dead_letters"] == 5).await;
+    damage(&service, &format!("UPDATE contacts SET body = '{{' WHERE email = '{}'", ann(2)));
+    service.order("/api/dead-letters/redrive", json!({"all": true})).await;
+    service.until("the others are stored", |status| status["ended"]["delivered"] == 4).await;
+    let status = service.until("the walk ends", |status| status["redrive"]["state"] == "done").await;
+    assert_eq!((&status["dead_letters"], &status["risks"]), (&json!(1), &json!([])), "{status}");
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn an_erasure_that_cannot_go_on_leaves_the_others_their_turn_and_is_a_risk() {
+    let service = Setup::new().driven_clock().start().await;
+    service.send_all((0..3).flat_map(|nth| [identify_ann(nth), lead_of_ann(nth)]).collect()).await;
+    service.settled().await;
+    // The order of the first can't be read any more, and neither can the contact of the second.
+    service.delete(&format!("/api/people?email={}", ann(0))).await;
+    damage(&service, "UPDATE erasures SET done = 0, body = '{' WHERE id = 1");
+    damage(&service, &format!("UPDATE contacts SET body = '{{' WHERE email = '{}'", ann(1)));
+    let state = rusqlite::Connection::open(service.data_folder().join("state.db")).unwrap();
+    let rows = |sql: &str| state.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap();
+    let mut ordered = Vec::new();
+    for nth in 1..=2 {
+        let order = service.private_delete(&format!("/api/people?email={}", ann(nth)));
+        ordered.push(tokio::spawn(order.send()));
+        let is = async || {
+            let last = rows("SELECT max(id) FROM erasures");
+            if last == i64::try_from(nth).unwrap() + 1 { Ok(()) } else { Err(format!("order {last}")) }
+        };
+        eventually("it is ordered", is).await;
+    }
+    let erased = async || {
+        // The stage waits a second before it tries the second again.
+        service.pass(Duration::from_secs(1));
+        if rows("SELECT done FROM erasures WHERE id = 3") == 1 { Ok(()) } else { Err("it is not".to_owned()) }
+    };
+    eventually("the third is erased", erased).await;
+    ordered.iter().for_each(tokio::task::JoinHandle::abort);
+    assert_eq!(rows("SELECT done FROM erasures WHERE id = 2"), 0);
+    service.pass(Duration::from_mins(2));
+    let stands = "erasures (a stored erasure can't be read: number 2 and 0 more stand";
+    let is_told = |status: &Value| {
+        risks(status) == ["stage_stands"] && status["risks"][0]["message"].to_string().contains(stands)
+    };
+    service.until("it is a risk", is_told).await;
     service.finish().await;
 }

@@ -74,6 +74,8 @@ mod pause;
 mod people;
 /// What is held on a person is shown, and erased to the last byte, and does not come back.
 mod privacy;
+/// Addresses in the spelling of an earlier version.
+mod respelled;
 /// Settings change, and every contact is looked at again without an event.
 mod review;
 /// Every call counts: what costs one, which contact goes first, what an outage costs.

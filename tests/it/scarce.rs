@@ -322,6 +322,34 @@ async fn a_rule_that_refused_everybody_is_probed_by_those_it_refused() {
 }
 
 #[tokio::test]
+async fn one_that_cannot_be_read_of_those_a_rule_refused_holds_up_no_other() {
+    let service = service().await;
+    service.crm.fault(json!({"status": 400, "body": {"message": "Territory is a must"}, "times": 10_000}));
+    leads(&service, 0..10).await;
+    service.destination("blocked").await;
+    let is_dead = |status: &Value| status["ended"]["dead"] == 10;
+    service.until("all are refused", is_dead).await;
+    let state = rusqlite::Connection::open(service.data_folder().join("state.db")).unwrap();
+    let damage = "UPDATE contacts SET body = '{' WHERE email = ?1";
+    assert_eq!(state.execute(damage, [ann(4)]).unwrap(), 1);
+    service.crm.mend();
+    eventually("all others are delivered", async || {
+        let status = service.status().await;
+        if status["ended"]["delivered"] == 9 {
+            return Ok(());
+        }
+        if status["open"]["in_flight"] == 0 {
+            service.pass(Duration::from_secs(30));
+        }
+        Err(status.to_string())
+    })
+    .await;
+    service.destination("running").await;
+    assert_eq!(service.status().await["ended"]["dead"], 1);
+    service.finish().await;
+}
+
+#[tokio::test]
 async fn a_phone_of_another_contact_is_left_out_and_the_rest_arrives() {
     let service = service().await;
     service.crm.fault(

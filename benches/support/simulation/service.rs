@@ -14,12 +14,13 @@ use freshsignal::clock::{Clock, ManualClock, SteadyClock};
 use freshsignal::config::{self, Config};
 use freshsignal::decision::Settings;
 use freshsignal::deliver::Deliverer;
-use freshsignal::delivery::State;
+use freshsignal::delivery::{Account, State};
 use freshsignal::freshsales::Crm;
 use freshsignal::ingest::Ingest;
 use freshsignal::process::Processor;
 use freshsignal::store::sqlite::SqliteStore;
 use freshsignal::store::{self, SharedStore, Store as _, StoreError, Totals};
+use freshsignal::turn::Stalls;
 use freshsignal::walk::Reviewer;
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
@@ -130,6 +131,7 @@ impl Service {
             trouble: watch::Sender::new(None),
             consent: freshsignal::consent::SharedTally::default(),
             senders: Arc::default(),
+            stalls: Stalls::default(),
         };
         let reviewer = Reviewer {
             store: Arc::clone(&shared),
@@ -139,6 +141,7 @@ impl Service {
             ordered: Arc::default(),
             dead_letters_max: config.retention.dead_letters_max,
             backfill_per_hour: config.allowance.limits().per_hour,
+            stalls: Stalls::default(),
         };
         let sharing = watch::Sender::new(config.bulk.sharing());
         let deliverer = Deliverer {
@@ -155,6 +158,7 @@ impl Service {
             usage: unused(&config),
             sharing: sharing.clone(),
             names: settings.clone(),
+            stalls: Stalls::default(),
         };
         let stop = CancellationToken::new();
         let stages = vec![
@@ -193,8 +197,12 @@ impl Service {
         self.store.shut();
     }
 
+    pub fn account(&self) -> Account {
+        self.crm.account().clone()
+    }
+
     pub async fn totals(&self) -> Totals {
-        self.store.totals(self.crm.account().clone()).await.unwrap()
+        self.store.totals(self.account()).await.unwrap()
     }
 
     /// How long what is owed takes, as the service itself foresees it.
@@ -202,7 +210,7 @@ impl Service {
         let now = self.clock.wall();
         let settings = self.config.settings().unwrap();
         let shared: SharedStore = Arc::clone(&self.store) as SharedStore;
-        let account = self.crm.account().clone();
+        let account = self.account();
         let quotas = store::quotas(&shared, account, &settings.per_hour, now).await.unwrap();
         let load = |lane| totals.owed.get(&lane).map(|owed| owed.load.clone()).unwrap_or_default();
         let lanes = lanes_with(&self.config.delivery.shares(), load);

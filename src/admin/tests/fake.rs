@@ -12,8 +12,8 @@ use crate::person::PersonKey;
 use crate::selectors::Selectors;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
-    Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan,
-    Processed, ProcessedEnd, Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
+    Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, OpenErasures, Place,
+    Plan, Processed, ProcessedEnd, Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -264,7 +264,7 @@ impl Store for FakeStore {
         none()
     }
 
-    fn erasures(&self) -> Answer<(Vec<Erasure>, u64)> {
+    fn erasures(&self) -> Answer<OpenErasures> {
         shut()
     }
 

@@ -39,7 +39,7 @@ use crate::doors::{Door, Refused};
 use crate::event::{Email, SourceName};
 use crate::senders::{Rates, Watch};
 use crate::store::StoreError;
-use crate::turn::Flow;
+use crate::turn::{Flow, Stalls};
 use fake::{FakeStore, Held};
 
 /// 2030-03-17T17:46:40Z
@@ -65,6 +65,7 @@ struct Lab {
     consent: SharedTally,
     pressure: Pressure,
     flow: Flow,
+    stalls: Stalls,
     sharing: Option<Sharing>,
     senders: Arc<Watch>,
     rates: Arc<Rates>,
@@ -88,6 +89,7 @@ impl Lab {
             consent,
             pressure,
             flow: Flow::default(),
+            stalls: Stalls::default(),
             sharing: None,
             senders: Arc::default(),
             rates: Arc::default(),
@@ -137,6 +139,7 @@ impl Lab {
                 dead_letters_max: 100,
                 pressure: watch::Sender::new(self.pressure).subscribe(),
                 flow: watch::Sender::new(self.flow.clone()).subscribe(),
+                stalls: self.stalls.clone(),
                 senders: Arc::clone(&self.senders),
                 rates: Arc::clone(&self.rates),
                 consent: self.consent.clone(),

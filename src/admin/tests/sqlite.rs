@@ -43,6 +43,7 @@ async fn after_a_lead(folder: &std::path::Path) -> Router {
         trouble: watch::Sender::new(None),
         consent: SharedTally::default(),
         senders: Arc::default(),
+        stalls: Stalls::default(),
     };
     let stop = CancellationToken::new();
     let running = tokio::spawn(processor.run(stop.clone()));

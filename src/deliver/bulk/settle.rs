@@ -1,6 +1,6 @@
 //! The end of a bulk call and of its job, written down contact by contact.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -11,12 +11,17 @@ use super::{BulkFinished, JobAnswered};
 use crate::clock::UnixMicros;
 use crate::contact::{Attributes, bulk_body, upsert_body};
 use crate::decision::{self, CallOrder, Settings, Settlement, Undone, World};
+use crate::deliver::aside::{Readable, each, set_aside};
 use crate::deliver::{Deliverer, log, worker};
-use crate::delivery::{Attempt, AttemptRequest, BlockCause, BulkJob, BulkRow, Request, Verdict};
+use crate::delivery::{Attempt, AttemptRequest, BlockCause, BulkJob, BulkRow, DeliveryId, Request, Verdict};
 use crate::destination::Destination;
 use crate::event::Email;
 use crate::freshsales::{JobAnswer, JobReport, RowEnd};
-use crate::store::{Keys, Plan, Put, StoreError};
+use crate::store::{Plan, Put, StoreError};
+use crate::telemetry::caught;
+
+/// What is noted of a contact whose bulk call has a report that can't be read.
+const NOT_READ: &str = "the report of the bulk job could not be read because of a defect in the code";
 
 impl Deliverer {
     /// Writes down what a bulk call ended with: its job before anything is asked of it, or its claims given back. Tells
@@ -35,16 +40,19 @@ impl Deliverer {
         let rows = finished.call.rows();
         let _turn = self.store.turn().await;
         let settings = Arc::clone(&self.settings.borrow());
-        let mut world = self.world_of_rows(&rows).await?;
+        let Readable { mut world, bad } = self.readable(&deliveries(&rows)).await?;
         let before = world.destination.document.clone();
         if let Some(first) = rows.first().filter(|_| why.concerns_the_account()) {
             let verdict = &finished.result.call.verdict;
             decision::bulk_failed(verdict, first, false, &mut world, &settings, now);
         }
-        for (row, order) in rows.iter().zip(&finished.call.orders) {
-            decision::give_back(row, why.undone(), finished.attempt(order), &mut world, &settings, now);
-        }
-        self.write(world, &before, vec![answered], &settings).await
+        let given_back: Vec<_> = rows.iter().zip(&finished.call.orders).collect();
+        let defects = each(&mut world, &given_back, |(row, order), world| {
+            decision::give_back(row, why.undone(), finished.attempt(order), world, &settings, now);
+        });
+        let mut puts = vec![answered];
+        puts.extend(aside(&rows, bad, defects));
+        self.write(world, &before, puts, &settings).await
     }
 
     /// Writes down what a question for a job ended with. Tells whether the answer begins a throttle of the account.
@@ -54,22 +62,24 @@ impl Deliverer {
         let mut puts = vec![Put::SlotAnswered(self.account(), *slot, now)];
         let _turn = self.store.turn().await;
         let settings = Arc::clone(&self.settings.borrow());
-        let mut world = match end {
-            JobEnd::Running => self.load(BTreeSet::new(), BTreeSet::new()).await?,
+        let of_end = match end {
+            JobEnd::Running => BTreeSet::new(),
             JobEnd::Done(_) | JobEnd::Lost(_) => {
                 puts.push(Put::BulkJobEnded(self.account(), job.id.clone()));
-                self.world_of_rows(&job.rows).await?
+                deliveries(&job.rows)
             }
         };
+        let Readable { mut world, bad } = self.readable(&of_end).await?;
         let before = world.destination.document.clone();
         let answer = result.answer.as_ref();
         let ending = Ending { job, answer, probe: *probe, settings: &settings, now };
-        match end {
+        let defects = match end {
             JobEnd::Running => {
                 let verdict = &result.call.verdict;
                 if let Some(first) = job.rows.first().filter(|_| concerns_the_account(verdict)) {
                     decision::bulk_failed(verdict, first, *probe, &mut world, &settings, now);
                 }
+                Vec::new()
             }
             JobEnd::Done(report) => ending.settle(report, &mut world),
             JobEnd::Lost(why) => {
@@ -78,19 +88,11 @@ impl Deliverer {
                     contacts,
                     "gave up on a bulk call: {why}; its contacts will be sent one by one"
                 );
-                ending.lose(why, &mut world);
+                ending.lose(why, &mut world)
             }
-        }
+        };
+        puts.extend(aside(&job.rows, bad, defects));
         self.write(world, &before, puts, &settings).await
-    }
-
-    async fn world_of_rows(&self, rows: &[BulkRow]) -> Result<World, StoreError> {
-        let ids: BTreeSet<_> = rows.iter().map(|row| row.delivery.clone()).collect();
-        let keys = Keys { deliveries: ids.clone(), ..Keys::default() };
-        let found = self.store.load(keys).await?.deliveries;
-        // What was erased meanwhile is not there any more.
-        let subjects = found.into_values().map(|found| found.document.subject).collect();
-        self.load(subjects, ids).await
     }
 
     async fn write(
@@ -111,6 +113,16 @@ impl Deliverer {
         log::change(before, &after);
         Ok(after.is_throttled_anew(before))
     }
+}
+
+fn deliveries(rows: &[BulkRow]) -> BTreeSet<DeliveryId> {
+    rows.iter().map(|row| row.delivery.clone()).collect()
+}
+
+/// Sets aside what can't be read of some rows, and what met a defect: all others are settled.
+fn aside(rows: &[BulkRow], unreadable: Vec<(DeliveryId, String)>, defects: Vec<(usize, String)>) -> Vec<Put> {
+    let defects = defects.into_iter().filter_map(|(nth, why)| Some((rows.get(nth)?.delivery.clone(), why)));
+    unreadable.into_iter().chain(defects).map(|(id, why)| set_aside(id, &why)).collect()
 }
 
 /// Whether an answer to a question for a job says something of the account. Who may not ask for jobs, or asks for one
@@ -147,10 +159,6 @@ struct Claimed<'a> {
 }
 
 impl Ending<'_> {
-    fn claimed(&self, world: &World) -> Vec<Claimed<'_>> {
-        self.job.rows.iter().filter_map(|row| self.claim(row, world)).collect()
-    }
-
     fn claim<'r>(&self, row: &'r BulkRow, world: &World) -> Option<Claimed<'r>> {
         let delivery = world.deliveries.get(&row.delivery)?;
         let email = delivery.subject.contact()?;
@@ -165,8 +173,30 @@ impl Ending<'_> {
         Some(Claimed { row, email: email.clone(), body, opened_at: delivery.opened_at })
     }
 
-    fn settle(&self, report: &JobReport, world: &mut World) {
-        let claimed = self.claimed(world);
+    /// Settles each contact by what the report says of it; answers which met a defect.
+    fn settle(&self, report: &JobReport, world: &mut World) -> Vec<(usize, String)> {
+        let ends = caught(|| self.ends(report, world));
+        let ends = ends.unwrap_or_else(|panicked| {
+            tracing::error!(
+                place = panicked.place,
+                code = "report_defect",
+                "the report of a bulk call met a defect in the code; its contacts will be sent one by one. Report the place"
+            );
+            BTreeMap::new()
+        });
+        each(world, &self.job.rows, |row, world| {
+            let Some(claim) = self.claim(row, world) else { return };
+            match ends.get(&row.delivery) {
+                Some(RowEnd::Answered(verdict)) => self.answered(&claim, verdict.clone(), world),
+                Some(RowEnd::Unknown(why)) => self.give_back(&claim, why, world),
+                None => self.give_back(&claim, NOT_READ, world),
+            }
+        })
+    }
+
+    /// What the report says of each claim that still holds.
+    fn ends(&self, report: &JobReport, world: &World) -> BTreeMap<DeliveryId, RowEnd> {
+        let claimed: Vec<_> = self.job.rows.iter().filter_map(|row| self.claim(row, world)).collect();
         let none = Map::new();
         let rows: Vec<_> = claimed
             .iter()
@@ -175,22 +205,21 @@ impl Ending<'_> {
             })
             .collect();
         let ends = report.ends(&rows, self.job.rows.len(), self.now);
-        for (claim, end) in claimed.iter().zip(ends) {
-            match end {
-                RowEnd::Answered(verdict) => self.answered(claim, verdict, world),
-                RowEnd::Unknown(why) => {
-                    let attempt = self.attempt(claim, Some(why));
-                    decision::give_back(claim.row, Undone::Unknown, attempt, world, self.settings, self.now);
-                }
-            }
-        }
+        claimed.iter().map(|claim| claim.row.delivery.clone()).zip(ends).collect()
     }
 
-    fn lose(&self, why: &'static str, world: &mut World) {
-        for claim in self.claimed(world) {
-            let attempt = self.attempt(&claim, Some(why));
-            decision::give_back(claim.row, Undone::Unknown, attempt, world, self.settings, self.now);
-        }
+    /// Gives every claim back; answers which met a defect.
+    fn lose(&self, why: &'static str, world: &mut World) -> Vec<(usize, String)> {
+        each(world, &self.job.rows, |row, world| {
+            if let Some(claim) = self.claim(row, world) {
+                self.give_back(&claim, why, world);
+            }
+        })
+    }
+
+    fn give_back(&self, claim: &Claimed<'_>, why: &str, world: &mut World) {
+        let attempt = self.attempt(claim, Some(why));
+        decision::give_back(claim.row, Undone::Unknown, attempt, world, self.settings, self.now);
     }
 
     /// As if a call of its own had been answered so.

@@ -34,8 +34,8 @@ use crate::event::{Email, Kind, Position, Trust};
 use crate::person::PersonKey;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
-    Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, News, Place, Plan, Processed,
-    ProcessedEnd, Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
+    Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, News, OpenErasures, Place, Plan,
+    Processed, ProcessedEnd, Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -182,7 +182,7 @@ impl Store for Memory {
         shut()
     }
 
-    fn erasures(&self) -> Answer<(Vec<Erasure>, u64)> {
+    fn erasures(&self) -> Answer<OpenErasures> {
         shut()
     }
     fn erasure(&self, _: u64) -> Answer<Option<(Erasure, Forgetting)>> {

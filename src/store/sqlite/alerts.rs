@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::change::change;
-use super::columns::{from_text, to_text};
+use super::columns::{from_text, or_passed_over, to_text};
 use crate::cause::{Alert, Cause};
 use crate::store::StoreError;
 
@@ -22,7 +22,7 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<Alert>, StoreError> {
     while let Some(row) = rows.next()? {
         let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
         if Cause::parse(text(0)?).is_some() {
-            found.push(from_text("alert", text(1)?)?);
+            found.extend(or_passed_over("alert", from_text("alert", text(1)?))?);
         }
     }
     Ok(found)

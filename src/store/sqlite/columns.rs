@@ -1,12 +1,15 @@
 //! Between our types and columns.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use rusqlite::{Connection, Params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::delivery::{Lane, NoSubject, State, Subject};
 use crate::event::Email;
-use crate::store::{StoreError, Versioned};
+use crate::store::{ErrorClass, StoreError, Versioned};
 
 /// A number as a column holds it. Ours never come near the end.
 pub(super) fn int(number: u64) -> i64 {
@@ -84,6 +87,32 @@ pub(super) fn from_text<T: DeserializeOwned>(what: &'static str, text: &str) -> 
 fn unreadable(what: &'static str, error: &serde_json::Error) -> StoreError {
     let kind = error.classify();
     StoreError::Unreadable(what, format!("{kind:?} in column {}", error.column()))
+}
+
+/// The kinds of rows that were told to be passed over: a list is read often, and its rows do not mend themselves.
+static PASSED_OVER: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
+/// A row of a list, or nothing where it alone can't be read: all others of the list go on without it. Said once a kind, for
+/// as long as the process lives.
+pub(super) fn or_passed_over<T>(
+    what: &'static str,
+    read: Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.class() == ErrorClass::Document => {
+            if PASSED_OVER.lock().unwrap_or_else(PoisonError::into_inner).insert(what) {
+                tracing::error!(
+                    what,
+                    code = "row_passed_over",
+                    %error,
+                    "a stored row can't be read and is passed over; all others go on. A backup from before may help; report it"
+                );
+            }
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// One document by its key.

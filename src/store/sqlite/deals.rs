@@ -9,7 +9,7 @@ use std::str::FromStr;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::change::{by_revision, change_one};
-use super::columns::{document, from_text, int, to_text, uint};
+use super::columns::{document, from_text, int, or_passed_over, to_text, uint};
 use crate::company::Company;
 use crate::delivery::{Account, CompanyKey, DealKey, NoSubject};
 use crate::store::{DEALS_OF_MAX, DealQuery, Documents, Keys, PutDeal, Revision, StoreError, Versioned};
@@ -93,7 +93,8 @@ pub(super) fn deals(connection: &Connection, query: &DealQuery) -> Result<Vec<De
     let mut rows = statement.query(params_from_iter(values))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(key("deal", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
+        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        found.extend(or_passed_over("deal", key("deal", text))?);
     }
     Ok(found)
 }
@@ -109,7 +110,8 @@ pub(super) fn companies(
     let mut rows = statement.query((after.map_or("", CompanyKey::as_str), int(limit as u64)))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(key("company", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
+        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        found.extend(or_passed_over("company", key("company", text))?);
     }
     Ok(found)
 }

@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 use serde::Deserialize;
 
-use super::columns::{from_text, int, state, to_text, uint};
+use super::columns::{from_text, int, or_passed_over, state, to_text, uint};
 use super::{forget, state, tombstones};
 use crate::clock::UnixMicros;
 use crate::delivery::{Delivery, State};
 use crate::erasure::{Erasure, Extent, Forgetting, Receipt, Stage};
 use crate::event::{Email, Position, SourceName, Stamp};
-use crate::store::{Counts, Privacy, StoreError};
+use crate::store::{Counts, OpenErasures, Privacy, StoreError};
 
 /// Rows of the trail, of the deliveries and of the messages looked through at once, so that plans do not wait long.
 const EVENTS_MAX: u64 = 2_000;
@@ -45,18 +45,22 @@ fn put(connection: &Connection, erasure: &Erasure) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Orders that are not carried out, and the next id.
-pub(super) fn open(connection: &Connection) -> Result<(Vec<Erasure>, u64), StoreError> {
+/// Orders that are not carried out.
+pub(super) fn open(connection: &Connection) -> Result<OpenErasures, StoreError> {
     let snapshot = connection.unchecked_transaction()?;
     let mut statement = snapshot
         .prepare_cached("SELECT body FROM erasures INDEXED BY erasures_open WHERE done = 0 ORDER BY id")?;
     let mut rows = statement.query(())?;
-    let mut found = Vec::new();
+    let mut open = OpenErasures::default();
     while let Some(row) = rows.next()? {
-        found.push(from_text("erasure", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
+        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        match or_passed_over("erasure", from_text("erasure", text))? {
+            Some(order) => open.orders.push(order),
+            None => open.unreadable += 1,
+        }
     }
     let last: Option<i64> = snapshot.query_row("SELECT max(id) FROM erasures", (), |row| row.get(0))?;
-    Ok((found, last.map_or(1, |last| uint(last) + 1)))
+    Ok(OpenErasures { next_id: last.map_or(1, |last| uint(last) + 1), ..open })
 }
 
 /// One order or receipt, and how far it is in the CRM.
@@ -95,11 +99,11 @@ pub(super) fn rows(connection: &mut Connection, mut erasure: Erasure) -> Result<
 fn names(extent: &Extent, text: &str) -> bool {
     let mut addresses = extent.emails.iter();
     // Most of what is stored is in lower case already.
-    addresses.any(|email| text.contains(email.as_str())) || {
+    addresses.any(|email| email.stands_in(text)) || {
         let has_capitals = text.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii());
         has_capitals && {
             let lower = text.to_lowercase();
-            extent.emails.iter().any(|email| lower.contains(email.as_str()))
+            extent.emails.iter().any(|email| email.stands_in(&lower))
         }
     }
 }
@@ -130,8 +134,7 @@ fn trail_of_person(row: &Row<'_>, extent: &Extent) -> Result<Option<Trail>, Stor
             Stamp { at, message_id: message_id.to_owned(), ..Stamp::default() }
         })
     });
-    let theirs =
-        theirs || email.is_some_and(|email| extent.emails.iter().any(|known| known.as_str() == email));
+    let theirs = theirs || email.is_some_and(|email| extent.emails.iter().any(|known| known.is(email)));
     let named = theirs || [message_id, name.unwrap_or_default(), body].iter().any(|text| names(extent, text));
     let found =
         Trail { position: row.get(0)?, source: row.get(1)?, message_id: message_id.to_owned(), theirs };
@@ -210,7 +213,7 @@ fn deliveries(
         while let Some(row) = rows.next()? {
             let text = |index| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
             let (body, address) = (text(1)?, text(2)?);
-            let is = |email: &Email| email.as_str() == address;
+            let is = |email: &Email| email.is(address);
             let theirs = extent.emails.iter().any(is);
             if theirs || extent.shared.iter().any(is) || names(extent, body) {
                 let delivery = from_text::<Delivery>("delivery", body)?;

@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::columns::{from_text, int, to_text, uint};
+use super::columns::{from_text, int, or_passed_over, to_text, uint};
 use super::state;
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, DeliveryId};
@@ -68,8 +68,13 @@ pub(super) fn due(
     now: UnixMicros,
 ) -> Result<(Option<ForgetOrder>, Option<UnixMicros>), StoreError> {
     let sql = "SELECT body FROM forget_orders INDEXED BY forget_orders_due
-               WHERE account = ?1 AND behind IS NULL ORDER BY next_attempt_at LIMIT 1";
-    let next = connection.prepare_cached(sql)?.query_row([&account.0], read).optional()?.transpose()?;
+               WHERE account = ?1 AND behind IS NULL ORDER BY next_attempt_at";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([&account.0])?;
+    let mut next = None;
+    while let Some(row) = rows.next()?.filter(|_| next.is_none()) {
+        next = or_passed_over("order to forget", read(row)?)?;
+    }
     Ok(match next {
         Some(order) if order.next_attempt_at <= now => (Some(order), None),
         Some(order) => (None, Some(order.next_attempt_at)),
@@ -107,8 +112,12 @@ fn orders(
     values: impl rusqlite::Params,
 ) -> Result<Vec<ForgetOrder>, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
-    let found: Vec<_> = statement.query_map(values, read)?.collect::<Result<_, _>>()?;
-    found.into_iter().collect()
+    let mut rows = statement.query(values)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.extend(or_passed_over("order to forget", read(row)?)?);
+    }
+    Ok(found)
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Result<ForgetOrder, StoreError>> {

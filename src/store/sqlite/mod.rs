@@ -71,9 +71,9 @@ use crate::person::PersonKey;
 use crate::selectors::Selectors;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
-    Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, Place, Plan,
-    Processed, ProcessedEnd, Record, Room, Settings, Silent, Slot, Store, StoreError, Stream, Totals, Turn,
-    Versioned,
+    Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, OpenErasures, Place,
+    Plan, Processed, ProcessedEnd, Record, Room, Settings, Silent, Slot, Store, StoreError, Stream, Totals,
+    Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -426,7 +426,7 @@ impl Store for SqliteStore {
         self.state_readers.ask(forget::look_ups)
     }
 
-    fn erasures(&self) -> Answer<(Vec<Erasure>, u64)> {
+    fn erasures(&self) -> Answer<OpenErasures> {
         self.state_readers.ask(erase::open)
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::columns::{self, from_text, int, lane, lane_number, subject, to_text, uint};
+use super::columns::{self, from_text, int, lane, lane_number, or_passed_over, subject, to_text, uint};
 use super::{deals, failed, present, state, walks};
 use crate::allowance::{HOUR, SlotId};
 use crate::clock::{Moment, UnixMicros};
@@ -74,13 +74,7 @@ pub(super) fn due(
         let missing = int(limit.saturating_sub(found.len()) as u64);
         let mut rows = statement.query((&account.0, now.0, key, missing, &held, &shut))?;
         while let Some(row) = rows.next()? {
-            found.push(Due {
-                id: DeliveryId(row.get(0)?),
-                subject: subject(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
-                lane: lane(row.get(2)?)?,
-                opened_at: UnixMicros(row.get(3)?),
-                bound: row.get::<_, Option<String>>(4)?.map(Bound::from),
-            });
+            found.extend(or_passed_over("delivery", due_row(row))?);
         }
     }
     let next: Option<i64> = snapshot
@@ -92,6 +86,16 @@ pub(super) fn due(
         .query_row((&account.0, now.0, NEVER), |row| row.get(0))
         .optional()?;
     Ok((found, next.map(UnixMicros)))
+}
+
+fn due_row(row: &Row<'_>) -> Result<Due, StoreError> {
+    Ok(Due {
+        id: DeliveryId(row.get(0)?),
+        subject: subject(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
+        lane: lane(row.get(2)?)?,
+        opened_at: UnixMicros(row.get(3)?),
+        bound: row.get::<_, Option<String>>(4)?.map(Bound::from),
+    })
 }
 
 /// When a delivery is due that is set aside: never.
@@ -208,6 +212,20 @@ pub(super) fn put_bulk_job(
 pub(super) fn end_bulk_job(connection: &Connection, account: &Account, id: &JobId) -> Result<(), StoreError> {
     let sql = "DELETE FROM bulk_jobs WHERE account = ?1 AND id = ?2";
     connection.prepare_cached(sql)?.execute((&account.0, id.as_str()))?;
+    Ok(())
+}
+
+/// Forgets bulk calls that can't be read: nobody can ask for their jobs, so their claims are void as others are.
+pub(super) fn drop_unreadable_jobs(connection: &Connection) -> Result<(), StoreError> {
+    let jobs: Vec<(String, String, String)> = connection
+        .prepare("SELECT account, id, body FROM bulk_jobs")?
+        .query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    for (account, id, body) in jobs {
+        if or_passed_over("bulk job", from_text::<BulkJob>("bulk job", &body))?.is_none() {
+            connection.execute("DELETE FROM bulk_jobs WHERE account = ?1 AND id = ?2", (account, id))?;
+        }
+    }
     Ok(())
 }
 

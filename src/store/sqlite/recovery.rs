@@ -42,6 +42,7 @@ pub(super) fn recover(connection: &mut Connection, now: UnixMicros) -> Result<()
         .query_map((), |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     outbox::take_back(connection)?;
+    outbox::drop_unreadable_jobs(connection)?;
     let carried = carried(connection)?;
     for id in ids.into_iter().map(DeliveryId).filter(|id| !carried.contains(id)) {
         match void(connection, &id, now) {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, ToSql};
 
-use super::columns::email;
+use super::columns::{email, or_passed_over};
 use super::deals;
 use crate::clock::UnixMicros;
 use crate::person::TimelineKey;
@@ -71,7 +71,7 @@ fn page(
         let mut statement = connection.prepare(&sql)?;
         let mut rows = statement.query(values)?;
         while let Some(row) = rows.next()? {
-            take(&row.get::<_, String>(0)?, from, &mut keys)?;
+            or_passed_over("key", take(&row.get::<_, String>(0)?, from, &mut keys))?;
         }
     }
     let last: Option<i64> =

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use serde::Serialize;
 
-use super::columns::{email, int, subject, to_text, uint};
+use super::columns::{email, int, or_passed_over, subject, to_text, uint};
 use super::state::{by_revision, change_one, document};
 use crate::decision::{Gathering, RedriveAll, Review};
 use crate::delivery::Account;
@@ -58,7 +58,8 @@ pub(super) fn contacts(
     let mut rows = statement.query((after.map_or("", Email::as_str), int(limit as u64)))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(email(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
+        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        found.extend(or_passed_over("contact", email(text))?);
     }
     Ok(found)
 }
@@ -85,7 +86,9 @@ pub(super) fn dead_letters(
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        found.push(DeadLetter { place: uint(row.get(0)?), subject: subject(text)? });
+        let place = uint(row.get(0)?);
+        let letter = subject(text).map(|subject| DeadLetter { place, subject });
+        found.extend(or_passed_over("dead letter", letter)?);
     }
     Ok(found)
 }

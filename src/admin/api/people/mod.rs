@@ -21,7 +21,7 @@ use crate::clock::UnixMicros;
 use crate::erasure::{Erasure, Forgetting, Receipt, Subject};
 use crate::http::ApiError;
 use crate::person::{DEFAULT_PEOPLE, PersonId, PersonKey};
-use crate::store::{Plan, Privacy, Put, StoreError};
+use crate::store::{OpenErasures, Plan, Privacy, Put, StoreError};
 
 /// How long an answer waits for the receipt. Asking again goes on waiting.
 const RECEIPT_WITHIN: Duration = Duration::from_secs(25);
@@ -168,7 +168,7 @@ fn subject(params: &Params) -> Result<Subject, ApiError> {
 /// Leaves the order in the store; one for the same person that has not begun is joined.
 async fn order(app: &Debugger, subject: Subject, forget: bool) -> Result<u64, ApiError> {
     let turn = app.store.turn().await;
-    let (open, next) = app.store.erasures().await.map_err(failed)?;
+    let OpenErasures { orders: open, next_id: next, .. } = app.store.erasures().await.map_err(failed)?;
     if let Some(waiting) = open.iter().find(|erasure| erasure.waits_for(&subject, forget)) {
         return Ok(waiting.id);
     }

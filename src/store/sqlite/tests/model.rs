@@ -318,7 +318,7 @@ impl Real {
         let settings = Settings { account: account(), ..test_settings() };
         let subject = Subject::Email(contact.clone());
         let (mut world, found) = reach(&**store, &subject, &settings, For::Deciding).await?;
-        let id = store.erasures().await?.1;
+        let id = store.erasures().await?.next_id;
         let order = ErasureOrder { erasure: id, forget_in_crm: false };
         let (receipt, waits) = erase(&found, order, &mut world, &settings, NOW);
         let mut plan = Plan::of(world, &account());

@@ -345,7 +345,7 @@ async fn who_was_erased_or_withdrew_after_the_backup_does_not_come_back_with_it(
     let (_, applied) = brought_back(&order).unwrap().record.unwrap();
     assert_eq!(applied, Applied { erased: 1, withdrawn: 1, unknown: 1, unreadable: 0 });
     let store = open(&place.other).unwrap();
-    let (orders, _) = store.erasures().await.unwrap();
+    let orders = store.erasures().await.unwrap().orders;
     let expected = Stage::Ordered { subject: Subject::User(jo()), forget_in_crm: false };
     assert_eq!(orders.into_iter().map(|order| order.stage).collect::<Vec<_>>(), [expected]);
     let marks = [Mark::of(&jo()), Mark::Email(email("jo"))];
