@@ -145,6 +145,10 @@ fn field_problems(under: &[&str], name: &str, rule: &FieldRule) -> Vec<MappingPr
     problems.extend(id_problem(name, rule.constant.as_ref()).map(|problem| wrong("const", problem)));
     let values = rule.values.iter().filter(|(_, value)| id_problem(name, Some(value)).is_some());
     problems.extend(values.map(|(word, _)| wrong("values", &format!("{word}: must be a whole number"))));
+    if rule.aggregate.is_some() || rule.of.is_some() {
+        problems
+            .push(wrong("aggregate", "only an attribute of contacts is made of several events: take it out"));
+    }
     if rule.max_chars == 0 {
         problems.push(wrong("max_chars", "must be at least 1"));
     }

@@ -6,6 +6,8 @@ mod check;
 mod company;
 mod config;
 mod convert;
+mod counted;
+mod counted_check;
 mod deal_check;
 mod deal_of;
 mod deals;
@@ -22,6 +24,8 @@ mod template;
 mod text;
 
 #[cfg(test)]
+mod counted_tests;
+#[cfg(test)]
 mod deal_tests;
 #[cfg(test)]
 mod tests;
@@ -32,13 +36,15 @@ use serde_json::Value;
 pub use company::{CompanyRule, Link, Match};
 pub use config::{IdentifyMode, MappingConfig, MissingNames};
 pub use convert::{Convert, Converted, Place};
+pub use counted::{CountedOf, CountedRule, EVENT_DAY, day_of};
 pub use deal_of::{DealOf, MappedDeal, NoDeal, StagesSaid};
 pub use deals::{DealKeyRule, DealRule, WhenGone};
 pub use name::name_of_address;
 pub use preset::{Extra, ExtraValue, LIFECYCLE_STAGE, Preset, Shipped};
 pub use problem::MappingProblem;
 pub use rules::{
-    Choice, ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick, Values, When,
+    Aggregate, Choice, ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick,
+    Values, When,
 };
 pub use template::{Template, TemplateProblem};
 
@@ -107,7 +113,7 @@ fn map_fields<'a>(
 ) -> Mapped {
     let mut mapped = Mapped::default();
     let mut seen = Seen::default();
-    for (name, rule) in fields.filter(|(_, rule)| rule.when != When::Never) {
+    for (name, rule) in fields.filter(|(_, rule)| rule.when != When::Never && rule.of.is_none()) {
         let found = match &rule.constant {
             Some(constant) => Some(("const", oldest(constant))),
             None if !rule.rules.is_empty() => chosen(facts, rule),
@@ -123,12 +129,7 @@ fn map_fields<'a>(
             when: rule.when,
             trust: statement.stamp.trust,
         });
-        match rule.when {
-            When::Always => mapped.always.say(name.clone(), statement),
-            When::Create => mapped.on_create.say(name.clone(), statement),
-            When::Empty => mapped.on_empty.say(name.clone(), statement),
-            When::Never => false,
-        };
+        mapped.say(name, rule.when, statement);
     }
     let lost =
         seen.lost.into_iter().filter(|(_, value)| mapped.fields.iter().all(|field| field.value != *value));
@@ -174,7 +175,7 @@ fn chosen<'a>(facts: &Facts, rule: &'a FieldRule) -> Option<(&'a str, Stamped<Va
 fn by_precedence<'a>(facts: &'a Facts, rule: &'a FieldRule) -> Vec<(&'a Origin, &'a Stamped<Value>)> {
     let said = |origin: &'a Origin| {
         let newest = || facts.values.get(origin.path());
-        let statement = match rule.pick {
+        let statement = match rule.picks() {
             Pick::Newest => newest(),
             // What was said before the mapping asked for the first is known as the newest alone.
             Pick::First => facts.firsts.get(origin.path()).or_else(newest),
@@ -184,7 +185,7 @@ fn by_precedence<'a>(facts: &'a Facts, rule: &'a FieldRule) -> Vec<(&'a Origin, 
     let mut found: Vec<_> = rule.from.iter().filter_map(said).collect();
     found.sort_by(|(one, a), (other, b)| {
         let by_trust = b.stamp.trust.cmp(&a.stamp.trust);
-        let by_time = match rule.pick {
+        let by_time = match rule.picks() {
             Pick::Newest => b.stamp.cmp(&a.stamp),
             Pick::First => a.stamp.cmp(&b.stamp),
         };

@@ -3,6 +3,7 @@
 mod beyond;
 mod calls;
 mod consent;
+mod counted;
 mod deals;
 mod deals_kept;
 mod dry_run;
