@@ -22,7 +22,10 @@ pub fn may_share(id: &DeliveryId, world: &World, settings: &Settings) -> bool {
     let contact = world.contacts.get(email);
     let standing = contact.map(|contact| contact.with(&settings.account)).unwrap_or_default();
     let known = delivery.lane == Lane::Backfill || standing.accepted.is_some();
-    delivery.lane.shares_calls() && known && !moves_a_stage(email, &standing, world, settings)
+    delivery.lane.shares_calls()
+        && known
+        && standing.renames.is_none()
+        && !moves_a_stage(email, &standing, world, settings)
 }
 
 /// Whether its lifecycle stage may have to be looked at before it is moved: the report of a bulk call shows none.

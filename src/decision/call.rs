@@ -3,18 +3,24 @@
 use std::time::Duration;
 
 use super::forward::{self, Move};
-use super::owe::{rules, why_dropped};
+use super::owe::why_dropped;
 use super::refusal::{Refusal, after_refused};
+use super::rename::{self, Renaming};
+use super::settings::rules;
 use super::wish::consider;
+pub(super) use super::world::standing_of;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::{
     AfterStored, Attributes, COMPANIES, Call, InFlight, Owed, StageSeen, Standing, did_not_stick, owed,
-    shown_blank, upsert_body,
+    rename_body, shown_blank, upsert_body,
 };
 use crate::delivery::{Attempt, BlockCause, Bound, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
 use crate::event::Email;
+
+/// How long a contact that is to be renamed waits for a call with its old address.
+const RENAMED_AFTER: Duration = Duration::from_secs(10);
 
 /// A call to make.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,8 +45,8 @@ pub(super) fn claim_contact(
 ) -> Option<Request> {
     let delivery = world.deliveries.get(id)?;
     let (attempt, bound) = (delivery.attempts_made + 1, delivery.is_bound_by_strangers());
-    let standing =
-        world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
+    let considered = consider(email, world, settings);
+    let (standing, owed, renaming) = rename::owed_to(email, &considered, world, settings, now);
     if standing.in_flight.is_some() {
         return None;
     }
@@ -48,8 +54,12 @@ pub(super) fn claim_contact(
         world.deliveries.change(id, |delivery| delivery.supersede(CARRIED, now));
         return None;
     }
-    let considered = consider(email, world, settings);
-    match owed(&considered.wish, &standing, &rules(settings, now)) {
+    match owed {
+        Owed::Call(_) if renaming == Some(Renaming::Waits) => {
+            let why = "a call with the old address is on its way; the contact is renamed after it";
+            world.deliveries.change(id, |delivery| delivery.wait(why.to_owned(), now.plus(RENAMED_AFTER)));
+            None
+        }
         Owed::Nothing(why) => {
             world.deliveries.change(id, |delivery| delivery.supersede(&why_dropped(&why), now));
             standing_of(email, world, settings).open = None;
@@ -63,7 +73,12 @@ pub(super) fn claim_contact(
         Owed::Call(mut call) => {
             let mut kept_back = Attributes::new();
             let mut look = None;
+            let renames = match renaming {
+                Some(Renaming::Is(id)) => Some(id),
+                Some(Renaming::Waits) | None => None,
+            };
             match forward::judge(&call.attributes, &standing, settings, now) {
+                Some(_) if renames.is_some() => kept_back = forward::take_out(&mut call.attributes),
                 Some(Move::Goes) | None => {}
                 Some(Move::Look(contact_id)) => look = Some(contact_id),
                 Some(Move::Later) => kept_back = forward::take_out(&mut call.attributes),
@@ -83,13 +98,15 @@ pub(super) fn claim_contact(
                 attempt,
                 whole: call.whole && look.is_none(),
                 asks: look.is_some(),
+                renames: renames.and_then(|_| standing.renames.map(|renames| renames.from)),
                 exempt: considered.wish.exempt.filter(|_| look.is_none()),
                 sent: if look.is_none() { call.attributes } else { Attributes::new() },
                 kept_back,
             };
-            let request = match look {
-                Some(id) => Request::ShowContact { id },
-                None => Request::UpsertContact {
+            let request = match (look, renames) {
+                (_, Some(id)) => Request::RenameContact { id, body: rename_body(email, &in_flight.sent) },
+                (Some(id), None) => Request::ShowContact { id },
+                (None, None) => Request::UpsertContact {
                     body: upsert_body(email, &in_flight.sent),
                     shows_companies: settings.preset.empty_attributes().contains(COMPANIES),
                 },
@@ -134,6 +151,11 @@ pub(super) fn settle_contact(
         return;
     }
     let mut next = standing;
+    if let Some(taken) = rename::answered((id, *attempt), &settlement.verdict, &mut next, world, settings) {
+        end(settlement, Transition::Wait(taken), world, settings, now);
+        *standing_of(email, world, settings) = next;
+        return;
+    }
     let transition = after(&settlement, email, &mut next, world, settings, now);
     end(settlement, transition, world, settings, now);
     *standing_of(email, world, settings) = next;
@@ -458,8 +480,4 @@ pub(super) fn cause_in_words(cause: BlockCause) -> &'static str {
         BlockCause::Forbidden => "the user of the API key may not edit contacts",
         BlockCause::NoSuchAccount => "the bundle alias names no account",
     }
-}
-
-pub(super) fn standing_of<'w>(email: &Email, world: &'w mut World, settings: &Settings) -> &'w mut Standing {
-    world.contacts.edit(email).standing.entry(settings.account.clone()).or_default()
 }

@@ -14,6 +14,7 @@ mod orders;
 mod outcomes;
 mod presets;
 mod refusals;
+mod rename;
 mod retire;
 mod senders;
 mod trust;
@@ -30,6 +31,7 @@ use crate::delivery::Account;
 use crate::event::{Event, Kind, Position, SourceName, Stamp, Trust};
 use crate::mapping::Preset;
 use crate::mapping::{IdentifyMode, MissingNames};
+use crate::senders::OnEmailChange;
 
 const HOUR: i64 = 3_600_000_000;
 /// Where the time of the tests begins.
@@ -43,6 +45,7 @@ pub fn settings() -> Settings {
         default_region: None,
         identify: IdentifyMode::Update,
         missing_names: MissingNames::Refuse,
+        on_email_change: OnEmailChange::New,
         complete_within: Duration::from_hours(24),
         consent: ConsentRules {
             categories: Categories::default(),
