@@ -127,6 +127,12 @@ pub struct Standing {
     /// Where Freshsales last showed that the contact stands in its lifecycle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage_seen: Option<StageSeen>,
+    /// The tags that Freshsales last showed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags_seen: Option<TagsSeen>,
+    /// Tags that came from here, in lower case: only these are ever taken off.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags_ours: BTreeSet<String>,
     /// Events that need no consent were told up to the one received then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exempt_told: Option<UnixMicros>,
@@ -136,6 +142,15 @@ pub struct Standing {
     /// The address that this contact is to get.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renamed_to: Option<Email>,
+}
+
+/// Tags that Freshsales showed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagsSeen {
+    /// As it showed them.
+    pub tags: Vec<String>,
+    /// When.
+    pub at: UnixMicros,
 }
 
 /// A contact that is to get another address.

@@ -125,6 +125,19 @@ pub(super) fn owed_to(
     (standing, found, Some(renaming))
 }
 
+/// How a contact stands, and what it is owed.
+#[must_use]
+pub fn owed_now(
+    email: &Email,
+    considered: &Considered,
+    world: &World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> (Standing, Owed) {
+    let (standing, owed, _) = owed_to(email, considered, world, settings, now);
+    (standing, owed)
+}
+
 /// A call that changes nothing but the address.
 fn the_name_alone() -> Call {
     Call { attributes: Attributes::new(), whole: false, withdrawal: false, resend: false, stranger_of: None }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::company::{CompanyRule, Link};
 use super::deals::{DealKeyRule, DealRule};
+use super::preset::TAGS;
 use super::problem::{MappingProblem, attribute_problem, id_problem, path_problem};
 use super::rules::{EventDeal, EventRule, FieldRule, Label, Origin, When};
 
@@ -148,6 +149,10 @@ fn field_problems(under: &[&str], name: &str, rule: &FieldRule) -> Vec<MappingPr
     if rule.aggregate.is_some() || rule.of.is_some() {
         problems
             .push(wrong("aggregate", "only an attribute of contacts is made of several events: take it out"));
+    }
+    if name == TAGS && (rule.when != When::Create || under == ["company"]) {
+        let problem = "a list that is sent takes the place of what people put there: of a deal set when = \"create\", of a company take it out";
+        problems.push(wrong("when", problem));
     }
     if rule.max_chars == 0 {
         problems.push(wrong("max_chars", "must be at least 1"));

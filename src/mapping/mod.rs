@@ -40,7 +40,7 @@ pub use counted::{CountedOf, CountedRule, EVENT_DAY, day_of};
 pub use deal_of::{DealOf, MappedDeal, NoDeal, StagesSaid};
 pub use deals::{DealKeyRule, DealRule, WhenGone};
 pub use name::name_of_address;
-pub use preset::{Extra, ExtraValue, LIFECYCLE_STAGE, Preset, Shipped};
+pub use preset::{Extra, ExtraValue, LIFECYCLE_STAGE, Preset, Shipped, TAGS};
 pub use problem::MappingProblem;
 pub use rules::{
     Aggregate, Choice, ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick,
@@ -51,6 +51,9 @@ pub use template::{Template, TemplateProblem};
 use crate::event::{Lww, Stamp, Stamped, Trust};
 use crate::person::Facts;
 use region::Region;
+
+/// Tags of one contact that are sent; of more the first that were said.
+const TAGS_MAX: usize = 100;
 
 /// What the mapping makes of a person.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -117,6 +120,7 @@ fn map_fields<'a>(
         let found = match &rule.constant {
             Some(constant) => Some(("const", oldest(constant))),
             None if !rule.rules.is_empty() => chosen(facts, rule),
+            None if name == TAGS => all_tags(facts, name, rule, place, &mut mapped.left_out),
             None => first_convertible(facts, name, rule, place, &mut mapped.left_out, &mut seen),
         };
         let Some((path, statement)) = found else { continue };
@@ -168,6 +172,44 @@ fn chosen<'a>(facts: &Facts, rule: &'a FieldRule) -> Option<(&'a str, Stamped<Va
         let said = facts.values.get(&choice.from).filter(|said| choice.fits(&said.value))?;
         Some((choice.from.as_str(), Stamped { value: choice.to.clone(), stamp: said.stamp.clone() }))
     })
+}
+
+/// The tags of all paths together: what one event says takes nothing away that another said.
+fn all_tags<'a>(
+    facts: &'a Facts,
+    attribute: &str,
+    rule: &'a FieldRule,
+    place: Place<'_>,
+    left_out: &mut Vec<LeftOut>,
+) -> Option<(&'a str, Stamped<Value>)> {
+    let mut found: Option<(&str, Stamped<Value>)> = None;
+    let mut tags: Vec<Value> = Vec::new();
+    let mut said = by_precedence(facts, rule);
+    said.sort_by(|(_, one), (_, other)| one.stamp.cmp(&other.stamp));
+    for (origin, statement) in said {
+        let convert = match origin.convert(rule.convert) {
+            Convert::Text => Convert::Tags,
+            convert => convert,
+        };
+        match convert_one(&statement.value, rule, convert, place) {
+            Ok(Converted { value: Value::Array(list), .. }) => {
+                for tag in list {
+                    if !tags.contains(&tag) && tags.len() < TAGS_MAX {
+                        tags.push(tag);
+                    }
+                }
+                found = Some((origin.path(), Stamped { value: Value::Null, stamp: statement.stamp.clone() }));
+            }
+            Ok(_) => {}
+            Err(why) => left_out.push(LeftOut {
+                attribute: attribute.to_owned(),
+                path: origin.path().to_owned(),
+                why,
+            }),
+        }
+    }
+    let (path, statement) = found?;
+    Some((path, Stamped { value: Value::Array(tags), ..statement }))
 }
 
 /// What was said at the paths of a rule, the one that counts first: what a server said, and of that the newest; of one event

@@ -28,6 +28,8 @@ pub(super) const EMAILS: &str = "emails";
 const COMPANIES: &str = "sales_accounts";
 /// The attribute of a contact that has an order, and can be kept from going back.
 pub const LIFECYCLE_STAGE: &str = "lifecycle_stage";
+/// The attribute that is a list which people add to, too.
+pub const TAGS: &str = "tags";
 /// The sections of a mapping file; what an event says of fields has the name of the second too.
 pub(super) const EVENTS: &str = "events";
 pub(super) const FIELDS: &str = "fields";
@@ -302,6 +304,12 @@ impl Preset {
     pub fn forward_only_stage(&self) -> Option<&'static str> {
         let rule = self.fields.get(LIFECYCLE_STAGE)?;
         (rule.forward_only && rule.when != When::Never).then_some(LIFECYCLE_STAGE)
+    }
+
+    /// Whether contacts get tags.
+    #[must_use]
+    pub fn sends_tags(&self) -> bool {
+        self.fields.get(TAGS).is_some_and(|rule| rule.says_something() && rule.when != When::Never)
     }
 
     /// Everything that was said of an attribute and can be sent, with the path of each.

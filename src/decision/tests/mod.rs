@@ -17,6 +17,7 @@ mod refusals;
 mod rename;
 mod retire;
 mod senders;
+mod tags;
 mod trust;
 mod values;
 
