@@ -168,6 +168,7 @@ impl Config {
             default_region: self.mapping.default_region(),
             identify: self.mapping.identify,
             missing_names: self.mapping.missing_names,
+            on_email_change: self.identity.on_email_change,
             complete_within: Duration::from_hours(self.mapping.complete_within_hours),
             consent: self.consent_rules(),
             send: self.delivery.send,

@@ -16,11 +16,12 @@ use serde_json::Value;
 
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, DeliveryId, Stored};
+use crate::event::Email;
 
 pub use consent::{CHANGES_MAX, ConsentChange, ConsentHistory};
 pub use owed::{Call, Owed, Rules, SendMode, WhyNothing, Wish, owed, wanted};
 pub use payload::{
-    COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, shown_blank, upsert_body,
+    COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, rename_body, shown_blank, upsert_body,
 };
 
 /// Attributes by name, custom fields as `custom_field.cf_*`; without the email, which is the key.
@@ -126,9 +127,39 @@ pub struct Standing {
     /// Where Freshsales last showed that the contact stands in its lifecycle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage_seen: Option<StageSeen>,
+    /// The tags that Freshsales last showed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags_seen: Option<TagsSeen>,
+    /// Tags that came from here, in lower case: only these are ever taken off.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags_ours: BTreeSet<String>,
     /// Events that need no consent were told up to the one received then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exempt_told: Option<UnixMicros>,
+    /// The contact that is to get this address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renames: Option<Renames>,
+    /// The address that this contact is to get.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renamed_to: Option<Email>,
+}
+
+/// Tags that Freshsales showed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagsSeen {
+    /// As it showed them.
+    pub tags: Vec<String>,
+    /// When.
+    pub at: UnixMicros,
+}
+
+/// A contact that is to get another address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renames {
+    /// The address it has.
+    pub from: Email,
+    /// Whose address has changed, as text of a person's key.
+    pub person: String,
 }
 
 /// A lifecycle stage that Freshsales showed.
@@ -155,6 +186,9 @@ pub struct InFlight {
     /// It only asks where the contact stands, and carries nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asks: bool,
+    /// It gives the contact of this address the new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renames: Option<Email>,
     /// What was wanted too and waits for what the answer shows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kept_back: Attributes,

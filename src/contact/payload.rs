@@ -34,6 +34,17 @@ const FIRST: [&str; 11] = [
 /// values never get in here; an absent attribute stays as it is in Freshsales.
 #[must_use]
 pub fn upsert_body(email: &Email, attributes: &Attributes) -> Value {
+    let contact = contact_of(email, attributes);
+    json!({ "unique_identifier": { "emails": email.as_str() }, "contact": contact })
+}
+
+/// The body of `PUT /crm/sales/api/contacts/{id}`, which gives a contact another email.
+#[must_use]
+pub fn rename_body(email: &Email, attributes: &Attributes) -> Value {
+    json!({ "contact": contact_of(email, attributes) })
+}
+
+fn contact_of(email: &Email, attributes: &Attributes) -> Map<String, Value> {
     let mut contact = Map::new();
     contact.insert("emails".to_owned(), json!(email.as_str()));
     let mut put = |name: &str| {
@@ -55,7 +66,7 @@ pub fn upsert_body(email: &Email, attributes: &Attributes) -> Value {
     if let Some(status) = attributes.get(STATUS) {
         contact.insert(STATUS.to_owned(), status.clone());
     }
-    json!({ "unique_identifier": { "emails": email.as_str() }, "contact": contact })
+    contact
 }
 
 /// What the stored contact shows of an attribute.

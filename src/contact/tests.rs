@@ -39,6 +39,7 @@ fn in_flight(pairs: &[(&str, Value)], whole: bool) -> InFlight {
         sent: attributes(pairs),
         whole,
         asks: false,
+        renames: None,
         kept_back: Attributes::new(),
         exempt: None,
     }

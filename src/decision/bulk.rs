@@ -12,6 +12,7 @@ use crate::delivery::{Attempt, BulkRow, CallKind, DeliveryId, Lane, Verdict};
 use crate::destination::Ended;
 use crate::erasure::CallEnd;
 use crate::event::Email;
+use crate::mapping::TAGS;
 
 /// Whether a delivery may share a call: contacts may. Somebody waits for new contacts and withdrawals: they go by themselves, and so
 /// does what a bulk call did not bring.
@@ -22,15 +23,22 @@ pub fn may_share(id: &DeliveryId, world: &World, settings: &Settings) -> bool {
     let contact = world.contacts.get(email);
     let standing = contact.map(|contact| contact.with(&settings.account)).unwrap_or_default();
     let known = delivery.lane == Lane::Backfill || standing.accepted.is_some();
-    delivery.lane.shares_calls() && known && !moves_a_stage(email, &standing, world, settings)
+    delivery.lane.shares_calls()
+        && known
+        && standing.renames.is_none()
+        && !needs_a_look(email, &standing, world, settings)
 }
 
-/// Whether its lifecycle stage may have to be looked at before it is moved: the report of a bulk call shows none.
-fn moves_a_stage(email: &Email, standing: &Standing, world: &World, settings: &Settings) -> bool {
-    settings.preset.forward_only_stage().is_some() && {
+/// Whether the contact may have to be looked at before its lifecycle stage is moved, or its tags are joined: the report of a bulk
+/// call shows neither.
+fn needs_a_look(email: &Email, standing: &Standing, world: &World, settings: &Settings) -> bool {
+    let stage = settings.preset.forward_only_stage().map(|_| STAGE);
+    let looked_at = [stage, settings.preset.sends_tags().then_some(TAGS)];
+    looked_at.iter().any(Option::is_some) && {
         let wanted = consider(email, world, settings).wish.attributes;
-        let accepted = standing.accepted.as_ref().and_then(|accepted| accepted.get(STAGE));
-        wanted.get(STAGE).is_some_and(|stage| accepted != Some(stage))
+        let accepted = |name: &str| standing.accepted.as_ref().and_then(|accepted| accepted.get(name));
+        let differs = |name: &str| wanted.get(name).is_some_and(|value| accepted(name) != Some(value));
+        looked_at.into_iter().flatten().any(differs)
     }
 }
 

@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use super::forward::{self, Move};
-use super::owe::{rules, why_dropped};
 use super::refusal::{Refusal, after_refused};
+use super::rename;
+use super::settings::rules;
+use super::tags;
 use super::wish::consider;
+pub(super) use super::world::standing_of;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::{
-    AfterStored, Attributes, COMPANIES, Call, InFlight, Owed, StageSeen, Standing, did_not_stick, owed,
-    shown_blank, upsert_body,
+    AfterStored, COMPANIES, Call, InFlight, Owed, StageSeen, Standing, did_not_stick, owed, shown_blank,
 };
 use crate::delivery::{Attempt, BlockCause, Bound, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
 use crate::event::Email;
+use crate::mapping::TAGS;
 
 /// A call to make.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,78 +30,6 @@ pub struct CallOrder {
     pub attempt: u32,
     /// What is sent.
     pub request: Request,
-}
-
-/// The next call of a contact; nothing when a newer delivery carries it, or nothing is owed.
-pub(super) fn claim_contact(
-    id: &DeliveryId,
-    email: &Email,
-    world: &mut World,
-    settings: &Settings,
-    now: UnixMicros,
-) -> Option<Request> {
-    let delivery = world.deliveries.get(id)?;
-    let (attempt, bound) = (delivery.attempts_made + 1, delivery.is_bound_by_strangers());
-    let standing =
-        world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
-    if standing.in_flight.is_some() {
-        return None;
-    }
-    if standing.open.as_ref() != Some(id) {
-        world.deliveries.change(id, |delivery| delivery.supersede(CARRIED, now));
-        return None;
-    }
-    let considered = consider(email, world, settings);
-    match owed(&considered.wish, &standing, &rules(settings, now)) {
-        Owed::Nothing(why) => {
-            world.deliveries.change(id, |delivery| delivery.supersede(&why_dropped(&why), now));
-            standing_of(email, world, settings).open = None;
-            None
-        }
-        Owed::Call(Call { stranger_of: Some(source), .. }) if !bound => {
-            // It comes back once the quota has room for it.
-            world.deliveries.change(id, |delivery| delivery.wait_for(Bound::Withdrawals(source), now));
-            None
-        }
-        Owed::Call(mut call) => {
-            let mut kept_back = Attributes::new();
-            let mut look = None;
-            match forward::judge(&call.attributes, &standing, settings, now) {
-                Some(Move::Goes) | None => {}
-                Some(Move::Look(contact_id)) => look = Some(contact_id),
-                Some(Move::Later) => kept_back = forward::take_out(&mut call.attributes),
-                Some(Move::Past(stands)) => {
-                    let taken = forward::take_out(&mut call.attributes);
-                    let standing = standing_of(email, world, settings);
-                    let note = forward::settle_past(taken, &stands, standing);
-                    if call.attributes.is_empty() {
-                        standing.open = None;
-                        world.deliveries.change(id, |delivery| delivery.supersede(&note, now));
-                        return None;
-                    }
-                }
-            }
-            let in_flight = InFlight {
-                delivery: id.clone(),
-                attempt,
-                whole: call.whole && look.is_none(),
-                asks: look.is_some(),
-                exempt: considered.wish.exempt.filter(|_| look.is_none()),
-                sent: if look.is_none() { call.attributes } else { Attributes::new() },
-                kept_back,
-            };
-            let request = match look {
-                Some(id) => Request::ShowContact { id },
-                None => Request::UpsertContact {
-                    body: upsert_body(email, &in_flight.sent),
-                    shows_companies: settings.preset.empty_attributes().contains(COMPANIES),
-                },
-            };
-            world.deliveries.change(id, Delivery::claim);
-            standing_of(email, world, settings).leave(in_flight);
-            Some(request)
-        }
-    }
 }
 
 /// How an attempt ended, and what else bears on what follows.
@@ -134,6 +65,11 @@ pub(super) fn settle_contact(
         return;
     }
     let mut next = standing;
+    if let Some(taken) = rename::answered((id, *attempt), &settlement.verdict, &mut next, world, settings) {
+        end(settlement, Transition::Wait(taken), world, settings, now);
+        *standing_of(email, world, settings) = next;
+        return;
+    }
     let transition = after(&settlement, email, &mut next, world, settings, now);
     end(settlement, transition, world, settings, now);
     *standing_of(email, world, settings) = next;
@@ -256,7 +192,9 @@ fn after(
     let newer = standing.open.take();
     let question = standing.in_flight.as_ref().is_some_and(|call| call.asks);
     let seen = forward::seen(&settlement.verdict, question, now);
+    let tags = tags::seen(&settlement.verdict, question, now).filter(|_| settings.preset.sends_tags());
     if question && seen.is_some() {
+        standing.tags_seen = tags;
         return after_look(seen, newer, id, standing);
     }
     let transition = match &settlement.verdict {
@@ -266,6 +204,7 @@ fn after(
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
             standing.blank.extend(known_blank.then(|| COMPANIES.to_owned()));
             standing.stage_seen = seen.filter(|_| settings.preset.forward_only_stage().is_some());
+            standing.tags_seen = tags;
             return what_is_left(done, id, email, standing, world, settings, now);
         }
         Verdict::Refused { reason, attribute, demanded, again } => {
@@ -305,7 +244,8 @@ fn after(
     }
 }
 
-const LOOKED: &str = "Freshsales was asked where the contact stands, before its lifecycle stage is moved";
+const LOOKED: &str = "Freshsales was asked for the contact, before its lifecycle stage is moved or its tags are joined with ours";
+const JOINS: &str = "Freshsales showed which tags the contact has, so ours are added now";
 const MOVES: &str = "Freshsales showed where the contact stands, so its lifecycle stage is moved now";
 
 /// It is known where the contact stands: the delivery goes on with that, or leaves it to a newer one.
@@ -374,6 +314,10 @@ fn what_is_left(
             }
         }
     }
+    if standing.open.is_none() && tags::follow(email, standing, world, settings, now) {
+        standing.open = Some(id.clone());
+        return Transition::Wait(JOINS.to_owned());
+    }
     let Some(call) = left_to_send(email, standing, world, settings, now) else { return done };
     if let Some(source) = call.stranger_of {
         standing.open = Some(id.clone());
@@ -434,7 +378,9 @@ fn after_stored(
     id: &DeliveryId,
     now: UnixMicros,
 ) -> Transition {
-    let sent = standing.in_flight.as_ref().map(|call| call.sent.clone()).unwrap_or_default();
+    let mut sent = standing.in_flight.as_ref().map(|call| call.sent.clone()).unwrap_or_default();
+    // They were joined with what there was.
+    sent.remove(TAGS);
     let lost = answer.shown.as_ref().map(|contact| did_not_stick(&sent, contact)).unwrap_or_default();
     let note = (!lost.is_empty())
         .then(|| format!("stored, but Freshsales shows these otherwise than sent: {}", lost.join(", ")));
@@ -458,8 +404,4 @@ pub(super) fn cause_in_words(cause: BlockCause) -> &'static str {
         BlockCause::Forbidden => "the user of the API key may not edit contacts",
         BlockCause::NoSuchAccount => "the bundle alias names no account",
     }
-}
-
-pub(super) fn standing_of<'w>(email: &Email, world: &'w mut World, settings: &Settings) -> &'w mut Standing {
-    world.contacts.edit(email).standing.entry(settings.account.clone()).or_default()
 }

@@ -13,7 +13,7 @@ use super::reading::{BLANK_NAME, SOURCE};
 use super::wish::{lanes_begun, mapped_alone};
 use super::{Settings, World};
 use crate::consent::Counted;
-use crate::contact::{Contact, Crowd, MEMBERS_LISTED_MAX};
+use crate::contact::{Contact, Crowd, MEMBERS_LISTED_MAX, Renames};
 use crate::event::{Email, Stamp};
 use crate::person::{Facts, PersonKey};
 
@@ -133,6 +133,12 @@ impl World {
         let leaving: Vec<PersonKey> = self.members(email).into_iter().filter(|key| theirs(key)).collect();
         if leaving.is_empty() {
             return false;
+        }
+        // An address that they had, or were to have, is theirs.
+        for standing in self.contacts.edit(email).standing.values_mut() {
+            standing.renamed_to = None;
+            let is_theirs = |renames: &mut Renames| renames.person.parse().is_ok_and(|key| theirs(&key));
+            standing.renames.take_if(is_theirs);
         }
         if let Some(members) = self.crowds.get_mut(email) {
             members.extend(leaving.into_iter().map(|key| (key, Membership::Leaves)));

@@ -6,13 +6,14 @@ use super::call::standing_of;
 use super::considered::Considered;
 use super::learn::Learned;
 use super::reading::says_anything;
+use super::rename;
 use super::sender::tells_of_people;
 use super::wish::{consider, mapped_alone};
 use super::{Reading, Settings, World};
 use crate::allowance::HOUR;
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
-use crate::contact::{Attributes, Call, Owed, Rules, Standing, WhyNothing, Wish, owed, wanted};
+use crate::contact::{Attributes, Call, Owed, Standing, WhyNothing, Wish, wanted};
 use crate::delivery::{Account, Bound, Delivery, DeliveryId, Lane, State};
 use crate::event::{Email, SourceName};
 use crate::mapping::{LeftOut, MappedField};
@@ -44,17 +45,6 @@ pub enum What {
     Nothing(WhyNothing, Option<DeliveryId>),
 }
 
-/// The part of the settings that comparing wanted with accepted needs.
-#[must_use]
-pub fn rules(settings: &Settings, now: UnixMicros) -> Rules {
-    Rules {
-        resend_before: settings.resend_after.map(|after| now.minus(after)),
-        send: settings.send,
-        propagate_withdrawal: settings.consent.propagate_withdrawal,
-        unsubscribed: settings.consent.unsubscribed.clone(),
-    }
-}
-
 /// Evaluates every contact that an event touched.
 pub fn owe(
     reading: &Reading,
@@ -66,6 +56,9 @@ pub fn owe(
     let emails = contacts_touched(reading, learned, world, settings);
     if !calls_may_follow(reading, learned, settings) {
         return Vec::new();
+    }
+    for (key, before) in &learned.touched {
+        rename::begin(key, before.as_ref(), world, settings);
     }
     let counts = belongs(reading);
     let mut effects = Vec::new();
@@ -223,10 +216,9 @@ fn evaluate(touch: &Touch, world: &mut World, settings: &Settings, now: UnixMicr
     let email = &touch.email;
     let considered = consider(email, world, settings);
     keep_consent(email, &considered, world, settings, now);
-    let standing =
-        world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
+    let (standing, owed, _) = rename::owed_to(email, &considered, world, settings, now);
     let known = standing.known();
-    let what = match owed(&considered.wish, &standing, &rules(settings, now)) {
+    let what = match owed {
         Owed::Call(_) if withdrawal_waits(&considered.wish, &standing, world) => {
             // The gate is shut: nothing but the withdrawal goes out, so the event is not carried.
             let why = considered.wish.gate_shut.clone().unwrap_or_default();

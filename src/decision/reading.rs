@@ -12,7 +12,7 @@ use crate::consent::{self, Category, Statement};
 use crate::delivery::{CompanyKey, DealKey, Lane};
 use crate::erasure::Mark;
 use crate::event::{Email, EmailProblem, Event, Found, Kind, Position, SourceName, Stamp, moment};
-use crate::mapping::{DealOf, EventRule, ExtraValue, NoDeal};
+use crate::mapping::{DealOf, EVENT_DAY, EventRule, ExtraValue, NoDeal, day_of};
 use crate::person::{PersonId, PersonKey, Said, Strength, TimelineKey};
 use crate::senders::{Sighting, SwitchedOff};
 
@@ -123,6 +123,8 @@ impl Spoken {
             let mut said = Said { mapped, exempt, ..Said::default() };
             keep(event, of_event.into_iter(), settings, &mut said, notes);
             keep_extras(event, settings, &mut said, notes);
+            keep_counted(event, settings, &mut said, notes);
+            keep_day(event, settings, &mut own);
             if !settings.source_defaults.is_empty() {
                 said.values.insert(SOURCE.to_owned(), source);
             }
@@ -131,6 +133,7 @@ impl Spoken {
             } else {
                 own.values.extend(said.values);
                 own.firsts.extend(said.firsts);
+                own.tallied = said.tallied;
                 (own.mapped, own.exempt) = (mapped, exempt);
             }
         } else {
@@ -347,6 +350,10 @@ fn keep_first(event: &Event, settings: &Settings, said: &mut Said, notes: &mut V
     // The properties of an event that names somebody else speak of somebody else.
     let is_others = other.is_some_and(|email| own.is_some_and(|own| own != email));
     for path in paths.filter(|path| !(is_others && path.starts_with("properties."))) {
+        if path == EVENT_DAY {
+            said.came_with.insert(path.to_owned(), day_of(&event.stamp));
+            continue;
+        }
         let Some(value) = roots.find(path).value() else { continue };
         if value.to_string().len() > VALUE_BYTES_MAX {
             notes.push(format!("{path}: larger than {VALUE_BYTES_MAX} bytes, left out"));
@@ -366,6 +373,23 @@ fn keep_extras(event: &Event, settings: &Settings, said: &mut Said, notes: &mut 
         if let Some(value) = value {
             remember(&extra.path, value, settings, said, notes);
         }
+    }
+}
+
+/// What an event says of things that are counted.
+fn keep_counted(event: &Event, settings: &Settings, said: &mut Said, notes: &mut Vec<String>) {
+    let counted = settings.preset.counted_of(event);
+    notes.extend(counted.notes);
+    said.tallied = counted.said;
+}
+
+/// The day of a mapped event, where an attribute asks for it.
+fn keep_day(event: &Event, settings: &Settings, own: &mut Said) {
+    if settings.preset.reads_day() {
+        if settings.preset.keeps_first(EVENT_DAY) {
+            own.firsts.insert(EVENT_DAY.to_owned());
+        }
+        own.values.insert(EVENT_DAY.to_owned(), day_of(&event.stamp));
     }
 }
 

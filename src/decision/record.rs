@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::call::{CallOrder, Settlement, claim_contact, settle_contact, standing_of};
+use super::call::{CallOrder, Settlement, settle_contact, standing_of};
+use super::claiming::claim_contact;
 use super::{Settings, World, company, consider, deal, erase};
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, CompanyKey, Delivery, DeliveryId, State, Stored, Subject};

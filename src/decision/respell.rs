@@ -152,6 +152,7 @@ mod tests {
             sent: crate::contact::Attributes::new(),
             whole: false,
             asks: false,
+            renames: None,
             kept_back: crate::contact::Attributes::new(),
             exempt: None,
         };

@@ -44,6 +44,7 @@ impl Settings {
             identify,
             complete_within,
             consent,
+            on_email_change: _,
             send: _,
             hold: _,
             retry: _,

@@ -113,6 +113,7 @@ pub(super) fn held_back(own: Said, named: Option<Email>) -> (Said, Option<Email>
         values: BTreeMap::new(),
         firsts: BTreeSet::new(),
         came_with: BTreeMap::new(),
+        tallied: BTreeMap::new(),
         emails: Vec::new(),
         mapped: None,
         exempt: None,

@@ -9,13 +9,15 @@ use crate::person::{PersonId, PersonKey};
 use crate::senders;
 use serde_json::Value;
 
+use crate::clock::UnixMicros;
 use crate::consent::{Categories, Category, Places};
-use crate::contact::SendMode;
+use crate::contact::{Rules, SendMode};
 use crate::delivery::{Account, AttemptRequest, Bound};
 use crate::event::SourceName;
 use crate::mapping::Preset;
 use crate::mapping::region::Region;
 use crate::selectors::Selectors;
+use crate::senders::OnEmailChange;
 
 /// What the name of a name space of people ends with in a rehearsal: no name of a configuration may hold a `~`.
 const SPACE: &str = "~dry_run";
@@ -98,6 +100,8 @@ pub struct Settings {
     pub identify: IdentifyMode,
     /// What becomes of a new contact without a name.
     pub missing_names: MissingNames,
+    /// What becomes of the contact of somebody whose address changes.
+    pub on_email_change: OnEmailChange,
     /// How long before the statement that completes a contact a mapped event still counts.
     pub complete_within: Duration,
     /// What consent means.
@@ -157,5 +161,16 @@ impl Settings {
     /// The name space of the people that a source speaks of.
     pub(super) fn people_of(&self, source: &SourceName, people: &str) -> String {
         if self.rehearsal.sources.contains(source) { format!("{people}{SPACE}") } else { people.to_owned() }
+    }
+}
+
+/// The part of the settings that comparing wanted with accepted needs.
+#[must_use]
+pub fn rules(settings: &Settings, now: UnixMicros) -> Rules {
+    Rules {
+        resend_before: settings.resend_after.map(|after| now.minus(after)),
+        send: settings.send,
+        propagate_withdrawal: settings.consent.propagate_withdrawal,
+        unsubscribed: settings.consent.unsubscribed.clone(),
     }
 }

@@ -17,7 +17,7 @@ use crate::delivery::{CompanyKey, Lane};
 use crate::event::{Email, Lww, SourceName, Trust};
 use crate::mapping::{self, Link, Mapped, MappedField, When};
 use crate::mapping::{IdentifyMode, MissingNames};
-use crate::person::Facts;
+use crate::person::{Facts, Tally};
 
 /// The attributes that a contact is called by.
 const NAMES: [&str; 2] = ["first_name", "last_name"];
@@ -36,7 +36,7 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
     let here = everybody().map(|(_, facts)| facts.as_ref()).filter(|facts| facts.email() == Some(email));
     let here: Vec<&Facts> = here.collect();
 
-    let mut considered = add_up(&here, settings);
+    let mut considered = add_up(&here, contact.crowd.is_some(), settings);
     put_names(email, &here, &mut considered, settings);
     put_ids(&here, &mut considered, settings);
     considered.company = company_of(&here, settings);
@@ -73,17 +73,14 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
 }
 
 /// The newest value of each attribute over everybody who has the address now.
-fn add_up(here: &[&Facts], settings: &Settings) -> Considered {
+fn add_up(here: &[&Facts], crowd: bool, settings: &Settings) -> Considered {
     let mut considered = Considered::default();
-    let (mut always, mut on_create, mut on_empty) = (Lww::default(), Lww::default(), Lww::default());
+    let mut added = counted(here, crowd, settings);
     for facts in here {
-        let mapped = mapped_alone(facts, settings);
-        always.join(&mapped.always);
-        on_create.join(&mapped.on_create);
-        on_empty.join(&mapped.on_empty);
-        considered.fields.extend(mapped.fields);
-        considered.left_out.extend(mapped.left_out);
+        added.join(mapped_alone(facts, settings));
     }
+    let Mapped { always, on_create, on_empty, fields, left_out } = added;
+    (considered.fields, considered.left_out) = (fields, left_out);
     // Of several people one value of an attribute counts; where that came from is told once.
     let counts = |field: &MappedField| {
         let newest = match field.when {
@@ -109,6 +106,15 @@ fn add_up(here: &[&Facts], settings: &Settings) -> Considered {
     considered.left_out.sort();
     considered.left_out.dedup();
     considered
+}
+
+/// What attributes make of the things of all of them together: an order that two of them speak of is one order.
+fn counted(here: &[&Facts], crowd: bool, settings: &Settings) -> Mapped {
+    let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
+    for (set, tally) in here.iter().flat_map(|facts| &facts.tallies) {
+        tallies.entry(set.clone()).or_default().join(tally);
+    }
+    settings.preset.map_counted(&tallies, crowd)
 }
 
 /// The company that was named last of these people.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::contributed::{Contributed, Membership};
-use super::{Outcome, Reading};
+use super::{Outcome, Reading, Settings};
 use crate::clock::UnixMicros;
 use crate::company::Company;
-use crate::contact::Contact;
+use crate::contact::{Contact, Standing};
 use crate::deal::Deal;
 use crate::delivery::{CompanyKey, DealKey, Delivery, DeliveryId, State};
 use crate::destination::Destination;
@@ -189,6 +189,11 @@ pub struct World {
     pub forgets: Vec<ForgetOrder>,
     /// Calls that have ended of contacts that were erased meanwhile.
     pub erased_calls: Vec<(DeliveryId, CallEnd)>,
+}
+
+/// How a contact stands with the account, to change it.
+pub(super) fn standing_of<'w>(email: &Email, world: &'w mut World, settings: &Settings) -> &'w mut Standing {
+    world.contacts.edit(email).standing.entry(settings.account.clone()).or_default()
 }
 
 impl World {

@@ -15,6 +15,13 @@ pub enum Request {
         /// The answer is to show the companies of the contact, which it leaves out otherwise (seen on live accounts).
         shows_companies: bool,
     },
+    /// Gives a contact another email, and changes it.
+    RenameContact {
+        /// Its id in Freshsales.
+        id: u64,
+        /// `{"contact":{"emails":…}}`
+        body: Value,
+    },
     /// Asks for a contact with its companies and deals.
     ShowContact {
         /// Its id in Freshsales.
@@ -111,7 +118,10 @@ impl Request {
     #[must_use]
     pub fn kind(&self) -> CallKind {
         match self {
-            Self::UpsertContact { .. } | Self::ShowContact { .. } | Self::Forget { .. } => CallKind::Contact,
+            Self::UpsertContact { .. }
+            | Self::RenameContact { .. }
+            | Self::ShowContact { .. }
+            | Self::Forget { .. } => CallKind::Contact,
             Self::UpsertCompany { .. } | Self::FindCompany { .. } => CallKind::Company,
             Self::CreateDeal { .. }
             | Self::UpdateDeal { .. }
@@ -126,6 +136,7 @@ impl Request {
     pub fn body(&self) -> Option<&Value> {
         match self {
             Self::UpsertContact { body, .. }
+            | Self::RenameContact { body, .. }
             | Self::UpsertCompany { body }
             | Self::CreateDeal { body }
             | Self::UpdateDeal { body, .. } => Some(body),
@@ -149,7 +160,7 @@ impl Request {
     #[must_use]
     pub fn record(&self) -> Option<&'static str> {
         match self {
-            Self::UpsertContact { .. } => Some("contact"),
+            Self::UpsertContact { .. } | Self::RenameContact { .. } => Some("contact"),
             Self::UpsertCompany { .. } => Some("sales_account"),
             Self::CreateDeal { .. } | Self::UpdateDeal { .. } | Self::ShowDeal { .. } => Some("deal"),
             Self::ShowContact { .. }
@@ -165,7 +176,8 @@ impl Request {
     #[must_use]
     pub fn names_an_id(&self) -> bool {
         match self {
-            Self::ShowContact { .. }
+            Self::RenameContact { .. }
+            | Self::ShowContact { .. }
             | Self::UpdateDeal { .. }
             | Self::ShowDeal { .. }
             | Self::Forget { .. } => true,

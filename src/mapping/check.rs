@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use toml::Table;
 
+use super::counted_check::attribute_path_problem;
 use super::preset::{EMAILS, EVENTS, FIELDS, LIFECYCLE_STAGE};
 use super::problem::{MappingProblem, attribute_problem, id_problem, path_problem};
 use super::rules::{EventRule, FieldRule, Origin};
@@ -79,7 +80,7 @@ pub(super) fn field_problems(name: &str, rule: &FieldRule) -> Vec<MappingProblem
     let wrong = |key: &str, problem: &str| MappingProblem::of(&["fields", name, key], problem);
     let mut problems = Vec::new();
     problems.extend(contact_attribute_problem(name).map(|problem| wrong("", problem)));
-    problems.extend(path_problem(rule.from.iter().map(Origin::path)).map(|problem| wrong("from", &problem)));
+    problems.extend(attribute_path_problem(rule).map(|problem| wrong("from", &problem)));
     problems.extend(id_problem(name, rule.constant.as_ref()).map(|problem| wrong("const", problem)));
     for (word, value) in &rule.values {
         problems.extend(

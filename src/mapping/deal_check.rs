@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::company::{CompanyRule, Link};
 use super::deals::{DealKeyRule, DealRule};
+use super::preset::TAGS;
 use super::problem::{MappingProblem, attribute_problem, id_problem, path_problem};
 use super::rules::{EventDeal, EventRule, FieldRule, Label, Origin, When};
 
@@ -145,6 +146,14 @@ fn field_problems(under: &[&str], name: &str, rule: &FieldRule) -> Vec<MappingPr
     problems.extend(id_problem(name, rule.constant.as_ref()).map(|problem| wrong("const", problem)));
     let values = rule.values.iter().filter(|(_, value)| id_problem(name, Some(value)).is_some());
     problems.extend(values.map(|(word, _)| wrong("values", &format!("{word}: must be a whole number"))));
+    if rule.aggregate.is_some() || rule.of.is_some() {
+        problems
+            .push(wrong("aggregate", "only an attribute of contacts is made of several events: take it out"));
+    }
+    if name == TAGS && (rule.when != When::Create || under == ["company"]) {
+        let problem = "a list that is sent takes the place of what people put there: of a deal set when = \"create\", of a company take it out";
+        problems.push(wrong("when", problem));
+    }
     if rule.max_chars == 0 {
         problems.push(wrong("max_chars", "must be at least 1"));
     }

@@ -74,7 +74,9 @@ impl Preset {
         let key = match &rule.key {
             DealKeyRule::Of(_) => None,
             DealKeyRule::Paths(paths) => {
-                let found = paths.iter().find_map(|path| key_text(roots.find(path).value()?));
+                let found = paths
+                    .iter()
+                    .find_map(|path| key_text(roots.find(path).value()?, crate::delivery::KEY_CHARS_MAX));
                 match found {
                     Some(key) => Some(key),
                     None => return Some(Err(NoDeal::NoKey(says.kind.clone(), paths.clone()))),
@@ -191,10 +193,10 @@ impl DealRule {
 }
 
 /// The text of a key: what stands there, in its own spelling. Numbers are taken as their digits.
-fn key_text(value: &Value) -> Option<String> {
+pub(super) fn key_text(value: &Value, chars_max: usize) -> Option<String> {
     match value {
         Value::String(_) | Value::Number(_) => {
-            let converted = Convert::Text.apply(value, None, crate::delivery::KEY_CHARS_MAX).ok()?;
+            let converted = Convert::Text.apply(value, None, chars_max).ok()?;
             converted.value.as_str().filter(|_| !converted.cut).map(str::to_owned)
         }
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,

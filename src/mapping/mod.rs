@@ -6,6 +6,8 @@ mod check;
 mod company;
 mod config;
 mod convert;
+mod counted;
+mod counted_check;
 mod deal_check;
 mod deal_of;
 mod deals;
@@ -22,6 +24,8 @@ mod template;
 mod text;
 
 #[cfg(test)]
+mod counted_tests;
+#[cfg(test)]
 mod deal_tests;
 #[cfg(test)]
 mod tests;
@@ -32,19 +36,24 @@ use serde_json::Value;
 pub use company::{CompanyRule, Link, Match};
 pub use config::{IdentifyMode, MappingConfig, MissingNames};
 pub use convert::{Convert, Converted, Place};
+pub use counted::{CountedOf, CountedRule, EVENT_DAY, day_of};
 pub use deal_of::{DealOf, MappedDeal, NoDeal, StagesSaid};
 pub use deals::{DealKeyRule, DealRule, WhenGone};
 pub use name::name_of_address;
-pub use preset::{Extra, ExtraValue, LIFECYCLE_STAGE, Preset, Shipped};
+pub use preset::{Extra, ExtraValue, LIFECYCLE_STAGE, Preset, Shipped, TAGS};
 pub use problem::MappingProblem;
 pub use rules::{
-    Choice, ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick, Values, When,
+    Aggregate, Choice, ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick,
+    Values, When,
 };
 pub use template::{Template, TemplateProblem};
 
 use crate::event::{Lww, Stamp, Stamped, Trust};
 use crate::person::Facts;
 use region::Region;
+
+/// Tags of one contact that are sent; of more the first that were said.
+const TAGS_MAX: usize = 100;
 
 /// What the mapping makes of a person.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,10 +116,11 @@ fn map_fields<'a>(
 ) -> Mapped {
     let mut mapped = Mapped::default();
     let mut seen = Seen::default();
-    for (name, rule) in fields.filter(|(_, rule)| rule.when != When::Never) {
+    for (name, rule) in fields.filter(|(_, rule)| rule.when != When::Never && rule.of.is_none()) {
         let found = match &rule.constant {
             Some(constant) => Some(("const", oldest(constant))),
             None if !rule.rules.is_empty() => chosen(facts, rule),
+            None if name == TAGS => all_tags(facts, name, rule, place, &mut mapped.left_out),
             None => first_convertible(facts, name, rule, place, &mut mapped.left_out, &mut seen),
         };
         let Some((path, statement)) = found else { continue };
@@ -123,12 +133,7 @@ fn map_fields<'a>(
             when: rule.when,
             trust: statement.stamp.trust,
         });
-        match rule.when {
-            When::Always => mapped.always.say(name.clone(), statement),
-            When::Create => mapped.on_create.say(name.clone(), statement),
-            When::Empty => mapped.on_empty.say(name.clone(), statement),
-            When::Never => false,
-        };
+        mapped.say(name, rule.when, statement);
     }
     let lost =
         seen.lost.into_iter().filter(|(_, value)| mapped.fields.iter().all(|field| field.value != *value));
@@ -169,12 +174,50 @@ fn chosen<'a>(facts: &Facts, rule: &'a FieldRule) -> Option<(&'a str, Stamped<Va
     })
 }
 
+/// The tags of all paths together: what one event says takes nothing away that another said.
+fn all_tags<'a>(
+    facts: &'a Facts,
+    attribute: &str,
+    rule: &'a FieldRule,
+    place: Place<'_>,
+    left_out: &mut Vec<LeftOut>,
+) -> Option<(&'a str, Stamped<Value>)> {
+    let mut found: Option<(&str, Stamped<Value>)> = None;
+    let mut tags: Vec<Value> = Vec::new();
+    let mut said = by_precedence(facts, rule);
+    said.sort_by(|(_, one), (_, other)| one.stamp.cmp(&other.stamp));
+    for (origin, statement) in said {
+        let convert = match origin.convert(rule.convert) {
+            Convert::Text => Convert::Tags,
+            convert => convert,
+        };
+        match convert_one(&statement.value, rule, convert, place) {
+            Ok(Converted { value: Value::Array(list), .. }) => {
+                for tag in list {
+                    if !tags.contains(&tag) && tags.len() < TAGS_MAX {
+                        tags.push(tag);
+                    }
+                }
+                found = Some((origin.path(), Stamped { value: Value::Null, stamp: statement.stamp.clone() }));
+            }
+            Ok(_) => {}
+            Err(why) => left_out.push(LeftOut {
+                attribute: attribute.to_owned(),
+                path: origin.path().to_owned(),
+                why,
+            }),
+        }
+    }
+    let (path, statement) = found?;
+    Some((path, Stamped { value: Value::Array(tags), ..statement }))
+}
+
 /// What was said at the paths of a rule, the one that counts first: what a server said, and of that the newest; of one event
 /// in the order of the rule.
 fn by_precedence<'a>(facts: &'a Facts, rule: &'a FieldRule) -> Vec<(&'a Origin, &'a Stamped<Value>)> {
     let said = |origin: &'a Origin| {
         let newest = || facts.values.get(origin.path());
-        let statement = match rule.pick {
+        let statement = match rule.picks() {
             Pick::Newest => newest(),
             // What was said before the mapping asked for the first is known as the newest alone.
             Pick::First => facts.firsts.get(origin.path()).or_else(newest),
@@ -184,7 +227,7 @@ fn by_precedence<'a>(facts: &'a Facts, rule: &'a FieldRule) -> Vec<(&'a Origin, 
     let mut found: Vec<_> = rule.from.iter().filter_map(said).collect();
     found.sort_by(|(one, a), (other, b)| {
         let by_trust = b.stamp.trust.cmp(&a.stamp.trust);
-        let by_time = match rule.pick {
+        let by_time = match rule.picks() {
             Pick::Newest => b.stamp.cmp(&a.stamp),
             Pick::First => a.stamp.cmp(&b.stamp),
         };

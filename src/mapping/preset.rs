@@ -8,6 +8,8 @@ use serde_json::Value;
 use super::check::{contradictions, event_problems, field_problems};
 use super::company::{CompanyRule, Link};
 use super::convert::Convert;
+use super::counted::{CountedRule, EVENT_DAY};
+use super::counted_check::counted_problems;
 use super::deal_check::record_problems;
 use super::deals::DealRule;
 use super::problem::MappingProblem;
@@ -26,10 +28,13 @@ pub(super) const EMAILS: &str = "emails";
 const COMPANIES: &str = "sales_accounts";
 /// The attribute of a contact that has an order, and can be kept from going back.
 pub const LIFECYCLE_STAGE: &str = "lifecycle_stage";
+/// The attribute that is a list which people add to, too.
+pub const TAGS: &str = "tags";
 /// The sections of a mapping file; what an event says of fields has the name of the second too.
 pub(super) const EVENTS: &str = "events";
 pub(super) const FIELDS: &str = "fields";
 pub(super) const DEALS: &str = "deals";
+pub(super) const COUNTED: &str = "counted";
 pub(super) const COMPANY: &str = "company";
 /// What an event says of a deal.
 pub(super) const DEAL: &str = "deal";
@@ -41,6 +46,8 @@ struct File {
     fields: BTreeMap<String, FieldRule>,
     #[serde(default)]
     deals: BTreeMap<String, DealRule>,
+    #[serde(default)]
+    counted: BTreeMap<String, CountedRule>,
     company: Option<CompanyRule>,
 }
 
@@ -94,6 +101,7 @@ pub struct Preset {
     events: BTreeMap<String, EventRule>,
     pub(super) fields: BTreeMap<String, FieldRule>,
     pub(super) deals: BTreeMap<String, DealRule>,
+    pub(super) counted: BTreeMap<String, CountedRule>,
     company: Option<CompanyRule>,
     extras: BTreeMap<String, Vec<Extra>>,
     email_paths: Vec<String>,
@@ -153,6 +161,7 @@ impl Preset {
         let file: File = tables.try_into().map_err(|error| unreadable(&error))?;
         problems.extend(file.fields.iter().flat_map(|(name, rule)| field_problems(name, rule)));
         problems.extend(file.events.iter().flat_map(|(name, rule)| event_problems(name, rule)));
+        problems.extend(counted_problems(&file.counted, &file.events, &file.fields));
         problems.extend(record_problems(&file.deals, file.company.as_ref(), &file.events, &file.fields));
         if problems.is_empty() {
             return Ok(Self::from_file(file));
@@ -166,7 +175,8 @@ impl Preset {
     fn from_file(file: File) -> Self {
         // The email is kept as a claim, not as a value.
         let valued = |fields: &BTreeMap<String, FieldRule>, wanted: fn(&FieldRule) -> bool| {
-            let rules = fields.iter().filter(|(name, rule)| *name != EMAILS && wanted(rule));
+            let rules =
+                fields.iter().filter(|(name, rule)| *name != EMAILS && rule.of.is_none() && wanted(rule));
             rules.flat_map(|(_, rule)| paths_of(rule)).collect::<BTreeSet<String>>()
         };
         let mut paths = valued(&file.fields, |_| true);
@@ -179,17 +189,19 @@ impl Preset {
         for (name, rule) in &file.events {
             extras.insert(fold_name(name), add_extras(name, rule, &mut fields));
         }
-        let first_paths = valued(&fields, |rule| rule.pick == Pick::First);
+        let first_paths = valued(&fields, |rule| rule.picks() == Pick::First);
         let empty = fields.iter().filter(|(_, rule)| rule.when == When::Empty);
         let empty = empty.map(|(name, _)| sent_as(name).to_owned());
         let linked = file.company.iter().filter(|rule| rule.link != Link::Never);
         let empty_attributes = empty.chain(linked.map(|_| COMPANIES.to_owned())).collect();
         let events = file.events.into_iter().map(|(name, rule)| (fold_name(&name), rule)).collect();
-        let File { deals, company, .. } = File { events: BTreeMap::new(), fields: BTreeMap::new(), ..file };
+        let File { deals, counted, company, .. } =
+            File { events: BTreeMap::new(), fields: BTreeMap::new(), ..file };
         Self {
             events,
             fields,
             deals,
+            counted,
             company,
             extras,
             email_paths,
@@ -241,7 +253,13 @@ impl Preset {
 
     /// The paths under `properties` and `context`, which count in mapped events.
     pub fn event_paths(&self) -> impl Iterator<Item = &str> {
-        self.event_paths.iter().map(String::as_str)
+        self.event_paths.iter().map(String::as_str).filter(|path| *path != EVENT_DAY)
+    }
+
+    /// Whether the day of events themselves is asked for.
+    #[must_use]
+    pub fn reads_day(&self) -> bool {
+        self.event_paths.contains(EVENT_DAY)
     }
 
     /// Those of them of which the first statement counts: they are read from every event of a person.
@@ -286,6 +304,12 @@ impl Preset {
     pub fn forward_only_stage(&self) -> Option<&'static str> {
         let rule = self.fields.get(LIFECYCLE_STAGE)?;
         (rule.forward_only && rule.when != When::Never).then_some(LIFECYCLE_STAGE)
+    }
+
+    /// Whether contacts get tags.
+    #[must_use]
+    pub fn sends_tags(&self) -> bool {
+        self.fields.get(TAGS).is_some_and(|rule| rule.says_something() && rule.when != When::Never)
     }
 
     /// Everything that was said of an attribute and can be sent, with the path of each.

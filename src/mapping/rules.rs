@@ -162,6 +162,42 @@ impl Origin {
     }
 }
 
+/// What is made of several events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aggregate {
+    /// How many things of the set there are.
+    Count,
+    /// The sum of their values.
+    Sum,
+    /// The value of the last thing; without a set the newest value.
+    Last,
+    /// The value of the first thing; without a set the first value.
+    First,
+}
+
+impl Aggregate {
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Sum => "sum",
+            Self::Last => "last",
+            Self::First => "first",
+        }
+    }
+
+    /// Whether it means nothing without a set.
+    #[must_use]
+    pub fn needs_set(self) -> bool {
+        match self {
+            Self::Count | Self::Sum => true,
+            Self::Last | Self::First => false,
+        }
+    }
+}
+
 /// When a field is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -243,6 +279,12 @@ pub struct FieldRule {
     /// Which of several statements counts.
     #[serde(default)]
     pub pick: Pick,
+    /// What is made of several events.
+    #[serde(default)]
+    pub aggregate: Option<Aggregate>,
+    /// The set of things (`[counted.SET]`) of which it is made.
+    #[serde(default)]
+    pub of: Option<String>,
     /// Longer text is cut.
     #[serde(default = "max_chars")]
     pub max_chars: usize,
@@ -256,7 +298,17 @@ impl FieldRule {
     /// Whether it could ever say anything: a rule without a path, a fixed value or a choice is a field taken out.
     #[must_use]
     pub fn says_something(&self) -> bool {
-        !self.from.is_empty() || self.constant.is_some() || !self.rules.is_empty()
+        !self.from.is_empty() || self.constant.is_some() || !self.rules.is_empty() || self.of.is_some()
+    }
+
+    /// Which of several statements counts, where it is made of no set.
+    #[must_use]
+    pub fn picks(&self) -> Pick {
+        match self.aggregate {
+            Some(Aggregate::First) => Pick::First,
+            Some(Aggregate::Last) => Pick::Newest,
+            Some(Aggregate::Count | Aggregate::Sum) | None => self.pick,
+        }
     }
 }
 
@@ -270,6 +322,8 @@ impl Default for FieldRule {
             convert: Convert::default(),
             when: When::default(),
             pick: Pick::default(),
+            aggregate: None,
+            of: None,
             max_chars: MAX_CHARS,
             forward_only: false,
         }

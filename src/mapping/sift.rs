@@ -6,8 +6,9 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::company::CompanyRule;
+use super::counted::CountedRule;
 use super::deals::DealRule;
-use super::preset::{COMPANY, DEAL, DEALS, EVENTS, FIELDS};
+use super::preset::{COMPANY, COUNTED, DEAL, DEALS, EVENTS, FIELDS};
 use super::problem::MappingProblem;
 use super::rules::{EventDeal, EventField, EventRule, FieldRule};
 
@@ -24,12 +25,16 @@ pub(super) fn sift(file: &mut Table) -> Vec<MappingProblem> {
             sift_record::<DealRule>(here, kind, problems);
             true
         }),
+        COUNTED => each_table(&[section], value, &mut problems, |here, set, problems| {
+            sift_keys::<CountedRule>(here, set, problems);
+            true
+        }),
         COMPANY => a_table(&[section], value, &mut problems).is_some_and(|company| {
             sift_record::<CompanyRule>(&[section], company, &mut problems);
             true
         }),
         _ => {
-            let expected = "is not known; expected `events`, `fields`, `deals` or `company`";
+            let expected = "is not known; expected `events`, `fields`, `deals`, `counted` or `company`";
             problems.push(MappingProblem::of(&[section], expected));
             false
         }

@@ -258,7 +258,7 @@ country = ["traits.country"]
     let problems = Preset::parse(Some(text)).unwrap_err();
     let said: Vec<_> = problems.iter().map(ToString::to_string).collect();
     let expected = [
-        "line 2, event: is not known; expected `events`, `fields`, `deals` or `company`",
+        "line 2, event: is not known; expected `events`, `fields`, `deals`, `counted` or `company`",
         "line 4, events.Upgraded.lane: unknown variant `fast`, expected one of `backfill`, `refresh`, `login`, \
          `conversion`, `new_contact`, `withdrawal`",
         "line 5, events.Upgraded.sent: unknown field `sent`, expected one of `lane`, `send`, `consent`, `fields`, `deal`",
@@ -266,7 +266,7 @@ country = ["traits.country"]
         "line 9, events.Demo Booked.fields.city.from: invalid type: string \"traits.city\", expected a sequence",
         "line 12, events.Demo Booked.fields.zipcode: must be a table of keys",
         "line 14, fields.city.form: unknown field `form`, expected one of `from`, `const`, `values`, `rules`, `convert`, \
-         `when`, `pick`, `max_chars`, `forward_only`",
+         `when`, `pick`, `aggregate`, `of`, `max_chars`, `forward_only`",
         "line 15, fields.city.max_chars: invalid type: string \"many\", expected usize",
         "line 16, fields.city.from: \"city\" must begin with traits., properties., context. or group. and name what is in it",
         "line 18, fields.state.from: expected a path, or { path = \"…\", convert = \"…\", fallback = true }",

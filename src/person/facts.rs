@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::tally::{Tally, ThingSaid};
 use crate::clock::UnixMicros;
 use crate::consent::{self, Category, Choice, Shown, Spoken, Stand};
 use crate::delivery::Lane;
@@ -33,6 +34,8 @@ pub struct Said {
     pub firsts: BTreeSet<String>,
     /// Values that count only while nobody said an earlier one at their path: what an event says that is not mapped.
     pub came_with: BTreeMap<String, Value>,
+    /// What it says of a thing of each set that is counted.
+    pub tallied: BTreeMap<String, ThingSaid>,
     /// What the person said of consent, by category.
     pub consent: BTreeMap<Category, consent::Statement>,
     /// What a consent tool shows of its state, by category.
@@ -54,7 +57,8 @@ impl Said {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let names_none = self.emails.iter().all(|(_, strength)| *strength == Strength::Id);
-        let silent = self.values.is_empty() && self.consent.is_empty() && names_none;
+        let silent =
+            self.values.is_empty() && self.tallied.is_empty() && self.consent.is_empty() && names_none;
         silent && self.consent_shown.is_empty() && !self.privacy_control && self.mapped.is_none()
     }
 }
@@ -112,6 +116,9 @@ pub struct Facts {
     /// The first value of each path whose first one counts.
     #[serde(default, skip_serializing_if = "Fww::is_empty")]
     pub firsts: Fww<String, Value>,
+    /// The things of each set that is counted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tallies: BTreeMap<String, Tally>,
     /// The newest yes or no that was said of each consent category.
     #[serde(default, skip_serializing_if = "Lww::is_empty")]
     pub consent: Lww<Category, consent::Statement>,
@@ -154,6 +161,9 @@ impl Facts {
         }
         for (path, value) in &said.came_with {
             self.firsts.say(path.clone(), Stamped { value: value.clone(), stamp: stamp.clone() });
+        }
+        for (set, thing) in &said.tallied {
+            self.tallies.entry(set.clone()).or_default().learn(thing, stamp);
         }
         self.heard_from(stamp.trust).learn_consent(said, stamp);
         for (email, strength) in &said.emails {
@@ -209,6 +219,9 @@ impl Facts {
     pub fn join(&mut self, other: &Self) {
         self.values.join(&other.values);
         self.firsts.join(&other.firsts);
+        for (set, tally) in &other.tallies {
+            self.tallies.entry(set.clone()).or_default().join(tally);
+        }
         self.consent.join(&other.consent);
         self.consent_unclear.join(&other.consent_unclear);
         for (category, shown) in &other.consent_shown {
@@ -329,7 +342,7 @@ impl Facts {
         let silent = self.values.is_empty() && self.emails.is_empty() && self.mapped.is_empty();
         let unspoken =
             self.consent.is_empty() && self.consent_unclear.is_empty() && self.consent_shown.is_empty();
-        let silent = silent && self.unusable.is_none() && self.visitors.is_none();
+        let silent = silent && self.unusable.is_none() && self.visitors.is_none() && self.tallies.is_empty();
         silent && unspoken && self.firsts.is_empty() && self.privacy_control.is_none()
     }
 
@@ -350,7 +363,8 @@ impl Facts {
         let visitors = self.visitors.as_ref().map_or(0, |visitors| 12 + visitors.weight());
         let others =
             self.mapped.len() * 32 + self.privacy_control.as_ref().map_or(0, Stamp::weight) + visitors;
-        values.chain(consent).chain(shown).chain(emails).sum::<usize>() + others
+        let tallies = self.tallies.iter().map(|(set, tally)| set.len() + 24 + tally.weight(weight_of));
+        values.chain(consent).chain(shown).chain(emails).chain(tallies).sum::<usize>() + others
     }
 
     /// When the last thing was said.
@@ -366,6 +380,7 @@ impl Facts {
         let firsts = self.firsts.iter().map(|(_, said)| said.stamp.at);
         let unusable = self.unusable.iter().map(|said| said.stamp.at);
         let visitors = self.visitors.iter().map(|visitors| visitors.newest());
+        let tallied = self.tallies.values().filter_map(Tally::newest).map(|stamp| stamp.at);
         values
             .chain(firsts)
             .chain(consent)
@@ -375,6 +390,7 @@ impl Facts {
             .chain(control)
             .chain(unusable)
             .chain(visitors)
+            .chain(tallied)
             .max()
             .unwrap_or_default()
     }

@@ -4,6 +4,7 @@
 //! Must not know contacts, mapping rules or storage.
 
 mod facts;
+mod tally;
 mod timeline;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use facts::{Claim, EMAILS_MAX, Facts, Said, Strength};
+pub use tally::{THINGS_MAX, Tally, Thing, ThingSaid};
 pub use timeline::{BYTES_MAX, ENTRIES_MAX, Entry, Inserted, Span, Timeline};
 
 use crate::event::Email;

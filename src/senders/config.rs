@@ -51,6 +51,17 @@ pub enum UserIdEmail {
     Off,
 }
 
+/// What becomes of the contact of somebody whose address changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnEmailChange {
+    /// It stays as it is; the new address is a contact of its own.
+    #[default]
+    New,
+    /// It gets the new address, where a server says so of the same user id.
+    Rename,
+}
+
 /// The `[identity]` section.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -61,6 +72,8 @@ pub struct IdentityConfig {
     pub keep_ids: Vec<String>,
     /// What a user id that is an address says of the email.
     pub user_id_email: UserIdEmail,
+    /// What becomes of the contact of somebody whose address changes.
+    pub on_email_change: OnEmailChange,
 }
 
 impl IdentityConfig {

@@ -13,7 +13,7 @@ mod watch;
 
 use std::collections::BTreeMap;
 
-pub use config::{FiltersConfig, IdentityConfig, IntegrationsConfig, UserIdEmail};
+pub use config::{FiltersConfig, IdentityConfig, IntegrationsConfig, OnEmailChange, UserIdEmail};
 pub use constants::{Constants, constant_problem};
 pub use filters::Filters;
 pub use ids::{Ids, Named, spelled};

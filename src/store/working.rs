@@ -88,7 +88,17 @@ pub async fn load_contacts(
         let without = world.people.iter().map(|(key, _)| key.clone()).collect();
         load(store, Keys { crowds, without, ..Keys::default() }, world).await?;
     }
-    load(store, keys_of_contacts(world, emails, &settings.account), world).await
+    load(store, keys_of_contacts(world, emails, &settings.account), world).await?;
+    // The contacts that are to get one of these addresses.
+    let old = renamed(world, emails, &settings.account);
+    let contacts = old.iter().filter(|email| world.contacts.get(email).is_none()).cloned().collect();
+    load(store, Keys { contacts, ..Keys::default() }, world).await?;
+    load(store, keys_of_contacts(world, &old, &settings.account), world).await
+}
+
+fn renamed(world: &World, emails: &BTreeSet<Email>, account: &Account) -> BTreeSet<Email> {
+    let renames = |email: &Email| world.contacts.get(email)?.standing.get(account)?.renames.clone();
+    emails.iter().filter_map(renames).map(|renames| renames.from).collect()
 }
 
 async fn load(store: &dyn Store, keys: Keys, world: &mut World) -> Result<(), StoreError> {

@@ -246,6 +246,36 @@ async fn a_restart_in_the_middle_makes_no_second_deal() {
 }
 
 #[tokio::test]
+async fn a_contact_with_another_email_keeps_its_deals_though_the_answer_is_lost() {
+    let setup = Setup::new().driven_clock().with("IDENTITY__ON_EMAIL_CHANGE", "rename");
+    let shop = Shop::open(setup, account()).await;
+    shop.says(1, "Order Completed", "A-1", "10").await;
+    let deal = shop.deal_in(shop.stage("Won")).await;
+    shop.service.settled().await;
+    let crm = &shop.service.crm;
+    let id = crm.sandbox.contact("ann-1@example.com").unwrap()["id"].clone();
+    for (apply, email) in [(true, "ann@example.org"), (false, "ann@example.net")] {
+        crm.fault(json!({"path": format!("/contacts/{id}"), "reset": true, "apply": apply, "times": 1}));
+        let traits = json!({"email": email});
+        shop.service.send(json!({"type": "identify", "userId": "ann-1", "traits": traits})).await;
+        let renamed = eventually("the contact has the new address", async || {
+            shop.service.pass(Duration::from_secs(1));
+            crm.sandbox.contact(email).ok_or_else(|| "not yet".to_owned())
+        });
+        assert_eq!(renamed.await["id"], id);
+        shop.service.settled().await;
+    }
+    assert_eq!(crm.sandbox.contacts().len(), 1);
+    // An order to come is a deal of the same contact.
+    let order = json!({"order_id": "A-2", "total": "5", "currency": "EUR"});
+    let event = json!({"type": "track", "event": "Order Completed", "userId": "ann-1", "properties": order});
+    shop.service.send(event).await;
+    let deals = shop.deals("two deals", |deals| deals.len() == 2).await;
+    assert_eq!((&deals[0]["contact_ids"], &deals[1]["contact_ids"]), (&deal["contact_ids"], &json!([id])));
+    shop.close().await;
+}
+
+#[tokio::test]
 async fn a_company_is_told_with_its_contact_and_its_deal() {
     let shop = Shop::open(Setup::new(), account()).await;
     let traits = json!({"name": "Globex", "website": "globex.example"});

@@ -88,5 +88,7 @@ mod senders;
 mod shutdown;
 /// A day of a shop under simulated time, beside the policies of the peers.
 mod simulation;
+/// Tags of a contact are joined with those that people put there.
+mod tags;
 /// Whom to believe: visitors beside servers, and scripts with harvested addresses.
 mod trust;

@@ -18,10 +18,10 @@ use crate::allowance::{Quotas, Usage};
 use crate::clock::UnixMicros;
 use crate::consent::{Category, Choice};
 use crate::contact::{
-    Attributes, Call, ConsentChange, ConsentHistory, Contact, InFlight, Owed, Refused, Standing, owed,
-    upsert_body, wanted,
+    Attributes, Call, ConsentChange, ConsentHistory, Contact, InFlight, Owed, Refused, Standing, upsert_body,
+    wanted,
 };
-use crate::decision::{Considered, Settings, World, consider, rules};
+use crate::decision::{Considered, Settings, World, consider, owed_now};
 use crate::delivery::{BulkJob, Delivery, DeliveryId, Lane, Subject};
 use crate::destination::Destination;
 use crate::erasure::ForgetOrder;
@@ -215,14 +215,13 @@ impl<'a> Beside<'a> {
 impl ContactView {
     fn of(email: Email, world: &World, settings: &Settings, beside: &Beside<'_>) -> Option<Self> {
         let contact = world.contacts.get(&email)?;
-        let standing = contact.with(&settings.account);
-        let Considered { wish, fields, mut left_out, consent, stands, .. } =
-            consider(&email, world, settings);
+        let considered = consider(&email, world, settings);
+        let (standing, owed) = owed_now(&email, &considered, world, settings, beside.now);
+        let Considered { wish, fields, mut left_out, consent, stands, .. } = considered;
         // What is too old is not shown, though it may go a day later.
         let history = contact.consent.with(&stands, settings.consent.keep, beside.now);
         let consent_history = history.unwrap_or_else(|| contact.consent.clone()).into();
         left_out.extend(standing.left_out.keys().map(|name| refused_value(name)));
-        let owed = owed(&wish, &standing, &rules(settings, beside.now));
         let open = standing.open.as_ref().and_then(|id| world.deliveries.get(id));
         let why = why(&owed, beside.circumstances(&email, &standing, open, &world.destination.document));
         let wanted = wanted(&wish, &standing);

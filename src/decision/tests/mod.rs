@@ -3,6 +3,7 @@
 mod beyond;
 mod calls;
 mod consent;
+mod counted;
 mod deals;
 mod deals_kept;
 mod dry_run;
@@ -13,8 +14,10 @@ mod orders;
 mod outcomes;
 mod presets;
 mod refusals;
+mod rename;
 mod retire;
 mod senders;
+mod tags;
 mod trust;
 mod values;
 
@@ -29,6 +32,7 @@ use crate::delivery::Account;
 use crate::event::{Event, Kind, Position, SourceName, Stamp, Trust};
 use crate::mapping::Preset;
 use crate::mapping::{IdentifyMode, MissingNames};
+use crate::senders::OnEmailChange;
 
 const HOUR: i64 = 3_600_000_000;
 /// Where the time of the tests begins.
@@ -42,6 +46,7 @@ pub fn settings() -> Settings {
         default_region: None,
         identify: IdentifyMode::Update,
         missing_names: MissingNames::Refuse,
+        on_email_change: OnEmailChange::New,
         complete_within: Duration::from_hours(24),
         consent: ConsentRules {
             categories: Categories::default(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::fields::{Choice, ContactField, FieldKind};
 use super::{Expected, Finding};
 use crate::contact::{CUSTOM_FIELD_PREFIX, STATUS};
-use crate::mapping::{Convert, FieldRule, Preset, When};
+use crate::mapping::{Aggregate, Convert, EVENT_DAY, FieldRule, Origin, Preset, When};
 use crate::selectors;
 
 /// Attributes that the API takes whether or not the account lists them as fields.
@@ -132,10 +132,15 @@ struct Kinds(BTreeSet<Sends>);
 
 impl Sends {
     fn of(rule: &FieldRule) -> Kinds {
+        if rule.aggregate == Some(Aggregate::Count) {
+            return Kinds(BTreeSet::from([Self::Number]));
+        }
         if written(rule).next().is_none() {
-            return Kinds(
-                rule.from.iter().map(|origin| Self::made_by(origin.convert(rule.convert))).collect(),
-            );
+            let read = |origin: &Origin| match origin.convert(rule.convert) {
+                Convert::Text if origin.path() == EVENT_DAY => Self::Day,
+                convert => Self::made_by(convert),
+            };
+            return Kinds(rule.from.iter().map(read).collect());
         }
         Kinds(written(rule).map(Self::is).collect())
     }

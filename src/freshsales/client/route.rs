@@ -26,6 +26,7 @@ impl Request {
             Self::ShowContact { .. } | Self::FindCompany { .. } | Self::FindDeal { .. } => LIST_BYTES_MAX,
             Self::Selector(_) => SELECTOR_BYTES_MAX,
             Self::UpsertContact { .. }
+            | Self::RenameContact { .. }
             | Self::UpsertCompany { .. }
             | Self::CreateDeal { .. }
             | Self::UpdateDeal { .. }
@@ -52,6 +53,7 @@ impl Endpoint {
                 url.set_query(shows_companies.then_some("include=sales_accounts"));
                 Route { method: Method::POST, url }
             }
+            Request::RenameContact { id, .. } => to(Method::PUT, &format!("contacts/{id}")),
             Request::ShowContact { id } => {
                 let mut route = to(Method::GET, &format!("contacts/{id}"));
                 route.url.set_query(Some("include=deals,sales_accounts"));

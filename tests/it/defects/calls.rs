@@ -76,7 +76,7 @@ fn over<F>(
         let bad_questions = AtomicU32::new(bad_questions);
         let crm = Arc::new(Clumsy { client, bad: "person-3@", bad_questions });
         let path = config.store.path.join("state.db");
-        let service = Service::start(config, own_time, crm);
+        let service = Service::start(config, own_time, crm).await;
         let state = rusqlite::Connection::open(path);
         clock.sleep_until(clock.monotonic() + Duration::from_secs(1)).await;
         test(service, clock, state.unwrap()).await;

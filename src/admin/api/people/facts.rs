@@ -41,7 +41,7 @@ fn of_facts(facts: &Facts) -> Value {
         .collect();
     let mapped: Map<String, Value> =
         facts.mapped.iter().map(|(lane, at)| (lane.as_str().to_owned(), json!(at.to_rfc3339()))).collect();
-    json!({ "emails": emails, "traits": traits, "first_traits": facts.firsts, "consent": consent,
+    json!({ "emails": emails, "traits": traits, "first_traits": facts.firsts, "counted": facts.tallies, "consent": consent,
         "privacy_control": privacy_control.map(when), "last_mapped_events": mapped })
 }
 

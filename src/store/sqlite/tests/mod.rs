@@ -119,6 +119,7 @@ fn calling(id: &str, open: Option<&str>) -> Contact {
         sent: [("city".to_owned(), "Oslo".into())].into(),
         whole: true,
         asks: false,
+        renames: None,
         kept_back: std::collections::BTreeMap::new(),
         exempt: None,
     });

@@ -299,6 +299,7 @@ impl Real {
             sent: BTreeMap::new(),
             whole: true,
             asks: false,
+            renames: None,
             kept_back: BTreeMap::new(),
             exempt: None,
         });
