@@ -13,11 +13,14 @@ const PREFIX: &str = "FRESHSIGNAL_";
 /// The variable that names the file when no argument does.
 const FILE_VARIABLE: &str = "FRESHSIGNAL_CONFIG";
 /// Keys whose value is a list; `*` is any name.
-const LISTS: [&str; 12] = [
+const LISTS: [&str; 15] = [
     "server.trusted_proxies",
     "admin.allowed_hosts",
     "sources.*.write_keys",
     "sources.*.allowed_origins",
+    "sources.*.keep_query",
+    "sources.*.form_redirects",
+    "sources.*.form_required",
     "hooks.*.secrets",
     "consent.required",
     "consent.categories.*",

@@ -71,6 +71,28 @@ fn the_environment_lies_over_the_file_and_the_file_over_the_defaults() {
 }
 
 #[test]
+fn every_list_of_the_reference_file_can_be_said_by_the_environment() {
+    let mut section = String::new();
+    let mut lists = 0;
+    for line in DEFAULT.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)) {
+        if let Some((name, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            section = name.to_owned();
+        }
+        let Some((key, _)) = line.split_once(" = [") else { continue };
+        if !key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+            continue;
+        }
+        lists += 1;
+        let variable = format!("{}__{key}", section.replace('.', "__")).to_uppercase();
+        // Two words may make no sense there, and yet are a list.
+        if let Err(error) = load(None, &environment(&[(&variable, "one,two")])) {
+            assert!(!error.to_string().contains("expected a sequence"), "{variable}: {error}");
+        }
+    }
+    assert!(lists >= 14, "{lists}");
+}
+
+#[test]
 fn every_problem_is_named_at_once_with_its_key_and_value() {
     let text = "[server]\nbody_bytes_max = \"many\"\nlissen = \"x\"\n[freshsale]\nkey = 1\n[delivery]\nsend = \"some\"";
     let found = problems(text, &[("ALLOWANCE__PER_HOUR", "-3"), ("SOURCES__WEB__KEYS", "x")]);

@@ -208,10 +208,12 @@ impl Reading {
     /// What it shows of its sender.
     #[must_use]
     pub fn sighting(&self) -> Sighting {
+        // Of what could make no contact anyhow no address is missed: a webhook without a rule, say.
+        let misses_one = self.is_mapped || self.kind == Kind::Identify;
         Sighting {
             mapped: self.is_mapped,
             switched_off: self.switched_off,
-            unusable_email: self.unusable.clone(),
+            unusable_email: self.unusable.clone().filter(|_| misses_one),
             junk_ids: self.junk_ids.clone(),
         }
     }

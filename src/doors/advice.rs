@@ -124,6 +124,9 @@ fn remedy(source: &SourceWays, door: &Door, code: &str, detail: Option<&str>) ->
         ("invalid_form", Some("missing_field")) => Some(format!(
             "sources.{name}.form_required names fields that the form does not have, or that visitors leave empty."
         )),
+        ("invalid_form", Some("file")) => Some(
+            "Take the field for a file out of the form: the visitor has to send it again without.".to_owned(),
+        ),
         _ => None,
     }
 }
@@ -202,6 +205,7 @@ mod tests {
             (&Door::Events, "origin_not_allowed", None, "sources.shop.allowed_origins"),
             (&Door::Form, "invalid_form", Some("no_email"), "sources.shop.form_fields"),
             (&Door::Form, "invalid_form", Some("missing_field"), "sources.shop.form_required"),
+            (&Door::Form, "invalid_form", Some("file"), "field for a file"),
             (&zapier, "wrong_signature", Some("signature_differs"), "hooks.zapier.secret"),
             (&zapier, "wrong_signature", Some("no_signature"), "header x-token"),
         ] {

@@ -13,12 +13,13 @@ pub fn in_words(code: &str, reason: Option<&str>) -> &'static str {
         (_, Some("message_id_too_long")) => "a `messageId` of more than 100 characters",
         ("invalid_form", Some("no_email")) => "a form without an email address that mail can be sent to",
         ("invalid_form", Some("missing_field")) => "a form in which a field of form_required is empty",
+        ("invalid_form", Some("file")) => "a form with a file; files are not taken",
         ("invalid_form", Some("captcha")) => "a form whose captcha was not solved, or was used before",
         ("captcha_unavailable", _) => {
             "a form whose captcha could not be checked; the visitor was asked to send it again"
         }
         ("robot", _) => {
-            "a form that a robot filled: `_gotcha` is not empty, or it was sent within two seconds of `_t`"
+            "a form that a robot filled: the field of `form_honeypot` (`_gotcha`) is not empty, or it was sent within two seconds of `_t`"
         }
         ("wrong_signature", Some("no_signature")) => {
             "a message without a signature or token, or without all that belongs to one"

@@ -17,6 +17,12 @@ pub struct Address {
 }
 
 impl Address {
+    /// `https://events.example.com`, as browsers name where a page is from.
+    pub fn origin(&self) -> String {
+        let host = self.host_and_path.split('/').next().unwrap_or_default();
+        format!("{}://{host}", self.scheme)
+    }
+
     /// The address of the routes under `prefix`, by which they were asked for. `None` when the request does not name
     /// a host. `proxied`: a trusted proxy forwards it, so what that says counts.
     pub fn of(public_url: &str, prefix: &str, headers: &HeaderMap, proxied: bool) -> Option<Self> {

@@ -323,7 +323,10 @@ impl Intake<'_> {
         let form = || form::captured(raw, self.source, self.received_at);
         match is_small.then(form).flatten() {
             None => Ok(Some(self.accept(index, raw)?)),
-            Some(Captured::Lead(event)) => Ok(Some(self.accept(index, &event)?)),
+            // Whoever fills in a form may name anybody, whoever sends it on.
+            Some(Captured::Lead(event)) => {
+                Ok(Some(NewRecord { trust: Trust::Visitor, ..self.accept(index, &event)? }))
+            }
             Some(Captured::Robot) => Ok(None),
             Some(Captured::Incomplete(missing)) => {
                 let message = missing.to_string();

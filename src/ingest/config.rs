@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::cors::AllowedOrigin;
 use super::form::captcha::{Captcha, Issuer};
-use super::form::{Form, FormRules, Texts};
+use super::form::{Form, FormRules, HONEYPOT, Texts, usual_path};
 use crate::config_problem::{Problem, REDACTED};
 use crate::event::Trust;
 use crate::http::forwarded::TrustedProxies;
@@ -124,6 +124,8 @@ pub struct SourceConfig {
     pub form_redirects: Vec<String>,
     /// Fields of forms that must be filled, beside the email.
     pub form_required: Vec<String>,
+    /// The field of forms that people don't see: whoever fills it is a robot.
+    pub form_honeypot: String,
     /// Whose captcha its forms have: `turnstile` or `hcaptcha`; empty: none.
     pub form_captcha: String,
     /// The secret to check it with.
@@ -165,6 +167,7 @@ impl Default for SourceConfig {
             form_fields: BTreeMap::new(),
             form_redirects: Vec::new(),
             form_required: Vec::new(),
+            form_honeypot: HONEYPOT.to_owned(),
             form_captcha: String::new(),
             form_captcha_secret: SecretString::from(String::new()),
             form_captcha_secret_file: String::new(),
@@ -189,6 +192,7 @@ pub(super) fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<
 /// Longer keys don't fit well into a query string.
 const WRITE_KEY_CHARS_MAX: usize = 256;
 const NAME_CHARS_MAX: usize = 64;
+const NAME_EXPECTED: &str = "a name of 1 to 64 of a-z, 0-9, _ and -";
 /// How many contacts a form may make in an hour unless the configuration says otherwise.
 const FORM_CONTACTS_PER_HOUR: u64 = 200;
 /// How many forms may be posted in a minute unless the configuration says otherwise.
@@ -288,6 +292,7 @@ impl SourceConfig {
             event: self.form_event.clone(),
             fields: self.form_fields.clone(),
             required: self.form_required.clone(),
+            honeypot: self.form_honeypot.clone(),
         };
         let issuer = Issuer::parse(&self.form_captcha);
         let captcha =
@@ -323,6 +328,7 @@ impl SourceConfig {
             form_fields,
             form_redirects,
             form_required,
+            form_honeypot,
             form_captcha,
             form_captcha_secret,
             form_captcha_secret_file: _,
@@ -351,6 +357,7 @@ impl SourceConfig {
             ("form_fields", *form_fields == new.form_fields),
             ("form_redirects", *form_redirects == new.form_redirects),
             ("form_required", *form_required == new.form_required),
+            ("form_honeypot", *form_honeypot == new.form_honeypot),
             ("form_captcha", *form_captcha == new.form_captcha),
             ("form_captcha_secret", form_captcha_secret.expose_secret() == captcha_secret),
             ("form_captcha_url", *form_captcha_url == new.form_captcha_url),
@@ -366,18 +373,10 @@ impl SourceConfig {
         let mut problems = Vec::new();
         let key = |field: &str| format!("sources.{name}.{field}");
         if !is_name(name) {
-            problems.push(Problem::new(
-                format!("sources.{name}"),
-                name,
-                "a name of 1 to 64 of a-z, 0-9, _ and -",
-            ));
+            problems.push(Problem::new(format!("sources.{name}"), name, NAME_EXPECTED));
         }
         if !is_name(&self.people) {
-            problems.push(Problem::new(
-                key("people"),
-                &self.people,
-                "a name of 1 to 64 of a-z, 0-9, _ and -",
-            ));
+            problems.push(Problem::new(key("people"), &self.people, NAME_EXPECTED));
         }
         if !self.default_country.is_empty() && Region::from_text(&self.default_country).is_none() {
             let expected = "a country: two or three letters or its English name";
@@ -425,14 +424,18 @@ impl SourceConfig {
             problems.push(Problem::new(key("form_redirects"), page, expected));
         }
         problems.extend(self.captcha_problems(name));
+        let honeypot = &self.form_honeypot;
+        let is_asked_for = self.form_required.iter().any(|field| field.eq_ignore_ascii_case(honeypot));
+        if honeypot.trim().is_empty() || usual_path(honeypot).is_some() || is_asked_for {
+            let expected = "the name of a field that no person fills, like _gotcha";
+            problems.push(Problem::new(key("form_honeypot"), honeypot, expected));
+        }
         for text in self.form_texts.keys().filter(|text| !Texts::knows(text)) {
             problems.push(Problem::new(key("form_texts"), text, format!("one of {}", Texts::names())));
         }
         problems
     }
-}
 
-impl SourceConfig {
     fn captcha_problems(&self, name: &str) -> Vec<Problem> {
         let key = |field: &str| format!("sources.{name}.{field}");
         let mut problems = Vec::new();

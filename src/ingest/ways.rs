@@ -3,7 +3,6 @@
 //! Pure. Must not hand out a secret.
 
 use super::config::{ServerConfig, SourceConfig, SourceMode, Sources};
-use super::form;
 use super::hook::{HookConfig, Hooks, Kind, Proof};
 use crate::doors::{ADDRESS, FormWay, HookProof, HookWay, Off, SecretEnd, SourceWays, Ways};
 use crate::event::SourceName;
@@ -33,7 +32,7 @@ fn source_ways(name: &str, source: &SourceConfig, hooks: &Hooks) -> SourceWays {
         allowed_origins: source.allowed_origins.clone(),
         write_keys: source.keys().map(SecretEnd::of).collect(),
         form: source.form.then(|| FormWay {
-            html: form::to_paste(&format!("{ADDRESS}/form/{name}")),
+            html: source.form().to_paste(&format!("{ADDRESS}/form/{name}")),
             required: source.form_required.clone(),
             redirects: source.form_redirects.clone(),
         }),

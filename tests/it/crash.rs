@@ -1,4 +1,5 @@
-//! `kill -9` under load, again and again, on one data folder: what was acknowledged has taken effect, exactly once.
+//! `kill -9` under load, again and again, on one data folder: what was acknowledged has taken effect, exactly once. The load
+//! comes by every door: events, posted forms, webhooks.
 //!
 //! The service is the real binary, the CRM the sandbox in this process, which outlives it. Where the kills fall is
 //! chosen by a seed; `CRASH_CYCLES` and `CRASH_SEED` in the environment run it longer or otherwise.
@@ -52,7 +53,7 @@ async fn killed_again_and_again_it_loses_nothing_and_does_nothing_twice() {
     let sandbox = Sandbox::new(options, clock);
     let crm = Served::start(sandbox.router()).await;
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup::new(folder.path(), crm.address);
+    let setup = with_every_door(Setup::new(folder.path(), crm.address));
     let mut kills = StdRng::seed_from_u64(seed);
     let (mut slowest_start, mut backlog_max) = (Duration::ZERO, 0);
 
@@ -132,12 +133,26 @@ async fn killed_in_the_middle_of_an_hour_it_is_granted_no_call_more() {
     assert_eq!(sandbox.requests().len() as u64, PER_HOUR);
 }
 
+/// A service that takes forms and webhooks too, as many as come.
+fn with_every_door(setup: Setup) -> Setup {
+    [
+        ("SOURCES__WEBSITE__FORM", "true"),
+        ("SOURCES__WEBSITE__NEW_CONTACTS_PER_HOUR_MAX", "0"),
+        ("SOURCES__WEBSITE__EVENTS_PER_MINUTE_MAX", "0"),
+        ("HOOKS__SHOP__KIND", "shopify"),
+        ("HOOKS__SHOP__SOURCE", "website"),
+        ("HOOKS__SHOP__SECRET", load::HOOK_SECRET),
+    ]
+    .into_iter()
+    .fold(setup, |setup, (key, value)| setup.with(key, value))
+}
+
 /// Lets clients send until as many events more are acknowledged, then kills the service under them.
 async fn load_and_kill(service: Service, memory: &Memory, seed: u64, events: u64) {
     let enough = memory.acknowledged() + events;
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
-        let load = Load::new(memory.clone(), service.public, seed + client);
+        let load = Load::new(memory.clone(), service.public, seed + client).by_every_door();
         clients.spawn(load.until_cut());
     }
     memory.until_acknowledged(enough).await;
@@ -202,6 +217,11 @@ async fn assert_nothing_is_lost_or_doubled(service: &Service, memory: &Memory, s
     let counted: u64 = first.iter().map(|event| number(event, "duplicates")).sum();
     assert_eq!(counted, again.len() as u64, "duplicates, on the trail of their first and by themselves");
     assert!(counted > 0, "no message came twice, so nothing was shown about those");
+
+    for door in ["form-", "shop-"] {
+        let acknowledged = memory.acknowledged_ids().into_iter().filter(|id| id.starts_with(door)).count();
+        assert!(acknowledged > 0, "nothing came by the door of {door}");
+    }
 
     let mut outcomes = BTreeMap::<&str, u64>::new();
     for event in &events {

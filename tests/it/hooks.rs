@@ -57,6 +57,8 @@ async fn what_no_rule_takes_is_not_mapped_and_what_is_signed_wrong_is_in_the_lis
     assert_eq!(service.outcome("shop-w-2").await, "not_mapped");
     let shown = service.get("/api/events/shop-w-2").await;
     assert!(!shown.to_string().contains("jon@"), "{shown}");
+    let status = service.status().await;
+    assert_eq!(status["risks"], json!([]), "that no rule takes it is nothing to warn of");
     let (status, answer) = send(&service, "another secret", "orders/create", "w-3", &order()).await;
     assert_eq!((status, &answer["code"]), (StatusCode::UNAUTHORIZED, &json!("wrong_signature")));
     let rejected = service.get("/api/events?outcome=rejected").await.to_string();

@@ -91,6 +91,33 @@ async fn a_scripted_form_with_harvested_addresses_changes_nobody_and_withdraws_n
     service.finish().await;
 }
 
+#[tokio::test]
+async fn a_thousand_robots_make_no_contact_and_leave_a_lead_its_place() {
+    const ROBOTS: usize = 1_000;
+    // What a form may by itself: 300 posts a minute, 200 new contacts an hour.
+    let service = Setup::new().with("SOURCES__WEBSITE__FORM", "true").start().await;
+    let post = async |fields: String| {
+        let request = service.post_without_key("/form/website");
+        let request = request.header("content-type", "application/x-www-form-urlencoded").body(fields);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (status, thanks) = post("email=robot@example.com&last_name=R&_gotcha=x".to_owned()).await;
+    assert_eq!(status, 200);
+    for nth in 1..ROBOTS {
+        let answer = post(format!("email=robot-{nth}@example.com&last_name=R&_gotcha=x")).await;
+        assert_eq!(answer, (200, thanks.clone()), "a robot learns nothing");
+    }
+    assert_eq!(post("email=jane@example.com&name=Jane+Doe&_gotcha=".to_owned()).await, (200, thanks));
+    service.settled().await;
+    assert_eq!(service.crm.contact("jane@example.com").unwrap()["last_name"], "Doe");
+    assert_eq!(service.crm.calls(), 1, "no call is made for a robot");
+    let refused = service.get("/api/events?outcome=rejected&limit=1").await;
+    assert_eq!(refused["events"][0]["code"], "robot", "{refused}");
+    assert!(!refused.to_string().contains("example.com"), "nothing of it is kept: {refused}");
+    service.finish().await;
+}
+
 fn refuses(nth: usize, user: Option<&str>) -> Value {
     json!({"type": "identify", "userId": user, "messageId": format!("refused-{nth}-{user:?}"),
         "context": {"consent": {"marketing": false}}, "traits": {"email": ann(nth)}})

@@ -66,6 +66,18 @@ impl Issuer {
         }
     }
 
+    /// Its widget, as each documents it; the key of the site is to be filled in.
+    pub fn widget(self) -> &'static str {
+        match self {
+            Self::Turnstile => {
+                r#"<script src="https://challenges.cloudflare.com/turnstile/v0/api.js" async defer></script><div class="cf-turnstile" data-sitekey="YOUR_SITE_KEY"></div>"#
+            }
+            Self::HCaptcha => {
+                r#"<script src="https://js.hcaptcha.com/1/api.js" async defer></script><div class="h-captcha" data-sitekey="YOUR_SITE_KEY"></div>"#
+            }
+        }
+    }
+
     /// The field that its widget adds to a form.
     fn field(self) -> &'static str {
         match self {
@@ -78,7 +90,8 @@ impl Issuer {
 /// The captcha of a source's forms.
 #[derive(Clone, Debug)]
 pub struct Captcha {
-    issuer: Issuer,
+    /// Whose it is.
+    pub issuer: Issuer,
     secret: SecretString,
     url: String,
 }

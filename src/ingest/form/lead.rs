@@ -14,8 +14,8 @@ use super::fields::Fields;
 use crate::clock::UnixMicros;
 use crate::event::Email;
 
-/// The field that people don't see: whoever fills it is a robot.
-const HONEYPOT: &str = "_gotcha";
+/// The field that people don't see, unless the configuration names another: whoever fills it is a robot.
+pub const HONEYPOT: &str = "_gotcha";
 /// When the form was shown, in seconds or milliseconds since 1970.
 const SHOWN_AT: &str = "_t";
 /// The id of this post, for whoever makes one in the page.
@@ -24,6 +24,8 @@ const ID: &str = "_id";
 pub const NEXT: &str = "_next";
 /// The box that is a yes to marketing when it is ticked.
 const OPT_IN: &str = "marketing_opt_in";
+/// Characters of such an id that is kept as it is; a longer one is hashed.
+const ID_CHARS_MAX: usize = 90;
 /// Nobody fills a form faster.
 const FILLED_WITHIN_MIN_MICROS: i64 = 2_000_000;
 /// The same fields sent again within this time are the same post: a double click, a page loaded again.
@@ -61,6 +63,8 @@ pub struct FormRules {
     pub fields: BTreeMap<String, String>,
     /// Fields that must be filled.
     pub required: Vec<String>,
+    /// The field that people don't see: whoever fills it is a robot.
+    pub honeypot: String,
 }
 
 /// What a post comes to.
@@ -105,7 +109,7 @@ pub fn read(
     source: &str,
     at: UnixMicros,
 ) -> Read {
-    if is_robot(fields, at) {
+    if is_robot(fields, &rules.honeypot, at) {
         return Read::Robot;
     }
     if let Some(field) = rules.required.iter().find(|field| filled(fields, field).is_none()) {
@@ -113,10 +117,11 @@ pub fn read(
     }
     let mut event = Map::new();
     let of_form = |name: &str| name.starts_with('_') || is_opt_in(name) || captcha::FIELDS.contains(&name);
-    for (name, value) in fields.iter().filter(|(name, _)| !of_form(name)) {
-        let value = value.trim();
-        if !value.is_empty() {
-            put(&mut event, &path_of(name, rules), value);
+    for (nth, (name, _)) in fields.iter().enumerate().filter(|(_, (name, _))| !of_form(name)) {
+        // Several boxes of one name are one field, read where its first one stands.
+        let is_first = !fields.iter().take(nth).any(|(before, _)| before == name);
+        if let Some(value) = is_first.then(|| value_of(fields, name)).filter(|value| !value.is_empty()) {
+            put(&mut event, &path_of(name, rules), &value);
         }
     }
     let email = event.get("traits").and_then(|traits| traits.get("email")).and_then(Value::as_str);
@@ -134,9 +139,27 @@ pub fn read(
     Read::Lead(Value::Object(event))
 }
 
+/// The fields with the one that is missing, where the page did not have it: to be filled in what comes back.
+#[must_use]
+pub fn with_missing(mut fields: Fields, missing: &Missing) -> Fields {
+    let (name, is_there) = match missing {
+        Missing::Field(name) => {
+            (name.clone(), fields.iter().any(|(field, _)| field.eq_ignore_ascii_case(name)))
+        }
+        Missing::Email => {
+            let is_email = |field: &str| usual_path(field) == Some("traits.email");
+            ("email".to_owned(), fields.iter().any(|(field, _)| is_email(field)))
+        }
+    };
+    if !is_there {
+        fields.push((name, String::new()));
+    }
+    fields
+}
+
 /// A robot fills what people don't see, or is done before anybody could be.
-fn is_robot(fields: &Fields, now: UnixMicros) -> bool {
-    if filled(fields, HONEYPOT).is_some() {
+fn is_robot(fields: &Fields, honeypot: &str, now: UnixMicros) -> bool {
+    if filled(fields, honeypot).is_some() {
         return true;
     }
     let Some(shown) = filled(fields, SHOWN_AT).and_then(|text| text.parse::<i64>().ok()) else {
@@ -168,11 +191,24 @@ fn is_ticked(value: &str) -> bool {
     !matches!(value.trim().to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off")
 }
 
+/// What was typed into a field, or all that was ticked of it. Of a field that a person has once, such as the email, the
+/// first that is filled.
+fn value_of(fields: &Fields, name: &str) -> String {
+    let values = fields.iter().filter(|(field, _)| field == name).map(|(_, value)| value.trim());
+    let mut values = values.filter(|value| !value.is_empty());
+    if usual_path(name).is_some() {
+        return values.next().unwrap_or_default().to_owned();
+    }
+    values.collect::<Vec<_>>().join(", ")
+}
+
 fn path_of(name: &str, rules: &FormRules) -> String {
     if let Some((_, path)) = rules.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)) {
         return path.clone();
     }
-    usual_path(name).map_or_else(|| format!("{ELSE}.{}", name.replace('.', "_")), str::to_owned)
+    // Pages that are read by PHP mark a field of several boxes so.
+    let plain = name.strip_suffix("[]").unwrap_or(name);
+    usual_path(name).map_or_else(|| format!("{ELSE}.{}", plain.replace('.', "_")), str::to_owned)
 }
 
 /// Where a field of a usual name goes.
@@ -219,7 +255,8 @@ pub fn from_page(page: Option<&str>) -> Map<String, Value> {
 /// That of the page, or one that the same post has again within ten minutes.
 fn message_id(fields: &Fields, source: &str, now: UnixMicros) -> String {
     if let Some(id) = filled(fields, ID) {
-        return format!("form-{}", id.chars().take(90).collect::<String>());
+        let is_short = id.chars().count() <= ID_CHARS_MAX;
+        return if is_short { format!("form-{id}") } else { hashed(id.as_bytes()) };
     }
     let mut said = vec![source, "\u{0}"];
     let differs = |name: &str| name.eq_ignore_ascii_case(SHOWN_AT) || captcha::FIELDS.contains(&name);
@@ -228,6 +265,9 @@ fn message_id(fields: &Fields, source: &str, now: UnixMicros) -> String {
     }
     let slot = now.0.div_euclid(SAME_POST_MICROS).to_string();
     said.push(&slot);
-    let hash = digest(&SHA256, said.concat().as_bytes());
-    format!("form-{}", URL_SAFE_NO_PAD.encode(hash.as_ref()))
+    hashed(said.concat().as_bytes())
+}
+
+fn hashed(said: &[u8]) -> String {
+    format!("form-{}", URL_SAFE_NO_PAD.encode(digest(&SHA256, said).as_ref()))
 }

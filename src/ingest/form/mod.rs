@@ -20,8 +20,7 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 pub use captured::Captured;
-pub use lead::{FormRules, usual_path};
-pub use page::to_paste;
+pub use lead::{FormRules, HONEYPOT, usual_path};
 pub use texts::Texts;
 
 use super::address::Address;
@@ -34,8 +33,9 @@ use crate::event::Trust;
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError};
 use captcha::{Captcha, Verified};
-use fields::Fields;
+use fields::{FieldName, Fields, Sent};
 use lead::{Missing, Read};
+use page::Typed;
 use texts::Text;
 
 /// The name of the route in logs and in the list of refusals.
@@ -66,15 +66,28 @@ pub struct Form {
     pub captcha: Option<Captcha>,
 }
 
+impl Form {
+    /// The lines of HTML that make such a form, for an address.
+    #[must_use]
+    pub fn to_paste(&self, action: &str) -> String {
+        page::to_paste(&page::Pasted {
+            action,
+            honeypot: &self.rules.honeypot,
+            required: &self.rules.required,
+            redirects: &self.redirects,
+            captcha: self.captcha.as_ref().map(|captcha| captcha.issuer),
+        })
+    }
+}
+
 /// Somebody who posted a form: how they are answered.
 struct Visitor<'a> {
     form: &'a Form,
     /// A script asked, which reads JSON.
     reads_json: bool,
-    /// What was typed may be shown again: the page is one that the source names.
+    /// What was typed may be shown again: the page is one that the source names, or one of ours that was shown to such a
+    /// page before.
     is_named: bool,
-    /// Where the form was posted to.
-    action: &'a str,
 }
 
 impl Inner {
@@ -87,13 +100,19 @@ impl Inner {
             self.note_refused(ROUTE, None, error.code(), error.reason());
             return error.into_response();
         };
-        let visitor = Visitor {
-            form,
-            reads_json: reads_json(&parts.headers),
-            is_named: origin_of(&parts.headers).is_some_and(|origin| source.names(&origin)),
-            action: parts.uri.path(),
+        let origin = origin_of(&parts.headers);
+        // What comes back with what was typed is sent again from here.
+        let is_ours = origin.as_ref().is_some_and(|origin| self.is_ours(origin, &parts));
+        let names = |origin| is_ours || source.names(origin);
+        let is_named = origin.as_ref().is_some_and(names);
+        let visitor = Visitor { form, reads_json: reads_json(&parts.headers), is_named };
+        let mut response = match origin {
+            Some(origin) if !is_ours && !source.allows(&origin) => {
+                http::discard(&parts.headers, body, self.body_limits()).await;
+                self.refuse(source, &visitor, origin_not_allowed(), Text::Elsewhere)
+            }
+            Some(_) | None => self.posted(source, &visitor, &parts, body).await,
         };
-        let mut response = self.posted(source, &visitor, &parts, body).await;
         if let Some(origin) = parts.headers.get(header::ORIGIN) {
             super::cors::let_read(&mut response, origin, &sources);
         }
@@ -108,21 +127,21 @@ impl Inner {
         parts: &Parts,
         body: Body,
     ) -> Response {
-        let refuse = |error: ApiError, text: Text, typed: Option<&Fields>| {
-            self.note_refused(ROUTE, Some(source.name.clone()), error.code(), error.reason());
-            visitor.refused(error, visitor.form.texts.of(text), typed)
-        };
-        if origin_of(&parts.headers).is_some_and(|origin| !source.allows(&origin)) {
-            http::discard(&parts.headers, body, self.body_limits()).await;
-            return refuse(origin_not_allowed(), Text::Elsewhere, None);
-        }
+        let refuse = |error, text| self.refuse(source, visitor, error, text);
         let whole = match http::read_whole(parts, body, self.body_limits()).await {
             Ok(whole) => whole,
-            Err(error) => return refuse(error.into(), Text::Unreadable, None),
+            Err(error) => return refuse(error.into(), Text::Unreadable),
         };
-        let fields = match fields::read(&parts.headers, whole.bytes.clone()).await {
-            Ok(fields) => fields,
-            Err(why) => return refuse(unreadable(&why), Text::Unreadable, None),
+        let Sent { fields, file } = match fields::read(&parts.headers, whole.bytes.clone()).await {
+            Ok(sent) => sent,
+            Err(why) => return refuse(unreadable(&why), Text::Unreadable),
+        };
+        if let Some(field) = file {
+            let sentence = visitor.form.texts.of_field(Text::File, &field.to_string());
+            return self.give_back(source, visitor, has_a_file(field), &sentence, &fields);
+        }
+        let give_back = |error: ApiError, text| {
+            self.give_back(source, visitor, error, visitor.form.texts.of(text), &fields)
         };
         let now = self.clock.wall();
         let page = parts.headers.get(header::REFERER).and_then(|page| page.to_str().ok());
@@ -133,21 +152,52 @@ impl Inner {
                 visitor.accepted(&fields)
             }
             Read::Incomplete(missing) => {
-                self.note_refused(ROUTE, Some(source.name.clone()), INVALID_FORM, Some(missing.reason()));
-                visitor.incomplete(&missing, &fields)
+                let sentence = visitor.missing(&missing);
+                let error = ApiError::new(StatusCode::BAD_REQUEST, INVALID_FORM, sentence.clone());
+                let fields = lead::with_missing(fields, &missing);
+                self.give_back(source, visitor, error.because(missing.reason()), &sentence, &fields)
             }
             Read::Lead(event) => match self.verified(visitor.form, &fields, &event).await {
                 Verified::Person => match self.take_lead(source, parts, &event).await {
                     Ok(()) => visitor.accepted(&fields),
-                    Err(error) => refuse(error, Text::Later, Some(&fields)),
+                    Err(error) if error.code() == INVALID_FORM => give_back(error, Text::TooLong),
+                    Err(error) => give_back(error, Text::Later),
                 },
-                Verified::Unknown => refuse(captcha_unavailable(), Text::Later, Some(&fields)),
+                Verified::Unknown => give_back(captcha_unavailable(), Text::Later),
                 Verified::Nobody => {
                     self.note_refused(ROUTE, Some(source.name.clone()), INVALID_FORM, Some(CAPTCHA));
                     visitor.nobody(&fields)
                 }
             },
         }
+    }
+
+    /// Refuses what can't be shown again.
+    fn refuse(&self, source: &Source, visitor: &Visitor<'_>, error: ApiError, text: Text) -> Response {
+        self.note_refused(ROUTE, Some(source.name.clone()), error.code(), error.reason());
+        visitor.refused(error, visitor.form.texts.of(text), None)
+    }
+
+    /// Refuses a form, and gives back what was typed.
+    fn give_back(
+        &self,
+        source: &Source,
+        visitor: &Visitor<'_>,
+        error: ApiError,
+        sentence: &str,
+        typed: &Fields,
+    ) -> Response {
+        self.note_refused(ROUTE, Some(source.name.clone()), error.code(), error.reason());
+        visitor.refused(error, sentence, Some(typed))
+    }
+
+    /// Whether an origin is this service's own, as it is configured or as it was asked for.
+    fn is_ours(&self, origin: &HeaderValue, parts: &Parts) -> bool {
+        let proxied = parts.extensions.get::<FromTrustedProxy>().is_some();
+        [self.server.public_url.as_str(), ""].into_iter().any(|url| {
+            let address = Address::of(url, "", &parts.headers, proxied);
+            address.is_some_and(|address| origin.as_bytes() == address.origin().as_bytes())
+        })
     }
 
     /// Who sent a form that is complete; where no captcha is asked for, a person. One that still lacks something is given
@@ -173,14 +223,14 @@ impl Inner {
 
     /// The lines of HTML to paste into a page.
     pub(super) fn form_to_paste(&self, name: &str, prefix: &str, parts: &Parts) -> Response {
-        if self.sources().form(name).is_none() {
-            return ApiError::not_found().into_response();
-        }
+        let sources = self.sources();
+        let Some((_, form)) = sources.form(name) else { return ApiError::not_found().into_response() };
         let proxied = parts.extensions.get::<FromTrustedProxy>().is_some();
         let Some(address) = Address::of(&self.server.public_url, prefix, &parts.headers, proxied) else {
             return answer::unknown_host().into_response();
         };
-        let html = to_paste(&format!("{}://{}/form/{name}", address.scheme, address.host_and_path));
+        let action = format!("{}://{}/form/{name}", address.scheme, address.host_and_path);
+        let html = form.to_paste(&action);
         let mut response = Response::new(Body::from(html));
         let plain = HeaderValue::from_static("text/plain; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, plain);
@@ -202,13 +252,15 @@ impl Visitor<'_> {
         }
     }
 
-    fn incomplete(&self, missing: &Missing, typed: &Fields) -> Response {
-        let sentence = match missing {
+    fn missing(&self, missing: &Missing) -> String {
+        match missing {
             Missing::Email => self.form.texts.of(Text::Email).to_owned(),
-            Missing::Field(field) => self.form.texts.missing(field),
-        };
-        let error = ApiError::new(StatusCode::BAD_REQUEST, INVALID_FORM, sentence.clone());
-        self.refused(error.because(missing.reason()), &sentence, Some(typed))
+            Missing::Field(field) => self.form.texts.of_field(Text::Missing, field),
+        }
+    }
+
+    fn typed<'f>(&'f self, fields: &'f Fields) -> Typed<'f> {
+        Typed { fields, honeypot: &self.form.rules.honeypot, redirects: &self.form.redirects }
     }
 
     fn nobody(&self, typed: &Fields) -> Response {
@@ -217,8 +269,10 @@ impl Visitor<'_> {
             let error = ApiError::new(StatusCode::BAD_REQUEST, INVALID_FORM, sentence.to_owned());
             return error.because(CAPTCHA).into_response();
         }
-        let typed = Some(typed).filter(|_| self.is_named);
-        page::says_typed(&self.form.texts, StatusCode::BAD_REQUEST, sentence, typed)
+        if !self.is_named {
+            return page::says(&self.form.texts, StatusCode::BAD_REQUEST, Text::NotSent, sentence);
+        }
+        page::says_typed(&self.form.texts, StatusCode::BAD_REQUEST, sentence, self.typed(typed))
     }
 
     fn refused(&self, error: ApiError, sentence: &str, typed: Option<&Fields>) -> Response {
@@ -228,8 +282,12 @@ impl Visitor<'_> {
         let texts = &self.form.texts;
         let (status, retry) =
             (error.status(), error.into_response().headers().get(header::RETRY_AFTER).cloned());
-        let mut response = match typed.filter(|_| self.is_named) {
-            Some(typed) => page::says_again(texts, status, sentence, typed, self.action),
+        let mut response = match typed {
+            Some(typed) if self.is_named => page::says_again(texts, status, sentence, self.typed(typed)),
+            Some(_) => {
+                let sentence = format!("{sentence} {}", texts.of(Text::Back));
+                page::says(texts, status, Text::NotSent, &sentence)
+            }
             None => page::says(texts, status, Text::NotSent, sentence),
         };
         if let Some(retry) = retry {
@@ -252,6 +310,12 @@ fn captcha_unavailable() -> ApiError {
 
 fn unreadable(why: &fields::Unreadable) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", why.to_string())
+}
+
+fn has_a_file(field: FieldName) -> ApiError {
+    let message =
+        format!("the form sends a file in the field `{field}`; files are not taken, so leave that field out");
+    ApiError::new(StatusCode::BAD_REQUEST, INVALID_FORM, message).because("file")
 }
 
 /// Scripts ask for JSON by name; browsers ask for pages.

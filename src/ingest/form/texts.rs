@@ -23,12 +23,18 @@ pub enum Text {
     Elsewhere,
     /// The form can't be read.
     Unreadable,
+    /// A file was attached; `{field}` is the field it is in.
+    File,
+    /// More was typed than an event holds.
+    TooLong,
+    /// Behind a sentence, where what was typed can't be shown.
+    Back,
     /// The button.
     Again,
 }
 
 impl Text {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 13] = [
         Self::Thanks,
         Self::Received,
         Self::NotSent,
@@ -38,6 +44,9 @@ impl Text {
         Self::Later,
         Self::Elsewhere,
         Self::Unreadable,
+        Self::File,
+        Self::TooLong,
+        Self::Back,
         Self::Again,
     ];
 
@@ -53,6 +62,9 @@ impl Text {
             Self::Later => "later",
             Self::Elsewhere => "elsewhere",
             Self::Unreadable => "unreadable",
+            Self::File => "file",
+            Self::TooLong => "too_long",
+            Self::Back => "back",
             Self::Again => "again",
         }
     }
@@ -67,11 +79,14 @@ impl Text {
             Self::Captcha => {
                 "It could not be checked that a person sent this. Go back to the form, confirm there that you are one, and send it again."
             }
-            Self::Later => {
-                "We can't take it right now. What you typed is below: wait a minute, then send it again."
-            }
+            Self::Later => "We can't take it right now. Wait a minute, then send it again.",
             Self::Elsewhere => "This form can't be sent from that page.",
             Self::Unreadable => "The form can't be read. Go back, and send it again without attachments.",
+            Self::File => {
+                "Files can't be sent here. Send it again without the one in \u{201c}{field}\u{201d}."
+            }
+            Self::TooLong => "What you typed is too long. Shorten it, then send it again.",
+            Self::Back => "Go back to the form for that: what you typed should still be there.",
             Self::Again => "Send again",
         }
     }
@@ -96,10 +111,10 @@ impl Texts {
         self.0.get(&text).map_or(text.english(), String::as_str)
     }
 
-    /// The sentence about a field that has to be filled.
+    /// A sentence about a field.
     #[must_use]
-    pub fn missing(&self, field: &str) -> String {
-        self.of(Text::Missing).replace("{field}", field)
+    pub fn of_field(&self, text: Text, field: &str) -> String {
+        self.of(text).replace("{field}", field)
     }
 
     /// Whether there is a sentence of this name.

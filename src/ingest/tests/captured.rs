@@ -44,6 +44,18 @@ async fn a_form_that_was_seen_is_the_event_of_a_posted_one_with_who_the_visitor_
 }
 
 #[tokio::test]
+async fn what_is_typed_into_a_form_is_a_visitors_word_whatever_the_key_is() {
+    let bench = Bench::with("", "[website]\nwrite_key = 'web'\ntrust = 'server'");
+    let form = r#"{"type":"form","anonymousId":"a","fields":[["email","jane@example.com"]]}"#;
+    let page = r#"{"type":"page","anonymousId":"a"}"#;
+    let body = format!("[{form},{page}]");
+    let request = Request::post("/ingest?writeKey=web").body(Body::from(body)).unwrap();
+    assert_eq!(bench.send(request).await.status(), 200);
+    let trusts: Vec<Trust> = bench.records().iter().map(|record| record.trust).collect();
+    assert_eq!(trusts, [Trust::Visitor, Trust::Server]);
+}
+
+#[tokio::test]
 async fn what_a_posted_form_is_refused_for_is_named_and_a_robot_is_told_nothing() {
     let bench = Bench::with("", SITE);
     for (fields, reason) in

@@ -18,7 +18,14 @@ const FORMS: &str = r#"
     form_texts = { thanks = "Merci" }
     [keyed]
     write_key = "srv"
+    [trap]
+    form = true
+    form_honeypot = "Fax-2"
+    allowed_origins = ["https://shop.example.com"]
 "#;
+
+/// The page that the forms of the source `website` stand on.
+const SHOP: &str = "https://shop.example.com";
 
 const TYPED: &str = "name=Jane+Doe&your-email=jane%40example.com&Phone=%2B14155550142&company=Initech&how-many=12\
     &message=Call+me&utm_source=news&marketing_opt_in=on&_gotcha=";
@@ -119,6 +126,13 @@ async fn a_double_click_is_one_message_and_another_form_is_another() {
     assert_eq!(ids[0], ids[1]);
     assert_ne!(ids[1], ids[2]);
     assert_eq!(ids[3], "form-7");
+    for end in ["a", "b"] {
+        let long = format!("_id={}{end}&email=a@b.example&company=x", "i".repeat(100));
+        assert_eq!(read(bench.send(urlencoded("website", &long)).await).await.0, 200);
+    }
+    let ids: Vec<String> = bench.records().into_iter().map(|record| record.message_id).collect();
+    assert_ne!(ids[4], ids[5], "two long ids that begin alike");
+    assert!(ids[4].len() <= 100, "{}", ids[4]);
 }
 
 #[tokio::test]
@@ -163,6 +177,43 @@ async fn a_robot_is_answered_like_anybody_and_makes_no_event() {
 }
 
 #[tokio::test]
+async fn the_field_that_robots_fill_has_the_name_that_is_configured() {
+    let bench = bench();
+    for (body, stored) in [("fax-2=1", 0), ("FAX-2=+", 1), ("_gotcha=1", 2)] {
+        let body = format!("email=a@example.com&{body}");
+        assert_eq!(read(bench.send(urlencoded("trap", &body)).await).await.0, 200);
+        assert_eq!(bench.records().len(), stored, "{body}");
+    }
+    assert!(!bench.records()[0].raw.to_lowercase().contains("fax"), "{:?}", bench.records()[0]);
+    let shown = Request::get("/form/trap").header("host", "events.example.com").body(Body::empty()).unwrap();
+    let (_, html) = read(bench.send(shown).await).await;
+    assert!(html.contains("<input name=\"Fax-2\" tabindex") && !html.contains("_gotcha"), "{html}");
+    // A person never sees it, nor when the form comes back.
+    let half = with(urlencoded("trap", "email=x&Fax-2="), "origin", SHOP);
+    let (_, page) = read(bench.send(half).await).await;
+    assert!(page.contains("<input type=\"hidden\" name=\"Fax-2\""), "{page}");
+}
+
+#[tokio::test]
+async fn boxes_of_one_name_are_one_value_and_nothing_that_was_typed_is_left_out() {
+    let question = "q".repeat(300);
+    let bench = bench();
+    let body = format!(
+        "email=a@example.com&email=b@example.com&topic[]=Price&size=S&topic[]=Demo&size=&{question}=yes"
+    );
+    assert_eq!(read(bench.send(urlencoded("open", &body)).await).await.0, 200);
+    let json = r#"{"email": "c@example.com", "topic": ["Price", 7, true], "size": []}"#;
+    assert_eq!(read(bench.send(form("open", "application/json", json)).await).await.0, 200);
+    let said: Vec<Value> =
+        bench.records().iter().map(|record| serde_json::from_str(&record.raw).unwrap()).collect();
+    assert_eq!(said[0]["traits"], serde_json::json!({"email": "a@example.com"}));
+    let mut expected = serde_json::json!({"topic": "Price, Demo", "size": "S"});
+    expected["q".repeat(200)] = "yes".into();
+    assert_eq!(said[0]["properties"], expected);
+    assert_eq!(said[1]["properties"], serde_json::json!({"topic": "Price, 7, true"}));
+}
+
+#[tokio::test]
 async fn a_form_without_what_it_needs_comes_back_with_what_was_typed_to_a_named_page() {
     let half = "name=%3Cb%3EJane%22&email=jane%40&company=Initech&_id=9";
     let bench = bench();
@@ -179,9 +230,16 @@ async fn a_form_without_what_it_needs_comes_back_with_what_was_typed_to_a_named_
     let (status, page) = read(bench.send(urlencoded("open", "name=Jane&email=x")).await).await;
     assert_eq!(status, 400);
     assert!(!page.contains("Jane"), "a page that nobody named is shown nothing: {page}");
+    assert!(page.contains("Go back to the form") && !page.contains("<form"), "{page}");
 
+    // What the page did not even have can be filled in what comes back.
     let (_, page) = read(bench.send(urlencoded("website", "email=a@example.com")).await).await;
-    assert!(page.contains("\u{201c}company\u{201d}"), "{page}");
+    assert!(
+        page.contains("\u{201c}company\u{201d}") && page.contains("<textarea name=\"company\""),
+        "{page}"
+    );
+    let (_, page) = read(bench.send(urlencoded("website", "company=x")).await).await;
+    assert!(page.contains("<textarea name=\"email\""), "{page}");
     assert!(bench.records().is_empty());
 }
 
@@ -199,6 +257,15 @@ async fn a_page_of_another_site_and_a_file_are_refused() {
     let (status, answer) = read(bench.send(file).await).await;
     assert_eq!(status, 400);
     assert!(answer.contains("a file in the field `cv`"), "{answer}");
+
+    let parts = "--xx\r\nContent-Disposition: form-data; name=\"cv\"; filename=\"cv.pdf\"\r\n\r\nPDF\r\n\
+        --xx\r\nContent-Disposition: form-data; name=\"message\"\r\n\r\nCall me\r\n--xx--\r\n";
+    let file = form("website", "multipart/form-data; boundary=xx", parts);
+    let (status, page) = read(bench.send(file).await).await;
+    assert_eq!(status, 400);
+    assert!(page.contains("\u{201c}cv\u{201d}") && page.contains(">Call me</textarea>"), "{page}");
+    assert!(!page.contains("PDF"), "{page}");
+    assert_eq!((bench.refused()[0].code, bench.refused()[0].reason), ("invalid_form", Some("file")));
 
     for body in [form("website", "text/html", TYPED), form("website", "multipart/form-data", TYPED)] {
         assert_eq!(read(bench.send(body).await).await.0, 400);
@@ -226,6 +293,49 @@ async fn while_nothing_can_be_stored_the_visitor_is_told_and_keeps_what_was_type
     let (status, page) = read(response).await;
     assert_eq!(status, 503);
     assert!(page.contains("Call me") && page.contains("Send again"), "{page}");
+    // Of a page that nobody named nothing is shown, so nothing is said to be shown.
+    let (status, page) = read(bench.send(urlencoded("open", TYPED)).await).await;
+    assert_eq!(status, 503);
+    assert!(page.contains("Wait a minute") && page.contains("Go back to the form"), "{page}");
+    assert!(!page.contains("below") && !page.contains("Call me"), "{page}");
+}
+
+#[tokio::test]
+async fn more_than_an_event_holds_comes_back_whole_and_says_so() {
+    let bench = bench();
+    let long = format!("{TYPED}&more={}end", "x".repeat(40_000));
+    let (status, page) = read(bench.send(urlencoded("website", &long)).await).await;
+    assert_eq!(status, 400);
+    assert!(page.contains("too long") && page.contains("xend</textarea>"), "{page:.400}");
+    assert_eq!(bench.refused()[0].reason, Some("event_too_large"));
+}
+
+#[tokio::test]
+async fn what_came_back_can_be_sent_again_from_where_it_came_back() {
+    let here = "https://events.example.com";
+    let again = |origin: &str| {
+        let mut request =
+            with(urlencoded("website", &format!("{TYPED}&_next={SHOP}/thanks")), "host", "inside:8080");
+        request.headers_mut().insert("referer", format!("{origin}/form/website").parse().unwrap());
+        with(request, "origin", origin)
+    };
+    let bench = Bench::with("public_url = \"https://events.example.com/relay\"", FORMS);
+    for (origin, status) in [
+        (here, 303),
+        ("http://inside:8080", 303),
+        ("https://events.example.com.evil.example", 403),
+        ("http://events.example.com", 403),
+        ("null", 403),
+    ] {
+        assert_eq!(bench.send(again(origin)).await.status(), status, "{origin}");
+    }
+    // It lets itself be sent again and leads on, which browsers hold against its policy; and it may say where it comes from.
+    let half = bench.send(urlencoded("website", "name=Jane")).await;
+    let policy = half.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.ends_with("form-action 'self' https://shop.example.com"), "{policy}");
+    assert_eq!(half.headers()["referrer-policy"], "same-origin");
+    let (_, page) = read(half).await;
+    assert!(page.contains("<form method=\"post\">"), "{page}");
 }
 
 #[tokio::test]
@@ -257,6 +367,32 @@ async fn an_unticked_box_says_nothing_and_the_html_to_paste_is_shown() {
     );
 }
 
+#[tokio::test]
+async fn the_html_to_paste_is_a_form_that_is_taken() {
+    let sources = r#"
+        [contact]
+        form = true
+        form_required = ["Phone", "team \"size\""]
+        form_redirects = ["https://shop.example.com/thanks", "https://shop.example.com/other"]
+        form_captcha = "hcaptcha"
+        form_captcha_secret = "s"
+    "#;
+    let bench = Bench::with("", sources);
+    let shown = Request::get("/form/contact").header("host", "events.example.com");
+    let (_, html) = read(bench.send(shown.body(Body::empty()).unwrap()).await).await;
+    for line in [
+        r#"<label>Name <input name="name" autocomplete="name"></label>"#,
+        r#"<label>Email <input name="email" type="email" autocomplete="email" required></label>"#,
+        r#"<label>Phone <input name="phone" type="tel" autocomplete="tel" required></label>"#,
+        r#"<label>Message <textarea name="message"></textarea></label>"#,
+        r#"<label>team &quot;size&quot; <input name="team &quot;size&quot;" required></label>"#,
+        r#"<input name="_next" type="hidden" value="https://shop.example.com/thanks">"#,
+        r#"<div class="h-captcha" data-sitekey="YOUR_SITE_KEY"></div>"#,
+    ] {
+        assert!(html.contains(line), "{line} is not in\n{html}");
+    }
+}
+
 #[test]
 fn a_form_needs_no_key_and_may_make_two_hundred_contacts_an_hour_unless_told() {
     let sources: Sources = toml::from_str(FORMS).unwrap();
@@ -272,9 +408,10 @@ fn a_form_needs_no_key_and_may_make_two_hundred_contacts_an_hour_unless_told() {
 #[test]
 fn mistakes_of_a_form_are_named() {
     let text = "[a]\nform = true\nform_event = \" \"\nform_redirects = [\"/thanks\"]\nform_texts = { hello = \"x\" }\n\
-        form_fields = { x = \"userId\", y = \"traits.\" }";
+        form_fields = { x = \"userId\", y = \"traits.\" }\nform_honeypot = \"Your-Email\"";
     let sources: Sources = toml::from_str(text).unwrap();
     let named: Vec<String> = source_problems(&sources).iter().map(|problem| problem.key.clone()).collect();
-    let keys = ["form_event", "form_fields.x", "form_fields.y", "form_redirects", "form_texts"];
+    let keys =
+        ["form_event", "form_fields.x", "form_fields.y", "form_redirects", "form_honeypot", "form_texts"];
     assert_eq!(named, keys.map(|key| format!("sources.a.{key}")));
 }

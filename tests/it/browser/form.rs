@@ -45,6 +45,53 @@ async fn a_form_without_any_script_makes_a_contact_and_thanks_the_visitor() {
     service.finish().await;
 }
 
+#[tokio::test]
+async fn a_form_that_comes_back_is_sent_again_from_there_and_leads_on() {
+    let setup = Setup::new().driven_clock().with("SOURCES__CONTACT__FORM", "true");
+    let setup = setup.with("SOURCES__CONTACT__EVENTS_PER_MINUTE_MAX", "1");
+    let service = setup.with("SOURCES__CONTACT__FORM_REQUIRED", "company").start().await;
+    let action = format!("{}/form/contact", service.public_url());
+    let form = format!(
+        "<!doctype html><h1>Contact</h1><form method=post action='{action}'><input name=email><input name=company>
+         <input name=name><textarea name=message></textarea><input type=hidden name=_next><button>Send</button></form>"
+    );
+    let site = Site::start(vec![page("/contact", form), page("/thanks", THANKS)]).await;
+    service.set("SOURCES__CONTACT__ALLOWED_ORIGINS", &site.origin());
+    service.set("SOURCES__CONTACT__FORM_REDIRECTS", &site.url("/thanks"));
+    service.order("/api/reload", json!({})).await;
+    // Somebody else uses up what may come within a minute.
+    let other = service.post_without_key("/form/contact").header("accept", "application/json");
+    let other = other.json(&json!({"email": "first@example.com", "company": "Globex"})).send().await.unwrap();
+    assert_eq!(other.status(), 200);
+
+    let browser = Browser::start().await;
+    browser.devtools("Emulation.setScriptExecutionDisabled", json!({"value": true})).await;
+    browser.open(&site.url("/contact")).await;
+    let next = format!("document.querySelector('[name=_next]').value = {}", json!(site.url("/thanks")));
+    browser.run(&next).await;
+    browser.fill("[name=name]", "Jane <b>Doe").await;
+    browser.fill("[name=email]", "jane@example.com").await;
+    browser.fill("[name=message]", "Call me").await;
+    browser.click("button").await;
+    browser.shows("h1", "Not sent yet").await;
+    browser.screenshot("form-incomplete").await;
+    browser.fill("[name=company]", "Initech").await;
+    browser.click("button").await;
+    browser.shows("p", "Wait a minute").await;
+    browser.screenshot("form-later").await;
+    service.pass(std::time::Duration::from_mins(1));
+    browser.click("button").await;
+    browser.shows("h1", "Thanks").await;
+    assert_eq!(browser.url().await, site.url("/thanks"));
+
+    service.until("it is there", |_| service.crm.contact("jane@example.com").is_some()).await;
+    let contact = service.crm.contact("jane@example.com").unwrap();
+    assert_eq!((&contact["first_name"], &contact["company_name"]), (&json!("Jane"), &json!("Initech")));
+    assert_eq!(browser.complaints().await.len(), 2, "the browser names both refusals");
+    browser.close().await;
+    service.finish().await;
+}
+
 /// A form of the site's own, with what the tag must not read beside what it must.
 const CONTACT: &str = "<form id=contact data-freshsignal action=/thanks>
     <input name=elements value=7><input type=hidden name=action value=subscribe>
@@ -91,7 +138,7 @@ async fn a_marked_form_is_a_lead_like_a_posted_one_and_goes_where_it_went() {
         json!({"email": "jane@example.com", "name": "Jane Doe", "phone": "+1 415 555 0142"})
     );
     let properties =
-        json!({"elements": "7", "message": "Call me", "size": "S", "plan": "pro", "lead_source": "Fair"});
+        json!({"elements": "7", "message": "Call me", "size": "S, L", "plan": "pro", "lead_source": "Fair"});
     assert_eq!(raw["properties"], properties);
     assert_eq!(
         (&raw["consent"], &raw["context"]["campaign"]),

@@ -1,18 +1,24 @@
-//! Clients that send events and remember which were acknowledged, and the contacts those events mean.
+//! Clients that send events, post forms and tell of orders by a webhook, and remember which were acknowledged; and the
+//! contacts that all of it means.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use freshsignal::clock::UnixMicros;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use ring::hmac;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::support::process::Connection;
+use crate::support::process::{Connection, ingest_request, post_request};
 
+/// What the hook of the service under load is signed with.
+pub const HOOK_SECRET: &str = "a secret of a shop";
 const USERS: u32 = 50;
 /// A body holds at most so many events.
 const BATCH_EVENTS_MAX: usize = 8;
@@ -23,7 +29,7 @@ const SPREAD_MILLIS: u64 = 3_600_000;
 /// What an event says about its user.
 #[derive(Clone, Debug)]
 pub struct Said {
-    user: u32,
+    email: String,
     at: UnixMicros,
     /// Whether it is one that makes a contact.
     lead: bool,
@@ -31,6 +37,13 @@ pub struct Said {
     old: bool,
     city: Option<String>,
     job_title: Option<String>,
+}
+
+/// One request, and the ids of what it brings.
+#[derive(Clone)]
+struct Post {
+    ids: Vec<String>,
+    request: Vec<u8>,
 }
 
 /// What all clients of all cycles remember together.
@@ -45,8 +58,8 @@ pub struct Memory {
 struct Remembered {
     sent: BTreeMap<String, Said>,
     acknowledged: BTreeSet<String>,
-    /// Bodies whose sender saw the connection break: they may be stored, so they are sent again, or never.
-    unsure: Vec<(Vec<String>, String)>,
+    /// Requests whose sender saw the connection break: they may be stored, so they are sent again, or never.
+    unsure: Vec<Post>,
 }
 
 impl Memory {
@@ -94,47 +107,104 @@ pub struct Load {
     random: StdRng,
     name: u64,
     sent: u64,
+    by_every_door: bool,
 }
 
 impl Load {
     /// A client that chooses by a seed that no other client has.
     pub fn new(memory: Memory, address: SocketAddr, seed: u64) -> Self {
-        Self { memory, address, random: StdRng::seed_from_u64(seed), name: seed, sent: 0 }
+        let random = StdRng::seed_from_u64(seed);
+        Self { memory, address, random, name: seed, sent: 0, by_every_door: false }
+    }
+
+    /// Posts forms and sends webhooks too.
+    pub fn by_every_door(self) -> Self {
+        Self { by_every_door: true, ..self }
     }
 
     /// Sends on one connection until it breaks.
     pub async fn until_cut(mut self) {
         let Ok(mut connection) = Connection::open(self.address).await else { return };
         loop {
-            let (ids, body) = self.next_body();
-            let Ok(answer) = connection.ingest(&body).await else {
+            let post = self.next_post();
+            let Ok(answer) = connection.ask(&post.request).await else {
                 // A client can't know what became of it. Some try again, some never do.
                 if self.random.random_bool(0.7) {
-                    self.memory.lock().unsure.push((ids, body));
+                    self.memory.lock().unsure.push(post);
                 }
                 return;
             };
             let text = String::from_utf8_lossy(&answer.body).into_owned();
             assert_eq!(answer.status, 200, "{text}");
-            let accepted = format!(r#""accepted":{}"#, ids.len());
+            let accepted = format!(r#""accepted":{}"#, post.ids.len());
             assert!(text.contains(&accepted), "{text}");
             if self.random.random_bool(0.02) {
                 // As if this answer had been lost.
-                self.memory.lock().unsure.push((ids.clone(), body));
+                self.memory.lock().unsure.push(post.clone());
             }
-            self.memory.acknowledge(ids);
+            self.memory.acknowledge(post.ids);
         }
     }
 
-    fn next_body(&mut self) -> (Vec<String>, String) {
+    fn next_post(&mut self) -> Post {
         if let Some(again) = self.memory.lock().unsure.pop() {
             return again;
         }
+        match self.random.random_range(0..10) {
+            0 if self.by_every_door => self.next_form(),
+            1 if self.by_every_door => self.next_message(),
+            _ => self.next_events(),
+        }
+    }
+
+    fn next_events(&mut self) -> Post {
         let single = self.random.random_bool(0.7);
         let count = if single { 1 } else { self.random.random_range(2..=BATCH_EVENTS_MAX) };
         let (ids, mut events): (Vec<_>, Vec<_>) = (0..count).map(|_| self.next_event()).unzip();
         let body = if single { events.swap_remove(0) } else { json!({ "batch": events }) };
-        (ids, body.to_string())
+        Post { ids, request: ingest_request(&body.to_string()) }
+    }
+
+    /// A form of somebody new: what a visitor said of others would be believed less.
+    fn next_form(&mut self) -> Post {
+        let (name, said) = self.next_lead("visitor");
+        let body = format!(
+            "_id={name}&email={}&last_name=Lee&city={}",
+            said.email,
+            said.city.as_deref().unwrap_or_default()
+        );
+        let headers = [("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json")];
+        self.remember(format!("form-{name}"), said, post_request("/form/website", &headers, &body))
+    }
+
+    /// An order of somebody new: what such a message says happened when it came.
+    fn next_message(&mut self) -> Post {
+        let (name, said) = self.next_lead("buyer");
+        let address = json!({ "city": said.city });
+        let body = json!({ "id": name, "email": said.email, "total_price": "1.00", "currency": "EUR",
+            "customer": { "first_name": "Sam", "last_name": "Lee", "default_address": address } })
+        .to_string();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, HOOK_SECRET.as_bytes());
+        let signature = STANDARD.encode(hmac::sign(&key, body.as_bytes()));
+        let headers = [
+            ("x-shopify-hmac-sha256", signature.as_str()),
+            ("x-shopify-topic", "orders/create"),
+            ("x-shopify-webhook-id", &name),
+        ];
+        self.remember(format!("shop-{name}"), said, post_request("/hooks/shop", &headers, &body))
+    }
+
+    fn next_lead(&mut self, who: &str) -> (String, Said) {
+        self.sent += 1;
+        let name = format!("{who}-{}-{}", self.name, self.sent);
+        let city = Some(format!("W{:x}", self.random.random::<u32>()));
+        let email = format!("{name}@example.com");
+        (name, Said { email, at: self.memory.first_at, lead: true, old: false, city, job_title: None })
+    }
+
+    fn remember(&self, id: String, said: Said, request: Vec<u8>) -> Post {
+        self.memory.lock().sent.insert(id.clone(), said);
+        Post { ids: vec![id], request }
     }
 
     fn next_event(&mut self) -> (String, Value) {
@@ -145,23 +215,23 @@ impl Load {
         let mut word = |often| random.random_bool(often).then(|| format!("W{:x}", random.random::<u32>()));
         let (city, job_title) = (word(0.9), word(0.3));
         let at = self.memory.first_at.plus(later);
+        let user = random.random_range(0..USERS);
         let said = Said {
-            user: self.random.random_range(0..USERS),
+            email: email(user),
             at,
-            lead: self.random.random_bool(0.5),
-            old: self.random.random_bool(0.3),
+            lead: random.random_bool(0.5),
+            old: random.random_bool(0.3),
             city,
             job_title,
         };
-        let event = event(&id, &said);
+        let event = event(&id, user, &said);
         self.memory.lock().sent.insert(id.clone(), said);
         (id, event)
     }
 }
 
-fn event(id: &str, said: &Said) -> Value {
-    let user = said.user;
-    let mut traits = json!({ "email": email(user), "firstName": "Sam", "lastName": format!("Lee {user}") });
+fn event(id: &str, user: u32, said: &Said) -> Value {
+    let mut traits = json!({ "email": said.email, "firstName": "Sam", "lastName": format!("Lee {user}") });
     for (name, value) in [("city", &said.city), ("jobTitle", &said.job_title)] {
         if let Some(value) = value {
             traits[name] = json!(value);
@@ -196,11 +266,11 @@ pub fn fold<'a>(
     let mut contacts = BTreeMap::<String, (Option<String>, Option<String>)>::new();
     let mut leads = BTreeSet::new();
     for (_, said) in events {
-        let (city, job_title) = contacts.entry(email(said.user)).or_default();
+        let (city, job_title) = contacts.entry(said.email.clone()).or_default();
         *city = said.city.clone().or(city.take());
         *job_title = said.job_title.clone().or(job_title.take());
         if said.lead {
-            leads.insert(email(said.user));
+            leads.insert(said.email.clone());
         }
     }
     contacts.retain(|email, _| leads.contains(email));

@@ -206,13 +206,17 @@ impl Connection {
 
     /// Asks.
     pub async fn get(&mut self, path: &str) -> io::Result<Answer> {
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").as_bytes()).await?;
-        self.answer().await
+        self.ask(format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").as_bytes()).await
     }
 
     /// Sends events and waits for what becomes of them.
     pub async fn ingest(&mut self, body: &str) -> io::Result<Answer> {
-        self.send(&ingest_request(body)).await?;
+        self.ask(&ingest_request(body)).await
+    }
+
+    /// Sends a request and waits for what becomes of it.
+    pub async fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
+        self.send(request).await?;
         self.answer().await
     }
 
@@ -259,12 +263,15 @@ fn broken() -> io::Error {
 
 /// A request that sends events, byte for byte.
 pub fn ingest_request(body: &str) -> Vec<u8> {
+    post_request("/ingest", &[("x-write-key", WRITE_KEY), ("content-type", "application/json")], body)
+}
+
+/// A POST, byte for byte.
+pub fn post_request(path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
-    format!(
-        "POST /ingest HTTP/1.1\r\nhost: 127.0.0.1\r\nx-write-key: {WRITE_KEY}\r\n\
-         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
-    .into_bytes()
+    format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{headers}content-length: {length}\r\n\r\n{body}")
+        .into_bytes()
 }
 
 /// Looks again and again until a condition holds.
