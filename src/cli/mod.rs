@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod health;
 mod hook;
+mod import;
 mod map;
 mod sandbox;
 mod serve;
@@ -40,6 +41,8 @@ enum Command {
     Map(map::Arguments),
     /// Prints what to enter and paste at the sender of a webhook
     Hook(hook::Arguments),
+    /// Says what the rows of a CSV file would become; --send sends them
+    Import(import::Arguments),
     /// Exits 0 when the service on this machine can accept events
     Health(ConfigArgument),
     /// Prints the admin token made at first start
@@ -141,6 +144,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Check(arguments) => check::run(&arguments),
         Command::Map(arguments) => map::run(&arguments),
         Command::Hook(arguments) => hook::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Health(argument) => health::run(argument.config.as_deref()),
         Command::Token(argument) => health::token(argument.config.as_deref()),
         Command::Sandbox(arguments) => sandbox::run(*arguments),

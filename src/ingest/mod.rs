@@ -36,6 +36,7 @@ use metrics::Histogram;
 use serde::Serialize;
 
 pub use config::{ServerConfig, SourceConfig, SourceMode, Sources, source_problems};
+pub use form::usual_path;
 pub use hook::{HookConfig, Hooks, hook_problems};
 pub use ways::ways;
 

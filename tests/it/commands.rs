@@ -30,9 +30,10 @@ fn version_and_help_are_results_and_wrong_arguments_are_not() {
     assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, version, ""));
     let (code, stdout, _) = output(&mut freshsignal(&["--help"], NOTHING), "");
     assert_eq!(code, 0);
-    for command in
-        ["serve", "demo", "check", "map", "health", "token", "sandbox", "backup", "restore", "verify"]
-    {
+    for command in [
+        "serve", "demo", "check", "map", "hook", "import", "health", "token", "sandbox", "backup", "restore",
+        "verify",
+    ] {
         assert!(stdout.contains(&format!("  {command} ")), "{command}: {stdout}");
     }
     let wrong: [&[&str]; 5] =

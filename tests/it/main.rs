@@ -52,6 +52,7 @@ mod forecast;
 mod forgetting;
 /// Webhooks of other vendors end as contacts.
 mod hooks;
+mod import;
 /// Keys that are rotated while the service runs.
 mod keys;
 /// `check --live`: what is wrong with an account, and what to do about it.

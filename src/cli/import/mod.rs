@@ -1,0 +1,228 @@
+//! `freshsignal import FILE.csv`: customers out of a file. It says what they would become, and sends them when told to.
+
+mod rows;
+mod send;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow};
+use csv::{ReaderBuilder, StringRecord};
+use serde_json::Value;
+
+use super::{Failure, Outcome, load, say};
+use crate::clock::{Clock, SystemClock, UnixMicros};
+use crate::config::Config;
+use crate::decision::{DryRun, Settings};
+use crate::delivery::Lane;
+use crate::event::Limits;
+use rows::{Layout, Target, moment_of, separator};
+
+/// Rows of a call of the bulk API.
+const BULK_ROWS: u64 = 100;
+/// Lines that are named of what is wrong in the same way.
+const LINES_NAMED: usize = 5;
+/// What a spreadsheet writes before the first character.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The file: a line of headers, then a row for each person
+    #[arg(value_name = "FILE.csv")]
+    file: PathBuf,
+    /// The column that says when; newer values that are known are not replaced
+    #[arg(long, value_name = "COLUMN", conflicts_with = "as_of", required_unless_present = "as_of")]
+    at: Option<String>,
+    /// When all of it was so, for a file that does not say: the day of the export
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<String>,
+    /// The event that each row becomes; it needs a place in the mapping
+    #[arg(long, value_name = "NAME", default_value = "Signed Up")]
+    event: String,
+    /// Where a column goes, such as "Newsletter=consent.marketing"; may be repeated
+    #[arg(long, value_name = "HEADER=PATH")]
+    column: Vec<String>,
+    /// Sends the rows to the service at this address, in place of saying what they would become
+    #[arg(long, value_name = "URL")]
+    send: Option<String>,
+    /// The source whose write key is used; needed where several have one
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// The configuration file; else `FRESHSIGNAL_CONFIG` names one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// A row of a file.
+struct Row {
+    /// The line that it begins in.
+    line: u64,
+    /// What it becomes, or why nothing.
+    event: Result<Value, &'static str>,
+}
+
+/// A file that was opened and laid out.
+struct Table {
+    layout: Layout,
+    reader: csv::Reader<BufReader<File>>,
+}
+
+impl Table {
+    fn open(arguments: &Arguments) -> Result<Self, Failure> {
+        let name = arguments.file.display();
+        let open =
+            || File::open(&arguments.file).map(BufReader::new).with_context(|| format!("can't read {name}"));
+        let mut first_line = Vec::new();
+        let read = open().map_err(Failure::Usage)?.read_until(b'\n', &mut first_line);
+        read.with_context(|| format!("can't read {name}")).map_err(Failure::Usage)?;
+        let mut reader = ReaderBuilder::new()
+            .delimiter(separator(&String::from_utf8_lossy(&first_line)))
+            .flexible(true)
+            .from_reader(open().map_err(Failure::Usage)?);
+        let headers = reader.headers().map_err(|error| unreadable(&error))?;
+        let headers: Vec<String> = headers
+            .iter()
+            .map(|header| header.trim_start_matches(BYTE_ORDER_MARK).trim().to_owned())
+            .collect();
+        let as_of = match &arguments.as_of {
+            None => None,
+            Some(text) => Some(moment_of(text).ok_or_else(|| {
+                Failure::Usage(anyhow!(
+                    "--as-of `{text}` is no date like 2026-01-31, and no moment like 2026-01-31T10:00:00Z"
+                ))
+            })?),
+        };
+        let Arguments { column, at, event, .. } = arguments;
+        let layout = Layout::new(&headers, column, at.as_deref(), as_of, event);
+        Ok(Self { layout: layout.map_err(|problem| Failure::Usage(problem.into()))?, reader })
+    }
+
+    /// The next row; `None` at the end.
+    fn next(&mut self) -> Result<Option<Row>, Failure> {
+        let mut record = StringRecord::new();
+        if !self.reader.read_record(&mut record).map_err(|error| unreadable(&error))? {
+            return Ok(None);
+        }
+        let line = record.position().map_or(0, csv::Position::line);
+        let row: Vec<String> = record.iter().map(str::to_owned).collect();
+        Ok(Some(Row { line, event: self.layout.event_of(&row).map_err(rows::RowProblem::words) }))
+    }
+}
+
+fn unreadable(error: &csv::Error) -> Failure {
+    let line = error.position().map_or(1, csv::Position::line);
+    let why = match error.kind() {
+        csv::ErrorKind::Utf8 { .. } => "it is not UTF-8; save the file as \"CSV UTF-8\"".to_owned(),
+        _ => error.to_string(),
+    };
+    Failure::Usage(anyhow!("line {line} of the file can't be read: {why}"))
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let config = load(arguments.config.as_deref())?.config;
+    let table = Table::open(arguments)?;
+    match &arguments.send {
+        Some(url) => send::run(table, url, arguments.source.as_deref(), &config),
+        None => plan(table, &config),
+    }
+}
+
+/// What a file would become.
+#[derive(Default)]
+struct Plan {
+    rows: u64,
+    people: BTreeSet<[u8; 32]>,
+    contacts: BTreeSet<[u8; 32]>,
+    /// Why rows make no contact, with how many and the first lines.
+    others: BTreeMap<String, (u64, Vec<u64>)>,
+    first: Option<Value>,
+}
+
+impl Plan {
+    fn other(&mut self, why: &str, line: u64) {
+        let (count, lines) = self.others.entry(why.to_owned()).or_default();
+        *count += 1;
+        if lines.len() < LINES_NAMED {
+            lines.push(line);
+        }
+    }
+
+    fn event(&mut self, line: u64, event: &Value, settings: &Settings, limits: Limits, now: UnixMicros) {
+        let email = event.pointer("/traits/email").and_then(Value::as_str).unwrap_or_default();
+        let hash = ring::digest::digest(&ring::digest::SHA256, email.trim().to_lowercase().as_bytes());
+        let hash: [u8; 32] = hash.as_ref().try_into().unwrap_or_default();
+        if !email.is_empty() {
+            self.people.insert(hash);
+        }
+        match DryRun::default().play(&event.to_string(), settings, limits, now) {
+            Err(refusal) => self.other(&format!("rejected: {refusal}"), line),
+            Ok(played) => match played.payload {
+                Some(payload) => {
+                    self.contacts.insert(hash);
+                    self.first.get_or_insert(payload);
+                }
+                None => self.other(&format!("{}: {}", played.outcome, played.reason), line),
+            },
+        }
+    }
+}
+
+fn plan(mut table: Table, config: &Config) -> Outcome {
+    let settings = config.settings().map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::Usage(anyhow!(lines.join("\n")))
+    })?;
+    let limits = Limits { event_bytes_max: config.server.event_bytes_max };
+    let now = SystemClock::default().wall();
+    let mut plan = Plan::default();
+    while let Some(Row { line, event }) = table.next()? {
+        plan.rows += 1;
+        match event {
+            Ok(event) => plan.event(line, &event, &settings, limits, now),
+            Err(why) => plan.other(why, line),
+        }
+    }
+    say(&told(&plan, &table.layout, config))
+}
+
+fn told(plan: &Plan, layout: &Layout, config: &Config) -> String {
+    let mut text = String::new();
+    let contacts = plan.contacts.len() as u64;
+    let share = u64::from(config.delivery.share_percent(Lane::Backfill));
+    let per_hour = (u64::from(config.allowance.limits().per_hour) * share / 100).max(1);
+    let mut say = |name: &str, value: &str| {
+        // Writing into a string can't fail.
+        let _ = writeln!(text, "{name:<10} {value}");
+    };
+    say("rows", &plan.rows.to_string());
+    say("people", &format!("{}, by their addresses", plan.people.len()));
+    for (header, target) in &layout.columns {
+        let to = match target {
+            Target::Path(path) => path.as_str(),
+            Target::Moment => "when it was",
+        };
+        say("column", &format!("{header} -> {to}"));
+    }
+    let when = layout.as_of.as_deref().map_or_else(String::new, |moment| format!(" as of {moment}"));
+    say("event", &format!("{}{when}, as old data: newer values that are known stay", layout.event));
+    say("contacts", &format!("{contacts}, for a service that knows nobody yet"));
+    for (why, (count, lines)) in &plan.others {
+        let lines: Vec<String> = lines.iter().map(u64::to_string).collect();
+        say("no contact", &format!("{count}: {why} (line {})", lines.join(", ")));
+    }
+    say(
+        "calls",
+        &format!(
+            "{contacts} in about {} h at {per_hour} an hour; {} with bulk.mode = \"backlog\"",
+            contacts.div_ceil(per_hour),
+            contacts.div_ceil(BULK_ROWS)
+        ),
+    );
+    if let Some(first) = &plan.first {
+        say("first", &first.to_string());
+    }
+    text + "nothing was sent; add --send https://events.example.com to send it"
+}
