@@ -33,9 +33,9 @@ use crate::cause::Board;
 use crate::clock::{Clock, UnixMicros};
 use crate::decision::Settings;
 use crate::doors::{RefusedLog, Traffic, Ways};
-use crate::event::Limits;
+use crate::event::EventLimits;
 use crate::freshsales::Mode;
-use crate::health::{Reading, Snapshot, Vitals};
+use crate::health::{Snapshot, StoreReading, Vitals};
 use crate::http::ApiError;
 use crate::store::{SharedStore, quotas};
 use api::{
@@ -54,7 +54,7 @@ pub struct Live {
     /// Whether calls leave.
     pub mode: Mode,
     /// What ingest accepts, so that a dry run refuses what it would.
-    pub event_limits: Limits,
+    pub event_limits: EventLimits,
     /// How orders to erase somebody are told of.
     pub erasures: Erasures,
     /// What ingest refused lately.
@@ -212,11 +212,11 @@ impl Debugger {
     }
 
     /// Looks at the store.
-    async fn reading(&self) -> Result<Reading, ApiError> {
-        Reading::take(&self.store, &self.settings(), self.now()).await.map_err(api::failed)
+    async fn reading(&self) -> Result<StoreReading, ApiError> {
+        StoreReading::take(&self.store, &self.settings(), self.now()).await.map_err(api::failed)
     }
 
-    fn snapshot<'a>(&'a self, reading: &'a Reading) -> Snapshot<'a> {
+    fn snapshot<'a>(&'a self, reading: &'a StoreReading) -> Snapshot<'a> {
         Snapshot { reading, vitals: &self.live.vitals, now: self.now() }
     }
 

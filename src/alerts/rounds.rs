@@ -13,7 +13,7 @@ use super::{LOOK_EVERY, Teller};
 use crate::cause::{Alert, Beat, Board, Cause, Note};
 use crate::clock::UnixMicros;
 use crate::destination::DestinationState;
-use crate::health::{Reading, Snapshot, risks};
+use crate::health::{Snapshot, StoreReading, risks};
 use crate::store::{ErrorClass, Plan, Put, StoreError};
 
 /// A receiver that takes nothing is told again after this time, doubled each time, up to the second.
@@ -117,7 +117,7 @@ impl<'a> Rounds<'a> {
             self.alerts = Some(alerts);
         }
         let settings = settings.borrow().clone();
-        let reading = Reading::take(store, &settings, now).await?;
+        let reading = StoreReading::take(store, &settings, now).await?;
         let snapshot = Snapshot { reading: &reading, vitals, now };
         let alerts = self.alerts.get_or_insert_default();
         let refused = reading.totals.dead_letters;

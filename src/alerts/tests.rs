@@ -19,10 +19,10 @@ use crate::decision::test_settings;
 use crate::delivery::{Account, BlockCause, Bound, Lane};
 use crate::destination::{Destination, Obstacle, ObstacleKind};
 use crate::event::SourceName;
-use crate::health::{Reading, Snapshot};
+use crate::health::{Snapshot, StoreReading};
 use crate::senders::{Rates, Watch};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{OwedInLane, Plan, Put, Settings as StoreSettings, Store, Totals};
+use crate::store::{OwedInLane, Plan, Put, Store, StoreSettings, Totals};
 use crate::turn::{Flow, FlowAlarm, Stalls};
 
 const START: UnixMicros = UnixMicros(1_900_000_000_000_000);
@@ -367,7 +367,7 @@ async fn what_is_told_of_calls_says_what_happened_what_follows_and_what_to_do() 
     let lab = Lab::new(Config::default());
     let teller = lab.teller();
     let found = |totals: Totals, refused_before: Option<u64>| {
-        let reading = Reading { totals, ..Reading::default() };
+        let reading = StoreReading { totals, ..StoreReading::default() };
         let snapshot = Snapshot { reading: &reading, vitals: &teller.vitals, now: START };
         let findings = findings::findings(snapshot, &[], refused_before, false);
         findings.into_iter().map(|finding| (finding.cause, finding.text)).collect::<Vec<_>>()
@@ -436,7 +436,7 @@ async fn a_backlog_of_more_than_a_day_and_a_quota_used_up_are_told_with_their_nu
         [(lane, OwedInLane { count: shared + of_shop, oldest: None, load })].into()
     };
     let found = |totals: Totals, quotas: Quotas, drains| {
-        let reading = Reading { totals, quotas, lead_waits_since: None };
+        let reading = StoreReading { totals, quotas, lead_waits_since: None };
         let snapshot = Snapshot { reading: &reading, vitals: &teller.vitals, now: START };
         let findings = findings::findings(snapshot, &[], None, drains);
         findings.into_iter().map(|finding| (finding.cause, finding.text)).collect::<Vec<_>>()

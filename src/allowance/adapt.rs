@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::limits::{HOUR, Limits, MINUTE, Usage};
+use super::limits::{AllowanceLimits, HOUR, MINUTE, Usage};
 
 /// After a throttle this much of what was used is used again.
 const KEPT_PERCENT: u64 = 90;
@@ -35,7 +35,7 @@ pub(super) struct Adaptive {
 }
 
 impl Adaptive {
-    pub fn new(configured: Limits) -> Self {
+    pub fn new(configured: AllowanceLimits) -> Self {
         Self {
             hour: Limit::new(configured.per_hour, HOUR_RECOVERS_IN),
             minute: Limit::new(configured.per_minute, MINUTE_RECOVERS_IN),

@@ -8,7 +8,7 @@ use crate::config_problem::Problem;
 /// The plans of Freshsales and the calls an hour they allow an account (Freshworks' own pages).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Plan {
+pub enum AllowancePlan {
     /// 1,000 an hour.
     Free,
     /// 1,000 an hour.
@@ -23,7 +23,7 @@ pub enum Plan {
 /// Calls a minute that every plan allows beside the hour.
 const PER_MINUTE: u32 = 400;
 
-impl Plan {
+impl AllowancePlan {
     fn per_hour(self) -> u32 {
         match self {
             Self::Free | Self::Growth => 1_000,
@@ -38,7 +38,7 @@ impl Plan {
 #[serde(deny_unknown_fields, default)]
 pub struct AllowanceConfig {
     /// The plan of the account.
-    pub plan: Plan,
+    pub plan: AllowancePlan,
     /// Calls an hour; 0: what the plan allows.
     pub per_hour: u32,
     /// Calls a minute; 0: what the plan allows.
@@ -49,7 +49,7 @@ pub struct AllowanceConfig {
 
 impl Default for AllowanceConfig {
     fn default() -> Self {
-        Self { plan: Plan::default(), per_hour: 0, per_minute: 0, reserve_percent: 10 }
+        Self { plan: AllowancePlan::default(), per_hour: 0, per_minute: 0, reserve_percent: 10 }
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::adapt::{Adaptive, Limit, RateHint};
-use super::limits::{HOUR, Limits, Usage, Window};
+use super::limits::{AllowanceLimits, HOUR, Usage, Window};
 
 /// What is left of the hour once a slot is free again in the minute.
 const HOUR_LESS_MINUTE: Duration = Duration::from_mins(59);
@@ -37,7 +37,7 @@ impl Ledger {
     /// the next slot gets.
     #[must_use]
     pub fn restored(
-        limits: Limits,
+        limits: AllowanceLimits,
         ages: impl IntoIterator<Item = Duration>,
         now: Duration,
         next: u64,

@@ -11,7 +11,7 @@ pub const MINUTE: Duration = Duration::from_mins(1);
 
 /// How many calls fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Limits {
+pub struct AllowanceLimits {
     /// Calls in any 3,600 seconds.
     pub per_hour: u32,
     /// Calls in any 60 seconds.

@@ -15,8 +15,8 @@ mod tests;
 
 pub use adapt::RateHint;
 pub use arrivals::{Arrivals, Capacity, Opened, Pressure};
-pub use config::{AllowanceConfig, Plan as AllowancePlan};
+pub use config::{AllowanceConfig, AllowancePlan};
 pub use forecast::{Forecast, LaneLoad, LaneOwed, Means, Sharing, forecast, lanes_with};
 pub use ledger::{Ledger, SlotId};
-pub use limits::{HOUR, Limits as AllowanceLimits, MINUTE, Usage, Window};
+pub use limits::{AllowanceLimits, HOUR, MINUTE, Usage, Window};
 pub use quota::{Quota, Quotas};

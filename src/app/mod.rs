@@ -38,8 +38,8 @@ use crate::deliver::{Deliverer, keep_paused};
 use crate::delivery::Lane;
 use crate::doors::Ways;
 use crate::erase::Eraser;
-use crate::event::Limits;
-use crate::freshsales::{Client, Crm, DryRun, Key, Mode, Timeouts};
+use crate::event::EventLimits;
+use crate::freshsales::{Client, Crm, DryRunCrm, Key, Mode, Timeouts};
 use crate::health::Vitals;
 use crate::http::forwarded::TrustedProxies;
 use crate::http::{self, ServeLimits};
@@ -187,7 +187,7 @@ impl App {
             vitals: vitals.clone(),
             board: board.subscribe(),
             mode: config.freshsales.mode,
-            event_limits: Limits { event_bytes_max: config.server.event_bytes_max },
+            event_limits: EventLimits { event_bytes_max: config.server.event_bytes_max },
             erasures: Erasures { ordered: Arc::clone(&erasing.ordered), done: erasing.done.subscribe() },
             refused: reload.ingest.refused(),
             traffic: reload.ingest.traffic(),
@@ -442,11 +442,11 @@ async fn served(listener: impl Future<Output = usize>) -> Result<(), RunError> {
 
 /// Opens the data folder.
 fn store_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<SqliteStore>, BuildError> {
-    let limits = store::Settings {
+    let limits = store::StoreSettings {
         network_file_system: config.store.network_file_system,
         withdrawn_file: config.store.record(),
         journal_bytes_max: config.retention.journal_bytes_max,
-        ..store::Settings::default()
+        ..store::StoreSettings::default()
     };
     Ok(SqliteStore::open(&config.store.path, limits, Arc::clone(clock))?)
 }
@@ -474,7 +474,7 @@ fn crm_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<(Arc<dyn Crm>, Opti
     let account = &config.freshsales;
     let endpoint = account.endpoint().map_err(|why| problem(why.key(), why.to_string()))?;
     match account.mode {
-        Mode::DryRun => Ok((Arc::new(DryRun::new(endpoint)), None)),
+        Mode::DryRun => Ok((Arc::new(DryRunCrm::new(endpoint)), None)),
         Mode::Live => {
             let key = account.key().map_err(|why| problem("freshsales.api_key", why.to_string()))?;
             let transport = account.transport().map_err(|why| BuildError::Config(vec![why]))?;

@@ -9,7 +9,7 @@ use anyhow::Context;
 use super::{Failure, Outcome, load, say};
 use crate::clock::{Clock, SystemClock};
 use crate::decision::DryRun;
-use crate::event::Limits;
+use crate::event::EventLimits;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::Usage(anyhow::anyhow!(lines.join("\n")))
     })?;
-    let limits = Limits { event_bytes_max: config.server.event_bytes_max };
+    let limits = EventLimits { event_bytes_max: config.server.event_bytes_max };
     let input: Box<dyn Read> = match arguments.events.as_ref().filter(|path| path.as_os_str() != "-") {
         None => Box::new(std::io::stdin()),
         Some(path) => {

@@ -26,7 +26,7 @@ use crate::decision::{ConsentRules, Rehearsal, Settings, SourceDefaults, Unknown
 use crate::deliver::{BulkConfig, DeliveryConfig};
 use crate::delivery::{Account, Bound, Request};
 use crate::event::SourceName;
-use crate::freshsales::{Config as FreshsalesConfig, DryRun, Mode};
+use crate::freshsales::{Config as FreshsalesConfig, DryRunCrm, Mode};
 use crate::ingest::{Hooks, ServerConfig, SourceMode, Sources, hook_problems, source_problems};
 use crate::mapping::region::Region;
 use crate::mapping::{IdentifyMode, MappingConfig, Preset, Shipped};
@@ -253,7 +253,7 @@ impl Config {
         let account = account.unwrap_or_else(|_| Account(String::new()));
         match self.freshsales.mode {
             Mode::Live => account,
-            Mode::DryRun => DryRun::account_for(&account),
+            Mode::DryRun => DryRunCrm::account_for(&account),
         }
     }
 

@@ -161,7 +161,7 @@ impl Statement {
 
 /// Everything one event says about consent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct ConsentSaid {
     /// What a person said, by category; a category that is absent was not spoken of.
     pub statements: BTreeMap<Category, Statement>,
     /// What a tool shows of its state, as with every event.
@@ -181,7 +181,7 @@ pub struct Said {
 /// and those of `places`. Where they, or several codes of one category, disagree, denied wins. `null`, empty text and
 /// absence all say nothing.
 #[must_use]
-pub fn read(event: &Map<String, Value>, kind: Kind, categories: &Categories, places: &Places) -> Said {
+pub fn read(event: &Map<String, Value>, kind: Kind, categories: &Categories, places: &Places) -> ConsentSaid {
     let context = event.get("context").and_then(Value::as_object);
     let in_context = |name: &str| context.and_then(|context| context.get(name));
     let blocks = [
@@ -213,20 +213,20 @@ pub fn read(event: &Map<String, Value>, kind: Kind, categories: &Categories, pla
         .chain([event.get("context"), in_context("navigator")])
         .flatten()
         .any(shapes::has_privacy_control);
-    Said { privacy_control, unknown: found.reader.into_unknown(), ..found.said }
+    ConsentSaid { privacy_control, unknown: found.reader.into_unknown(), ..found.said }
 }
 
 /// What was found in an event.
 struct Found<'a> {
     reader: shapes::Reader<'a>,
     origin: Origin,
-    said: Said,
+    said: ConsentSaid,
 }
 
 impl<'a> Found<'a> {
     fn new(event: &Map<String, Value>, kind: Kind, categories: &'a Categories) -> Self {
         let (reader, origin) = (shapes::Reader::new(categories), Origin::of(event, kind));
-        Self { reader, origin, said: Said::default() }
+        Self { reader, origin, said: ConsentSaid::default() }
     }
 
     fn block(&mut self, path: &'static str, place: Place, block: &Value, places: &Places) {

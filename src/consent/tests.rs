@@ -44,23 +44,23 @@ fn object(value: Value) -> Map<String, Value> {
     fields
 }
 
-fn read(event: &Map<String, Value>, categories: &Categories) -> Said {
+fn read(event: &Map<String, Value>, categories: &Categories) -> ConsentSaid {
     let kind = event.get("type").and_then(Value::as_str).and_then(Kind::parse).unwrap_or(Kind::Track);
     super::read(event, kind, categories, &boxes())
 }
 
 /// What was said and what was shown together.
-fn all(said: &Said) -> Statements {
+fn all(said: &ConsentSaid) -> Statements {
     let mut all = said.statements.clone();
     add_all(&mut all, said.shown.clone());
     all
 }
 
-fn choices(said: &Said) -> BTreeMap<Category, Choice> {
+fn choices(said: &ConsentSaid) -> BTreeMap<Category, Choice> {
     all(said).into_iter().map(|(category, statement)| (category, statement.choice)).collect()
 }
 
-fn marketing(said: &Said) -> Option<Statement> {
+fn marketing(said: &ConsentSaid) -> Option<Statement> {
     all(said).remove(&Category::from("marketing"))
 }
 

@@ -23,7 +23,7 @@ use crate::person::{Facts, PersonKey, Said};
 pub use body::{create_body, found_in, key_in_name, open_in, seen_in, update_body};
 pub use names::{name_of_attribute, pipeline, resolve};
 pub use stage::{UnknownStage, closes_unbelieved, is_called, wanted_stage};
-pub use standing::{Asked, Birth, Carried, Held, InFlight, Refused, Seen, Standing};
+pub use standing::{Asked, Birth, Carried, HeldBack, InFlight, Refused, Seen, Standing};
 pub use step::{ASK_AFTER, LOOKS_MAX, Next, SEEN_COUNTS, Wish, next};
 
 /// Attributes by name; `stage` and `pipeline` among them, custom fields as `custom_field.cf_*`.
@@ -157,7 +157,7 @@ impl Deal {
     /// The word of what holds it back with an account, if anything does.
     #[must_use]
     pub fn held(&self, account: &Account) -> Option<&'static str> {
-        self.standing.get(account)?.held.as_ref().map(Held::as_str)
+        self.standing.get(account)?.held.as_ref().map(HeldBack::as_str)
     }
 }
 

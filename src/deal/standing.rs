@@ -57,7 +57,7 @@ impl Birth {
 /// Why a deal that is owed a call does not get one. It is looked at again whenever what it waits for changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Held {
+pub enum HeldBack {
     /// Nobody has said the email of its person.
     NoEmail,
     /// Its contact has no id yet.
@@ -78,7 +78,7 @@ pub enum Held {
     Unclear,
 }
 
-impl Held {
+impl HeldBack {
     /// The word in JSON and metrics.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -206,7 +206,7 @@ pub struct Standing {
     pub last_delivered: Option<DeliveryId>,
     /// Why it gets no call although it is owed one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub held: Option<Held>,
+    pub held: Option<HeldBack>,
     /// When it was found to be deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gone_at: Option<UnixMicros>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::stage::{is_called, is_further};
-use super::standing::{Asked, Birth, Held, Standing};
+use super::standing::{Asked, Birth, HeldBack, Standing};
 use super::{Attributes, STAGE};
 use crate::clock::UnixMicros;
 use crate::selectors::{Forecast, Stage};
@@ -65,7 +65,7 @@ pub enum Next {
     /// Freshsales refused exactly this.
     Refused,
     /// A call is owed, and can't be made.
-    Held(Held),
+    Held(HeldBack),
     /// A question, not before this moment.
     Ask(Asked, UnixMicros),
     /// It stands further than is wanted, or where it is wanted: that counts as accepted, and the next step follows.
@@ -85,15 +85,15 @@ pub enum Next {
 #[must_use]
 pub fn next(wish: &Wish, standing: &Standing, now: UnixMicros) -> Next {
     if standing.gone_at.is_some() && !wish.recreate {
-        return Next::Held(Held::Gone);
+        return Next::Held(HeldBack::Gone);
     }
     match standing.birth {
         Birth::Sent => Next::Nothing,
-        Birth::Unclear => Next::Held(Held::Unclear),
+        Birth::Unclear => Next::Held(HeldBack::Unclear),
         Birth::Unanswered { left_at, asked } => {
-            question(wish, left_at, asked).unwrap_or(Next::Held(Held::Unclear))
+            question(wish, left_at, asked).unwrap_or(Next::Held(HeldBack::Unclear))
         }
-        Birth::Taken { at, asked } => taken(wish, at, asked, now).unwrap_or(Next::Held(Held::Unclear)),
+        Birth::Taken { at, asked } => taken(wish, at, asked, now).unwrap_or(Next::Held(HeldBack::Unclear)),
         Birth::Planned => beginning(wish, standing, now),
         Birth::Told { id } => change(wish, standing, id, now),
     }
@@ -123,15 +123,15 @@ fn search(wish: &Wish, first: UnixMicros, asked: u32) -> Option<Next> {
 
 fn beginning(wish: &Wish, standing: &Standing, now: UnixMicros) -> Next {
     if !wish.begun && !wish.adopt {
-        return Next::Held(Held::NotBegun);
+        return Next::Held(HeldBack::NotBegun);
     }
-    let Some(contact) = wish.contact else { return Next::Held(Held::Contact) };
+    let Some(contact) = wish.contact else { return Next::Held(HeldBack::Contact) };
     let may_be_there = wish.adopt || (wish.look_first && wish.contact_is_older);
     if may_be_there && standing.looked_at.is_none() {
         return Next::Ask(Asked::DealsOf(contact), now);
     }
     if !wish.begun {
-        return Next::Held(Held::NotBegun);
+        return Next::Held(HeldBack::NotBegun);
     }
     let mut attributes = wish.attributes.clone();
     attributes.extend(wish.on_create.clone());

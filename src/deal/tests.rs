@@ -282,9 +282,9 @@ fn without_a_contact_a_search_is_asked_three_times_and_then_a_person() {
         |asked| Standing { birth: Birth::Unanswered { left_at: at(0), asked }, ..Standing::default() };
     let asked: Vec<Next> = (0..4).map(|asked| next(&wish, &birth(asked), at(0))).collect();
     let key = |seconds| Next::Ask(Asked::Key, at(seconds));
-    assert_eq!(asked, [key(90), key(330), key(1530), Next::Held(Held::Unclear)]);
+    assert_eq!(asked, [key(90), key(330), key(1530), Next::Held(HeldBack::Unclear)]);
     let unsearchable = Wish { searchable: false, ..wish };
-    assert_eq!(next(&unsearchable, &birth(0), at(0)), Next::Held(Held::Unclear));
+    assert_eq!(next(&unsearchable, &birth(0), at(0)), Next::Held(HeldBack::Unclear));
 }
 
 #[test]
@@ -372,18 +372,18 @@ fn a_contact_from_before_us_is_looked_at_before_a_deal_is_created() {
 fn what_no_event_may_create_is_taken_over_or_waits() {
     let wish = Wish { begun: false, ..a_wish("Lost") };
     let standing = Standing::default();
-    assert_eq!(next(&wish, &standing, at(5)), Next::Held(Held::NotBegun));
+    assert_eq!(next(&wish, &standing, at(5)), Next::Held(HeldBack::NotBegun));
     let adopting = Wish { adopt: true, ..wish };
     assert_eq!(next(&adopting, &standing, at(5)), Next::Ask(Asked::DealsOf(7), at(5)));
     let looked = Standing { looked_at: Some(at(5)), ..standing };
-    assert_eq!(next(&adopting, &looked, at(6)), Next::Held(Held::NotBegun));
+    assert_eq!(next(&adopting, &looked, at(6)), Next::Held(HeldBack::NotBegun));
 }
 
 #[test]
 fn what_was_deleted_stays_deleted_unless_the_kind_says_otherwise() {
     let mut standing = a_deal_in("New");
     standing.gone(at(9));
-    assert_eq!(next(&a_wish("Won"), &standing, at(10)), Next::Held(Held::Gone));
+    assert_eq!(next(&a_wish("Won"), &standing, at(10)), Next::Held(HeldBack::Gone));
     let again = Wish { recreate: true, ..a_wish("Won") };
     assert!(matches!(next(&again, &standing, at(10)), Next::Create(_)));
 }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::deal::Held;
+use crate::deal::HeldBack;
 use crate::delivery::{DealKey, DeliveryId, Subject};
 use crate::mapping::NoDeal;
 
@@ -86,17 +86,17 @@ impl Action {
         Self::of(key, ActionState::Absorbed, "exactly this was refused before", letter)
     }
 
-    pub(super) fn held(key: &DealKey, held: &Held) -> Self {
+    pub(super) fn held(key: &DealKey, held: &HeldBack) -> Self {
         let state = match held {
-            Held::NoEmail => ActionState::NoEmail,
-            Held::NotBegun => ActionState::NoDeal,
-            Held::Consent(_) => ActionState::ConsentDenied,
-            Held::Contact
-            | Held::ContactRefused(_)
-            | Held::Company
-            | Held::Name(_)
-            | Held::Gone
-            | Held::Unclear => ActionState::Held,
+            HeldBack::NoEmail => ActionState::NoEmail,
+            HeldBack::NotBegun => ActionState::NoDeal,
+            HeldBack::Consent(_) => ActionState::ConsentDenied,
+            HeldBack::Contact
+            | HeldBack::ContactRefused(_)
+            | HeldBack::Company
+            | HeldBack::Name(_)
+            | HeldBack::Gone
+            | HeldBack::Unclear => ActionState::Held,
         };
         Self::of(key, state, held.words(), None)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::forward::{self, Move};
-use super::refusal::{Refusal, after_refused};
+use super::refusal::{RecordRefusal, after_refused};
 use super::rename;
 use super::settings::rules;
 use super::tags;
@@ -209,7 +209,7 @@ fn after(
         }
         Verdict::Refused { reason, attribute, demanded, again } => {
             let refusal =
-                Refusal { reason, attribute: attribute.as_ref(), demanded: *demanded, again: *again };
+                RecordRefusal { reason, attribute: attribute.as_ref(), demanded: *demanded, again: *again };
             return after_refused(refusal, standing, newer, world.deliveries.get(id), settings, now);
         }
         Verdict::Passing { reason } => {

@@ -16,8 +16,8 @@ use crate::clock::UnixMicros;
 use crate::deal::Attributes;
 use crate::delivery::{DeliveryId, Subject};
 use crate::event::{
-    Arrival, Broken, Event, Header, Limits, Position, Refusal, SourceName, Stamp, broken, corrected,
-    is_backfill, is_old_data, mend, parse_body,
+    Arrival, Broken, Event, EventLimits, EventRefusal, Header, Position, SourceName, Stamp, broken,
+    corrected, is_backfill, is_old_data, mend, parse_body,
 };
 use crate::mapping::{LeftOut, MappedField};
 use crate::person::DEFAULT_PEOPLE;
@@ -93,7 +93,7 @@ pub enum DryRunRefusal {
     },
     /// It is no acceptable event.
     #[error("{reason}: {0}", reason = .0.reason())]
-    Event(Refusal),
+    Event(EventRefusal),
 }
 
 impl DryRun {
@@ -103,7 +103,7 @@ impl DryRun {
         &mut self,
         line: &[u8],
         settings: &Settings,
-        limits: Limits,
+        limits: EventLimits,
         now: UnixMicros,
     ) -> Option<DryRunLine> {
         let text = std::str::from_utf8(line)
@@ -142,7 +142,7 @@ impl DryRun {
         &mut self,
         raw: &str,
         settings: &Settings,
-        limits: Limits,
+        limits: EventLimits,
         now: UnixMicros,
     ) -> Result<DryRunLine, DryRunRefusal> {
         self.lines += 1;
@@ -178,7 +178,7 @@ impl DryRun {
         })
     }
 
-    fn read(&self, line: &str, limits: Limits, received_at: UnixMicros) -> Result<Event, DryRunRefusal> {
+    fn read(&self, line: &str, limits: EventLimits, received_at: UnixMicros) -> Result<Event, DryRunRefusal> {
         let mended;
         let raw: &RawValue = if let Ok(raw) = serde_json::from_str(line.trim()) {
             raw

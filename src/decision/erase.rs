@@ -11,7 +11,9 @@ use crate::consent::{Choice, Statement};
 use crate::contact::{ConsentHistory, Standing};
 use crate::delivery::{Account, DeliveryId, Erasing, Verdict};
 use crate::destination::Ended;
-use crate::erasure::{CallEnd, Device, Extent, ForgetId, ForgetOrder, Mark, Receipt, Subject, Target, Waits};
+use crate::erasure::{
+    CallEnd, Device, ErasureSubject, Extent, ForgetId, ForgetOrder, Mark, Receipt, Target, Waits,
+};
 use crate::event::{Email, Stamp, Stamped, Trust};
 use crate::person::{Claim, Facts, PersonId, PersonKey, Timeline, TimelineKey};
 
@@ -87,14 +89,14 @@ pub(super) fn settle_erased(
 
 /// How far an erasure reaches, by the documents of a working set. New names in the answer may call for more documents.
 #[must_use]
-pub fn extent(subject: &Subject, world: &World) -> Extent {
+pub fn extent(subject: &ErasureSubject, world: &World) -> Extent {
     let mut extent = Extent::default();
     match subject {
-        Subject::Email(email) => {
+        ErasureSubject::Email(email) => {
             extent.emails.insert(email.clone());
             extent.people.extend(owners(email, world));
         }
-        Subject::User(key) => {
+        ErasureSubject::User(key) => {
             extent.people.insert(key.clone());
         }
     }

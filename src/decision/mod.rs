@@ -61,7 +61,7 @@ pub use outcome::Outcome;
 pub use owe::excluded_by;
 pub use reading::{Reading, status_value};
 pub use record::{claim, companies_needed, dead_letter, open_delivery, settle, simulate, void_claim};
-pub use redrive::{Pace, RedriveAll, discard, redrive, redrive_letter};
+pub use redrive::{RedriveAll, Urgency, discard, redrive, redrive_letter};
 pub use refusal::RedriveBy;
 pub use rename::owed_now;
 pub use respell::respelled_contacts;

@@ -59,7 +59,7 @@ impl RedriveAll {
             self.after = *place;
             let Some(letter) = dead_letter(subject, world, &self.account) else { continue };
             let meant = letter.ended_at.is_none_or(|ended_at| ended_at <= self.ordered_at);
-            if meant && redrive_letter(subject, Pace::WithTheRest, world, settings, now) {
+            if meant && redrive_letter(subject, Urgency::WithTheRest, world, settings, now) {
                 self.done += 1;
             }
         }
@@ -101,7 +101,7 @@ pub fn redrive(
 
 /// How urgent it is to send something again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
+pub enum Urgency {
     /// A person named it and waits for it: it keeps its lane.
     Named,
     /// One of many: as old data, so that whoever comes meanwhile goes first. A withdrawal keeps its lane.
@@ -111,7 +111,7 @@ pub enum Pace {
 /// Sends the dead letter of a record again, with its newest state; tells whether there was one.
 pub fn redrive_letter(
     subject: &Subject,
-    pace: Pace,
+    urgency: Urgency,
     world: &mut World,
     settings: &Settings,
     now: UnixMicros,
@@ -120,7 +120,7 @@ pub fn redrive_letter(
         return false;
     };
     let done = redrive(&id, RedriveBy::Hand, world, settings, now);
-    if done && pace == Pace::WithTheRest {
+    if done && urgency == Urgency::WithTheRest {
         world.deliveries.change(&id, |delivery| {
             let keeps = delivery.lane == Lane::Withdrawal;
             Delivery { lane: if keeps { delivery.lane } else { Lane::Backfill }, ..delivery }

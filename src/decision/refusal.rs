@@ -17,7 +17,7 @@ const NAMES: [&str; 2] = ["first_name", "last_name"];
 
 /// What Freshsales said about a contact that it refused.
 #[derive(Clone, Copy)]
-pub(super) struct Refusal<'a> {
+pub(super) struct RecordRefusal<'a> {
     pub reason: &'a str,
     pub attribute: Option<&'a String>,
     pub demanded: bool,
@@ -26,7 +26,7 @@ pub(super) struct Refusal<'a> {
 
 /// What a refusal does to the standing of the contact, and what the delivery does then.
 pub(super) fn after_refused(
-    refusal: Refusal<'_>,
+    refusal: RecordRefusal<'_>,
     standing: &mut Standing,
     newer: Option<DeliveryId>,
     delivery: Option<&Delivery>,
@@ -68,7 +68,7 @@ pub(super) fn after_refused(
 
 /// The attribute that the contact can do without: its value is refused, it is not what the account demands, and no
 /// withdrawal is lost with it.
-fn salvageable<'a>(refusal: Refusal<'a>, call: &InFlight, settings: &Settings) -> Option<&'a String> {
+fn salvageable<'a>(refusal: RecordRefusal<'a>, call: &InFlight, settings: &Settings) -> Option<&'a String> {
     let name = refusal.attribute.filter(|_| !refusal.demanded)?;
     let value = call.sent.get(name)?;
     let withdrawal = name == STATUS && *value == settings.consent.unsubscribed;

@@ -36,7 +36,7 @@ use crate::store::{ErrorClass, For, Keys, Plan, Put, SharedStore, StoreError, Ve
 use crate::telemetry::{Panicked, caught_in};
 use crate::turn::{Stalls, backoff};
 use bulk::Bulk;
-use pace::Pace;
+use pace::Concurrency;
 use schedule::Schedule;
 use selectors::Lists;
 use worker::Done;
@@ -87,7 +87,7 @@ pub struct Deliverer {
 /// What the loop remembers between rounds.
 struct Round {
     schedule: Schedule,
-    pace: Pace,
+    pace: Concurrency,
     bulk: Bulk,
     calls: JoinSet<Done>,
     /// An order to forget a contact is on its way.
@@ -137,7 +137,7 @@ impl Deliverer {
     pub async fn run(self, stop: CancellationToken, drain: Duration) -> Result<(), StoreError> {
         let mut round = Round {
             schedule: Schedule::new(self.ledger().await?, &self.config),
-            pace: Pace::new(self.config.concurrency_max),
+            pace: Concurrency::new(self.config.concurrency_max),
             bulk: self.bulk().await?,
             calls: JoinSet::new(),
             forgetting: false,

@@ -5,12 +5,12 @@
 
 /// How many calls may be on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pace {
+pub(super) struct Concurrency {
     places: usize,
     places_max: usize,
 }
 
-impl Pace {
+impl Concurrency {
     /// One call at first, up to so many.
     pub fn new(places_max: u32) -> Self {
         Self { places: 1, places_max: (places_max as usize).max(1) }
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn calls_start_at_one_and_double_with_each_answer() {
-        let mut pace = Pace::new(6);
+        let mut pace = Concurrency::new(6);
         let mut seen = Vec::new();
         for _ in 0..5 {
             seen.push(pace.places());

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::decision::{self, Settings};
-use crate::erasure::{Concern, Erasure, Extent, Stage, Subject, Waits};
+use crate::erasure::{Concern, Erasure, ErasureStage, ErasureSubject, Extent, Waits};
 use crate::event::{Position, Stamp};
 use crate::store::{
     Documents, ErrorClass, For, Keys, Plan, Privacy, Put, Record, SharedStore, StoreError, Stream, reach,
@@ -130,7 +130,7 @@ impl Eraser {
     async fn next(&self, without: &BTreeMap<u64, String>) -> Result<Option<Erasure>, StoreError> {
         let orders = self.store.erasures().await?.orders;
         for erasure in orders.into_iter().filter(|order| !without.contains_key(&order.id)) {
-            if erasure.stage != Stage::Settling || self.is_settled(&erasure.waits).await? {
+            if erasure.stage != ErasureStage::Settling || self.is_settled(&erasure.waits).await? {
                 return Ok(Some(erasure));
             }
         }
@@ -156,16 +156,18 @@ impl Eraser {
         let to =
             |stage| Erasure { id, stage, receipt: erasure.receipt.clone(), waits: erasure.waits.clone() };
         match erasure.stage {
-            Stage::Ordered { ref subject, forget_in_crm } => self.begin(id, subject, forget_in_crm).await,
-            Stage::Rows { .. } => self.store.erase_rows(erasure).await.map(|_| ()),
-            Stage::Journal { ref extent, last, after } => {
-                self.look_through_the_journal(to(Stage::Blanking), extent.clone(), last, after).await
+            ErasureStage::Ordered { ref subject, forget_in_crm } => {
+                self.begin(id, subject, forget_in_crm).await
             }
-            Stage::Blanking => {
+            ErasureStage::Rows { .. } => self.store.erase_rows(erasure).await.map(|_| ()),
+            ErasureStage::Journal { ref extent, last, after } => {
+                self.look_through_the_journal(to(ErasureStage::Blanking), extent.clone(), last, after).await
+            }
+            ErasureStage::Blanking => {
                 while self.store.blank().await? > 0 {}
-                self.note(to(Stage::Wiping), Vec::new()).await
+                self.note(to(ErasureStage::Wiping), Vec::new()).await
             }
-            Stage::Wiping => {
+            ErasureStage::Wiping => {
                 let settled = self.is_settled(&erasure.waits).await?;
                 if !self.store.wipe().await? {
                     tracing::info!("erasure waits for a read that is still running");
@@ -174,20 +176,20 @@ impl Eraser {
                 }
                 if !settled {
                     tracing::info!(erasure = id, "a person is erased here; waiting for Freshsales to answer");
-                    return self.note(to(Stage::Settling), Vec::new()).await;
+                    return self.note(to(ErasureStage::Settling), Vec::new()).await;
                 }
-                self.note(to(Stage::Done), Vec::new()).await?;
+                self.note(to(ErasureStage::Done), Vec::new()).await?;
                 tracing::info!(erasure = id, "a person is erased");
                 self.done.send_replace(id);
                 Ok(())
             }
-            Stage::Settling => self.note(to(Stage::Wiping), Vec::new()).await,
-            Stage::Done => Ok(()),
+            ErasureStage::Settling => self.note(to(ErasureStage::Wiping), Vec::new()).await,
+            ErasureStage::Done => Ok(()),
         }
     }
 
     /// Takes everything that decides about the person, in one transaction. From here on nothing brings them back.
-    async fn begin(&self, id: u64, subject: &Subject, forget_in_crm: bool) -> Result<(), StoreError> {
+    async fn begin(&self, id: u64, subject: &ErasureSubject, forget_in_crm: bool) -> Result<(), StoreError> {
         let settings = Arc::clone(&self.settings.borrow());
         let _turn = self.store.turn().await;
         let (mut world, extent) = reach(&*self.store, subject, &settings, For::Deciding).await?;
@@ -196,7 +198,7 @@ impl Eraser {
         let (receipt, mut waits) = decision::erase(&extent, order, &mut world, &settings, now);
         world.contribute(&settings);
         self.join_earlier(&extent, &mut waits).await?;
-        let stage = Stage::Rows {
+        let stage = ErasureStage::Rows {
             extent,
             last: *self.store.journal_end().borrow(),
             events_after: Position(0),
@@ -246,7 +248,7 @@ impl Eraser {
             erasure.receipt.journal_events += u64::from(take(&extent, record, &mut puts));
         }
         if reached < last {
-            erasure.stage = Stage::Journal { extent, last, after: reached };
+            erasure.stage = ErasureStage::Journal { extent, last, after: reached };
         }
         self.note(erasure, puts).await
     }

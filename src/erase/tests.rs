@@ -16,7 +16,7 @@ use crate::mapping::Preset;
 use crate::process::Processor;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
-    DealQuery, Failed, NewRecord, Progress, PutDeal, Settings as Limits, Store, Totals, Versioned,
+    DealQuery, Failed, NewRecord, Progress, PutDeal, Store, StoreSettings as Limits, Totals, Versioned,
 };
 use crate::turn::put_aside;
 
@@ -104,7 +104,7 @@ impl Bench {
         running.await.unwrap().unwrap();
     }
 
-    async fn order(&self, subject: Subject) {
+    async fn order(&self, subject: ErasureSubject) {
         let id = self.store.erasures().await.unwrap().next_id;
         let order = Erasure::order(id, subject, false);
         let puts = vec![Put::Privacy(Privacy::Erasure(Box::new(order)))];
@@ -140,7 +140,7 @@ async fn killed_after_any_step_an_erasure_goes_on_where_it_stopped() {
     bench.accept(names.iter().flat_map(|name| life_of(name))).await;
     let before = bench.totals().await;
     assert!(bench.stands("somebody250") > 5);
-    bench.order(Subject::Email(Email::parse("somebody250@example.com").unwrap())).await;
+    bench.order(ErasureSubject::Email(Email::parse("somebody250@example.com").unwrap())).await;
     let mut steps = 0;
     while let Some(order) = bench.store.erasures().await.unwrap().orders.pop() {
         bench.eraser().step(order).await.unwrap();
@@ -166,7 +166,7 @@ async fn killed_after_any_step_an_erasure_goes_on_where_it_stopped() {
 async fn events_that_wait_when_somebody_is_erased_take_effect_as_erased() {
     let bench = Bench::new();
     bench.accept(life_of("early").into_iter()).await;
-    bench.order(Subject::Email(Email::parse("early@example.com").unwrap())).await;
+    bench.order(ErasureSubject::Email(Email::parse("early@example.com").unwrap())).await;
     let order = bench.store.erasures().await.unwrap().orders.remove(0);
     bench.eraser().step(order).await.unwrap();
     bench.accept(life_of("early").into_iter()).await;
@@ -199,7 +199,7 @@ async fn an_event_that_failed_and_speaks_of_an_erased_person_ends_as_erased_and_
     let mut plan = put_aside(Failed { record, error: "a defect".to_owned(), at: NOW });
     plan.progress = Some(Progress { stream: Stream::Live, from: Position(from.0 - 1), to: from, events: 1 });
     bench.store.apply(plan).await.unwrap();
-    bench.order(Subject::Email(Email::parse("aside@example.com").unwrap())).await;
+    bench.order(ErasureSubject::Email(Email::parse("aside@example.com").unwrap())).await;
     bench.eraser().work_off().await.unwrap();
     assert_eq!(bench.store.failed(Position(0), 10).await.unwrap(), []);
     let totals = bench.totals().await;
@@ -215,7 +215,7 @@ async fn an_erasure_does_not_wait_for_old_data_and_what_it_blanked_of_it_takes_e
     bench.accept(life_of("early").into_iter()).await;
     let import = life_of("early").into_iter().chain(life_of("other"));
     bench.append(import, true).await;
-    bench.order(Subject::Email(Email::parse("early@example.com").unwrap())).await;
+    bench.order(ErasureSubject::Email(Email::parse("early@example.com").unwrap())).await;
     while let Some(order) = bench.store.erasures().await.unwrap().orders.pop() {
         bench.eraser().step(order).await.unwrap();
         bench.reopen();
@@ -294,7 +294,7 @@ async fn of_the_deals_of_an_erased_person_nothing_is_left_but_that_freshsales_ha
         bench.store.apply(plan).await.unwrap();
     }
     assert!(bench.stands("erika") > 10);
-    bench.order(Subject::Email(Email::parse("erika@example.com").unwrap())).await;
+    bench.order(ErasureSubject::Email(Email::parse("erika@example.com").unwrap())).await;
     while let Some(order) = bench.store.erasures().await.unwrap().orders.pop() {
         bench.eraser().step(order).await.unwrap();
         bench.reopen();

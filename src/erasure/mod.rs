@@ -23,7 +23,7 @@ use crate::person::{PersonId, PersonKey, TimelineKey};
 /// Whom an erasure, or an export, is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Subject {
+pub enum ErasureSubject {
     /// Everybody with this address, in every name space.
     Email(Email),
     /// The user of this key, with all addresses and anonymous ids that are theirs alone.
@@ -79,7 +79,7 @@ pub struct Erasure {
     /// Which order.
     pub id: u64,
     /// How far it has come.
-    pub stage: Stage,
+    pub stage: ErasureStage,
     /// What it has done.
     pub receipt: Receipt,
     /// What else has to end before nothing is left of the person.
@@ -99,11 +99,11 @@ pub struct Waits {
 /// How far an erasure has come. Each stage holds what is still needed of the person, and the last ones nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Stage {
+pub enum ErasureStage {
     /// Nothing is done yet.
     Ordered {
         /// Whom.
-        subject: Subject,
+        subject: ErasureSubject,
         /// Whether the contacts are to be forgotten in Freshsales too.
         forget_in_crm: bool,
     },
@@ -139,7 +139,7 @@ pub enum Stage {
     Done,
 }
 
-impl Stage {
+impl ErasureStage {
     /// Whether the order is carried out.
     #[must_use]
     pub fn is_done(&self) -> bool {
@@ -189,22 +189,22 @@ pub struct Receipt {
 impl Erasure {
     /// A new order.
     #[must_use]
-    pub fn order(id: u64, subject: Subject, forget_in_crm: bool) -> Self {
-        let stage = Stage::Ordered { subject, forget_in_crm };
+    pub fn order(id: u64, subject: ErasureSubject, forget_in_crm: bool) -> Self {
+        let stage = ErasureStage::Ordered { subject, forget_in_crm };
         Self { id, stage, receipt: Receipt::default(), waits: Waits::default() }
     }
 
     /// Whether it is an order for this person that has not begun: asking again joins it.
     #[must_use]
-    pub fn waits_for(&self, whom: &Subject, forget: bool) -> bool {
+    pub fn waits_for(&self, whom: &ErasureSubject, forget: bool) -> bool {
         match &self.stage {
-            Stage::Ordered { subject, forget_in_crm } => subject == whom && *forget_in_crm >= forget,
-            Stage::Rows { .. }
-            | Stage::Journal { .. }
-            | Stage::Blanking
-            | Stage::Wiping
-            | Stage::Settling
-            | Stage::Done => false,
+            ErasureStage::Ordered { subject, forget_in_crm } => subject == whom && *forget_in_crm >= forget,
+            ErasureStage::Rows { .. }
+            | ErasureStage::Journal { .. }
+            | ErasureStage::Blanking
+            | ErasureStage::Wiping
+            | ErasureStage::Settling
+            | ErasureStage::Done => false,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::clock::UnixMicros;
 
 /// The limits one event has to keep.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct EventLimits {
     /// Bytes of one event.
     pub event_bytes_max: usize,
 }
@@ -26,7 +26,7 @@ pub const MESSAGE_ID_CHARS_MAX: usize = 100;
 
 /// Why an event is refused (`invalid_event`); the word is its `reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum EventRefusal {
     /// The type is missing or none of the six.
     #[error("`type` must be one of identify, track, page, screen, group, alias")]
     UnknownType,
@@ -50,7 +50,7 @@ pub enum Refusal {
     MessageIdTooLong,
 }
 
-impl Refusal {
+impl EventRefusal {
     /// The stable word for machines.
     #[must_use]
     pub fn reason(self) -> &'static str {
@@ -84,33 +84,37 @@ impl<'a> Header<'a> {
     ///
     /// # Errors
     /// The first reason to refuse it.
-    pub fn read(raw: &'a RawValue, by_route: Option<Kind>, limits: Limits) -> Result<Self, Refusal> {
+    pub fn read(
+        raw: &'a RawValue,
+        by_route: Option<Kind>,
+        limits: EventLimits,
+    ) -> Result<Self, EventRefusal> {
         let text = raw.get();
         if !text.starts_with('{') {
-            return Err(Refusal::NotAnObject);
+            return Err(EventRefusal::NotAnObject);
         }
         if text.len() > limits.event_bytes_max {
-            return Err(Refusal::EventTooLarge);
+            return Err(EventRefusal::EventTooLarge);
         }
         if nests_deeper_than(text, NESTING_MAX) {
-            return Err(Refusal::TooDeep);
+            return Err(EventRefusal::TooDeep);
         }
-        let fields: Fields<'a> = serde_json::from_str(text).map_err(|_| Refusal::NotAnObject)?;
+        let fields: Fields<'a> = serde_json::from_str(text).map_err(|_| EventRefusal::NotAnObject)?;
         Self::from_fields(&fields, by_route)
     }
 
-    fn from_fields(fields: &Fields<'a>, by_route: Option<Kind>) -> Result<Self, Refusal> {
+    fn from_fields(fields: &Fields<'a>, by_route: Option<Kind>) -> Result<Self, EventRefusal> {
         let by_body = || text(fields.kind).as_deref().and_then(|word| Kind::parse(word.trim()));
-        let kind = by_route.or_else(by_body).ok_or(Refusal::UnknownType)?;
+        let kind = by_route.or_else(by_body).ok_or(EventRefusal::UnknownType)?;
         if kind == Kind::Track && text(fields.event).is_none_or(|name| name.trim().is_empty()) {
-            return Err(Refusal::MissingEventName);
+            return Err(EventRefusal::MissingEventName);
         }
         let message_id = id(fields.message_id);
         if message_id.as_deref().is_some_and(|id| id.chars().count() > MESSAGE_ID_CHARS_MAX) {
-            return Err(Refusal::MessageIdTooLong);
+            return Err(EventRefusal::MessageIdTooLong);
         }
         if !fields.name_somebody() {
-            return Err(Refusal::MissingIdentity);
+            return Err(EventRefusal::MissingIdentity);
         }
         let claimed = Claimed {
             timestamp: time(fields.original_timestamp).or_else(|| time(fields.timestamp)),

@@ -20,7 +20,7 @@ mod tests;
 pub use age::{Arrival, is_backfill};
 pub use body::parse_body;
 pub use email::{Email, EmailProblem};
-pub use header::{Header, Limits, NESTING_MAX, Refusal};
+pub use header::{EventLimits, EventRefusal, Header, NESTING_MAX};
 pub use mend::{Broken, broken, mend};
 pub use missing::{is_missing_word, is_text_of_missing, without_tags};
 pub use moment::{day, moment, moment_in, moment_in_json};

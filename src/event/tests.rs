@@ -5,9 +5,9 @@ use serde_json::value::RawValue;
 
 use super::*;
 
-const LIMITS: Limits = Limits { event_bytes_max: 1024 };
+const LIMITS: EventLimits = EventLimits { event_bytes_max: 1024 };
 
-fn read(json: &str) -> Result<Header<'static>, Refusal> {
+fn read(json: &str) -> Result<Header<'static>, EventRefusal> {
     let raw: &'static RawValue = Box::leak(RawValue::from_string(json.to_owned()).unwrap());
     Header::read(raw, None, LIMITS)
 }
@@ -25,19 +25,19 @@ fn each_reason_to_refuse_has_its_case() {
     let long_id = format!(r#"{{"type":"page","userId":"u","messageId":"{}"}}"#, "x".repeat(101));
     let large = format!(r#"{{"type":"page","userId":"u","x":"{}"}}"#, "x".repeat(2000));
     for (json, refusal) in [
-        ("[]", Refusal::NotAnObject),
-        ("7", Refusal::NotAnObject),
-        (r#"{"userId":"u"}"#, Refusal::UnknownType),
-        (r#"{"type":"purchase","userId":"u"}"#, Refusal::UnknownType),
-        (r#"{"type":null,"userId":"u"}"#, Refusal::UnknownType),
-        (r#"{"type":"track","userId":"u"}"#, Refusal::MissingEventName),
-        (r#"{"type":"track","event":" ","userId":"u"}"#, Refusal::MissingEventName),
-        (r#"{"type":"page"}"#, Refusal::MissingIdentity),
-        (r#"{"type":"page","userId":"","anonymousId":null}"#, Refusal::MissingIdentity),
-        (r#"{"type":"page","userId":" ","traits":{"email":" "}}"#, Refusal::MissingIdentity),
-        (&long_id, Refusal::MessageIdTooLong),
-        (&deep, Refusal::TooDeep),
-        (&large, Refusal::EventTooLarge),
+        ("[]", EventRefusal::NotAnObject),
+        ("7", EventRefusal::NotAnObject),
+        (r#"{"userId":"u"}"#, EventRefusal::UnknownType),
+        (r#"{"type":"purchase","userId":"u"}"#, EventRefusal::UnknownType),
+        (r#"{"type":null,"userId":"u"}"#, EventRefusal::UnknownType),
+        (r#"{"type":"track","userId":"u"}"#, EventRefusal::MissingEventName),
+        (r#"{"type":"track","event":" ","userId":"u"}"#, EventRefusal::MissingEventName),
+        (r#"{"type":"page"}"#, EventRefusal::MissingIdentity),
+        (r#"{"type":"page","userId":"","anonymousId":null}"#, EventRefusal::MissingIdentity),
+        (r#"{"type":"page","userId":" ","traits":{"email":" "}}"#, EventRefusal::MissingIdentity),
+        (&long_id, EventRefusal::MessageIdTooLong),
+        (&deep, EventRefusal::TooDeep),
+        (&large, EventRefusal::EventTooLarge),
     ] {
         assert_eq!(read(json).unwrap_err(), refusal, "{json}");
     }

@@ -23,7 +23,7 @@ use super::key::Key;
 use super::transport::Transport;
 use super::verdict::{unix_micros, verdict};
 use super::words::fit_to_show;
-use super::{Answer, BulkResult, CallResult, Crm, JobResult, LookupResult};
+use super::{BulkResult, CallResult, Crm, CrmAnswer, JobResult, LookupResult};
 use crate::allowance::RateHint;
 use crate::clock::Clock;
 use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Request, Verdict};
@@ -153,22 +153,22 @@ impl Crm for Client {
         self.0.endpoint.account()
     }
 
-    fn call(&self, request: Request) -> Answer<CallResult> {
+    fn call(&self, request: Request) -> CrmAnswer<CallResult> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move { inner.call(&request).await })
     }
 
-    fn look_up(&self, email: Email) -> Answer<LookupResult> {
+    fn look_up(&self, email: Email) -> CrmAnswer<LookupResult> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move { inner.look_up(email).await })
     }
 
-    fn bulk_upsert(&self, body: Value) -> Answer<BulkResult> {
+    fn bulk_upsert(&self, body: Value) -> CrmAnswer<BulkResult> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move { inner.bulk_upsert(body).await })
     }
 
-    fn job(&self, id: JobId) -> Answer<JobResult> {
+    fn job(&self, id: JobId) -> CrmAnswer<JobResult> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move { inner.job(id).await })
     }

@@ -1,6 +1,6 @@
 //! A CRM that is not called: every payload is built and shown, none is sent.
 
-use super::{Answer, CallResult, Crm, Endpoint, LookupResult};
+use super::{CallResult, Crm, CrmAnswer, Endpoint, LookupResult};
 use crate::allowance::RateHint;
 use crate::delivery::{Account, AttemptRequest, Request, Stored, Verdict};
 use crate::erasure::Found;
@@ -10,12 +10,12 @@ use crate::event::Email;
 const SIMULATED: &str = "simulated";
 
 /// Accepts everything and sends nothing.
-pub struct DryRun {
+pub struct DryRunCrm {
     endpoint: Endpoint,
     account: Account,
 }
 
-impl DryRun {
+impl DryRunCrm {
     /// A dry run against an account. What it "accepts" belongs to an account of its own name, so that a live run later
     /// owes everything.
     #[must_use]
@@ -31,7 +31,7 @@ impl DryRun {
     }
 }
 
-impl Crm for DryRun {
+impl Crm for DryRunCrm {
     fn account(&self) -> &Account {
         &self.account
     }
@@ -40,11 +40,11 @@ impl Crm for DryRun {
         false
     }
 
-    fn call(&self, request: Request) -> Answer<CallResult> {
+    fn call(&self, request: Request) -> CrmAnswer<CallResult> {
         answered(simulated(self.endpoint.describe(&request)))
     }
 
-    fn look_up(&self, _email: Email) -> Answer<LookupResult> {
+    fn look_up(&self, _email: Email) -> CrmAnswer<LookupResult> {
         // Everything was "accepted", so there is a contact.
         answered(LookupResult { call: simulated(self.endpoint.describe_look_up()), found: Found::One(0) })
     }
@@ -54,7 +54,7 @@ impl Crm for DryRun {
     }
 }
 
-fn answered<T: Send + 'static>(answer: T) -> Answer<T> {
+fn answered<T: Send + 'static>(answer: T) -> CrmAnswer<T> {
     Box::pin(std::future::ready(answer))
 }
 

@@ -35,7 +35,7 @@ pub use client::{
     Client, ClientError, Question, RESPONSE_BYTES_MAX, Reply, Timeouts, Unanswered, hardened, http_client,
 };
 pub use config::{ATTEMPT_TIMEOUT_SECONDS_MAX, Config, Mode};
-pub use dry_run::DryRun;
+pub use dry_run::DryRunCrm;
 pub use key::{ApiKey, ApiKeyProblem, Key};
 pub use lookup::{LookupResult, found};
 pub use transport::{Transport, TransportProblem};
@@ -43,7 +43,7 @@ pub use verdict::{RETRY_AFTER_SECONDS_MAX, verdict};
 pub use words::REASON_CHARS_MAX;
 
 /// What a call to the CRM ends with, some day.
-pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub type CrmAnswer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The full story of one attempt.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,21 +88,21 @@ pub trait Crm: Send + Sync + 'static {
         true
     }
     /// Makes one call. A verdict of `Stored` to a question means that it was answered.
-    fn call(&self, request: Request) -> Answer<CallResult>;
+    fn call(&self, request: Request) -> CrmAnswer<CallResult>;
     /// What [`Crm::call`] would send for this request; sends nothing.
     fn describe(&self, request: &Request) -> AttemptRequest;
     /// Asks which contact has an address. The default answers that nothing was answered: for implementations without the endpoint.
-    fn look_up(&self, _email: Email) -> Answer<LookupResult> {
+    fn look_up(&self, _email: Email) -> CrmAnswer<LookupResult> {
         Box::pin(std::future::ready(LookupResult::not_known(self.describe(&Request::Probe))))
     }
     /// Sends many upserts of contacts in one call; `body` is the finished body. The default refuses: for implementations
     /// without the endpoint.
-    fn bulk_upsert(&self, body: Value) -> Answer<BulkResult> {
+    fn bulk_upsert(&self, body: Value) -> CrmAnswer<BulkResult> {
         let request = self.describe(&Request::UpsertContact { body, shows_companies: false });
         Box::pin(std::future::ready(BulkResult::not_known(request)))
     }
     /// Asks where the job of a bulk call stands.
-    fn job(&self, _id: JobId) -> Answer<JobResult> {
+    fn job(&self, _id: JobId) -> CrmAnswer<JobResult> {
         Box::pin(std::future::ready(JobResult::not_known(self.describe(&Request::Probe))))
     }
 }

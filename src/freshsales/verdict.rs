@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
 
-use super::words::{self, Said};
+use super::words::{self, ErrorWords};
 use crate::clock::UnixMicros;
 use crate::delivery::{BlockCause, CallKind, Request, RetryAfter, Stored, Verdict};
 
@@ -113,7 +113,7 @@ fn blocked(cause: BlockCause, reason: String) -> Verdict {
     Verdict::Blocked { cause, reason }
 }
 
-fn throttled(status: u16, retry_after: Option<&str>, said: &Said, now: UnixMicros) -> Verdict {
+fn throttled(status: u16, retry_after: Option<&str>, said: &ErrorWords, now: UnixMicros) -> Verdict {
     let reason = match words::fit_to_show(&said.words) {
         none if none.is_empty() => format!("the account's allowance is used up ({status})"),
         words => words,
@@ -170,11 +170,11 @@ fn names_a_throttle(lower: &str) -> bool {
 }
 
 /// A page has no words of its own, and its numbers are colours and sizes: only the phrases count there.
-fn is_throttle_page(said: &Said, body: &[u8], sent: &Map<String, Value>) -> bool {
+fn is_throttle_page(said: &ErrorWords, body: &[u8], sent: &Map<String, Value>) -> bool {
     said.html && names_a_throttle(&words::without_echoes(&String::from_utf8_lossy(body), sent).to_lowercase())
 }
 
-fn refusal_in_words(call: &Request, status: u16, said: &Said) -> String {
+fn refusal_in_words(call: &Request, status: u16, said: &ErrorWords) -> String {
     let what = match call.kind() {
         CallKind::Selector => "question",
         kind @ (CallKind::Contact | CallKind::Company | CallKind::Deal) => kind.as_str(),

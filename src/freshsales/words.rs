@@ -23,7 +23,7 @@ const NUMBER_KEYS: [&str; 3] = ["code", "status", "status_code"];
 
 /// What an error body says.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct ErrorWords {
     /// Its words, uncut up to a limit; empty where it has none.
     pub words: String,
     /// It is a page, not an answer of the API.
@@ -42,11 +42,11 @@ pub(super) fn is_html(content_type: Option<&str>, body: &[u8]) -> bool {
 
 /// Reads the body of an error: `message` a string or an array, `errors` an object, an array or a map of fields,
 /// plain text, a page or nothing.
-pub(super) fn said(content_type: Option<&str>, body: &[u8]) -> Said {
+pub(super) fn said(content_type: Option<&str>, body: &[u8]) -> ErrorWords {
     if let Ok(json) = serde_json::from_slice::<Value>(body) {
         let mut sentences = Vec::new();
         collect(&json, "", &mut sentences);
-        return Said {
+        return ErrorWords {
             words: sentences.join("; ").chars().take(SAID_CHARS_MAX).collect(),
             html: false,
             code_429: has_code_429(&json),
@@ -55,7 +55,7 @@ pub(super) fn said(content_type: Option<&str>, body: &[u8]) -> Said {
     let html = is_html(content_type, body);
     let text = String::from_utf8_lossy(body);
     let words = if html { String::new() } else { text.trim().chars().take(SAID_CHARS_MAX).collect() };
-    Said { words, html, code_429: false }
+    ErrorWords { words, html, code_429: false }
 }
 
 fn collect(value: &Value, label: &str, sentences: &mut Vec<String>) {

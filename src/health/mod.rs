@@ -9,4 +9,4 @@ mod snapshot;
 
 pub use outlook::Added;
 pub use risks::{Risk, RiskKind, risks};
-pub use snapshot::{Reading, Snapshot, Vitals};
+pub use snapshot::{Snapshot, StoreReading, Vitals};

@@ -51,7 +51,7 @@ pub struct Vitals {
 
 /// What one look at the store found.
 #[derive(Clone, Debug, Default)]
-pub struct Reading {
+pub struct StoreReading {
     /// The counters and what is owed.
     pub totals: Totals,
     /// How much of their quotas the sources have used.
@@ -61,7 +61,7 @@ pub struct Reading {
     pub lead_waits_since: Option<UnixMicros>,
 }
 
-impl Reading {
+impl StoreReading {
     /// Looks.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl Reading {
 #[derive(Clone, Copy)]
 pub struct Snapshot<'a> {
     /// What the store says.
-    pub reading: &'a Reading,
+    pub reading: &'a StoreReading,
     /// What the running service knows beside the store.
     pub vitals: &'a Vitals,
     /// The present.

@@ -15,7 +15,7 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::BodyExt;
 
 use super::error::ApiError;
-use super::peers::{Held, Peer};
+use super::peers::{HeldBytes, Peer};
 
 /// The rest of a refused body is read up to this many times the limit.
 const DISCARD_FACTOR: usize = 4;
@@ -34,7 +34,7 @@ pub struct BodyLimits {
 pub struct Whole {
     /// The bytes after decompression.
     pub bytes: Bytes,
-    _held: Held,
+    _held: HeldBytes,
 }
 
 /// Why a body was not read.
@@ -90,7 +90,7 @@ pub async fn read_whole(parts: &Parts, mut body: Body, limits: BodyLimits) -> Re
     let outcome = match Encoding::of(&parts.headers) {
         Err(error) => Err(error),
         Ok(encoding) => {
-            let mut held = Held::nothing(parts.extensions.get::<Arc<Peer>>().cloned());
+            let mut held = HeldBytes::nothing(parts.extensions.get::<Arc<Peer>>().cloned());
             let collected = within(limits.deadline, collect(&mut body, &mut held, limits.bytes_max)).await;
             collected
                 .unwrap_or(Err(BodyError::TooSlow))
@@ -132,7 +132,7 @@ async fn within<F: Future>(deadline: Duration, future: F) -> Option<F::Output> {
 }
 
 /// A body of one frame, the usual one, is not copied.
-async fn collect(body: &mut Body, held: &mut Held, bytes_max: usize) -> Result<Bytes, BodyError> {
+async fn collect(body: &mut Body, held: &mut HeldBytes, bytes_max: usize) -> Result<Bytes, BodyError> {
     let too_large = BodyError::TooLarge { bytes_max };
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(too_large);
@@ -181,7 +181,7 @@ impl Encoding {
         }
     }
 
-    fn decode(self, sent: Bytes, held: &mut Held, bytes_max: usize) -> Result<Bytes, BodyError> {
+    fn decode(self, sent: Bytes, held: &mut HeldBytes, bytes_max: usize) -> Result<Bytes, BodyError> {
         let plain = match self {
             Self::Identity => return Ok(sent),
             Self::Gzip => inflate(MultiGzDecoder::new(&sent[..]), bytes_max)?,

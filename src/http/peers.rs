@@ -17,12 +17,12 @@ pub struct Peer {
 
 /// Bytes of a body held for a peer; given back when dropped.
 #[derive(Debug, Default)]
-pub struct Held {
+pub struct HeldBytes {
     peer: Option<Arc<Peer>>,
     bytes: usize,
 }
 
-impl Held {
+impl HeldBytes {
     /// Nothing yet; without a peer there is no limit.
     pub fn nothing(peer: Option<Arc<Peer>>) -> Self {
         Self { peer, bytes: 0 }
@@ -38,7 +38,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldBytes {
     fn drop(&mut self) {
         if let Some(peer) = &self.peer {
             peer.body_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -127,8 +127,8 @@ mod tests {
     #[test]
     fn bytes_are_counted_over_all_requests_and_given_back() {
         let peer = Arc::new(Peer { body_bytes: AtomicUsize::new(0), body_bytes_max: 10 });
-        let mut first = Held::nothing(Some(Arc::clone(&peer)));
-        let mut second = Held::nothing(Some(Arc::clone(&peer)));
+        let mut first = HeldBytes::nothing(Some(Arc::clone(&peer)));
+        let mut second = HeldBytes::nothing(Some(Arc::clone(&peer)));
         assert!(first.grow(6));
         assert!(!second.grow(6));
         drop(second);

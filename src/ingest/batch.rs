@@ -16,8 +16,8 @@ use super::key::{self, Source};
 use super::shared::Shared;
 use crate::clock::UnixMicros;
 use crate::event::{
-    Arrival, Broken, Header, Kind, Limits, Refusal, Trust, broken, corrected, is_backfill, is_old_data, mend,
-    moment_in_json,
+    Arrival, Broken, EventLimits, EventRefusal, Header, Kind, Trust, broken, corrected, is_backfill,
+    is_old_data, mend, moment_in_json,
 };
 use crate::store::NewRecord;
 
@@ -287,8 +287,8 @@ pub struct NotTaken {
     pub message: String,
 }
 
-impl From<Refusal> for NotTaken {
-    fn from(refusal: Refusal) -> Self {
+impl From<EventRefusal> for NotTaken {
+    fn from(refusal: EventRefusal) -> Self {
         Self { code: INVALID_EVENT, reason: refusal.reason(), message: refusal.to_string() }
     }
 }
@@ -302,7 +302,7 @@ pub struct Intake<'a> {
     /// Whether the route is the one for old data.
     pub arrival: Arrival,
     /// The limits of one event.
-    pub limits: Limits,
+    pub limits: EventLimits,
     /// When the request was received.
     pub received_at: UnixMicros,
     /// How far the door lets it be believed.
@@ -339,7 +339,7 @@ impl Intake<'_> {
     ///
     /// # Errors
     /// The reason to refuse it.
-    pub fn accept(&self, index: usize, raw: &RawValue) -> Result<NewRecord, Refusal> {
+    pub fn accept(&self, index: usize, raw: &RawValue) -> Result<NewRecord, EventRefusal> {
         let header = Header::read(raw, self.by_route, self.limits)?;
         let later = Duration::from_micros(u64::try_from(index).unwrap_or(u64::MAX));
         let received_at = self.received_at.plus(later);

@@ -42,7 +42,7 @@ pub use ways::ways;
 
 use crate::clock::{Clock, UnixMicros};
 use crate::doors::{Door, Refused, RefusedLog, Traffic};
-use crate::event::{Arrival, Limits, SourceName, moment_in};
+use crate::event::{Arrival, EventLimits, SourceName, moment_in};
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError, BodyLimits};
 use crate::senders::Rates;
@@ -56,7 +56,7 @@ use form::captcha::Verifier;
 use hook::KnownHooks;
 use key::{KnownSources, Source};
 use route::Route;
-use settings::Settings;
+use settings::SdkSettings;
 use shared::Shared;
 
 /// The public side for events. Clones share everything.
@@ -160,7 +160,13 @@ impl Inner {
 
     /// The settings of an SDK, for who has a key that is known. Another is a 401: both SDKs then say so on the page's
     /// console, send nothing, and ask again when the page is loaded again.
-    fn settings(&self, settings: Settings, prefix: &str, named: Option<String>, parts: &Parts) -> Response {
+    fn settings(
+        &self,
+        settings: SdkSettings,
+        prefix: &str,
+        named: Option<String>,
+        parts: &Parts,
+    ) -> Response {
         let sources = self.sources();
         let key = match named {
             Some(key) => key::in_text(key.into()),
@@ -247,7 +253,7 @@ impl Inner {
             source,
             by_route: None,
             arrival: Arrival::Live,
-            limits: Limits { event_bytes_max: self.server.event_bytes_max },
+            limits: EventLimits { event_bytes_max: self.server.event_bytes_max },
             received_at: self.clock.wall(),
             trust: source.trust,
             proven: self.clock.is_proven(),

@@ -14,7 +14,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::answer::{OK, json, taken};
 use super::route::{self, Route};
-use super::settings::Settings;
+use super::settings::SdkSettings;
 use super::{Denied, Ingest, config, form, hook, pixel, tag};
 use crate::event::Kind;
 use crate::http::{self, ApiError, Asset};
@@ -60,7 +60,7 @@ impl Ingest {
                 add(&path, self.pixel(kind));
             }
         }
-        for settings in Settings::ALL {
+        for settings in SdkSettings::ALL {
             for path in settings.paths() {
                 add(path, self.settings(settings, prefix));
             }
@@ -102,7 +102,7 @@ impl Ingest {
     fn description(public_url: &str) -> Asset {
         let pixels = pixel::KINDS.map(pixel::paths);
         let of_events = Route::all().map(Route::paths);
-        let of_settings = Settings::ALL.into_iter().map(Settings::paths);
+        let of_settings = SdkSettings::ALL.into_iter().map(SdkSettings::paths);
         let others = of_events.chain(of_settings).chain([HEALTH.as_slice()]).chain(route::IGNORED);
         let others = others.filter_map(<[&str]>::split_first);
         let others = others.flat_map(|(own, others)| others.iter().map(move |other| (*other, *own)));
@@ -130,7 +130,7 @@ impl Ingest {
         self.asked_first(get(taken).head(async || pixel::instead_of(Response::default())))
     }
 
-    fn settings(&self, settings: Settings, prefix: &str) -> MethodRouter {
+    fn settings(&self, settings: SdkSettings, prefix: &str) -> MethodRouter {
         let (inner, looked, prefix) = (Arc::clone(&self.0), Arc::clone(&self.0), prefix.to_owned());
         let told = async move |named: Result<Path<String>, PathRejection>, request: Request| {
             let named = named.ok().map(|Path(key)| key);

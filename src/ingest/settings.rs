@@ -9,7 +9,7 @@ use super::address::Address;
 
 /// Whose settings are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settings {
+pub enum SdkSettings {
     /// `{cdnURL}/v1/projects/{writeKey}/settings` of `@segment/analytics-next` 1.84.
     Segment,
     /// `{configUrl}/sourceConfig/?writeKey=…` of `@rudderstack/analytics-js` 3.34.
@@ -20,7 +20,7 @@ pub enum Settings {
 /// a hundred: at a minute each more than an hour.
 const SEGMENT_RETRIES_MAX: u32 = 100;
 
-impl Settings {
+impl SdkSettings {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Segment, Self::RudderStack];
 

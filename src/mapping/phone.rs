@@ -25,7 +25,7 @@ mod tests;
 use std::borrow::Cow;
 
 use self::parts::{head_of, value_of};
-use self::plan::{Length, Plan};
+use self::plan::{Length, Numbering};
 use self::written::Written;
 use crate::mapping::region::Region;
 
@@ -82,7 +82,7 @@ fn one_number(text: &str, region: Option<Region>) -> Result<String, PhoneProblem
 
 fn read(written: &Written, region: Option<Region>) -> Result<String, PhoneProblem> {
     let digits = written.digits.as_str();
-    let home = region.and_then(Plan::of_region);
+    let home = region.and_then(Numbering::of_region);
     let dialled = home.and_then(|home| home.after_international_prefix(digits));
     if written.has_plus || dialled.is_some() {
         // A plus in front of an international prefix ("+011 44 …") is one too many.
@@ -104,7 +104,7 @@ fn read(written: &Written, region: Option<Region>) -> Result<String, PhoneProble
         Some((main, rest)) => without_national_prefix(main, &rest).into_owned(),
         None => without_national_prefix(home, digits).into_owned(),
     };
-    if Plan::is_valid_in_any(home.calling_code(), &national) {
+    if Numbering::is_valid_in_any(home.calling_code(), &national) {
         e164(home, &national)
     } else {
         Err(PhoneProblem::NotValid { region: region.alpha2() })
@@ -112,31 +112,31 @@ fn read(written: &Written, region: Option<Region>) -> Result<String, PhoneProble
 }
 
 /// The plan of the calling code that `digits` begin with, and what follows. No calling code begins another.
-fn split_calling_code(digits: &str) -> Option<(Plan, &str)> {
+fn split_calling_code(digits: &str) -> Option<(Numbering, &str)> {
     (1..=3).find_map(|length| {
         let (code, rest) = digits.split_at_checked(length)?;
         if code.starts_with('0') {
             return None;
         }
-        Some((Plan::of_calling_code(code.parse().ok()?)?, rest))
+        Some((Numbering::of_calling_code(code.parse().ok()?)?, rest))
     })
 }
 
 /// "44 20 7946 0958" in the United Kingdom: what follows the region's own calling code, and the main plan of
 /// that code, when the digits fit the plan better without it.
-fn after_own_calling_code(home: Plan, digits: &str) -> Option<(Plan, String)> {
+fn after_own_calling_code(home: Numbering, digits: &str) -> Option<(Numbering, String)> {
     let code = home.calling_code();
     let rest = home.strip_national_prefix(digits.strip_prefix(&code.to_string())?);
     let better = !home.fits_pattern(digits) && home.fits_pattern(&rest);
     if better || home.length(digits) == Length::TooLong {
-        Some((Plan::of_calling_code(code)?, rest.into_owned()))
+        Some((Numbering::of_calling_code(code)?, rest.into_owned()))
     } else {
         None
     }
 }
 
 /// The national significant number, unless what is left without the prefix is too short to be one.
-fn without_national_prefix(plan: Plan, number: &str) -> Cow<'_, str> {
+fn without_national_prefix(plan: Numbering, number: &str) -> Cow<'_, str> {
     let stripped = plan.strip_national_prefix(number);
     if plan.calling_code() == MEXICO
         && let Some(bare) = without_mexican_prefix(number)
@@ -158,7 +158,7 @@ fn without_mexican_prefix(number: &str) -> Option<&str> {
     prefixes.iter().find_map(|prefix| number.strip_prefix(prefix).filter(|rest| rest.len() == 10))
 }
 
-fn e164(plan: Plan, national: &str) -> Result<String, PhoneProblem> {
+fn e164(plan: Numbering, national: &str) -> Result<String, PhoneProblem> {
     let number = format!("+{}{national}", plan.calling_code());
     // libphonenumber knows longer ones (Germany) and service numbers that only work inside a country.
     if (8..=16).contains(&number.len()) { Ok(number) } else { Err(PhoneProblem::NotPossible) }

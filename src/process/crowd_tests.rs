@@ -31,7 +31,8 @@ impl Both {
     fn new(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(UnixMicros(START)));
-        let open = crate::store::Settings { free_bytes_min: 0, ..crate::store::Settings::default() };
+        let open =
+            crate::store::StoreSettings { free_bytes_min: 0, ..crate::store::StoreSettings::default() };
         let store = SqliteStore::open(folder.path(), open, clock).unwrap();
         Self { store, all: World::default(), settings, next: 1, _folder: folder }
     }

@@ -16,7 +16,8 @@ use crate::event::{Kind, Position, SourceName, Trust};
 use crate::person::{DEFAULT_PEOPLE, Person, PersonId, PersonKey};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
-    Change, Destination, Keys, NewRecord, Plan, ProcessedEnd, Put, Settings, SharedStore, Store, Versioned,
+    Change, Destination, Keys, NewRecord, Plan, ProcessedEnd, Put, SharedStore, Store, StoreSettings,
+    Versioned,
 };
 use crate::turn::{Decide, Stalls, Undecided, retry};
 
@@ -151,7 +152,7 @@ impl Bench {
 }
 
 fn open(folder: &Path, clock: Arc<dyn Clock>) -> Arc<SqliteStore> {
-    SqliteStore::open(folder, Settings { free_bytes_min: 0, ..Settings::default() }, clock).unwrap()
+    SqliteStore::open(folder, StoreSettings { free_bytes_min: 0, ..StoreSettings::default() }, clock).unwrap()
 }
 
 #[tokio::test]

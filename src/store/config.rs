@@ -48,7 +48,7 @@ pub enum Engine {
 
 /// How the embedded engine opens and where it stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct StoreSettings {
     /// How long to wait for another process to leave the data folder.
     pub lock_wait: Duration,
     /// The data folder may be on a network file system.
@@ -73,7 +73,7 @@ pub struct Settings {
     pub readers_max: usize,
 }
 
-impl Default for Settings {
+impl Default for StoreSettings {
     fn default() -> Self {
         Self {
             lock_wait: Duration::from_secs(30),

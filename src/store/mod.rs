@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedMutexGuard, watch};
 
-pub use config::{Config, Engine, Settings};
+pub use config::{Config, Engine, StoreSettings};
 pub use documents::{DEALS_OF_MAX, Documents, Keys, Place, Revision, Versioned};
 pub use error::{ErrorClass, StoreError};
 pub use failed::Failed;
@@ -206,7 +206,7 @@ pub trait Store: Send + Sync + 'static {
     /// One order to erase somebody, or its receipt; and how far it is in the CRM.
     fn erasure(&self, id: u64) -> Answer<Option<(Erasure, Forgetting)>>;
 
-    /// Deletes a part of the rows that an erasure in [`Stage::Rows`](crate::erasure::Stage::Rows) reaches; answers how
+    /// Deletes a part of the rows that an erasure in [`ErasureStage::Rows`](crate::erasure::ErasureStage::Rows) reaches; answers how
     /// far it is then.
     fn erase_rows(&self, erasure: Erasure) -> Answer<Erasure>;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::records::without;
 use super::{For, Keys, Place, Store, StoreError, load_contacts};
 use crate::decision::{Settings, World, extent};
-use crate::erasure::{Extent, Subject};
+use crate::erasure::{ErasureSubject, Extent};
 use crate::event::Email;
 use crate::person::{DEFAULT_PEOPLE, Person, PersonId, PersonKey};
 
@@ -19,7 +19,7 @@ const ROUNDS_MAX: usize = 12;
 /// The store failed.
 pub async fn reach(
     store: &dyn Store,
-    subject: &Subject,
+    subject: &ErasureSubject,
     settings: &Settings,
     what_for: For,
 ) -> Result<(World, Extent), StoreError> {

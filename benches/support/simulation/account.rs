@@ -19,7 +19,7 @@ use freshsignal::clock::{Clock, ManualClock};
 use freshsignal::config::Config;
 use freshsignal::delivery::{self, Account, AttemptRequest, AttemptResponse, CallKind, JobId, Verdict};
 use freshsignal::freshsales::{
-    Answer, BulkResult, CallResult, Crm, Endpoint, JobAnswer, JobResult, job_of, job_state, verdict,
+    BulkResult, CallResult, Crm, CrmAnswer, Endpoint, JobAnswer, JobResult, job_of, job_state, verdict,
 };
 use freshsignal::sandbox::{CustomField, CustomFieldKind, Sandbox, SandboxOptions};
 use serde_json::Value;
@@ -261,12 +261,12 @@ impl Crm for Connection {
         self.0.endpoint.account()
     }
 
-    fn call(&self, request: delivery::Request) -> Answer<CallResult> {
+    fn call(&self, request: delivery::Request) -> CrmAnswer<CallResult> {
         let account = Arc::clone(&self.0);
         Box::pin(async move { account.call(request).await })
     }
 
-    fn bulk_upsert(&self, body: Value) -> Answer<BulkResult> {
+    fn bulk_upsert(&self, body: Value) -> CrmAnswer<BulkResult> {
         let account = Arc::clone(&self.0);
         Box::pin(async move {
             let (call, answer) = account.exchange_bulk(Method::POST, "contacts/bulk_upsert", body).await;
@@ -274,7 +274,7 @@ impl Crm for Connection {
         })
     }
 
-    fn job(&self, id: JobId) -> Answer<JobResult> {
+    fn job(&self, id: JobId) -> CrmAnswer<JobResult> {
         let account = Arc::clone(&self.0);
         Box::pin(async move {
             let path = format!("job_statuses/{}", id.as_str());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use freshsignal::allowance::RateHint;
 use freshsignal::clock::{Clock, ManualClock};
 use freshsignal::delivery::{Account, AttemptRequest, Request, Stored, Verdict};
-use freshsignal::freshsales::{Answer, CallResult, Crm, Endpoint};
+use freshsignal::freshsales::{CallResult, Crm, CrmAnswer, Endpoint};
 use freshsignal::store::{Keep, Store as _, Totals};
 use serde_json::{Value, json};
 
@@ -218,7 +218,7 @@ impl Crm for Line {
         self.0.endpoint.account()
     }
 
-    fn call(&self, request: Request) -> Answer<CallResult> {
+    fn call(&self, request: Request) -> CrmAnswer<CallResult> {
         let counter = Arc::clone(&self.0);
         match request {
             Request::UpsertContact { body, .. } => Box::pin(async move { counter.call(body).await }),

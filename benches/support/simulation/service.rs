@@ -108,9 +108,9 @@ impl Service {
     pub async fn start(config: Config, time: SimulatedTime, crm: Arc<dyn Crm>) -> Self {
         let steady = Arc::new(SteadyClock::over(time.clock.clone()));
         let clock: Arc<dyn Clock> = Arc::clone(&steady) as Arc<dyn Clock>;
-        let limits = store::Settings {
+        let limits = store::StoreSettings {
             journal_bytes_max: config.retention.journal_bytes_max,
-            ..store::Settings::default()
+            ..store::StoreSettings::default()
         };
         let store = SqliteStore::open(&config.store.path, limits, Arc::clone(&clock)).unwrap();
         time.heed(&store);

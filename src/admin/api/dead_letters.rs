@@ -16,7 +16,7 @@ use super::contacts::load;
 use super::query::{Cursor, Params, invalid, one_more, page};
 use crate::admin::Debugger;
 use crate::clock::UnixMicros;
-use crate::decision::{Pace, RedriveAll, World, dead_letter, discard, redrive_letter};
+use crate::decision::{RedriveAll, Urgency, World, dead_letter, discard, redrive_letter};
 use crate::delivery::{Delivery, DeliveryId, Lane, State as Stage, Subject};
 use crate::event::Email;
 use crate::health::Added;
@@ -174,7 +174,7 @@ impl Debugger {
         let outlook = self.outlook(&lanes).await?;
         if !preview {
             for subject in &dead {
-                redrive_letter(subject, Pace::Named, &mut world, &settings, self.now());
+                redrive_letter(subject, Urgency::Named, &mut world, &settings, self.now());
             }
             self.carry_out(Plan::of(world, &settings.account)).await?;
             tracing::info!(

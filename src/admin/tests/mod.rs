@@ -147,7 +147,7 @@ impl Lab {
             },
             board: watch::Sender::new(self.board.clone()).subscribe(),
             mode: Mode::Live,
-            event_limits: Limits { event_bytes_max: 1000 },
+            event_limits: EventLimits { event_bytes_max: 1000 },
             erasures: Erasures { ordered: Arc::default(), done: watch::Sender::new(0).subscribe() },
             refused: Arc::clone(&self.refused),
             traffic: Arc::clone(&self.traffic),

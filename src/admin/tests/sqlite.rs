@@ -28,7 +28,7 @@ fn record(number: u64, kind: Kind, raw: &Value) -> NewRecord {
 /// Lets an identify and a lead take effect; answers the router over them.
 async fn after_a_lead(folder: &std::path::Path) -> Router {
     let clock = Arc::new(ManualClock::at(START));
-    let store = SqliteStore::open(folder, store::Settings::default(), clock.clone()).unwrap();
+    let store = SqliteStore::open(folder, store::StoreSettings::default(), clock.clone()).unwrap();
     let identify = json!({"type": "identify", "userId": "u", "traits": {"email": "sam@example.com"}});
     let lead = json!({"type": "track", "event": "Lead Generated", "userId": "u"});
     let records = vec![record(1, Kind::Identify, &identify), record(2, Kind::Track, &lead)];

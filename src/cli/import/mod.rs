@@ -18,7 +18,7 @@ use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::config::Config;
 use crate::decision::{DryRun, Settings};
 use crate::delivery::Lane;
-use crate::event::Limits;
+use crate::event::EventLimits;
 use rows::{Layout, Target, moment_of, separator};
 
 /// Rows of a call of the bulk API.
@@ -150,7 +150,7 @@ impl Plan {
         }
     }
 
-    fn event(&mut self, line: u64, event: &Value, settings: &Settings, limits: Limits, now: UnixMicros) {
+    fn event(&mut self, line: u64, event: &Value, settings: &Settings, limits: EventLimits, now: UnixMicros) {
         let email = event.pointer("/traits/email").and_then(Value::as_str).unwrap_or_default();
         let hash = ring::digest::digest(&ring::digest::SHA256, email.trim().to_lowercase().as_bytes());
         let hash: [u8; 32] = hash.as_ref().try_into().unwrap_or_default();
@@ -175,7 +175,7 @@ fn plan(mut table: Table, config: &Config) -> Outcome {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::Usage(anyhow!(lines.join("\n")))
     })?;
-    let limits = Limits { event_bytes_max: config.server.event_bytes_max };
+    let limits = EventLimits { event_bytes_max: config.server.event_bytes_max };
     let now = SystemClock::default().wall();
     let mut plan = Plan::default();
     while let Some(Row { line, event }) = table.next()? {

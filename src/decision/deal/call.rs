@@ -169,7 +169,7 @@ fn after(
         }
         Verdict::Refused { reason, attribute, demanded, again } => {
             let refusal =
-                Refusal { reason, attribute: attribute.as_deref(), demanded: *demanded, again: *again };
+                RecordRefusal { reason, attribute: attribute.as_deref(), demanded: *demanded, again: *again };
             refused(&refusal, standing, world.deliveries.get(id), now)
         }
         Verdict::Gone { reason } => {
@@ -320,7 +320,7 @@ fn go_on(
     }
 }
 
-struct Refusal<'a> {
+struct RecordRefusal<'a> {
     reason: &'a str,
     attribute: Option<&'a str>,
     demanded: bool,
@@ -333,7 +333,7 @@ const ESSENTIAL: [&str; 4] = ["name", "amount", "stage", "pipeline"];
 /// What a refusal does: the key is taken, so the deal is looked for; an attribute that it can do without is left out; else it is
 /// kept as a dead letter.
 fn refused(
-    refusal: &Refusal<'_>,
+    refusal: &RecordRefusal<'_>,
     standing: &mut Standing,
     delivery: Option<&Delivery>,
     now: UnixMicros,

@@ -11,7 +11,7 @@ use super::action::{Action, ActionState};
 use super::{Reading, Settings, World, company};
 use crate::allowance::HOUR;
 use crate::clock::UnixMicros;
-use crate::deal::{self, Deal, DealSaid, Held, Next, Standing};
+use crate::deal::{self, Deal, DealSaid, HeldBack, Next, Standing};
 use crate::delivery::{DealKey, Delivery, DeliveryId, Lane, State, Subject};
 use crate::event::Email;
 
@@ -143,7 +143,7 @@ fn evaluate(
             Next::Held(held) => {
                 drop_open(&mut standing, &held.words(), world, now);
                 let action = Action::held(key, &held);
-                if let (Held::Company, Company::Waits(company, name), Some(email)) =
+                if let (HeldBack::Company, Company::Waits(company, name), Some(email)) =
                     (&held, &wanted.company, &wanted.email)
                 {
                     let subject = Subject::Company(company.clone());
@@ -195,7 +195,7 @@ fn step(wanted: &DealWish, standing: &mut Standing, settings: &Settings, now: Un
     }
     let sent = match &next {
         Next::Create(_) if matches!(wanted.company, Company::Waits(..)) => {
-            return Step { next: Next::Held(Held::Company), notes };
+            return Step { next: Next::Held(HeldBack::Company), notes };
         }
         Next::Create(attributes) | Next::Update(_, attributes, _) => attributes,
         Next::Nothing | Next::Refused | Next::Held(_) | Next::Ask(..) | Next::Ahead { .. } => {
@@ -204,7 +204,7 @@ fn step(wanted: &DealWish, standing: &mut Standing, settings: &Settings, now: Un
     };
     match wanted.resolve(sent, settings) {
         Ok((_, left_out)) => notes.extend(left_out),
-        Err(why) => next = Next::Held(Held::Name(why)),
+        Err(why) => next = Next::Held(HeldBack::Name(why)),
     }
     Step { next, notes }
 }

@@ -10,7 +10,7 @@ use super::super::company::{name_for, texts_of};
 use super::super::owe::excluded_by;
 use super::super::wish::consider;
 use super::super::{Considered, Settings, World};
-use crate::deal::{self, Deal, Held, PIPELINE, REASON, STAGE, UnknownStage, Wish, key_in_name};
+use crate::deal::{self, Deal, HeldBack, PIPELINE, REASON, STAGE, UnknownStage, Wish, key_in_name};
 use crate::delivery::{CallKind, CompanyKey, DealKey};
 use crate::event::{Email, Stamp};
 use crate::mapping::{DealRule, Label};
@@ -25,7 +25,7 @@ pub(super) struct DealWish {
     /// What is wanted.
     pub wish: Wish,
     /// What keeps every call of it back.
-    pub held: Option<Held>,
+    pub held: Option<HeldBack>,
     /// What keeps its creation back.
     pub company: Company,
     /// The pipeline in which its stage is looked for; without one the default.
@@ -79,7 +79,7 @@ pub(super) fn wish_of(key: &DealKey, deal: &Deal, world: &World, settings: &Sett
     let mut notes = mapped.left_out;
     match put_stage(key, rule, deal, &mut wish, settings) {
         Ok(unbelieved) => notes.extend(unbelieved),
-        Err(why) => held = held.or(Some(Held::Name(why))),
+        Err(why) => held = held.or(Some(HeldBack::Name(why))),
     }
     let mut texts = texts_of(email.as_ref(), &considered);
     texts.extend(mapped.texts);
@@ -133,18 +133,18 @@ fn held_by_person(
     considered: &Considered,
     world: &World,
     settings: &Settings,
-) -> Option<Held> {
-    let Some(email) = email else { return Some(Held::NoEmail) };
+) -> Option<HeldBack> {
+    let Some(email) = email else { return Some(HeldBack::NoEmail) };
     if let Some(pattern) = &considered.wish.excluded {
-        return Some(Held::ContactRefused(excluded_by(pattern)));
+        return Some(HeldBack::ContactRefused(excluded_by(pattern)));
     }
     if let Some(why) = &considered.wish.gate_shut {
-        return Some(Held::Consent(why.clone()));
+        return Some(HeldBack::Consent(why.clone()));
     }
     let standing = world.contacts.get(email)?.with(&settings.account);
     let refused = standing.refused.is_some() && standing.contact_id.is_none() && standing.in_flight.is_none();
     let letter = standing.open.as_ref().filter(|_| refused).and_then(|open| world.deliveries.get(open));
-    letter.map(|letter| Held::ContactRefused(letter.reason.clone().unwrap_or_default()))
+    letter.map(|letter| HeldBack::ContactRefused(letter.reason.clone().unwrap_or_default()))
 }
 
 /// The stage, the pipeline and the reason, by the names that the account has; and what was said of the stage by visitors who

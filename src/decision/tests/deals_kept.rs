@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::deal::{Birth, Deal, Held, STAGE, Standing};
+use crate::deal::{Birth, Deal, HeldBack, STAGE, Standing};
 use crate::delivery::{CompanyKey, DealKey, DeliveryId, Subject};
 use crate::selectors::{Answered, Kind as List, Selectors, Table};
 
@@ -80,7 +80,7 @@ fn a_deal_that_is_not_finished_is_known_for_good_so_that_it_is_not_created_twice
 #[test]
 fn a_deal_that_freshsales_never_had_goes_and_one_that_is_owed_a_call_stays() {
     let mut service = shop();
-    let mut standing = Standing { held: Some(Held::NoEmail), ..Standing::default() };
+    let mut standing = Standing { held: Some(HeldBack::NoEmail), ..Standing::default() };
     let mut deal = Deal::default();
     deal.standing.insert(service.settings.account.clone(), standing.clone());
     service.world.deals.load(key(), 1, deal.clone());

@@ -1,10 +1,10 @@
 //! What a dry run prints.
 
 use super::*;
-use crate::event::Limits;
+use crate::event::EventLimits;
 use crate::mapping::MappedField;
 
-const LIMITS: Limits = Limits { event_bytes_max: 32_768 };
+const LIMITS: EventLimits = EventLimits { event_bytes_max: 32_768 };
 
 fn lines(events: &[&str]) -> Vec<Value> {
     let (mut run, settings) = (DryRun::default(), settings());

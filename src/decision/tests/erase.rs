@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::consent::Choice;
 use crate::delivery::{Attempt, AttemptRequest, State, Stored, Verdict};
-use crate::erasure::{CallEnd, Receipt, Subject};
+use crate::erasure::{CallEnd, ErasureSubject, Receipt};
 use crate::event::Email;
 use crate::person::{PersonId, PersonKey};
 
@@ -18,7 +18,7 @@ fn email(name: &str) -> Email {
 }
 
 /// Erases somebody, and lets the tombstones be heard as the store does.
-fn erased(service: &mut Service, subject: &Subject, forget_in_crm: bool) -> Receipt {
+fn erased(service: &mut Service, subject: &ErasureSubject, forget_in_crm: bool) -> Receipt {
     let reached = extent(subject, &service.world);
     let order = ErasureOrder { erasure: 7, forget_in_crm };
     let (receipt, _) = erase(&reached, order, &mut service.world, &service.settings, service.now);
@@ -26,8 +26,11 @@ fn erased(service: &mut Service, subject: &Subject, forget_in_crm: bool) -> Rece
     receipt
 }
 
-fn user(id: &str) -> Subject {
-    Subject::User(PersonKey { people: crate::person::DEFAULT_PEOPLE.into(), id: PersonId::User(id.into()) })
+fn user(id: &str) -> ErasureSubject {
+    ErasureSubject::User(PersonKey {
+        people: crate::person::DEFAULT_PEOPLE.into(),
+        id: PersonId::User(id.into()),
+    })
 }
 
 fn lead(user: &str, address: &str) -> [Value; 2] {
@@ -68,7 +71,7 @@ fn an_answer_to_a_call_of_an_erased_contact_brings_nothing_back() {
         service.send(identify);
         let queued = service.send(track).delivery_id.unwrap();
         let order = claim(&queued, &mut service.world, &service.settings, service.now).unwrap();
-        let receipt = erased(&mut service, &Subject::Email(email("sam")), forget);
+        let receipt = erased(&mut service, &ErasureSubject::Email(email("sam")), forget);
         assert_eq!((receipt.people, receipt.contacts, receipt.deliveries), (1, 1, 1));
         assert!(service.world.contacts.get(&email("sam")).is_none());
         // It is on its way still, so that no newer call of the address meets it.
@@ -90,7 +93,7 @@ fn a_contact_of_another_account_is_waited_for_by_nobody() {
     let queued = service.send(track).delivery_id.unwrap();
     claim(&queued, &mut service.world, &service.settings, service.now).unwrap();
     service.settings.account = Account("new".into());
-    let receipt = erased(&mut service, &Subject::Email(email("sam")), true);
+    let receipt = erased(&mut service, &ErasureSubject::Email(email("sam")), true);
     assert_eq!((receipt.deliveries, receipt.forget_ordered, receipt.forget_elsewhere), (1, 0, 1));
     assert!(service.world.deliveries.get(&queued).is_none());
     assert!(service.world.forgets.is_empty());
@@ -164,7 +167,7 @@ fn who_invited_an_erased_friend_stays_and_what_they_say_of_the_friend_later_is_c
     service.send(track);
     let invite = json!({"type": "track", "event": "Lead Generated", "userId": "u", "properties": {"email": "friend@b.co", "name": "A Friend"}});
     service.send(invite.clone());
-    let receipt = erased(&mut service, &Subject::Email(email("friend")), false);
+    let receipt = erased(&mut service, &ErasureSubject::Email(email("friend")), false);
     assert_eq!((receipt.people, receipt.contacts, receipt.mentions), (1, 1, 1));
     let stored = serde_json::to_string(service.world.people.get(&key("user:u")).unwrap()).unwrap();
     assert!(!stored.contains("friend"), "{stored}");

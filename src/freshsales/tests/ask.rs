@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::client::{KEY, answer, client};
 use crate::delivery::{Request, Stored, Verdict};
-use crate::freshsales::{Client, Config, Crm, DryRun, Question, RESPONSE_BYTES_MAX, Reply, Unanswered};
+use crate::freshsales::{Client, Config, Crm, DryRunCrm, Question, RESPONSE_BYTES_MAX, Reply, Unanswered};
 
 /// One call to a server with that answer, and the whole request it got.
 pub(super) async fn exchange<T>(answer: Vec<u8>, call: impl AsyncFnOnce(Client) -> T) -> (T, String) {
@@ -143,7 +143,7 @@ fn path_of(url: &str) -> &str {
 async fn a_dry_run_answers_every_request_and_sends_none() {
     let config = Config { bundle_alias: "acme".to_owned(), ..Config::default() };
     let endpoint = config.endpoint().unwrap();
-    let dry = DryRun::new(endpoint.clone());
+    let dry = DryRunCrm::new(endpoint.clone());
     let body = json!({"deal": {}});
     for request in [
         Request::UpsertContact { body: body.clone(), shows_companies: false },

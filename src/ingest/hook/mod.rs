@@ -32,7 +32,7 @@ use super::key::Source;
 use super::{Inner, answer};
 use crate::clock::UnixMicros;
 use crate::doors::Door;
-use crate::event::{Refusal, Trust};
+use crate::event::{EventRefusal, Trust};
 use crate::http::{self, ApiError};
 use crate::store::NewRecord;
 use path::Path;
@@ -152,7 +152,7 @@ impl Inner {
     fn record(&self, hook: &Hook, message: &Message<'_>) -> Result<NewRecord, ApiError> {
         // Whoever sends it holds the secret, whatever the keys of the source are.
         let intake = Intake { trust: Trust::Server, ..self.intake(&hook.source) };
-        let accept = |event: Map<String, Value>| -> Result<Result<NewRecord, Refusal>, ApiError> {
+        let accept = |event: Map<String, Value>| -> Result<Result<NewRecord, EventRefusal>, ApiError> {
             let raw = to_raw_value(&event).map_err(|_| ApiError::internal())?;
             Ok(intake.accept(0, &raw))
         };

@@ -34,9 +34,9 @@ pub(super) enum Length {
 
 /// The numbering plan of one region, or of a calling code without one.
 #[derive(Clone, Copy)]
-pub(super) struct Plan(&'static Metadata);
+pub(super) struct Numbering(&'static Metadata);
 
-impl Plan {
+impl Numbering {
     pub(super) fn of_region(region: Region) -> Option<Self> {
         PLANS.as_ref()?.by_id(region.alpha2()).map(Self)
     }
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_lengths_of_a_plan_are_those_of_all_its_kinds() {
-        let (us, ru) = (Plan::of_calling_code(1).unwrap(), Plan::of_calling_code(7).unwrap());
+        let (us, ru) = (Numbering::of_calling_code(1).unwrap(), Numbering::of_calling_code(7).unwrap());
         assert_eq!(us.length("253000"), Length::TooShort);
         assert_eq!(us.length("2530000"), Length::LocalOnly);
         assert_eq!(ru.length("800555353500"), Length::Between);

@@ -11,7 +11,7 @@ use super::columns::{from_text, int, or_passed_over, state, to_text, uint};
 use super::{forget, state, tombstones};
 use crate::clock::UnixMicros;
 use crate::delivery::{Delivery, State};
-use crate::erasure::{Erasure, Extent, Forgetting, Receipt, Stage};
+use crate::erasure::{Erasure, ErasureStage, Extent, Forgetting, Receipt};
 use crate::event::{Email, Position, SourceName, Stamp};
 use crate::store::{Counts, OpenErasures, Privacy, StoreError};
 
@@ -78,7 +78,7 @@ pub(super) fn one(connection: &Connection, id: u64) -> Result<Option<(Erasure, F
 pub(super) fn rows(connection: &mut Connection, mut erasure: Erasure) -> Result<Erasure, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let Erasure { stage, receipt, .. } = &mut erasure;
-    if let Stage::Rows { extent, last, events_after, deliveries_after, messages_after } = stage {
+    if let ErasureStage::Rows { extent, last, events_after, deliveries_after, messages_after } = stage {
         if events_after < last {
             *events_after = events(&transaction, extent, *events_after, *last, receipt)?;
         } else if let Some(after) = deliveries(&transaction, extent, *deliveries_after, receipt)? {
@@ -87,7 +87,7 @@ pub(super) fn rows(connection: &mut Connection, mut erasure: Erasure) -> Result<
             *messages_after = after;
         } else {
             let (extent, last) = (std::mem::take(extent), *last);
-            *stage = Stage::Journal { extent, last, after: Position(0) };
+            *stage = ErasureStage::Journal { extent, last, after: Position(0) };
         }
     }
     put(&transaction, &erasure)?;

@@ -38,7 +38,7 @@ pub(super) struct Folder {
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum FileAccess {
     /// The only one that writes to its file.
     Write,
     /// Look-ups.
@@ -216,13 +216,13 @@ pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
 }
 
 /// Opens a file of the store.
-pub(super) fn connect(path: &Path, access: Access) -> Result<Connection, OpenError> {
+pub(super) fn connect(path: &Path, access: FileAccess) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(OpenError::Engine(format!("version {} is too old", rusqlite::version())));
     }
     let mode = match access {
-        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
-        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        FileAccess::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        FileAccess::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
     let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -230,10 +230,10 @@ pub(super) fn connect(path: &Path, access: Access) -> Result<Connection, OpenErr
     // A statement keeps the plan it was prepared with. Otherwise SQLite plans it anew for other values, which takes longer
     // than most of ours run: https://www.sqlite.org/queryplanner-ng.html#qpstab
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    if access == Access::Write {
+    if access == FileAccess::Write {
         connection.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(()))?;
     }
-    let query_only = i64::from(access == Access::Read);
+    let query_only = i64::from(access == FileAccess::Read);
     connection.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",
     )?;

@@ -21,7 +21,7 @@ use super::old_data::OldData;
 use super::{blank, records, retention};
 use crate::clock::Clock;
 use crate::event::Position;
-use crate::store::{Keep, NewRecord, Processed, Settings, StoreError, Stream};
+use crate::store::{Keep, NewRecord, Processed, StoreError, StoreSettings, Stream};
 
 /// Pages of the WAL after which they are written back: 16 MiB.
 const WAL_PAGES_MAX: i64 = 4096;
@@ -88,7 +88,7 @@ impl Keeper {
 
 #[derive(Debug)]
 struct Shared {
-    settings: Settings,
+    settings: StoreSettings,
     queue: Mutex<Queue>,
     arrived: Condvar,
     end: watch::Sender<Position>,
@@ -127,7 +127,7 @@ impl Journal {
     pub(super) fn start(
         connection: Connection,
         folder: PathBuf,
-        settings: Settings,
+        settings: StoreSettings,
         clock: Arc<dyn Clock>,
         fatal: Fatal,
         in_place: InPlace,
@@ -271,7 +271,7 @@ impl Shared {
 
 impl Queue {
     /// The next group: at least one append, and no more than a commit should hold.
-    fn take_group(&mut self, settings: &Settings) -> Vec<Append> {
+    fn take_group(&mut self, settings: &StoreSettings) -> Vec<Append> {
         let (mut taken, mut events, mut bytes) = (0, 0, 0);
         for append in &self.appends {
             events += append.events();

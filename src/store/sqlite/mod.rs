@@ -54,7 +54,7 @@ pub use copies::{
 pub use failure::OpenError;
 
 use self::failure::Fatal;
-use self::files::{Access, Folder, JOURNAL_FILE, STATE_FILE};
+use self::files::{FileAccess, Folder, JOURNAL_FILE, STATE_FILE};
 use self::in_place::InPlace;
 use self::journal::Journal;
 use self::readers::Readers;
@@ -72,8 +72,8 @@ use crate::selectors::Selectors;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
     Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, OpenErasures, Place,
-    Plan, Processed, ProcessedEnd, Record, Room, Settings, Silent, Slot, Store, StoreError, Stream, Totals,
-    Turn, Versioned,
+    Plan, Processed, ProcessedEnd, Record, Room, Silent, Slot, Store, StoreError, StoreSettings, Stream,
+    Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -108,12 +108,12 @@ impl SqliteStore {
     ///
     /// # Errors
     /// Says why it can't be used; [`OpenError::exit_code`] is the exit code for it.
-    pub fn open(path: &Path, settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
+    pub fn open(path: &Path, settings: StoreSettings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
         let folder = Folder::open(path, settings.network_file_system, settings.lock_wait)?;
         let (journal_file, state_file) = (folder.file(JOURNAL_FILE), folder.file(STATE_FILE));
-        let mut journal = files::connect(&journal_file, Access::Write)?;
+        let mut journal = files::connect(&journal_file, FileAccess::Write)?;
         migrations::migrate(&mut journal, migrations::JOURNAL, &journal_file)?;
-        let mut state = files::connect(&state_file, Access::Write)?;
+        let mut state = files::connect(&state_file, FileAccess::Write)?;
         migrations::migrate(&mut state, migrations::STATE, &state_file)?;
         present::tell(&state, &clock)?;
         if let Some(known) = present::last(&state, clock.boot_id())? {

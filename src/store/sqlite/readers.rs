@@ -8,10 +8,10 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::failure::{Fatal, OpenError};
-use super::files::{self, Access};
+use super::files::{self, FileAccess};
 use super::under_way::UnderWay;
 use crate::clock::Clock;
-use crate::store::{Answer, Settings, StoreError};
+use crate::store::{Answer, StoreError, StoreSettings};
 
 /// Steps of `SQLite`'s machine between two looks at the clock: well under a millisecond.
 const STEPS: i32 = 5_000;
@@ -35,13 +35,13 @@ impl Readers {
     /// Opens all of them at once, so that a want of file handles later can't keep the store from reading.
     pub(super) fn open(
         file: &Path,
-        settings: &Settings,
+        settings: &StoreSettings,
         clock: Arc<dyn Clock>,
         fatal: Fatal,
         under_way: UnderWay,
     ) -> Result<Self, OpenError> {
         let idle: Vec<Connection> = (0..settings.readers_max)
-            .map(|_| files::connect(file, Access::Read))
+            .map(|_| files::connect(file, FileAccess::Read))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             shared: Arc::new(Shared {

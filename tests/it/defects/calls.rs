@@ -7,7 +7,7 @@ use std::time::Duration;
 use freshsignal::clock::{Clock as _, ManualClock};
 use freshsignal::deliver::{BulkConfig, BulkMode};
 use freshsignal::delivery::{Account, AttemptRequest, JobId, Request, State};
-use freshsignal::freshsales::{Answer, BulkResult, CallResult, Crm, JobResult};
+use freshsignal::freshsales::{BulkResult, CallResult, Crm, CrmAnswer, JobResult};
 use freshsignal::store::{DeliveryQuery, Limited, Store as _, Totals};
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ impl Crm for Clumsy {
         self.client.account()
     }
 
-    fn call(&self, request: Request) -> Answer<CallResult> {
+    fn call(&self, request: Request) -> CrmAnswer<CallResult> {
         let bad = request.body().is_some_and(|body| body.to_string().contains(self.bad));
         let call = self.client.call(request);
         Box::pin(async move {
@@ -39,11 +39,11 @@ impl Crm for Clumsy {
         })
     }
 
-    fn bulk_upsert(&self, body: Value) -> Answer<BulkResult> {
+    fn bulk_upsert(&self, body: Value) -> CrmAnswer<BulkResult> {
         self.client.bulk_upsert(body)
     }
 
-    fn job(&self, id: JobId) -> Answer<JobResult> {
+    fn job(&self, id: JobId) -> CrmAnswer<JobResult> {
         let bad = self.bad_questions.load(Ordering::Relaxed);
         self.bad_questions.store(bad.saturating_sub(1), Ordering::Relaxed);
         assert!(bad == 0, "a defect of the test");

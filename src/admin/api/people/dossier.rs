@@ -11,7 +11,7 @@ use crate::admin::Debugger;
 use crate::contact::Contact;
 use crate::decision::{World, consider};
 use crate::delivery::State;
-use crate::erasure::{Extent, Subject};
+use crate::erasure::{ErasureSubject, Extent};
 use crate::event::{Email, Position, Stamp};
 use crate::person::{PersonId, PersonKey};
 use crate::store::{DeliveryQuery, EventQuery, For, LIMIT_MAX, Limited, StoreError, reach};
@@ -22,7 +22,7 @@ const EVENTS_MAX: usize = 5_000;
 const DELIVERIES_MAX: usize = 2_000;
 
 /// Everything that is held.
-pub(super) async fn of(app: &Debugger, subject: &Subject) -> Result<Value, StoreError> {
+pub(super) async fn of(app: &Debugger, subject: &ErasureSubject) -> Result<Value, StoreError> {
     let settings = app.settings();
     let (world, extent) = reach(&*app.store, subject, &settings, For::Showing).await?;
     let events = events(app, &extent).await?;

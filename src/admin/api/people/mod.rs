@@ -18,7 +18,7 @@ use super::answer::{failed, nothing, rfc3339};
 use super::query::{Params, invalid, refused};
 use crate::admin::Debugger;
 use crate::clock::UnixMicros;
-use crate::erasure::{Erasure, Forgetting, Receipt, Subject};
+use crate::erasure::{Erasure, ErasureSubject, Forgetting, Receipt};
 use crate::http::ApiError;
 use crate::person::{DEFAULT_PEOPLE, PersonId, PersonKey};
 use crate::store::{OpenErasures, Plan, Privacy, Put, StoreError};
@@ -144,17 +144,17 @@ pub(in crate::admin) async fn erasure(
 }
 
 /// Whom a request is about: an address, or a user id in a name space of people.
-fn subject(params: &Params) -> Result<Subject, ApiError> {
+fn subject(params: &Params) -> Result<ErasureSubject, ApiError> {
     let people = params.text("people");
     match (params.email()?, params.text("userId")) {
-        (Some(email), None) if people.is_none() => Ok(Subject::Email(email)),
+        (Some(email), None) if people.is_none() => Ok(ErasureSubject::Email(email)),
         (None, Some(user)) => {
             let people = people.unwrap_or_else(|| DEFAULT_PEOPLE.to_owned());
             let key = PersonKey { people, id: PersonId::User(user.trim().to_owned()) };
             // An order is stored as text: one that can't be read again would hold up every other.
             let readable = key.to_string().parse::<PersonKey>().is_ok_and(|read| read == key);
             let expected = "the name space of a source, such as `default`";
-            readable.then_some(Subject::User(key)).ok_or_else(|| invalid("people", expected))
+            readable.then_some(ErasureSubject::User(key)).ok_or_else(|| invalid("people", expected))
         }
         (Some(_), None) => {
             Err(invalid("people", "left out beside `email`: an address counts in every name space"))
@@ -166,7 +166,7 @@ fn subject(params: &Params) -> Result<Subject, ApiError> {
 }
 
 /// Leaves the order in the store; one for the same person that has not begun is joined.
-async fn order(app: &Debugger, subject: Subject, forget: bool) -> Result<u64, ApiError> {
+async fn order(app: &Debugger, subject: ErasureSubject, forget: bool) -> Result<u64, ApiError> {
     let turn = app.store.turn().await;
     let OpenErasures { orders: open, next_id: next, .. } = app.store.erasures().await.map_err(failed)?;
     if let Some(waiting) = open.iter().find(|erasure| erasure.waits_for(&subject, forget)) {

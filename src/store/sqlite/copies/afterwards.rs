@@ -15,7 +15,7 @@ use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::deal::Deal;
 use crate::delivery::Account;
-use crate::erasure::{Erasure, Mark, Subject};
+use crate::erasure::{Erasure, ErasureSubject, Mark};
 use crate::event::{Email, Kind, SourceName, Trust};
 use crate::person::{DEFAULT_PEOPLE, PersonId, PersonKey, TimelineKey};
 use crate::store::sqlite::columns::{from_text, int, to_text, uint};
@@ -138,8 +138,8 @@ pub(super) fn apply(
         let Some((hash, forget)) = news.erased(&Mark::of(&key)) else { continue };
         found.insert(hash);
         match key.id {
-            PersonId::User(_) => orders.push((Subject::User(key), forget)),
-            PersonId::Email(email) => orders.push((Subject::Email(email), forget)),
+            PersonId::User(_) => orders.push((ErasureSubject::User(key), forget)),
+            PersonId::Email(email) => orders.push((ErasureSubject::Email(email), forget)),
             PersonId::Anonymous(_) => {}
         }
     }
@@ -150,7 +150,7 @@ pub(super) fn apply(
         if let Some((hash, forget)) = news.erased(&mark) {
             found.insert(hash);
             if is_nobodys(state, &email)? {
-                orders.push((Subject::Email(email), forget));
+                orders.push((ErasureSubject::Email(email), forget));
             }
         } else if let Some((hash, at)) = news.withdrawn(&mark) {
             found.insert(hash);

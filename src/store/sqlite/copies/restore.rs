@@ -18,7 +18,7 @@ use super::problem::CopyError;
 use super::take::copy_file;
 use crate::clock::{Clock, UnixMicros};
 use crate::delivery::Account;
-use crate::store::sqlite::files::{self, Access, Checkpoint, Folder, JOURNAL_FILE, STATE_FILE};
+use crate::store::sqlite::files::{self, Checkpoint, FileAccess, Folder, JOURNAL_FILE, STATE_FILE};
 use crate::store::sqlite::withdrawn::Noted;
 use crate::store::sqlite::{journal, migrations, present, tombstones, withdrawn};
 
@@ -146,9 +146,9 @@ fn make_careful(
     clock: &Arc<dyn Clock>,
 ) -> Result<(u64, Used), CopyError> {
     let (journal_file, state_file) = (folder.file(JOURNAL_FILE), folder.file(STATE_FILE));
-    let mut journal = files::connect(&journal_file, Access::Write)?;
+    let mut journal = files::connect(&journal_file, FileAccess::Write)?;
     migrations::migrate(&mut journal, migrations::JOURNAL, &journal_file)?;
-    let mut state = files::connect(&state_file, Access::Write)?;
+    let mut state = files::connect(&state_file, FileAccess::Write)?;
     migrations::migrate(&mut state, migrations::STATE, &state_file)?;
     present::tell(&state, clock)?;
     let now = clock.wall();

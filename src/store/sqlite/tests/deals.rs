@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::company::Company;
-use crate::deal::{Deal, DealSaid, Held, Standing};
+use crate::deal::{Deal, DealSaid, HeldBack, Standing};
 use crate::delivery::{CompanyKey, DealKey};
 use crate::event::{Stamp, Trust};
 use crate::person::{PersonId, PersonKey, Said};
@@ -17,7 +17,7 @@ fn user(id: &str) -> PersonKey {
 }
 
 /// A deal that an event of somebody spoke of.
-fn deal(person: &str, held: Option<Held>) -> Deal {
+fn deal(person: &str, held: Option<HeldBack>) -> Deal {
     let mut deal = Deal::default();
     let (said, stamp) =
         (Said::default(), Stamp { at: NOW, message_id: "m1".to_owned(), trust: Trust::Server });
@@ -82,13 +82,13 @@ async fn what_holds_deals_back_is_counted_and_found_as_it_changes() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let puts = [
-        put(1, 0, deal("u", Some(Held::Contact))),
-        put(2, 0, deal("u", Some(Held::Contact))),
-        put(3, 0, deal("u", Some(Held::NoEmail))),
+        put(1, 0, deal("u", Some(HeldBack::Contact))),
+        put(2, 0, deal("u", Some(HeldBack::Contact))),
+        put(3, 0, deal("u", Some(HeldBack::NoEmail))),
         put(4, 0, deal("u", None)),
     ];
     state::put(&store, puts).await.unwrap();
-    let (contact, no_email) = (Held::Contact.as_str().to_owned(), Held::NoEmail.as_str().to_owned());
+    let (contact, no_email) = (HeldBack::Contact.as_str().to_owned(), HeldBack::NoEmail.as_str().to_owned());
     let mut expected = vec![(contact.clone(), 2), (no_email.clone(), 1)];
     expected.sort();
     assert_eq!(held(&store).await, expected);
@@ -98,7 +98,7 @@ async fn what_holds_deals_back_is_counted_and_found_as_it_changes() {
     assert!(store.deals(other).await.unwrap().is_empty());
     assert_eq!(held_of(&store, "user:u").await, 3);
 
-    state::put(&store, [put(1, 1, deal("u", None)), put(2, 1, deal("u", Some(Held::NoEmail)))])
+    state::put(&store, [put(1, 1, deal("u", None)), put(2, 1, deal("u", Some(HeldBack::NoEmail)))])
         .await
         .unwrap();
     state::put(&store, [Put::Gone(Gone::Deal(key(3), 1))]).await.unwrap();
@@ -131,7 +131,7 @@ async fn deals_are_listed_in_order_and_by_their_person() {
 async fn of_somebody_who_orders_often_so_many_held_deals_are_loaded_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    let many = (0..DEALS_OF_MAX + 7).map(|number| put(number, 0, deal("u", Some(Held::Contact))));
+    let many = (0..DEALS_OF_MAX + 7).map(|number| put(number, 0, deal("u", Some(HeldBack::Contact))));
     state::put(&store, many).await.unwrap();
     assert_eq!(held_of(&store, "user:u").await, DEALS_OF_MAX);
 }

@@ -2,7 +2,9 @@
 
 use super::state::put;
 use super::*;
-use crate::erasure::{CallEnd, Erasure, ForgetEnd, ForgetId, ForgetOrder, Forgetting, Subject, Target};
+use crate::erasure::{
+    CallEnd, Erasure, ErasureSubject, ForgetEnd, ForgetId, ForgetOrder, Forgetting, Target,
+};
 use crate::store::{Privacy, Put};
 
 #[tokio::test]
@@ -20,7 +22,7 @@ async fn whoever_is_looked_up_in_the_crm_waits_for_its_answer_and_one_call_at_a_
         misses: 0,
     };
     let note = async |notes: Vec<Privacy>| put(&store, notes.into_iter().map(Put::Privacy)).await.unwrap();
-    let erased = Erasure::order(3, Subject::Email(email("x")), true);
+    let erased = Erasure::order(3, ErasureSubject::Email(email("x")), true);
     note(vec![Privacy::Erasure(Box::new(erased))]).await;
     let orders = [order(0, "a", Some("d1-0")), order(1, "c", None)];
     note(orders.iter().cloned().map(|order| Privacy::Forget(Box::new(order))).collect()).await;

@@ -96,7 +96,7 @@ async fn an_append_nobody_waits_for_is_kept() {
 #[tokio::test]
 async fn more_than_may_wait_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let few = Settings { queue_events_max: 3, queue_bytes_max: 1000, ..settings() };
+    let few = StoreSettings { queue_events_max: 3, queue_bytes_max: 1000, ..settings() };
     let store = open_with(folder.path(), few, NOW);
     let many = store.append(vec![event("{}"); 4]).await;
     assert!(matches!(many, Err(StoreError::Overloaded)));
@@ -126,7 +126,7 @@ async fn positions_go_on_after_everything_was_pruned() {
 #[tokio::test]
 async fn a_full_journal_refuses_events_while_plans_apply_and_takes_them_again_after_pruning() {
     let folder = tempfile::tempdir().unwrap();
-    let small = Settings { journal_bytes_max: 40 * 4096, ..settings() };
+    let small = StoreSettings { journal_bytes_max: 40 * 4096, ..settings() };
     let store = open_with(folder.path(), small.clone(), NOW);
     let mut kept = 0;
     let refused = loop {
@@ -153,7 +153,7 @@ async fn a_full_journal_refuses_events_while_plans_apply_and_takes_them_again_af
 #[tokio::test]
 async fn a_disk_without_the_free_space_asked_for_refuses_events_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let all = Settings { free_bytes_min: u64::MAX, ..settings() };
+    let all = StoreSettings { free_bytes_min: u64::MAX, ..settings() };
     let store = open_with(folder.path(), all, NOW);
     assert!(matches!(append(&store, "a").await, Err(StoreError::Full(_))));
     state::put(&store, []).await.unwrap();

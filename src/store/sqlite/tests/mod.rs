@@ -24,17 +24,17 @@ use crate::contact::{Contact, InFlight, Standing};
 use crate::decision::Outcome;
 use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::event::{Email, Kind, Position, SourceName, Trust};
-use crate::store::{DueOrder, DueQuery, NewRecord, Settings, Store, StoreError, Stream};
+use crate::store::{DueOrder, DueQuery, NewRecord, Store, StoreError, StoreSettings, Stream};
 use crate::trail::EventTrail;
 
 /// The moment at which the clock of these tests stands.
 const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
 
-fn settings() -> Settings {
-    Settings { lock_wait: Duration::ZERO, free_bytes_min: 0, ..Settings::default() }
+fn settings() -> StoreSettings {
+    StoreSettings { lock_wait: Duration::ZERO, free_bytes_min: 0, ..StoreSettings::default() }
 }
 
-fn open_with(path: &Path, settings: Settings, at: UnixMicros) -> Arc<SqliteStore> {
+fn open_with(path: &Path, settings: StoreSettings, at: UnixMicros) -> Arc<SqliteStore> {
     SqliteStore::open(path, settings, Arc::new(ManualClock::at(at))).unwrap()
 }
 

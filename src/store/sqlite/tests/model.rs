@@ -10,7 +10,7 @@ use super::*;
 use crate::allowance::SlotId;
 use crate::decision::{ErasureOrder, Settings, erase, test_settings};
 use crate::delivery::State;
-use crate::erasure::{Erasure, Stage, Subject};
+use crate::erasure::{Erasure, ErasureStage, ErasureSubject};
 use crate::store::{DueQuery, For, Gone, Keys, Plan, Privacy, Progress, Put, Totals, reach};
 
 /// What may happen.
@@ -317,13 +317,13 @@ impl Real {
     async fn erase(&self, contact: &Email) -> Result<(), StoreError> {
         let store = &self.store;
         let settings = Settings { account: account(), ..test_settings() };
-        let subject = Subject::Email(contact.clone());
+        let subject = ErasureSubject::Email(contact.clone());
         let (mut world, found) = reach(&**store, &subject, &settings, For::Deciding).await?;
         let id = store.erasures().await?.next_id;
         let order = ErasureOrder { erasure: id, forget_in_crm: false };
         let (receipt, waits) = erase(&found, order, &mut world, &settings, NOW);
         let mut plan = Plan::of(world, &account());
-        let stage = Stage::Rows {
+        let stage = ErasureStage::Rows {
             extent: found,
             last: Position(0),
             events_after: Position(0),
@@ -333,10 +333,10 @@ impl Real {
         let mut erasure = Erasure { id, stage, receipt, waits };
         plan.puts.push(Put::Privacy(Privacy::Erasure(Box::new(erasure.clone()))));
         store.apply(plan).await?;
-        while matches!(erasure.stage, Stage::Rows { .. }) {
+        while matches!(erasure.stage, ErasureStage::Rows { .. }) {
             erasure = store.erase_rows(erasure).await?;
         }
-        let done = Erasure { stage: Stage::Done, ..erasure };
+        let done = Erasure { stage: ErasureStage::Done, ..erasure };
         let puts = vec![Put::Privacy(Privacy::Erasure(Box::new(done)))];
         store.apply(Plan { puts, ..Plan::default() }).await
     }

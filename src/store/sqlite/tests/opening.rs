@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::store::sqlite::files::{Access, connect};
+use crate::store::sqlite::files::{FileAccess, connect};
 use crate::store::sqlite::{OpenError, SqliteStore};
 
 fn fails(path: &Path) -> OpenError {
@@ -30,7 +30,7 @@ async fn who_waits_gets_the_folder_when_the_other_leaves() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let path = folder.path().to_owned();
-    let patient = Settings { lock_wait: Duration::from_secs(30), ..settings() };
+    let patient = StoreSettings { lock_wait: Duration::from_secs(30), ..settings() };
     let waiting = std::thread::spawn(move || drop(open_with(&path, patient, NOW)));
     drop(store);
     waiting.join().unwrap();
@@ -65,7 +65,7 @@ async fn every_connection_syncs_in_full_and_deletes_securely() {
     let folder = tempfile::tempdir().unwrap();
     let _store = open(folder.path());
     for file in ["journal.db", "state.db"] {
-        for access in [Access::Read, Access::Write] {
+        for access in [FileAccess::Read, FileAccess::Write] {
             let connection = connect(&folder.path().join(file), access).unwrap();
             let pragma = |name| -> String {
                 connection
@@ -81,7 +81,7 @@ async fn every_connection_syncs_in_full_and_deletes_securely() {
             assert_eq!(pragma("synchronous"), "2");
             assert_eq!(pragma("secure_delete"), "1");
             assert_eq!(pragma("temp_store"), "2");
-            assert_eq!(pragma("query_only"), if access == Access::Read { "1" } else { "0" });
+            assert_eq!(pragma("query_only"), if access == FileAccess::Read { "1" } else { "0" });
         }
     }
 }
@@ -145,7 +145,7 @@ async fn the_wal_is_empty_after_the_store_was_shut() {
 fn a_statement_keeps_its_plan_whatever_values_it_is_executed_with() {
     let folder = tempfile::tempdir().unwrap();
     open(folder.path()).shut();
-    let connection = connect(&folder.path().join(STATE_FILE), Access::Read).unwrap();
+    let connection = connect(&folder.path().join(STATE_FILE), FileAccess::Read).unwrap();
     let mut statement = connection
         .prepare("SELECT id FROM deliveries INDEXED BY deliveries_by_time WHERE account = ?1 AND next_attempt_at <= ?2 AND state IN (0, 2)")
         .unwrap();

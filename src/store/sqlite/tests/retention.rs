@@ -102,7 +102,7 @@ async fn from_four_fifths_of_its_size_on_the_journal_loses_the_oldest_that_took_
 async fn a_journal_full_of_waiting_events_takes_more_once_they_took_effect() {
     let folder = tempfile::tempdir().unwrap();
     let bytes_max = 100 * 4096;
-    let small = Settings { journal_bytes_max: bytes_max, ..settings() };
+    let small = StoreSettings { journal_bytes_max: bytes_max, ..settings() };
     let store = open_with(folder.path(), small, NOW);
     let keep = Keep { journal_bytes_max: bytes_max, ..ALL };
     let big = "x".repeat(10_000);

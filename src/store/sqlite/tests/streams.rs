@@ -124,7 +124,7 @@ async fn messages_are_remembered_while_old_data_waits_that_may_repeat_them() {
 async fn old_data_holds_half_of_the_journal_and_beyond_it_waits_alone() {
     let folder = tempfile::tempdir().unwrap();
     let bytes_max = 200 * 4096;
-    let small = Settings { journal_bytes_max: bytes_max, ..settings() };
+    let small = StoreSettings { journal_bytes_max: bytes_max, ..settings() };
     let store = open_with(folder.path(), small.clone(), NOW);
     let big = "x".repeat(20_000);
     let mut kept = 0;

@@ -14,11 +14,13 @@ use crate::clock::{Clock, ManualClock, UnixMicros};
 use crate::consent::{Category, Choice};
 use crate::contact::{ConsentChange, Contact, Standing};
 use crate::delivery::Account;
-use crate::erasure::{Mark, Stage, Subject};
+use crate::erasure::{ErasureStage, ErasureSubject, Mark};
 use crate::event::{Email, Kind, Position, SourceName, Trust};
 use crate::person::{Person, PersonKey};
 use crate::store::sqlite::{OpenError, SqliteStore};
-use crate::store::{Keep, Keys, NewRecord, Plan, Privacy, Progress, Put, Settings, Store, Stream, Versioned};
+use crate::store::{
+    Keep, Keys, NewRecord, Plan, Privacy, Progress, Put, Store, StoreSettings, Stream, Versioned,
+};
 
 const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
 const PER_HOUR: u32 = 7;
@@ -61,7 +63,7 @@ fn brought_back(order: &RestoreOrder) -> Result<Restored, CopyError> {
 }
 
 fn open(path: &Path) -> Result<Arc<SqliteStore>, OpenError> {
-    let settings = Settings { lock_wait: Duration::ZERO, free_bytes_min: 0, ..Settings::default() };
+    let settings = StoreSettings { lock_wait: Duration::ZERO, free_bytes_min: 0, ..StoreSettings::default() };
     SqliteStore::open(path, settings, Arc::new(ManualClock::at(NOW.plus(Duration::from_mins(20)))))
 }
 
@@ -346,7 +348,7 @@ async fn who_was_erased_or_withdrew_after_the_backup_does_not_come_back_with_it(
     assert_eq!(applied, Applied { erased: 1, withdrawn: 1, unknown: 1, unreadable: 0 });
     let store = open(&place.other).unwrap();
     let orders = store.erasures().await.unwrap().orders;
-    let expected = Stage::Ordered { subject: Subject::User(jo()), forget_in_crm: false };
+    let expected = ErasureStage::Ordered { subject: ErasureSubject::User(jo()), forget_in_crm: false };
     assert_eq!(orders.into_iter().map(|order| order.stage).collect::<Vec<_>>(), [expected]);
     let marks = [Mark::of(&jo()), Mark::Email(email("jo"))];
     let keys = Keys { marks: marks.into(), ..Keys::default() };
