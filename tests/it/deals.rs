@@ -1,5 +1,7 @@
 //! Orders become deals: once, with the right stage, amount and contact, whatever gets lost on the way.
 
+mod promises;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
