@@ -4,12 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
-use super::call::{CallOrder, Settlement, claim_contact, settle_contact, standing_of};
+use super::call::{CallOrder, Settlement, claim_contact, settle_contact};
 use super::{Settings, World, company, consider, deal, erase};
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, CompanyKey, Delivery, DeliveryId, State, Stored, Subject};
+use crate::delivery::{Account, CompanyKey, Delivery, DeliveryId, State, Subject};
 use crate::erasure::CallEnd;
 use crate::event::Email;
 
@@ -128,14 +126,4 @@ pub(super) fn close(subject: &Subject, world: &mut World, account: &Account) {
         Subject::Company(key) => company::discarded(key, world, account),
         Subject::Deal(key) => deal::discarded(key, world, account),
     }
-}
-
-/// Plays a call of a contact that Freshsales accepts, for dry runs: answers its body, or nothing when none is owed.
-pub fn simulate(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixMicros) -> Option<Value> {
-    let email = world.deliveries.get(id)?.subject.contact().cloned()?;
-    let order = claim(id, world, settings, now)?;
-    let standing = standing_of(&email, world, settings);
-    standing.stored(&Stored::default(), now);
-    world.deliveries.change(id, |delivery| delivery.deliver(now));
-    order.request.body().cloned()
 }

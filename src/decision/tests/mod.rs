@@ -3,6 +3,7 @@
 mod beyond;
 mod calls;
 mod consent;
+mod deal_orders;
 mod deals;
 mod deals_kept;
 mod dry_run;
