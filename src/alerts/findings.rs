@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use crate::cause::Cause;
+use crate::deal::Held;
 use crate::delivery::{BlockCause, Bound, Lane};
 use crate::destination::{Obstacle, ObstacleKind};
 use crate::health::{Risk, RiskKind, Snapshot};
+use crate::store::Totals;
 
 /// Freshsales may be away for so long before somebody is told.
 const UNREACHABLE_FOR: Duration = Duration::from_mins(5);
@@ -150,6 +152,7 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
         RiskKind::SetAside => (Cause::SetAside, totals.set_aside),
         RiskKind::KindShut => return kind_shut(snapshot),
         RiskKind::NamesMissing => return names_missing(snapshot),
+        RiskKind::DealsUndecided => (Cause::DealsUndecided, undecided(totals)),
         RiskKind::LeadsWait => (Cause::LeadsWait, 0),
         RiskKind::Refusing => (Cause::Refusing, 0),
         RiskKind::DiskLow => (Cause::DiskLow, 0),
@@ -165,6 +168,12 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
         | RiskKind::UnusableEmails => return None,
     };
     Some(Finding { cause, measure, text: sentence(&risk.message) })
+}
+
+/// Deals that wait for a person.
+fn undecided(totals: &Totals) -> u64 {
+    let of = |held: Held| totals.held_deals.get(held.as_str()).copied().unwrap_or(0);
+    of(Held::Unclear) + of(Held::Several(0))
 }
 
 /// Without the names: some are addresses of people who work with the account.
