@@ -27,7 +27,7 @@ use crate::allowance::RateHint;
 use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Request, Verdict};
 use crate::event::Email;
 
-pub use account::{AccountProblem, BundleAlias, Endpoint};
+pub use account::{AccountProblem, BundleAlias, Endpoint, in_browser};
 pub use bulk::{BulkResult, JobAnswer, JobReport, JobResult, JobState, RowEnd, SentRow, job_of, job_state};
 pub use check::{CALLS_MAX, Expected, Finding, Level, Report, TestContact, check};
 pub use client::{
