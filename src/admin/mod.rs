@@ -39,8 +39,8 @@ use crate::health::{Snapshot, StoreReading, Vitals};
 use crate::http::ApiError;
 use crate::store::{SharedStore, quotas};
 use api::{
-    History, alerts, commands, connect, contacts, dead_letters, deliveries, events, history, map, openapi,
-    people, selectors, status, stream,
+    History, alerts, commands, companies, connect, contacts, dead_letters, deals, deliveries, events,
+    history, map, openapi, people, selectors, status, stream,
 };
 use guard::{Access, Guard, guard};
 
@@ -121,6 +121,11 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/deliveries", Access::Token, |method| on(method, deliveries::list)),
     route(GET, "/api/deliveries/{id}", Access::Token, |method| on(method, deliveries::one)),
     route(GET, "/api/contacts/{email}", Access::Token, |method| on(method, contacts::one)),
+    route(GET, "/api/deals", Access::Token, |method| on(method, deals::list)),
+    route(GET, "/api/deals/{kind}/{key}", Access::Token, |method| on(method, deals::one)),
+    route(POST, "/api/deals/{kind}/{key}/order", Access::Token, |method| on(method, deals::order)),
+    route(GET, "/api/companies", Access::Token, |method| on(method, companies::list)),
+    route(GET, "/api/companies/{name}", Access::Token, |method| on(method, companies::one)),
     route(GET, "/api/people", Access::Token, |method| on(method, people::held)),
     route(DELETE, "/api/people", Access::Token, |method| on(method, people::erase)),
     route(GET, "/api/erasures/{erasure}", Access::Token, |method| on(method, people::erasure)),

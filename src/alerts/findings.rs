@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use crate::cause::Cause;
+use crate::deal::HeldBack;
 use crate::delivery::{BlockCause, Bound, Lane};
 use crate::destination::{Obstacle, ObstacleKind};
 use crate::health::{Risk, RiskKind, Snapshot};
+use crate::store::Totals;
 
 /// Freshsales may be away for so long before somebody is told.
 const UNREACHABLE_FOR: Duration = Duration::from_mins(5);
@@ -151,6 +153,7 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
         RiskKind::SetAside => (Cause::SetAside, totals.set_aside),
         RiskKind::KindShut => return kind_shut(snapshot),
         RiskKind::NamesMissing => return names_missing(snapshot),
+        RiskKind::DealsUndecided => (Cause::DealsUndecided, undecided(totals)),
         RiskKind::LeadsWait => (Cause::LeadsWait, 0),
         RiskKind::Refusing => (Cause::Refusing, 0),
         RiskKind::DiskLow => (Cause::DiskLow, 0),
@@ -166,6 +169,12 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
         | RiskKind::UnusableEmails => return None,
     };
     Some(Finding { cause, measure, text: sentence(&risk.message) })
+}
+
+/// Deals that wait for a person.
+fn undecided(totals: &Totals) -> u64 {
+    let of = |held: HeldBack| totals.held_deals.get(held.as_str()).copied().unwrap_or(0);
+    of(HeldBack::Unclear) + of(HeldBack::Several(0))
 }
 
 /// Without the names: some are addresses of people who work with the account.

@@ -14,6 +14,8 @@ pub enum Cause {
     KindShut,
     /// The account does not have names that the mapping says.
     NamesMissing,
+    /// Deals wait for a person to decide.
+    DealsUndecided,
     /// A new contact or an order is due and does not leave.
     LeadsWait,
     /// Freshsales refused more of what was sent.
@@ -46,11 +48,12 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Blocked,
         Self::Unreachable,
         Self::KindShut,
         Self::NamesMissing,
+        Self::DealsUndecided,
         Self::LeadsWait,
         Self::DeadLetters,
         Self::Drain,
@@ -75,6 +78,7 @@ impl Cause {
             Self::Unreachable => "unreachable",
             Self::KindShut => "kind_shut",
             Self::NamesMissing => "names_missing",
+            Self::DealsUndecided => "deals_undecided",
             Self::LeadsWait => "leads_wait",
             Self::DeadLetters => "dead_letters",
             Self::Drain => "drain",
@@ -106,6 +110,7 @@ impl Cause {
             Self::Unreachable => "Freshsales does not answer",
             Self::KindShut => "Some records may not be written",
             Self::NamesMissing => "The account does not have names of the mapping",
+            Self::DealsUndecided => "Deals wait for a decision",
             Self::LeadsWait => "A new contact or an order has waited for over 5 minutes",
             Self::DeadLetters => "Freshsales refused what was sent",
             Self::Drain => "The backlog takes more than a day",
@@ -135,6 +140,7 @@ impl Cause {
             | Self::JournalAway => true,
             Self::KindShut
             | Self::NamesMissing
+            | Self::DealsUndecided
             | Self::LeadsWait
             | Self::DeadLetters
             | Self::Drain

@@ -68,5 +68,5 @@ fn lines(hook: &HookWay, address: &Address) -> String {
     let pasted = for_hook(address, hook);
     let pasted =
         pasted.iter().map(|snippet| format!("\n{}, {}:\n\n{}", snippet.title, snippet.place, snippet.text));
-    (head + &pasted.collect::<String>()).trim_end().to_owned()
+    (head + pasted.collect::<String>().as_str()).trim_end().to_owned()
 }

@@ -219,12 +219,16 @@ impl Config {
             Mode::Live => tried.collect(),
             Mode::DryRun => std::collections::BTreeSet::new(),
         };
+        let body = serde_json::Value::Null;
+        let calls = [
+            Request::UpsertContact { body: body.clone(), shows_companies: false },
+            Request::UpsertCompany { body: body.clone() },
+            Request::CreateDeal { body },
+        ];
         let endpoint = self.freshsales.endpoint().ok();
-        let request = endpoint.map(|endpoint| {
-            endpoint
-                .describe(&Request::UpsertContact { body: serde_json::Value::Null, shows_companies: false })
-        });
-        Rehearsal { sources, request, playing: false }
+        let describe = |call: &Request| Some((call.kind(), endpoint.as_ref()?.describe(call)));
+        let requests = calls.iter().filter_map(describe).collect();
+        Rehearsal { sources, requests, playing: false }
     }
 
     /// The quotas of the sources that have one.

@@ -2,12 +2,13 @@
 //!
 //! Must not resolve names: ids are put in already.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::standing::Seen;
+use super::standing::{Candidate, Seen};
 use crate::clock::UnixMicros;
+use crate::delivery::KEY_CHARS_MAX;
 
 const CUSTOM_FIELD_PREFIX: &str = "custom_field.";
 /// Attributes that come first, in this order; all others follow by name.
@@ -61,21 +62,44 @@ fn ordered(sent: &Map<String, Value>) -> Map<String, Value> {
 pub fn found_in(answer: &Map<String, Value>, key: &str, key_field: Option<&str>) -> Vec<u64> {
     let field = key_field.map(|field| field.strip_prefix(CUSTOM_FIELD_PREFIX).unwrap_or(field));
     let has_key = |deal: &&Map<String, Value>| match field {
-        Some(field) => {
-            let custom = deal.get("custom_field").and_then(|fields| fields.get(field));
-            custom.or_else(|| deal.get(field)).is_some_and(|value| text_of(value) == key)
-        }
+        Some(field) => key_in(deal, field).is_some_and(|value| text_of(value) == key),
         None => deal.get("name").is_some_and(|name| text_of(name).trim_end().ends_with(&key_in_name(key))),
     };
     ids(deals_of(answer).into_iter().filter(has_key))
 }
 
-/// Ids of the open deals of a pipeline in an answer: those that stand in one of its open stages.
+/// The open deals of a pipeline in an answer, by their ids: those that stand in one of its open stages and hold no key. One
+/// with a key is some other deal.
 #[must_use]
-pub fn open_in(answer: &Map<String, Value>, open_stages: &BTreeSet<u64>) -> Vec<u64> {
-    let stands =
-        |deal: &&Map<String, Value>| stage_of(deal).is_some_and(|stage| open_stages.contains(&stage));
-    ids(deals_of(answer).into_iter().filter(stands))
+pub fn open_in(
+    answer: &Map<String, Value>,
+    open_stages: &BTreeSet<u64>,
+    key_field: Option<&str>,
+) -> Vec<Candidate> {
+    let field = key_field.map(|field| field.strip_prefix(CUSTOM_FIELD_PREFIX).unwrap_or(field));
+    let is_free = |deal: &&Map<String, Value>| {
+        let open = stage_of(deal).is_some_and(|stage| open_stages.contains(&stage));
+        open && !has_a_key(deal, field)
+    };
+    let candidate = |deal: &Map<String, Value>| {
+        let name = deal.get("name").map(text_of).unwrap_or_default();
+        Some((id_of(deal.get("id"))?, name.chars().take(KEY_CHARS_MAX).collect()))
+    };
+    let found: BTreeMap<u64, String> =
+        deals_of(answer).into_iter().filter(is_free).filter_map(candidate).collect();
+    found.into_iter().map(|(id, name)| Candidate { id, name }).collect()
+}
+
+/// Whether a deal holds a key, whichever.
+fn has_a_key(deal: &Map<String, Value>, field: Option<&str>) -> bool {
+    match field {
+        Some(field) => key_in(deal, field).is_some_and(|key| !key.is_null() && !text_of(key).is_empty()),
+        None => deal.get("name").map(text_of).is_some_and(|name| name.contains("(#") && name.ends_with(')')),
+    }
+}
+
+fn key_in<'a>(deal: &'a Map<String, Value>, field: &str) -> Option<&'a Value> {
+    deal.get("custom_field").and_then(|fields| fields.get(field)).or_else(|| deal.get(field))
 }
 
 /// Where the deal of an id stands by an answer: a list of deals, or the deal itself.

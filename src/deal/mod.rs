@@ -23,7 +23,9 @@ use crate::person::{Facts, PersonKey, Said};
 pub use body::{create_body, found_in, key_in_name, open_in, seen_in, update_body};
 pub use names::{name_of_attribute, pipeline, resolve};
 pub use stage::{UnknownStage, closes_unbelieved, is_called, wanted_stage};
-pub use standing::{Asked, Birth, Carried, HeldBack, InFlight, Refused, Seen, Standing};
+pub use standing::{
+    Asked, Birth, CANDIDATES_MAX, Candidate, Carried, HeldBack, InFlight, Refused, Seen, Standing,
+};
 pub use step::{ASK_AFTER, LOOKS_MAX, Next, SEEN_COUNTS, Wish, next};
 
 /// Attributes by name; `stage` and `pipeline` among them, custom fields as `custom_field.cf_*`.

@@ -72,6 +72,10 @@ pub enum HeldBack {
     Consent(String),
     /// No event of the deal may create it, so it waits for one that may.
     NotBegun,
+    /// Its contact has so many open deals in the pipeline, and which one is meant is a person's to say (`adopt = true`).
+    Several(u32),
+    /// A person has said that it is left as it is.
+    LeftAlone,
     /// Somebody deleted it in Freshsales, and `when_gone = "stop"` leaves it so.
     Gone,
     /// Nobody can tell whether it was created.
@@ -79,6 +83,21 @@ pub enum HeldBack {
 }
 
 impl HeldBack {
+    /// All words of [`as_str`](Self::as_str).
+    pub const WORDS: [&'static str; 11] = [
+        "no_email",
+        "contact",
+        "contact_refused",
+        "company",
+        "name",
+        "consent",
+        "not_begun",
+        "several",
+        "left_alone",
+        "gone",
+        "unclear",
+    ];
+
     /// The word in JSON and metrics.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -90,6 +109,8 @@ impl HeldBack {
             Self::Name(_) => "name",
             Self::Consent(_) => "consent",
             Self::NotBegun => "not_begun",
+            Self::Several(_) => "several",
+            Self::LeftAlone => "left_alone",
             Self::Gone => "gone",
             Self::Unclear => "unclear",
         }
@@ -105,15 +126,32 @@ impl HeldBack {
             Self::Company => "its company has no id in Freshsales yet".to_owned(),
             Self::Name(why) | Self::Consent(why) => why.clone(),
             Self::NotBegun => "no event that may create it has happened (create = false)".to_owned(),
+            Self::Several(count) => format!(
+                "its contact has {count} open deals in this pipeline, and nothing says which one is meant: take one of them over, have \
+                 a new one created, or leave it alone"
+            ),
+            Self::LeftAlone => "somebody has decided to leave it alone; it can be created or taken over by hand".to_owned(),
             Self::Gone => "it was deleted in Freshsales, so it is left so (when_gone = \"stop\")".to_owned(),
             Self::Unclear => {
                 "the call that creates it was never answered, and Freshsales can't be asked whether it exists; look there, then \
-                 send it again or discard it"
+                 take over the one that is there, have it created, or leave it alone"
                     .to_owned()
             }
         }
     }
 }
+
+/// An open deal of the contact: it may be the one that is meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Its id in Freshsales.
+    pub id: u64,
+    /// What it is called there.
+    pub name: String,
+}
+
+/// Candidates that are kept of one deal; of more the first.
+pub const CANDIDATES_MAX: usize = 20;
 
 /// What was seen of a deal in Freshsales.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,6 +227,15 @@ pub struct Standing {
     /// When its contact's deals were last read to find it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub looked_at: Option<UnixMicros>,
+    /// Open deals of its contact of which a person chooses one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Candidate>,
+    /// A person has ordered its creation: that counts like an event that may create it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ordered: bool,
+    /// When a person decided that it is left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_alone_at: Option<UnixMicros>,
     /// The delivery that is waiting, retrying or dead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<DeliveryId>,
@@ -265,7 +312,23 @@ impl Standing {
     pub fn adopt(&mut self, id: u64, seen: Option<Seen>) {
         self.birth = Birth::Told { id };
         self.seen = seen.or(self.seen);
-        self.gone_at = None;
+        (self.gone_at, self.left_alone_at) = (None, None);
+        self.candidates.clear();
+    }
+
+    /// A person has decided that it does not exist and is to be created: nothing is asked before.
+    pub fn create_by_hand(&mut self, now: UnixMicros) {
+        (self.birth, self.ordered) = (Birth::Planned, true);
+        (self.gone_at, self.left_alone_at, self.looked_at) = (None, None, Some(now));
+        self.candidates.clear();
+        (self.refused, self.left_out) = (None, Attributes::new());
+    }
+
+    /// A person has decided that it is left as it is.
+    pub fn leave_alone(&mut self, now: UnixMicros) {
+        self.left_alone_at = Some(now);
+        self.candidates.clear();
+        self.refused = None;
     }
 
     /// Freshsales was asked for a deal whose creation was not answered, and did not show it.

@@ -17,6 +17,8 @@ use crate::selectors::{Forecast, Stage};
 pub const SEEN_COUNTS: Duration = Duration::from_mins(10);
 /// Beyond the time in which a call ends, Freshsales is given this long to apply it before it is asked.
 pub const ASK_AFTER: Duration = Duration::from_mins(1);
+/// While a person has a choice of several deals, Freshsales is asked again whether it still is one, this often at the most.
+const LOOK_AGAIN: Duration = Duration::from_hours(1);
 /// How often a search is asked whether a deal exists: it lags behind (seen on live accounts).
 pub const LOOKS_MAX: u32 = 3;
 /// When a search is asked again.
@@ -84,6 +86,9 @@ pub enum Next {
 /// The next step, by what is wanted and how the deal stands.
 #[must_use]
 pub fn next(wish: &Wish, standing: &Standing, now: UnixMicros) -> Next {
+    if standing.left_alone_at.is_some() {
+        return Next::Held(HeldBack::LeftAlone);
+    }
     if standing.gone_at.is_some() && !wish.recreate {
         return Next::Held(HeldBack::Gone);
     }
@@ -122,15 +127,21 @@ fn search(wish: &Wish, first: UnixMicros, asked: u32) -> Option<Next> {
 }
 
 fn beginning(wish: &Wish, standing: &Standing, now: UnixMicros) -> Next {
-    if !wish.begun && !wish.adopt {
+    let begun = wish.begun || standing.ordered;
+    if !begun && !wish.adopt {
         return Next::Held(HeldBack::NotBegun);
     }
     let Some(contact) = wish.contact else { return Next::Held(HeldBack::Contact) };
     let may_be_there = wish.adopt || (wish.look_first && wish.contact_is_older);
-    if may_be_there && standing.looked_at.is_none() {
+    let several = !standing.candidates.is_empty() && wish.adopt;
+    let looked = |at: UnixMicros| !several || now.since(at) < LOOK_AGAIN;
+    if may_be_there && !standing.looked_at.is_some_and(looked) {
         return Next::Ask(Asked::DealsOf(contact), now);
     }
-    if !wish.begun {
+    if several {
+        return Next::Held(HeldBack::Several(u32::try_from(standing.candidates.len()).unwrap_or(u32::MAX)));
+    }
+    if !begun {
         return Next::Held(HeldBack::NotBegun);
     }
     let mut attributes = wish.attributes.clone();

@@ -380,6 +380,50 @@ fn what_no_event_may_create_is_taken_over_or_waits() {
 }
 
 #[test]
+fn of_several_open_deals_a_person_chooses_and_freshsales_is_asked_again_after_an_hour() {
+    let wish = Wish { adopt: true, ..a_wish("New") };
+    let candidates = vec![
+        Candidate { id: 92, name: "Trial".to_owned() },
+        Candidate { id: 93, name: "Renewal".to_owned() },
+    ];
+    let standing = Standing { candidates, looked_at: Some(at(0)), ..Standing::default() };
+    assert_eq!(next(&wish, &standing, at(3599)), Next::Held(HeldBack::Several(2)));
+    assert_eq!(next(&wish, &standing, at(3600)), Next::Ask(Asked::DealsOf(7), at(3600)));
+    // A kind that takes over none creates one of its own.
+    assert!(matches!(next(&a_wish("New"), &standing, at(1)), Next::Create(_)));
+    let mut chosen = standing.clone();
+    chosen.adopt(93, None);
+    assert!(chosen.candidates.is_empty());
+    assert!(matches!(next(&wish, &chosen, at(1)), Next::Ask(Asked::Deal(93), _)));
+    let mut created = standing.clone();
+    created.create_by_hand(at(1));
+    assert!(matches!(next(&wish, &created, at(1)), Next::Create(_)));
+    let mut left = standing;
+    left.leave_alone(at(1));
+    assert_eq!(next(&wish, &left, at(9999)), Next::Held(HeldBack::LeftAlone));
+}
+
+#[test]
+fn every_cause_has_a_word_of_its_own_and_a_sentence() {
+    let words = || "why".to_owned();
+    let all = [
+        HeldBack::NoEmail,
+        HeldBack::Contact,
+        HeldBack::ContactRefused(words()),
+        HeldBack::Company,
+        HeldBack::Name(words()),
+        HeldBack::Consent(words()),
+        HeldBack::NotBegun,
+        HeldBack::Several(2),
+        HeldBack::LeftAlone,
+        HeldBack::Gone,
+        HeldBack::Unclear,
+    ];
+    assert_eq!(all.each_ref().map(HeldBack::as_str), HeldBack::WORDS);
+    assert!(all.iter().all(|held| !held.words().is_empty()));
+}
+
+#[test]
 fn what_was_deleted_stays_deleted_unless_the_kind_says_otherwise() {
     let mut standing = a_deal_in("New");
     standing.gone(at(9));
@@ -464,7 +508,17 @@ fn deals_of_an_answer_are_found_by_their_key() {
     assert_eq!(found_in(answer, "A-1", Some("custom_field.cf_order_id")), [91, 92]);
     assert_eq!(found_in(answer, "12", Some("custom_field.cf_order_id")), [93]);
     assert_eq!(found_in(answer, "A-1", None), [92]);
-    assert_eq!(open_in(answer, &BTreeSet::from([11, 12])), [92, 93]);
+    let open = |stages: [u64; 2], field| {
+        let open = open_in(answer, &BTreeSet::from(stages), field);
+        open.into_iter().map(|candidate| (candidate.id, candidate.name)).collect::<Vec<_>>()
+    };
+    // One that holds a key is some other deal.
+    assert_eq!(open([15, 12], None), [(91, "order".to_owned())]);
+    assert_eq!(
+        open([11, 12], Some("custom_field.cf_trial")),
+        [(92, "B order (#A-1)".to_owned()), (93, "order (#A-11)".to_owned())]
+    );
+    assert_eq!(open([11, 12], Some("custom_field.cf_order_id")), []);
     assert_eq!(seen_in(answer, 91, at(1)), Some(Seen { stage_id: 15, at: at(1) }));
     let lookup = json!({"deals": {"deals": [{"id": 95, "custom_field": {"cf_order_id": "Z"}}]}});
     assert_eq!(found_in(lookup.as_object().unwrap(), "Z", Some("custom_field.cf_order_id")), [95]);

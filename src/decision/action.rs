@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::deal::HeldBack;
-use crate::delivery::{DealKey, DeliveryId, Subject};
+use crate::delivery::{CompanyKey, DealKey, DeliveryId, Subject};
 use crate::mapping::NoDeal;
 
 /// What an event did to a record beside its contact.
@@ -49,6 +49,15 @@ impl Action {
         Self { subject: Subject::Deal(key.clone()).to_string(), state, why: why.into(), delivery }
     }
 
+    pub(super) fn company(
+        key: &CompanyKey,
+        state: ActionState,
+        why: &str,
+        delivery: Option<DeliveryId>,
+    ) -> Self {
+        Self { subject: Subject::Company(key.clone()).to_string(), state, why: why.to_owned(), delivery }
+    }
+
     pub(super) fn no_key(why: &NoDeal) -> Self {
         let NoDeal::NoKey(kind, paths) = why;
         let why = format!("none of {} says which deal it is", paths.join(", "));
@@ -74,6 +83,24 @@ impl Action {
         Self::of(key, ActionState::Queued, why, Some(delivery))
     }
 
+    /// The same once what it waited for has gone before: a dry run plays that at once.
+    pub(super) fn in_the_end(self) -> Self {
+        match self.state {
+            ActionState::Held => Self {
+                state: ActionState::Queued,
+                why: "what it belongs to goes first; then a call of the deal is owed".to_owned(),
+                ..self
+            },
+            ActionState::Queued
+            | ActionState::Absorbed
+            | ActionState::Unchanged
+            | ActionState::NoKey
+            | ActionState::NoDeal
+            | ActionState::NoEmail
+            | ActionState::ConsentDenied => self,
+        }
+    }
+
     pub(super) fn absorbed(key: &DealKey, delivery: DeliveryId) -> Self {
         Self::of(key, ActionState::Absorbed, "a delivery of this deal takes it along", Some(delivery))
     }
@@ -95,6 +122,8 @@ impl Action {
             | HeldBack::ContactRefused(_)
             | HeldBack::Company
             | HeldBack::Name(_)
+            | HeldBack::Several(_)
+            | HeldBack::LeftAlone
             | HeldBack::Gone
             | HeldBack::Unclear => ActionState::Held,
         };

@@ -5,7 +5,7 @@ use super::{Action, Reading, Settings, World, company, deal};
 use crate::clock::UnixMicros;
 use crate::event::Email;
 
-/// Evaluates the records that an event touched beside its contacts; a line for each deal. Nothing follows from an event that
+/// Evaluates the records that an event touched beside its contacts; a line for each. Nothing follows from an event that
 /// is switched off.
 pub(super) fn owe(
     reading: &Reading,
@@ -20,6 +20,7 @@ pub(super) fn owe(
     let touched: Vec<Email> = effects.iter().map(|effect| effect.email.clone()).collect();
     // Deliveries are named by their number among those of an event; contacts have the first ones.
     let contacts = effects.len();
-    let companies = company::owe(reading, effects, contacts, world, settings, now);
-    deal::owe(reading, &touched, contacts + companies, world, settings, now)
+    let (companies, mut actions) = company::owe(reading, effects, contacts, world, settings, now);
+    actions.extend(deal::owe(reading, &touched, contacts + companies, world, settings, now));
+    actions
 }

@@ -3,18 +3,21 @@
 //! The `map` command and `/api/map` share it. People are remembered from one event to the next, and every
 //! delivery that an event opens counts as accepted by Freshsales at once.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::simulate::play_all;
 use super::{
-    Action, Considered, Decided, Outcome, Reading, Settings, World, consider, deal, decide, simulate,
+    Action, ActionState, Considered, Decided, Outcome, Reading, Settings, World, consider, consider_company,
+    deal, decide, simulate,
 };
 use crate::clock::UnixMicros;
 use crate::deal::Attributes;
-use crate::delivery::{DeliveryId, Subject};
+use crate::delivery::Subject;
 use crate::event::{
     Arrival, Broken, Event, EventLimits, EventRefusal, Header, Position, SourceName, Stamp, broken,
     corrected, is_backfill, is_old_data, mend, parse_body,
@@ -27,8 +30,6 @@ const SOURCE: &str = "map";
 /// What a refused event is called in place of an outcome.
 const REJECTED: &str = "rejected";
 const BYTE_ORDER_MARK: char = '\u{feff}';
-/// Contacts that one event can touch, generously: those of a person and of everybody a late link moves.
-const OPENED_MAX: usize = 256;
 
 /// A service without edges that plays events; at first it knows nobody.
 #[derive(Debug, Default)]
@@ -54,19 +55,27 @@ pub struct DryRunLine {
     pub left_out: Vec<LeftOut>,
     /// The body of the call it opens; `None` when it opens none.
     pub payload: Option<Value>,
-    /// What it does to deals.
+    /// What it does to companies and deals.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<DryRunAction>,
 }
 
-/// What an event does to a deal, as `map` prints it.
+/// What an event does to a company or a deal, as `map` prints it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DryRunAction {
     /// What it is, and what becomes of it.
     #[serde(flatten)]
     pub action: Action,
     /// What the deal should have, in names.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub deal: Option<Attributes>,
+    /// What the company should have beside its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub company: Option<crate::company::Attributes>,
+    /// The body of its call; of one that waits, what would create it: with ids of the account where its lists are known, else
+    /// with names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Value>,
 }
 
 impl DryRunLine {
@@ -153,15 +162,10 @@ impl DryRun {
         let decided = decide(&Reading::of(&event, settings), &mut self.world, settings, received_at);
         let considered = decided.email.as_ref().map(|email| consider(email, &self.world, settings));
         let Considered { fields, left_out, .. } = considered.unwrap_or_default();
-        let (payload, others) = self.accept(&decided, settings, received_at);
-        let actions = decided.actions.into_iter().map(|action| {
-            let key = match action.subject.parse() {
-                Ok(Subject::Deal(key)) => Some(key),
-                Ok(Subject::Contact(_) | Subject::Company(_)) | Err(_) => None,
-            };
-            DryRunAction { deal: key.and_then(|key| deal::wanted(&key, &self.world, settings)), action }
-        });
-        let actions = actions.collect();
+        let (payload, sent) = self.accept(&decided, settings, received_at);
+        let others = sent.keys().filter(|subject| subject.contact().is_some()).count();
+        let actions =
+            decided.actions.into_iter().map(|action| self.action(action, &sent, settings)).collect();
         let mut notes = decided.notes;
         if others > 0 {
             notes.push(format!("it also opens a delivery of each of {others} other contacts"));
@@ -207,14 +211,42 @@ impl DryRun {
         })
     }
 
-    /// Lets Freshsales accept what an event opened: answers the body of the event's own call, and how many
-    /// more contacts it opened a delivery of.
-    fn accept(&mut self, decided: &Decided, settings: &Settings, now: UnixMicros) -> (Option<Value>, usize) {
+    /// Lets Freshsales accept what an event opened, and what follows from it: answers the body of the event's own call, and of
+    /// which other records which bodies went.
+    fn accept(
+        &mut self,
+        decided: &Decided,
+        settings: &Settings,
+        now: UnixMicros,
+    ) -> (Option<Value>, BTreeMap<Subject, Value>) {
         let own = decided.delivery_id.as_ref().filter(|_| decided.outcome == Outcome::Queued);
         let payload = own.and_then(|id| simulate(id, &mut self.world, settings, now));
-        let ids = (0..OPENED_MAX).map(|nth| DeliveryId::of(Position(self.lines), nth));
-        let others = ids.filter(|id| simulate(id, &mut self.world, settings, now).is_some()).count();
-        (payload, others)
+        let others = play_all(&mut self.world, settings, now);
+        let others =
+            others.into_iter().filter_map(|(_, subject, request)| Some((subject, request.body()?.clone())));
+        (payload, others.collect())
+    }
+
+    /// What an event does to a record beside its contact, with what that should have and the body that went.
+    fn action(&self, action: Action, sent: &BTreeMap<Subject, Value>, settings: &Settings) -> DryRunAction {
+        let world = &self.world;
+        let subject = action.subject.parse::<Subject>().ok();
+        let payload = subject.as_ref().and_then(|subject| sent.get(subject)).cloned();
+        match subject {
+            Some(Subject::Deal(key)) => {
+                let wanted = deal::wanted(&key, world, settings);
+                // One that waits is shown as it would be created: with names where the account was not asked for its lists.
+                let waits = payload.is_none() && action.state == ActionState::Held;
+                let preview = waits.then(|| deal::creation_of_deal(&key, world, settings)).flatten();
+                let action = if payload.is_some() { action.in_the_end() } else { action };
+                DryRunAction { action, deal: wanted, company: None, payload: payload.or(preview) }
+            }
+            Some(Subject::Company(key)) => {
+                let company = consider_company(&key, world, settings).map(|(wanted, _)| wanted);
+                DryRunAction { action, deal: None, company, payload }
+            }
+            Some(Subject::Contact(_)) | None => DryRunAction { action, deal: None, company: None, payload },
+        }
     }
 
     fn line_id(&self) -> String {

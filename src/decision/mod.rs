@@ -35,6 +35,7 @@ mod retire;
 mod review;
 mod sender;
 mod settings;
+mod simulate;
 mod tags;
 mod wish;
 mod world;
@@ -48,10 +49,11 @@ pub(crate) use tests::settings as test_settings;
 pub use action::{Action, ActionState};
 pub use bulk::{Undone, bulk_failed, carried, give_back, may_share};
 pub use call::{CallOrder, Settlement};
-pub use company::companies_of;
+pub use company::{companies_of, consider_company};
 pub use considered::Considered;
 pub use contributed::{Contributed, Contribution, Gathering, Membership};
 pub use crowd::contributions;
+pub use deal::{ConsideredDeal, DealOrder, NoOrder, consider_deal, may_be_ordered, order_deal};
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};
 pub use erase::{ErasureOrder, erase, extent};
 pub use judge::Decided;
@@ -60,7 +62,7 @@ pub use names::{list_of, missing_names};
 pub use outcome::Outcome;
 pub use owe::excluded_by;
 pub use reading::{Reading, status_value};
-pub use record::{claim, companies_needed, dead_letter, open_delivery, settle, simulate, void_claim};
+pub use record::{claim, companies_needed, dead_letter, open_delivery, settle, void_claim};
 pub use redrive::{RedriveAll, Urgency, discard, redrive, redrive_letter};
 pub use refusal::RedriveBy;
 pub use rename::owed_now;
@@ -68,6 +70,7 @@ pub use respell::respelled_contacts;
 pub use retire::{retire_contact, retire_deal, retire_device, retire_person};
 pub use review::{Because, Fingerprint, Phase, Review};
 pub use settings::{ConsentRules, Rehearsal, RetryRules, Settings, SourceDefaults, Unknown, rules};
+pub use simulate::simulate;
 pub use wish::consider;
 pub use world::{Deliveries, Held, HeldDelivery, Shelf, World};
 
@@ -80,7 +83,7 @@ pub fn decide(reading: &Reading, world: &mut World, settings: &Settings, now: Un
     // A source that is tried out: decided as all others are, and nothing of it is sent.
     if let Some(rehearsal) = settings.rehearsal_of(&reading.source) {
         let decided = decide(reading, world, &rehearsal, now);
-        rehearsal::play(reading, world, &rehearsal, now);
+        rehearsal::play(world, &rehearsal, now);
         return decided;
     }
     // What was said before its person was erased stays unsaid, however often it comes.

@@ -4,15 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
-use super::call::{CallOrder, Settlement, settle_contact, standing_of};
+use super::call::{CallOrder, Settlement, settle_contact};
 use super::claiming::claim_contact;
 use super::{Settings, World, company, consider, deal, erase};
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, CompanyKey, Delivery, DeliveryId, State, Stored, Subject};
+use crate::delivery::{Account, CompanyKey, Delivery, DeliveryId, State, Subject};
 use crate::erasure::CallEnd;
 use crate::event::Email;
+use crate::person::Person;
 
 /// The reason of a delivery whose record has a newer one.
 const FOLDED: &str = "the service stopped during the call; a newer delivery of the contact carries the rest";
@@ -102,20 +101,21 @@ pub fn open_delivery<'w>(subject: &Subject, world: &'w World, account: &Account)
     }
 }
 
-/// The companies that the evaluation of contacts, and of the deals in the working set, needs.
+/// The companies that the evaluation of contacts, and of the deals in the working set, needs; and those of people who have no
+/// contact yet, but may get one by what is decided now.
 #[must_use]
 pub fn companies_needed(
     emails: &BTreeSet<Email>,
     world: &World,
     settings: &Settings,
 ) -> BTreeSet<CompanyKey> {
-    if settings.preset.company().is_none() {
-        return BTreeSet::new();
-    }
+    let Some(rule) = settings.preset.company() else { return BTreeSet::new() };
+    let of_person = |(_, person): (_, &Person)| CompanyKey::of(&rule.of_person(&person.facts())?.value);
+    let of_people = world.people.iter().filter_map(of_person);
     let of_contact = |email: &Email| CompanyKey::of(consider(email, world, settings).company.as_deref()?);
     let of_deals =
         world.deals.iter().filter_map(|(key, deal)| deal::company_needed(key, deal, world, settings));
-    emails.iter().filter_map(of_contact).chain(of_deals).collect()
+    emails.iter().filter_map(of_contact).chain(of_deals).chain(of_people).collect()
 }
 
 /// Its open delivery was given up: it speaks of none any more.
@@ -129,14 +129,4 @@ pub(super) fn close(subject: &Subject, world: &mut World, account: &Account) {
         Subject::Company(key) => company::discarded(key, world, account),
         Subject::Deal(key) => deal::discarded(key, world, account),
     }
-}
-
-/// Plays a call of a contact that Freshsales accepts, for dry runs: answers its body, or nothing when none is owed.
-pub fn simulate(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixMicros) -> Option<Value> {
-    let email = world.deliveries.get(id)?.subject.contact().cloned()?;
-    let order = claim(id, world, settings, now)?;
-    let standing = standing_of(&email, world, settings);
-    standing.stored(&Stored::default(), now);
-    world.deliveries.change(id, |delivery| delivery.deliver(now));
-    order.request.body().cloned()
 }

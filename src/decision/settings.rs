@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::clock::UnixMicros;
 use crate::consent::{Categories, Category, Places};
 use crate::contact::{Rules, SendMode};
-use crate::delivery::{Account, AttemptRequest, Bound};
+use crate::delivery::{Account, AttemptRequest, Bound, CallKind};
 use crate::event::SourceName;
 use crate::mapping::Preset;
 use crate::mapping::region::Region;
@@ -27,8 +27,8 @@ const SPACE: &str = "~dry_run";
 pub struct Rehearsal {
     /// Them.
     pub sources: BTreeSet<SourceName>,
-    /// A call of a contact as it would be described.
-    pub request: Option<AttemptRequest>,
+    /// A call that creates a record of each kind, as it would be described.
+    pub requests: BTreeMap<CallKind, AttemptRequest>,
     /// These settings are those of the rehearsal.
     pub playing: bool,
 }
@@ -151,11 +151,17 @@ impl Settings {
     /// whose id names nobody.
     #[must_use]
     pub fn counts(&self, key: &PersonKey) -> bool {
-        let here = key.people.ends_with(SPACE) == self.rehearsal.playing;
-        here && match &key.id {
-            PersonId::User(id) | PersonId::Anonymous(id) => !self.senders.ids.is_junk(id),
-            PersonId::Email(_) => true,
-        }
+        self.counts_space(&key.people)
+            && match &key.id {
+                PersonId::User(id) | PersonId::Anonymous(id) => !self.senders.ids.is_junk(id),
+                PersonId::Email(_) => true,
+            }
+    }
+
+    /// Whether what the people of a name space say counts by these settings: what is said in a rehearsal counts in one alone.
+    #[must_use]
+    pub fn counts_space(&self, people: &str) -> bool {
+        people.ends_with(SPACE) == self.rehearsal.playing
     }
 
     /// The name space of the people that a source speaks of.

@@ -8,7 +8,7 @@ use crate::clock::UnixMicros;
 use crate::company::Company;
 use crate::contact::{Contact, Standing};
 use crate::deal::Deal;
-use crate::delivery::{CompanyKey, DealKey, Delivery, DeliveryId, State};
+use crate::delivery::{Account, CompanyKey, DealKey, Delivery, DeliveryId, State, Subject};
 use crate::destination::Destination;
 use crate::erasure::{CallEnd, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
@@ -140,6 +140,20 @@ impl Deliveries {
             held.changed = true;
             self.0.insert(id.clone(), held);
         }
+    }
+
+    /// Those that are owed to an account and not on their way, with what each is about.
+    #[must_use]
+    pub fn owed_to(&self, account: &Account) -> Vec<(DeliveryId, Subject)> {
+        let owed = |held: &&HeldDelivery| {
+            let waits = matches!(held.delivery.state, State::Waiting | State::Retrying);
+            waits && !held.gone && held.delivery.account == *account
+        };
+        self.0
+            .values()
+            .filter(owed)
+            .map(|held| (held.delivery.id.clone(), held.delivery.subject.clone()))
+            .collect()
     }
 
     /// The changed deliveries.

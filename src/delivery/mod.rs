@@ -226,7 +226,7 @@ pub struct Delivery {
     pub notes: Vec<String>,
     /// Why it stands where it stands, for a person.
     pub reason: Option<String>,
-    /// A bulk call did not bring it to an end, so it is sent in a call of its own.
+    /// It is sent in a call of its own: a bulk call did not bring it to an end, or it is of no contact.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alone: bool,
     /// The first attempts and the latest ones.
@@ -260,10 +260,12 @@ impl Delivery {
         lane: Lane,
         now: UnixMicros,
     ) -> Self {
+        let subject = subject.into();
+        let alone = subject.contact().is_none();
         Self {
             id,
             account,
-            subject: subject.into(),
+            subject,
             person: None,
             lane,
             state: State::Waiting,
@@ -278,7 +280,7 @@ impl Delivery {
             salvaged: false,
             notes: Vec::new(),
             reason: None,
-            alone: false,
+            alone,
             attempts: Vec::new(),
             erasure: None,
             bound: None,

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
-use crate::delivery::Account;
+use crate::delivery::{Account, CallKind};
 
 const SUITE_SUFFIX: &str = ".myfreshworks.com";
 /// What a user may paste in place of the suite's own host.
@@ -185,6 +185,20 @@ impl Endpoint {
     pub fn named_alias(&self) -> Option<&BundleAlias> {
         self.named_alias.as_ref()
     }
+}
+
+/// Where a record is seen in the web application of an account; `None` behind another origin, such as a sandbox's.
+#[must_use]
+pub fn in_browser(account: &Account, kind: CallKind, id: u64) -> Option<String> {
+    let host = account.0.as_str();
+    let alias = host.strip_suffix(SUITE_SUFFIX).filter(|label| is_label(label))?;
+    let records = match kind {
+        CallKind::Contact => "contacts",
+        CallKind::Company => "accounts",
+        CallKind::Deal => "deals",
+        CallKind::Selector => return None,
+    };
+    Some(format!("https://{alias}{SUITE_SUFFIX}/crm/sales/{records}/{id}"))
 }
 
 /// Reads a base URL; none when it is empty.

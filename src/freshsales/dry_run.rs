@@ -1,5 +1,7 @@
 //! A CRM that is not called: every payload is built and shown, none is sent.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::{CallResult, Crm, CrmAnswer, Endpoint, LookupResult};
 use crate::allowance::RateHint;
 use crate::delivery::{Account, AttemptRequest, Request, Stored, Verdict};
@@ -41,7 +43,11 @@ impl Crm for DryRunCrm {
     }
 
     fn call(&self, request: Request) -> CrmAnswer<CallResult> {
-        answered(simulated(self.endpoint.describe(&request)))
+        let stored = Stored { id: id_of(&request), ..Stored::default() };
+        answered(CallResult {
+            verdict: Verdict::Stored(stored),
+            ..simulated(self.endpoint.describe(&request))
+        })
     }
 
     fn look_up(&self, _email: Email) -> CrmAnswer<LookupResult> {
@@ -52,6 +58,27 @@ impl Crm for DryRunCrm {
     fn describe(&self, request: &Request) -> AttemptRequest {
         self.endpoint.describe(request)
     }
+}
+
+/// The id that a record is stored under: the same for the same record, so that what needs it goes on. A question is answered by
+/// nothing.
+fn id_of(request: &Request) -> Option<u64> {
+    let body = match request {
+        Request::UpdateDeal { id, .. } | Request::RenameContact { id, .. } => return Some(*id),
+        Request::UpsertContact { body, .. }
+        | Request::UpsertCompany { body }
+        | Request::CreateDeal { body } => body,
+        Request::ShowContact { .. }
+        | Request::FindCompany { .. }
+        | Request::ShowDeal { .. }
+        | Request::FindDeal { .. }
+        | Request::Selector(_)
+        | Request::Probe
+        | Request::Forget { .. } => return None,
+    };
+    let mut hasher = DefaultHasher::new();
+    body.get("unique_identifier").unwrap_or(body).to_string().hash(&mut hasher);
+    Some(hasher.finish() >> 32)
 }
 
 fn answered<T: Send + 'static>(answer: T) -> CrmAnswer<T> {

@@ -28,7 +28,7 @@ use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Request, 
 use crate::event::Email;
 use crate::telemetry::Panicked;
 
-pub use account::{AccountProblem, BundleAlias, Endpoint};
+pub use account::{AccountProblem, BundleAlias, Endpoint, in_browser};
 pub use bulk::{BulkResult, JobAnswer, JobReport, JobResult, JobState, RowEnd, SentRow, job_of, job_state};
 pub use check::{CALLS_MAX, Expected, Finding, Level, Report, TestContact, check};
 pub use client::{

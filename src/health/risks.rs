@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::snapshot::Snapshot;
+use crate::deal::HeldBack;
 use crate::delivery::Bound;
 use crate::senders::{Concern, Refusing};
 use crate::store::{Room, Store, Totals};
@@ -37,6 +38,8 @@ pub enum RiskKind {
     KindShut,
     /// The account does not have names that the mapping says.
     NamesMissing,
+    /// Deals wait for a person to decide.
+    DealsUndecided,
     /// Nearly as many dead letters as are kept.
     DeadLetters,
     /// More becomes due than may leave.
@@ -67,7 +70,7 @@ pub enum RiskKind {
 
 impl RiskKind {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Processing,
         Self::Lag,
         Self::StageStands,
@@ -75,6 +78,7 @@ impl RiskKind {
         Self::SetAside,
         Self::KindShut,
         Self::NamesMissing,
+        Self::DealsUndecided,
         Self::DeadLetters,
         Self::Arrivals,
         Self::LeadsWait,
@@ -101,6 +105,7 @@ impl RiskKind {
             Self::SetAside => "set_aside",
             Self::KindShut => "kind_shut",
             Self::NamesMissing => "names_missing",
+            Self::DealsUndecided => "deals_undecided",
             Self::DeadLetters => "dead_letters",
             Self::Arrivals => "arrivals",
             Self::LeadsWait => "leads_wait",
@@ -130,6 +135,7 @@ impl RiskKind {
             | Self::JournalAway => true,
             Self::KindShut
             | Self::NamesMissing
+            | Self::DealsUndecided
             | Self::DeadLetters
             | Self::Arrivals
             | Self::LeadsWait
@@ -176,6 +182,7 @@ pub fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<Risk> {
     flow.into_iter()
         .chain(stalls(snapshot))
         .chain(aside.into_iter().flatten())
+        .chain(deals_undecided(snapshot))
         .chain(dead_letters(snapshot))
         .chain(arrivals(snapshot))
         .chain(leads_wait(snapshot))
@@ -185,6 +192,28 @@ pub fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<Risk> {
         .chain(senders)
         .chain(withdrawals(snapshot))
         .collect()
+}
+
+/// Deals that no event and no answer of Freshsales can bring on: each waits for a person.
+fn deals_undecided(snapshot: Snapshot<'_>) -> Option<Risk> {
+    let of = |held: HeldBack| snapshot.totals().held_deals.get(held.as_str()).copied().unwrap_or(0);
+    let (unclear, several) = (of(HeldBack::Unclear), of(HeldBack::Several(0)));
+    (unclear + several > 0).then(|| {
+        let what = [
+            (unclear, "may or may not be in Freshsales, which can't be asked (GET /api/deals?held=unclear)"),
+            (several, "may be any of several open deals of the contact (GET /api/deals?held=several)"),
+        ];
+        let what: Vec<String> = what
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {} {what}", if count == 1 { "deal" } else { "deals" }))
+            .collect();
+        let message = format!(
+            "{}. No call is made of them until somebody decides, on the page of each under Deals in the debugger",
+            what.join(", and ")
+        );
+        Risk::new(RiskKind::DealsUndecided, message)
+    })
 }
 
 fn dead_letters(snapshot: Snapshot<'_>) -> Option<Risk> {

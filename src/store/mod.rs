@@ -9,6 +9,7 @@ mod error;
 mod failed;
 mod journal;
 mod keep;
+mod listed;
 mod lookup;
 mod news;
 mod plan;
@@ -33,6 +34,7 @@ pub use error::{ErrorClass, StoreError};
 pub use failed::Failed;
 pub use journal::{NewRecord, Processed, Record, Stream};
 pub use keep::{Keep, Silent};
+pub use listed::{RecordQuery, RecordState, RecordsOf};
 pub use lookup::{
     DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Due, DueOrder, DueQuery,
     EventQuery, LIMIT_MAX, Limited, OpenErasures, OwedInLane, Slot, Totals,
@@ -49,7 +51,7 @@ pub use crate::destination::{Destination, DestinationState};
 
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
+use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, Subject};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::person::PersonKey;
@@ -169,6 +171,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The keys of companies after one, in order.
     fn companies(&self, after: Option<CompanyKey>, limit: usize) -> Answer<Vec<CompanyKey>>;
+
+    /// Deals or companies, the newest first, each with its place.
+    fn listed(&self, query: RecordQuery) -> Answer<Vec<(u64, Subject)>>;
 
     /// The persons of a contact that is a crowd, after one, in the order of their keys as text.
     fn members(&self, email: Email, after: Option<PersonKey>, limit: usize) -> Answer<Vec<PersonKey>>;

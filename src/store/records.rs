@@ -35,8 +35,8 @@ pub async fn load_records(
     load_beside(store, emails, settings, what_for, world).await
 }
 
-/// Loads contacts, the deals of these and of the people in the working set that wait for something, and what the evaluation
-/// of all of them needs. Where no deal and no company is mapped, these are contacts alone.
+/// Loads contacts, the deals of these and of the people in the working set that wait for something (none of them to show
+/// others), and what the evaluation of all of them needs. Where no deal and no company is mapped, these are contacts alone.
 ///
 /// # Errors
 /// The store failed.
@@ -51,7 +51,9 @@ pub async fn load_beside(
         let mut deals_of: BTreeSet<String> = emails.iter().map(|email| email.as_str().to_owned()).collect();
         deals_of.extend(world.people.iter().map(|(key, _)| key.to_string()));
         deals_of.extend(world.timelines.iter().map(|(key, _)| person_of(key).to_string()));
-        load(store, Keys { deals_of, ..Keys::default() }, world).await?;
+        if what_for == For::Deciding {
+            load(store, Keys { deals_of, ..Keys::default() }, world).await?;
+        }
         // Whose they are, and whose the devices were.
         load(store, persons(world), world).await?;
         load(store, owners(world), world).await?;

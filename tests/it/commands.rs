@@ -237,5 +237,10 @@ fn demo_once_shows_the_example_and_exits_0() {
     let payload = r#"{"unique_identifier":{"emails":"sam.lee@example.com"},"contact":{"emails":"sam.lee@example.com","first_name":"Sam","last_name":"Lee","mobile_number":"+14155550142","company_name":"Globex","subscription_status":"subscribed"}}"#;
     assert!(stdout.contains(payload), "{stdout}");
     assert!(stdout.contains("/crm/sales/api/contacts/upsert") && stdout.contains("201"), "{stdout}");
+    assert!(
+        stdout.contains("/crm/sales/api/deals") && stdout.contains(r#""cf_order_id":"A-1000""#),
+        "{stdout}"
+    );
+    assert!(stdout.contains("\ncalls     4: one for the contact, one for the deal"), "{stdout}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "its data is deleted");
 }

@@ -33,6 +33,17 @@ convert = "money"
 [deals.order.fields.currency]
 from = ["properties.currency"]
 
+[deals.trial]
+key = "person"
+name = "Trial of {email}"
+forward_only = true
+adopt = true
+hold_seconds = 0
+
+[events."Trial Activated".deal]
+kind = "trial"
+stage = "Demo"
+create = false
 [events."Checkout Started".deal]
 kind = "order"
 stage = "New"
@@ -49,17 +60,17 @@ create = false
 "#;
 
 /// A shop whose orders are deals; the folder holds its mapping.
-struct Shop {
-    service: Service,
+pub struct Shop {
+    pub service: Service,
     _mapping: TempDir,
 }
 
-fn account() -> SandboxOptions {
+pub fn account() -> SandboxOptions {
     SandboxOptions::default()
 }
 
 impl Shop {
-    async fn open(setup: Setup, options: SandboxOptions) -> Self {
+    pub async fn open(setup: Setup, options: SandboxOptions) -> Self {
         Self::mapped(setup, options, MAPPING).await
     }
 
@@ -72,7 +83,7 @@ impl Shop {
         Self { service, _mapping: folder }
     }
 
-    async fn says(&self, number: usize, event: &str, order: &str, total: &str) {
+    pub async fn says(&self, number: usize, event: &str, order: &str, total: &str) {
         let traits = json!({"email": format!("ann-{number}@example.com"), "first_name": "Ann", "last_name": format!("No{number}")});
         let properties = json!({"order_id": order, "total": total, "currency": "EUR"});
         let user = format!("ann-{number}");
@@ -81,7 +92,7 @@ impl Shop {
     }
 
     /// Ends when Freshsales holds deals that satisfy a condition; answers them.
-    async fn deals(&self, what: &str, fits: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    pub async fn deals(&self, what: &str, fits: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let found = eventually(what, async || {
             self.service.pass(Duration::from_secs(1));
             let deals = self.service.crm.sandbox.deals();
@@ -91,13 +102,13 @@ impl Shop {
     }
 
     /// Ends when there is one deal in this stage.
-    async fn deal_in(&self, stage: u64) -> Value {
+    pub async fn deal_in(&self, stage: u64) -> Value {
         let fits = |deals: &[Value]| deals.len() == 1 && deals[0]["deal_stage_id"] == stage;
         self.deals(&format!("one deal in stage {stage}"), fits).await.remove(0)
     }
 
     /// The id of a stage of the default pipeline.
-    fn stage(&self, name: &str) -> u64 {
+    pub fn stage(&self, name: &str) -> u64 {
         let pipelines = self.service.crm.sandbox.selector("deal_pipelines").unwrap();
         let stages = pipelines[0]["deal_stages"].as_array().unwrap().clone();
         let stage = stages.iter().find(|stage| stage["name"] == name).unwrap();
@@ -109,7 +120,7 @@ impl Shop {
         requests.iter().filter(|it| it.method == method && it.path.ends_with(path)).count()
     }
 
-    async fn close(self) {
+    pub async fn close(self) {
         self.service.settled().await;
         self.service.finish().await;
     }

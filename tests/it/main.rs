@@ -42,6 +42,8 @@ mod crowd;
 mod dead_letters;
 /// Orders become deals, once, whatever gets lost on the way.
 mod deals;
+/// Deals and companies as the private listener shows them, and what a person decides.
+mod deals_shown;
 /// The debugger over real HTTP.
 mod debugger;
 /// One contact or event that can't be processed stops no other.

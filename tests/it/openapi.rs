@@ -3,7 +3,7 @@
 //! The checker knows the words that the documents use. An object with `properties` has no others, unless it says so: what is
 //! answered and not described is found too.
 
-mod schema;
+pub mod schema;
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -12,13 +12,17 @@ use crate::support::app::{Service, Setup, WRITE_KEY};
 use crate::support::events::{ann, ann_says, identify_ann, identify_sam, lead_of_ann, lead_of_sam};
 use schema::Document;
 
-async fn documents(service: &Service) -> [Document; 2] {
+pub async fn documents(service: &Service) -> [Document; 2] {
     let public = service.public(Method::GET, "/openapi.json").send().await.unwrap().json().await.unwrap();
     [Document(public), Document(service.get("/openapi.json").await)]
 }
 
 /// Asks and holds the answer against the operation that is described for the path; answers status and body.
-async fn held(document: &Document, operation: (&str, &str), request: RequestBuilder) -> (StatusCode, Value) {
+pub async fn held(
+    document: &Document,
+    operation: (&str, &str),
+    request: RequestBuilder,
+) -> (StatusCode, Value) {
     let answer = request.send().await.unwrap();
     let status = answer.status();
     let body: Value = answer.json().await.unwrap_or_default();
@@ -62,6 +66,8 @@ async fn what_a_running_service_shows_is_as_described() {
         ("/api/contacts/{email}", "/api/contacts/sam.lee@example.com".to_owned()),
         ("/api/contacts/{email}", format!("/api/contacts/{}", ann(1))),
         ("/api/contacts/{email}", format!("/api/contacts/{}", ann(2))),
+        ("/api/deals", "/api/deals".to_owned()),
+        ("/api/companies", "/api/companies".to_owned()),
         ("/api/people", "/api/people?email=sam.lee@example.com".to_owned()),
         ("/api/dead-letters", "/api/dead-letters".to_owned()),
         ("/api/connect", "/api/connect".to_owned()),

@@ -105,6 +105,8 @@ pub(in crate::admin) enum Cursor {
     Deliveries,
     Rejected,
     DeadLetters,
+    Deals,
+    Companies,
 }
 
 impl Cursor {
@@ -114,6 +116,8 @@ impl Cursor {
             Self::Deliveries => "d",
             Self::Rejected => "r",
             Self::DeadLetters => "l",
+            Self::Deals => "o",
+            Self::Companies => "c",
         }
     }
 

@@ -131,7 +131,7 @@ fn quota_holds(delivery: &Delivery, quota: Option<Quota>) -> Option<String> {
     })
 }
 
-fn destination_holds(destination: &Destination, now: UnixMicros) -> Option<String> {
+pub(super) fn destination_holds(destination: &Destination, now: UnixMicros) -> Option<String> {
     let reason = destination.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
     let until = destination.until().filter(|until| *until > now).map(UnixMicros::to_rfc3339);
     match (destination.state(), until) {
@@ -153,7 +153,7 @@ fn held(what: &str, until: Option<String>, reason: &str) -> String {
 }
 
 /// A lane makes no call once its share is used by anybody.
-fn waiting_for_its_turn(usage: Usage, share_percent: u32) -> String {
+pub(super) fn waiting_for_its_turn(usage: Usage, share_percent: u32) -> String {
     let waiting = |(Window { limit, used }, name): (Window, &str)| {
         let share = (u64::from(limit) * u64::from(share_percent)).div_ceil(100);
         let within = if share_percent < 100 {

@@ -9,6 +9,7 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 
 use crate::admin::Debugger;
 use crate::allowance::Window;
+use crate::deal::HeldBack;
 use crate::decision::Outcome;
 use crate::delivery::Lane;
 use crate::destination::DestinationState;
@@ -51,7 +52,11 @@ pub(super) fn describe() {
         "Events that could not be processed and are kept no more"
     );
     describe_gauge!("freshsignal_contacts_set_aside", "Contacts whose call can't be made up");
-    describe_gauge!("freshsignal_dead_letters", "Contacts that Freshsales refused, kept");
+    describe_gauge!(
+        "freshsignal_dead_letters",
+        "Contacts, companies and deals that Freshsales refused, kept"
+    );
+    describe_gauge!("freshsignal_deals_held", "Deals that wait for something else, by cause");
     describe_counter!(
         "freshsignal_events_accepted_total",
         "Events on disk since the process started, by source"
@@ -108,6 +113,10 @@ fn set(snapshot: Snapshot<'_>) {
     counter!("freshsignal_failed_events_lost_total").absolute(totals.failed_lost);
     gauge!("freshsignal_contacts_set_aside").set(float(totals.set_aside));
     gauge!("freshsignal_dead_letters").set(float(totals.dead_letters));
+    for cause in HeldBack::WORDS {
+        let deals = totals.held_deals.get(cause).copied().unwrap_or(0);
+        gauge!("freshsignal_deals_held", "cause" => cause).set(float(deals));
+    }
 }
 
 fn set_risks(now: &[Risk]) {

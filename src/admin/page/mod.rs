@@ -53,6 +53,8 @@ const FILES: &[File] = &[
     file!("event.js", SCRIPT),
     file!("connect.js", SCRIPT),
     file!("contacts.js", SCRIPT),
+    file!("deals.js", SCRIPT),
+    file!("companies.js", SCRIPT),
     file!("deliveries.js", SCRIPT),
     file!("dead_letters.js", SCRIPT),
     file!("playground.js", SCRIPT),

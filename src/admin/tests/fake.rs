@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Mutex;
 
 use super::*;
-use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
+use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, Subject};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::Position;
 use crate::person::PersonKey;
@@ -13,7 +13,8 @@ use crate::selectors::Selectors;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
     Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, OpenErasures, Place,
-    Plan, Processed, ProcessedEnd, Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
+    Plan, Processed, ProcessedEnd, Record, RecordQuery, Silent, Slot, Store, StoreError, Stream, Totals,
+    Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -219,6 +220,10 @@ impl Store for FakeStore {
     }
 
     fn companies(&self, _: Option<CompanyKey>, _: usize) -> Answer<Vec<CompanyKey>> {
+        shut()
+    }
+
+    fn listed(&self, _: RecordQuery) -> Answer<Vec<(u64, Subject)>> {
         shut()
     }
 

@@ -291,7 +291,7 @@ async fn a_scrape_shows_what_the_store_knows() {
         "freshsignal_contacts_set_aside 0",
         "# TYPE freshsignal_events_total counter",
         "# TYPE freshsignal_contacts_owed gauge",
-        "# HELP freshsignal_dead_letters Contacts that Freshsales refused, kept",
+        "# HELP freshsignal_dead_letters Contacts, companies and deals that Freshsales refused, kept",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

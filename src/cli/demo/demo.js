@@ -30,6 +30,14 @@ at("identify").addEventListener("submit", (event) => {
   const traits = Object.fromEntries([...fields].filter(([, value]) => value));
   call("identify", customer(), traits);
 });
+// An order has a number from the checkout on. Who goes on after it was completed or cancelled orders anew, but what is
+// cancelled is the last one.
+const orderOf = (track) => {
+  const { number, done } = JSON.parse(sessionStorage.getItem("order") || '{"number":1000,"done":true}');
+  const next = done && track !== "Order Cancelled" ? number + 1 : Math.max(number, 1001);
+  sessionStorage.setItem("order", JSON.stringify({ number: next, done: track !== "Checkout Started" }));
+  return { order_id: `A-${next}`, total: 48, currency: "EUR" };
+};
 const choose = (choice) => {
   for (const button of at("consent").children) button.setAttribute("aria-pressed", String(button === choice));
 };
@@ -41,8 +49,9 @@ at("reset").addEventListener("click", () => {
 at("events").addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
-  const { track, properties } = button.dataset;
-  if (track) call("track", track, ...(properties ? [JSON.parse(properties)] : []));
+  const { track, properties, order } = button.dataset;
+  const about = order === undefined ? properties && JSON.parse(properties) : orderOf(track);
+  if (track) call("track", track, ...(about ? [about] : []));
   else call("page");
 });
 at("consent").addEventListener("click", (event) => {
@@ -67,6 +76,14 @@ const OUTCOMES = {
   consent_denied: ["warn", "no consent"],
   invalid_email: ["bad", "bad email"],
   hashed_email: ["bad", "hashed email"],
+};
+const DEALS = {
+  queued: ["good", "owed a call"],
+  absorbed: ["good", "joined a call"],
+  unchanged: ["", "no call needed"],
+  held: ["warn", "waits for its contact"],
+  no_email: ["warn", "no email yet"],
+  no_deal: ["", "none to change"],
 };
 const LABELS = {
   first_name: "First name",
@@ -93,7 +110,11 @@ const showEvent = (event) => {
   seen.add(event.message_id);
   const line = element("div", "line");
   const [mood, words] = OUTCOMES[event.outcome] || ["", event.outcome];
-  line.append(element("b", "", event.event), element("span", `chip ${mood}`, words), element("time", "", clock(event.received_at)));
+  const chips = [element("span", `chip ${mood}`, words)];
+  for (const { subject, state } of event.actions || []) {
+    if (subject.startsWith("deal:")) chips.push(element("span", `chip ${DEALS[state]?.[0] ?? ""}`, `deal: ${DEALS[state]?.[1] ?? state}`));
+  }
+  line.append(element("b", "", event.event), ...chips, element("time", "", clock(event.received_at)));
   item.append(line, element("p", "why", event.reason));
   item.append(element("p", "why", [whose(event.person), event.email].filter(Boolean).join(" · ")));
   return item;
@@ -108,7 +129,19 @@ const showContact = (contact) => {
   card.append(element("h3", "", contact.emails), list);
   return card;
 };
-const show = ({ events, contacts, call, status, debugger: address }) => {
+const showDeal = ({ key, state, why, calls, stored, stage }) => {
+  const card = element("div", "contact");
+  const list = element("dl");
+  const facts = stored
+    ? { Stage: stage, Amount: `${stored.amount} EUR`, Contact: (stored.contact_ids || []).length ? "linked" : "none" }
+    : { State: state, Why: why };
+  for (const [name, value] of Object.entries({ ...facts, "Calls of it": String(calls) })) {
+    list.append(element("dt", "", name), element("dd", "", value));
+  }
+  card.append(element("h3", "", stored ? stored.name : `order #${key}`), list);
+  return card;
+};
+const show = ({ events, contacts, deals, call, status, debugger: address }) => {
   at("accepted").textContent = status.accepted;
   at("calls").textContent = status.allowance.hour.used;
   at("left").textContent = Math.max(0, status.allowance.hour.limit - status.allowance.hour.used);
@@ -117,6 +150,8 @@ const show = ({ events, contacts, call, status, debugger: address }) => {
   at("no-contacts").hidden = contacts.length > 0;
   contacts.sort((one, other) => other.updated_at.localeCompare(one.updated_at));
   at("contacts").replaceChildren(...contacts.slice(0, 3).map(showContact));
+  at("no-deals").hidden = deals.length > 0;
+  at("deals").replaceChildren(...deals.map(showDeal));
   at("no-call").hidden = Boolean(call);
   at("call").hidden = !call;
   if (call) {

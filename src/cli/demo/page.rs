@@ -21,6 +21,7 @@ use crate::sandbox::Sandbox;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const EVENTS_SHOWN: usize = 12;
+const DEALS_SHOWN: usize = 2;
 
 struct Demo {
     client: reqwest::Client,
@@ -74,13 +75,42 @@ impl Demo {
             Some(id) => self.ask(&format!("/api/deliveries/{id}"), asked).await?,
             None => Value::Null,
         };
+        let deals = self.deals(asked).await?;
         Ok(json!({
             "status": status,
+            "deals": deals,
             "events": events["events"],
             "call": call["attempts"].as_array().and_then(|attempts| attempts.last()),
             "contacts": self.sandbox.contacts(),
             "debugger": format!("http://{}/debug", self.private),
         }))
+    }
+
+    /// The newest deals as the service sees them, each with what stands in the CRM and how many calls were made of it.
+    async fn deals(&self, asked: &HeaderMap) -> reqwest::Result<Vec<Value>> {
+        let listed = self.ask(&format!("/api/deals?limit={DEALS_SHOWN}"), asked).await?;
+        let mut deals = Vec::new();
+        for deal in listed["deals"].as_array().into_iter().flatten() {
+            let subject = deal["subject"].as_str().unwrap_or_default();
+            // Keys are of this page, which makes them of letters, digits and hyphens.
+            let calls =
+                self.ask(&format!("/api/deliveries?subject={}", subject.replace('#', "%23")), asked).await?;
+            let made = calls["deliveries"].as_array().into_iter().flatten();
+            let made: u64 = made.filter_map(|delivery| delivery["attempts_made"].as_u64()).sum();
+            let id = deal["deal_id"].as_u64();
+            let stored = id.and_then(|id| self.sandbox.deals().into_iter().find(|deal| deal["id"] == id));
+            let stage = stored.as_ref().and_then(|stored| self.stage(stored["deal_stage_id"].as_u64()?));
+            deals.push(json!({ "key": deal["key"], "state": deal["state"], "why": deal["why"],
+                "calls": made, "stored": stored, "stage": stage }));
+        }
+        Ok(deals)
+    }
+
+    /// The name of a stage in the CRM.
+    fn stage(&self, id: u64) -> Option<Value> {
+        let pipelines = self.sandbox.selector("deal_pipelines")?;
+        let stages = pipelines.iter().filter_map(|pipeline| pipeline["deal_stages"].as_array());
+        stages.flatten().find(|stage| stage["id"] == id).map(|stage| stage["name"].clone())
     }
 
     /// Asks the private listener under the host and the origin that the page was asked under.

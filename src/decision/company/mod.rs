@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::action::{Action, ActionState};
 use super::owe::{Effect, What};
 use super::{Considered, Reading, Settings, World, consider};
 use crate::allowance::HOUR;
@@ -58,7 +59,7 @@ pub(super) fn learn(reading: &Reading, world: &mut World) {
 }
 
 /// Evaluates the companies of the contacts that an event touched, and the one it speaks of. Answers how many deliveries were
-/// opened; `opened` is how many there were before.
+/// opened, and a line for each company that the event speaks of or has sent; `opened` is how many deliveries there were before.
 pub(super) fn owe(
     reading: &Reading,
     effects: &[Effect],
@@ -66,24 +67,54 @@ pub(super) fn owe(
     world: &mut World,
     settings: &Settings,
     now: UnixMicros,
-) -> usize {
+) -> (usize, Vec<Action>) {
     let mut keys: Vec<(CompanyKey, Option<&Effect>)> = Vec::new();
     for effect in effects.iter().filter(|effect| is_begun(effect)) {
         let key = effect.considered.company.as_deref().and_then(CompanyKey::of);
         keys.extend(key.map(|key| (key, Some(effect))));
     }
-    let own = reading.company_key().filter(|key| keys.iter().all(|(known, _)| known != key));
-    keys.extend(own.map(|key| (key, None)));
-    let mut count = 0;
+    let own = reading.company_key();
+    let other = own.clone().filter(|key| keys.iter().all(|(known, _)| known != key));
+    keys.extend(other.map(|key| (key, None)));
+    let (mut count, mut actions) = (0, Vec::new());
     for (key, effect) in keys {
         if let Some(effect) = effect {
             let name = effect.considered.company.as_deref().unwrap_or_else(|| key.as_str());
             begin(&key, name, &effect.email, world, settings);
         }
         let id = DeliveryId::of(reading.position, opened + count);
-        count += usize::from(evaluate(&key, id, reading.lane, world, settings, now));
+        let is_sent = evaluate(&key, id.clone(), reading.lane, world, settings, now);
+        count += usize::from(is_sent);
+        if is_sent {
+            actions.push(Action::company(&key, ActionState::Queued, DIFFERS, Some(id)));
+        } else if own.as_ref() == Some(&key) {
+            actions.push(action_of(&key, world, settings));
+        }
     }
-    count
+    (count, actions)
+}
+
+const DIFFERS: &str = "the company differs from what Freshsales last accepted; a call is owed";
+
+/// What became of a company for which no delivery was opened.
+fn action_of(key: &CompanyKey, world: &World, settings: &Settings) -> Action {
+    let company = world.companies.get(key).cloned().unwrap_or_default();
+    let standing = company.with(&settings.account);
+    if !company.begun {
+        let why = "no contact that Freshsales has, or is to have, is of this company yet; what is said of it is remembered";
+        return Action::company(key, ActionState::Held, why, None);
+    }
+    let carried = standing.in_flight.map(|call| call.delivery).or(standing.open);
+    if carried.is_some() {
+        return Action::company(
+            key,
+            ActionState::Absorbed,
+            "a delivery of this company takes it along",
+            carried,
+        );
+    }
+    let why = "Freshsales has all of it already";
+    Action::company(key, ActionState::Unchanged, why, standing.last_delivered)
 }
 
 /// Whether a contact is one that Freshsales has, or is owed a call: only then its company is told.
@@ -124,6 +155,15 @@ fn wanted(key: &CompanyKey, world: &World, settings: &Settings) -> Option<(Attri
     let website = attributes.get("website").and_then(Value::as_str);
     let website = website.filter(|_| rule.found_by == Match::Domain).map(str::to_owned);
     Some((attributes, website))
+}
+
+/// What is wanted of a company beside its name, and what is to be done next; `None` where nothing is known of it, or the mapping
+/// has no companies.
+#[must_use]
+pub fn consider_company(key: &CompanyKey, world: &World, settings: &Settings) -> Option<(Attributes, Next)> {
+    let (attributes, website) = wanted(key, world, settings)?;
+    let next = world.companies.get(key)?.with(&settings.account).next(&attributes, website.as_deref());
+    Some((attributes, next))
 }
 
 /// Evaluates a company; tells whether a delivery was opened.
@@ -172,12 +212,27 @@ pub(super) fn evaluate(
     true
 }
 
+/// A call of a company is played: it was stored under this id, or, without one, a question found nothing.
+pub(super) fn played(
+    key: &CompanyKey,
+    id: Option<u64>,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) {
+    let Some(standing) = world.companies.edit(key).standing.get_mut(&settings.account) else { return };
+    match id {
+        Some(id) => standing.stored(Some(id), now),
+        None => standing.looked(None, now),
+    }
+}
+
 fn put(key: &CompanyKey, standing: Standing, world: &mut World, settings: &Settings) {
     world.companies.edit(key).standing.insert(settings.account.clone(), standing);
 }
 
 /// The contacts that wait for the id of a company, which they do no longer.
-fn let_go(key: &CompanyKey, world: &mut World) -> Vec<Email> {
+pub(super) fn let_go(key: &CompanyKey, world: &mut World) -> Vec<Email> {
     let waiting = std::mem::take(&mut world.companies.edit(key).waiting);
     waiting.emails.into_iter().take(WAITING_MAX).collect()
 }

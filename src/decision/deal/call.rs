@@ -12,8 +12,8 @@ use super::{evaluate_waiting, step};
 use crate::clock::UnixMicros;
 use crate::contact::Redrive;
 use crate::deal::{
-    self, Asked, Birth, Carried, InFlight, LOOKS_MAX, Next, Refused, Seen, Standing, create_body, found_in,
-    open_in, seen_in, update_body,
+    self, Asked, Birth, CANDIDATES_MAX, Carried, InFlight, LOOKS_MAX, Next, Refused, Seen, Standing,
+    create_body, found_in, open_in, seen_in, update_body,
 };
 use crate::delivery::{Account, DealKey, Delivery, DeliveryId, Request, Stored, Verdict};
 
@@ -235,12 +235,17 @@ fn answered(
         return Vec::new();
     }
     let field = settings.preset.deal_kind(key.kind()).map(|rule| rule.key_field.as_str());
-    let mut found = found_in(shown, key.key(), field.filter(|field| !field.is_empty()));
+    let field = field.filter(|field| !field.is_empty());
+    let mut found = found_in(shown, key.key(), field);
+    standing.candidates.clear();
     let planned = standing.birth == Birth::Planned;
     if found.is_empty() && planned && wanted.wish.adopt {
-        found = Some(open_in(shown, &open_stages(&wanted.wish)))
-            .filter(|open| open.len() == 1)
-            .unwrap_or_default();
+        match open_in(shown, &open_stages(&wanted.wish), field).as_slice() {
+            [] => {}
+            [only] => found.push(only.id),
+            // Which one is meant is a person's to say.
+            several => standing.candidates = several.iter().take(CANDIDATES_MAX).cloned().collect(),
+        }
     }
     match found.as_slice() {
         [] => {
@@ -385,6 +390,25 @@ pub(in crate::decision) fn void(claimed: &Delivery, key: &DealKey, world: &mut W
     world.deliveries.change(&claimed.id, |delivery| delivery.void_claim(now));
 }
 
+/// A call of a deal is played: it was stored under this id, or, without one, a question found nothing.
+pub(in crate::decision) fn played(
+    key: &DealKey,
+    id: Option<u64>,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) {
+    let Some(standing) = world.deals.edit(key).standing.get_mut(&settings.account) else { return };
+    let Some(id) = id else {
+        match standing.asked() {
+            Some(Asked::Deal(_)) => standing.seen = Some(Seen { stage_id: 0, at: now }),
+            Some(Asked::DealsOf(_) | Asked::Key) | None => looked_in_vain(standing, now),
+        }
+        return;
+    };
+    standing.stored(Some(standing.birth.id().unwrap_or(id)), None, now);
+}
+
 /// The delivery that is open, or dead, for a deal with an account.
 pub(in crate::decision) fn open<'w>(
     key: &DealKey,
@@ -401,8 +425,7 @@ pub(in crate::decision) fn discarded(key: &DealKey, world: &mut World, account: 
     }
 }
 
-/// Notes that what was refused is sent again. Of a deal of which nobody could tell whether it exists a person has decided
-/// that it does not.
+/// Notes that what was refused is sent again.
 pub(in crate::decision) fn redrive(key: &DealKey, world: &mut World, account: &Account) {
     if let Some(standing) = world.deals.edit(key).standing.get_mut(account) {
         standing.left_out.clear();

@@ -3,6 +3,8 @@
 //! A deal that is owed a call has a delivery as soon as a call can be built; until then it is held, with a cause.
 
 mod call;
+mod order;
+mod shown;
 mod wish;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,7 +17,9 @@ use crate::deal::{self, Deal, DealSaid, HeldBack, Next, Standing};
 use crate::delivery::{DealKey, Delivery, DeliveryId, Lane, State, Subject};
 use crate::event::Email;
 
-pub(super) use call::{claim, discarded, open, redrive, settle, void};
+pub(super) use call::{claim, discarded, open, played, redrive, settle, void};
+pub use order::{DealOrder, NoOrder, may_be_ordered, order_deal};
+pub use shown::{ConsideredDeal, consider_deal, creation_of_deal};
 use wish::{Company, DealWish, wish_of};
 
 pub(super) use wish::company_needed;

@@ -57,9 +57,9 @@ pub(super) enum Company {
     Waits(CompanyKey, String),
 }
 
-/// What is wanted of a deal; `None` where the mapping does not know its kind.
+/// What is wanted of a deal; `None` where the mapping does not know its kind, or it is one of a rehearsal and none is played.
 pub(super) fn wish_of(key: &DealKey, deal: &Deal, world: &World, settings: &Settings) -> Option<DealWish> {
-    let rule = settings.preset.deal_kind(key.kind())?;
+    let rule = settings.preset.deal_kind(key.kind()).filter(|_| settings.counts_space(key.people()))?;
     let emails = emails_of(deal, world);
     let email = emails.first().cloned();
     let considered = email.as_ref().map(|email| consider(email, world, settings)).unwrap_or_default();

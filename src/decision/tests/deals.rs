@@ -7,7 +7,7 @@ use super::*;
 use crate::delivery::{DealKey, DeliveryId, Request, State, Stored, Subject, Verdict};
 use crate::selectors::{Answered, Kind as List, Selectors, Table};
 
-const ORDERS: &str = r#"
+pub(super) const ORDERS: &str = r#"
 [deals.order]
 key = ["properties.order_id"]
 key_field = "custom_field.cf_order_id"
@@ -56,12 +56,12 @@ fn a_shop() -> Service {
     with(ORDERS)
 }
 
-fn with(mapping: &str) -> Service {
+pub(super) fn with(mapping: &str) -> Service {
     let preset = Preset::parse(Some(mapping)).unwrap_or_else(|problems| panic!("{problems:?}"));
     Service::new(Settings { preset, selectors: Arc::new(selectors()), ..settings() })
 }
 
-fn event(name: &str, properties: Value) -> Value {
+pub(super) fn event(name: &str, properties: Value) -> Value {
     let traits = json!({"email": "jane@example.com", "first_name": "Jane", "last_name": "Doe"});
     let mut all = json!({"order_id": "A-1", "total": "49.90", "currency": "EUR"});
     let Value::Object(properties) = properties else { panic!("an object") };
@@ -69,7 +69,7 @@ fn event(name: &str, properties: Value) -> Value {
     json!({"type": "track", "event": name, "userId": "u1", "context": {"traits": traits}, "properties": all})
 }
 
-fn key() -> DealKey {
+pub(super) fn key() -> DealKey {
     DealKey::of("default", "order", "A-1").unwrap()
 }
 
@@ -111,14 +111,21 @@ impl Service {
 
     /// The next call of the deal, answered so. What it was, in short.
     fn deal_call(&mut self, verdict: Verdict) -> (&'static str, Value) {
-        let order = self.claim_deal().expect("a call leaves");
+        self.call_of(&key(), verdict)
+    }
+
+    /// The next call of a deal, answered so. What it was, in short.
+    pub(super) fn call_of(&mut self, key: &DealKey, verdict: Verdict) -> (&'static str, Value) {
+        let id = self.open_of(&Subject::Deal(key.clone())).expect("a delivery is open");
+        self.now = UnixMicros(self.now.0 + 1_000_000);
+        let order = claim(&id, &mut self.world, &self.settings, self.now).expect("a call leaves");
         let what = shown(&order.request);
         self.answer_in_a_second(order, verdict);
         what
     }
 
     /// Lets Freshsales take in the contact; `created`: it did not have it before.
-    fn contact_call(&mut self, created: bool) {
+    pub(super) fn contact_call(&mut self, created: bool) {
         let email = crate::event::Email::parse("jane@example.com").unwrap();
         let id = self.open_of(&Subject::Contact(email)).expect("the contact is owed a call");
         let order = claim(&id, &mut self.world, &self.settings, self.now).expect("a call leaves");
@@ -126,7 +133,11 @@ impl Service {
     }
 
     fn deal(&self) -> crate::deal::Standing {
-        self.world.deals.get(&key()).unwrap().with(&self.settings.account)
+        self.standing_of(&key())
+    }
+
+    pub(super) fn standing_of(&self, key: &DealKey) -> crate::deal::Standing {
+        self.world.deals.get(key).unwrap().with(&self.settings.account)
     }
 
     fn held(&self) -> Option<&'static str> {
@@ -143,17 +154,17 @@ impl Service {
     }
 }
 
-fn stored(id: u64, created: bool, shown: Value) -> Verdict {
+pub(super) fn stored(id: u64, created: bool, shown: Value) -> Verdict {
     let Value::Object(shown) = shown else { panic!("a record") };
     Verdict::Stored(Stored { id: Some(id), created, shown: Some(shown) })
 }
 
-fn answered(shown: Value) -> Verdict {
+pub(super) fn answered(shown: Value) -> Verdict {
     let Value::Object(shown) = shown else { panic!("an answer") };
     Verdict::Stored(Stored { id: None, created: false, shown: Some(shown) })
 }
 
-fn lost() -> Verdict {
+pub(super) fn lost() -> Verdict {
     Verdict::Passing { reason: "no answer".to_owned() }
 }
 

@@ -28,14 +28,15 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::clock::{ManualClock, UnixMicros};
-use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
+use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, Subject};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Kind, Position, Trust};
 use crate::person::PersonKey;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
     Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, News, OpenErasures, Place, Plan,
-    Processed, ProcessedEnd, Record, Silent, Slot, Store, StoreError, Stream, Totals, Turn, Versioned,
+    Processed, ProcessedEnd, Record, RecordQuery, Silent, Slot, Store, StoreError, Stream, Totals, Turn,
+    Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -96,6 +97,9 @@ impl Store for Memory {
         shut()
     }
     fn companies(&self, _: Option<CompanyKey>, _: usize) -> Answer<Vec<CompanyKey>> {
+        shut()
+    }
+    fn listed(&self, _: RecordQuery) -> Answer<Vec<(u64, Subject)>> {
         shut()
     }
     fn members(&self, _: Email, _: Option<PersonKey>, _: usize) -> Answer<Vec<PersonKey>> {

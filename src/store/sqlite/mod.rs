@@ -18,6 +18,7 @@ mod files;
 mod forget;
 mod in_place;
 mod journal;
+mod listed;
 mod migrations;
 mod old_data;
 mod outbox;
@@ -64,7 +65,7 @@ use self::withdrawn::Withdrawn;
 use self::worked::Worked;
 use crate::cause::Alert;
 use crate::clock::{Clock, UnixMicros};
-use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId};
+use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, Subject};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::person::PersonKey;
@@ -72,8 +73,8 @@ use crate::selectors::Selectors;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
     Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, OpenErasures, Place,
-    Plan, Processed, ProcessedEnd, Record, Room, Silent, Slot, Store, StoreError, StoreSettings, Stream,
-    Totals, Turn, Versioned,
+    Plan, Processed, ProcessedEnd, Record, RecordQuery, Room, Silent, Slot, Store, StoreError, StoreSettings,
+    Stream, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -364,6 +365,10 @@ impl Store for SqliteStore {
 
     fn companies(&self, after: Option<CompanyKey>, limit: usize) -> Answer<Vec<CompanyKey>> {
         self.state_readers.ask(move |state| deals::companies(state, after.as_ref(), limit))
+    }
+
+    fn listed(&self, query: RecordQuery) -> Answer<Vec<(u64, Subject)>> {
+        self.state_readers.ask(move |state| listed::page(state, &query))
     }
 
     fn members(&self, email: Email, after: Option<PersonKey>, limit: usize) -> Answer<Vec<PersonKey>> {

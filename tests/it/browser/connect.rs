@@ -45,7 +45,7 @@ async fn whoever_connects_a_sender_sees_what_to_paste_what_came_and_what_to_look
     service.post_without_key("/hooks/strpe").body("{}").send().await.unwrap();
 
     let browser = debugger(&service).await;
-    browser.press("7").await;
+    browser.press("9").await;
     browser.shows("h1", "Connect").await;
     browser.shows("#address", "https://events.example.com").await;
     browser.shows("#source-website [data-door=events] .counts", "1 accepted").await;

@@ -249,7 +249,7 @@ async fn what_may_be_lost_stands_above_every_view() {
 async fn the_playground_decides_and_explains_what_it_can_not_read() {
     let service = Service::start().await;
     let browser = debugger(&service).await;
-    browser.press("5").await;
+    browser.press("7").await;
     browser.shows("h1", "Playground").await;
     browser.shows("main .card", "\"mobile_number\": \"+14155550142\"").await;
     browser.fill("#playground", r#"{"type":"track","event":"Odd","userId":"u"}"#).await;
@@ -422,7 +422,7 @@ async fn dead_letters_are_sent_again_after_a_look_at_the_cost_or_discarded() {
     }
     service.settled().await;
     let browser = debugger(&service).await;
-    browser.press("4").await;
+    browser.press("6").await;
     rows_are(&browser, &["ann-3@", "ann-2@", "ann-1@"]).await;
     browser.shows("tbody tr", "Last name can't be blank").await;
 
@@ -461,7 +461,7 @@ async fn dead_letters_are_sent_again_after_a_look_at_the_cost_or_discarded() {
 async fn calls_are_paused_and_resumed_by_hand() {
     let service = Service::start().await;
     let browser = debugger(&service).await;
-    browser.press("6").await;
+    browser.press("8").await;
     browser.shows("main .actions", "Pause calls").await;
     browser.click("main .actions button").await;
     browser.shows("dialog", "Pause all calls?").await;
@@ -470,10 +470,10 @@ async fn calls_are_paused_and_resumed_by_hand() {
     browser.shows("main .actions", "Resume calls").await;
     service.send_all(vec![identify_ann(1), lead_of_ann(1)]).await;
     service.open("waiting", 1).await;
-    browser.shows(".tile", "1 contact").await;
+    browser.shows(".tile", "1 record").await;
     go(&browser, "#/contacts/ann-1%40example.com").await;
     browser.shows(".note.wait", "calls are paused by hand").await;
-    browser.press("6").await;
+    browser.press("8").await;
     browser.shows("main .actions", "Resume calls").await;
     browser.click("main .actions .primary").await;
     service.settled().await;

@@ -64,14 +64,22 @@ async fn a_newcomer_becomes_a_contact_and_sees_why() {
     browser.shows("#contacts .contact:first-child", "subscribed").await;
     browser.click("[data-track='Lead Generated']").await;
     browser.shows("#trail li:first-child", "Lead Generated").await;
-    browser.click("[data-track='Order Completed']").await;
     browser.click("[data-page]").await;
     browser.shows("#trail li:first-child", "page").await;
     browser.shows("#trail li:first-child", "no call needed").await;
     browser.shows("#call-line", "POST /crm/sales/api/contacts/upsert → 200").await;
     browser.shows("#call-body", "\"subscription_status\": \"subscribed\"").await;
+    // An order is a deal from the checkout on.
+    browser.click("[data-track='Checkout Started']").await;
+    browser.shows("#deals .contact:first-child", "Jane Doe, order #A-1001").await;
+    browser.shows("#deals .contact:first-child", "New").await;
+    browser.click("[data-track='Order Completed']").await;
+    browser.shows("#deals .contact:first-child", "Won").await;
+    browser.shows("#deals .contact:first-child", "linked").await;
     browser.screenshot("demo-light").await;
 
+    browser.click("[data-track='Order Cancelled']").await;
+    browser.shows("#deals .contact:first-child", "Lost").await;
     browser.click("[data-consent=false]").await;
     browser.shows("#contacts .contact:first-child", "unsubscribed").await;
     browser.fill("[name=company]", "<img src=x onerror=alert(1)>").await;

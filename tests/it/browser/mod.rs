@@ -4,6 +4,8 @@
 mod connect;
 /// What a page says about consent, and by which tool.
 mod consent;
+/// Deals and companies in the debugger.
+mod deals;
 /// The debugger's page: what a person who looks for something sees, and what they can order.
 mod debugger;
 /// The demo page.

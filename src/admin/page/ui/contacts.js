@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { h, show } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
+import { dealTable } from "./deals.js";
 import { deliveryTable } from "./deliveries.js";
 import { comparison, empty, facts, into, isContact, json, leftOut, link, note, outcome, pill, section, table, time, whyOf } from "./rows.js";
 import { LANES, STATES, person } from "./words.js";
@@ -91,11 +92,15 @@ export async function contact(place, { about }) {
   const head = h("div", { class: "list" });
   const eventsPlace = h("div", { class: "list" });
   const deliveriesPlace = h("div", { class: "list" });
+  const dealsPlace = h("div", { class: "list" });
+  const dealsSection = section("Its deals", dealsPlace);
+  dealsSection.hidden = true;
   show(
     place,
     h("p", { class: "crumb" }, h("a", { href: "#/contacts" }, "Contacts"), " / ", about),
     h("div", { class: "title" }, h("h1", {}, about)),
     head,
+    dealsSection,
     section("Its events", eventsPlace),
     section("Its deliveries", deliveriesPlace),
   );
@@ -153,13 +158,19 @@ export async function contact(place, { about }) {
       (page) => (page.deliveries.length ? [deliveryTable(page.deliveries), more(page, "deliveries")] : h("p", { class: "faint" }, "None is kept.")),
       readDeliveries,
     );
-  await Promise.all([readContact(), readEvents(), readDeliveries()]);
+  // Where no deal is mapped there is none, and no word of it.
+  const readDeals = async () => {
+    const found = await into(dealsPlace, get("api/deals", { email: about, limit: 20 }), (page) => [dealTable(page.deals), more(page, "deals")], readDeals);
+    dealsSection.hidden = found !== null && found.deals.length === 0;
+  };
+  const readAll = () => Promise.all([readContact(), readDeals(), readEvents(), readDeliveries()]);
+  await readAll();
   // Many changes in a row are one look.
   let again = null;
   const stop = listen((name, data) => {
     if ((name === "event" || name === "delivery") && data.email === about.toLowerCase()) {
       clearTimeout(again);
-      again = setTimeout(() => Promise.all([readContact(), readEvents(), readDeliveries()]), 300);
+      again = setTimeout(readAll, 300);
     }
   });
   return () => {

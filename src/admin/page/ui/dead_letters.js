@@ -5,7 +5,7 @@ import { get, send } from "./api.js";
 import { ask, h, show, toast } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
-import { empty, isContact, json, link, named, pages, table, time } from "./rows.js";
+import { empty, json, named, pages, recordLink, table, time } from "./rows.js";
 import { duration, many } from "./words.js";
 
 const PAGE = 50;
@@ -41,7 +41,7 @@ export async function deadLetters(place, { params }) {
   };
   const columns = [
     { name: "Choose", class: "choose", cell: choose },
-    { name: "Record", class: "who", cell: (letter) => link(isContact(letter) ? ["contacts", letter.email] : ["deliveries", letter.delivery_id], named(letter), { class: "row" }) },
+    { name: "Record", class: "who", cell: (letter) => recordLink(letter.subject, named(letter), { class: "row" }) },
     { name: "Status", class: "number", cell: (letter) => letter.status ?? "—" },
     { name: "Why it was refused", class: "why", cell: (letter) => [letter.reason, letter.payload && payload(letter)] },
     { name: "First try", class: "when", cell: (letter) => time(letter.first_attempt_at) },

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { h, show } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
-import { contactLink, copyButton, empty, facts, into, isContact, json, link, named, note, pages, pill, section, table, time } from "./rows.js";
+import { contactLink, copyButton, empty, facts, into, isContact, json, link, named, note, pages, pill, recordLink, section, table, time } from "./rows.js";
 import { LANES, STATES, ago, curl, many, millis, prettyText } from "./words.js";
 
 const PAGE = 50;
@@ -110,7 +110,7 @@ export function deliveryParts(delivery) {
   return [
     facts([
       ["State", [pill(STATES, delivery.state), " ", delivery.reason]],
-      ["Record", !isContact(delivery) && h("code", {}, delivery.subject)],
+      ["Record", !isContact(delivery) && recordLink(delivery.subject)],
       ["Contact", contactLink(delivery.email)],
       ["Account", h("code", {}, delivery.account)],
       ["Lane", LANES[delivery.lane] ?? delivery.lane],
@@ -123,7 +123,7 @@ export function deliveryParts(delivery) {
     ]),
     attempts.length
       ? attempts.map((attempt, nth) => oneAttempt(attempt, nth === attempts.length - 1))
-      : h("p", { class: "faint" }, "No call was made yet. What it will carry is decided when its turn comes: see the contact."),
+      : h("p", { class: "faint" }, "No call was made yet. What it will carry is decided when its turn comes: see its record."),
   ];
 }
 

@@ -1,5 +1,5 @@
-// Elements from plain data. Text goes in as text and nothing else: no string ever becomes markup, a link leads only
-// inside this page, and no attribute is a script.
+// Elements from plain data. Text goes in as text and nothing else: no string ever becomes markup, a link leads inside this
+// page or to a record of Freshsales and nowhere else, and no attribute is a script.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -33,6 +33,15 @@ export function append(element, children) {
 
 export function h(tag, attributes, ...children) {
   return fill(document.createElement(tag), attributes, children);
+}
+
+// Where a record is in Freshsales itself, in a tab of its own. Anything that is no such address stays text.
+const RECORD = /^https:\/\/[a-z0-9-]+\.myfreshworks\.com\/crm\/sales\/(contacts|accounts|deals)\/\d+$/;
+export function outside(address, text) {
+  if (!RECORD.test(address ?? "")) return text;
+  const element = h("a", { class: "outside", target: "_blank", rel: "noopener noreferrer" }, text);
+  element.href = address;
+  return element;
 }
 
 export function svg(tag, attributes, ...children) {

@@ -4,10 +4,11 @@
 import { get } from "./api.js";
 import { h, show } from "./dom.js";
 import { contactParts } from "./contacts.js";
+import { dealNote, dealParts, dealPill, inFreshsales } from "./deals.js";
 import { deliveryParts } from "./deliveries.js";
 import { listen } from "./live.js";
-import { contactLink, empty, facts, into, json, link, note, origin, outcome, time } from "./rows.js";
-import { OUTCOMES, became, many, person, wordOf } from "./words.js";
+import { contactLink, empty, facts, into, json, link, note, origin, outcome, pill, placeOf, recordLink, time } from "./rows.js";
+import { ACTIONS, OUTCOMES, became, many, person, subjectName, wordOf } from "./words.js";
 
 // At which step an outcome ends the way.
 const ENDS = {
@@ -52,7 +53,28 @@ function step(name, title, ends, ...body) {
 const CONSENT_NOTE = /^\S+ (granted|denied) by /;
 const LEFT_OUT_NOTE = / left out: /;
 
-function steps(event, contact, delivery) {
+// How a deal stands now; of a company, and where no deal is known, what the event did.
+function pillOf({ action, deal }) {
+  const [kind] = action.subject.split(":");
+  return [" ", h("span", { class: "then" }, `${kind}: `), deal ? dealPill(deal) : pill(ACTIONS, action.state)];
+}
+
+// A box for each deal and company: what this event did to it, and for a deal how that stands now.
+function actionBox({ action, deal }) {
+  const [, tone, meaning] = wordOf(ACTIONS, action.state);
+  const [kind] = action.subject.split(":");
+  const title = { deal: "Deal", company: "Company" }[kind] ?? kind;
+  return h(
+    "li",
+    { class: "step" },
+    h("h2", {}, title, ": ", recordLink(action.subject, subjectName(action.subject)), " ", pill(ACTIONS, action.state)),
+    note(tone, "When the event was processed", `${action.why}.`, h("p", { class: "faint" }, meaning)),
+    action.delivery && h("p", {}, link(["deliveries", action.delivery], `Delivery ${action.delivery}`)),
+    deal && [h("h3", {}, "How it stands now"), dealNote(deal), facts([["In Freshsales", inFreshsales(deal.deal_id, deal.link)]]), dealParts(deal)],
+  );
+}
+
+function steps(event, contact, delivery, actions) {
   const ends = ENDS[event.outcome];
   const notes = event.notes ?? [];
   const consent = notes.filter((text) => CONSENT_NOTE.test(text));
@@ -117,19 +139,24 @@ function steps(event, contact, delivery) {
     ),
     step(
       "delivery",
-      "Delivery",
+      "Delivery of the contact",
       ends,
       delivery ? [h("p", {}, link(["deliveries", delivery.id], `Delivery ${delivery.id}`)), deliveryParts(delivery)] : h("p", { class: "faint" }, event.delivery_id ? "It is no longer kept (retention.trail_days_max)." : "It led to no call."),
     ),
+    actions.map(actionBox),
   );
 }
 
 // In a few sentences what became of it: first how it stands now, then what was decided when it was processed.
-function answer(event, delivery) {
+function answer(event, delivery, actions) {
   const [, tone, meaning] = wordOf(OUTCOMES, event.outcome);
   const next = NEXT[event.outcome] && h("p", {}, NEXT[event.outcome]);
   const then = became(event);
-  if (!then) return note(tone, event.reason, meaning, next);
+  const others = actions.map(({ action, deal }) => {
+    const now = deal ? ` Now: ${deal.why}.` : "";
+    return h("p", {}, recordLink(action.subject, subjectName(action.subject)), `: ${action.why}.`, now);
+  });
+  if (!then) return note(tone, actions.length ? `Contact: ${event.reason}` : event.reason, meaning, actions.length === 0 && next, others);
   const dead = delivery?.state === "dead" && [
     "It is kept among the ",
     h("a", { href: "#/dead-letters" }, "dead letters"),
@@ -137,7 +164,7 @@ function answer(event, delivery) {
   ];
   const [, tone_now, sentence] = then;
   const now = delivery?.reason ? `${sentence.replace(/\.$/, "")}: ${delivery.reason}` : sentence;
-  return note(tone_now, now, dead && h("p", {}, dead), h("p", {}, `When it was processed: ${event.reason}.`));
+  return note(tone_now, now, dead && h("p", {}, dead), h("p", {}, `When it was processed: ${event.reason}.`), others);
 }
 
 // What is not there any more is null; all else that fails fails the page.
@@ -146,6 +173,15 @@ function orNull(promise) {
     if (error.status === 404) return null;
     throw error;
   });
+}
+
+// An action with the deal that it is about, as that stands now.
+async function withRecord(action) {
+  if (!action.subject.startsWith("deal:")) return { action };
+  const place = placeOf(action.subject);
+  if (!place) return { action };
+  const [[, kind, key], { people }] = place;
+  return { action, deal: await orNull(get(`api/deals/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`, { people })) };
 }
 
 function unknown(about) {
@@ -166,19 +202,20 @@ export async function event(place, { about, params }) {
   const load = async () => {
     const event = await orNull(get(`api/events/${encodeURIComponent(about)}`, { source: params.source }));
     if (!event) return null;
-    const [contact, delivery] = await Promise.all([
+    const [contact, delivery, ...actions] = await Promise.all([
       event.email ? orNull(get(`api/contacts/${encodeURIComponent(event.email)}`)) : null,
       event.delivery_id ? orNull(get(`api/deliveries/${encodeURIComponent(event.delivery_id)}`)) : null,
+      ...(event.actions ?? []).map(withRecord),
     ]);
-    return { event, contact, delivery };
+    return { event, contact, delivery, actions };
   };
   const render = (found) => {
     if (!found) return unknown(about);
-    const { event, contact, delivery } = found;
+    const { event, contact, delivery, actions } = found;
     return [
-      h("div", { class: "title" }, h("h1", {}, event.event), h("span", { class: "outcome" }, outcome(event))),
-      answer(event, delivery),
-      steps(event, contact, delivery),
+      h("div", { class: "title" }, h("h1", {}, event.event), h("span", { class: "outcome" }, outcome(event, actions.map(pillOf)))),
+      answer(event, delivery, actions),
+      steps(event, contact, delivery, actions),
     ];
   };
   const read = async () => {
@@ -186,7 +223,8 @@ export async function event(place, { about, params }) {
   };
   await read();
   return listen((name, data) => {
-    if (name === "delivery" && shown && data.id === shown.event.delivery_id) read();
+    const mine = () => data.id === shown.event.delivery_id || shown.actions.some(({ action }) => action.delivery === data.id || action.subject === data.subject);
+    if (name === "delivery" && shown && mine()) read();
     if (name === "event" && !shown && data.message_id === about) read();
   });
 }

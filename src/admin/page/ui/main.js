@@ -6,8 +6,10 @@ import { listen, liveState, watch } from "./live.js";
 import { problem, walk } from "./rows.js";
 import { DESTINATION, wordOf } from "./words.js";
 import { connect } from "./connect.js";
+import { companies, company } from "./companies.js";
 import { contact, contacts } from "./contacts.js";
 import { deadLetters } from "./dead_letters.js";
+import { deal, deals } from "./deals.js";
 import { deliveries, delivery } from "./deliveries.js";
 import { event } from "./event.js";
 import { events } from "./events.js";
@@ -17,6 +19,8 @@ import { status } from "./status.js";
 const VIEWS = [
   { path: "events", name: "Events", list: events, one: event },
   { path: "contacts", name: "Contacts", list: contacts, one: contact },
+  { path: "deals", name: "Deals", list: deals, one: deal },
+  { path: "companies", name: "Companies", list: companies, one: company },
   { path: "deliveries", name: "Deliveries", list: deliveries, one: delivery },
   { path: "dead-letters", name: "Dead letters", list: deadLetters },
   { path: "playground", name: "Playground", list: playground },
@@ -139,7 +143,7 @@ function help() {
     ["Enter", "open the row"],
     ["/", "to the filter"],
     ["p", "pause and resume the live list"],
-    ["1 … 7", "to a view"],
+    ["1 … 9", "to a view"],
     ["Esc", "back to the list"],
     ["?", "this help"],
   ];

@@ -2,8 +2,8 @@
 
 import { send } from "./api.js";
 import { h, show } from "./dom.js";
-import { json, leftOut, note, origin, pill, problem, section } from "./rows.js";
-import { OUTCOMES, wordOf } from "./words.js";
+import { facts, json, leftOut, note, origin, pill, problem, section } from "./rows.js";
+import { ACTIONS, OUTCOMES, pretty, subjectName, wordOf } from "./words.js";
 
 const EXAMPLES = {
   "A lead with everything": {
@@ -16,11 +16,30 @@ const EXAMPLES = {
     },
     properties: { value: 0 },
   },
+  "An order": {
+    type: "track",
+    event: "Order Completed",
+    userId: "user-456",
+    context: { traits: { email: "sam.lee@example.com", first_name: "Sam", last_name: "Lee", company: "Globex" } },
+    properties: { order_id: "A-1001", total: "48.00", currency: "EUR" },
+  },
   "An identify alone": { type: "identify", userId: "user-456", traits: { email: "sam.lee@example.com", name: "Sam Lee" } },
   "A page view of a visitor": { type: "page", anonymousId: "visitor-1", properties: { url: "https://example.com/pricing" } },
   "An event that is not mapped": { type: "track", event: "Button Clicked", userId: "user-456" },
   "A hashed email": { type: "track", event: "Signed Up", userId: "u1", properties: { email: "a".repeat(64) } },
 };
+
+// What it would do to a deal or a company.
+function action({ subject, state, why, deal, company, payload }) {
+  const [, tone] = wordOf(ACTIONS, state);
+  const wanted = deal ?? company;
+  return [
+    h("h3", {}, subject.startsWith("deal:") ? "Deal: " : "Company: ", subjectName(subject), " ", pill(ACTIONS, state)),
+    note(tone, null, `${why}.`),
+    wanted && Object.keys(wanted).length > 0 && facts(Object.entries(wanted).map(([name, value]) => [name, h("code", {}, pretty(value))])),
+    payload && json(payload, { label: "Its call would carry" }),
+  ];
+}
 
 const KEPT = "freshsignal-playground";
 
@@ -70,7 +89,8 @@ export async function playground(place) {
           ],
           leftOut(decided.left_out),
           decided.notes.length > 0 && [h("h3", {}, "Notes"), h("ul", { class: "plain" }, decided.notes.map((line) => h("li", {}, line)))],
-          decided.payload ? json(decided.payload, { label: "The call would carry" }) : h("p", { class: "faint" }, "It would make no call."),
+          decided.payload ? json(decided.payload, { label: "The call of the contact would carry" }) : h("p", { class: "faint" }, "It would make no call of a contact."),
+          (decided.actions ?? []).map(action),
         ),
       );
     } catch (error) {

@@ -2,7 +2,7 @@
 // button, and the table that compares what is wanted with what Freshsales has.
 
 import { append, h, show, toast } from "./dom.js";
-import { OUTCOMES, ago, became, clock, full, pretty, wordOf } from "./words.js";
+import { ACTIONS, OUTCOMES, ago, became, clock, full, pretty, subjectName, wordOf } from "./words.js";
 
 export function pill(table, word) {
   const [label, tone, meaning] = wordOf(table, word);
@@ -10,12 +10,21 @@ export function pill(table, word) {
 }
 
 // What became of an event: its outcome and, where it led to a delivery, what became of that.
-export function outcome(event) {
+export function outcome(event, pills = actionPills(event)) {
   const then = became(event);
-  if (!then) return pill(OUTCOMES, event.outcome);
+  if (!then) return [pill(OUTCOMES, event.outcome), pills];
   const [label, , meaning] = wordOf(OUTCOMES, event.outcome);
   const [word, tone, sentence] = then;
-  return [h("span", { class: "then", title: meaning }, label, " →"), " ", h("span", { class: `pill ${tone}`, title: sentence }, word)];
+  return [h("span", { class: "then", title: meaning }, label, " →"), " ", h("span", { class: `pill ${tone}`, title: sentence }, word), pills];
+}
+
+// What it did to deals and companies: the outcome is that of the contact alone.
+function actionPills({ actions }) {
+  return (actions ?? []).map(({ subject, state, why }) => {
+    // What waited then may have gone since.
+    const [label, tone] = state === "held" ? ["was on hold", "calm"] : wordOf(ACTIONS, state);
+    return [" ", h("span", { class: `pill ${tone}`, title: `${subjectName(subject)}: ${why}` }, `${subject.split(":")[0]}: ${label.toLowerCase()}`)];
+  });
 }
 
 // Why: what stopped or delayed the delivery, where something did; else the reason of the outcome.
@@ -34,7 +43,7 @@ export function timeAgo(moment) {
 
 export function link(parts, text, attributes) {
   const [path, params] = Array.isArray(parts[0]) ? parts : [parts, null];
-  const query = params ? `?${new URLSearchParams(params)}` : "";
+  const query = params && Object.keys(params).length ? `?${new URLSearchParams(params)}` : "";
   return h("a", { href: `#/${path.map(encodeURIComponent).join("/")}${query}`, ...attributes }, text);
 }
 
@@ -44,7 +53,22 @@ export function isContact(record) {
 
 // What a delivery or a dead letter is about: a contact by its address, any other record by its kind and key.
 export function named(record) {
-  return isContact(record) ? record.email : record.subject;
+  return isContact(record) ? record.email : subjectName(record.subject);
+}
+
+// Where a record has a page of its own: what stands after `#/`, and its parameters.
+export function placeOf(subject) {
+  const [, kind, key] = /^(contact|company|deal):(.*)$/s.exec(subject ?? "") ?? [];
+  if (kind === "contact") return ["contacts", key];
+  if (kind === "company") return ["companies", key];
+  const [, people, of, number] = /^([^/]*)\/([^/]*)\/(.*)$/s.exec(kind ? key : "") ?? [];
+  if (!of) return null;
+  return [["deals", of, number], people === "default" ? {} : { people }];
+}
+
+export function recordLink(subject, text = subjectName(subject), attributes) {
+  const place = placeOf(subject);
+  return place ? link(place, text, attributes) : text;
 }
 
 export function contactLink(email) {
@@ -217,7 +241,7 @@ export function comparison(contact, said = () => null) {
   const { wanted, accepted } = contact;
   const names = [...new Set([...Object.keys(wanted), ...Object.keys(accepted ?? {})])];
   const sources = new Map();
-  for (const field of contact.fields) {
+  for (const field of contact.fields ?? []) {
     sources.set(field.attribute, [...(sources.get(field.attribute) ?? []), field]);
   }
   const differs = (name) => name in wanted && JSON.stringify(wanted[name]) !== JSON.stringify(accepted?.[name]);
@@ -228,7 +252,7 @@ export function comparison(contact, said = () => null) {
       name: "Freshsales has",
       cell: (name) => [value(accepted?.[name]), differs(name) && h("span", { class: "pill wait" }, name in (accepted ?? {}) ? "differs" : "missing")],
     },
-    {
+    contact.fields && {
       name: "Read from",
       cell: (name) => {
         const fields = sources.get(name) ?? [];
@@ -236,7 +260,7 @@ export function comparison(contact, said = () => null) {
         return fields.map((field, nth) => [nth > 0 && ", ", origin(field.path), sentWhen(field.when), " ", said(field)]);
       },
     },
-  ];
+  ].filter(Boolean);
   const body = table("Wanted beside accepted", columns, names.sort(), { class: "comparison" });
   for (const row of body.querySelectorAll("tbody tr")) {
     row.classList.toggle("differs", differs(row.querySelector("code").textContent));

@@ -6,7 +6,7 @@ import { ask, h, show, toast } from "./dom.js";
 import { listen } from "./live.js";
 import { plot } from "./plot.js";
 import { facts, note, pill, problem, section, timeAgo } from "./rows.js";
-import { DESTINATION, LANES, OUTCOMES, STATES, count, duration, many, millis, wordOf } from "./words.js";
+import { DESTINATION, HELD, LANES, OUTCOMES, STATES, count, duration, many, millis, wordOf } from "./words.js";
 
 const HOURS = 6;
 const READ_HISTORY_EVERY_MS = 30000;
@@ -118,14 +118,18 @@ function numbers(status) {
   const { owed, ended } = status;
   const letters = status.dead_letters ?? ended.dead;
   const all = Object.values(owed).reduce((sum, number) => sum + number, 0);
+  const onHold = Object.entries(status.held_deals ?? {});
+  const held = onHold.reduce((sum, [, number]) => sum + number, 0);
+  const causes = onHold.map(([cause, number]) => `${wordOf(HELD, cause)[0]}: ${count(number)}`).join(", ");
   const drain = status.drain_seconds === null ? "stands still" : all ? duration(status.drain_seconds) : "0 s";
   return h(
     "div",
     { class: "tiles" },
-    tile("Waiting to be sent", many(all, "contact"), all ? `the oldest for ${duration(status.oldest_owed_seconds)}` : "nothing waits"),
+    tile("Waiting to be sent", many(all, "record"), all ? `the oldest for ${duration(status.oldest_owed_seconds)}` : "nothing waits"),
     tile("Drained in", drain, "as far as can be told"),
     tile("Not yet in effect", many(status.journal_lag_events, "event"), "accepted and on disk"),
     tile("Dead letters", h("a", { href: "#/dead-letters" }, count(letters)), "refused, kept"),
+    held > 0 && tile("Deals on hold", h("a", { href: "#/deals?state=held" }, count(held)), causes),
     tile("Rejected", h("a", { href: "#/events?outcome=rejected" }, count(status.rejected)), "since the start"),
   );
 }
@@ -179,7 +183,7 @@ function counters({ owed, open, outcomes, ended }) {
   return h(
     "div",
     { class: "halves" },
-    section("Queued by lane", bars("Contacts that wait to be sent", Object.entries(owed).map(([lane, number]) => [LANES[lane] ?? lane, number]), "contacts"), h("p", { class: "faint" }, "Upper lanes are sent first.")),
+    section("Queued by lane", bars("Contacts, companies and deals that wait to be sent", Object.entries(owed).map(([lane, number]) => [LANES[lane] ?? lane, number]), "records"), h("p", { class: "faint" }, "Upper lanes are sent first.")),
     section(
       "Deliveries",
       bars("Open and ended", [...Object.entries(open), ...Object.entries(ended)].map(([state, number]) => [wordOf(STATES, state)[0], number, `#/deliveries?state=${state}`]), "deliveries"),

@@ -55,6 +55,42 @@ export function became(event) {
   return [state === "delivered" && later ? `${word} ${later}` : word, tone, sentence];
 }
 
+// How a deal or a company stands.
+export const RECORD_STATES = {
+  settled: ["Up to date", "good", "Freshsales has it as it should be."],
+  queued: ["Queued", "wait", "Its call waits for its turn."],
+  in_flight: ["Being sent", "wait", "A call of it is on its way."],
+  refused: ["Refused", "stop", "Freshsales refused it; kept until it changes, is sent again or given up."],
+  held: ["On hold", "wait", "It waits for something else."],
+};
+
+// What a deal on hold waits for.
+export const HELD = {
+  no_email: ["Waits for an email", "wait"],
+  contact: ["Waits for its contact", "wait"],
+  contact_refused: ["Its contact was refused", "stop"],
+  company: ["Waits for its company", "wait"],
+  name: ["Freshsales lacks a name", "stop"],
+  consent: ["No consent", "stop"],
+  not_begun: ["Nothing started it yet", "calm"],
+  several: ["You choose which deal", "stop"],
+  left_alone: ["Left alone by hand", "calm"],
+  gone: ["Deleted in Freshsales", "calm"],
+  unclear: ["You decide: is it there?", "stop"],
+};
+
+// What an event did to a deal or a company.
+export const ACTIONS = {
+  queued: ["Queued", "good", "It queued a call."],
+  absorbed: ["Joined a call", "good", "A call that was queued already takes it along."],
+  unchanged: ["No change", "calm", "Freshsales has all of it already."],
+  no_key: ["No key", "stop", "The event does not say which deal it is about."],
+  no_deal: ["No deal yet", "calm", "This event changes a deal and makes none."],
+  no_email: ["No email", "wait", "Nobody has said the email of its person."],
+  consent_denied: ["No consent", "stop", "A required category is not granted."],
+  held: ["On hold", "wait", "It waits for something else."],
+};
+
 export const DESTINATION = {
   running: ["Running", "good", "Calls are made as the allowance permits."],
   throttled: ["Throttled", "wait", "Freshsales asked to wait. Nothing is lost; calls resume automatically."],
@@ -123,6 +159,14 @@ export function person(key) {
   if (!kind) return String(key ?? "");
   const who = { user: "user", email: "email", anonymous: "visitor" }[kind];
   return `${who} ${id}${people ? ` (${people})` : ""}`;
+}
+
+// A record as a person would name it: `order A-1001`, a company, an address.
+export function subjectName(subject) {
+  const [, kind, key] = /^(contact|company|deal):(.*)$/s.exec(subject ?? "") ?? [];
+  if (kind !== "deal") return key ?? String(subject ?? "");
+  const [, of, number] = /^[^/]*\/([^/]*)\/(.*)$/s.exec(key) ?? [];
+  return of ? `${of} ${number}` : key;
 }
 
 export function pretty(value) {

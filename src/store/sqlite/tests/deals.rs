@@ -3,10 +3,13 @@
 use super::*;
 use crate::company::Company;
 use crate::deal::{Deal, DealSaid, HeldBack, Standing};
-use crate::delivery::{CompanyKey, DealKey};
+use crate::delivery::{CompanyKey, DealKey, Delivery, DeliveryId, Lane, Subject};
 use crate::event::{Stamp, Trust};
 use crate::person::{PersonId, PersonKey, Said};
-use crate::store::{DEALS_OF_MAX, DealQuery, Gone, Keys, Place, Plan, Put, PutDeal, Silent, Totals};
+use crate::store::{
+    DEALS_OF_MAX, DealQuery, Gone, Keys, Limited, Place, Plan, Put, PutDeal, RecordQuery, RecordState,
+    RecordsOf, Silent, Totals,
+};
 
 fn key(number: usize) -> DealKey {
     DealKey::of("default", "order", &format!("A-{number:03}")).unwrap()
@@ -171,4 +174,60 @@ async fn a_search_finds_deals_and_companies_by_a_text_and_by_silence() {
     let written = Plan { puts: vec![put(2, 1, deal("v", None))], unheard: true, ..Plan::default() };
     store.apply(written).await.unwrap();
     assert_eq!(silent(later).await, 2);
+}
+
+#[tokio::test]
+async fn deals_and_companies_are_listed_newest_first_by_whose_they_are_and_how_they_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let acme = CompanyKey::of("Acme").unwrap();
+    let open_one =
+        Delivery::open(DeliveryId("d1".into()), account(), Subject::Deal(key(2)), Lane::Refresh, NOW);
+    let ticket = DealKey::of("default", "ticket", "A-001").unwrap();
+    let others = Put::Deal(Box::new(PutDeal::new(ticket.clone(), 0, deal("u", None), &account())));
+    state::put(&store, [put(1, 0, deal("u", Some(HeldBack::NoEmail))), put(2, 0, deal("u", None)), others])
+        .await
+        .unwrap();
+    state::put(&store, [Put::Company(acme.clone(), 0, Company::default()), Put::Delivery(0, open_one)])
+        .await
+        .unwrap();
+    let of = |kind: Option<&str>, held: Option<&str>| RecordsOf::Deals {
+        email: None,
+        kind: kind.map(str::to_owned),
+        held: held.map(str::to_owned),
+    };
+    let query = |of, state, words: Option<&str>, before| RecordQuery {
+        limit: Limited::to(9),
+        before,
+        words: words.map(str::to_owned),
+        state,
+        account: account(),
+        of,
+    };
+    let listed = async |query: RecordQuery| {
+        let rows = store.listed(query).await.unwrap();
+        rows.into_iter().map(|(_, subject)| subject.to_string()).collect::<Vec<_>>()
+    };
+    let order = |number: usize| Subject::Deal(key(number)).to_string();
+    let ticket = Subject::Deal(ticket).to_string();
+    let all = store.listed(query(of(None, None), None, None, None)).await.unwrap();
+    assert_eq!(listed(query(of(None, None), None, None, None)).await, [ticket.clone(), order(2), order(1)]);
+    assert_eq!(listed(query(of(None, None), None, None, Some(all[0].0))).await, [order(2), order(1)]);
+    assert_eq!(listed(query(of(Some("order"), None), None, None, None)).await, [order(2), order(1)]);
+    assert_eq!(listed(query(of(None, Some("no_email")), None, None, None)).await, [order(1)]);
+    assert_eq!(listed(query(of(None, Some("gone")), None, None, None)).await, [""; 0]);
+    assert_eq!(listed(query(of(None, None), None, Some("a-002"), None)).await, [order(2)]);
+    for (state, found) in [
+        (RecordState::Held, vec![order(1)]),
+        (RecordState::Queued, vec![order(2)]),
+        (RecordState::InFlight, vec![]),
+        (RecordState::Refused, vec![]),
+        (RecordState::Settled, vec![ticket]),
+    ] {
+        assert_eq!(listed(query(of(None, None), Some(state), None, None)).await, found, "{state:?}");
+    }
+    let companies = |state| query(RecordsOf::Companies, state, Some("ACME"), None);
+    assert_eq!(listed(companies(None)).await, ["company:acme"]);
+    assert_eq!(listed(companies(Some(RecordState::Settled))).await, ["company:acme"]);
+    assert_eq!(listed(companies(Some(RecordState::Held))).await, [""; 0]);
 }
