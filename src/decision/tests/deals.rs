@@ -7,7 +7,7 @@ use super::*;
 use crate::delivery::{DealKey, DeliveryId, Request, State, Stored, Subject, Verdict};
 use crate::selectors::{Answered, Kind as List, Selectors, Table};
 
-const ORDERS: &str = r#"
+pub(super) const ORDERS: &str = r#"
 [deals.order]
 key = ["properties.order_id"]
 key_field = "custom_field.cf_order_id"
@@ -32,7 +32,7 @@ create = false
 "#;
 
 /// The lists of an account as it is delivered.
-fn selectors() -> Selectors {
+pub(super) fn selectors() -> Selectors {
     let mut selectors = Selectors::default();
     let mut learn = |kind: List, answer: Value| {
         let table = Table::read(kind, &answer).unwrap();

@@ -4,6 +4,7 @@ mod beyond;
 mod calls;
 mod consent;
 mod counted;
+mod deal_orders;
 mod deals;
 mod deals_kept;
 mod dry_run;
