@@ -9,7 +9,7 @@ use super::{Failure, Outcome, complain, load_to_serve, runtime, say};
 use crate::alerts::{Failed, Heartbeat, Message, Receiver, Taken};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::freshsales::{CALLS_MAX, Client, Expected, Mode, Report, TestContact, Timeouts, Transport, check};
+use crate::freshsales::{Client, Expected, Mode, Report, TestContact, Timeouts, Transport, check};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     /// Also asks Freshsales: alias, key, rights, calls an hour, fields; changes nothing there
     #[arg(long)]
     live: bool,
-    /// Also writes one test contact, reads what stuck, and forgets it again
+    /// Also writes a test contact, and a company, a deal and a note where the mapping has such; reads what stuck, and deletes them
     #[arg(long, requires = "live")]
     probe: bool,
     /// Also sends a test message to `alerts.url` and asks `alerts.heartbeat_url` once; says what came back
@@ -146,7 +146,10 @@ fn show(report: &Report) -> Outcome {
     for finding in &report.findings {
         say(&finding.to_string())?;
     }
-    say(&format!("calls of the account's allowance used: {} ({CALLS_MAX} at the most)", report.calls))?;
+    say(&format!(
+        "calls of the account's allowance used: {} ({} at the most)",
+        report.calls, report.calls_max
+    ))?;
     match report.wrong() {
         0 => Ok(()),
         1 => Err(Failure::Running(anyhow!("one thing is wrong with the account"))),

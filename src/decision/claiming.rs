@@ -151,7 +151,7 @@ fn carried(
     match tags::judge(&call.attributes, &carries.standing, now) {
         None => {}
         Some(Join::Goes(joined)) if renames.is_none() && carries.look.is_none() => {
-            carries.joined = Some(joined)
+            carries.joined = Some(joined);
         }
         Some(Join::Look(id)) if renames.is_none() => carries.look = Some(id),
         Some(Join::Unchanged) => {

@@ -32,7 +32,7 @@ use crate::event::Email;
 use rate::rate_hint;
 use route::Route;
 
-pub use ask::{Question, Reply, Unanswered};
+pub use ask::{PROBE_NOTE, Question, Reply, Unanswered};
 
 /// Of an answer's body, this much is read; a stored contact has a few KiB.
 pub const RESPONSE_BYTES_MAX: usize = 64 * 1024;

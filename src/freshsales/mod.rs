@@ -32,7 +32,8 @@ pub use account::{AccountProblem, BundleAlias, Endpoint, in_browser};
 pub use bulk::{BulkResult, JobAnswer, JobReport, JobResult, JobState, RowEnd, SentRow, job_of, job_state};
 pub use check::{CALLS_MAX, Expected, Finding, Level, Report, TestContact, check};
 pub use client::{
-    Client, ClientError, Question, RESPONSE_BYTES_MAX, Reply, Timeouts, Unanswered, hardened, http_client,
+    Client, ClientError, PROBE_NOTE, Question, RESPONSE_BYTES_MAX, Reply, Timeouts, Unanswered, hardened,
+    http_client,
 };
 pub use config::{ATTEMPT_TIMEOUT_SECONDS_MAX, Config, Mode};
 pub use dry_run::DryRunCrm;

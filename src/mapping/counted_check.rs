@@ -6,11 +6,15 @@ use std::collections::BTreeMap;
 
 use super::convert::Convert;
 use super::counted::{CountedRule, EVENT_DAY};
-use super::preset::{COUNTED, EMAILS, EVENTS, FIELDS};
 use super::problem::{MappingProblem, is_path, path_problem};
 use super::rules::{Aggregate, EventRule, FieldRule, Origin, Pick};
 use crate::event::fold_name;
 
+/// The sections that are named here, and the attribute that is the contact's key.
+const COUNTED: &str = "counted";
+const EVENTS: &str = "events";
+const FIELDS: &str = "fields";
+const EMAILS: &str = "emails";
 /// Paths of a set or of an attribute of one.
 const PATHS_MAX: usize = 8;
 

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 
 use super::company::{CompanyRule, Link};
 use super::deals::{DealKeyRule, DealRule};
-use super::preset::TAGS;
 use super::problem::{MappingProblem, attribute_problem, id_problem, path_problem};
-use super::rules::{EventDeal, EventRule, FieldRule, Label, Origin, When};
+use super::rules::{EventDeal, EventRule, FieldRule, Label, Origin, TAGS, When};
 
 /// Attributes of a deal that have a key of their own.
 const OWN_KEY: [&str; 3] = ["name", "stage", "pipeline"];

@@ -8,6 +8,7 @@ mod config;
 mod convert;
 mod counted;
 mod counted_check;
+mod counted_of;
 mod deal_check;
 mod deal_of;
 mod deals;
@@ -36,14 +37,15 @@ use serde_json::Value;
 pub use company::{CompanyRule, Link, Match};
 pub use config::{IdentifyMode, MappingConfig, MissingNames};
 pub use convert::{Convert, Converted, Place};
-pub use counted::{CountedOf, CountedRule, EVENT_DAY, day_of};
+pub use counted::{CountedRule, EVENT_DAY, day_of};
+pub use counted_of::CountedOf;
 pub use deal_of::{DealOf, MappedDeal, NoDeal, StagesSaid};
 pub use deals::{DealKeyRule, DealRule, WhenGone};
 pub use name::name_of_address;
-pub use preset::{Extra, ExtraValue, LIFECYCLE_STAGE, Preset, Shipped, TAGS};
+pub use preset::{Extra, ExtraValue, LIFECYCLE_STAGE, Preset, Shipped};
 pub use problem::MappingProblem;
 pub use rules::{
-    Aggregate, Choice, ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick,
+    Aggregate, Choice, ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick, TAGS,
     Values, When,
 };
 pub use template::{Template, TemplateProblem};

@@ -13,7 +13,7 @@ use super::counted_check::counted_problems;
 use super::deal_check::record_problems;
 use super::deals::DealRule;
 use super::problem::MappingProblem;
-use super::rules::{ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Origin, Pick, When};
+use super::rules::{ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Origin, Pick, TAGS, When};
 use super::sift::sift;
 use super::{Place, by_precedence, convert_one, oldest};
 use crate::event::{Stamped, fold_name};
@@ -28,8 +28,6 @@ pub(super) const EMAILS: &str = "emails";
 const COMPANIES: &str = "sales_accounts";
 /// The attribute of a contact that has an order, and can be kept from going back.
 pub const LIFECYCLE_STAGE: &str = "lifecycle_stage";
-/// The attribute that is a list which people add to, too.
-pub const TAGS: &str = "tags";
 /// The sections of a mapping file; what an event says of fields has the name of the second too.
 pub(super) const EVENTS: &str = "events";
 pub(super) const FIELDS: &str = "fields";

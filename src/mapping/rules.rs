@@ -11,6 +11,8 @@ use super::convert::Convert;
 use crate::delivery::Lane;
 
 const MAX_CHARS: usize = 255;
+/// The attribute that is a list which people add to, too.
+pub const TAGS: &str = "tags";
 
 /// Values by attribute, as they are sent.
 pub type Values = BTreeMap<String, Value>;

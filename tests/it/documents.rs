@@ -370,7 +370,7 @@ fn unreadable_blocks(name: &str, page: &str, known: &BTreeSet<String>) -> Vec<St
 
 /// A key of a block of configuration that does not exist. A mapping file has sections of its own.
 fn unknown_setting(tables: &toml::Table, known: &BTreeSet<String>) -> Option<String> {
-    let mapping = |section: &str| ["events", "fields", "deals", "company"].contains(&section);
+    let mapping = |section: &str| ["events", "fields", "deals", "company", "counted"].contains(&section);
     let mut keys = Vec::new();
     for (section, table) in tables.iter().filter(|(section, _)| !mapping(section)) {
         let inner = table.as_table()?;

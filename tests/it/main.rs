@@ -59,6 +59,8 @@ mod import;
 mod keys;
 /// `check --live`: what is wrong with an account, and what to do about it.
 mod live_check;
+/// The probe of companies, deals and notes.
+mod live_probe;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
 mod main_job;
 /// Names in the place of ids, and the lists of the account that they are looked up in.

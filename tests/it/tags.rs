@@ -23,6 +23,14 @@ async fn tags(service: &Service, wanted: Value) {
         if contact["tags"] == wanted { Ok(()) } else { Err(contact["tags"].to_string()) }
     });
     there.await;
+    // An answer that was lost is repeated after a while.
+    let settled = eventually("nothing is owed any more", async || {
+        service.pass(Duration::from_secs(5));
+        let open = service.status().await["open"].clone();
+        let owed = ["waiting", "in_flight", "retrying"].iter().any(|state| open[state] != 0);
+        if owed { Err(open.to_string()) } else { Ok(()) }
+    });
+    settled.await;
     service.settled().await;
 }
 

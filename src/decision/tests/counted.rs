@@ -50,7 +50,7 @@ fn wanted(service: &Service) -> Value {
         .collect()
 }
 
-fn order(name: &str, who: Value, id: &str, total: u32) -> Value {
+fn order(name: &str, who: &Value, id: &str, total: u32) -> Value {
     let mut event = json!({"type": "track", "event": name,
         "properties": {"order_id": id, "total": total}, "traits": {"email": "ada@example.com"}});
     for (key, value) in who.as_object().unwrap() {
@@ -62,11 +62,11 @@ fn order(name: &str, who: Value, id: &str, total: u32) -> Value {
 #[test]
 fn two_people_of_one_address_have_one_number_of_orders() {
     let mut service = shop();
-    service.send(order("Order Completed", json!({"userId": "u"}), "A", 10));
-    service.send(order("Order Completed", json!({"userId": "u"}), "B", 5));
+    service.send(order("Order Completed", &json!({"userId": "u"}), "A", 10));
+    service.send(order("Order Completed", &json!({"userId": "u"}), "B", 5));
     // A guest's order, and one that the shop's server told of before, by address alone.
-    let guest = service.send(order("Order Completed", json!({}), "C", 7));
-    service.send(order("Order Completed", json!({}), "B", 5));
+    let guest = service.send(order("Order Completed", &json!({}), "C", 7));
+    service.send(order("Order Completed", &json!({}), "B", 5));
     let day = UnixMicros(START).to_rfc3339()[..10].to_owned();
     let expected =
         json!({"orders": 3, "revenue": 22, "last_order": "B", "last_seen": day, "first_seen": day});
@@ -103,7 +103,12 @@ fn a_visit_on_another_day_changes_the_day_and_one_on_the_same_day_nothing() {
 fn so_many_people_that_they_are_a_crowd_have_no_number_of_orders() {
     let mut service = shop();
     for user in 0..12 {
-        service.send(order("Order Completed", json!({"userId": format!("u{user}")}), &format!("A{user}"), 1));
+        service.send(order(
+            "Order Completed",
+            &json!({"userId": format!("u{user}")}),
+            &format!("A{user}"),
+            1,
+        ));
     }
     assert_eq!(wanted(&service).get("orders"), None);
     let left_out = consider(&email(), &service.world, &service.settings).left_out;
@@ -113,28 +118,31 @@ fn so_many_people_that_they_are_a_crowd_have_no_number_of_orders() {
 #[test]
 fn with_the_person_go_their_orders() {
     let mut service = shop();
-    service.send(order("Order Completed", json!({"userId": "u"}), "A-1001", 10));
+    service.send(order("Order Completed", &json!({"userId": "u"}), "A-1001", 10));
     let key = "user:u".parse().unwrap();
     assert!(serde_json::to_string(service.world.people.get(&key).unwrap()).unwrap().contains("A-1001"));
     let later = UnixMicros(START + 1_000 * 24 * HOUR);
-    let owed = service.send(order("Order Completed", json!({"userId": "u"}), "A-1001", 10));
+    let owed = service.send(order("Order Completed", &json!({"userId": "u"}), "A-1001", 10));
     service.deliver(&owed);
     retire_person(&key, later, &mut service.world, &service.settings);
     assert!(service.world.people.get(&key).is_none());
 }
 
-fn act() -> impl Strategy<Value = (u8, u8, u8, u32, u8)> {
+/// What happens, to whom, of which order, for how much, when.
+type Act = (u8, u8, u8, u32, u8);
+
+fn act() -> impl Strategy<Value = Act> {
     (0_u8..5, 0_u8..3, 0_u8..4, 1_u32..4, 0_u8..48)
 }
 
-fn event((kind, who, id, total, _): (u8, u8, u8, u32, u8)) -> Value {
+fn event((kind, who, id, total, _): Act) -> Value {
     let name =
         ["Order Completed", "Order Completed", "Order Cancelled", "Logged In", "Scrolled"][usize::from(kind)];
     let who = [json!({"userId": "u"}), json!({"userId": "u", "anonymousId": "d"}), json!({})]
         [usize::from(who)]
     .clone();
     let id = ["A", "B", "C", "D"][usize::from(id)];
-    order(name, who, id, total)
+    order(name, &who, id, total)
 }
 
 proptest! {
@@ -148,7 +156,7 @@ proptest! {
         let acts: Vec<_> = acts.into_iter().enumerate().collect();
         let mut other: Vec<_> = acts.iter().cycle().take(acts.len() * 3).zip(&shuffle).collect();
         other.sort_by_key(|(_, order)| **order);
-        let play = |acts: Vec<(usize, (u8, u8, u8, u32, u8))>| {
+        let play = |acts: Vec<(usize, Act)>| {
             let mut service = shop();
             for (index, act) in acts {
                 service.trust = if act.0 == 4 { Trust::Visitor } else { Trust::Server };

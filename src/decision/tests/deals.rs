@@ -32,7 +32,7 @@ create = false
 "#;
 
 /// The lists of an account as it is delivered.
-fn selectors() -> Selectors {
+pub(super) fn selectors() -> Selectors {
     let mut selectors = Selectors::default();
     let mut learn = |kind: List, answer: Value| {
         let table = Table::read(kind, &answer).unwrap();

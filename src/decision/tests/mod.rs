@@ -4,6 +4,7 @@ mod beyond;
 mod calls;
 mod consent;
 mod counted;
+mod deal_histories;
 mod deal_orders;
 mod deals;
 mod deals_kept;

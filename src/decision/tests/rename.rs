@@ -200,3 +200,15 @@ fn who_comes_back_before_the_call_is_not_renamed() {
     let order = service.claim(&moved.delivery_id.unwrap());
     assert_eq!(sent(&order)["contact"], json!({"emails": OLD, "city": "Rome"}));
 }
+
+#[test]
+fn with_a_person_goes_what_was_to_be_renamed_for_them() {
+    let mut service = known(OnEmailChange::Rename);
+    service.send(says(NEW));
+    assert!(service.of(NEW).renames.is_some() && service.of(OLD).renamed_to.is_some());
+    for email in [OLD, NEW] {
+        let email = Email::parse(email).unwrap();
+        service.world.leave(&email, |key| key.to_string() == "user:ann");
+    }
+    assert_eq!((service.of(NEW).renames, service.of(OLD).renamed_to), (None, None));
+}

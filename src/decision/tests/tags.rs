@@ -20,22 +20,22 @@ fn service() -> Service {
     Service::new(settings)
 }
 
-fn lead(traits: Value) -> Value {
-    let mut traits = traits;
+fn lead(traits: &Value) -> Value {
+    let mut traits = traits.clone();
     traits["email"] = json!("ann@example.com");
     json!({"type": "track", "event": "Lead Generated", "userId": "ann", "context": {"traits": traits}})
 }
 
-fn identify(tags: Value) -> Value {
+fn identify(tags: &Value) -> Value {
     json!({"type": "identify", "userId": "ann", "traits": {"email": "ann@example.com", "tags": tags}})
 }
 
-fn shows(contact: Value, created: bool) -> Verdict {
+fn shows(contact: &Value, created: bool) -> Verdict {
     Verdict::Stored(Stored { id: Some(7), created, shown: contact.as_object().cloned() })
 }
 
 /// The answer to a question.
-fn answers(tags: Value) -> Verdict {
+fn answers(tags: &Value) -> Verdict {
     let shown = json!({"contact": {"id": 7, "tags": tags}, "deals": []});
     Verdict::Stored(Stored { id: None, created: false, shown: shown.as_object().cloned() })
 }
@@ -64,19 +64,19 @@ impl Service {
 }
 
 /// Ann, whom Freshsales had with these tags; what was sent in the end.
-fn known(there: Value) -> (Service, Value) {
+fn known(there: &Value) -> (Service, Value) {
     let mut service = service();
-    let id = service.send(lead(json!({}))).delivery_id.unwrap();
-    let first = service.tags_sent(&id, shows(json!({"id": 7, "tags": there}), false));
+    let id = service.send(lead(&json!({}))).delivery_id.unwrap();
+    let first = service.tags_sent(&id, shows(&json!({"id": 7, "tags": there}), false));
     assert_eq!(first, Value::Null, "nobody knows which tags it has, and a list takes their place");
-    let then = service.tags_sent(&id, shows(json!({"id": 7}), false));
+    let then = service.tags_sent(&id, shows(&json!({"id": 7}), false));
     assert_eq!(service.delivery(&id).state, State::Delivered);
     (service, then)
 }
 
 #[test]
 fn what_people_have_put_there_stays() {
-    let (service, then) = known(json!(["vip", "Fair 2026"]));
+    let (service, then) = known(&json!(["vip", "Fair 2026"]));
     assert_eq!(then, json!(["vip", "Fair 2026", "Lead"]));
     assert_eq!(service.ann().tags_ours.iter().collect::<Vec<_>>(), ["lead"]);
 }
@@ -84,47 +84,47 @@ fn what_people_have_put_there_stays() {
 #[test]
 fn tags_that_are_there_already_are_no_call() {
     let mut service = service();
-    let id = service.send(lead(json!({}))).delivery_id.unwrap();
-    service.tags_sent(&id, shows(json!({"id": 7, "tags": ["lead", "vip"]}), false));
+    let id = service.send(lead(&json!({}))).delivery_id.unwrap();
+    service.tags_sent(&id, shows(&json!({"id": 7, "tags": ["lead", "vip"]}), false));
     assert_eq!(service.delivery(&id).state, State::Delivered);
     assert!(service.ann().tags_ours.is_empty(), "somebody else put it there, so it stays for good");
-    assert_eq!(service.send(lead(json!({}))).outcome, Outcome::Unchanged);
+    assert_eq!(service.send(lead(&json!({}))).outcome, Outcome::Unchanged);
 }
 
 #[test]
 fn a_new_contact_gets_its_tags_in_a_second_call() {
     let mut service = service();
-    let id = service.send(lead(json!({"tags": ["A"]}))).delivery_id.unwrap();
+    let id = service.send(lead(&json!({"tags": ["A"]}))).delivery_id.unwrap();
     assert_eq!(
         service.tags_sent(&id, Verdict::Stored(Stored { id: Some(7), created: true, shown: None })),
         Value::Null
     );
-    assert_eq!(service.tags_sent(&id, shows(json!({"id": 7}), false)), json!(["Lead", "A"]));
+    assert_eq!(service.tags_sent(&id, shows(&json!({"id": 7}), false)), json!(["Lead", "A"]));
 }
 
 #[test]
 fn later_changes_ask_once_and_take_off_only_what_came_from_here() {
-    let (mut service, _) = known(json!(["vip"]));
-    let id = service.send(identify(json!(["A", "B"]))).delivery_id.unwrap();
+    let (mut service, _) = known(&json!(["vip"]));
+    let id = service.send(identify(&json!(["A", "B"]))).delivery_id.unwrap();
     // Nothing showed them lately: a person has added one meanwhile.
-    service.looks(&id, answers(json!(["vip", "Lead", "hot"])));
+    service.looks(&id, answers(&json!(["vip", "Lead", "hot"])));
     assert_eq!(
-        service.tags_sent(&id, shows(json!({"id": 7}), false)),
+        service.tags_sent(&id, shows(&json!({"id": 7}), false)),
         json!(["vip", "Lead", "hot", "A", "B"])
     );
-    let id = service.send(identify(json!(["B"]))).delivery_id.unwrap();
-    service.looks(&id, answers(json!(["vip", "Lead", "hot", "A", "B"])));
-    assert_eq!(service.tags_sent(&id, shows(json!({"id": 7}), false)), json!(["vip", "Lead", "hot", "B"]));
+    let id = service.send(identify(&json!(["B"]))).delivery_id.unwrap();
+    service.looks(&id, answers(&json!(["vip", "Lead", "hot", "A", "B"])));
+    assert_eq!(service.tags_sent(&id, shows(&json!({"id": 7}), false)), json!(["vip", "Lead", "hot", "B"]));
 }
 
 #[test]
 fn what_a_person_took_off_stays_off_until_it_is_said_anew() {
-    let (mut service, _) = known(json!([]));
-    assert_eq!(service.send(lead(json!({}))).outcome, Outcome::Unchanged);
-    let id = service.send(identify(json!(["A"]))).delivery_id.unwrap();
-    service.looks(&id, answers(json!([])));
+    let (mut service, _) = known(&json!([]));
+    assert_eq!(service.send(lead(&json!({}))).outcome, Outcome::Unchanged);
+    let id = service.send(identify(&json!(["A"]))).delivery_id.unwrap();
+    service.looks(&id, answers(&json!([])));
     assert_eq!(
-        service.tags_sent(&id, shows(json!({"id": 7}), false)),
+        service.tags_sent(&id, shows(&json!({"id": 7}), false)),
         json!(["Lead", "A"]),
         "a change tells all of ours"
     );
@@ -133,19 +133,19 @@ fn what_a_person_took_off_stays_off_until_it_is_said_anew() {
 #[test]
 fn a_call_without_an_answer_is_repeated_with_the_same_list() {
     let mut service = service();
-    let id = service.send(lead(json!({}))).delivery_id.unwrap();
-    service.tags_sent(&id, shows(json!({"id": 7, "tags": ["vip"]}), false));
+    let id = service.send(lead(&json!({}))).delivery_id.unwrap();
+    service.tags_sent(&id, shows(&json!({"id": 7, "tags": ["vip"]}), false));
     let lost = Verdict::Passing { reason: "no answer in time".into() };
     assert_eq!(service.tags_sent(&id, lost), json!(["vip", "Lead"]));
-    assert_eq!(service.tags_sent(&id, shows(json!({"id": 7}), false)), json!(["vip", "Lead"]));
+    assert_eq!(service.tags_sent(&id, shows(&json!({"id": 7}), false)), json!(["vip", "Lead"]));
     assert_eq!(service.ann().tags_ours.len(), 1);
 }
 
 #[test]
 fn what_one_event_says_takes_nothing_away_that_another_said() {
     let mut service = service();
-    service.send(identify(json!("A, B")));
-    service.send(lead(json!({})));
+    service.send(identify(&json!("A, B")));
+    service.send(lead(&json!({})));
     let email = Email::parse("ann@example.com").unwrap();
     let wish = consider(&email, &service.world, &service.settings).wish;
     assert_eq!(wish.attributes["tags"], json!(["A", "B", "Lead"]));

@@ -148,6 +148,21 @@ pub(super) fn contacts(reply: Result<&Reply, &Unanswered>, probed: bool) -> Find
     }
 }
 
+/// What the reply to the question for lists of deals says of rights, where it is not as it should be.
+pub(super) fn deals(reply: Result<&Reply, &Unanswered>) -> Option<Finding> {
+    match reply {
+        Ok(reply) if (200..=299).contains(&reply.status) && !reply.html => None,
+        Ok(reply) if matches!(reply.status, 401 | 403) => Some(Finding::wrong(format!(
+            "the user of the key may not see deals ({}), so all deals of the mapping wait: give its role the right to view, create \
+             and edit them, {RIGHTS}",
+            reply.status
+        ))),
+        Ok(reply) if reply.html => Some(Finding::wrong(page(reply.status))),
+        Ok(reply) => Some(Finding::wrong(troubled(reply.status, reply))),
+        Err(unanswered) => Some(Finding::wrong(unreachable(unanswered))),
+    }
+}
+
 /// No answer came.
 pub(super) fn unreachable(unanswered: &Unanswered) -> String {
     format!(

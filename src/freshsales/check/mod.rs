@@ -1,13 +1,14 @@
 //! The live check: asks the account what a configuration can't know, and says what to do about it.
 //!
 //! Each question is a call of the account's allowance, so their number is bounded. What replies mean is judged by pure
-//! functions beside this file. Must not change the account, except for the one test contact of the probe.
+//! functions beside this file. Must not change the account, except for the test records of the probe.
 
 mod access;
 mod finding;
 mod mapping;
 mod names;
 mod probe;
+mod records;
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ use crate::mapping::Preset;
 use crate::selectors::{Kind, Selectors};
 use access::Access;
 
-/// Calls that one check makes at the most.
+/// Calls that one check makes at the most; a probe of companies and deals makes some more.
 pub const CALLS_MAX: u32 = 16;
 
 /// What the configuration says, as far as an account can contradict it.
@@ -47,6 +48,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Calls that were made.
     pub calls: u32,
+    /// Calls that might have been made at the most.
+    pub calls_max: u32,
 }
 
 impl Report {
@@ -59,7 +62,8 @@ impl Report {
 
 /// Asks the account, and where a test contact is given writes, reads and forgets it.
 pub async fn check(client: &Client, expected: &Expected, test: Option<TestContact>) -> Report {
-    let mut inquiry = Inquiry { client, report: Report::default() };
+    let report = Report { calls_max: CALLS_MAX, ..Report::default() };
+    let mut inquiry = Inquiry { client, report };
     let reply = inquiry.ask(Question::Owners).await;
     let (mut access, mut found) = access::account(reply.as_ref());
     let mut filters = None;
@@ -107,8 +111,9 @@ impl Inquiry<'_> {
     }
 
     fn count(&mut self) -> Result<(), Unanswered> {
-        if self.report.calls >= CALLS_MAX {
-            return Err(Unanswered(format!("{CALLS_MAX} calls were made already")));
+        let most = self.report.calls_max;
+        if self.report.calls >= most {
+            return Err(Unanswered(format!("{most} calls were made already")));
         }
         self.report.calls += 1;
         Ok(())
@@ -134,6 +139,8 @@ impl Inquiry<'_> {
         if expected.preset.deal_kinds().next().is_some() {
             let reply = self.ask(Question::DealFields).await;
             self.report.findings.extend(names::judge_deals(expected, reply.as_ref()));
+            let reply = self.ask(Question::DealFilters).await;
+            self.report.findings.extend(access::deals(reply.as_ref()));
         }
     }
 
@@ -178,6 +185,7 @@ impl Inquiry<'_> {
             }
             Err(finding) => self.find(finding),
         }
+        self.probe_records(id, &test, expected).await;
         let forgotten = self.ask(Question::Forget(id)).await;
         self.find(probe::forgotten(forgotten.as_ref(), id, &test));
     }

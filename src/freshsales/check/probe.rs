@@ -35,6 +35,12 @@ impl TestContact {
         Some(Self { email, mobile: number(100), work: number(150) })
     }
 
+    /// What marks every record that is written beside it.
+    #[must_use]
+    pub fn marker(&self) -> String {
+        self.email.as_str().split('@').next().unwrap_or_default().to_owned()
+    }
+
     /// Its address.
     #[must_use]
     pub fn email(&self) -> &Email {

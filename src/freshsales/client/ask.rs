@@ -2,8 +2,10 @@
 //!
 //! Must not judge what a reply means, retry, or let the key out.
 
+use std::time::Duration;
+
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::words;
 use super::rate::rate_hint;
@@ -28,9 +30,26 @@ pub enum Question {
     DealFields,
     /// One contact, with the companies it belongs to.
     Contact(u64),
-    /// Not a question but an order: forget a contact for good.
+    /// Which lists of deals the user may see: proves that deals are open to it.
+    DealFilters,
+    /// One contact, with its deals.
+    DealsOf(u64),
+    /// The notes of a contact.
+    NotesOf(u64),
+    /// Not a question but an order, as all that follow: forget a contact for good.
     Forget(u64),
+    /// Write a note that says it may be deleted on a contact.
+    WriteNote(u64),
+    /// Delete a note.
+    DeleteNote(u64),
+    /// Delete a deal.
+    DeleteDeal(u64),
+    /// Delete a company.
+    DeleteCompany(u64),
 }
+
+/// What the note of a probe says.
+pub const PROBE_NOTE: &str = "freshsignal probe (may be deleted)";
 
 impl Question {
     fn method(self) -> Method {
@@ -40,8 +59,14 @@ impl Question {
             | Self::ContactFilters
             | Self::List(_)
             | Self::DealFields
+            | Self::DealFilters
+            | Self::DealsOf(_)
+            | Self::NotesOf(_)
             | Self::Contact(_) => Method::GET,
-            Self::Forget(_) => Method::DELETE,
+            Self::WriteNote(_) => Method::POST,
+            Self::Forget(_) | Self::DeleteNote(_) | Self::DeleteDeal(_) | Self::DeleteCompany(_) => {
+                Method::DELETE
+            }
         }
     }
 
@@ -52,7 +77,13 @@ impl Question {
             Self::ContactFilters => "contacts/filters".to_owned(),
             Self::List(name) => format!("selector/{name}"),
             Self::DealFields => "settings/deals/fields".to_owned(),
-            Self::Contact(id) => format!("contacts/{id}"),
+            Self::DealFilters => "deals/filters".to_owned(),
+            Self::Contact(id) | Self::DealsOf(id) => format!("contacts/{id}"),
+            Self::NotesOf(id) => format!("contacts/{id}/notes"),
+            Self::WriteNote(_) => "notes".to_owned(),
+            Self::DeleteNote(id) => format!("notes/{id}"),
+            Self::DeleteDeal(id) => format!("deals/{id}"),
+            Self::DeleteCompany(id) => format!("sales_accounts/{id}"),
             Self::Forget(id) => format!("contacts/{id}/forget"),
         };
         format!("/crm/sales/api/{rest}")
@@ -61,11 +92,39 @@ impl Question {
     fn query(self) -> Option<&'static str> {
         match self {
             Self::Contact(_) => Some("include=sales_accounts"),
+            Self::DealsOf(_) => Some("include=deals"),
             Self::Owners
             | Self::ContactFields
             | Self::ContactFilters
             | Self::List(_)
             | Self::DealFields
+            | Self::DealFilters
+            | Self::NotesOf(_)
+            | Self::WriteNote(_)
+            | Self::DeleteNote(_)
+            | Self::DeleteDeal(_)
+            | Self::DeleteCompany(_)
+            | Self::Forget(_) => None,
+        }
+    }
+
+    fn body(self) -> Option<Value> {
+        match self {
+            Self::WriteNote(contact) => Some(json!({ "note": {
+                "description": PROBE_NOTE, "targetable_type": "Contact", "targetable_id": contact,
+            } })),
+            Self::Owners
+            | Self::ContactFields
+            | Self::ContactFilters
+            | Self::List(_)
+            | Self::DealFields
+            | Self::DealFilters
+            | Self::Contact(_)
+            | Self::DealsOf(_)
+            | Self::NotesOf(_)
+            | Self::DeleteNote(_)
+            | Self::DeleteDeal(_)
+            | Self::DeleteCompany(_)
             | Self::Forget(_) => None,
         }
     }
@@ -74,7 +133,16 @@ impl Question {
         match self {
             // Of an account with thousands of users the list of them is as long.
             Self::ContactFields | Self::DealFields | Self::Owners | Self::List(_) => FIELDS_BYTES_MAX,
-            Self::ContactFilters | Self::Contact(_) | Self::Forget(_) => RESPONSE_BYTES_MAX,
+            Self::ContactFilters
+            | Self::DealFilters
+            | Self::Contact(_)
+            | Self::DealsOf(_)
+            | Self::NotesOf(_)
+            | Self::WriteNote(_)
+            | Self::DeleteNote(_)
+            | Self::DeleteDeal(_)
+            | Self::DeleteCompany(_)
+            | Self::Forget(_) => RESPONSE_BYTES_MAX,
         }
     }
 }
@@ -124,6 +192,14 @@ impl Client {
     pub async fn ask(&self, question: Question) -> Result<Reply, Unanswered> {
         self.0.ask(question).await
     }
+
+    /// Waits: what was written needs a while until it is found.
+    pub(in crate::freshsales) async fn wait(&self, wait: Duration) {
+        if !wait.is_zero() {
+            let clock = &self.0.clock;
+            clock.sleep_until(clock.monotonic() + wait).await;
+        }
+    }
 }
 
 impl Inner {
@@ -131,6 +207,10 @@ impl Inner {
         let mut url = self.endpoint.url(&question.path());
         url.set_query(question.query());
         let request = self.http.request(question.method(), url);
+        let request = match question.body() {
+            Some(body) => request.body(body.to_string().into_bytes()),
+            None => request,
+        };
         let response = self.send(request).await.map_err(|error| Unanswered(self.failure(error).words))?;
         let RateHint { limit, remaining, .. } = rate_hint(response.headers(), self.clock.wall());
         let mut reply = Reply { limit, remaining, ..Reply::default() };

@@ -47,6 +47,13 @@ async fn each_question_is_one_request_to_its_own_address() {
             "GET /crm/sales/api/contacts/70054866612?include=sales_accounts HTTP/1.1",
         ),
         (Question::Forget(70_054_866_612), "DELETE /crm/sales/api/contacts/70054866612/forget HTTP/1.1"),
+        (Question::DealFilters, "GET /crm/sales/api/deals/filters HTTP/1.1"),
+        (Question::DealsOf(7), "GET /crm/sales/api/contacts/7?include=deals HTTP/1.1"),
+        (Question::NotesOf(7), "GET /crm/sales/api/contacts/7/notes HTTP/1.1"),
+        (Question::WriteNote(7), "POST /crm/sales/api/notes HTTP/1.1"),
+        (Question::DeleteNote(8), "DELETE /crm/sales/api/notes/8 HTTP/1.1"),
+        (Question::DeleteDeal(9), "DELETE /crm/sales/api/deals/9 HTTP/1.1"),
+        (Question::DeleteCompany(9), "DELETE /crm/sales/api/sales_accounts/9 HTTP/1.1"),
     ];
     for (question, line) in table {
         let (reply, request) = ask(question, answer("200 OK", "", "{}")).await;
