@@ -10,7 +10,7 @@ use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::{
     AfterStored, Attributes, COMPANIES, Call, InFlight, Owed, StageSeen, Standing, did_not_stick, owed,
-    shown_blank, upsert_body,
+    shown_blank, shown_theirs, upsert_body,
 };
 use crate::delivery::{Attempt, BlockCause, Bound, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
@@ -264,6 +264,11 @@ fn after(
             let known_blank = companies_known_blank(answer, standing);
             let done = after_stored(answer, standing, newer, id, now);
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
+            let (names, refusal) = (settings.preset.sent_names(), &settings.consent.unsubscribed);
+            let accepted = standing.accepted.clone().unwrap_or_default();
+            if let Some(theirs) = shown_theirs(names, answer, &accepted, refusal) {
+                standing.theirs = theirs;
+            }
             standing.blank.extend(known_blank.then(|| COMPANIES.to_owned()));
             standing.stage_seen = seen.filter(|_| settings.preset.forward_only_stage().is_some());
             return what_is_left(done, id, email, standing, world, settings, now);

@@ -35,7 +35,7 @@ pub use convert::{Convert, Converted, Place};
 pub use deal_of::{DealOf, MappedDeal, NoDeal, StagesSaid};
 pub use deals::{DealKeyRule, DealRule, WhenGone};
 pub use name::name_of_address;
-pub use preset::{Extra, ExtraValue, LIFECYCLE_STAGE, Preset, Shipped};
+pub use preset::{Extra, ExtraValue, LIFECYCLE_STAGE, Preset, Shipped, sent_as};
 pub use problem::MappingProblem;
 pub use rules::{
     Choice, ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick, Values, When,
