@@ -20,7 +20,8 @@ use crate::delivery::{Account, DeliveryId, Stored};
 pub use consent::{CHANGES_MAX, ConsentChange, ConsentHistory};
 pub use owed::{Call, Owed, Rules, SendMode, WhyNothing, Wish, owed, wanted};
 pub use payload::{
-    COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, shown_blank, shown_theirs, upsert_body,
+    COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, shown_blank, shown_theirs, shows,
+    upsert_body,
 };
 
 /// Attributes by name, custom fields as `custom_field.cf_*`; without the email, which is the key.

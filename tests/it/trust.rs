@@ -137,6 +137,25 @@ async fn a_visitor_replaces_nothing_that_freshsales_has_from_elsewhere_and_undoe
 }
 
 #[tokio::test]
+async fn a_visitors_yes_undoes_no_refusal_of_somebody_whom_freshsales_alone_knows() {
+    let setup = Setup::new().with("SOURCES__WEBSITE__FORM", "true");
+    let service = setup.with("CONSENT__SUBSCRIBED", "1").with("CONSENT__UNSUBSCRIBED", "0").start().await;
+    let there = json!({"emails": ann(0), "last_name": "Real", "subscription_status": "0"});
+    from_elsewhere(&service, there).await;
+    let before = service.crm.calls();
+    post_form(&service, &ann(0)).await;
+    service.settled().await;
+    assert_eq!(service.crm.contact(&ann(0)).unwrap()["subscription_status"], "0");
+    assert_eq!(service.crm.calls(), before + 1);
+    // Of somebody who is new it is told, as this account does not say it by itself in these words.
+    post_form(&service, "new@example.com").await;
+    service.settled().await;
+    assert_eq!(service.crm.contact("new@example.com").unwrap()["subscription_status"], 1);
+    assert_eq!(service.crm.calls(), before + 3);
+    service.finish().await;
+}
+
+#[tokio::test]
 async fn a_thousand_robots_make_no_contact_and_leave_a_lead_its_place() {
     const ROBOTS: usize = 1_000;
     // What a form may by itself: 300 posts a minute, 200 new contacts an hour.
