@@ -21,7 +21,8 @@ use crate::event::Email;
 pub use consent::{CHANGES_MAX, ConsentChange, ConsentHistory};
 pub use owed::{Call, Owed, Rules, SendMode, WhyNothing, Wish, owed, wanted};
 pub use payload::{
-    COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, rename_body, shown_blank, upsert_body,
+    COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, rename_body, shown_blank, shown_theirs,
+    shows, upsert_body,
 };
 
 /// Attributes by name, custom fields as `custom_field.cf_*`; without the email, which is the key.
@@ -121,6 +122,10 @@ pub struct Standing {
     /// Attributes sent only where Freshsales has no value (`when = "empty"`) that its last answer showed without one.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub blank: BTreeSet<String>,
+    /// What the last answer showed a value of that is not from us, and a refusal of marketing that is not: no visitor
+    /// replaces it.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub theirs: BTreeSet<String>,
     /// Freshsales did not have it before us: an answer said that a call of ours created it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ours: bool,

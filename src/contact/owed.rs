@@ -1,5 +1,7 @@
 //! What is owed: the one function that compares what is wanted with what Freshsales last accepted.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::payload::CUSTOM_FIELD_PREFIX;
@@ -20,6 +22,8 @@ pub struct Wish {
     pub on_create: Attributes,
     /// Wanted only where Freshsales has no value (`when = "empty"`).
     pub on_empty: Attributes,
+    /// What of `attributes` visitors alone said: it replaces nothing that Freshsales had from elsewhere.
+    pub by_visitors: BTreeSet<String>,
     /// Somebody has this address as theirs now.
     pub has_member: bool,
     /// A mapped event happened near enough to the statement that completed the contact.
@@ -176,6 +180,7 @@ pub fn wanted(wish: &Wish, standing: &Standing) -> Attributes {
     let blank = wish.on_empty.iter().filter(|(name, _)| standing.blank.contains(*name));
     wanted.extend(blank.map(|(name, value)| (name.clone(), value.clone())));
     wanted.retain(|name, value| standing.left_out.get(name) != Some(value));
+    wanted.retain(|name, _| !(wish.by_visitors.contains(name) && standing.theirs.contains(name)));
     wanted
 }
 

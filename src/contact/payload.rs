@@ -81,12 +81,6 @@ fn shown<'a>(name: &str, stored: &'a Map<String, Value>) -> Option<&'a Value> {
 /// not show the contact says that only of one it has just created.
 #[must_use]
 pub fn shown_blank(names: &BTreeSet<String>, answer: &Stored) -> BTreeSet<String> {
-    let no_value = |value: &Value| match value {
-        Value::Null => true,
-        Value::String(text) => text.trim().is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
-    };
     let blank = |name: &&String| match &answer.shown {
         // Companies are not shown by every answer.
         Some(stored) if name.as_str() == COMPANIES && !answer.created => {
@@ -96,6 +90,51 @@ pub fn shown_blank(names: &BTreeSet<String>, answer: &Stored) -> BTreeSet<String
         None => answer.created,
     };
     names.iter().filter(blank).cloned().collect()
+}
+
+/// Those of `names` that the answer shows a value of that was never accepted from us, and the status where it is a refusal
+/// that was not. `None`: the answer does not show the contact.
+#[must_use]
+pub fn shown_theirs<'n>(
+    names: impl Iterator<Item = &'n str>,
+    answer: &Stored,
+    accepted: &Attributes,
+    unsubscribed: &Value,
+) -> Option<BTreeSet<String>> {
+    let stored = answer.shown.as_ref()?;
+    if answer.created {
+        return Some(BTreeSet::new());
+    }
+    let has_value = |name: &&str| shown(name, stored).is_some_and(|value| !no_value(value));
+    let theirs = names.filter(|name| *name != STATUS && !accepted.contains_key(*name)).filter(has_value);
+    let refuses = shown(STATUS, stored).is_some_and(|status| as_text(status) == as_text(unsubscribed));
+    let their_refusal = (refuses && accepted.get(STATUS) != Some(unsubscribed)).then_some(STATUS);
+    Some(theirs.chain(their_refusal).map(str::to_owned).collect())
+}
+
+/// Whether an answer shows this value of an attribute.
+#[must_use]
+pub fn shows(name: &str, value: &Value, answer: &Stored) -> bool {
+    let stored = answer.shown.as_ref().and_then(|stored| shown(name, stored));
+    stored.is_some_and(|stored| as_text(stored) == as_text(value))
+}
+
+fn no_value(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
+    }
+}
+
+fn as_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
+    }
 }
 
 /// The body of `POST /crm/sales/api/contacts/bulk_upsert`, from the bodies that calls of their own would have.
@@ -115,12 +154,6 @@ fn bulk_row(upsert: &Value) -> Option<Value> {
 /// does not show at all is not judged.
 #[must_use]
 pub fn did_not_stick(sent: &Attributes, stored: &Map<String, Value>) -> Vec<String> {
-    let as_text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            value.to_string()
-        }
-    };
     let differs = |(name, value): &(&String, &Value)| {
         shown(name, stored).is_some_and(|shown| as_text(shown) != as_text(value))
     };

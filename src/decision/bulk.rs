@@ -3,6 +3,7 @@
 //! A contact that the report speaks of is settled like a call of its own; that is `settle`'s.
 
 use super::call::{CARRIED, is_claim, standing_of};
+use super::claiming::waits_for_a_refusal;
 use super::forward::STAGE;
 use super::wish::consider;
 use super::{Settings, World};
@@ -29,9 +30,12 @@ pub fn may_share(id: &DeliveryId, world: &World, settings: &Settings) -> bool {
         && !needs_a_look(email, &standing, world, settings)
 }
 
-/// Whether the contact may have to be looked at before its lifecycle stage is moved, or its tags are joined: the report of a bulk
-/// call shows neither.
+/// Whether the contact may have to be looked at before its lifecycle stage is moved, its tags are joined, or a visitor's yes is
+/// told: the report of a bulk call shows none of them.
 fn needs_a_look(email: &Email, standing: &Standing, world: &World, settings: &Settings) -> bool {
+    if standing.accepted.is_none() && waits_for_a_refusal(&consider(email, world, settings), standing) {
+        return true;
+    }
     let stage = settings.preset.forward_only_stage().map(|_| STAGE);
     let looked_at = [stage, settings.preset.sends_tags().then_some(TAGS)];
     looked_at.iter().any(Option::is_some) && {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::forward::{self, Move};
 use super::refusal::{RecordRefusal, after_refused};
 use super::rename;
@@ -12,7 +14,8 @@ pub(super) use super::world::standing_of;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::{
-    AfterStored, COMPANIES, Call, InFlight, Owed, StageSeen, Standing, did_not_stick, owed, shown_blank,
+    AfterStored, COMPANIES, Call, InFlight, Owed, STATUS, StageSeen, Standing, did_not_stick, owed,
+    shown_blank, shown_theirs, shows,
 };
 use crate::delivery::{Attempt, BlockCause, Bound, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
@@ -200,8 +203,17 @@ fn after(
     let transition = match &settlement.verdict {
         Verdict::Stored(answer) => {
             let known_blank = companies_known_blank(answer, standing);
+            let kept_yes = standing.in_flight.as_ref().and_then(|call| call.kept_back.get(STATUS)).cloned();
             let done = after_stored(answer, standing, newer, id, now);
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
+            let (names, refusal) = (settings.preset.sent_names(), &settings.consent.unsubscribed);
+            let accepted = standing.accepted.clone().unwrap_or_default();
+            if let Some(theirs) = shown_theirs(names, answer, &accepted, refusal) {
+                standing.theirs = theirs;
+            }
+            if let Some(yes) = kept_yes {
+                take_yes(yes, answer, standing);
+            }
             standing.blank.extend(known_blank.then(|| COMPANIES.to_owned()));
             standing.stage_seen = seen.filter(|_| settings.preset.forward_only_stage().is_some());
             standing.tags_seen = tags;
@@ -282,6 +294,19 @@ fn moves_on(
         return Some(Move::Past(forward::settle_past(taken, stands, standing)));
     }
     Some(moves)
+}
+
+/// A visitor's yes that waited for what the answer shows: Freshsales may have it by itself, else it goes now, unless
+/// somebody refused there.
+fn take_yes(yes: Value, answer: &Stored, standing: &mut Standing) {
+    if standing.theirs.contains(STATUS) {
+        return;
+    }
+    if shows(STATUS, &yes, answer) {
+        standing.accepted.get_or_insert_default().insert(STATUS.to_owned(), yes);
+    } else {
+        standing.blank.insert(STATUS.to_owned());
+    }
 }
 
 /// Whether a contact is known to have no company, of which this answer says nothing new: it does not show them, and none was

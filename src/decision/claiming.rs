@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::call::CARRIED;
+use super::considered::Considered;
 use super::forward::{self, Move};
 use super::owe::why_dropped;
 use super::rename::{self, Renaming};
@@ -13,7 +14,9 @@ use super::wish::consider;
 use super::world::standing_of;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
-use crate::contact::{Attributes, COMPANIES, Call, InFlight, Owed, Standing, rename_body, upsert_body};
+use crate::contact::{
+    Attributes, COMPANIES, Call, InFlight, Owed, STATUS, Standing, rename_body, upsert_body,
+};
 use crate::delivery::{Bound, Delivery, DeliveryId, Request};
 use crate::event::Email;
 use crate::mapping::TAGS;
@@ -59,7 +62,7 @@ pub(super) fn claim_contact(
         }
         Owed::Call(call) => call,
     };
-    let carried = match carried(&mut call, &standing, renaming, settings, now) {
+    let mut carried = match carried(&mut call, &standing, renaming, settings, now) {
         Ok(carried) => carried,
         Err(settled) => {
             // What Freshsales has already counts as told.
@@ -71,6 +74,9 @@ pub(super) fn claim_contact(
             return None;
         }
     };
+    if carried.look.is_none() && waits_for_a_refusal(&considered, &standing) {
+        carried.kept_back.extend(call.attributes.remove_entry(STATUS));
+    }
     let in_flight = InFlight {
         delivery: id.clone(),
         attempt,
@@ -100,6 +106,11 @@ pub(super) fn claim_contact(
             shows_companies: settings.preset.empty_attributes().contains(COMPANIES),
         },
     })
+}
+
+/// Whether Freshsales may have a refusal from elsewhere, which no visitor's yes undoes: the answer shows it.
+pub(super) fn waits_for_a_refusal(considered: &Considered, standing: &Standing) -> bool {
+    standing.accepted.is_none() && considered.wish.by_visitors.contains(STATUS)
 }
 
 /// What a call carries beside its attributes.

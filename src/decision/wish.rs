@@ -12,10 +12,10 @@ use super::reading::{BLANK_NAME, SOURCE};
 use super::{Settings, SourceDefaults, Unknown, World};
 use crate::clock::UnixMicros;
 use crate::consent::{Category, Choice, Stand};
-use crate::contact::{Attributes, COMPANIES, STATUS};
+use crate::contact::{Attributes, COMPANIES, STATUS, Standing};
 use crate::delivery::{CompanyKey, Lane};
 use crate::event::{Email, Lww, SourceName, Trust};
-use crate::mapping::{self, Link, Mapped, MappedField, When};
+use crate::mapping::{self, LeftOut, Link, Mapped, MappedField, When};
 use crate::mapping::{IdentifyMode, MissingNames};
 use crate::person::{Facts, Tally};
 
@@ -45,6 +45,7 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
     considered.stands = heard.iter().map(|(category, heard)| (category.clone(), heard.stand())).collect();
     put_status(&here, heard.get(&settings.consent.marketing), &mut considered, settings);
     let standing = contact.with(&settings.account);
+    leave_theirs(&standing, &mut considered);
     let accepted_at = standing.accepted_at;
     let exempt = here.iter().filter_map(|facts| facts.exempt).max();
     let shut = if exempt > standing.exempt_told { None } else { shut_gate(&voices, &heard, settings) };
@@ -100,6 +101,8 @@ fn add_up(here: &[&Facts], crowd: bool, settings: &Settings) -> Considered {
     let values = |lww: &Lww<String, Value>| -> Attributes {
         lww.iter().map(|(name, said)| (name.clone(), said.value.clone())).collect()
     };
+    let by_visitors = always.iter().filter(|(_, said)| !said.stamp.trust.is_server());
+    considered.wish.by_visitors = by_visitors.map(|(name, _)| mapping::sent_as(name).to_owned()).collect();
     considered.wish.attributes = values(&always);
     considered.wish.on_create = values(&on_create);
     considered.wish.on_empty = values(&on_empty);
@@ -216,6 +219,12 @@ fn put_status(
     considered.consent = Some(text).filter(|text| !text.is_empty());
     if let Some(status) = status {
         wish.attributes.insert(STATUS.to_owned(), status.clone());
+        let yes_by_visitor = stand.choice.as_ref().is_some_and(|counted| {
+            counted.statement.choice == Choice::Granted && !counted.since.trust.is_server()
+        });
+        if yes_by_visitor {
+            wish.by_visitors.insert(STATUS.to_owned());
+        }
         return;
     }
     let assumed = source_defaults(here, settings).and_then(|defaults| defaults.unknown.clone());
@@ -225,6 +234,26 @@ fn put_status(
         }
         Some(Unknown::Hold) => wish.awaits_consent = true,
         None => {}
+    }
+}
+
+/// Tells what visitors said that does not replace what Freshsales had from elsewhere.
+fn leave_theirs(standing: &Standing, considered: &mut Considered) {
+    let Considered { wish, fields, left_out, consent, .. } = considered;
+    let stays = |name: &str| standing.theirs.contains(name) && wish.by_visitors.contains(name);
+    let fields = fields.iter().filter(|field| stays(mapping::sent_as(&field.attribute)));
+    left_out.extend(fields.map(|field| {
+        LeftOut {
+            attribute: field.attribute.clone(),
+            path: field.path.clone(),
+            why: "said by a visitor of the site; Freshsales has a value from elsewhere (sources.*.trust)"
+                .to_owned(),
+        }
+    }));
+    left_out.sort();
+    left_out.dedup();
+    if let Some(consent) = consent.as_mut().filter(|_| stays(STATUS)) {
+        consent.push_str("; Freshsales has a refusal, which no visitor's yes undoes (sources.*.trust)");
     }
 }
 

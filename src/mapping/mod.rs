@@ -42,7 +42,7 @@ pub use counted_of::CountedOf;
 pub use deal_of::{DealOf, MappedDeal, NoDeal, StagesSaid};
 pub use deals::{DealKeyRule, DealRule, WhenGone};
 pub use name::name_of_address;
-pub use preset::{Extra, ExtraValue, LIFECYCLE_STAGE, Preset, Shipped};
+pub use preset::{Extra, ExtraValue, LIFECYCLE_STAGE, Preset, Shipped, sent_as};
 pub use problem::MappingProblem;
 pub use rules::{
     Aggregate, Choice, ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick, TAGS,

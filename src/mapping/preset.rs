@@ -341,6 +341,11 @@ impl Preset {
             .flat_map(|(named, values)| values.into_iter().map(move |value| (named, value)))
     }
 
+    /// The attributes that calls may carry, as they are called there.
+    pub fn sent_names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().filter(|name| *name != EMAILS).map(|name| sent_as(name))
+    }
+
     /// The attributes that are sent only where Freshsales has no value.
     #[must_use]
     pub fn empty_attributes(&self) -> &BTreeSet<String> {
@@ -349,7 +354,8 @@ impl Preset {
 }
 
 /// What an attribute is called in a call: one that is written by name is sent by its id.
-fn sent_as(name: &str) -> &str {
+#[must_use]
+pub fn sent_as(name: &str) -> &str {
     selectors::attribute(&selectors::OF_CONTACT, name).map_or(name, |named| named.id_attribute)
 }
 

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use freshsignal::freshsales::{Timeouts, http_client};
 use freshsignal::sandbox::SandboxOptions;
 use serde_json::{Value, json};
 
 use crate::support::app::{Service, Setup};
 use crate::support::events::{ann, ann_says};
+use crate::support::wait::WITHIN;
 
 const SERVER_KEY: &str = "a-key-that-is-in-no-page";
 /// How many customers a script knows the addresses of.
@@ -88,6 +90,68 @@ async fn a_scripted_form_with_harvested_addresses_changes_nobody_and_withdraws_n
     service.settled().await;
     let filled = service.crm.contact(&ann(0)).unwrap();
     assert_eq!((&filled["city"], &filled["first_name"]), (&json!("Oslo"), &json!("Ann")));
+    service.finish().await;
+}
+
+/// Somebody else writes a contact into Freshsales.
+async fn from_elsewhere(service: &Service, contact: Value) {
+    let url = format!("http://{}/crm/sales/api/contacts/upsert", service.crm.address);
+    let client = http_client(Timeouts { connect: WITHIN, attempt: WITHIN }).unwrap();
+    let body = json!({"unique_identifier": {"emails": contact["emails"]}, "contact": contact});
+    let call = client.post(url).header("authorization", "Token token=sandbox-key").json(&body);
+    assert!(call.send().await.unwrap().status().is_success());
+}
+
+#[tokio::test]
+async fn a_visitor_replaces_nothing_that_freshsales_has_from_elsewhere_and_undoes_no_refusal_there() {
+    let setup =
+        Setup::new().with("SOURCES__WEBSITE__TRUST", "visitor").with("SOURCES__WEBSITE__FORM", "true");
+    let service = setup.with("SOURCES__SERVER__WRITE_KEY", SERVER_KEY).start().await;
+    let there = json!({"emails": ann(0), "first_name": "Ann", "last_name": "Real", "mobile_number": "+14155550100",
+        "subscription_status": "unsubscribed"});
+    from_elsewhere(&service, there).await;
+    // A server knows her, and says nothing of phone and consent.
+    let known = json!({"type": "track", "event": "Signed Up", "userId": "ann-0", "messageId": "known",
+        "context": {"traits": {"email": ann(0), "last_name": "Real"}}});
+    by_server(&service, vec![known]).await;
+    service.settled().await;
+    let before = service.crm.contact(&ann(0)).unwrap();
+    post_form(&service, &ann(0)).await;
+    service.settled().await;
+    assert_eq!(service.crm.contact(&ann(0)).unwrap(), before);
+    let shown = service.get(&format!("/api/contacts/{}", ann(0))).await.to_string();
+    assert!(shown.contains("Freshsales has a value from elsewhere (sources.*.trust)"), "{shown}");
+    assert!(shown.contains("Freshsales has a refusal, which no visitor's yes undoes"), "{shown}");
+
+    // What is blank there is filled, and what a server says goes.
+    let city = json!({"type": "track", "event": "Lead Generated", "anonymousId": "d", "messageId": "city",
+        "context": {"traits": {"email": ann(0), "city": "Oslo"}}});
+    service.send(city).await;
+    let phone = json!({"phone": "+14155550177"});
+    by_server(&service, vec![ann_says(0, "moved", &phone)]).await;
+    service.settled().await;
+    let after = service.crm.contact(&ann(0)).unwrap();
+    assert_eq!((&after["city"], &after["mobile_number"]), (&json!("Oslo"), &json!("+14155550177")));
+    assert_eq!(after["subscription_status"], "unsubscribed");
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn a_visitors_yes_undoes_no_refusal_of_somebody_whom_freshsales_alone_knows() {
+    let setup = Setup::new().with("SOURCES__WEBSITE__FORM", "true");
+    let service = setup.with("CONSENT__SUBSCRIBED", "1").with("CONSENT__UNSUBSCRIBED", "0").start().await;
+    let there = json!({"emails": ann(0), "last_name": "Real", "subscription_status": "0"});
+    from_elsewhere(&service, there).await;
+    let before = service.crm.calls();
+    post_form(&service, &ann(0)).await;
+    service.settled().await;
+    assert_eq!(service.crm.contact(&ann(0)).unwrap()["subscription_status"], "0");
+    assert_eq!(service.crm.calls(), before + 1);
+    // Of somebody who is new it is told, as this account does not say it by itself in these words.
+    post_form(&service, "new@example.com").await;
+    service.settled().await;
+    assert_eq!(service.crm.contact("new@example.com").unwrap()["subscription_status"], 1);
+    assert_eq!(service.crm.calls(), before + 3);
     service.finish().await;
 }
 

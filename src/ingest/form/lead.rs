@@ -22,6 +22,8 @@ const SHOWN_AT: &str = "_t";
 const ID: &str = "_id";
 /// Where the visitor goes afterwards.
 pub const NEXT: &str = "_next";
+/// The page that the form stands on, in what came back and is sent again from here.
+pub const PAGE: &str = "_page";
 /// The box that is a yes to marketing when it is ticked.
 const OPT_IN: &str = "marketing_opt_in";
 /// Characters of such an id that is kept as it is; a longer one is hashed.
@@ -182,12 +184,21 @@ pub fn next(fields: &Fields) -> Option<&str> {
     filled(fields, NEXT)
 }
 
-fn is_opt_in(name: &str) -> bool {
+/// The page that a form which is sent again from here says it stands on.
+#[must_use]
+pub fn page(fields: &Fields) -> Option<&str> {
+    filled(fields, PAGE)
+}
+
+/// Whether a field is the box that is a yes to marketing.
+#[must_use]
+pub fn is_opt_in(name: &str) -> bool {
     name.eq_ignore_ascii_case(OPT_IN)
 }
 
 /// A box that is not ticked is not sent at all by a browser; scripts send it in these words.
-fn is_ticked(value: &str) -> bool {
+#[must_use]
+pub fn is_ticked(value: &str) -> bool {
     !matches!(value.trim().to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off")
 }
 
@@ -259,7 +270,10 @@ fn message_id(fields: &Fields, source: &str, now: UnixMicros) -> String {
         return if is_short { format!("form-{id}") } else { hashed(id.as_bytes()) };
     }
     let mut said = vec![source, "\u{0}"];
-    let differs = |name: &str| name.eq_ignore_ascii_case(SHOWN_AT) || captcha::FIELDS.contains(&name);
+    let of_form = [SHOWN_AT, PAGE];
+    let differs = |name: &str| {
+        of_form.iter().any(|own| name.eq_ignore_ascii_case(own)) || captcha::FIELDS.contains(&name)
+    };
     for (name, value) in fields.iter().filter(|(name, _)| !differs(name)) {
         said.extend([name, "\u{1}", value, "\u{0}"]);
     }

@@ -88,6 +88,10 @@ struct Visitor<'a> {
     /// What was typed may be shown again: the page is one that the source names, or one of ours that was shown to such a
     /// page before.
     is_named: bool,
+    /// It is sent again from here.
+    is_ours: bool,
+    /// Where it came from, as the browser says.
+    referer: Option<&'a str>,
 }
 
 impl Inner {
@@ -105,7 +109,9 @@ impl Inner {
         let is_ours = origin.as_ref().is_some_and(|origin| self.is_ours(origin, &parts));
         let names = |origin| is_ours || source.names(origin);
         let is_named = origin.as_ref().is_some_and(names);
-        let visitor = Visitor { form, reads_json: reads_json(&parts.headers), is_named };
+        let referer = parts.headers.get(header::REFERER).and_then(|page| page.to_str().ok());
+        let reads_json = reads_json(&parts.headers);
+        let visitor = Visitor { form, reads_json, is_named, is_ours, referer };
         let mut response = match origin {
             Some(origin) if !is_ours && !source.allows(&origin) => {
                 http::discard(&parts.headers, body, self.body_limits()).await;
@@ -134,7 +140,7 @@ impl Inner {
         };
         let Sent { fields, file } = match fields::read(&parts.headers, whole.bytes.clone()).await {
             Ok(sent) => sent,
-            Err(why) => return refuse(unreadable(&why), Text::Unreadable),
+            Err(why) => return refuse(unreadable(why), Text::Unreadable),
         };
         if let Some(field) = file {
             let sentence = visitor.form.texts.of_field(Text::File, &field.to_string());
@@ -144,8 +150,8 @@ impl Inner {
             self.give_back(source, visitor, error, visitor.form.texts.of(text), &fields)
         };
         let now = self.clock.wall();
-        let page = parts.headers.get(header::REFERER).and_then(|page| page.to_str().ok());
-        match lead::read(&fields, &visitor.form.rules, lead::from_page(page), &source.name.0, now) {
+        let known = lead::from_page(visitor.page(&fields));
+        match lead::read(&fields, &visitor.form.rules, known, &source.name.0, now) {
             Read::Robot => {
                 // A robot is not told that it was seen.
                 self.note_refused(ROUTE, Some(source.name.clone()), ROBOT, None);
@@ -260,7 +266,13 @@ impl Visitor<'_> {
     }
 
     fn typed<'f>(&'f self, fields: &'f Fields) -> Typed<'f> {
-        Typed { fields, honeypot: &self.form.rules.honeypot, redirects: &self.form.redirects }
+        let Form { rules, redirects, .. } = self.form;
+        Typed { fields, honeypot: &rules.honeypot, redirects, page: self.page(fields) }
+    }
+
+    /// The page that the form stands on.
+    fn page<'f>(&'f self, fields: &'f Fields) -> Option<&'f str> {
+        if self.is_ours { lead::page(fields) } else { self.referer }
     }
 
     fn nobody(&self, typed: &Fields) -> Response {
@@ -308,7 +320,7 @@ fn captcha_unavailable() -> ApiError {
         .retry_after_seconds(CAPTCHA_RETRY_SECONDS)
 }
 
-fn unreadable(why: &fields::Unreadable) -> ApiError {
+fn unreadable(why: fields::Unreadable) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", why.to_string())
 }
 

@@ -8,6 +8,7 @@ use axum::response::Response;
 
 use super::captcha::{self, Issuer};
 use super::fields::Fields;
+use super::lead;
 use super::texts::{Text, Texts};
 
 /// Nothing runs, nothing is loaded, nobody frames it.
@@ -28,6 +29,8 @@ pub struct Typed<'a> {
     pub honeypot: &'a str,
     /// Pages that a visitor may go on to once it was sent again.
     pub redirects: &'a [String],
+    /// The page that the form stands on.
+    pub page: Option<&'a str>,
 }
 
 /// A page that says what to do, with what was typed in a form that sends it again to where it came from.
@@ -60,7 +63,9 @@ pub fn says_typed(texts: &Texts, status: StatusCode, sentence: &str, typed: Type
 
 impl Typed<'_> {
     fn shown_again(&self) -> String {
-        self.fields.iter().map(|(name, value)| shown_again(name, value, self.honeypot)).collect()
+        let fields = self.fields.iter().filter(|(name, _)| name != lead::PAGE);
+        let fields = fields.map(|(name, value)| shown_again(name, value, self.honeypot));
+        fields.chain(self.page.map(|page| shown_again(lead::PAGE, page, self.honeypot))).collect()
     }
 }
 
@@ -77,8 +82,15 @@ fn shown_again(name: &str, value: &str, honeypot: &str) -> String {
     if name.starts_with('_') || name.eq_ignore_ascii_case(honeypot) || captcha::FIELDS.contains(&name) {
         return format!("<input type=\"hidden\" name=\"{shown}\" value=\"{typed}\">");
     }
+    if lead::is_opt_in(name) {
+        let ticked = if lead::is_ticked(value) { " checked" } else { "" };
+        return format!(
+            "<p><label><input type=\"checkbox\" name=\"{shown}\" value=\"{typed}\"{ticked}> {shown}</label></p>"
+        );
+    }
     format!(
-        "<p><label>{shown}<br><textarea name=\"{shown}\" rows=\"1\" cols=\"40\">{typed}</textarea></label></p>"
+        // The first line break behind the tag is none of the text.
+        "<p><label>{shown}<br><textarea name=\"{shown}\" rows=\"1\" cols=\"40\">\n{typed}</textarea></label></p>"
     )
 }
 

@@ -215,7 +215,7 @@ async fn boxes_of_one_name_are_one_value_and_nothing_that_was_typed_is_left_out(
 
 #[tokio::test]
 async fn a_form_without_what_it_needs_comes_back_with_what_was_typed_to_a_named_page() {
-    let half = "name=%3Cb%3EJane%22&email=jane%40&company=Initech&_id=9";
+    let half = "name=%3Cb%3EJane%22&email=jane%40&company=Initech&_id=9&marketing_opt_in=on";
     let bench = bench();
     let named = with(urlencoded("website", half), "origin", "https://shop.example.com");
     let response = bench.send(named).await;
@@ -225,6 +225,10 @@ async fn a_form_without_what_it_needs_comes_back_with_what_was_typed_to_a_named_
     assert!(page.contains("Please enter an email address"), "{page}");
     assert!(page.contains("&lt;b&gt;Jane&quot;") && !page.contains("<b>Jane"), "{page}");
     assert!(page.contains("<input type=\"hidden\" name=\"_id\" value=\"9\">"), "{page}");
+    assert!(
+        page.contains("<input type=\"checkbox\" name=\"marketing_opt_in\" value=\"on\" checked>"),
+        "{page}"
+    );
     assert_eq!((bench.refused()[0].code, bench.refused()[0].reason), ("invalid_form", Some("no_email")));
 
     let (status, page) = read(bench.send(urlencoded("open", "name=Jane&email=x")).await).await;
@@ -263,7 +267,7 @@ async fn a_page_of_another_site_and_a_file_are_refused() {
     let file = form("website", "multipart/form-data; boundary=xx", parts);
     let (status, page) = read(bench.send(file).await).await;
     assert_eq!(status, 400);
-    assert!(page.contains("\u{201c}cv\u{201d}") && page.contains(">Call me</textarea>"), "{page}");
+    assert!(page.contains("\u{201c}cv\u{201d}") && page.contains("\nCall me</textarea>"), "{page}");
     assert!(!page.contains("PDF"), "{page}");
     assert_eq!((bench.refused()[0].code, bench.refused()[0].reason), ("invalid_form", Some("file")));
 
@@ -336,6 +340,19 @@ async fn what_came_back_can_be_sent_again_from_where_it_came_back() {
     assert_eq!(half.headers()["referrer-policy"], "same-origin");
     let (_, page) = read(half).await;
     assert!(page.contains("<form method=\"post\">"), "{page}");
+    // It is the same post as before, from the page that it was typed on.
+    let stands_on = "https://shop.example.com/contact?from=ad";
+    assert!(
+        page.contains(&format!("<input type=\"hidden\" name=\"_page\" value=\"{stands_on}\">")),
+        "{page}"
+    );
+    let bench = Bench::with("public_url = \"https://events.example.com\"", FORMS);
+    bench.send(urlencoded("website", TYPED)).await;
+    let typed = format!("{TYPED}&_page={stands_on}");
+    let request = with(urlencoded("website", &typed), "referer", "https://events.example.com/form/website");
+    assert_eq!(bench.send(with(request, "origin", here)).await.status(), 200);
+    let records = bench.records();
+    assert_eq!((&records[0].message_id, &records[0].raw), (&records[1].message_id, &records[1].raw));
 }
 
 #[tokio::test]

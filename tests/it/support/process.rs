@@ -268,7 +268,8 @@ pub fn ingest_request(body: &str) -> Vec<u8> {
 
 /// A POST, byte for byte.
 pub fn post_request(path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers =
+        headers.iter().fold(String::new(), |all, (name, value)| all + *name + ": " + *value + "\r\n");
     let length = body.len();
     format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{headers}content-length: {length}\r\n\r\n{body}")
         .into_bytes()
