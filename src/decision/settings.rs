@@ -158,6 +158,11 @@ impl Settings {
             }
     }
 
+    /// Whether names stay names in calls: nothing is sent, and the account was not asked for its lists.
+    pub(super) fn names_stay(&self) -> bool {
+        self.account.0.starts_with("dry_run:") && self.selectors.lists().next().is_none()
+    }
+
     /// Whether what the people of a name space say counts by these settings: what is said in a rehearsal counts in one alone.
     #[must_use]
     pub fn counts_space(&self, people: &str) -> bool {

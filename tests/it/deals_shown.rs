@@ -157,3 +157,19 @@ async fn a_deal_that_was_deleted_is_created_again_where_a_person_says_so() {
     assert_eq!(new["amount"], "20.0");
     shop.close().await;
 }
+
+#[tokio::test]
+async fn a_dry_run_of_everything_shows_the_call_of_a_deal_in_names_and_makes_none() {
+    let shop = Shop::open(Setup::new().with("FRESHSALES__MODE", "dry_run"), account()).await;
+    shop.says(1, "Order Completed", "A-1", "10").await;
+    let played = |deal: &Value| deal["history"][0]["state"] == "delivered" && deal["state"] == "settled";
+    let deal = shop.shown("/api/deals/order/A-1", "the call is played", played).await;
+    assert_eq!(deal["why"], "a dry run: nothing was sent of it");
+    let id = deal["history"][0]["id"].as_str().unwrap();
+    let delivery = shop.service.get(&format!("/api/deliveries/{id}")).await;
+    let calls = delivery["attempts"].as_array().unwrap();
+    let body = &calls.last().unwrap()["request"]["body"]["deal"];
+    assert_eq!((&body["stage"], &body["amount"]), (&json!("Won"), &json!(10)), "{delivery}");
+    assert_eq!(shop.service.crm.calls(), 0);
+    shop.close().await;
+}

@@ -70,8 +70,10 @@ impl Demo {
     async fn state(&self, asked: &HeaderMap) -> reqwest::Result<Value> {
         let status = self.ask("/api/status", asked).await?;
         let events = self.ask(&format!("/api/events?limit={EVENTS_SHOWN}"), asked).await?;
-        let deliveries = self.ask("/api/deliveries?limit=1", asked).await?;
-        let call = match deliveries.pointer("/deliveries/0/id").and_then(Value::as_str) {
+        let deliveries = self.ask(&format!("/api/deliveries?limit={EVENTS_SHOWN}"), asked).await?;
+        let called = |delivery: &&Value| delivery["attempts_made"].as_u64().is_some_and(|made| made > 0);
+        let newest = deliveries["deliveries"].as_array().and_then(|all| all.iter().find(called));
+        let call = match newest.and_then(|delivery| delivery["id"].as_str()) {
             Some(id) => self.ask(&format!("/api/deliveries/{id}"), asked).await?,
             None => Value::Null,
         };

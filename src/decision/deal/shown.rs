@@ -1,6 +1,6 @@
 //! A deal as it stands, for whoever shows it. Must not change anything.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::wish::{Company, wish_of};
 use super::{Step, step};
@@ -51,16 +51,8 @@ pub fn consider_deal(
 pub fn creation_of_deal(key: &DealKey, world: &World, settings: &Settings) -> Option<Value> {
     let wanted = wish_of(key, world.deals.get(key)?, world, settings)?;
     let all = wanted.wish.on_create.iter().chain(&wanted.wish.attributes);
-    let mut sent = Map::new();
-    for (name, value) in all {
-        let one = deal::Attributes::from([(name.clone(), value.clone())]);
-        match wanted.resolve(&one, settings) {
-            Ok((ids, _)) => sent.extend(ids),
-            Err(_) => {
-                sent.insert(name.clone(), value.clone());
-            }
-        }
-    }
+    let all: deal::Attributes = all.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let sent = wanted.in_names(&all, settings);
     let company = if let Company::Is(id) = wanted.company { Some(id) } else { None };
     Some(create_body(&sent, &wanted.wish.contacts, company))
 }

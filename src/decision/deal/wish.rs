@@ -41,7 +41,23 @@ impl DealWish {
         sent: &deal::Attributes,
         settings: &Settings,
     ) -> Result<(Map<String, Value>, Vec<String>), String> {
-        deal::resolve(sent, self.pipeline.as_deref(), &settings.selectors)
+        match deal::resolve(sent, self.pipeline.as_deref(), &settings.selectors) {
+            Err(_) if settings.names_stay() => Ok((self.in_names(sent, settings), Vec::new())),
+            resolved => resolved,
+        }
+    }
+
+    /// Puts the ids of the account in the place of names that are known; the others stay.
+    pub fn in_names(&self, sent: &deal::Attributes, settings: &Settings) -> Map<String, Value> {
+        let mut shown = Map::new();
+        for (name, value) in sent {
+            let one = deal::Attributes::from([(name.clone(), value.clone())]);
+            match deal::resolve(&one, self.pipeline.as_deref(), &settings.selectors) {
+                Ok((ids, left_out)) if left_out.is_empty() => shown.extend(ids),
+                Ok(_) | Err(_) => drop(shown.insert(name.clone(), value.clone())),
+            }
+        }
+        shown
     }
 }
 
@@ -165,10 +181,17 @@ fn put_stage(
     let newest = said.stages.iter().max_by_key(|(_, stamp)| *stamp);
     // As it was said, until the account's own name for it is known.
     wish.attributes.extend(newest.map(|(name, _)| (STAGE.to_owned(), Value::from(name.clone()))));
-    let found = deal::pipeline(&settings.selectors, pipeline.as_deref()).map_err(|why| {
-        let name = pipeline.as_deref().unwrap_or("(the default one)");
-        why.why_of(Kind::DealPipelines, name).unwrap_or_default()
-    })?;
+    let found = match deal::pipeline(&settings.selectors, pipeline.as_deref()) {
+        Ok(found) => found,
+        Err(_) if settings.names_stay() => {
+            wish.on_create.extend(pipeline.map(|name| (PIPELINE.to_owned(), Value::from(name))));
+            return Ok(());
+        }
+        Err(why) => {
+            let name = pipeline.as_deref().unwrap_or("(the default one)");
+            return Err(why.why_of(Kind::DealPipelines, name).unwrap_or_default());
+        }
+    };
     if pipeline.is_some() {
         wish.on_create.insert(PIPELINE.to_owned(), Value::from(found.name.clone()));
     }
