@@ -85,8 +85,9 @@ def crowd_on_an_address(binary, long):
     users = 1000
     with running(binary) as service:
         email = "desk@example.com"
+        # One connection: the last to say a title is the newest then.
         send_all(service, [identify(email, userId=f"user-{n}", traits={"email": email, "name": f"User N{n}",
-                 "title": f"title {n}"}) for n in range(users)])
+                 "title": f"title {n}"}) for n in range(users)], clients=1)
         service.client().send(lead(email, userId="user-0"))
         service.settle()
         first = service.sandbox.contacts()[email]
