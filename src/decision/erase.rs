@@ -20,16 +20,22 @@ use crate::person::{Claim, Facts, PersonId, PersonKey, Timeline, TimelineKey};
 /// What an event still says, less what was said before its person was erased; nothing when that is all of it.
 pub(super) fn still_said<'r>(reading: &'r Reading, world: &mut World) -> Option<Cow<'r, Reading>> {
     let gone = |mark: &Mark| world.tombstones.get(mark).is_some_and(|at| reading.stamp.at <= *at);
-    let gone_email = |email: &Email| gone(&Mark::Email(email.clone()));
-    let of_space = |mark: fn(String, String) -> Mark, id: &String| mark(reading.people.clone(), id.clone());
-    let subject = match (&reading.user, reading.email().or(reading.consent_of.as_ref()), &reading.anonymous) {
-        (Some(user), ..) => Some(of_space(Mark::User, user)),
-        (None, Some(email), _) => Some(Mark::Email(email.clone())),
-        (None, None, device) => device.as_ref().map(|device| of_space(Mark::Anonymous, device)),
+    let gone_email = |email: &Email| {
+        let before = email.as_stored_before();
+        gone(&Mark::Email(email.clone())) || before.is_some_and(|before| gone(&Mark::Email(before)))
     };
+    let of_space = |mark: fn(String, String) -> Mark, id: &String| mark(reading.people.clone(), id.clone());
+    let speaker_gone =
+        match (&reading.user, reading.email().or(reading.consent_of.as_ref()), &reading.anonymous) {
+            (Some(user), ..) => gone(&of_space(Mark::User, user)),
+            (None, Some(email), _) => gone_email(email),
+            (None, None, device) => {
+                device.as_ref().is_some_and(|device| gone(&of_space(Mark::Anonymous, device)))
+            }
+        };
     let message = Mark::Message(reading.source.clone(), reading.stamp.message_id.clone());
     let message_gone = world.tombstones.contains_key(&message);
-    let subject_gone = message_gone || subject.is_some_and(|subject| gone(&subject));
+    let subject_gone = message_gone || speaker_gone;
     if reading.blank || subject_gone || reading.own.emails.iter().any(|(email, _)| gone_email(email)) {
         world.to_blank.push(reading.position);
         return None;

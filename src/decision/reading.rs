@@ -254,7 +254,9 @@ impl Reading {
         let device = |id: &String| Mark::Anonymous(self.people.clone(), id.clone());
         let traits = self.own.emails.iter().map(|(email, _)| email);
         let others = self.named.iter().map(|(email, _)| email).chain(&self.consent_of);
-        let emails = traits.chain(others).cloned().map(Mark::Email);
+        // Who was erased by an earlier version may be known in the spelling of then.
+        let spelled = |email: &Email| [Some(email.clone()), email.as_stored_before()];
+        let emails = traits.chain(others).flat_map(spelled).flatten().map(Mark::Email);
         let previous = self.previous.iter().flat_map(move |id| [user(id), device(id)]);
         emails.chain(self.user.iter().map(user)).chain(self.anonymous.iter().map(device)).chain(previous)
     }

@@ -135,17 +135,10 @@ impl Deliverer {
     /// # Errors
     /// The store failed for good.
     pub async fn run(self, stop: CancellationToken, drain: Duration) -> Result<(), StoreError> {
-        let mut round = Round {
-            schedule: Schedule::new(self.ledger().await?, &self.config),
-            pace: Concurrency::new(self.config.concurrency_max),
-            bulk: self.bulk().await?,
-            calls: JoinSet::new(),
-            forgetting: false,
-            lists: Lists::default(),
-            answered: [None, None],
+        let mut round = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            round = self.first_round() => round?,
         };
-        let destination = self.destination().await?;
-        log::found(&destination);
         let mut settings = self.settings.clone();
         settings.mark_unchanged();
         while !stop.is_cancelled() {
@@ -174,6 +167,33 @@ impl Deliverer {
             }
         }
         self.drain(round, drain).await
+    }
+
+    /// What earlier processes left. Where a document that all calls need can't be read, calls wait, and everything else goes on.
+    async fn first_round(&self) -> Result<Round, StoreError> {
+        loop {
+            let error = match self.left().await {
+                Ok((ledger, bulk, destination)) => {
+                    log::found(&destination);
+                    return Ok(Round {
+                        schedule: Schedule::new(ledger, &self.config),
+                        pace: Concurrency::new(self.config.concurrency_max),
+                        bulk,
+                        calls: JoinSet::new(),
+                        forgetting: false,
+                        lists: Lists::default(),
+                        answered: [None, None],
+                    });
+                }
+                Err(error) => error,
+            };
+            self.stalls.went(NAME, Some(&error.to_string()), self.clock.wall());
+            self.wait_after(error).await?;
+        }
+    }
+
+    async fn left(&self) -> Result<(Ledger, Bulk, Destination), StoreError> {
+        Ok((self.ledger().await?, self.bulk().await?, self.destination().await?))
     }
 
     /// Waits for the calls on their way; those that do not end in time are void when the store opens again.

@@ -90,6 +90,12 @@ impl Email {
         read.is_ok().then(|| format!("{local}@{written}"))
     }
 
+    /// The address as an earlier version stored it, where it stored it otherwise.
+    #[must_use]
+    pub fn as_stored_before(&self) -> Option<Self> {
+        self.as_written().and_then(|written| Self::from_store(&written).ok()).filter(|before| before != self)
+    }
+
     /// Whether a text is this address, in the spelling of now or in another that it had in the store.
     #[must_use]
     pub fn is(&self, text: &str) -> bool {

@@ -140,3 +140,40 @@ async fn an_erasure_that_cannot_go_on_leaves_the_others_their_turn_and_is_a_risk
     service.until("it is a risk", is_told).await;
     service.finish().await;
 }
+
+#[tokio::test]
+async fn somebody_who_cannot_be_read_keeps_nobody_else_from_going_after_a_long_silence() {
+    let setup =
+        Setup::new().with("RETENTION__PERSON_DAYS_MAX", "100").with("RETENTION__ANONYMOUS_DAYS_MAX", "10");
+    let service = setup.driven_clock().start().await;
+    service.send_all((0..9).flat_map(|nth| [identify_ann(nth), lead_of_ann(nth)]).collect()).await;
+    service.settled().await;
+    damage(&service, "UPDATE people SET body = '{' || body WHERE body LIKE '%ann-4@%'");
+    service.pass(Duration::from_hours(24 * 120));
+    let state = rusqlite::Connection::open(service.data_folder().join("state.db")).unwrap();
+    eventually("the others go", async || {
+        let left = state.query_row("SELECT count(*) FROM people", (), |row| row.get::<_, i64>(0)).unwrap();
+        if left == 1 { Ok(()) } else { Err(format!("{left} people")) }
+    })
+    .await;
+    let contacts = state.query_row("SELECT count(*) FROM contacts", (), |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(contacts, 1);
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn a_destination_that_cannot_be_read_keeps_calls_waiting_and_nothing_else() {
+    let service = Service::start().await;
+    service.send_all(vec![identify_ann(0), lead_of_ann(0)]).await;
+    service.settled().await;
+    service.order("/api/pause", json!({})).await;
+    service.order("/api/resume", json!({})).await;
+    damage(&service, "UPDATE destinations SET body = '{' || body");
+    let service = service.restart().await;
+    service.send_all(vec![identify_ann(1), lead_of_ann(1)]).await;
+    assert_eq!(service.private("/readyz").send().await.unwrap().status(), 200, "events are accepted");
+    damage(&service, "UPDATE destinations SET body = substr(body, 2)");
+    service.settled().await;
+    assert_eq!(service.crm.calls(), 2);
+    service.finish().await;
+}

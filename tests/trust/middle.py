@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 
-from service import (Sandbox, Service, identify, lead, must, running, seconds_until_called, send_all, until)
+from service import (Sandbox, Service, call, identify, lead, must, running, seconds_until_called, send_all, until)
 
 
 def unusable_addresses(binary, long):
@@ -85,8 +85,9 @@ def crowd_on_an_address(binary, long):
     users = 1000
     with running(binary) as service:
         email = "desk@example.com"
+        # One connection: the last to say a title is the newest then.
         send_all(service, [identify(email, userId=f"user-{n}", traits={"email": email, "name": f"User N{n}",
-                 "title": f"title {n}"}) for n in range(users)])
+                 "title": f"title {n}"}) for n in range(users)], clients=1)
         service.client().send(lead(email, userId="user-0"))
         service.settle()
         first = service.sandbox.contacts()[email]
@@ -138,3 +139,39 @@ def slow_disk(binary, long):
         must(rate >= 1000, f"{rate:.0f} events a second")
         waited = seconds_until_called(service, "lead@example.com", lead("lead@example.com"))
     return f"{rate:.0f} events a second took effect; a lead afterwards in {waited * 1000:.0f} ms"
+
+
+def review_beside_calls(binary, long):
+    """R24: every contact is looked at again after a change of the mapping, and new leads are called all the while."""
+    count, leads = (100_000 if long else 20_000), 300
+    with tempfile.NamedTemporaryFile("w", suffix=".toml", prefix="trust-mapping-") as mapping:
+        env = {"FRESHSIGNAL_MAPPING__FILE": mapping.name}
+        with running(binary, env=env) as service:
+            send_all(service, [identify(f"known-{n}@example.com", userId=f"known-{n}") for n in range(count)], batch=500)
+            service.settle(300)
+            alone = calls_a_second(service, "alone", leads)
+            mapping.write('[fields.keyword]\nconst = "web"\n')
+            mapping.flush()
+            status, answer = call(service.private, "POST", "/api/reload")
+            must(status == 200 and "mapping" in answer["taken_over"], f"the reload was answered with {status}: {answer}")
+            until(10, "the review begins", lambda: service.status()["review"]["because"] == "settings")
+            beside = calls_a_second(service, "beside", leads)
+            review = service.status()["review"]
+            must(review["state"] != "done", "the review was over before the leads were called: nothing was shown; store more")
+            must(beside >= min(100, alone / 2), f"{beside:.0f} calls a second beside the review, {alone:.0f} without it")
+            looked_at = review["done"]
+            until(600, "the review is done", lambda: service.status()["review"]["state"] == "done")
+            service.settle(600)
+            service.conserved()
+    return f"{beside:.0f} calls a second beside a review of {count} contacts, {alone:.0f} without it; {looked_at} looked at by then"
+
+
+def calls_a_second(service, name, leads):
+    """Sends leads at one go, and counts how fast their contacts arrive."""
+    last = f"{name}-{leads - 1}@example.com"
+    began = time.monotonic()
+    send_all(service, [lead(f"{name}-{n}@example.com") for n in range(leads)], batch=100)
+    until(120, f"the leads {name} arrive",
+          lambda: sum(email.startswith(f"{name}-") for email in service.sandbox.contacts()) == leads)
+    must(last in service.sandbox.contacts(), "the last lead is not there")
+    return leads / (time.monotonic() - began)

@@ -185,7 +185,7 @@ fn put_stage(
         Ok(found) => found,
         Err(_) if settings.names_stay() => {
             wish.on_create.extend(pipeline.map(|name| (PIPELINE.to_owned(), Value::from(name))));
-            return Ok(());
+            return Ok(Vec::new());
         }
         Err(why) => {
             let name = pipeline.as_deref().unwrap_or("(the default one)");

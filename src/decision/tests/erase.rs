@@ -180,3 +180,18 @@ fn who_invited_an_erased_friend_stays_and_what_they_say_of_the_friend_later_is_c
     service.send(invite);
     assert!(service.world.contacts.get(&email("friend")).is_some());
 }
+
+#[test]
+fn who_was_erased_under_an_older_spelling_of_an_address_stays_erased_under_the_new() {
+    let mut service = Service::new(settings());
+    let before = Email::from_store("jane@müller.example").unwrap();
+    service.world.tombstones.insert(crate::erasure::Mark::Email(before), UnixMicros(i64::MAX));
+    for event in [
+        json!({"type": "identify", "traits": {"email": "jane@müller.example", "name": "Jane"}}),
+        json!({"type": "identify", "userId": "j", "traits": {"email": "Jane@xn--mller-kva.example"}}),
+    ] {
+        assert_eq!(service.send(event.clone()).outcome, Outcome::Erased, "{event}");
+    }
+    let other = json!({"type": "identify", "traits": {"email": "jane@möller.example", "name": "Jane"}});
+    assert_ne!(service.send(other).outcome, Outcome::Erased);
+}

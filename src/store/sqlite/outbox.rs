@@ -262,8 +262,11 @@ pub(super) fn totals(
         .query_row([&account.0], |row| row.get(0))
         .optional()?;
     totals.slots = taken(&snapshot, account, present.wall, present)?;
-    totals.review = walks::review(&snapshot)?.map(|found| found.document);
-    totals.redrive = walks::redrive(&snapshot)?.map(|found| found.document);
+    // What is owed and how calls stand is told, and calls are made, without them.
+    let review = or_passed_over("review", walks::review(&snapshot))?;
+    totals.review = review.flatten().map(|found| found.document);
+    let redrive = or_passed_over("redrive", walks::redrive(&snapshot))?;
+    totals.redrive = redrive.flatten().map(|found| found.document);
     if let Some(body) = destination {
         totals.destination = from_text::<Destination>("destination", &body)?;
     }
@@ -278,8 +281,10 @@ pub(super) fn destinations(
     let mut rows = statement.query(())?;
     let mut found = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let document = from_text("destination", row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?;
-        found.insert(Account(row.get(0)?), Versioned { revision: uint(row.get(1)?), document });
+        let text = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+        if let Some(document) = or_passed_over("destination", from_text("destination", text))? {
+            found.insert(Account(row.get(0)?), Versioned { revision: uint(row.get(1)?), document });
+        }
     }
     Ok(found)
 }
@@ -289,27 +294,31 @@ fn read_counters(connection: &Connection, totals: &mut Totals) -> Result<(), Sto
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
         let (name, value): (String, i64) = (row.get(0)?, row.get(1)?);
-        let unknown = || StoreError::Unreadable("counter", name.clone());
-        let value = uint(value);
-        if name == "queued" {
-            totals.queued = value;
-        } else if let Some(words) = name.strip_prefix("opened ") {
-            let (lane, source) = words.split_once(' ').map_or((words, None), |(lane, of)| (lane, Some(of)));
-            let load = totals.opened.entry(Lane::parse(lane).ok_or_else(unknown)?).or_default();
-            match source {
-                Some(source) => drop(load.first.insert(Bound::from(source.to_owned()), value)),
-                None => load.shared = value,
-            }
-        } else if name == failed::LOST {
-            totals.failed_lost = value;
-        } else if let Some(word) = name.strip_prefix("outcome ") {
-            totals.outcomes.insert(Outcome::parse(word).ok_or_else(unknown)?, value);
-        } else if let Some(word) = name.strip_prefix("ended ") {
-            totals.ended.insert(State::parse(word).ok_or_else(unknown)?, value);
-        }
+        or_passed_over("counter", read_counter(&name, uint(value), totals))?;
     }
     totals.outcomes.retain(|_, count| *count > 0);
     totals.ended.retain(|_, count| *count > 0);
+    Ok(())
+}
+
+fn read_counter(name: &str, value: u64, totals: &mut Totals) -> Result<(), StoreError> {
+    let unknown = || StoreError::Unreadable("counter", name.to_owned());
+    if name == "queued" {
+        totals.queued = value;
+    } else if let Some(words) = name.strip_prefix("opened ") {
+        let (lane, source) = words.split_once(' ').map_or((words, None), |(lane, of)| (lane, Some(of)));
+        let load = totals.opened.entry(Lane::parse(lane).ok_or_else(unknown)?).or_default();
+        match source {
+            Some(source) => drop(load.first.insert(Bound::from(source.to_owned()), value)),
+            None => load.shared = value,
+        }
+    } else if name == failed::LOST {
+        totals.failed_lost = value;
+    } else if let Some(word) = name.strip_prefix("outcome ") {
+        totals.outcomes.insert(Outcome::parse(word).ok_or_else(unknown)?, value);
+    } else if let Some(word) = name.strip_prefix("ended ") {
+        totals.ended.insert(State::parse(word).ok_or_else(unknown)?, value);
+    }
     Ok(())
 }
 

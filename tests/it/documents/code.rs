@@ -124,7 +124,8 @@ pub fn exit_codes(product: &str) -> BTreeSet<u8> {
 
 /// The reasons for which an event is refused: the words of the enum.
 pub fn event_reasons(product: &str) -> BTreeSet<String> {
-    let words = product.split("impl Refusal {").nth(1).and_then(|rest| rest.split("\n}").next()).unwrap();
+    let words =
+        product.split("impl EventRefusal {").nth(1).and_then(|rest| rest.split("\n}").next()).unwrap();
     literals(words).map(str::to_owned).collect()
 }
 
@@ -159,7 +160,7 @@ mod tests {
 
     #[test]
     fn codes_routes_reasons_and_metrics_are_read_from_the_source() {
-        let source = "const ROUTES: [Route; 1] = [\n (\"/a\", \"x\"),\n];\nimpl Refusal {\n \"not_b\"\n}\n\
+        let source = "const ROUTES: [Route; 1] = [\n (\"/a\", \"x\"),\n];\nimpl EventRefusal {\n \"not_b\"\n}\n\
                       ApiError::new(StatusCode::NOT_FOUND,\n  \"gone\", \"a sentence\");\n(StatusCode::OK, \"a b\")\n\
                       json!({ \"code\": \"odd\" });\n(StatusCode::OK, MANY)\nconst MANY: &str = \"many\";\ncounter!(\"freshsignal_d_total\");";
         let found = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>();

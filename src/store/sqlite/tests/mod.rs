@@ -12,6 +12,7 @@ mod retention;
 mod state;
 mod streams;
 mod subjects;
+mod unreadable;
 
 use std::path::Path;
 use std::sync::Arc;
