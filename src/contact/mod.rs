@@ -126,6 +126,9 @@ pub struct Standing {
     /// replaces it.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub theirs: BTreeSet<String>,
+    /// Freshsales was asked whether it has the contact, before the first call that carries what visitors said.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub looked_up: bool,
     /// Freshsales did not have it before us: an answer said that a call of ours created it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ours: bool,

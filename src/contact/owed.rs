@@ -175,7 +175,9 @@ fn whole_call(mut wanted: Attributes, changed: &Attributes, send: SendMode) -> A
 pub fn wanted(wish: &Wish, standing: &Standing) -> Attributes {
     let mut wanted = wish.attributes.clone();
     if !standing.known() {
-        wanted.extend(wish.on_create.clone());
+        // One that a look-up has shown was not made by this call.
+        let new = wish.on_create.iter().filter(|(name, _)| !standing.theirs.contains(*name));
+        wanted.extend(new.map(|(name, value)| (name.clone(), value.clone())));
     }
     let blank = wish.on_empty.iter().filter(|(name, _)| standing.blank.contains(*name));
     wanted.extend(blank.map(|(name, value)| (name.clone(), value.clone())));

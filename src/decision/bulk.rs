@@ -3,7 +3,7 @@
 //! A contact that the report speaks of is settled like a call of its own; that is `settle`'s.
 
 use super::call::{CARRIED, is_claim, standing_of};
-use super::claiming::waits_for_a_refusal;
+use super::claiming::looks_first;
 use super::forward::STAGE;
 use super::wish::consider;
 use super::{Settings, World};
@@ -30,10 +30,10 @@ pub fn may_share(id: &DeliveryId, world: &World, settings: &Settings) -> bool {
         && !needs_a_look(email, &standing, world, settings)
 }
 
-/// Whether the contact may have to be looked at before its lifecycle stage is moved, its tags are joined, or a visitor's yes is
-/// told: the report of a bulk call shows none of them.
+/// Whether the contact may have to be looked at before its lifecycle stage is moved, its tags are joined, or what a visitor said is
+/// told: the report of a bulk call shows none of that.
 fn needs_a_look(email: &Email, standing: &Standing, world: &World, settings: &Settings) -> bool {
-    if standing.accepted.is_none() && waits_for_a_refusal(&consider(email, world, settings), standing) {
+    if !standing.known() && looks_first(&consider(email, world, settings), standing) {
         return true;
     }
     let stage = settings.preset.forward_only_stage().map(|_| STAGE);

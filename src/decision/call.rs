@@ -14,8 +14,8 @@ pub(super) use super::world::standing_of;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::{
-    AfterStored, COMPANIES, Call, InFlight, Owed, STATUS, StageSeen, Standing, did_not_stick, owed,
-    shown_blank, shown_theirs, shows,
+    AfterStored, Attributes, COMPANIES, Call, InFlight, Owed, STATUS, StageSeen, Standing, did_not_stick,
+    owed, shown_blank, shown_theirs, shows,
 };
 use crate::delivery::{Attempt, BlockCause, Bound, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
@@ -196,6 +196,9 @@ fn after(
     let question = standing.in_flight.as_ref().is_some_and(|call| call.asks);
     let seen = forward::seen(&settlement.verdict, question, now);
     let tags = tags::seen(&settlement.verdict, question, now).filter(|_| settings.preset.sends_tags());
+    if question && seen.is_some() && standing.contact_id.is_none() {
+        return after_look_up(&settlement.verdict, newer, id, standing, settings, now);
+    }
     if question && seen.is_some() {
         standing.tags_seen = tags;
         return after_look(seen, newer, id, standing);
@@ -272,6 +275,43 @@ fn after_look(
     let is_newer = newer.is_some();
     standing.open = newer.or_else(|| Some(id.clone()));
     if is_newer { Transition::Supersede(CARRIED.to_owned()) } else { Transition::Wait(LOOKED.to_owned()) }
+}
+
+const LOOKED_UP: &str =
+    "Freshsales was asked for the contact first: what it has from elsewhere stays as it is";
+
+/// It is known whether Freshsales has the contact, and what it has of it from elsewhere.
+fn after_look_up(
+    verdict: &Verdict,
+    newer: Option<DeliveryId>,
+    id: &DeliveryId,
+    standing: &mut Standing,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Transition {
+    let contact = if let Verdict::Stored(answer) = verdict { found_contact(answer) } else { None };
+    let (names, refusal) = (settings.preset.sent_names(), &settings.consent.unsubscribed);
+    standing.looked_up = true;
+    if let Some(found) = contact {
+        let theirs = shown_theirs(names, &found, &Attributes::new(), refusal);
+        standing.theirs = theirs.unwrap_or_default();
+        standing.blank = shown_blank(settings.preset.empty_attributes(), &found);
+        standing.contact_id = found.id;
+        standing.stage_seen = forward::seen(&Verdict::Stored(found), false, now);
+        standing.stage_seen.take_if(|_| settings.preset.forward_only_stage().is_none());
+    }
+    standing.in_flight = None;
+    let is_newer = newer.is_some();
+    standing.open = newer.or_else(|| Some(id.clone()));
+    if is_newer { Transition::Supersede(CARRIED.to_owned()) } else { Transition::Wait(LOOKED_UP.to_owned()) }
+}
+
+/// The contact in the answer to a question by its address.
+fn found_contact(answer: &Stored) -> Option<Stored> {
+    let contacts = answer.shown.as_ref()?.get("contacts")?.get("contacts")?.as_array()?;
+    let contact = contacts.first()?.as_object()?;
+    let id = contact.get("id").and_then(Value::as_u64);
+    Some(Stored { id, created: false, shown: Some(contact.clone()) })
 }
 
 /// What becomes of a lifecycle stage that the call did not carry, or of another since. One that the contact is past of is

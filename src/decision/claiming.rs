@@ -62,14 +62,13 @@ pub(super) fn claim_contact(
         }
         Owed::Call(call) => call,
     };
+    if renaming.is_none() && looks_first(&considered, &standing) {
+        return Some(look_up(id, attempt, email, world, settings));
+    }
     let mut carried = match carried(&mut call, &standing, renaming, settings, now) {
         Ok(carried) => carried,
         Err(settled) => {
-            // What Freshsales has already counts as told.
-            let own = standing_of(email, world, settings);
-            own.accepted = settled.standing.accepted;
-            own.unanswered = settled.standing.unanswered;
-            own.open = None;
+            settled.standing_into(standing_of(email, world, settings));
             world.deliveries.change(id, |delivery| delivery.supersede(&settled.note, now));
             return None;
         }
@@ -108,9 +107,32 @@ pub(super) fn claim_contact(
     })
 }
 
+/// Whether Freshsales is asked whether it has the contact, before a first call that carries what visitors said: what people or
+/// other tools wrote there stays.
+pub(super) fn looks_first(considered: &Considered, standing: &Standing) -> bool {
+    let is_unknown = !standing.known() && standing.contact_id.is_none() && !standing.looked_up;
+    is_unknown && !considered.wish.by_visitors.is_empty()
+}
+
+/// The question whether there is a contact with this address.
+fn look_up(id: &DeliveryId, attempt: u32, email: &Email, world: &mut World, settings: &Settings) -> Request {
+    standing_of(email, world, settings).leave(InFlight {
+        delivery: id.clone(),
+        attempt,
+        sent: Attributes::new(),
+        whole: false,
+        asks: true,
+        renames: None,
+        kept_back: Attributes::new(),
+        exempt: None,
+    });
+    world.deliveries.change(id, Delivery::claim);
+    Request::FindContact { email: email.clone() }
+}
+
 /// Whether Freshsales may have a refusal from elsewhere, which no visitor's yes undoes: the answer shows it.
-pub(super) fn waits_for_a_refusal(considered: &Considered, standing: &Standing) -> bool {
-    standing.accepted.is_none() && considered.wish.by_visitors.contains(STATUS)
+fn waits_for_a_refusal(considered: &Considered, standing: &Standing) -> bool {
+    standing.accepted.is_none() && !standing.looked_up && considered.wish.by_visitors.contains(STATUS)
 }
 
 /// What a call carries beside its attributes.
@@ -131,6 +153,15 @@ struct Carries {
 struct Settled {
     note: String,
     standing: Standing,
+}
+
+impl Settled {
+    /// What Freshsales has already counts as told.
+    fn standing_into(&self, own: &mut Standing) {
+        own.accepted.clone_from(&self.standing.accepted);
+        own.unanswered.clone_from(&self.standing.unanswered);
+        own.open = None;
+    }
 }
 
 /// What the call carries now: a stage that may not go back and tags that are joined may have to wait, for a question or for the

@@ -5,6 +5,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::event::Email;
+
 /// One call to the CRM.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
@@ -21,6 +23,11 @@ pub enum Request {
         id: u64,
         /// `{"contact":{"emails":…}}`
         body: Value,
+    },
+    /// Asks whether there is a contact with an address, and what it holds.
+    FindContact {
+        /// The address.
+        email: Email,
     },
     /// Asks for a contact with its companies and deals.
     ShowContact {
@@ -120,6 +127,7 @@ impl Request {
         match self {
             Self::UpsertContact { .. }
             | Self::RenameContact { .. }
+            | Self::FindContact { .. }
             | Self::ShowContact { .. }
             | Self::Forget { .. } => CallKind::Contact,
             Self::UpsertCompany { .. } | Self::FindCompany { .. } => CallKind::Company,
@@ -140,7 +148,8 @@ impl Request {
             | Self::UpsertCompany { body }
             | Self::CreateDeal { body }
             | Self::UpdateDeal { body, .. } => Some(body),
-            Self::ShowContact { .. }
+            Self::FindContact { .. }
+            | Self::ShowContact { .. }
             | Self::FindCompany { .. }
             | Self::ShowDeal { .. }
             | Self::FindDeal { .. }
@@ -163,7 +172,8 @@ impl Request {
             Self::UpsertContact { .. } | Self::RenameContact { .. } => Some("contact"),
             Self::UpsertCompany { .. } => Some("sales_account"),
             Self::CreateDeal { .. } | Self::UpdateDeal { .. } | Self::ShowDeal { .. } => Some("deal"),
-            Self::ShowContact { .. }
+            Self::FindContact { .. }
+            | Self::ShowContact { .. }
             | Self::FindCompany { .. }
             | Self::FindDeal { .. }
             | Self::Selector(_)
@@ -182,6 +192,7 @@ impl Request {
             | Self::ShowDeal { .. }
             | Self::Forget { .. } => true,
             Self::UpsertContact { .. }
+            | Self::FindContact { .. }
             | Self::UpsertCompany { .. }
             | Self::FindCompany { .. }
             | Self::CreateDeal { .. }

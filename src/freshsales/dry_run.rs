@@ -68,7 +68,8 @@ fn id_of(request: &Request) -> Option<u64> {
         Request::UpsertContact { body, .. }
         | Request::UpsertCompany { body }
         | Request::CreateDeal { body } => body,
-        Request::ShowContact { .. }
+        Request::FindContact { .. }
+        | Request::ShowContact { .. }
         | Request::FindCompany { .. }
         | Request::ShowDeal { .. }
         | Request::FindDeal { .. }

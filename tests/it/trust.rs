@@ -137,7 +137,7 @@ async fn a_visitor_replaces_nothing_that_freshsales_has_from_elsewhere_and_undoe
 }
 
 #[tokio::test]
-async fn a_visitors_yes_undoes_no_refusal_of_somebody_whom_freshsales_alone_knows() {
+async fn a_visitor_replaces_nothing_of_somebody_whom_freshsales_alone_knows() {
     let setup = Setup::new().with("SOURCES__WEBSITE__FORM", "true");
     let service = setup.with("CONSENT__SUBSCRIBED", "1").with("CONSENT__UNSUBSCRIBED", "0").start().await;
     let there = json!({"emails": ann(0), "last_name": "Real", "subscription_status": "0"});
@@ -145,13 +145,19 @@ async fn a_visitors_yes_undoes_no_refusal_of_somebody_whom_freshsales_alone_know
     let before = service.crm.calls();
     post_form(&service, &ann(0)).await;
     service.settled().await;
-    assert_eq!(service.crm.contact(&ann(0)).unwrap()["subscription_status"], "0");
-    assert_eq!(service.crm.calls(), before + 1);
+    let after = service.crm.contact(&ann(0)).unwrap();
+    assert_eq!(
+        (&after["subscription_status"], &after["last_name"]),
+        (&json!("0"), &json!("Real")),
+        "{after}"
+    );
+    // What was blank there is filled: one call to ask, one to tell.
+    assert_eq!((&after["first_name"], service.crm.calls()), (&json!("Mallory"), before + 2));
     // Of somebody who is new it is told, as this account does not say it by itself in these words.
     post_form(&service, "new@example.com").await;
     service.settled().await;
     assert_eq!(service.crm.contact("new@example.com").unwrap()["subscription_status"], 1);
-    assert_eq!(service.crm.calls(), before + 3);
+    assert_eq!(service.crm.calls(), before + 4);
     service.finish().await;
 }
 

@@ -23,7 +23,10 @@ impl Request {
     /// How much of its answer is read.
     pub(super) fn answer_bytes_max(&self) -> usize {
         match self {
-            Self::ShowContact { .. } | Self::FindCompany { .. } | Self::FindDeal { .. } => LIST_BYTES_MAX,
+            Self::FindContact { .. }
+            | Self::ShowContact { .. }
+            | Self::FindCompany { .. }
+            | Self::FindDeal { .. } => LIST_BYTES_MAX,
             Self::Selector(_) => SELECTOR_BYTES_MAX,
             Self::UpsertContact { .. }
             | Self::RenameContact { .. }
@@ -41,7 +44,11 @@ impl Endpoint {
     /// What a request sends, with the key redacted; a dry run needs nothing else.
     #[must_use]
     pub fn describe(&self, request: &Request) -> AttemptRequest {
-        let Route { method, url } = self.route(request);
+        let Route { method, mut url } = self.route(request);
+        if let Request::FindContact { .. } = request {
+            // An address in an address would stand in whatever keeps these.
+            url.set_query(Some("f=email&entities=contact"));
+        }
         self.shown(method.as_str(), &url, request.body().cloned().unwrap_or(Value::Null))
     }
 
@@ -54,6 +61,7 @@ impl Endpoint {
                 Route { method: Method::POST, url }
             }
             Request::RenameContact { id, .. } => to(Method::PUT, &format!("contacts/{id}")),
+            Request::FindContact { email } => self.look_up_of(email.as_str(), "email", "contact"),
             Request::ShowContact { id } => {
                 let mut route = to(Method::GET, &format!("contacts/{id}"));
                 route.url.set_query(Some("include=deals,sales_accounts"));

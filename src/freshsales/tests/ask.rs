@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 
 use super::client::{KEY, answer, client};
 use crate::delivery::{Request, Stored, Verdict};
+use crate::event::Email;
 use crate::freshsales::{Client, Config, Crm, DryRunCrm, Question, RESPONSE_BYTES_MAX, Reply, Unanswered};
 
 /// One call to a server with that answer, and the whole request it got.
@@ -107,6 +108,10 @@ async fn each_request_is_one_call_to_its_own_address() {
         (
             Request::UpsertContact { body: body.clone(), shows_companies: true },
             "POST /crm/sales/api/contacts/upsert?include=sales_accounts",
+        ),
+        (
+            Request::FindContact { email: Email::parse("ann+1@example.com").unwrap() },
+            "GET /crm/sales/api/lookup?q=ann%2B1%40example.com&f=email&entities=contact",
         ),
         (Request::ShowContact { id }, "GET /crm/sales/api/contacts/70054866612?include=deals,sales_accounts"),
         (Request::UpsertCompany { body: body.clone() }, "POST /crm/sales/api/sales_accounts/upsert"),
