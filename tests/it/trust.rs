@@ -181,7 +181,8 @@ async fn a_thousand_robots_make_no_contact_and_leave_a_lead_its_place() {
     assert_eq!(post("email=jane@example.com&name=Jane+Doe&_gotcha=".to_owned()).await, (200, thanks));
     service.settled().await;
     assert_eq!(service.crm.contact("jane@example.com").unwrap()["last_name"], "Doe");
-    assert_eq!(service.crm.calls(), 1, "no call is made for a robot");
+    // One call asks whether she is there, one tells.
+    assert_eq!(service.crm.calls(), 2, "no call is made for a robot");
     let refused = service.get("/api/events?outcome=rejected&limit=1").await;
     assert_eq!(refused["events"][0]["code"], "robot", "{refused}");
     assert!(!refused.to_string().contains("example.com"), "nothing of it is kept: {refused}");

@@ -144,7 +144,10 @@ fn a_visitors_word_renames_nobody() {
     let mut service = Service::new(Settings { on_email_change: OnEmailChange::Rename, ..settings() });
     service.visit(says(OLD));
     let lead = service.visit(json!({"type": "track", "event": "Lead Generated", "userId": "ann"}));
-    service.end(lead.delivery_id.as_ref().unwrap(), stored());
+    let id = lead.delivery_id.unwrap();
+    let asked = service.claim(&id);
+    service.settle(asked, Verdict::Stored(Stored::default()));
+    service.end(&id, stored());
     service.send(says(NEW));
     assert_eq!(service.of(NEW).renames, None);
 }

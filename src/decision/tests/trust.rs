@@ -1,7 +1,7 @@
 //! Whom to believe: visitors beside servers, and strangers who merely name an address.
 
 use super::*;
-use crate::delivery::{Bound, DeliveryId, Lane, State, Stored, Verdict};
+use crate::delivery::{Bound, DeliveryId, Lane, Request, State, Stored, Verdict};
 use crate::event::Email;
 
 /// Freshsales has it.
@@ -72,11 +72,32 @@ fn a_visitor_makes_a_contact() {
     let mut service = Service::new(settings());
     let made = service.visit(lead(None, &json!({"name": "Sam Lee"}), Some(true)));
     let sent = service.deliver(&made).unwrap();
-    assert_eq!((&sent["first_name"], sent.get("subscription_status")), (&json!("Sam"), None));
-    // Freshsales could have had a refusal: the yes goes once an answer showed none.
+    // Freshsales was asked before whether it has her, so a refusal there would be known.
+    assert_eq!((&sent["first_name"], &sent["subscription_status"]), (&json!("Sam"), &json!("subscribed")));
     let named = service.visit(lead(None, &json!({"name": "Kim Lee"}), None));
-    let sent = service.deliver(&named).unwrap();
-    assert_eq!((&sent["first_name"], &sent["subscription_status"]), (&json!("Kim"), &json!("subscribed")));
+    assert_eq!(service.deliver(&named).unwrap()["first_name"], "Kim");
+}
+
+#[test]
+fn freshsales_is_asked_before_a_visitors_first_word_until_it_answers_and_what_it_has_stays() {
+    let mut service = Service::new(settings());
+    let made = service.visit(lead(None, &json!({"name": "Sam Lee", "city": "Oslo"}), Some(true)));
+    let id = made.delivery_id.unwrap();
+    for _ in 0..2 {
+        let asked = service.claim(&id);
+        assert!(matches!(asked.request, Request::FindContact { .. }), "{:?}", asked.request);
+        service.settle(asked, Verdict::Passing { reason: "reset".into() });
+        service.now = UnixMicros(service.now.0 + 3_600_000_000);
+    }
+    let there = json!({"contacts": {"contacts": [{"id": 7, "first_name": "Samuel", "last_name": "", "city": null,
+        "subscription_status": "unsubscribed"}]}});
+    let shown = there.as_object().cloned();
+    let asked = service.claim(&id);
+    service.settle(asked, Verdict::Stored(Stored { shown, ..Stored::default() }));
+    let told = service.claim(&id);
+    let sent = told.request.attributes().unwrap();
+    assert_eq!((&sent["last_name"], &sent["city"]), (&json!("Lee"), &json!("Oslo")));
+    assert_eq!((sent.get("first_name"), sent.get("subscription_status")), (None, None));
 }
 
 #[test]
