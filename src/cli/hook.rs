@@ -19,7 +19,7 @@ secret = "a token of 32 characters or more, made by you"
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The name of a section of [hooks]; `freshsales` for the way back from Freshsales
+    /// The name of a hook of the configuration; `freshsales` for the way back from Freshsales
     #[arg(value_name = "NAME")]
     name: String,
     /// The configuration file; else `FRESHSIGNAL_CONFIG` names one
