@@ -113,6 +113,8 @@ struct Batches {
 enum Stopped {
     /// The store failed, whatever the events are.
     Store(StoreError),
+    /// The settings were changed meanwhile: the events are read again by the new ones, at once.
+    OtherSettings,
     /// One of these events can't be processed: which one, where that is known, and why.
     Event { place: Place, nth: Option<usize>, why: String },
 }
@@ -172,6 +174,7 @@ impl Stage for Batches {
                 Ok(Next::AtOnce)
             }
             Err(Stopped::Store(error)) => Err(error),
+            Err(Stopped::OtherSettings) => Ok(Next::AtOnce),
             Err(Stopped::Event { place, nth, why }) => self.narrow(place, nth, why).await,
         }
     }
@@ -231,7 +234,7 @@ impl Batches {
         let _turn = store.turn().await;
         if !Arc::ptr_eq(&by, &settings.borrow()) {
             // Decided by settings that are gone, a contact that the walk has looked at would stay behind.
-            return Err(StoreError::Conflict.into());
+            return Err(Stopped::OtherSettings);
         }
         let worked = store.worked();
         let now = clock.wall();

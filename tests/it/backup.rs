@@ -103,6 +103,8 @@ async fn a_backup_under_load_has_all_that_was_acknowledged_before_and_nobody_is_
         clients.spawn(Load::new(memory.clone(), service.public, client).until_cut());
     }
     memory.until_acknowledged(BEFORE).await;
+    // Calls were made: the backup knows the account by them, and nobody knows of those that follow.
+    until("the first call", DRAIN_MAX, async || !sandbox.requests().is_empty()).await;
     let before = memory.acknowledged_ids();
     let backup = folders.path("backup");
     let made = {
@@ -117,8 +119,6 @@ async fn a_backup_under_load_has_all_that_was_acknowledged_before_and_nobody_is_
     assert!(made.contains("is whole: "), "{made}");
     let during = memory.acknowledged();
     memory.until_acknowledged(during + 1).await;
-    // Calls were made, and nobody knows of those after the backup.
-    until("the first call", DRAIN_MAX, async || !sandbox.requests().is_empty()).await;
     service.kill();
     clients.join_all().await;
     let calls = sandbox.requests().len();
