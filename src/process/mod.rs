@@ -80,6 +80,7 @@ impl Processor {
             share: Share::default(),
             searches: BTreeMap::new(),
             conflicts: 0,
+            suspect: None,
             processor: self,
         };
         turn::run(batches, &stalls, &*clock, &stop).await
@@ -107,6 +108,8 @@ struct Batches {
     /// What is known of an event that can't be processed, by stream.
     searches: BTreeMap<Stream, Search>,
     conflicts: u32,
+    /// The event that was alone when it failed, while everything that all events need was there.
+    suspect: Option<Position>,
 }
 
 /// A batch that came to nothing.
@@ -296,6 +299,10 @@ impl Batches {
         store.load(Keys { destination: Some(account), ..Keys::default() }).await?;
         let Some(record) = store.read(place.stream, place.from, 1, 0).await?.pop() else { return Ok(()) };
         let Record { position: to, .. } = record;
+        // What all events need may have come back only now: put aside is what fails once more after that was seen.
+        if self.suspect.replace(to) != Some(to) {
+            return Ok(());
+        }
         tracing::error!(
             position = to.0,
             code = "event_failed",
