@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 
-use super::{Failure, Outcome, complain, load_to_serve, runtime, say};
+use super::{Failure, Outcome, complain, load_to_serve, runtime, say, settings_of};
 use crate::alerts::{Failed, Heartbeat, Message, Receiver, Taken};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -103,10 +103,7 @@ fn said(key: &str, came: Result<Taken, Failed>) -> Result<bool, Failure> {
 
 fn live(config: &Config, probe: bool) -> Outcome {
     let client = client(config)?;
-    let settings = config.settings().map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Failure::Usage(anyhow!(lines.join("\n")))
-    })?;
+    let settings = settings_of(config)?;
     let expected = Expected {
         preset: settings.preset.clone(),
         per_hour: config.allowance.of_the_account().per_hour,

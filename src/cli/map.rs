@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use super::{Failure, Outcome, load, say};
+use super::{Failure, Outcome, load, say, settings_of};
 use crate::clock::{Clock, SystemClock};
 use crate::decision::DryRun;
 use crate::event::EventLimits;
@@ -25,10 +25,7 @@ pub(super) struct Arguments {
 /// one is read. Fails in the end when an event was rejected, so that a pipeline notices.
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let config = load(arguments.config.as_deref())?.config;
-    let settings = config.settings().map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Failure::Usage(anyhow::anyhow!(lines.join("\n")))
-    })?;
+    let settings = settings_of(&config)?;
     let limits = EventLimits { event_bytes_max: config.server.event_bytes_max };
     let input: Box<dyn Read> = match arguments.events.as_ref().filter(|path| path.as_os_str() != "-") {
         None => Box::new(std::io::stdin()),

@@ -14,11 +14,13 @@ mod serve;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
 use crate::app::{BuildError, RunError};
 use crate::config::{self, LoadError, Loaded};
+use crate::decision::Settings;
 use crate::telemetry;
 
 /// Keeps the contacts of a Freshsales account current from customer events.
@@ -172,6 +174,14 @@ fn load_to_serve(file: Option<&Path>) -> Result<config::Config, Failure> {
     }
     loaded.notes.iter().for_each(|note| complain(note));
     Ok(loaded.config)
+}
+
+/// What deciding depends on; every problem of it is told at once.
+fn settings_of(config: &config::Config) -> Result<Arc<Settings>, Failure> {
+    config.settings().map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::Usage(anyhow::anyhow!(lines.join("\n")))
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the environment is handed to the configuration here")]

@@ -68,9 +68,7 @@ impl Deliverer {
         let puts = bad.into_iter().map(|(id, why)| set_aside(id, &why)).collect();
         self.store.apply(Plan { puts, ..Plan::default() }).await
     }
-}
 
-impl Deliverer {
     /// The working set of some deliveries and of the records that they are about. Those that can't be read are left out.
     pub(super) async fn readable(&self, ids: &BTreeSet<DeliveryId>) -> Result<Readable, StoreError> {
         match self.world_of(ids).await {

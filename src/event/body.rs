@@ -12,6 +12,18 @@ pub fn parse_body(raw: &str) -> Map<String, Value> {
     strict.or_else(|_| serde_json::from_str(&repaired(raw))).unwrap_or_default()
 }
 
+/// Puts a value at a path of an event that is made up; what stands there first counts.
+pub fn put_first(event: &mut Map<String, Value>, path: &str, value: Value) {
+    let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut place = event;
+    for name in parents.split('.').filter(|name| !name.is_empty()) {
+        let inner = place.entry(name).or_insert_with(|| Value::Object(Map::new()));
+        let Value::Object(inner) = inner else { return };
+        place = inner;
+    }
+    place.entry(last).or_insert(value);
+}
+
 fn repaired(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;

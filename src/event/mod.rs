@@ -18,7 +18,7 @@ mod trust;
 mod tests;
 
 pub use age::{Arrival, is_backfill};
-pub use body::parse_body;
+pub use body::{parse_body, put_first};
 pub use email::{Email, EmailProblem};
 pub use header::{EventLimits, EventRefusal, Header, NESTING_MAX};
 pub use mend::{Broken, broken, mend};

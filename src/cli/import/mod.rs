@@ -13,7 +13,7 @@ use anyhow::{Context, anyhow};
 use csv::{ReaderBuilder, StringRecord};
 use serde_json::Value;
 
-use super::{Failure, Outcome, load, say};
+use super::{Failure, Outcome, load, say, settings_of};
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::config::Config;
 use crate::decision::{DryRun, Settings};
@@ -171,10 +171,7 @@ impl Plan {
 }
 
 fn plan(mut table: Table, config: &Config) -> Outcome {
-    let settings = config.settings().map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Failure::Usage(anyhow!(lines.join("\n")))
-    })?;
+    let settings = settings_of(config)?;
     let limits = EventLimits { event_bytes_max: config.server.event_bytes_max };
     let now = SystemClock::default().wall();
     let mut plan = Plan::default();

@@ -6,14 +6,12 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::tz::TimeZone;
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
+use crate::event::{moment_in, put_first};
 use crate::ingest::usual_path;
 
-/// Moments from here on are milliseconds: the year 5138 as seconds.
-const SECONDS_MAX: i64 = 100_000_000_000;
 /// Bytes of a hash that make an id.
 const HASH_BYTES: usize = 18;
 /// Characters that separate columns; the first line says which.
@@ -131,13 +129,13 @@ impl Layout {
             let value = value.trim();
             match target {
                 Target::Moment => moment = Some(moment_of(value).ok_or(RowProblem::Moment)?),
-                Target::Path(path) if !value.is_empty() => put(&mut event, path, value),
+                Target::Path(path) if !value.is_empty() => put_first(&mut event, path, json!(value)),
                 Target::Path(_) => {}
             }
         }
         let moment = moment.ok_or(RowProblem::Moment)?;
         event.insert("timestamp".to_owned(), json!(moment));
-        put_value(&mut event, "context.backfill", json!(true));
+        put_first(&mut event, "context.backfill", json!(true));
         Ok(Value::Object(event))
     }
 }
@@ -177,39 +175,10 @@ fn id_of(event: &str, row: &[String]) -> String {
     format!("import-{}", URL_SAFE_NO_PAD.encode(hash.as_ref().get(..HASH_BYTES).unwrap_or_default()))
 }
 
-/// A moment in any of the usual forms, as text with its zone; what names none is UTC.
+/// A moment in any form that an event may have, as text with its zone; what names none is UTC.
 pub(super) fn moment_of(text: &str) -> Option<String> {
-    let text = text.trim();
-    if let Ok(number) = text.parse::<i64>() {
-        let is_millis = number.saturating_abs() >= SECONDS_MAX;
-        let moment = if is_millis {
-            jiff::Timestamp::from_millisecond(number)
-        } else {
-            jiff::Timestamp::from_second(number)
-        };
-        return moment.ok().map(|moment| moment.to_string());
-    }
-    if let Ok(moment) = text.parse::<jiff::Timestamp>() {
-        return Some(moment.to_string());
-    }
-    let there = text.parse::<jiff::civil::DateTime>().ok()?;
-    Some(there.to_zoned(TimeZone::UTC).ok()?.timestamp().to_string())
-}
-
-fn put(event: &mut Map<String, Value>, path: &str, value: &str) {
-    put_value(event, path, json!(value));
-}
-
-/// What stands there first counts.
-fn put_value(event: &mut Map<String, Value>, path: &str, value: Value) {
-    let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
-    let mut place = event;
-    for name in parents.split('.').filter(|name| !name.is_empty()) {
-        let inner = place.entry(name).or_insert_with(|| Value::Object(Map::new()));
-        let Value::Object(inner) = inner else { return };
-        place = inner;
-    }
-    place.entry(last).or_insert(value);
+    let moment = jiff::Timestamp::from_microsecond(moment_in(text)?.0).ok()?;
+    Some(moment.to_string())
 }
 
 #[cfg(test)]
@@ -278,6 +247,8 @@ mod tests {
             ("1714550400", Some("2024-05-01T08:00:00Z")),
             ("1714550400000", Some("2024-05-01T08:00:00Z")),
             ("01/05/2024", None),
+            // What an event may not have, or the service would take it for a clock that was never set, and the row for the newest.
+            ("1985-03-01", None),
             ("", None),
         ] {
             assert_eq!(moment_of(text).as_deref(), moment, "{text}");

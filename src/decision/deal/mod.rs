@@ -39,8 +39,7 @@ pub(super) fn learn(reading: &Reading, world: &mut World) {
 
 /// What is wanted of a deal now, in names, as its creation would carry it.
 pub(super) fn wanted(key: &DealKey, world: &World, settings: &Settings) -> Option<deal::Attributes> {
-    let DealWish { wish, .. } = wish_of(key, world.deals.get(key)?, world, settings)?;
-    Some(wish.on_create.into_iter().chain(wish.attributes).collect())
+    Some(wish_of(key, world.deals.get(key)?, world, settings)?.whole())
 }
 
 /// Why a deal is evaluated, and in which lane what it is owed goes.

@@ -37,8 +37,7 @@ pub fn consider_deal(
     let wanted = wish_of(key, deal, world, settings)?;
     let mut standing = deal.with(&settings.account);
     let Step { next, notes } = step(&wanted, &mut standing, settings, now);
-    let attributes =
-        wanted.wish.on_create.into_iter().chain(wanted.wish.attributes).collect::<deal::Attributes>();
+    let attributes = wanted.whole();
     let waits_for = match wanted.company {
         Company::Waits(key, _) => Some(key),
         Company::None | Company::Is(_) => None,
@@ -50,9 +49,7 @@ pub fn consider_deal(
 #[must_use]
 pub fn creation_of_deal(key: &DealKey, world: &World, settings: &Settings) -> Option<Value> {
     let wanted = wish_of(key, world.deals.get(key)?, world, settings)?;
-    let all = wanted.wish.on_create.iter().chain(&wanted.wish.attributes);
-    let all: deal::Attributes = all.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let sent = wanted.in_names(&all, settings);
+    let sent = wanted.in_names(&wanted.whole(), settings);
     let company = if let Company::Is(id) = wanted.company { Some(id) } else { None };
     Some(create_body(&sent, &wanted.wish.contacts, company))
 }

@@ -47,6 +47,12 @@ impl DealWish {
         }
     }
 
+    /// Everything wanted, in names, what is wanted at its creation alone among it.
+    pub fn whole(&self) -> deal::Attributes {
+        let Wish { on_create, attributes, .. } = &self.wish;
+        on_create.iter().chain(attributes).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     /// Puts the ids of the account in the place of names that are known; the others stay.
     pub fn in_names(&self, sent: &deal::Attributes, settings: &Settings) -> Map<String, Value> {
         let mut shown = Map::new();

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::captcha;
 use super::fields::Fields;
 use crate::clock::UnixMicros;
-use crate::event::Email;
+use crate::event::{Email, put_first};
 
 /// The field that people don't see, unless the configuration names another: whoever fills it is a robot.
 pub const HONEYPOT: &str = "_gotcha";
@@ -123,7 +123,8 @@ pub fn read(
         // Several boxes of one name are one field, read where its first one stands.
         let is_first = !fields.iter().take(nth).any(|(before, _)| before == name);
         if let Some(value) = is_first.then(|| value_of(fields, name)).filter(|value| !value.is_empty()) {
-            put(&mut event, &path_of(name, rules), &value);
+            // The first field of a path is the one that was meant.
+            put_first(&mut event, &path_of(name, rules), json!(value));
         }
     }
     let email = event.get("traits").and_then(|traits| traits.get("email")).and_then(Value::as_str);
@@ -230,18 +231,6 @@ pub fn usual_path(name: &str) -> Option<&'static str> {
     USUAL.iter().find(|(names, _)| names.contains(&bare.as_str())).map(|(_, path)| *path)
 }
 
-/// Puts a text at a path; the first field of a path counts, as the first of a form is the one that was meant.
-fn put(event: &mut Map<String, Value>, path: &str, text: &str) {
-    let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
-    let mut place = event;
-    for name in parents.split('.').filter(|name| !name.is_empty()) {
-        let inner = place.entry(name).or_insert_with(|| Value::Object(Map::new()));
-        let Value::Object(inner) = inner else { return };
-        place = inner;
-    }
-    place.entry(last).or_insert_with(|| json!(text));
-}
-
 /// Adds what is not said yet.
 fn put_beneath(event: &mut Map<String, Value>, known: Map<String, Value>) {
     for (name, value) in known {
@@ -258,7 +247,7 @@ fn put_beneath(event: &mut Map<String, Value>, known: Map<String, Value>) {
 pub fn from_page(page: Option<&str>) -> Map<String, Value> {
     let mut known = Map::new();
     if let Some(page) = page {
-        put(&mut known, "context.page.url", page);
+        put_first(&mut known, "context.page.url", json!(page));
     }
     known
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::super::form::usual_path;
 use super::convert::{self, Convert};
 use super::path::{self, Path, scalar};
+use crate::event::put_first;
 
 /// The rule for whatever has no rule of its own.
 const ANY: &str = "*";
@@ -157,7 +158,7 @@ impl Rules {
         }
         for (target, origins) in &rule.map {
             if let Some(value) = origins.iter().find_map(|origin| origin.value(body, headers)) {
-                put(&mut event, target, value);
+                put_first(&mut event, target, value);
             }
         }
         let form = rule.fields.iter().find_map(|path| path.find(body, headers)?.as_object().cloned());
@@ -323,17 +324,5 @@ fn put_field(event: &mut Map<String, Value>, name: &str, value: &Value) {
     let title = value.get("title").and_then(Value::as_str).unwrap_or_default();
     let usual = usual_path(name).or_else(|| usual_path(title));
     let path = usual.map_or_else(|| format!("properties.{}", name.trim().replace('.', "_")), str::to_owned);
-    put(event, &path, json!(text));
-}
-
-/// Puts a value at a path; what stands there first counts.
-fn put(event: &mut Map<String, Value>, path: &str, value: Value) {
-    let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
-    let mut place = event;
-    for name in parents.split('.').filter(|name| !name.is_empty()) {
-        let inner = place.entry(name).or_insert_with(|| Value::Object(Map::new()));
-        let Value::Object(inner) = inner else { return };
-        place = inner;
-    }
-    place.entry(last).or_insert(value);
+    put_first(event, &path, json!(text));
 }
