@@ -22,7 +22,7 @@ pub use consent::{CHANGES_MAX, ConsentChange, ConsentHistory};
 pub use owed::{Call, Owed, Rules, SendMode, WhyNothing, Wish, owed, wanted};
 pub use payload::{
     COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, rename_body, shown_blank, shown_theirs,
-    shows, upsert_body,
+    upsert_body,
 };
 
 /// Attributes by name, custom fields as `custom_field.cf_*`; without the email, which is the key.

@@ -112,13 +112,6 @@ pub fn shown_theirs<'n>(
     Some(theirs.chain(their_refusal).map(str::to_owned).collect())
 }
 
-/// Whether an answer shows this value of an attribute.
-#[must_use]
-pub fn shows(name: &str, value: &Value, answer: &Stored) -> bool {
-    let stored = answer.shown.as_ref().and_then(|stored| shown(name, stored));
-    stored.is_some_and(|stored| as_text(stored) == as_text(value))
-}
-
 fn no_value(value: &Value) -> bool {
     match value {
         Value::Null => true,

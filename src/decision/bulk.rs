@@ -33,17 +33,16 @@ pub fn may_share(id: &DeliveryId, world: &World, settings: &Settings) -> bool {
 /// Whether the contact may have to be looked at before its lifecycle stage is moved, its tags are joined, or what a visitor said is
 /// told: the report of a bulk call shows none of that.
 fn needs_a_look(email: &Email, standing: &Standing, world: &World, settings: &Settings) -> bool {
-    if !standing.known() && looks_first(&consider(email, world, settings), standing) {
-        return true;
-    }
     let stage = settings.preset.forward_only_stage().map(|_| STAGE);
     let looked_at = [stage, settings.preset.sends_tags().then_some(TAGS)];
-    looked_at.iter().any(Option::is_some) && {
-        let wanted = consider(email, world, settings).wish.attributes;
-        let accepted = |name: &str| standing.accepted.as_ref().and_then(|accepted| accepted.get(name));
-        let differs = |name: &str| wanted.get(name).is_some_and(|value| accepted(name) != Some(value));
-        looked_at.into_iter().flatten().any(differs)
+    if standing.accepted.is_some() && looked_at.iter().all(Option::is_none) {
+        return false;
     }
+    let considered = consider(email, world, settings);
+    let accepted = |name: &str| standing.accepted.as_ref().and_then(|accepted| accepted.get(name));
+    let wanted = |name: &str| considered.wish.attributes.get(name);
+    let differs = |name: &str| wanted(name).is_some_and(|value| accepted(name) != Some(value));
+    looks_first(&considered, standing) || looked_at.into_iter().flatten().any(differs)
 }
 
 /// What is known of a claim that a bulk call did not bring.

@@ -14,8 +14,8 @@ pub(super) use super::world::standing_of;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::{
-    AfterStored, Attributes, COMPANIES, Call, InFlight, Owed, STATUS, StageSeen, Standing, did_not_stick,
-    owed, shown_blank, shown_theirs, shows,
+    AfterStored, Attributes, COMPANIES, Call, InFlight, Owed, Standing, did_not_stick, owed, shown_blank,
+    shown_theirs,
 };
 use crate::delivery::{Attempt, BlockCause, Bound, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
@@ -196,26 +196,25 @@ fn after(
     let question = standing.in_flight.as_ref().is_some_and(|call| call.asks);
     let seen = forward::seen(&settlement.verdict, question, now);
     let tags = tags::seen(&settlement.verdict, question, now).filter(|_| settings.preset.sends_tags());
-    if question && seen.is_some() && standing.contact_id.is_none() {
-        return after_look_up(&settlement.verdict, newer, id, standing, settings, now);
-    }
     if question && seen.is_some() {
-        standing.tags_seen = tags;
-        return after_look(seen, newer, id, standing);
+        let why = if matches!(settlement.order.request, Request::FindContact { .. }) {
+            looked_up(&settlement.verdict, standing, settings, now);
+            LOOKED_UP
+        } else {
+            (standing.stage_seen, standing.tags_seen) = (seen, tags);
+            LOOKED
+        };
+        return go_on(why, newer, id, standing);
     }
     let transition = match &settlement.verdict {
         Verdict::Stored(answer) => {
             let known_blank = companies_known_blank(answer, standing);
-            let kept_yes = standing.in_flight.as_ref().and_then(|call| call.kept_back.get(STATUS)).cloned();
             let done = after_stored(answer, standing, newer, id, now);
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
             let (names, refusal) = (settings.preset.sent_names(), &settings.consent.unsubscribed);
             let accepted = standing.accepted.clone().unwrap_or_default();
             if let Some(theirs) = shown_theirs(names, answer, &accepted, refusal) {
                 standing.theirs = theirs;
-            }
-            if let Some(yes) = kept_yes {
-                take_yes(yes, answer, standing);
             }
             standing.blank.extend(known_blank.then(|| COMPANIES.to_owned()));
             standing.stage_seen = seen.filter(|_| settings.preset.forward_only_stage().is_some());
@@ -260,50 +259,30 @@ fn after(
 }
 
 const LOOKED: &str = "Freshsales was asked for the contact, before its lifecycle stage is moved or its tags are joined with ours";
+const LOOKED_UP: &str =
+    "Freshsales was asked for the contact first: what it has from elsewhere stays as it is";
 const JOINS: &str = "Freshsales showed which tags the contact has, so ours are added now";
 const MOVES: &str = "Freshsales showed where the contact stands, so its lifecycle stage is moved now";
 
-/// It is known where the contact stands: the delivery goes on with that, or leaves it to a newer one.
-fn after_look(
-    seen: Option<StageSeen>,
-    newer: Option<DeliveryId>,
-    id: &DeliveryId,
-    standing: &mut Standing,
-) -> Transition {
+/// A question was answered: the delivery goes on with that, or leaves it to a newer one.
+fn go_on(why: &str, newer: Option<DeliveryId>, id: &DeliveryId, standing: &mut Standing) -> Transition {
     standing.in_flight = None;
-    standing.stage_seen = seen;
     let is_newer = newer.is_some();
     standing.open = newer.or_else(|| Some(id.clone()));
-    if is_newer { Transition::Supersede(CARRIED.to_owned()) } else { Transition::Wait(LOOKED.to_owned()) }
+    if is_newer { Transition::Supersede(CARRIED.to_owned()) } else { Transition::Wait(why.to_owned()) }
 }
 
-const LOOKED_UP: &str =
-    "Freshsales was asked for the contact first: what it has from elsewhere stays as it is";
-
 /// It is known whether Freshsales has the contact, and what it has of it from elsewhere.
-fn after_look_up(
-    verdict: &Verdict,
-    newer: Option<DeliveryId>,
-    id: &DeliveryId,
-    standing: &mut Standing,
-    settings: &Settings,
-    now: UnixMicros,
-) -> Transition {
-    let contact = if let Verdict::Stored(answer) = verdict { found_contact(answer) } else { None };
-    let (names, refusal) = (settings.preset.sent_names(), &settings.consent.unsubscribed);
+fn looked_up(verdict: &Verdict, standing: &mut Standing, settings: &Settings, now: UnixMicros) {
     standing.looked_up = true;
-    if let Some(found) = contact {
-        let theirs = shown_theirs(names, &found, &Attributes::new(), refusal);
-        standing.theirs = theirs.unwrap_or_default();
-        standing.blank = shown_blank(settings.preset.empty_attributes(), &found);
-        standing.contact_id = found.id;
-        standing.stage_seen = forward::seen(&Verdict::Stored(found), false, now);
-        standing.stage_seen.take_if(|_| settings.preset.forward_only_stage().is_none());
-    }
-    standing.in_flight = None;
-    let is_newer = newer.is_some();
-    standing.open = newer.or_else(|| Some(id.clone()));
-    if is_newer { Transition::Supersede(CARRIED.to_owned()) } else { Transition::Wait(LOOKED_UP.to_owned()) }
+    let found = if let Verdict::Stored(answer) = verdict { found_contact(answer) } else { None };
+    let Some(found) = found else { return };
+    let (names, refusal) = (settings.preset.sent_names(), &settings.consent.unsubscribed);
+    standing.theirs = shown_theirs(names, &found, &Attributes::new(), refusal).unwrap_or_default();
+    standing.blank = shown_blank(settings.preset.empty_attributes(), &found);
+    standing.contact_id = found.id;
+    let seen = forward::seen(&Verdict::Stored(found), false, now);
+    standing.stage_seen = seen.filter(|_| settings.preset.forward_only_stage().is_some());
 }
 
 /// The contact in the answer to a question by its address.
@@ -334,19 +313,6 @@ fn moves_on(
         return Some(Move::Past(forward::settle_past(taken, stands, standing)));
     }
     Some(moves)
-}
-
-/// A visitor's yes that waited for what the answer shows: Freshsales may have it by itself, else it goes now, unless
-/// somebody refused there.
-fn take_yes(yes: Value, answer: &Stored, standing: &mut Standing) {
-    if standing.theirs.contains(STATUS) {
-        return;
-    }
-    if shows(STATUS, &yes, answer) {
-        standing.accepted.get_or_insert_default().insert(STATUS.to_owned(), yes);
-    } else {
-        standing.blank.insert(STATUS.to_owned());
-    }
 }
 
 /// Whether a contact is known to have no company, of which this answer says nothing new: it does not show them, and none was

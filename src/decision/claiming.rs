@@ -14,9 +14,7 @@ use super::wish::consider;
 use super::world::standing_of;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
-use crate::contact::{
-    Attributes, COMPANIES, Call, InFlight, Owed, STATUS, Standing, rename_body, upsert_body,
-};
+use crate::contact::{Attributes, COMPANIES, Call, InFlight, Owed, Standing, rename_body, upsert_body};
 use crate::delivery::{Bound, Delivery, DeliveryId, Request};
 use crate::event::Email;
 use crate::mapping::TAGS;
@@ -65,7 +63,7 @@ pub(super) fn claim_contact(
     if renaming.is_none() && looks_first(&considered, &standing) {
         return Some(look_up(id, attempt, email, world, settings));
     }
-    let mut carried = match carried(&mut call, &standing, renaming, settings, now) {
+    let carried = match carried(&mut call, &standing, renaming, settings, now) {
         Ok(carried) => carried,
         Err(settled) => {
             settled.standing_into(standing_of(email, world, settings));
@@ -73,9 +71,6 @@ pub(super) fn claim_contact(
             return None;
         }
     };
-    if carried.look.is_none() && waits_for_a_refusal(&considered, &standing) {
-        carried.kept_back.extend(call.attributes.remove_entry(STATUS));
-    }
     let in_flight = InFlight {
         delivery: id.clone(),
         attempt,
@@ -110,8 +105,7 @@ pub(super) fn claim_contact(
 /// Whether Freshsales is asked whether it has the contact, before a first call that carries what visitors said: what people or
 /// other tools wrote there stays.
 pub(super) fn looks_first(considered: &Considered, standing: &Standing) -> bool {
-    let is_unknown = !standing.known() && standing.contact_id.is_none() && !standing.looked_up;
-    is_unknown && !considered.wish.by_visitors.is_empty()
+    standing.accepted.is_none() && !standing.looked_up && !considered.wish.by_visitors.is_empty()
 }
 
 /// The question whether there is a contact with this address.
@@ -128,11 +122,6 @@ fn look_up(id: &DeliveryId, attempt: u32, email: &Email, world: &mut World, sett
     });
     world.deliveries.change(id, Delivery::claim);
     Request::FindContact { email: email.clone() }
-}
-
-/// Whether Freshsales may have a refusal from elsewhere, which no visitor's yes undoes: the answer shows it.
-fn waits_for_a_refusal(considered: &Considered, standing: &Standing) -> bool {
-    standing.accepted.is_none() && !standing.looked_up && considered.wish.by_visitors.contains(STATUS)
 }
 
 /// What a call carries beside its attributes.
