@@ -11,7 +11,6 @@ use crate::clock::UnixMicros;
 use crate::delivery::{Account, CompanyKey, Delivery, DeliveryId, State, Subject};
 use crate::erasure::CallEnd;
 use crate::event::Email;
-use crate::person::Person;
 
 /// The reason of a delivery whose record has a newer one.
 const FOLDED: &str = "the service stopped during the call; a newer delivery of the contact carries the rest";
@@ -101,21 +100,20 @@ pub fn open_delivery<'w>(subject: &Subject, world: &'w World, account: &Account)
     }
 }
 
-/// The companies that the evaluation of contacts, and of the deals in the working set, needs; and those of people who have no
-/// contact yet, but may get one by what is decided now.
+/// The companies that the evaluation of contacts, and of the deals in the working set, needs.
 #[must_use]
 pub fn companies_needed(
     emails: &BTreeSet<Email>,
     world: &World,
     settings: &Settings,
 ) -> BTreeSet<CompanyKey> {
-    let Some(rule) = settings.preset.company() else { return BTreeSet::new() };
-    let of_person = |(_, person): (_, &Person)| CompanyKey::of(&rule.of_person(&person.facts())?.value);
-    let of_people = world.people.iter().filter_map(of_person);
+    if settings.preset.company().is_none() {
+        return BTreeSet::new();
+    }
     let of_contact = |email: &Email| CompanyKey::of(consider(email, world, settings).company.as_deref()?);
     let of_deals =
         world.deals.iter().filter_map(|(key, deal)| deal::company_needed(key, deal, world, settings));
-    emails.iter().filter_map(of_contact).chain(of_deals).chain(of_people).collect()
+    emails.iter().filter_map(of_contact).chain(of_deals).collect()
 }
 
 /// Its open delivery was given up: it speaks of none any more.
