@@ -49,7 +49,7 @@ pub(crate) use tests::settings as test_settings;
 pub use action::{Action, ActionState};
 pub use bulk::{Undone, bulk_failed, carried, give_back, may_share};
 pub use call::{CallOrder, Settlement};
-pub use company::{companies_of, consider_company};
+pub use company::consider_company;
 pub use considered::Considered;
 pub use contributed::{Contributed, Contribution, Gathering, Membership};
 pub use crowd::contributions;

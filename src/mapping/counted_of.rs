@@ -83,12 +83,6 @@ impl Preset {
         values
     }
 
-    /// Whether anything is counted.
-    #[must_use]
-    pub fn counts_things(&self) -> bool {
-        !self.counted.is_empty()
-    }
-
     /// What the attributes of sets make of everything that was said of their things. `crowd`: so many people share the
     /// contact that not all of them are at hand.
     #[must_use]

@@ -290,6 +290,21 @@ async fn a_rule_of_the_account_blocks_and_what_it_refused_comes_back_when_it_is_
     service.finish().await;
 }
 
+/// Lets time pass until so many contacts are delivered.
+async fn probed_until_delivered(service: &Service, contacts: u64) {
+    let delivered = eventually("those whom a rule refused are delivered", async || {
+        let status = service.status().await;
+        if status["ended"]["delivered"] == contacts {
+            return Ok(());
+        }
+        if status["open"]["in_flight"] == 0 {
+            service.pass(Duration::from_secs(30));
+        }
+        Err(status.to_string())
+    });
+    delivered.await;
+}
+
 #[tokio::test]
 async fn a_rule_that_refused_everybody_is_probed_by_those_it_refused() {
     let service = service().await;
@@ -306,17 +321,7 @@ async fn a_rule_that_refused_everybody_is_probed_by_those_it_refused() {
     service.until("all are refused again", is_dead).await;
 
     service.crm.mend();
-    eventually("all are delivered", async || {
-        let status = service.status().await;
-        if status["ended"]["delivered"] == 10 {
-            return Ok(());
-        }
-        if status["open"]["in_flight"] == 0 {
-            service.pass(Duration::from_secs(30));
-        }
-        Err(status.to_string())
-    })
-    .await;
+    probed_until_delivered(&service, 10).await;
     service.destination("running").await;
     service.finish().await;
 }
@@ -333,17 +338,7 @@ async fn one_that_cannot_be_read_of_those_a_rule_refused_holds_up_no_other() {
     let damage = "UPDATE contacts SET body = '{' WHERE email = ?1";
     assert_eq!(state.execute(damage, [ann(4)]).unwrap(), 1);
     service.crm.mend();
-    eventually("all others are delivered", async || {
-        let status = service.status().await;
-        if status["ended"]["delivered"] == 9 {
-            return Ok(());
-        }
-        if status["open"]["in_flight"] == 0 {
-            service.pass(Duration::from_secs(30));
-        }
-        Err(status.to_string())
-    })
-    .await;
+    probed_until_delivered(&service, 9).await;
     service.destination("running").await;
     assert_eq!(service.status().await["ended"]["dead"], 1);
     service.finish().await;

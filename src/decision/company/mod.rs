@@ -2,13 +2,13 @@
 
 mod call;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::action::{Action, ActionState};
 use super::owe::{Effect, What};
-use super::{Considered, Reading, Settings, World, consider};
+use super::{Considered, Reading, Settings, World};
 use crate::allowance::HOUR;
 use crate::clock::UnixMicros;
 use crate::company::{Attributes, Next, Standing, WAITING_MAX};
@@ -18,16 +18,6 @@ use crate::mapping::Match;
 use crate::person::Said;
 
 pub(super) use call::{claim, discarded, open, redrive, settle, void};
-
-/// The companies that these contacts have, or that are told in their place. Their people must be in the working set.
-#[must_use]
-pub fn companies_of(emails: &BTreeSet<Email>, world: &World, settings: &Settings) -> BTreeSet<CompanyKey> {
-    if settings.preset.company().is_none() {
-        return BTreeSet::new();
-    }
-    let name = |email: &Email| name_for(email, &consider(email, world, settings), settings);
-    emails.iter().filter_map(name).filter_map(|name| CompanyKey::of(&name)).collect()
-}
 
 /// The name of the company that a deal of a contact belongs to: the contact's own, else the one that the mapping puts in its
 /// place.
