@@ -23,6 +23,7 @@ pub mod erase;
 pub mod erasure;
 pub mod event;
 pub mod freshsales;
+pub mod happening;
 pub mod health;
 pub mod http;
 pub mod ingest;

@@ -40,7 +40,7 @@ use crate::http::ApiError;
 use crate::store::{SharedStore, quotas};
 use api::{
     History, alerts, commands, companies, connect, contacts, dead_letters, deals, deliveries, events,
-    history, map, openapi, people, selectors, status, stream,
+    happenings, history, map, openapi, people, selectors, status, stream,
 };
 use guard::{Access, Guard, guard};
 
@@ -126,6 +126,10 @@ const ROUTES: &[Route] = &[
     route(POST, "/api/deals/{kind}/{key}/order", Access::Token, |method| on(method, deals::order)),
     route(GET, "/api/companies", Access::Token, |method| on(method, companies::list)),
     route(GET, "/api/companies/{name}", Access::Token, |method| on(method, companies::one)),
+    route(GET, "/api/happenings", Access::Token, |method| on(method, happenings::list)),
+    route(GET, "/api/happenings/{id}", Access::Token, |method| on(method, happenings::one)),
+    route(POST, "/api/happenings/{id}/tell", Access::Token, |method| on(method, happenings::tell)),
+    route(POST, "/api/happenings/{id}/drop", Access::Token, |method| on(method, happenings::leave)),
     route(GET, "/api/people", Access::Token, |method| on(method, people::held)),
     route(DELETE, "/api/people", Access::Token, |method| on(method, people::erase)),
     route(GET, "/api/erasures/{erasure}", Access::Token, |method| on(method, people::erasure)),

@@ -9,6 +9,7 @@ use crate::cause::Cause;
 use crate::deal::HeldBack;
 use crate::delivery::{BlockCause, Bound, Lane};
 use crate::destination::{Obstacle, ObstacleKind};
+use crate::happening::State;
 use crate::health::{Risk, RiskKind, Snapshot};
 use crate::store::Totals;
 
@@ -154,6 +155,7 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
         RiskKind::KindShut => return kind_shut(snapshot),
         RiskKind::NamesMissing => return names_missing(snapshot),
         RiskKind::DealsUndecided => (Cause::DealsUndecided, undecided(totals)),
+        RiskKind::HappeningsUnclear => (Cause::HappeningsUnclear, unclear(totals)),
         RiskKind::LeadsWait => (Cause::LeadsWait, 0),
         RiskKind::Refusing => (Cause::Refusing, 0),
         RiskKind::DiskLow => (Cause::DiskLow, 0),
@@ -175,6 +177,11 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
 fn undecided(totals: &Totals) -> u64 {
     let of = |held: HeldBack| totals.held_deals.get(held.as_str()).copied().unwrap_or(0);
     of(HeldBack::Unclear) + of(HeldBack::Several(0))
+}
+
+/// Notes, activities and tasks that wait for a person.
+fn unclear(totals: &Totals) -> u64 {
+    totals.happenings.get(State::Unclear.as_str()).copied().unwrap_or(0)
 }
 
 /// Without the names: some are addresses of people who work with the account.

@@ -271,10 +271,12 @@ impl App {
         result
     }
 
-    /// The lists of the account that were asked for before the process began.
+    /// The lists of the account that were asked for before, and the key of the data folder.
     async fn know_lists(&self, store: &SharedStore) -> Result<(), StoreError> {
         let selectors = Arc::new(store.selectors(self.crm.account().clone()).await?);
-        self.reload.settings.send_modify(|settings| Arc::make_mut(settings).selectors = selectors);
+        let marker_key = self.store.marker_key().await?;
+        let known = (selectors, marker_key);
+        self.reload.settings.send_modify(|settings| Arc::make_mut(settings).knows(known));
         Ok(())
     }
 

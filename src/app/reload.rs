@@ -111,7 +111,9 @@ impl Reload {
         needs_restart.extend(fixed.into_iter().map(|key| format!("delivery.{key}")));
         self.settings.send_modify(|in_use| {
             // What the account calls things is not of the configuration.
-            Arc::make_mut(&mut settings).selectors = Arc::clone(&in_use.selectors);
+            let new = Arc::make_mut(&mut settings);
+            new.selectors = Arc::clone(&in_use.selectors);
+            new.marker_key = in_use.marker_key.clone();
             *in_use = settings;
         });
         self.alerts.send_replace(config.alerts.clone());

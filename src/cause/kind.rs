@@ -16,6 +16,8 @@ pub enum Cause {
     NamesMissing,
     /// Deals wait for a person to decide.
     DealsUndecided,
+    /// Notes, activities or tasks wait for a person to decide.
+    HappeningsUnclear,
     /// A new contact or an order is due and does not leave.
     LeadsWait,
     /// Freshsales refused more of what was sent.
@@ -48,12 +50,13 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Blocked,
         Self::Unreachable,
         Self::KindShut,
         Self::NamesMissing,
         Self::DealsUndecided,
+        Self::HappeningsUnclear,
         Self::LeadsWait,
         Self::DeadLetters,
         Self::Drain,
@@ -79,6 +82,7 @@ impl Cause {
             Self::KindShut => "kind_shut",
             Self::NamesMissing => "names_missing",
             Self::DealsUndecided => "deals_undecided",
+            Self::HappeningsUnclear => "happenings_unclear",
             Self::LeadsWait => "leads_wait",
             Self::DeadLetters => "dead_letters",
             Self::Drain => "drain",
@@ -111,6 +115,7 @@ impl Cause {
             Self::KindShut => "Some records may not be written",
             Self::NamesMissing => "The account does not have names of the mapping",
             Self::DealsUndecided => "Deals wait for a decision",
+            Self::HappeningsUnclear => "Notes, activities or tasks wait for a decision",
             Self::LeadsWait => "A new contact or an order has waited for over 5 minutes",
             Self::DeadLetters => "Freshsales refused what was sent",
             Self::Drain => "The backlog takes more than a day",
@@ -141,6 +146,7 @@ impl Cause {
             Self::KindShut
             | Self::NamesMissing
             | Self::DealsUndecided
+            | Self::HappeningsUnclear
             | Self::LeadsWait
             | Self::DeadLetters
             | Self::Drain

@@ -37,7 +37,7 @@ impl Config {
     }
 
     /// Every section but the sources, by its name, as text to compare. It holds secrets, so it is never shown.
-    fn sections(&self) -> [(&'static str, String); 15] {
+    fn sections(&self) -> [(&'static str, String); 16] {
         // Taken apart in full: a new section can't be forgotten here.
         let Self {
             server,
@@ -54,6 +54,7 @@ impl Config {
             integrations,
             identity,
             filters,
+            happenings,
             store,
             retention,
             log,
@@ -83,6 +84,7 @@ impl Config {
             ("integrations", format!("{integrations:?}")),
             ("identity", format!("{identity:?}")),
             ("filters", format!("{filters:?}")),
+            ("happenings", format!("{happenings:?}")),
             ("store", format!("{store:?}")),
             ("retention", format!("{retention:?}")),
             ("log", format!("{log:?}")),

@@ -288,6 +288,7 @@ fn one_section(section: &str, keys: HashMap<String, Value>, problems: &mut Vec<P
         "identity" => each_key::<super::IdentityConfig>(section, keys, problems),
         "filters" => each_key::<super::FiltersConfig>(section, keys, problems),
         "mapping" => each_key::<super::MappingConfig>(section, keys, problems),
+        "happenings" => each_key::<crate::happening::Config>(section, keys, problems),
         "store" => each_key::<crate::store::Config>(section, keys, problems),
         "retention" => each_key::<crate::retain::RetentionConfig>(section, keys, problems),
         "log" => each_key::<super::LogConfig>(section, keys, problems),

@@ -24,9 +24,10 @@ use crate::consent::Category;
 use crate::consent::{ConsentConfig, HOLD, MARKETING};
 use crate::decision::{ConsentRules, Rehearsal, Settings, SourceDefaults, Unknown, status_value};
 use crate::deliver::{BulkConfig, DeliveryConfig};
-use crate::delivery::{Account, Bound, Request};
+use crate::delivery::{Account, Bound, HappeningKind, MarkerKey, Request};
 use crate::event::SourceName;
 use crate::freshsales::{Config as FreshsalesConfig, DryRunCrm, Mode};
+use crate::happening;
 use crate::ingest::{Hooks, ServerConfig, SourceMode, Sources, hook_problems, source_problems};
 use crate::mapping::region::Region;
 use crate::mapping::{IdentifyMode, MappingConfig, Preset, Shipped};
@@ -86,6 +87,9 @@ pub struct Config {
     /// Whose addresses never become contacts.
     #[serde(default)]
     pub filters: FiltersConfig,
+    /// How notes, activities and tasks are told.
+    #[serde(default)]
+    pub happenings: happening::Config,
     /// Where everything is kept.
     #[serde(default)]
     pub store: store::Config,
@@ -114,6 +118,7 @@ impl Config {
         problems.extend(self.integrations.problems());
         problems.extend(self.identity.problems());
         problems.extend(self.filters.problems());
+        problems.extend(self.happenings.problems());
         problems.extend(self.retention.problems());
         problems.extend(self.log.problems());
         if let Err(found) = self.preset() {
@@ -181,6 +186,8 @@ impl Config {
             source_defaults: self.source_defaults(),
             senders: self.senders(),
             rehearsal: self.rehearsal(),
+            happenings: self.happenings.clone(),
+            marker_key: MarkerKey::default(),
         }))
     }
 
@@ -223,11 +230,12 @@ impl Config {
         let calls = [
             Request::UpsertContact { body: body.clone(), shows_companies: false },
             Request::UpsertCompany { body: body.clone() },
-            Request::CreateDeal { body },
+            Request::CreateDeal { body: body.clone() },
         ];
+        let told = HappeningKind::ALL.map(|what| Request::Tell { what, body: body.clone() });
         let endpoint = self.freshsales.endpoint().ok();
         let describe = |call: &Request| Some((call.kind(), endpoint.as_ref()?.describe(call)));
-        let requests = calls.iter().filter_map(describe).collect();
+        let requests = calls.iter().chain(&told).filter_map(describe).collect();
         Rehearsal { sources, requests, playing: false }
     }
 

@@ -28,7 +28,7 @@ pub use stage::{UnknownStage, closes_unbelieved, is_called, wanted_stage};
 pub use standing::{
     Asked, Birth, CANDIDATES_MAX, Candidate, Carried, HeldBack, InFlight, Refused, Seen, Standing,
 };
-pub use step::{ASK_AFTER, LOOKS_MAX, Next, SEEN_COUNTS, Wish, next};
+pub use step::{LOOKS_MAX, Next, SEEN_COUNTS, Wish, next};
 
 /// Attributes by name; `stage` and `pipeline` among them, custom fields as `custom_field.cf_*`.
 pub type Attributes = BTreeMap<String, serde_json::Value>;

@@ -9,50 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::Attributes;
 use crate::clock::UnixMicros;
 pub use crate::contact::Refused;
+pub use crate::delivery::Birth;
 use crate::delivery::DeliveryId;
-
-/// Whether an account has the deal. Creating one can't be repeated safely: `POST /deals` knows no key (seen on live accounts).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Birth {
-    /// No call to create it was made, or none that took effect.
-    #[default]
-    Planned,
-    /// A call to create it is on its way.
-    Sent,
-    /// A call to create it left and was never answered: it may or may not exist.
-    Unanswered {
-        /// When that call left.
-        left_at: UnixMicros,
-        /// How often Freshsales was asked since, and did not show it.
-        asked: u32,
-    },
-    /// Freshsales refused to create it because its key is taken there: it is looked for.
-    Taken {
-        /// When it was refused.
-        at: UnixMicros,
-        /// How often Freshsales was asked since, and did not show it.
-        asked: u32,
-    },
-    /// It exists.
-    Told {
-        /// Its id in Freshsales.
-        id: u64,
-    },
-    /// Nobody can tell whether it exists: a person decides.
-    Unclear,
-}
-
-impl Birth {
-    /// The id, once it is known.
-    #[must_use]
-    pub fn id(self) -> Option<u64> {
-        match self {
-            Self::Told { id } => Some(id),
-            Self::Planned | Self::Sent | Self::Unanswered { .. } | Self::Taken { .. } | Self::Unclear => None,
-        }
-    }
-}
 
 /// Why a deal that is owed a call does not get one. It is looked at again whenever what it waits for changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -278,7 +236,7 @@ impl Standing {
                 return;
             }
             (Carried::Create, None) => {
-                self.birth = Birth::Unanswered { left_at: call.left_at, asked: 0 };
+                self.birth = Birth::unanswered(call.left_at);
                 self.open = Some(call.delivery);
                 return;
             }
@@ -333,10 +291,7 @@ impl Standing {
 
     /// Freshsales was asked for a deal whose creation was not answered, and did not show it.
     pub fn not_found(&mut self) {
-        self.birth = match self.birth {
-            Birth::Unanswered { .. } | Birth::Taken { .. } => Birth::Planned,
-            other @ (Birth::Planned | Birth::Sent | Birth::Told { .. } | Birth::Unclear) => other,
-        };
+        self.birth = self.birth.not_found();
     }
 
     /// A person, or Freshsales itself, has moved it further than is wanted: the move counts as made.
@@ -349,7 +304,7 @@ impl Standing {
     pub fn unanswered(&mut self) {
         let Some(call) = self.in_flight.take() else { return };
         match call.carried {
-            Carried::Create => self.birth = Birth::Unanswered { left_at: call.left_at, asked: 0 },
+            Carried::Create => self.birth = Birth::unanswered(call.left_at),
             Carried::Update => self.unanswered.extend(call.sent),
             Carried::Question(_) => {}
         }
@@ -358,9 +313,7 @@ impl Standing {
 
     /// Nobody knows which calls were made: one that is not known to exist may have been created up to now.
     pub fn distrust(&mut self, now: UnixMicros) {
-        if self.birth == Birth::Planned {
-            self.birth = Birth::Unanswered { left_at: now, asked: 0 };
-        }
+        self.birth = self.birth.distrusted(now);
     }
 
     /// The call on its way was answered, and not applied.

@@ -11,12 +11,11 @@ use super::stage::{is_called, is_further};
 use super::standing::{Asked, Birth, HeldBack, Standing};
 use super::{Attributes, STAGE};
 use crate::clock::UnixMicros;
+use crate::delivery::asked_at;
 use crate::selectors::{Forecast, Stage};
 
 /// What was seen of a deal counts for this long: no question comes before a move then.
 pub const SEEN_COUNTS: Duration = Duration::from_mins(10);
-/// Beyond the time in which a call ends, Freshsales is given this long to apply it before it is asked.
-pub const ASK_AFTER: Duration = Duration::from_mins(1);
 /// While a person has a choice of several deals, Freshsales is asked again whether it still is one, this often at the most.
 const LOOK_AGAIN: Duration = Duration::from_hours(1);
 /// How often a search is asked whether a deal exists: it lags behind (seen on live accounts).
@@ -107,7 +106,7 @@ pub fn next(wish: &Wish, standing: &Standing, now: UnixMicros) -> Next {
 /// A creation that was not answered: Freshsales is asked before it is repeated. The contact's own list is true at once; a
 /// search lags behind, so it is asked more than once.
 fn question(wish: &Wish, left_at: UnixMicros, asked: u32) -> Option<Next> {
-    let first = left_at.plus(wish.attempt_timeout).plus(ASK_AFTER);
+    let first = asked_at(left_at, wish.attempt_timeout);
     if let Some(contact) = wish.contact {
         return Some(Next::Ask(Asked::DealsOf(contact), first));
     }

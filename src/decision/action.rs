@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::deal::HeldBack;
-use crate::delivery::{CompanyKey, DealKey, DeliveryId, Subject};
+use crate::delivery::{CompanyKey, DealKey, DeliveryId, HappeningId, Subject};
+use crate::happening::Held as HeldHappening;
 use crate::mapping::NoDeal;
 
 /// What an event did to a record beside its contact.
@@ -42,6 +43,10 @@ pub enum ActionState {
     ConsentDenied,
     /// It waits for something else.
     Held,
+    /// So much was told of the record today that this is only counted.
+    TooMany,
+    /// It is not told.
+    Dropped,
 }
 
 impl Action {
@@ -74,6 +79,33 @@ impl Action {
         }
     }
 
+    pub(super) fn happening(
+        id: &HappeningId,
+        state: ActionState,
+        why: &str,
+        delivery: Option<DeliveryId>,
+    ) -> Self {
+        Self { subject: Subject::Happening(id.clone()).to_string(), state, why: why.to_owned(), delivery }
+    }
+
+    pub(super) fn held_happening(id: &HappeningId, held: &HeldHappening) -> Self {
+        let state = match held {
+            HeldHappening::NoEmail => ActionState::NoEmail,
+            HeldHappening::Consent(_) => ActionState::ConsentDenied,
+            HeldHappening::Contact
+            | HeldHappening::ContactRefused(_)
+            | HeldHappening::Deal(_)
+            | HeldHappening::Company
+            | HeldHappening::Name(_)
+            | HeldHappening::Unclear => ActionState::Held,
+        };
+        Self::happening(id, state, &held.words(), None)
+    }
+
+    pub(super) fn untold(id: &HappeningId, why: &str) -> Self {
+        Self::happening(id, ActionState::NoKey, why, None)
+    }
+
     pub(super) fn queued(key: &DealKey, delivery: DeliveryId, exists: bool) -> Self {
         let why = if exists {
             "the deal differs from what Freshsales last accepted; a call is owed"
@@ -88,7 +120,7 @@ impl Action {
         match self.state {
             ActionState::Held => Self {
                 state: ActionState::Queued,
-                why: "what it belongs to goes first; then a call of the deal is owed".to_owned(),
+                why: "what it belongs to goes first; then its own call is owed".to_owned(),
                 ..self
             },
             ActionState::Queued
@@ -97,7 +129,9 @@ impl Action {
             | ActionState::NoKey
             | ActionState::NoDeal
             | ActionState::NoEmail
-            | ActionState::ConsentDenied => self,
+            | ActionState::ConsentDenied
+            | ActionState::TooMany
+            | ActionState::Dropped => self,
         }
     }
 

@@ -1,7 +1,8 @@
-//! What an event does beside its contact: companies and deals that it speaks of, and those that waited for what it changed.
+//! What an event does beside its contact: companies and deals that it speaks of, what it tells, and what waited for what it
+//! changed.
 
 use super::owe::Effect;
-use super::{Action, Reading, Settings, World, company, deal};
+use super::{Action, Reading, Settings, World, company, deal, happening};
 use crate::clock::UnixMicros;
 use crate::event::Email;
 
@@ -22,5 +23,8 @@ pub(super) fn owe(
     let contacts = effects.len();
     let (companies, mut actions) = company::owe(reading, effects, contacts, world, settings, now);
     actions.extend(deal::owe(reading, &touched, contacts + companies, world, settings, now));
+    // Deals open at most one each, and so does what is told.
+    let opened = contacts + companies + actions.len();
+    actions.extend(happening::owe(reading, opened, world, settings, now));
     actions
 }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::simulate::play_all;
 use super::{
     Action, ActionState, Considered, Decided, Outcome, Reading, Settings, World, consider, consider_company,
-    deal, decide, simulate,
+    deal, decide, simulate, told_body,
 };
 use crate::clock::UnixMicros;
 use crate::deal::Attributes;
@@ -55,12 +55,12 @@ pub struct DryRunLine {
     pub left_out: Vec<LeftOut>,
     /// The body of the call it opens; `None` when it opens none.
     pub payload: Option<Value>,
-    /// What it does to companies and deals.
+    /// What it does to companies and deals, and what it tells.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<DryRunAction>,
 }
 
-/// What an event does to a company or a deal, as `map` prints it.
+/// What an event does to a company or a deal, or tells, as `map` prints it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DryRunAction {
     /// What it is, and what becomes of it.
@@ -164,8 +164,8 @@ impl DryRun {
         let Considered { fields, left_out, .. } = considered.unwrap_or_default();
         let (payload, sent) = self.accept(&decided, settings, received_at);
         let others = sent.keys().filter(|subject| subject.contact().is_some()).count();
-        let actions =
-            decided.actions.into_iter().map(|action| self.action(action, &sent, settings)).collect();
+        let shown = |action| self.action(action, &sent, settings, received_at);
+        let actions = decided.actions.into_iter().map(shown).collect();
         let mut notes = decided.notes;
         if others > 0 {
             notes.push(format!("it also opens a delivery of each of {others} other contacts"));
@@ -228,7 +228,13 @@ impl DryRun {
     }
 
     /// What an event does to a record beside its contact, with what that should have and the body that went.
-    fn action(&self, action: Action, sent: &BTreeMap<Subject, Value>, settings: &Settings) -> DryRunAction {
+    fn action(
+        &self,
+        action: Action,
+        sent: &BTreeMap<Subject, Value>,
+        settings: &Settings,
+        now: UnixMicros,
+    ) -> DryRunAction {
         let world = &self.world;
         let subject = action.subject.parse::<Subject>().ok();
         let payload = subject.as_ref().and_then(|subject| sent.get(subject)).cloned();
@@ -240,6 +246,12 @@ impl DryRun {
                 let preview = waits.then(|| deal::creation_of_deal(&key, world, settings)).flatten();
                 let action = if payload.is_some() { action.in_the_end() } else { action };
                 DryRunAction { action, deal: wanted, company: None, payload: payload.or(preview) }
+            }
+            Some(Subject::Happening(id)) => {
+                let waits = payload.is_none() && action.state == ActionState::Held;
+                let preview = waits.then(|| told_body(&id, world, settings, now)).flatten();
+                let action = if payload.is_some() { action.in_the_end() } else { action };
+                DryRunAction { action, deal: None, company: None, payload: payload.or(preview) }
             }
             Some(Subject::Company(key)) => {
                 let company = consider_company(&key, world, settings).map(|(wanted, _)| wanted);

@@ -54,6 +54,8 @@ pub(super) fn still_said<'r>(reading: &'r Reading, world: &mut World) -> Option<
     rest.named = rest.named.filter(|_| !friend_gone);
     rest.consent_of = rest.consent_of.filter(|_| !friend_gone);
     rest.previous = rest.previous.filter(|_| !previous_gone);
+    // What it tells may repeat what it says of them.
+    rest.happenings.clear();
     rest.notes.push("it names somebody who was erased; that part does not count".to_owned());
     Some(Cow::Owned(rest))
 }

@@ -1,14 +1,15 @@
-//! Erasing deals and companies: what of them goes with a person.
+//! Erasing deals, companies and happenings: what of them goes with a person.
 //!
 //! A deal stays as far as it says whether accounts have it: an event of somebody else must not create it anew. Nothing that
 //! was said of it stays, because nobody can tell any more who said it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Settings, World};
 use crate::deal::Deal;
-use crate::delivery::{Account, CompanyKey, DealKey, DeliveryId, Erasing};
+use crate::delivery::{Account, CompanyKey, DealKey, DeliveryId, Erasing, HappeningId};
 use crate::erasure::{Extent, Receipt, Waits};
+use crate::happening::{Happening, Standing};
 use crate::person::PersonId;
 
 /// Takes a person out of the deals and companies of a working set; notes which calls on their way have to end first.
@@ -40,6 +41,7 @@ pub(super) fn erase_records(
             *world.deals.edit(&key) = left;
         }
     }
+    erase_happenings(extent, names, world, settings, (receipt, waits));
     let keys: Vec<CompanyKey> = world.companies.iter().map(|(key, _)| key.clone()).collect();
     for key in keys {
         let Some(company) = world.companies.get(&key).cloned() else { continue };
@@ -59,6 +61,38 @@ pub(super) fn erase_records(
         });
         end_calls(calls.collect(), world, settings, receipt, waits);
         world.companies.remove(&key);
+    }
+}
+
+/// What was told of a person, or names them, goes whole: what it is recognised by is of no use where its event is not heard
+/// again.
+fn erase_happenings(
+    extent: &Extent,
+    names: impl Fn(&str) -> bool,
+    world: &mut World,
+    settings: &Settings,
+    (receipt, waits): (&mut Receipt, &mut Waits),
+) {
+    let theirs = |it: &Happening| {
+        let person = it.person.as_ref().is_some_and(|person| extent.has(person, || it.stamp.clone()));
+        person || it.email.as_ref().is_some_and(|email| extent.emails.contains(email)) || names(&as_text(it))
+    };
+    let gone: BTreeSet<HappeningId> =
+        world.happenings.iter().filter(|(_, it)| theirs(it)).map(|(id, _)| id.clone()).collect();
+    for id in &gone {
+        let Some(it) = world.happenings.remove(id) else { continue };
+        receipt.happenings += 1;
+        let Standing { open, in_flight, birth, .. } = it.standing;
+        let left_at = in_flight.as_ref().map(|call| call.left_at);
+        let calls = (it.account, open, in_flight.map(|call| call.delivery));
+        end_calls(vec![calls], world, settings, receipt, waits);
+        // What went along in its call, and is somebody else's, goes on by itself.
+        for rider in it.standing.riders.iter().filter(|rider| !gone.contains(*rider)) {
+            if world.happenings.get(rider).is_some_and(|it| it.standing.rides.as_ref() == Some(id)) {
+                let standing = &mut world.happenings.edit(rider).standing;
+                standing.go_alone(birth, left_at);
+            }
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod dry_run;
 mod erase;
 mod erase_records;
 mod forward;
+mod happening;
 mod hearing;
 mod judge;
 mod junk;
@@ -37,6 +38,7 @@ mod sender;
 mod settings;
 mod simulate;
 mod tags;
+mod whose;
 mod wish;
 mod world;
 
@@ -56,6 +58,10 @@ pub use crowd::contributions;
 pub use deal::{ConsideredDeal, DealOrder, NoOrder, consider_deal, may_be_ordered, order_deal};
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};
 pub use erase::{ErasureOrder, erase, extent};
+pub use happening::{
+    ConsideredHappening, HappeningOrder, NoHappening, consider_happening, may_drop, may_tell,
+    order_happening, told_body,
+};
 pub use judge::Decided;
 pub use junk::{kin_of_junk, tidy};
 pub use names::{list_of, missing_names};
@@ -67,7 +73,7 @@ pub use redrive::{RedriveAll, Urgency, discard, redrive, redrive_letter};
 pub use refusal::RedriveBy;
 pub use rename::owed_now;
 pub use respell::respelled_contacts;
-pub use retire::{retire_contact, retire_deal, retire_device, retire_person};
+pub use retire::{retire_contact, retire_deal, retire_device, retire_happening, retire_person};
 pub use review::{Because, Fingerprint, Phase, Review};
 pub use settings::{ConsentRules, Rehearsal, RetryRules, Settings, SourceDefaults, Unknown, rules};
 pub use simulate::simulate;
@@ -103,6 +109,7 @@ pub fn decide(reading: &Reading, world: &mut World, settings: &Settings, now: Un
     let learned = learn::learn(reading, world);
     company::learn(reading, world);
     deal::learn(reading, world);
+    happening::learn(reading, world, settings);
     // Which contacts does that touch, and what is owed to each now?
     let effects = owe::owe(reading, &learned, world, settings, now);
     let actions = actions::owe(reading, &effects, world, settings, now);

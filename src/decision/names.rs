@@ -72,7 +72,7 @@ fn missing(preset: &Preset, selectors: &Selectors) -> Vec<Missing> {
         let why = resolved.why_of(named.kind, &name_in(value));
         Missing::of(named.attribute, named.kind, resolved, why)
     });
-    of_contacts.chain(missing_of_deals(preset, selectors)).collect()
+    of_contacts.chain(missing_of_deals(preset, selectors)).chain(missing_of_told(preset, selectors)).collect()
 }
 
 /// Names of pipelines, stages and reasons of deals.
@@ -98,6 +98,16 @@ fn missing_of_deals<'a>(preset: &'a Preset, selectors: &'a Selectors) -> impl It
         Missing::of(&format!("reason of {}", says.kind), Kind::DealReasons, resolved, why)
     });
     pipelines.chain(stages).chain(reasons)
+}
+
+/// Names of types of activities, and of users who are to have activities and tasks.
+fn missing_of_told<'a>(preset: &'a Preset, selectors: &'a Selectors) -> impl Iterator<Item = Missing> + 'a {
+    preset.names_told().filter_map(move |(place, kind, label)| {
+        let Label::Name(name) = label else { return None };
+        let resolved = selectors.resolve(kind, name);
+        let why = resolved.why_of(kind, name);
+        Missing::of(place, kind, resolved, why)
+    })
 }
 
 /// Puts ids in the place of names. Whatever has no id is left out; an id that the mapping gives itself stays.
@@ -165,7 +175,11 @@ fn resolve(named: &Named, value: &Value, stage_id: Option<u64>, selectors: &Sele
 #[must_use]
 pub fn list_of(id_attribute: &str, settings: &Settings) -> Option<Kind> {
     let named = OF_CONTACT.iter().chain(&OF_DEAL).find(|named| named.id_attribute == id_attribute);
-    let stage = (id_attribute == "deal_stage_id").then_some(Kind::DealPipelines);
-    let kind = named.map(|named| named.kind).or(stage)?;
+    let other = match id_attribute {
+        "deal_stage_id" => Some(Kind::DealPipelines),
+        "sales_activity_type_id" => Some(Kind::SalesActivityTypes),
+        _ => None,
+    };
+    let kind = named.map(|named| named.kind).or(other)?;
     settings.selectors_needed().contains(&kind).then_some(kind)
 }

@@ -9,10 +9,10 @@ use super::Settings;
 use super::sender::{self, Address, EventIds, lane_if_mapped};
 use crate::clock::UnixMicros;
 use crate::consent::{self, Category, Statement};
-use crate::delivery::{CompanyKey, DealKey, Lane};
+use crate::delivery::{CompanyKey, DealKey, HappeningId, Lane};
 use crate::erasure::Mark;
 use crate::event::{Email, EmailProblem, Event, Found, Kind, Position, SourceName, Stamp, moment};
-use crate::mapping::{DealOf, EVENT_DAY, EventRule, ExtraValue, NoDeal, day_of};
+use crate::mapping::{DealOf, EVENT_DAY, EventRule, ExtraValue, HappeningOf, NoDeal, day_of};
 use crate::person::{PersonId, PersonKey, Said, Strength, TimelineKey};
 use crate::senders::{Sighting, SwitchedOff};
 
@@ -72,6 +72,8 @@ pub struct Reading {
     pub deal: Option<Result<DealOf, NoDeal>>,
     /// The company that it names, and what it says of that.
     pub company: Option<(String, Said)>,
+    /// The notes, activities and tasks that it leaves.
+    pub happenings: Vec<(HappeningId, HappeningOf)>,
     /// Its content was erased in the journal.
     pub blank: bool,
 }
@@ -167,6 +169,7 @@ impl Reading {
         }
         let Address { unusable, elsewhere: email_elsewhere } =
             sender::address(event, (&mut own, named.is_some()), problem, &ids, settings);
+        let happenings = mapped.map(|_| told_by(event, settings, &mut notes)).unwrap_or_default();
         Self {
             position: event.position,
             source: event.source.clone(),
@@ -193,6 +196,7 @@ impl Reading {
             consent_understood,
             deal: mapped.and_then(|_| settings.preset.deal_of(event)),
             company: company_of(event, mapped.is_some(), switched_off.is_some(), settings),
+            happenings,
             // An event that was accepted says who it is.
             blank: event.body.is_empty(),
         }
@@ -266,6 +270,22 @@ impl Reading {
     pub fn timeline(&self, anonymous_id: &str) -> TimelineKey {
         TimelineKey { people: self.people.clone(), anonymous_id: anonymous_id.to_owned() }
     }
+}
+
+/// What an event tells. What is imported happened long ago, and sales is not told of it unless that is wanted.
+fn told_by(event: &Event, settings: &Settings, notes: &mut Vec<String>) -> Vec<(HappeningId, HappeningOf)> {
+    let told = settings.preset.happenings_of(event);
+    if !told.is_empty() && event.backfill && !settings.happenings.backfill {
+        notes.push(
+            "it is old, so no note, activity or task is told of it (happenings.backfill = false)".to_owned(),
+        );
+        return Vec::new();
+    }
+    let id = |told: &HappeningOf| {
+        let (source, message) = (&event.source, &event.stamp.message_id);
+        HappeningId::of(&settings.marker_key, told.says.kind(), source, message)
+    };
+    told.into_iter().map(|told| (id(&told), told)).collect()
 }
 
 /// The company that an event names, unless it is switched off.

@@ -1,4 +1,4 @@
-//! Records: what differs between contacts, companies and deals is told apart here, and nowhere else.
+//! Records: what differs between contacts, companies, deals and happenings is told apart here, and nowhere else.
 //!
 //! What each kind does is in a file of its own. Must not know what a record holds.
 
@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 
 use super::call::{CallOrder, Settlement, settle_contact};
 use super::claiming::claim_contact;
-use super::{Settings, World, company, consider, deal, erase};
+use super::{Considered, Settings, World, company, consider, deal, erase, happening};
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, CompanyKey, Delivery, DeliveryId, State, Subject};
 use crate::erasure::CallEnd;
 use crate::event::Email;
+use crate::happening::Happening;
 
 /// The reason of a delivery whose record has a newer one.
 const FOLDED: &str = "the service stopped during the call; a newer delivery of the contact carries the rest";
@@ -27,6 +28,7 @@ pub fn claim(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixM
         Subject::Contact(email) => claim_contact(id, email, world, settings, now),
         Subject::Company(key) => company::claim(id, key, world, settings, now),
         Subject::Deal(key) => deal::claim(id, key, world, settings, now),
+        Subject::Happening(key) => happening::claim(id, key, world, settings, now),
     }?;
     Some(CallOrder { delivery: id.clone(), subject, attempt, request })
 }
@@ -45,7 +47,9 @@ pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, no
         }
         Subject::Company(key) => company::settle(settlement, &key, world, settings, now),
         Subject::Deal(key) => deal::settle(settlement, &key, world, settings, now),
+        Subject::Happening(key) => happening::settle(settlement, &key, world, settings, now),
     }
+    happening::evaluate_held(world, settings, now);
 }
 
 /// Makes a claim void. The working set has to hold its delivery, the record it is about, and the newer delivery of that.
@@ -61,6 +65,7 @@ pub fn void_claim(id: &DeliveryId, world: &mut World, now: UnixMicros) {
         Subject::Contact(email) => void_contact(&claimed, email, world, now),
         Subject::Company(key) => company::void(&claimed, key, world, now),
         Subject::Deal(key) => deal::void(&claimed, key, world, now),
+        Subject::Happening(id) => happening::void(&claimed, id, world, now),
     }
 }
 
@@ -97,6 +102,7 @@ pub fn open_delivery<'w>(subject: &Subject, world: &'w World, account: &Account)
         Subject::Contact(email) => world.contacts.get(email)?.standing.get(account)?.open.as_ref(),
         Subject::Company(key) => company::open(key, world, account),
         Subject::Deal(key) => deal::open(key, world, account),
+        Subject::Happening(id) => happening::open(id, world, account),
     }
 }
 
@@ -113,11 +119,13 @@ pub fn companies_needed(
     let of_contact = |email: &Email| CompanyKey::of(consider(email, world, settings).company.as_deref()?);
     let of_deals =
         world.deals.iter().filter_map(|(key, deal)| deal::company_needed(key, deal, world, settings));
-    emails.iter().filter_map(of_contact).chain(of_deals).collect()
+    let named = |happening: &Happening| happening::company_needed(happening, &Considered::default());
+    let of_happenings = world.happenings.iter().filter_map(|(_, happening)| named(happening));
+    emails.iter().filter_map(of_contact).chain(of_deals).chain(of_happenings).collect()
 }
 
 /// Its open delivery was given up: it speaks of none any more.
-pub(super) fn close(subject: &Subject, world: &mut World, account: &Account) {
+pub(super) fn close(subject: &Subject, world: &mut World, account: &Account, now: UnixMicros) {
     match subject {
         Subject::Contact(email) => {
             if let Some(standing) = world.contacts.edit(email).standing.get_mut(account) {
@@ -126,5 +134,6 @@ pub(super) fn close(subject: &Subject, world: &mut World, account: &Account) {
         }
         Subject::Company(key) => company::discarded(key, world, account),
         Subject::Deal(key) => deal::discarded(key, world, account),
+        Subject::Happening(id) => happening::discarded(id, world, account, now),
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{close, dead_letter, open_delivery};
 use super::refusal::{RedriveBy, redrive_contact};
-use super::{Settings, World, company, deal};
+use super::{Settings, World, company, deal, happening};
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Delivery, DeliveryId, Lane, State, Subject};
 
@@ -83,11 +83,12 @@ pub fn redrive(
     };
     let done = match delivery.subject.clone() {
         Subject::Contact(email) => redrive_contact(id, &email, by, world, settings),
-        subject @ (Subject::Company(_) | Subject::Deal(_)) => {
+        subject @ (Subject::Company(_) | Subject::Deal(_) | Subject::Happening(_)) => {
             let is_open = open_delivery(&subject, world, &settings.account) == Some(id);
             match (is_open, &subject) {
                 (true, Subject::Company(key)) => company::redrive(key, world, &settings.account),
                 (true, Subject::Deal(key)) => deal::redrive(key, world, &settings.account),
+                (true, Subject::Happening(id)) => happening::redrive(id, world, &settings.account),
                 (true, Subject::Contact(_)) | (false, _) => {}
             }
             is_open
@@ -145,6 +146,6 @@ pub fn discard(
         let refused = dead.reason.as_deref().map(|reason| format!("; {reason}")).unwrap_or_default();
         dead.discard(&format!("{why}{refused}"), now)
     });
-    close(subject, world, &settings.account);
+    close(subject, world, &settings.account, now);
     true
 }

@@ -9,7 +9,7 @@ use crate::clock::UnixMicros;
 use crate::consent::Choice;
 use crate::contact::{Contact, STATUS};
 use crate::deal::{self, Deal, PIPELINE, STAGE};
-use crate::delivery::DealKey;
+use crate::delivery::{DealKey, HappeningId};
 use crate::event::{Email, Trust};
 use crate::person::{Facts, Person, PersonId, PersonKey, TimelineKey};
 use crate::selectors::Forecast;
@@ -88,6 +88,13 @@ pub fn retire_deal(
     left.retired_at = left.retired_at.or_else(|| is_finished(deal, settings).then_some(now));
     if left != *deal {
         *world.deals.edit(key) = left;
+    }
+}
+
+/// A happening goes that had its time. One that is owed a call, or may be there already, stays.
+pub fn retire_happening(id: &HappeningId, world: &mut World) {
+    if world.happenings.get(id).is_some_and(|happening| !happening.standing.awaits_a_call()) {
+        world.happenings.remove(id);
     }
 }
 

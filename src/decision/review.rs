@@ -1,6 +1,7 @@
 //! The review: records judged anew though no event came, because the settings they were judged by have changed.
 //!
-//! Walks all contacts in the order of their addresses, then companies, then deals, which wait for both. How far it came is a document, so a restart goes on where it was.
+//! Walks all contacts in the order of their addresses, then companies, then deals, which wait for both, then what is not told
+//! yet. How far it came is a document, so a restart goes on where it was.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
@@ -9,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::junk;
 use super::owe::evaluate_without_event;
-use super::{Settings, World, company, deal, respell};
+use super::{Settings, World, company, deal, happening, respell};
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, CompanyKey, DealKey, DeliveryId, Lane, Subject};
+use crate::delivery::{Account, CompanyKey, DealKey, DeliveryId, HappeningId, Lane, Subject};
 use crate::event::Email;
 
 /// How often all contacts are looked at whose changes of consent may have had their time.
@@ -54,6 +55,8 @@ impl Settings {
             source_defaults,
             senders,
             rehearsal: _,
+            happenings: _,
+            marker_key: _,
             selectors,
         } = self;
         let of_people = (default_region, missing_names, source_defaults, senders);
@@ -104,6 +107,8 @@ pub enum Phase {
     Companies(Option<CompanyKey>),
     /// Deals.
     Deals(Option<DealKey>),
+    /// Notes, activities and tasks that are not told yet.
+    Happenings(Option<HappeningId>),
 }
 
 /// A pass over all records: one that goes on, or the last one.
@@ -226,6 +231,7 @@ impl Review {
                 }
                 Subject::Company(key) => company::evaluate(key, id, Lane::Refresh, world, settings, now),
                 Subject::Deal(key) => deal::evaluate_without_event(key, id, world, settings, now),
+                Subject::Happening(id) => happening::evaluate_without_event(id, world, settings, now),
             };
             self.opened += u64::from(opened);
             self.count(record);
@@ -240,7 +246,7 @@ impl Review {
     fn count(&mut self, record: &Subject) {
         match record {
             Subject::Contact(_) => self.done += 1,
-            Subject::Company(_) | Subject::Deal(_) => self.beside += 1,
+            Subject::Company(_) | Subject::Deal(_) | Subject::Happening(_) => self.beside += 1,
         }
     }
 
@@ -249,6 +255,7 @@ impl Review {
             Subject::Contact(email) => self.after = Some(email),
             Subject::Company(key) => self.phase = Phase::Companies(Some(key)),
             Subject::Deal(key) => self.phase = Phase::Deals(Some(key)),
+            Subject::Happening(id) => self.phase = Phase::Happenings(Some(id)),
         }
     }
 
@@ -258,7 +265,8 @@ impl Review {
         self.phase = match self.phase {
             Phase::Contacts if looks_beside(self.because, settings) => Phase::Companies(None),
             Phase::Companies(_) => Phase::Deals(None),
-            Phase::Contacts | Phase::Deals(_) => {
+            Phase::Deals(_) => Phase::Happenings(None),
+            Phase::Contacts | Phase::Happenings(_) => {
                 self.ended_at = Some(now);
                 Phase::Contacts
             }
@@ -268,7 +276,8 @@ impl Review {
 
 /// Whether companies and deals are looked at too. Time alone changes nothing of them.
 fn looks_beside(because: Because, settings: &Settings) -> bool {
-    let mapped = settings.preset.company().is_some() || settings.preset.deal_kinds().next().is_some();
+    let preset = &settings.preset;
+    let mapped = preset.company().is_some() || preset.deal_kinds().next().is_some() || preset.tells();
     match because {
         Because::Time => false,
         Because::Unknown | Because::Account | Because::Settings => mapped,

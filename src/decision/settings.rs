@@ -12,8 +12,9 @@ use serde_json::Value;
 use crate::clock::UnixMicros;
 use crate::consent::{Categories, Category, Places};
 use crate::contact::{Rules, SendMode};
-use crate::delivery::{Account, AttemptRequest, Bound, CallKind};
+use crate::delivery::{Account, AttemptRequest, Bound, CallKind, MarkerKey};
 use crate::event::SourceName;
+use crate::happening;
 use crate::mapping::Preset;
 use crate::mapping::region::Region;
 use crate::selectors::Selectors;
@@ -126,6 +127,10 @@ pub struct Settings {
     pub senders: senders::Rules,
     /// The sources that are tried out.
     pub rehearsal: Rehearsal,
+    /// How notes, activities and tasks are told.
+    pub happenings: happening::Config,
+    /// The key of the data folder that their ids are made under.
+    pub marker_key: MarkerKey,
 }
 
 impl Settings {
@@ -133,6 +138,11 @@ impl Settings {
     #[must_use]
     pub fn identify_of(&self, source: &SourceName) -> IdentifyMode {
         self.source_defaults.get(source).and_then(|defaults| defaults.identify).unwrap_or(self.identify)
+    }
+
+    /// Takes in what the store knows: the lists of the account, and the key of the data folder.
+    pub fn knows(&mut self, (selectors, marker_key): (Arc<Selectors>, MarkerKey)) {
+        (self.selectors, self.marker_key) = (selectors, marker_key);
     }
 
     /// The settings by which events of a source that is tried out are decided, if it is one.

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde_json::Value;
 
 use super::call::{CallOrder, standing_of};
-use super::{Settings, World, claim, company, deal};
+use super::{Settings, World, claim, company, deal, happening};
 use crate::clock::UnixMicros;
 use crate::contact::StageSeen;
 use crate::delivery::{DeliveryId, Request, Stored, Subject};
@@ -56,7 +56,8 @@ pub(super) fn play(
         let CallOrder { request, subject, .. } = claim(id, world, settings, now)?;
         let is_question = request.body().is_none();
         // Only what other records wait for has to have an id.
-        let needs_ids = settings.preset.deal_kinds().next().is_some() || settings.preset.company().is_some();
+        let preset = &settings.preset;
+        let needs_ids = preset.deal_kinds().next().is_some() || preset.company().is_some() || preset.tells();
         let stored = needs_ids.then(|| id_of(&subject));
         match &subject {
             Subject::Contact(email) if is_question => {
@@ -73,6 +74,9 @@ pub(super) fn play(
                 company::played(key, stored.filter(|_| !is_question), world, settings, now);
             }
             Subject::Deal(key) => deal::played(key, stored.filter(|_| !is_question), world, settings, now),
+            Subject::Happening(key) => {
+                happening::played(id, key, stored.filter(|_| !is_question), world, now);
+            }
         }
         if is_question {
             world.deliveries.change(id, |delivery| delivery.wait(ANSWERED.to_owned(), now));
@@ -82,6 +86,7 @@ pub(super) fn play(
         for email in those_of(&subject, world) {
             deal::evaluate_waiting(&email, world, settings, now);
         }
+        happening::evaluate_held(world, settings, now);
         return Some(request);
     }
     None
@@ -93,6 +98,7 @@ fn those_of(subject: &Subject, world: &mut World) -> Vec<Email> {
         Subject::Contact(email) => vec![email.clone()],
         Subject::Company(key) => company::let_go(key, world),
         Subject::Deal(key) => world.deals.get(key).and_then(|deal| deal.email.clone()).into_iter().collect(),
+        Subject::Happening(_) => Vec::new(),
     }
 }
 

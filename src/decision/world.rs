@@ -8,10 +8,11 @@ use crate::clock::UnixMicros;
 use crate::company::Company;
 use crate::contact::{Contact, Standing};
 use crate::deal::Deal;
-use crate::delivery::{Account, CompanyKey, DealKey, Delivery, DeliveryId, State, Subject};
+use crate::delivery::{Account, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, State, Subject};
 use crate::destination::Destination;
 use crate::erasure::{CallEnd, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
+use crate::happening::Happening;
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 
 /// A document in the working set.
@@ -175,6 +176,8 @@ pub struct World {
     pub companies: Shelf<CompanyKey, Company>,
     /// Deals.
     pub deals: Shelf<DealKey, Deal>,
+    /// Notes, activities and tasks.
+    pub happenings: Shelf<HappeningId, Happening>,
     /// Deliveries.
     pub deliveries: Deliveries,
     /// Those of the people above who have, or had, the address of a crowd.

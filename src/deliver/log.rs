@@ -96,7 +96,12 @@ pub(super) fn refusal(delivery: Option<&Delivery>) {
             CallKind::Contact => {
                 tracing::warn!(delivery = %dead.id, "Freshsales refused a contact; it is kept as a dead letter, /api/dead-letters shows why");
             }
-            kind @ (CallKind::Company | CallKind::Deal | CallKind::Selector) => {
+            kind @ (CallKind::Company
+            | CallKind::Deal
+            | CallKind::Note
+            | CallKind::Activity
+            | CallKind::Task
+            | CallKind::Selector) => {
                 tracing::warn!(delivery = %dead.id, kind = kind.as_str(), "Freshsales refused a record; it is kept as a dead letter, /api/dead-letters shows why");
             }
         }

@@ -3,8 +3,11 @@
 //! Pure data and transitions. Must not know how a call is made or where a delivery is stored.
 
 mod attempt;
+mod birth;
 mod bound;
 mod bulk;
+mod happening_id;
+mod no_subject;
 mod request;
 mod subject;
 mod verdict;
@@ -18,12 +21,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use attempt::{ATTEMPTS_KEPT_MAX, Attempt, AttemptRequest, AttemptResponse, BODY_KEPT_BYTES_MAX};
+pub use birth::{ASK_AFTER, Birth, asked_at};
 pub use bound::Bound;
 pub use bulk::{
     BULK_CONTACTS_MAX, BulkJob, BulkRow, JOB_ASKED_EVERY, JOB_QUESTIONS_MAX, JOB_REPORTS_WITHIN, JobId,
 };
-pub use request::{CallKind, Request};
-pub use subject::{CompanyKey, DealKey, KEY_CHARS_MAX, NoSubject, Subject};
+pub use happening_id::{HappeningId, MarkerKey};
+pub use no_subject::NoSubject;
+pub use request::{CallKind, HappeningKind, Request, TargetKind};
+pub use subject::{CompanyKey, DealKey, KEY_CHARS_MAX, Subject};
 pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
 
 use crate::clock::UnixMicros;
@@ -292,7 +298,7 @@ impl Delivery {
     pub fn email(&self) -> Option<&Email> {
         match &self.subject {
             Subject::Contact(email) => Some(email),
-            Subject::Company(_) | Subject::Deal(_) => self.person.as_ref(),
+            Subject::Company(_) | Subject::Deal(_) | Subject::Happening(_) => self.person.as_ref(),
         }
     }
 

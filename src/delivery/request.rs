@@ -68,6 +68,24 @@ pub enum Request {
         /// As it stands in the deal.
         value: String,
     },
+    /// Writes a note, an activity or a task. Not safe to repeat: sent twice, there are two.
+    Tell {
+        /// Which of them.
+        what: HappeningKind,
+        /// `{"note":{…}}`
+        body: Value,
+    },
+    /// Asks which notes, activities or tasks there are of a record.
+    ListTold {
+        /// Which of them.
+        what: HappeningKind,
+        /// What they hang on.
+        target: (TargetKind, u64),
+        /// Those of the whole account are listed, where a list of its own did not answer.
+        everywhere: bool,
+        /// Which page of the list, from 1.
+        page: u32,
+    },
     /// Asks for a list of the account that gives names their ids, by the last part of its address: `owners`.
     Selector(&'static str),
     /// Asks the cheapest question that proves alias and key.
@@ -77,6 +95,76 @@ pub enum Request {
         /// Its id in Freshsales.
         id: u64,
     },
+}
+
+/// What is told once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HappeningKind {
+    /// A note.
+    Note,
+    /// A sales activity.
+    Activity,
+    /// A task.
+    Task,
+}
+
+impl HappeningKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Note, Self::Activity, Self::Task];
+
+    /// The word in JSON, in the mapping, and before an id.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Activity => "activity",
+            Self::Task => "task",
+        }
+    }
+
+    /// The name in front of it in a body (documented by the vendor).
+    #[must_use]
+    pub fn record(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Activity => "sales_activity",
+            Self::Task => "task",
+        }
+    }
+
+    /// The right that its calls need.
+    #[must_use]
+    pub fn call_kind(self) -> CallKind {
+        match self {
+            Self::Note => CallKind::Note,
+            Self::Activity => CallKind::Activity,
+            Self::Task => CallKind::Task,
+        }
+    }
+}
+
+/// What a note, an activity or a task hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetKind {
+    /// A contact.
+    Contact,
+    /// A deal.
+    Deal,
+    /// A company.
+    Company,
+}
+
+impl TargetKind {
+    /// Its word in `targetable_type` (documented by the vendor).
+    #[must_use]
+    pub fn as_type(self) -> &'static str {
+        match self {
+            Self::Contact => "Contact",
+            Self::Deal => "Deal",
+            Self::Company => "SalesAccount",
+        }
+    }
 }
 
 /// A kind of call: what a right in Freshsales is given for.
@@ -89,21 +177,31 @@ pub enum CallKind {
     Company,
     /// Of deals.
     Deal,
+    /// Of notes.
+    Note,
+    /// Of sales activities.
+    Activity,
+    /// Of tasks.
+    Task,
     /// For the lists of the account.
     Selector,
 }
 
 impl CallKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Contact, Self::Company, Self::Deal, Self::Selector];
+    pub const ALL: [Self; 7] =
+        [Self::Contact, Self::Company, Self::Deal, Self::Note, Self::Activity, Self::Task, Self::Selector];
 
-    /// The word in JSON, and before the key of a subject.
+    /// The word in JSON, and before the key of a subject or of a happening.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Contact => "contact",
             Self::Company => "company",
             Self::Deal => "deal",
+            Self::Note => "note",
+            Self::Activity => "activity",
+            Self::Task => "task",
             Self::Selector => "selector",
         }
     }
@@ -115,6 +213,9 @@ impl CallKind {
             Self::Contact => "contacts",
             Self::Company => "companies",
             Self::Deal => "deals",
+            Self::Note => "notes",
+            Self::Activity => "sales activities",
+            Self::Task => "tasks",
             Self::Selector => "the lists of the account",
         }
     }
@@ -135,6 +236,7 @@ impl Request {
             | Self::UpdateDeal { .. }
             | Self::ShowDeal { .. }
             | Self::FindDeal { .. } => CallKind::Deal,
+            Self::Tell { what, .. } | Self::ListTold { what, .. } => what.call_kind(),
             Self::Selector(_) | Self::Probe => CallKind::Selector,
         }
     }
@@ -147,12 +249,14 @@ impl Request {
             | Self::RenameContact { body, .. }
             | Self::UpsertCompany { body }
             | Self::CreateDeal { body }
-            | Self::UpdateDeal { body, .. } => Some(body),
+            | Self::UpdateDeal { body, .. }
+            | Self::Tell { body, .. } => Some(body),
             Self::FindContact { .. }
             | Self::ShowContact { .. }
             | Self::FindCompany { .. }
             | Self::ShowDeal { .. }
             | Self::FindDeal { .. }
+            | Self::ListTold { .. }
             | Self::Selector(_)
             | Self::Probe
             | Self::Forget { .. } => None,
@@ -172,10 +276,12 @@ impl Request {
             Self::UpsertContact { .. } | Self::RenameContact { .. } => Some("contact"),
             Self::UpsertCompany { .. } => Some("sales_account"),
             Self::CreateDeal { .. } | Self::UpdateDeal { .. } | Self::ShowDeal { .. } => Some("deal"),
+            Self::Tell { what, .. } => Some(what.record()),
             Self::FindContact { .. }
             | Self::ShowContact { .. }
             | Self::FindCompany { .. }
             | Self::FindDeal { .. }
+            | Self::ListTold { .. }
             | Self::Selector(_)
             | Self::Probe
             | Self::Forget { .. } => None,
@@ -197,6 +303,8 @@ impl Request {
             | Self::FindCompany { .. }
             | Self::CreateDeal { .. }
             | Self::FindDeal { .. }
+            | Self::Tell { .. }
+            | Self::ListTold { .. }
             | Self::Selector(_)
             | Self::Probe => false,
         }

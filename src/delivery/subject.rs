@@ -7,13 +7,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::CallKind;
+use super::{CallKind, HappeningId, NoSubject};
 use crate::event::Email;
 
 /// Characters of a company's name or of a deal's key that are kept; what is longer is no name and no key.
 pub const KEY_CHARS_MAX: usize = 255;
 
-/// A record of the CRM that is kept current. As text `contact:ADDRESS`, `company:NAME`, `deal:PEOPLE/KIND/KEY`.
+/// What a call is about: a record of the CRM that is kept current, or something that is told once. As text `contact:ADDRESS`,
+/// `company:NAME`, `deal:PEOPLE/KIND/KEY`, `happening:ID`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Subject {
@@ -23,6 +24,8 @@ pub enum Subject {
     Company(CompanyKey),
     /// A deal, by its kind and the site's own key, such as the number of an order.
     Deal(DealKey),
+    /// A note, an activity or a task, by the message that it follows from.
+    Happening(HappeningId),
 }
 
 /// A company by its name, in one spelling: what differs in case, in spaces around it or in the number of spaces within is
@@ -40,11 +43,6 @@ pub struct DealKey {
     key: String,
 }
 
-/// A text that names no subject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a subject is written contact:ADDRESS, company:NAME or deal:PEOPLE/KIND/KEY")]
-pub struct NoSubject;
-
 impl Subject {
     /// What kind of record it is, which is what a right of the CRM is given for.
     #[must_use]
@@ -53,6 +51,7 @@ impl Subject {
             Self::Contact(_) => CallKind::Contact,
             Self::Company(_) => CallKind::Company,
             Self::Deal(_) => CallKind::Deal,
+            Self::Happening(id) => id.kind().call_kind(),
         }
     }
 
@@ -61,7 +60,7 @@ impl Subject {
     pub fn contact(&self) -> Option<&Email> {
         match self {
             Self::Contact(email) => Some(email),
-            Self::Company(_) | Self::Deal(_) => None,
+            Self::Company(_) | Self::Deal(_) | Self::Happening(_) => None,
         }
     }
 }
@@ -137,6 +136,7 @@ impl fmt::Display for Subject {
             Self::Contact(email) => write!(f, "contact:{}", email.as_str()),
             Self::Company(key) => write!(f, "company:{key}"),
             Self::Deal(key) => write!(f, "deal:{key}"),
+            Self::Happening(id) => write!(f, "happening:{id}"),
         }
     }
 }
@@ -169,6 +169,7 @@ impl FromStr for Subject {
             Some(("contact", email)) => Email::from_store(email).map(Self::Contact).map_err(|_| NoSubject),
             Some(("company", key)) => key.parse().map(Self::Company),
             Some(("deal", key)) => key.parse().map(Self::Deal),
+            Some(("happening", id)) => id.parse().map(Self::Happening),
             _ => Err(NoSubject),
         }
     }
@@ -189,6 +190,12 @@ impl From<CompanyKey> for Subject {
 impl From<DealKey> for Subject {
     fn from(key: DealKey) -> Self {
         Self::Deal(key)
+    }
+}
+
+impl From<HappeningId> for Subject {
+    fn from(id: HappeningId) -> Self {
+        Self::Happening(id)
     }
 }
 
@@ -240,7 +247,10 @@ mod tests {
 
     #[test]
     fn a_subject_reads_back_as_it_is_written() {
-        for text in ["contact:jane@example.com", "company:acme inc.", "deal:default/order/A-10/01: x"] {
+        let happening = "happening:note-4F7K2Q9XZC0HJMNP";
+        for text in
+            ["contact:jane@example.com", "company:acme inc.", "deal:default/order/A-10/01: x", happening]
+        {
             assert_eq!(text.parse::<Subject>().unwrap().to_string(), text);
         }
         for text in ["", "jane@example.com", "contact:jane", "company: ", "deal:default/order", "deal:a//b"] {

@@ -170,6 +170,9 @@ pub struct Receipt {
     /// Deals that lost everything of them.
     #[serde(default)]
     pub deals: u64,
+    /// Notes, activities and tasks that were told of them, or were to be.
+    #[serde(default)]
+    pub happenings: u64,
     /// Deliveries, with their attempts.
     pub deliveries: u64,
     /// Trails of events.

@@ -196,7 +196,8 @@ pub fn in_browser(account: &Account, kind: CallKind, id: u64) -> Option<String> 
         CallKind::Contact => "contacts",
         CallKind::Company => "accounts",
         CallKind::Deal => "deals",
-        CallKind::Selector => return None,
+        // Seen with what they hang on.
+        CallKind::Note | CallKind::Activity | CallKind::Task | CallKind::Selector => return None,
     };
     Some(format!("https://{alias}{SUITE_SUFFIX}/crm/sales/{records}/{id}"))
 }

@@ -2,6 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde_json::{Map, Value};
+
 use super::{CallResult, Crm, CrmAnswer, Endpoint, LookupResult};
 use crate::allowance::RateHint;
 use crate::delivery::{Account, AttemptRequest, Request, Stored, Verdict};
@@ -43,7 +45,7 @@ impl Crm for DryRunCrm {
     }
 
     fn call(&self, request: Request) -> CrmAnswer<CallResult> {
-        let stored = Stored { id: id_of(&request), ..Stored::default() };
+        let stored = Stored { id: id_of(&request), shown: listed(&request), ..Stored::default() };
         answered(CallResult {
             verdict: Verdict::Stored(stored),
             ..simulated(self.endpoint.describe(&request))
@@ -67,12 +69,14 @@ fn id_of(request: &Request) -> Option<u64> {
         Request::UpdateDeal { id, .. } | Request::RenameContact { id, .. } => return Some(*id),
         Request::UpsertContact { body, .. }
         | Request::UpsertCompany { body }
-        | Request::CreateDeal { body } => body,
+        | Request::CreateDeal { body }
+        | Request::Tell { body, .. } => body,
         Request::FindContact { .. }
         | Request::ShowContact { .. }
         | Request::FindCompany { .. }
         | Request::ShowDeal { .. }
         | Request::FindDeal { .. }
+        | Request::ListTold { .. }
         | Request::Selector(_)
         | Request::Probe
         | Request::Forget { .. } => return None,
@@ -80,6 +84,13 @@ fn id_of(request: &Request) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     body.get("unique_identifier").unwrap_or(body).to_string().hash(&mut hasher);
     Some(hasher.finish() >> 32)
+}
+
+/// Nothing stands in any list of what was told.
+fn listed(request: &Request) -> Option<Map<String, Value>> {
+    let Request::ListTold { .. } = request else { return None };
+    let lists = ["notes", "sales_activities", "tasks"];
+    Some(lists.map(|name| (name.to_owned(), Value::Array(Vec::new()))).into_iter().collect())
 }
 
 fn answered<T: Send + 'static>(answer: T) -> CrmAnswer<T> {

@@ -50,6 +50,10 @@ pub fn verdict(
         404 if is_error_of_the_api(body) && call.names_an_id() => Verdict::Gone {
             reason: format!("Freshsales has no such {} any more (404)", call.kind().as_str()),
         },
+        // Not every account has each of these lists.
+        404 if matches!(call, Request::ListTold { .. }) => {
+            refused(call, status, retry_after, content_type, body, now)
+        }
         404 if is_error_of_the_api(body) && call.kind() != CallKind::Contact => {
             refused(call, status, retry_after, content_type, body, now)
         }
@@ -98,7 +102,11 @@ fn forbidden(call: &Request) -> Verdict {
         (_, CallKind::Selector) => {
             Verdict::Shut { reason: "the user of the API key may not read this list (403)".to_owned() }
         }
-        (_, kind @ (CallKind::Company | CallKind::Deal)) => Verdict::Shut {
+        (
+            _,
+            kind
+            @ (CallKind::Company | CallKind::Deal | CallKind::Note | CallKind::Activity | CallKind::Task),
+        ) => Verdict::Shut {
             reason: format!("the user of the API key may not read and edit {} (403)", kind.plural()),
         },
     }
@@ -177,7 +185,12 @@ fn is_throttle_page(said: &ErrorWords, body: &[u8], sent: &Map<String, Value>) -
 fn refusal_in_words(call: &Request, status: u16, said: &ErrorWords) -> String {
     let what = match call.kind() {
         CallKind::Selector => "question",
-        kind @ (CallKind::Contact | CallKind::Company | CallKind::Deal) => kind.as_str(),
+        kind @ (CallKind::Contact
+        | CallKind::Company
+        | CallKind::Deal
+        | CallKind::Note
+        | CallKind::Activity
+        | CallKind::Task) => kind.as_str(),
     };
     match words::fit_to_show(&said.words) {
         none if none.is_empty() && said.html => {

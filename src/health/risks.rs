@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 use super::snapshot::Snapshot;
 use crate::deal::HeldBack;
 use crate::delivery::Bound;
+use crate::happening::State;
 use crate::senders::{Concern, Refusing};
 use crate::store::{Room, Store, Totals};
 use crate::turn::{Flow, FlowAlarm};
@@ -40,6 +41,8 @@ pub enum RiskKind {
     NamesMissing,
     /// Deals wait for a person to decide.
     DealsUndecided,
+    /// Notes, activities or tasks wait for a person to decide.
+    HappeningsUnclear,
     /// Nearly as many dead letters as are kept.
     DeadLetters,
     /// More becomes due than may leave.
@@ -70,7 +73,7 @@ pub enum RiskKind {
 
 impl RiskKind {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Processing,
         Self::Lag,
         Self::StageStands,
@@ -79,6 +82,7 @@ impl RiskKind {
         Self::KindShut,
         Self::NamesMissing,
         Self::DealsUndecided,
+        Self::HappeningsUnclear,
         Self::DeadLetters,
         Self::Arrivals,
         Self::LeadsWait,
@@ -106,6 +110,7 @@ impl RiskKind {
             Self::KindShut => "kind_shut",
             Self::NamesMissing => "names_missing",
             Self::DealsUndecided => "deals_undecided",
+            Self::HappeningsUnclear => "happenings_unclear",
             Self::DeadLetters => "dead_letters",
             Self::Arrivals => "arrivals",
             Self::LeadsWait => "leads_wait",
@@ -136,6 +141,7 @@ impl RiskKind {
             Self::KindShut
             | Self::NamesMissing
             | Self::DealsUndecided
+            | Self::HappeningsUnclear
             | Self::DeadLetters
             | Self::Arrivals
             | Self::LeadsWait
@@ -183,6 +189,7 @@ pub fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<Risk> {
         .chain(stalls(snapshot))
         .chain(aside.into_iter().flatten())
         .chain(deals_undecided(snapshot))
+        .chain(happenings_unclear(snapshot))
         .chain(dead_letters(snapshot))
         .chain(arrivals(snapshot))
         .chain(leads_wait(snapshot))
@@ -213,6 +220,17 @@ fn deals_undecided(snapshot: Snapshot<'_>) -> Option<Risk> {
             what.join(", and ")
         );
         Risk::new(RiskKind::DealsUndecided, message)
+    })
+}
+
+/// Notes, activities and tasks of which nobody can tell whether they were told.
+fn happenings_unclear(snapshot: Snapshot<'_>) -> Option<Risk> {
+    let unclear = snapshot.totals().happenings.get(State::Unclear.as_str()).copied().unwrap_or(0);
+    (unclear > 0).then(|| {
+        let message = format!(
+            "of {unclear} notes, activities or tasks nobody can tell whether Freshsales has them (GET /api/happenings?state=unclear).              Look there, then say on the page of each in the debugger that it is there, or send it again"
+        );
+        Risk::new(RiskKind::HappeningsUnclear, message)
     })
 }
 

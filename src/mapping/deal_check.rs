@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::company::{CompanyRule, Link};
 use super::deals::{DealKeyRule, DealRule};
+use super::label::label_problem;
 use super::problem::{MappingProblem, attribute_problem, id_problem, path_problem};
-use super::rules::{EventDeal, EventRule, FieldRule, Label, Origin, TAGS, When};
+use super::rules::{EventDeal, EventRule, FieldRule, Origin, TAGS, When};
 
 /// Attributes of a deal that have a key of their own.
 const OWN_KEY: [&str; 3] = ["name", "stage", "pipeline"];
@@ -160,15 +161,4 @@ fn field_problems(under: &[&str], name: &str, rule: &FieldRule) -> Vec<MappingPr
         problems.push(wrong("when", "must be always, create or never; empty is for contacts"));
     }
     problems
-}
-
-/// A name that looks like an id is a mistake more often than a name.
-fn label_problem(label: &Label) -> Option<String> {
-    match label {
-        Label::Name(name) if name.trim().is_empty() => Some("is empty".to_owned()),
-        Label::Name(name) if name.trim().bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(format!("\"{name}\" looks like an id; write {} without quotes to mean it", name.trim()))
-        }
-        Label::Name(_) | Label::Id(_) => None,
-    }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::rules::{FieldRule, Label, Origin};
+use super::label::Label;
+use super::rules::{FieldRule, Origin};
 use super::template::Template;
 
 /// What is true of all deals of a kind.

@@ -12,6 +12,10 @@ mod counted_of;
 mod deal_check;
 mod deal_of;
 mod deals;
+mod happening_check;
+mod happening_of;
+mod happenings;
+mod label;
 mod money;
 mod name;
 mod number;
@@ -29,6 +33,8 @@ mod counted_tests;
 #[cfg(test)]
 mod deal_tests;
 #[cfg(test)]
+mod happening_tests;
+#[cfg(test)]
 mod tests;
 
 use serde::Serialize;
@@ -41,11 +47,14 @@ pub use counted::{CountedRule, EVENT_DAY, day_of};
 pub use counted_of::CountedOf;
 pub use deal_of::{DealOf, MappedDeal, NoDeal, StagesSaid};
 pub use deals::{DealKeyRule, DealRule, WhenGone};
+pub use happening_of::HappeningOf;
+pub use happenings::{Due, EventActivity, EventNote, EventTask, Hangs, Lines, NoDue};
+pub use label::Label;
 pub use name::name_of_address;
 pub use preset::{Extra, ExtraValue, LIFECYCLE_STAGE, Preset, Shipped, sent_as};
 pub use problem::MappingProblem;
 pub use rules::{
-    Aggregate, Choice, ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Label, Origin, Pick, TAGS,
+    Aggregate, Choice, ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Origin, Pick, TAGS,
     Values, When,
 };
 pub use template::{Template, TemplateProblem};

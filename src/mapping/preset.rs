@@ -12,6 +12,7 @@ use super::counted::{CountedRule, EVENT_DAY};
 use super::counted_check::counted_problems;
 use super::deal_check::record_problems;
 use super::deals::DealRule;
+use super::happening_check::told_problems;
 use super::problem::MappingProblem;
 use super::rules::{ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Origin, Pick, TAGS, When};
 use super::sift::sift;
@@ -161,6 +162,7 @@ impl Preset {
         problems.extend(file.events.iter().flat_map(|(name, rule)| event_problems(name, rule)));
         problems.extend(counted_problems(&file.counted, &file.events, &file.fields));
         problems.extend(record_problems(&file.deals, file.company.as_ref(), &file.events, &file.fields));
+        problems.extend(told_problems(&file.events, file.company.is_some()));
         if problems.is_empty() {
             return Ok(Self::from_file(file));
         }
@@ -214,6 +216,11 @@ impl Preset {
     #[must_use]
     pub fn event(&self, name: &str) -> Option<&EventRule> {
         self.events.get(&fold_name(name)).filter(|rule| rule.send)
+    }
+
+    /// The rules of events, switched off or not.
+    pub(super) fn event_rules(&self) -> impl Iterator<Item = &EventRule> {
+        self.events.values()
     }
 
     /// What events say of deals.
@@ -294,6 +301,7 @@ impl Preset {
             kinds.insert(selectors::Kind::LifecycleStages);
         }
         kinds.extend(self.selectors_of_deals());
+        kinds.extend(self.selectors_of_happenings());
         kinds
     }
 

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::convert::Convert;
+use super::happenings::{EventActivity, EventNote, EventTask};
+use super::label::Label;
 use crate::delivery::Lane;
 
 const MAX_CHARS: usize = 255;
@@ -36,6 +38,15 @@ pub struct EventRule {
     /// What it says of a deal.
     #[serde(default)]
     pub deal: Option<EventDeal>,
+    /// The note that it leaves.
+    #[serde(default)]
+    pub note: Option<EventNote>,
+    /// The sales activity that it leaves.
+    #[serde(default)]
+    pub activity: Option<EventActivity>,
+    /// The task that it leaves.
+    #[serde(default)]
+    pub task: Option<EventTask>,
 }
 
 impl EventRule {
@@ -86,27 +97,6 @@ pub struct EventDeal {
 impl Default for EventDeal {
     fn default() -> Self {
         Self { kind: String::new(), stage: None, reason: None, create: true }
-    }
-}
-
-/// What the account calls something, or its id there.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "expected a name of your account, or its id as a number")]
-pub enum Label {
-    /// A name.
-    Name(String),
-    /// An id.
-    Id(u64),
-}
-
-impl Label {
-    /// As text; an id as its digits.
-    #[must_use]
-    pub fn text(&self) -> String {
-        match self {
-            Self::Name(name) => name.clone(),
-            Self::Id(id) => id.to_string(),
-        }
     }
 }
 

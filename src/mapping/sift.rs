@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use super::company::CompanyRule;
 use super::counted::CountedRule;
 use super::deals::DealRule;
+use super::happenings::{EventActivity, EventNote, EventTask};
 use super::preset::{COMPANY, COUNTED, DEAL, DEALS, EVENTS, FIELDS};
 use super::problem::MappingProblem;
 use super::rules::{EventDeal, EventField, EventRule, FieldRule};
@@ -83,11 +84,10 @@ fn sift_record<R: DeserializeOwned>(here: &[&str], rule: &mut Table, problems: &
 
 fn sift_event(here: &[&str], event: &mut Table, problems: &mut Vec<MappingProblem>) -> bool {
     event.retain(|key, value| match key {
-        DEAL => a_table(&[here, &[key]].concat(), value, problems).is_some_and(|deal| {
-            let before = problems.len();
-            sift_keys::<EventDeal>(&[here, &[key]].concat(), deal, problems);
-            problems.len() == before
-        }),
+        DEAL => sift_part::<EventDeal>(&[here, &[key]].concat(), value, problems),
+        "note" => sift_part::<EventNote>(&[here, &[key]].concat(), value, problems),
+        "activity" => sift_part::<EventActivity>(&[here, &[key]].concat(), value, problems),
+        "task" => sift_part::<EventTask>(&[here, &[key]].concat(), value, problems),
         FIELDS => each_table(&[here, &[key]].concat(), value, problems, |here, field, problems| {
             // Whether it has what it needs can't be said of a part of it.
             let before = problems.len();
@@ -98,6 +98,18 @@ fn sift_event(here: &[&str], event: &mut Table, problems: &mut Vec<MappingProble
     });
     sift_keys::<EventRule>(here, event, problems);
     true
+}
+
+/// Sifts one thing that an event says beside its fields; a part of it makes no sense, so it stays whole or not at all.
+fn sift_part<R: DeserializeOwned>(
+    here: &[&str],
+    value: &mut Value,
+    problems: &mut Vec<MappingProblem>,
+) -> bool {
+    let before = problems.len();
+    let Some(part) = a_table(here, value, problems) else { return false };
+    sift_keys::<R>(here, part, problems);
+    problems.len() == before
 }
 
 /// Every key of a rule may be missing, so each can be read without the others.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::problem::is_path;
+use crate::happening::Piece;
 
 /// Placeholders that are no paths into an event.
 const WORDS: [&str; 3] = ["key", "email", "company.name"];
@@ -96,6 +97,16 @@ impl Template {
     /// The paths into an event among them.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.sources().filter(|source| is_path(source))
+    }
+
+    /// Its words as they are, and whatever `put` makes of each placeholder: of what it asks for, and its words for when all is
+    /// empty.
+    pub(super) fn pieces(&self, put: impl Fn(&[String], &str) -> Piece) -> Vec<Piece> {
+        let piece = |part: &Part| match part {
+            Part::Text(words) => Piece::Words(words.clone()),
+            Part::Placeholder { sources, otherwise } => put(sources, otherwise),
+        };
+        self.parts.iter().map(piece).collect()
     }
 
     /// The text with what is known put in, in single spaces.

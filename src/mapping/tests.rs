@@ -261,7 +261,8 @@ country = ["traits.country"]
         "line 2, event: is not known; expected `events`, `fields`, `deals`, `counted` or `company`",
         "line 4, events.Upgraded.lane: unknown variant `fast`, expected one of `backfill`, `refresh`, `login`, \
          `conversion`, `new_contact`, `withdrawal`",
-        "line 5, events.Upgraded.sent: unknown field `sent`, expected one of `lane`, `send`, `consent`, `fields`, `deal`",
+        "line 5, events.Upgraded.sent: unknown field `sent`, expected one of `lane`, `send`, `consent`, `fields`, `deal`, \
+         `note`, `activity`, `task`",
         "line 7, events.Demo Booked.lane: must be conversion, login, refresh or backfill",
         "line 9, events.Demo Booked.fields.city.from: invalid type: string \"traits.city\", expected a sequence",
         "line 12, events.Demo Booked.fields.zipcode: must be a table of keys",

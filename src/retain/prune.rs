@@ -21,6 +21,7 @@ pub fn patience(config: &RetentionConfig) -> Patience {
         person: days(config.person_days_max),
         device: days(config.anonymous_days_max),
         dedup: Duration::from_hours(config.dedup_hours),
+        told: days(config.trail_days_max).max(Duration::from_hours(config.dedup_hours)),
     }
 }
 

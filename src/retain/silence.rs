@@ -8,7 +8,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, UnixMicros};
-use crate::decision::{Settings, World, retire_contact, retire_deal, retire_device, retire_person};
+use crate::decision::{
+    Settings, World, retire_contact, retire_deal, retire_device, retire_happening, retire_person,
+};
 use crate::event::Email;
 use crate::person::PersonKey;
 use crate::store::{ErrorClass, For, Keys, Place, Plan, SharedStore, Silent, StoreError, load_contacts};
@@ -27,6 +29,8 @@ pub struct Patience {
     pub device: Duration,
     /// How long a message that comes again is known.
     pub dedup: Duration,
+    /// How long it is known what was told.
+    pub told: Duration,
 }
 
 /// The part that lets people go who were not heard for long.
@@ -87,8 +91,11 @@ impl Retirement {
     async fn page(&self, from: Place) -> Result<Option<Place>, StoreError> {
         let _turn = self.store.turn().await;
         let now = self.clock.wall();
-        let silent =
-            Silent { people: now.minus(self.patience.person), devices: now.minus(self.patience.device) };
+        let silent = Silent {
+            people: now.minus(self.patience.person),
+            devices: now.minus(self.patience.device),
+            told: now.minus(self.patience.told),
+        };
         let (keys, next) = self.store.silent(silent, from).await?;
         let mut some = vec![each_of(keys)];
         while let Some(keys) = some.pop().filter(|keys| !keys.is_empty()) {
@@ -122,6 +129,7 @@ impl Retirement {
         for key in &keys.deals {
             retire_deal(key, finished_before, &mut world, &settings, now);
         }
+        keys.happenings.iter().for_each(|id| retire_happening(id, &mut world));
         world.contribute(&settings);
         self.store.apply(Plan { unheard: true, ..Plan::of(world, &settings.account) }).await
     }
@@ -148,12 +156,13 @@ impl Retirement {
 
 /// Each of some documents by itself.
 fn each_of(keys: Keys) -> Vec<Keys> {
-    let Keys { timelines, people, contacts, deals, .. } = keys;
+    let Keys { timelines, people, contacts, deals, happenings, .. } = keys;
     let timelines = timelines.into_iter().map(|key| Keys { timelines: [key].into(), ..Keys::default() });
     let people = people.into_iter().map(|key| Keys { people: [key].into(), ..Keys::default() });
     let contacts = contacts.into_iter().map(|key| Keys { contacts: [key].into(), ..Keys::default() });
     let deals = deals.into_iter().map(|key| Keys { deals: [key].into(), ..Keys::default() });
-    timelines.chain(people).chain(contacts).chain(deals).collect()
+    let happenings = happenings.into_iter().map(|id| Keys { happenings: [id].into(), ..Keys::default() });
+    timelines.chain(people).chain(contacts).chain(deals).chain(happenings).collect()
 }
 
 fn together(some: &[Keys]) -> Keys {
@@ -163,6 +172,7 @@ fn together(some: &[Keys]) -> Keys {
         all.people.extend(keys.people.iter().cloned());
         all.contacts.extend(keys.contacts.iter().cloned());
         all.deals.extend(keys.deals.iter().cloned());
+        all.happenings.extend(keys.happenings.iter().cloned());
     }
     all
 }

@@ -32,6 +32,9 @@ pub(super) struct Asked {
     pub(super) page: Option<usize>,
     /// How many a page.
     pub(super) per_page: Option<usize>,
+    /// `desc`: the newest first.
+    #[serde(default)]
+    pub(super) sort_type: String,
 }
 
 /// A call as it arrived.

@@ -112,7 +112,7 @@ fn take_effect(
         Route::UpsertCompany => desk.upsert_company(body?),
         Route::UpsertDeal => desk.upsert_deal(body?),
         Route::ContactsOf(kind, id) => found(shown::contacts_of(desk.state, kind, id)),
-        Route::HangingOn(kind, entity, id) => found(shown::hanging_on(desk.state, kind, entity, id)),
+        Route::HangingOn(kind, entity, id) => search::hanging_on(call, kind, entity, id, desk.state),
         Route::ListContacts { list, on } => desk.list_contacts(list, on, body?),
         Route::ContactsOfList(list) => found(shown::contacts_of(desk.state, Kind::List, list)),
         Route::Nothing => Err(Refusal::NotFound),

@@ -173,6 +173,19 @@ pub(super) fn view(call: &Call, entity: Entity, state: &State) -> Result<Answer,
     Ok(page_of(&asked, entity, &records, |page| shown::along(state, entity, page, &include)))
 }
 
+/// The notes or activities that hang on a record.
+pub(super) fn hanging_on(
+    call: &Call,
+    kind: Kind,
+    entity: Entity,
+    id: u64,
+    state: &State,
+) -> Result<Answer, Refusal> {
+    let asked = call.asked()?;
+    let records = shown::hanging_on(state, kind, entity, id).ok_or(Refusal::NotFound)?;
+    Ok(page_of(&asked, Entity::Of(kind), &records, |_| Map::new()))
+}
+
 fn page_of(
     asked: &Asked,
     entity: Entity,
@@ -181,7 +194,11 @@ fn page_of(
 ) -> Answer {
     let per_page = asked.per_page.unwrap_or(25).clamp(1, PER_PAGE_MAX);
     let skipped = asked.page.unwrap_or(1).saturating_sub(1).saturating_mul(per_page);
-    let page: Vec<&Value> = records.iter().skip(skipped).take(per_page).collect();
+    let mut sorted: Vec<&Value> = records.iter().collect();
+    if asked.sort_type == "desc" {
+        sorted.reverse();
+    }
+    let page: Vec<&Value> = sorted.into_iter().skip(skipped).take(per_page).collect();
     let mut answer = along(&page);
     answer.insert(entity.many().to_owned(), json!(page));
     let meta = json!({"total_pages": records.len().div_ceil(per_page), "total": records.len()});

@@ -111,7 +111,7 @@ pub(super) fn contacts_of(state: &State, kind: Kind, id: u64) -> Option<Value> {
 }
 
 /// The notes or activities that hang on a record.
-pub(super) fn hanging_on(state: &State, kind: Kind, entity: Entity, id: u64) -> Option<Value> {
+pub(super) fn hanging_on(state: &State, kind: Kind, entity: Entity, id: u64) -> Option<Vec<Value>> {
     match entity {
         Entity::Contact => state.book.by_id(id).map(|_| ())?,
         Entity::Of(kind) => state.records.get(kind, id).map(|_| ())?,
@@ -121,8 +121,8 @@ pub(super) fn hanging_on(state: &State, kind: Kind, entity: Entity, id: u64) -> 
         record.text("targetable_type") == Some(target)
             && record.attributes.get("targetable_id").and_then(Value::as_u64) == Some(id)
     };
-    let shape = kind.shape();
-    Some(Value::Object(Map::from_iter([(shape.many.to_owned(), records_of(state, kind, hangs))])))
+    let hanging = state.records.all(kind).filter(|(_, record)| hangs(record));
+    Some(hanging.map(|(id, record)| record.to_json(id)).collect())
 }
 
 fn linked_contacts(state: &State, kind: Kind, id: u64) -> Vec<Value> {

@@ -7,14 +7,19 @@ use crate::company::Company;
 use crate::contact::Contact;
 use crate::deal::Deal;
 use crate::decision::{Gathering, RedriveAll, Review};
-use crate::delivery::{Account, CompanyKey, DealKey, Delivery, DeliveryId, Subject};
+use crate::delivery::{Account, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, Subject};
 use crate::erasure::Mark;
 use crate::event::{Email, Position, SourceName};
+use crate::happening::Happening;
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::store::Destination;
 
 /// Deals of one person that are loaded because something they wait for has changed; the others are when these have moved on.
 pub const DEALS_OF_MAX: usize = 50;
+
+/// Notes, activities and tasks of one person or record that are loaded because something of it has changed: so many of the
+/// latest, and so many of those that wait, the oldest first.
+pub const HAPPENINGS_OF_MAX: usize = 150;
 
 /// Counts the changes of a document; 0 is a document that does not exist.
 pub type Revision = u64;
@@ -50,6 +55,11 @@ pub struct Keys {
     pub deals_of: BTreeSet<String>,
     /// Companies.
     pub companies: BTreeSet<CompanyKey>,
+    /// Notes, activities and tasks.
+    pub happenings: BTreeSet<HappeningId>,
+    /// Those of whoever has these addresses or keys of people, and those that hang on these records, all as text: of each some,
+    /// see [`HAPPENINGS_OF_MAX`].
+    pub happenings_of: BTreeSet<String>,
     /// Deliveries.
     pub deliveries: BTreeSet<DeliveryId>,
     /// The destination's own state.
@@ -72,6 +82,9 @@ impl Keys {
             }
             Subject::Deal(key) => {
                 self.deals.insert(key.clone());
+            }
+            Subject::Happening(id) => {
+                self.happenings.insert(id.clone());
             }
         }
     }
@@ -100,6 +113,8 @@ pub struct Documents {
     pub deals: BTreeMap<DealKey, Versioned<Deal>>,
     /// Companies.
     pub companies: BTreeMap<CompanyKey, Versioned<Company>>,
+    /// Notes, activities and tasks.
+    pub happenings: BTreeMap<HappeningId, Versioned<Happening>>,
     /// Deliveries.
     pub deliveries: BTreeMap<DeliveryId, Versioned<Delivery>>,
     /// The destination's own state.
@@ -127,6 +142,8 @@ pub enum Place {
     Deals(i64),
     /// Among companies, after so many.
     Companies(i64),
+    /// Among notes, activities and tasks, after so many.
+    Happenings(i64),
 }
 
 impl Place {

@@ -27,4 +27,6 @@ pub struct Silent {
     pub people: UnixMicros,
     /// Anonymous ids.
     pub devices: UnixMicros,
+    /// Notes, activities and tasks that were told, or are not to be told any more.
+    pub told: UnixMicros,
 }

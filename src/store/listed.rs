@@ -1,4 +1,4 @@
-//! Lists of deals and companies, as a person reads them: the newest first, a page at a time.
+//! Lists of deals, companies and happenings, as a person reads them: the newest first, a page at a time.
 //!
 //! Must not say what a record holds: whoever lists them loads it.
 
@@ -6,7 +6,7 @@ use super::Limited;
 use crate::delivery::Account;
 use crate::event::Email;
 
-/// Which deals or companies.
+/// Which deals, companies or happenings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordQuery {
     /// How many.
@@ -37,6 +37,15 @@ pub enum RecordsOf {
     },
     /// Companies.
     Companies,
+    /// Notes, activities and tasks.
+    Happenings {
+        /// Only those of this contact.
+        email: Option<Email>,
+        /// Only those that stand so.
+        state: Option<crate::happening::State>,
+        /// Only those that are held back for this cause.
+        held: Option<String>,
+    },
 }
 
 /// How a deal or a company stands, as it is listed.

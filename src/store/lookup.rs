@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::allowance::{LaneLoad, SlotId};
 use crate::clock::UnixMicros;
 use crate::decision::{Outcome, RedriveAll, Review};
-use crate::delivery::{Account, Bound, CallKind, DealKey, DeliveryId, Lane, State, Subject};
+use crate::delivery::{Account, Bound, CallKind, DealKey, DeliveryId, HappeningId, Lane, State, Subject};
 use crate::erasure::Erasure;
 use crate::event::{Email, Position, SourceName};
 use crate::trail::EventTrail;
@@ -91,6 +91,17 @@ pub struct DealQuery {
     pub found_by: Option<String>,
     /// Only those that are held back for this cause with this account.
     pub held: Option<(Account, String)>,
+    /// How many.
+    pub limit: usize,
+}
+
+/// Which notes, activities and tasks that are still to be told, in the order of their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HappeningQuery {
+    /// Those for this account.
+    pub account: Account,
+    /// Only those after this one.
+    pub after: Option<HappeningId>,
     /// How many.
     pub limit: usize,
 }
@@ -259,6 +270,10 @@ pub struct Totals {
     pub owed: BTreeMap<Lane, OwedInLane>,
     /// Deals of the account that are held back, by cause.
     pub held_deals: BTreeMap<String, u64>,
+    /// Notes, activities and tasks of the account, by how they stand.
+    pub happenings: BTreeMap<String, u64>,
+    /// Those that are held back, by cause.
+    pub held_happenings: BTreeMap<String, u64>,
     /// Dead letters of the account.
     pub dead_letters: u64,
     /// Open deliveries of the account whose calls can't be made up.

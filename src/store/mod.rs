@@ -29,7 +29,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedMutexGuard, watch};
 
 pub use config::{Config, Engine, StoreSettings};
-pub use documents::{DEALS_OF_MAX, Documents, Keys, Place, Revision, Versioned};
+pub use documents::{DEALS_OF_MAX, Documents, HAPPENINGS_OF_MAX, Keys, Place, Revision, Versioned};
 pub use error::{ErrorClass, StoreError};
 pub use failed::Failed;
 pub use journal::{NewRecord, Processed, Record, Stream};
@@ -37,7 +37,7 @@ pub use keep::{Keep, Silent};
 pub use listed::{RecordQuery, RecordState, RecordsOf};
 pub use lookup::{
     DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Due, DueOrder, DueQuery,
-    EventQuery, LIMIT_MAX, Limited, OpenErasures, OwedInLane, Slot, Totals,
+    EventQuery, HappeningQuery, LIMIT_MAX, Limited, OpenErasures, OwedInLane, Slot, Totals,
 };
 pub use news::{Change, Herald, NEWS_KEPT_MAX, News};
 pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put, PutDeal};
@@ -51,7 +51,9 @@ pub use crate::destination::{Destination, DestinationState};
 
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, Subject};
+use crate::delivery::{
+    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, Subject,
+};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
 use crate::person::PersonKey;
@@ -172,7 +174,10 @@ pub trait Store: Send + Sync + 'static {
     /// The keys of companies after one, in order.
     fn companies(&self, after: Option<CompanyKey>, limit: usize) -> Answer<Vec<CompanyKey>>;
 
-    /// Deals or companies, the newest first, each with its place.
+    /// The ids of notes, activities and tasks of an account that are still to be told, after one, in order.
+    fn open_happenings(&self, query: HappeningQuery) -> Answer<Vec<HappeningId>>;
+
+    /// Deals, companies or happenings, the newest first, each with its place.
     fn listed(&self, query: RecordQuery) -> Answer<Vec<(u64, Subject)>>;
 
     /// The persons of a contact that is a crowd, after one, in the order of their keys as text.

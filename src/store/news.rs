@@ -62,6 +62,7 @@ fn change(put: &Put) -> Option<Change> {
         | Put::Contact(..)
         | Put::Company(..)
         | Put::Deal(_)
+        | Put::Happening(_)
         | Put::Destination(..)
         | Put::Seen(..)
         | Put::SeenAgain(_)

@@ -10,11 +10,12 @@ use crate::contact::Contact;
 use crate::deal::Deal;
 use crate::decision::{Contributed, Gathering, Outcome, RedriveAll, Review};
 use crate::delivery::{
-    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, JobId, Lane, State,
+    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, JobId, Lane, State,
 };
 use crate::destination::Destination;
 use crate::erasure::{CallEnd, Erasure, ForgetEnd, ForgetId, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
+use crate::happening::Happening;
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::selectors::{Kind, List};
 use crate::store::{Failed, Revision, Stream};
@@ -59,6 +60,8 @@ pub enum Put {
     Company(CompanyKey, Revision, Company),
     /// A deal.
     Deal(Box<PutDeal>),
+    /// A note, an activity or a task.
+    Happening(Box<(HappeningId, Revision, Happening)>),
     /// A delivery.
     Delivery(Revision, Delivery),
     /// The state of the destination.
@@ -141,6 +144,8 @@ pub enum Gone {
     Company(CompanyKey, Revision),
     /// A deal.
     Deal(DealKey, Revision),
+    /// A note, an activity or a task.
+    Happening(HappeningId, Revision),
     /// A delivery.
     Delivery(DeliveryId, Revision),
 }

@@ -69,6 +69,7 @@ async fn search(store: &dyn Store, texts: Vec<String>) -> Result<Keys, StoreErro
         keys.contacts.extend(found.contacts);
         keys.deals.extend(found.deals);
         keys.companies.extend(found.companies);
+        keys.happenings.extend(found.happenings);
         place = next;
     }
     Ok(keys)
@@ -92,6 +93,11 @@ fn of_contacts(world: &World, shared: &BTreeSet<Email>) -> Keys {
         keys.deliveries.extend(standing.in_flight.as_ref().map(|call| call.delivery.clone()));
     }
     for standing in world.companies.iter().flat_map(|(_, company)| company.standing.values()) {
+        keys.deliveries.extend(standing.open.clone());
+        keys.deliveries.extend(standing.in_flight.as_ref().map(|call| call.delivery.clone()));
+    }
+    for standing in world.happenings.iter().map(|(_, happening)| &happening.standing) {
+        keys.happenings.extend(standing.riders.iter().cloned());
         keys.deliveries.extend(standing.open.clone());
         keys.deliveries.extend(standing.in_flight.as_ref().map(|call| call.delivery.clone()));
     }

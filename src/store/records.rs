@@ -8,6 +8,7 @@ use super::{For, Keys, Store, StoreError, load_contacts};
 use crate::decision::{Settings, World, companies_needed};
 use crate::delivery::Subject;
 use crate::event::Email;
+use crate::happening::On;
 use crate::person::{PersonId, PersonKey, TimelineKey};
 
 /// Loads the records of deliveries with everything that their evaluation needs, and those that may wait for them.
@@ -29,7 +30,7 @@ pub async fn load_records(
     let mut emails: BTreeSet<Email> = subjects.iter().filter_map(Subject::contact).cloned().collect();
     let waiting = |subject: &Subject| match subject {
         Subject::Company(key) => world.companies.get(key).map(|company| company.waiting.emails.clone()),
-        Subject::Contact(_) | Subject::Deal(_) => None,
+        Subject::Contact(_) | Subject::Deal(_) | Subject::Happening(_) => None,
     };
     emails.extend(subjects.iter().filter_map(waiting).flatten());
     load_beside(store, emails, settings, what_for, world).await
@@ -47,13 +48,16 @@ pub async fn load_beside(
     what_for: For,
     world: &mut World,
 ) -> Result<(), StoreError> {
-    if settings.preset.deal_kinds().next().is_some() {
+    let tells = settings.preset.tells() || !none(world.happenings.iter());
+    if settings.preset.deal_kinds().next().is_some() || tells {
         let mut deals_of: BTreeSet<String> = emails.iter().map(|email| email.as_str().to_owned()).collect();
         deals_of.extend(world.people.iter().map(|(key, _)| key.to_string()));
         deals_of.extend(world.timelines.iter().map(|(key, _)| person_of(key).to_string()));
         if what_for == For::Deciding {
-            load(store, Keys { deals_of, ..Keys::default() }, world).await?;
+            let happenings_of = if tells { of_happenings(&deals_of, world) } else { BTreeSet::new() };
+            load(store, Keys { deals_of, happenings_of, ..Keys::default() }, world).await?;
         }
+        load(store, beside_happenings(world), world).await?;
         // Whose they are, and whose the devices were.
         load(store, persons(world), world).await?;
         load(store, owners(world), world).await?;
@@ -63,6 +67,29 @@ pub async fn load_beside(
     let companies = companies_needed(&emails, world, settings);
     load(store, Keys { companies, ..Keys::default() }, world).await?;
     load(store, calls(world, settings), world).await
+}
+
+fn none<T>(mut some: impl Iterator<Item = T>) -> bool {
+    some.next().is_none()
+}
+
+/// What is told of these people, and what hangs on the records in the working set.
+fn of_happenings(people: &BTreeSet<String>, world: &World) -> BTreeSet<String> {
+    let deals = world.deals.iter().map(|(key, _)| Subject::Deal(key.clone()).to_string());
+    let companies = world.companies.iter().map(|(key, _)| Subject::Company(key.clone()).to_string());
+    people.iter().cloned().chain(deals).chain(companies).collect()
+}
+
+/// The deals that happenings hang on, and those that go along in their calls.
+fn beside_happenings(world: &World) -> Keys {
+    let mut keys = Keys::default();
+    for (_, happening) in world.happenings.iter() {
+        if let On::Deal(key) = &happening.on {
+            keys.deals.insert(key.clone());
+        }
+        keys.happenings.extend(happening.standing.riders.iter().chain(&happening.standing.rides).cloned());
+    }
+    keys
 }
 
 async fn load(store: &dyn Store, keys: Keys, world: &mut World) -> Result<(), StoreError> {
@@ -79,6 +106,7 @@ pub(super) fn without(mut keys: Keys, world: &World) -> Keys {
     keys.timelines.retain(|key| world.timelines.get(key).is_none());
     keys.contacts.retain(|email| world.contacts.get(email).is_none());
     keys.deals.retain(|key| world.deals.get(key).is_none());
+    keys.happenings.retain(|id| world.happenings.get(id).is_none());
     keys.companies.retain(|key| world.companies.get(key).is_none());
     keys.deliveries.retain(|id| world.deliveries.get(id).is_none());
     keys
@@ -91,7 +119,8 @@ fn person_of(device: &TimelineKey) -> PersonKey {
 /// The persons of deals; of a device its time line.
 fn persons(world: &World) -> Keys {
     let mut keys = Keys::default();
-    for person in world.deals.iter().flat_map(|(_, deal)| deal.persons.keys()) {
+    let of_deals = world.deals.iter().flat_map(|(_, deal)| deal.persons.keys());
+    for person in of_deals.chain(world.happenings.iter().filter_map(|(_, it)| it.person.as_ref())) {
         match &person.id {
             PersonId::User(_) | PersonId::Email(_) => {
                 keys.people.insert(person.clone());
@@ -108,7 +137,9 @@ fn persons(world: &World) -> Keys {
 /// Whose the devices of deals were when they spoke of them.
 fn owners(world: &World) -> Keys {
     let mut keys = Keys::default();
-    for (person, stamp) in world.deals.iter().flat_map(|(_, deal)| &deal.persons) {
+    let of_deals = world.deals.iter().flat_map(|(_, deal)| &deal.persons);
+    let of_happenings = world.happenings.iter().filter_map(|(_, it)| Some((it.person.as_ref()?, &it.stamp)));
+    for (person, stamp) in of_deals.chain(of_happenings) {
         let PersonId::Anonymous(device) = &person.id else { continue };
         let line = TimelineKey { people: person.people.clone(), anonymous_id: device.clone() };
         let owner = world.timelines.get(&line).and_then(|line| line.owner_at(stamp));
@@ -125,16 +156,21 @@ fn addresses(world: &World) -> BTreeSet<Email> {
         PersonId::User(_) | PersonId::Anonymous(_) => world.people.get(&key)?.facts().email().cloned(),
     };
     let of_contacts = world.deals.iter().filter_map(|(_, deal)| deal.email.clone());
-    keys.filter_map(address).chain(of_contacts).collect()
+    let of_happenings = world.happenings.iter().filter_map(|(_, it)| it.email.clone());
+    keys.filter_map(address).chain(of_contacts).chain(of_happenings).collect()
 }
 
-/// The deliveries that deals and companies speak of.
+/// The deliveries that deals, companies and happenings speak of.
 fn calls(world: &World, settings: &Settings) -> Keys {
     let mut keys = Keys::default();
     for (_, deal) in world.deals.iter() {
         let Some(standing) = deal.standing.get(&settings.account) else { continue };
         keys.deliveries.extend(standing.open.clone());
         keys.deliveries.extend(standing.in_flight.as_ref().map(|call| call.delivery.clone()));
+    }
+    for (_, happening) in world.happenings.iter().filter(|(_, it)| it.account == settings.account) {
+        keys.deliveries.extend(happening.standing.open.clone());
+        keys.deliveries.extend(happening.standing.in_flight.as_ref().map(|call| call.delivery.clone()));
     }
     for (_, company) in world.companies.iter() {
         let Some(standing) = company.standing.get(&settings.account) else { continue };

@@ -32,6 +32,9 @@ impl Documents {
         for (key, found) in self.deals {
             world.deals.load(key, found.revision, found.document);
         }
+        for (id, found) in self.happenings {
+            world.happenings.load(id, found.revision, found.document);
+        }
         for (_, found) in self.deliveries {
             world.deliveries.load(found.revision, found.document);
         }
@@ -188,6 +191,8 @@ impl Plan {
         puts.extend(changed(world.companies, Put::Company, Gone::Company));
         let deal = |key, revision, deal| Put::Deal(Box::new(PutDeal::new(key, revision, deal, account)));
         puts.extend(changed(world.deals, deal, Gone::Deal));
+        let happening = |id, revision, it| Put::Happening(Box::new((id, revision, it)));
+        puts.extend(changed(world.happenings, happening, Gone::Happening));
         for held in world.deliveries.into_changed() {
             plan.counts.moved(held.was, held.delivery.state);
             if held.was.is_none() {

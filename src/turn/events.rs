@@ -128,6 +128,7 @@ fn named_by(reading: &Reading, keys: &mut Keys, emails: &mut BTreeSet<Email>) {
         emails.insert(email.clone());
     }
     keys.deals.extend(reading.deal_key());
+    keys.happenings.extend(reading.happenings.iter().map(|(id, _)| id.clone()));
     keys.companies.extend(reading.company_key());
     for device in [&reading.anonymous, &reading.previous].into_iter().flatten() {
         keys.timelines.insert(reading.timeline(device));

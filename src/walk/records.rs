@@ -1,9 +1,9 @@
-//! The walk over all records: contacts, companies, deals.
+//! The walk over all records: contacts, companies, deals, and what is still to be told.
 
 use super::{Page, Reviewer};
 use crate::decision::{Because, Phase, Review, Settings, World};
 use crate::delivery::Subject;
-use crate::store::{DealQuery, Plan, Put, StoreError, Versioned};
+use crate::store::{DealQuery, HappeningQuery, Plan, Put, StoreError, Versioned};
 use crate::turn::Pace;
 
 impl Reviewer {
@@ -80,6 +80,10 @@ impl Reviewer {
                 let query = DealQuery { after, found_by: None, held: None, limit };
                 self.store.deals(query).await?.into_iter().map(Subject::Deal).collect()
             }
+            Phase::Happenings(after) => {
+                let query = HappeningQuery { account: review.account.clone(), after, limit };
+                self.store.open_happenings(query).await?.into_iter().map(Subject::Happening).collect()
+            }
         })
     }
 
@@ -118,5 +122,6 @@ fn is_there(record: &Subject, world: &World) -> bool {
         Subject::Contact(email) => world.contacts.get(email).is_some(),
         Subject::Company(key) => world.companies.get(key).is_some(),
         Subject::Deal(key) => world.deals.get(key).is_some(),
+        Subject::Happening(id) => world.happenings.get(id).is_some(),
     }
 }

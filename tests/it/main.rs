@@ -95,5 +95,7 @@ mod shutdown;
 mod simulation;
 /// Tags of a contact are joined with those that people put there.
 mod tags;
+/// What sales is told: notes, activities and tasks, each once.
+mod told;
 /// Whom to believe: visitors beside servers, and scripts with harvested addresses.
 mod trust;

@@ -68,6 +68,7 @@ async fn what_a_running_service_shows_is_as_described() {
         ("/api/contacts/{email}", format!("/api/contacts/{}", ann(2))),
         ("/api/deals", "/api/deals".to_owned()),
         ("/api/companies", "/api/companies".to_owned()),
+        ("/api/happenings", "/api/happenings".to_owned()),
         ("/api/people", "/api/people?email=sam.lee@example.com".to_owned()),
         ("/api/dead-letters", "/api/dead-letters".to_owned()),
         ("/api/connect", "/api/connect".to_owned()),

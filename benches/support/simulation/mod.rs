@@ -16,3 +16,4 @@ pub mod report;
 pub mod service;
 pub mod shop;
 pub mod time;
+pub mod told;

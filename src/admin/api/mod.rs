@@ -12,6 +12,7 @@ pub(super) mod dead_letters;
 pub(super) mod deals;
 pub(super) mod deliveries;
 pub(super) mod events;
+pub(super) mod happenings;
 pub(super) mod history;
 pub(super) mod map;
 pub(super) mod openapi;

@@ -107,6 +107,7 @@ pub(in crate::admin) enum Cursor {
     DeadLetters,
     Deals,
     Companies,
+    Happenings,
 }
 
 impl Cursor {
@@ -118,6 +119,7 @@ impl Cursor {
             Self::DeadLetters => "l",
             Self::Deals => "o",
             Self::Companies => "c",
+            Self::Happenings => "h",
         }
     }
 

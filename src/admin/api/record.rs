@@ -1,4 +1,4 @@
-//! What deals and companies have in common when they are shown: how they stand, why, and the calls that were made of them.
+//! What deals, companies and happenings have in common when they are shown: how they stand, why, and the calls that were made of them.
 //!
 //! Says what the delivery and the destination tell; must not guess at more.
 
@@ -104,19 +104,31 @@ pub(super) fn state_of(in_flight: bool, open: Option<&Delivery>, held: bool) -> 
 }
 
 impl Debugger {
-    /// A page of deals or companies: the place of each, and the cursor of the next page.
+    /// A page of deals, companies or happenings: the place of each, and the cursor of the next page.
     pub(super) async fn listed(
         &self,
         params: &Params,
         of: RecordsOf,
         cursor: Cursor,
     ) -> Result<(Vec<Subject>, Option<String>), ApiError> {
+        let state = params.get("state", STATE, RecordState::parse)?;
+        self.listed_in(params, of, cursor, state).await
+    }
+
+    /// The same of those that stand so with the account.
+    pub(super) async fn listed_in(
+        &self,
+        params: &Params,
+        of: RecordsOf,
+        cursor: Cursor,
+        state: Option<RecordState>,
+    ) -> Result<(Vec<Subject>, Option<String>), ApiError> {
         let limit = params.limit()?;
         let query = RecordQuery {
             limit: one_more(limit),
             before: params.before(cursor)?,
             words: params.text("search").map(|words| words.trim().to_owned()),
-            state: params.get("state", STATE, RecordState::parse)?,
+            state,
             account: self.settings().account.clone(),
             of,
         };

@@ -45,6 +45,10 @@ pub(in crate::admin) struct StatusView {
     ended: Map<String, Value>,
     /// Deals that wait for something else than their turn, by cause.
     held_deals: BTreeMap<String, u64>,
+    /// Notes, activities and tasks by how they stand.
+    happenings: BTreeMap<String, u64>,
+    /// Those that wait for something else, by cause.
+    held_happenings: BTreeMap<String, u64>,
     dead_letters: u64,
     failed_events: FailedView,
     set_aside: u64,
@@ -201,6 +205,8 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
         ended: ended.collect(),
         rejected: app.live.refused.count(),
         held_deals: totals.held_deals.clone(),
+        happenings: totals.happenings.clone(),
+        held_happenings: totals.held_happenings.clone(),
         dead_letters: totals.dead_letters,
         failed_events: FailedView { kept: totals.failed, lost: totals.failed_lost },
         set_aside: totals.set_aside,

@@ -13,6 +13,7 @@ use crate::deal::HeldBack;
 use crate::decision::Outcome;
 use crate::delivery::Lane;
 use crate::destination::DestinationState;
+use crate::happening;
 use crate::health::{Risk, RiskKind, Snapshot, risks};
 use crate::http::ApiError;
 
@@ -57,6 +58,7 @@ pub(super) fn describe() {
         "Contacts, companies and deals that Freshsales refused, kept"
     );
     describe_gauge!("freshsignal_deals_held", "Deals that wait for something else, by cause");
+    describe_gauge!("freshsignal_happenings", "Notes, activities and tasks that are kept, by state");
     describe_counter!(
         "freshsignal_events_accepted_total",
         "Events on disk since the process started, by source"
@@ -116,6 +118,10 @@ fn set(snapshot: Snapshot<'_>) {
     for cause in HeldBack::WORDS {
         let deals = totals.held_deals.get(cause).copied().unwrap_or(0);
         gauge!("freshsignal_deals_held", "cause" => cause).set(float(deals));
+    }
+    for state in happening::State::ALL.map(happening::State::as_str) {
+        let happenings = totals.happenings.get(state).copied().unwrap_or(0);
+        gauge!("freshsignal_happenings", "state" => state).set(float(happenings));
     }
 }
 

@@ -55,6 +55,7 @@ const FILES: &[File] = &[
     file!("contacts.js", SCRIPT),
     file!("deals.js", SCRIPT),
     file!("companies.js", SCRIPT),
+    file!("happenings.js", SCRIPT),
     file!("deliveries.js", SCRIPT),
     file!("dead_letters.js", SCRIPT),
     file!("playground.js", SCRIPT),

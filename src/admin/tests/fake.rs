@@ -5,16 +5,18 @@ use std::pin::Pin;
 use std::sync::Mutex;
 
 use super::*;
-use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, Subject};
+use crate::delivery::{
+    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, Subject,
+};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::Position;
 use crate::person::PersonKey;
 use crate::selectors::Selectors;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
-    Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, OpenErasures, Place,
-    Plan, Processed, ProcessedEnd, Record, RecordQuery, Silent, Slot, Store, StoreError, Stream, Totals,
-    Turn, Versioned,
+    Due, DueQuery, EventQuery, Failed, HappeningQuery, Herald, JournalEnd, Keep, Keys, NewRecord, News,
+    OpenErasures, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Silent, Slot, Store, StoreError,
+    Stream, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -220,6 +222,10 @@ impl Store for FakeStore {
     }
 
     fn companies(&self, _: Option<CompanyKey>, _: usize) -> Answer<Vec<CompanyKey>> {
+        shut()
+    }
+
+    fn open_happenings(&self, _: HappeningQuery) -> Answer<Vec<HappeningId>> {
         shut()
     }
 

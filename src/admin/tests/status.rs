@@ -67,6 +67,8 @@ async fn the_status_is_one_snapshot_with_every_lane() {
             "ended": {"delivered": 20, "superseded": 0, "dead": 3, "discarded": 0, "erased": 0},
             "rejected": 0,
             "held_deals": {},
+            "happenings": {},
+            "held_happenings": {},
             "dead_letters": 3,
             "failed_events": {"kept": 0, "lost": 0},
             "set_aside": 0,

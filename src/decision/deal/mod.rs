@@ -112,7 +112,7 @@ pub(super) fn evaluate_without_event(
 }
 
 /// Names a delivery that no event opens: of a record one is opened at a moment.
-fn id_without_event(subject: &Subject, now: UnixMicros) -> DeliveryId {
+pub(super) fn id_without_event(subject: &Subject, now: UnixMicros) -> DeliveryId {
     let mut hasher = DefaultHasher::new();
     subject.hash(&mut hasher);
     DeliveryId(format!("w{}-{:016x}", now.0, hasher.finish()))

@@ -7,14 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::super::company::{name_for, texts_of};
-use super::super::owe::excluded_by;
+use super::super::whose::{PersonHold, email_of, hold_of};
 use super::super::wish::consider;
 use super::super::{Considered, Settings, World};
 use crate::deal::{self, Deal, HeldBack, PIPELINE, REASON, STAGE, UnknownStage, Wish, key_in_name};
 use crate::delivery::{CallKind, CompanyKey, DealKey};
-use crate::event::{Email, Stamp};
+use crate::event::Email;
 use crate::mapping::{DealRule, Label};
-use crate::person::{PersonId, PersonKey, TimelineKey};
 use crate::selectors::{Forecast, Kind};
 
 /// What is wanted of a deal, and how that came about.
@@ -95,7 +94,7 @@ pub(super) fn wish_of(key: &DealKey, deal: &Deal, world: &World, settings: &Sett
         ..Wish::default()
     };
     put_contacts(&emails, &mut wish, world, settings);
-    let mut held = held_by_person(email.as_ref(), &considered, world, settings);
+    let mut held = hold_of(email.as_ref(), &considered, world, settings).map(held_by_person);
     let mapped = rule.map(&deal.said);
     (wish.attributes, wish.on_create) = (mapped.always, mapped.on_create);
     let mut notes = mapped.left_out;
@@ -125,23 +124,6 @@ fn emails_of(deal: &Deal, world: &World) -> Vec<Email> {
     emails
 }
 
-/// The address that a person has now; of a device, that of whom it belonged to then.
-fn email_of(person: &PersonKey, at: &Stamp, world: &World) -> Option<Email> {
-    let known = |key: &PersonKey| world.people.get(key).and_then(|person| person.facts().email().cloned());
-    match &person.id {
-        PersonId::Email(email) => Some(email.clone()),
-        PersonId::User(_) => known(person),
-        PersonId::Anonymous(device) => {
-            let line = TimelineKey { people: person.people.clone(), anonymous_id: device.clone() };
-            match world.timelines.get(&line)?.owner_at(at)? {
-                PersonId::Email(email) => Some(email),
-                PersonId::Anonymous(_) => None,
-                id @ PersonId::User(_) => known(&PersonKey { people: person.people.clone(), id }),
-            }
-        }
-    }
-}
-
 fn put_contacts(emails: &[Email], wish: &mut Wish, world: &World, settings: &Settings) {
     let standing = |email: &Email| world.contacts.get(email).map(|contact| contact.with(&settings.account));
     wish.contacts = emails.iter().filter_map(|email| standing(email)?.contact_id).collect();
@@ -150,23 +132,12 @@ fn put_contacts(emails: &[Email], wish: &mut Wish, world: &World, settings: &Set
 }
 
 /// What its person, or the contact, has to do with a call that is not made.
-fn held_by_person(
-    email: Option<&Email>,
-    considered: &Considered,
-    world: &World,
-    settings: &Settings,
-) -> Option<HeldBack> {
-    let Some(email) = email else { return Some(HeldBack::NoEmail) };
-    if let Some(pattern) = &considered.wish.excluded {
-        return Some(HeldBack::ContactRefused(excluded_by(pattern)));
+fn held_by_person(hold: PersonHold) -> HeldBack {
+    match hold {
+        PersonHold::NoEmail => HeldBack::NoEmail,
+        PersonHold::Refused(why) => HeldBack::ContactRefused(why),
+        PersonHold::Consent(why) => HeldBack::Consent(why),
     }
-    if let Some(why) = &considered.wish.gate_shut {
-        return Some(HeldBack::Consent(why.clone()));
-    }
-    let standing = world.contacts.get(email)?.with(&settings.account);
-    let refused = standing.refused.is_some() && standing.contact_id.is_none() && standing.in_flight.is_none();
-    let letter = standing.open.as_ref().filter(|_| refused).and_then(|open| world.deliveries.get(open));
-    letter.map(|letter| HeldBack::ContactRefused(letter.reason.clone().unwrap_or_default()))
 }
 
 /// The stage, the pipeline and the reason, by the names that the account has; and what was said of the stage by visitors who

@@ -111,6 +111,8 @@ fn a_review_looks_at_contacts_then_companies_then_deals_and_ends() {
     // A restart goes on there.
     let stored = serde_json::to_string(&review).unwrap();
     let review = page(serde_json::from_str(&stored).unwrap(), &[]);
+    assert_eq!(review.phase, Phase::Happenings(None));
+    let review = page(review, &[]);
     assert!(!review.goes_on());
     assert_eq!((review.phase, review.ended_at), (Phase::Contacts, Some(now)));
 }

@@ -20,6 +20,7 @@ mod rename;
 mod retire;
 mod senders;
 mod tags;
+mod told;
 mod trust;
 mod values;
 
@@ -68,6 +69,8 @@ pub fn settings() -> Settings {
         source_defaults: std::collections::BTreeMap::new(),
         senders: crate::senders::Rules::default(),
         rehearsal: Rehearsal::default(),
+        happenings: crate::happening::Config::default(),
+        marker_key: crate::delivery::MarkerKey::default(),
         attempt_timeout: Duration::from_secs(20),
         selectors: std::sync::Arc::default(),
         retry: RetryRules {

@@ -6,7 +6,7 @@ use reqwest::{Method, Url};
 use serde_json::Value;
 
 use super::{Endpoint, RESPONSE_BYTES_MAX};
-use crate::delivery::{AttemptRequest, Request};
+use crate::delivery::{AttemptRequest, HappeningKind, Request, TargetKind};
 
 /// A list of an account may have hundreds of entries, and a contact hundreds of deals.
 const LIST_BYTES_MAX: usize = 1024 * 1024;
@@ -27,13 +27,15 @@ impl Request {
             | Self::ShowContact { .. }
             | Self::FindCompany { .. }
             | Self::FindDeal { .. } => LIST_BYTES_MAX,
-            Self::Selector(_) => SELECTOR_BYTES_MAX,
+            // A hundred notes may be as long as notes can be.
+            Self::Selector(_) | Self::ListTold { .. } => SELECTOR_BYTES_MAX,
             Self::UpsertContact { .. }
             | Self::RenameContact { .. }
             | Self::UpsertCompany { .. }
             | Self::CreateDeal { .. }
             | Self::UpdateDeal { .. }
             | Self::ShowDeal { .. }
+            | Self::Tell { .. }
             | Self::Probe
             | Self::Forget { .. } => RESPONSE_BYTES_MAX,
         }
@@ -73,6 +75,22 @@ impl Endpoint {
             Request::UpdateDeal { id, .. } => to(Method::PUT, &format!("deals/{id}")),
             Request::ShowDeal { id } => to(Method::GET, &format!("deals/{id}")),
             Request::FindDeal { field, value } => self.look_up_of(value, field, "deal"),
+            Request::Tell { what, .. } => to(Method::POST, list_of(*what)),
+            Request::ListTold { what, target, everywhere, page } => {
+                let mut route = to(Method::GET, &told_path(*what, *target, *everywhere));
+                let mut query = route.url.query_pairs_mut();
+                if *what == HappeningKind::Task {
+                    query.append_pair("filter", "open");
+                }
+                if *what != HappeningKind::Note {
+                    query.append_pair("include", "targetable");
+                }
+                // The newest first, as lists of deals are sorted (seen on live accounts).
+                query.append_pair("sort", "created_at").append_pair("sort_type", "desc");
+                query.append_pair("page", &page.to_string()).append_pair("per_page", "100");
+                drop(query);
+                route
+            }
             Request::Selector(list) => to(Method::GET, &format!("selector/{list}")),
             Request::Probe => to(Method::GET, "selector/owners"),
             Request::Forget { id } => to(Method::DELETE, &format!("contacts/{id}/forget")),
@@ -83,6 +101,30 @@ impl Endpoint {
         let mut url = self.url(&api("lookup"));
         url.query_pairs_mut().append_pair("q", value).append_pair("f", field).append_pair("entities", entity);
         Route { method: Method::GET, url }
+    }
+}
+
+/// Where all of a kind are.
+fn list_of(what: HappeningKind) -> &'static str {
+    match what {
+        HappeningKind::Note => "notes",
+        HappeningKind::Activity => "sales_activities",
+        HappeningKind::Task => "tasks",
+    }
+}
+
+/// Where those of a record are listed: notes and the activities of a contact with it, others among all (seen on live accounts,
+/// or documented by the vendor). A note can't be read by its id (seen on live accounts).
+fn told_path(what: HappeningKind, (kind, id): (TargetKind, u64), everywhere: bool) -> String {
+    let record = match kind {
+        TargetKind::Contact => "contacts",
+        TargetKind::Deal => "deals",
+        TargetKind::Company => "sales_accounts",
+    };
+    match (what, kind) {
+        (HappeningKind::Note, _) => format!("{record}/{id}/notes"),
+        (HappeningKind::Activity, TargetKind::Contact) if !everywhere => format!("{record}/{id}/activities"),
+        (HappeningKind::Activity | HappeningKind::Task, _) => list_of(what).to_owned(),
     }
 }
 

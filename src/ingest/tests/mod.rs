@@ -28,15 +28,17 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::clock::{ManualClock, UnixMicros};
-use crate::delivery::{Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, Subject};
+use crate::delivery::{
+    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, Subject,
+};
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Kind, Position, Trust};
 use crate::person::PersonKey;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
-    Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, News, OpenErasures, Place, Plan,
-    Processed, ProcessedEnd, Record, RecordQuery, Silent, Slot, Store, StoreError, Stream, Totals, Turn,
-    Versioned,
+    Due, DueQuery, EventQuery, Failed, HappeningQuery, Herald, JournalEnd, Keep, Keys, News, OpenErasures,
+    Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Silent, Slot, Store, StoreError, Stream,
+    Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -94,6 +96,9 @@ impl Store for Memory {
         shut()
     }
     fn deals(&self, _: DealQuery) -> Answer<Vec<DealKey>> {
+        shut()
+    }
+    fn open_happenings(&self, _: HappeningQuery) -> Answer<Vec<HappeningId>> {
         shut()
     }
     fn companies(&self, _: Option<CompanyKey>, _: usize) -> Answer<Vec<CompanyKey>> {

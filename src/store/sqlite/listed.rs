@@ -1,4 +1,4 @@
-//! Lists of deals and companies, newest first. Must not read documents: a page of keys is enough to load them.
+//! Lists of deals, companies and happenings, newest first. Must not read documents: a page of keys is enough to load them.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -14,6 +14,7 @@ pub(super) fn page(connection: &Connection, query: &RecordQuery) -> Result<Vec<(
     let (table, prefix) = match &query.of {
         RecordsOf::Deals { .. } => ("deals", "deal:"),
         RecordsOf::Companies => ("companies", "company:"),
+        RecordsOf::Happenings { .. } => ("happenings", "happening:"),
     };
     if let Some(before) = query.before {
         filter.with("rowid < ?", [Value::Integer(int(before))]);
@@ -35,6 +36,17 @@ pub(super) fn page(connection: &Connection, query: &RecordQuery) -> Result<Vec<(
             filter.with("held_for = ? AND held = ?", [account, Value::Text(held.clone())]);
         }
     }
+    if let RecordsOf::Happenings { email, state, held } = &query.of {
+        if let Some(email) = email {
+            filter.with("email = ?", [Value::Text(email.as_str().to_owned())]);
+        }
+        if let Some(state) = state {
+            filter.with("state = ?", [Value::Text(state.as_str().to_owned())]);
+        }
+        if let Some(held) = held {
+            filter.with("held = ?", [Value::Text(held.clone())]);
+        }
+    }
     if let Some(state) = query.state {
         filter.stands(state, query, prefix);
     }
@@ -50,6 +62,7 @@ pub(super) fn page(connection: &Connection, query: &RecordQuery) -> Result<Vec<(
         let subject = match &query.of {
             RecordsOf::Deals { .. } => Subject::Deal(key("deal", text)?),
             RecordsOf::Companies => Subject::Company(key("company", text)?),
+            RecordsOf::Happenings { .. } => Subject::Happening(key("happening", text)?),
         };
         found.push((uint(row.get(0)?), subject));
     }

@@ -16,6 +16,7 @@ mod failed;
 mod failure;
 mod files;
 mod forget;
+mod happenings;
 mod in_place;
 mod journal;
 mod listed;
@@ -72,9 +73,9 @@ use crate::person::PersonKey;
 use crate::selectors::Selectors;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
-    Due, DueQuery, EventQuery, Failed, Herald, JournalEnd, Keep, Keys, NewRecord, News, OpenErasures, Place,
-    Plan, Processed, ProcessedEnd, Record, RecordQuery, Room, Silent, Slot, Store, StoreError, StoreSettings,
-    Stream, Totals, Turn, Versioned,
+    Due, DueQuery, EventQuery, Failed, HappeningQuery, Herald, JournalEnd, Keep, Keys, NewRecord, News,
+    OpenErasures, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Room, Silent, Slot, Store,
+    StoreError, StoreSettings, Stream, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -365,6 +366,10 @@ impl Store for SqliteStore {
 
     fn companies(&self, after: Option<CompanyKey>, limit: usize) -> Answer<Vec<CompanyKey>> {
         self.state_readers.ask(move |state| deals::companies(state, after.as_ref(), limit))
+    }
+
+    fn open_happenings(&self, query: HappeningQuery) -> Answer<Vec<crate::delivery::HappeningId>> {
+        self.state_readers.ask(move |state| happenings::open(state, &query))
     }
 
     fn listed(&self, query: RecordQuery) -> Answer<Vec<(u64, Subject)>> {

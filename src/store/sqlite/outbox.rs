@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::columns::{self, from_text, int, lane, lane_number, or_passed_over, subject, to_text, uint};
-use super::{deals, failed, present, state, walks};
+use super::{deals, failed, happenings, present, state, walks};
 use crate::allowance::{HOUR, SlotId};
 use crate::clock::{Moment, UnixMicros};
 use crate::decision::Outcome;
@@ -15,6 +15,10 @@ use crate::store::{Destination, Due, DueOrder, DueQuery, Slot, StoreError, Total
 
 /// Up to so many due deliveries are sorted; of more, those that are due are looked for in order.
 const SORTED_MAX: i64 = 256;
+
+/// The kind of call of a subject: the word before its key, and of a happening the one before its code.
+const KIND: &str = "iif(subject GLOB 'happening:*', substr(subject, 11, instr(subject, '-') - 11),
+                        substr(subject, 1, instr(subject, ':') - 1))";
 
 /// Due deliveries of the lanes in a set of bits, by lane.
 fn due_sql(index: DueIndex, order: DueOrder) -> String {
@@ -30,7 +34,7 @@ fn due_sql(index: DueIndex, order: DueOrder) -> String {
         "SELECT id, subject, lane, opened_at, iif(state = 0, new_contact_of, NULL) FROM deliveries AS d INDEXED BY {index}
          WHERE account = ?1 AND next_attempt_at <= ?2 AND {lanes} AND {states}
            AND (new_contact_of IS NULL OR state <> 0 OR new_contact_of NOT IN (SELECT value FROM json_each(?5)))
-           AND substr(subject, 1, instr(subject, ':') - 1) NOT IN (SELECT value FROM json_each(?6))
+           AND {KIND} NOT IN (SELECT value FROM json_each(?6))
            AND NOT EXISTS (SELECT 1 FROM deliveries AS f INDEXED BY deliveries_in_flight
                            WHERE f.account = ?1 AND f.subject = d.subject AND f.state = 1)
            AND NOT EXISTS (SELECT 1 FROM forget_orders AS g INDEXED BY forget_orders_by_email
@@ -255,6 +259,7 @@ pub(super) fn totals(
     read_counters(&snapshot, &mut totals)?;
     read_open(&snapshot, account, &mut totals)?;
     totals.held_deals = deals::held(&snapshot, account)?;
+    (totals.happenings, totals.held_happenings) = happenings::counts(&snapshot, account)?;
     totals.set_aside = count_set_aside(&snapshot, account)?;
     totals.failed = failed::count(&snapshot)?;
     let destination: Option<String> = snapshot

@@ -43,7 +43,13 @@ pub(super) fn silent(
         Place::Timelines(_) => page(connection, from, SILENT_MAX, "day < ?", &[&day(silent.devices)]),
         Place::Contacts(_) => page(connection, from, SILENT_MAX, "instr(body, '\"members\":[]')", &[]),
         // What is known of a company is nobody's.
-        Place::Companies(_) => Ok((Keys::default(), None)),
+        Place::Companies(_) => Ok((Keys::default(), Some(Place::Happenings(0)))),
+        Place::Happenings(_) => {
+            let (open, told) = (day(silent.people), day(silent.told));
+            // Nobody waits as long for an email or for consent as for anything else.
+            let old = "day < iif(open = 'open', ?, ?)";
+            page(connection, from, SILENT_MAX, old, &[&open, &told])
+        }
     }
 }
 
@@ -54,16 +60,22 @@ fn page(
     condition: &str,
     values: &[&dyn ToSql],
 ) -> Result<(Keys, Option<Place>), StoreError> {
+    let open = if let Place::Happenings(_) = from {
+        "iif(open AND held NOT IN ('no_email', 'consent'), 'open', '')"
+    } else {
+        "''"
+    };
     let (table, key, day, after) = match from {
         Place::People(after) => ("people", "key", "day", after),
         Place::Timelines(after) => ("timelines", "people || char(10) || anonymous_id", "day", after),
         Place::Contacts(after) => ("contacts", "email", "0", after),
         Place::Deals(after) => ("deals", "key", "day", after),
         Place::Companies(after) => ("companies", "key", "0", after),
+        Place::Happenings(after) => ("happenings", "key", "day", after),
     };
     let to = after.saturating_add(rows_max);
     let sql = format!(
-        "SELECT key FROM (SELECT {key} AS key, body, {day} AS day FROM {table} WHERE rowid > {after} AND rowid <= {to})
+        "SELECT key FROM (SELECT {key} AS key, body, {day} AS day, {open} AS open FROM {table} WHERE rowid > {after} AND rowid <= {to})
          WHERE {condition}"
     );
     let mut keys = Keys::default();
@@ -83,11 +95,13 @@ fn page(
         Place::Contacts(_) if more => Some(Place::Contacts(to)),
         Place::Deals(_) if more => Some(Place::Deals(to)),
         Place::Companies(_) if more => Some(Place::Companies(to)),
+        Place::Happenings(_) if more => Some(Place::Happenings(to)),
         Place::People(_) => Some(Place::Timelines(0)),
         Place::Timelines(_) => Some(Place::Contacts(0)),
         Place::Contacts(_) => Some(Place::Deals(0)),
         Place::Deals(_) => Some(Place::Companies(0)),
-        Place::Companies(_) => None,
+        Place::Companies(_) => Some(Place::Happenings(0)),
+        Place::Happenings(_) => None,
     };
     Ok((keys, next))
 }
@@ -111,6 +125,9 @@ fn take(key: &str, place: Place, keys: &mut Keys) -> Result<(), StoreError> {
         }
         Place::Companies(_) => {
             keys.companies.insert(deals::key("company", key)?);
+        }
+        Place::Happenings(_) => {
+            keys.happenings.insert(deals::key("happening", key)?);
         }
     }
     Ok(())

@@ -17,7 +17,9 @@ use super::columns::{int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
-use super::{alerts, crowds, deals, erase, failed, outbox, search, selectors, tombstones, trail, walks};
+use super::{
+    alerts, crowds, deals, erase, failed, happenings, outbox, search, selectors, tombstones, trail, walks,
+};
 use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Delivery};
@@ -167,6 +169,7 @@ pub(super) fn load(connection: &Connection, keys: Keys) -> Result<Documents, Sto
     let mut found = Documents::default();
     let mut unseen = Vec::new();
     deals::load(connection, &keys, &mut found)?;
+    happenings::load(connection, &keys, &mut found)?;
     for key in keys.seen {
         let position: Option<i64> = connection
             .prepare_cached("SELECT position FROM seen WHERE source = ?1 AND message_id = ?2")?
@@ -276,6 +279,10 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
         }
         Put::Company(key, revision, company) => deals::put_company(connection, key, *revision, company),
         Put::Deal(deal) => deals::put_deal(connection, deal, day),
+        Put::Happening(put) => {
+            let (id, revision, happening) = &**put;
+            happenings::put(connection, id, *revision, happening, search::day(now))
+        }
         Put::Delivery(revision, delivery) => put_delivery(connection, *revision, delivery),
         Put::Destination(account, revision, destination) => {
             let body = to_text("destination", destination)?;
@@ -366,6 +373,7 @@ fn gone(connection: &Connection, document: &Gone) -> Result<(), StoreError> {
         }
         Gone::Company(key, revision) => deals::gone(connection, "companies", key, *revision),
         Gone::Deal(key, revision) => deals::gone(connection, "deals", key, *revision),
+        Gone::Happening(id, revision) => deals::gone(connection, "happenings", id, *revision),
         Gone::Delivery(id, revision) => {
             let sql = "DELETE FROM deliveries WHERE id = ?1 AND revision = ?2";
             change_one(connection, sql, (&id.0, int(*revision)))

@@ -64,11 +64,17 @@ pub(super) async fn of(app: &Debugger, subject: &ErasureSubject) -> Result<Value
         "anonymous_ids": devices,
         "contacts": contacts,
         "deals": deals(&world),
+        "happenings": happenings(&world),
         "dead_letters": dead,
         "events": shown,
         "cut": { "events": events_cut, "deliveries": deliveries.len() >= DELIVERIES_MAX },
         "deliveries": deliveries,
     }))
+}
+
+/// The notes, activities and tasks that were told of them, or are to be.
+fn happenings(world: &World) -> Vec<Value> {
+    world.happenings.iter().map(|(id, it)| json!({ "happening": id, "known": it })).collect()
 }
 
 /// The deals that are about them, or name them.

@@ -6,9 +6,10 @@ import { h, show } from "./dom.js";
 import { contactParts } from "./contacts.js";
 import { dealNote, dealParts, dealPill, inFreshsales } from "./deals.js";
 import { deliveryParts } from "./deliveries.js";
+import { happeningNote, happeningPill } from "./happenings.js";
 import { listen } from "./live.js";
 import { contactLink, empty, facts, into, json, link, note, origin, outcome, pill, placeOf, recordLink, time } from "./rows.js";
-import { ACTIONS, OUTCOMES, became, many, person, subjectName, wordOf } from "./words.js";
+import { ACTIONS, KINDS, OUTCOMES, became, many, person, subjectName, wordOf } from "./words.js";
 
 // At which step an outcome ends the way.
 const ENDS = {
@@ -53,23 +54,35 @@ function step(name, title, ends, ...body) {
 const CONSENT_NOTE = /^\S+ (granted|denied) by /;
 const LEFT_OUT_NOTE = / left out: /;
 
-// How a deal stands now; of a company, and where no deal is known, what the event did.
-function pillOf({ action, deal }) {
-  const [kind] = action.subject.split(":");
-  return [" ", h("span", { class: "then" }, `${kind}: `), deal ? dealPill(deal) : pill(ACTIONS, action.state)];
+// What an action is about, in a word: a record, or what is told.
+function kindOf(action) {
+  const [kind, key] = action.subject.split(":");
+  return kind === "happening" ? key.split("-")[0] : kind;
 }
 
-// A box for each deal and company: what this event did to it, and for a deal how that stands now.
-function actionBox({ action, deal }) {
+// How a deal, or what is told, stands now; of a company, and where neither is known, what the event did.
+function pillOf({ action, deal, happening }) {
+  const now = deal ? dealPill(deal) : happening && happeningPill(happening);
+  return [" ", h("span", { class: "then" }, `${kindOf(action)}: `), now || pill(ACTIONS, action.state)];
+}
+
+// A box for each deal, each company and all that is told: what this event did, and how that stands now.
+function actionBox({ action, deal, happening }) {
   const [, tone, meaning] = wordOf(ACTIONS, action.state);
-  const [kind] = action.subject.split(":");
-  const title = { deal: "Deal", company: "Company" }[kind] ?? kind;
+  const kind = kindOf(action);
+  const title = { deal: "Deal", company: "Company", ...KINDS }[kind] ?? kind;
   return h(
     "li",
     { class: "step" },
     h("h2", {}, title, ": ", recordLink(action.subject, subjectName(action.subject)), " ", pill(ACTIONS, action.state)),
     note(tone, "When the event was processed", `${action.why}.`, h("p", { class: "faint" }, meaning)),
     action.delivery && h("p", {}, link(["deliveries", action.delivery], `Delivery ${action.delivery}`)),
+    happening && [
+      h("h3", {}, "How it stands now"),
+      happeningNote(happening),
+      facts([["In Freshsales", inFreshsales(happening.told_id, happening.link)]]),
+      happening.payload && json(happening.payload, { label: "Call" }),
+    ],
     deal && [h("h3", {}, "How it stands now"), dealNote(deal), facts([["In Freshsales", inFreshsales(deal.deal_id, deal.link)]]), dealParts(deal)],
   );
 }
@@ -152,8 +165,9 @@ function answer(event, delivery, actions) {
   const [, tone, meaning] = wordOf(OUTCOMES, event.outcome);
   const next = NEXT[event.outcome] && h("p", {}, NEXT[event.outcome]);
   const then = became(event);
-  const others = actions.map(({ action, deal }) => {
-    const now = deal ? ` Now: ${deal.why}.` : "";
+  const others = actions.map(({ action, deal, happening }) => {
+    const found = deal ?? happening;
+    const now = found ? ` Now: ${found.why}.` : "";
     return h("p", {}, recordLink(action.subject, subjectName(action.subject)), `: ${action.why}.`, now);
   });
   if (!then) return note(tone, actions.length ? `Contact: ${event.reason}` : event.reason, meaning, actions.length === 0 && next, others);
@@ -175,8 +189,12 @@ function orNull(promise) {
   });
 }
 
-// An action with the deal that it is about, as that stands now.
+// An action with the deal that it is about, or with what is told, as that stands now.
 async function withRecord(action) {
+  if (action.subject.startsWith("happening:")) {
+    const [, id] = action.subject.split(":");
+    return { action, happening: await orNull(get(`api/happenings/${encodeURIComponent(id)}`)) };
+  }
   if (!action.subject.startsWith("deal:")) return { action };
   const place = placeOf(action.subject);
   if (!place) return { action };

@@ -13,6 +13,7 @@ import { deal, deals } from "./deals.js";
 import { deliveries, delivery } from "./deliveries.js";
 import { event } from "./event.js";
 import { events } from "./events.js";
+import { happening, happenings } from "./happenings.js";
 import { playground } from "./playground.js";
 import { status } from "./status.js";
 
@@ -21,6 +22,7 @@ const VIEWS = [
   { path: "contacts", name: "Contacts", list: contacts, one: contact },
   { path: "deals", name: "Deals", list: deals, one: deal },
   { path: "companies", name: "Companies", list: companies, one: company },
+  { path: "happenings", name: "Notes", list: happenings, one: happening },
   { path: "deliveries", name: "Deliveries", list: deliveries, one: delivery },
   { path: "dead-letters", name: "Dead letters", list: deadLetters },
   { path: "playground", name: "Playground", list: playground },

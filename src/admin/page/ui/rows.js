@@ -58,7 +58,8 @@ export function named(record) {
 
 // Where a record has a page of its own: what stands after `#/`, and its parameters.
 export function placeOf(subject) {
-  const [, kind, key] = /^(contact|company|deal):(.*)$/s.exec(subject ?? "") ?? [];
+  const [, kind, key] = /^(contact|company|deal|happening):(.*)$/s.exec(subject ?? "") ?? [];
+  if (kind === "happening") return ["happenings", key];
   if (kind === "contact") return ["contacts", key];
   if (kind === "company") return ["companies", key];
   const [, people, of, number] = /^([^/]*)\/([^/]*)\/(.*)$/s.exec(kind ? key : "") ?? [];

@@ -79,7 +79,32 @@ export const HELD = {
   unclear: ["You decide: is it there?", "stop"],
 };
 
-// What an event did to a deal or a company.
+// What is told once.
+export const KINDS = { note: "Note", activity: "Activity", task: "Task" };
+
+// Where something that is told once is in its life.
+export const HAPPENINGS = {
+  planned: ["To be told", "wait", "Its call waits for its turn."],
+  sent: ["Being sent", "wait", "The call that tells it is on its way."],
+  unanswered: ["Not answered", "wait", "Freshsales is asked whether it has it before the call is repeated."],
+  told: ["Told", "good", "Freshsales has it."],
+  unclear: ["You decide: is it there?", "stop", "Nobody can tell whether Freshsales has it."],
+  dropped: ["Not told", "calm", "No call is made of it any more."],
+};
+
+// What one that is to be told waits for.
+export const HELD_HAPPENINGS = {
+  no_email: ["Waits for an email", "wait"],
+  contact: ["Waits for its contact", "wait"],
+  contact_refused: ["Its contact was refused", "stop"],
+  deal: ["Waits for its deal", "wait"],
+  company: ["Waits for its company", "wait"],
+  name: ["Freshsales lacks a name", "stop"],
+  consent: ["No consent", "stop"],
+  unclear: ["You decide: is it there?", "stop"],
+};
+
+// What an event did to a deal or a company, or told.
 export const ACTIONS = {
   queued: ["Queued", "good", "It queued a call."],
   absorbed: ["Joined a call", "good", "A call that was queued already takes it along."],
@@ -89,6 +114,8 @@ export const ACTIONS = {
   no_email: ["No email", "wait", "Nobody has said the email of its person."],
   consent_denied: ["No consent", "stop", "A required category is not granted."],
   held: ["On hold", "wait", "It waits for something else."],
+  too_many: ["Too many today", "calm", "So much was told of this record today that this is only counted."],
+  dropped: ["Not told", "calm", "No call is made of it."],
 };
 
 export const DESTINATION = {
@@ -163,7 +190,7 @@ export function person(key) {
 
 // A record as a person would name it: `order A-1001`, a company, an address.
 export function subjectName(subject) {
-  const [, kind, key] = /^(contact|company|deal):(.*)$/s.exec(subject ?? "") ?? [];
+  const [, kind, key] = /^(contact|company|deal|happening):(.*)$/s.exec(subject ?? "") ?? [];
   if (kind !== "deal") return key ?? String(subject ?? "");
   const [, of, number] = /^[^/]*\/([^/]*)\/(.*)$/s.exec(key) ?? [];
   return of ? `${of} ${number}` : key;

@@ -1,8 +1,8 @@
 //! What is not known after a restore, and what is known all the same: makes a restored state careful.
 //!
 //! Nobody knows which calls were made after the backup. So every call that an hour allows counts as made; the next call of a
-//! contact carries all of it; and a deal that is not known to exist is looked for before it is created, since that can't be
-//! repeated. Must not decide who is erased: that is in the record.
+//! contact carries all of it; and a deal, a note, an activity or a task that is not known to exist is looked for before it is
+//! created, since that can't be repeated. Must not decide who is erased: that is in the record.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,10 +17,11 @@ use crate::deal::Deal;
 use crate::delivery::Account;
 use crate::erasure::{Erasure, ErasureSubject, Mark};
 use crate::event::{Email, Kind, SourceName, Trust};
+use crate::happening::Happening;
 use crate::person::{DEFAULT_PEOPLE, PersonId, PersonKey, TimelineKey};
 use crate::store::sqlite::columns::{from_text, int, to_text, uint};
 use crate::store::sqlite::withdrawn::{Noted, What, hash_of};
-use crate::store::sqlite::{erase, tombstones};
+use crate::store::sqlite::{erase, happenings, tombstones};
 use crate::store::{NewRecord, Privacy, StoreError};
 
 /// The source of the events that tell what a record knows.
@@ -77,6 +78,28 @@ pub(super) fn distrust_deals(state: &Connection, ours: &Account, now: UnixMicros
         deal.standing.values_mut().for_each(|standing| standing.distrust(now));
         deal.standing != before
     })
+}
+
+/// Has Freshsales asked for every note, activity and task that is not known to be there before it is told; answers how many
+/// that are.
+pub(super) fn distrust_happenings(state: &Connection, now: UnixMicros) -> Result<u64, StoreError> {
+    let read = "SELECT rowid, key, revision, day, body FROM happenings WHERE open = 1 AND rowid > ?1 ORDER BY rowid LIMIT 1000";
+    let (mut after, mut changed) = (i64::MIN, 0);
+    loop {
+        let rows: Vec<(i64, String, i64, i64, String)> = state
+            .prepare_cached(read)?
+            .query_map([after], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?
+            .collect::<Result<_, _>>()?;
+        let Some((last, ..)) = rows.last() else { return Ok(changed) };
+        after = *last;
+        for (_, id, revision, day, body) in rows {
+            let read = (id.parse(), from_text::<Happening>("happening", &body));
+            let (Ok(id), Ok(mut happening)) = read else { continue };
+            happening.standing.distrust(now);
+            happenings::put(state, &id, uint(revision), &happening, day)?;
+            changed += 1;
+        }
+    }
 }
 
 /// Changes the documents of a table where `change` says that it did; answers how many.

@@ -159,6 +159,7 @@ fn make_careful(
     afterwards::spend_allowance(&transaction, &order.account, order.calls_per_hour, now)?;
     let contacts = afterwards::distrust_contacts(&transaction)?;
     afterwards::distrust_deals(&transaction, &order.account, now)?;
+    afterwards::distrust_happenings(&transaction, now)?;
     let mut used = None;
     if let Some(noted) = &noted {
         let (applied, records) = afterwards::apply(&transaction, noted, made_at, now)?;

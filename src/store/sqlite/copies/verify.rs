@@ -13,10 +13,11 @@ use super::problem::CopyError;
 use crate::company::Company;
 use crate::contact::Contact;
 use crate::deal::Deal;
-use crate::delivery::{BulkJob, CompanyKey, DealKey, Delivery, State, Subject};
+use crate::delivery::{BulkJob, CompanyKey, DealKey, Delivery, HappeningId, State, Subject};
 use crate::destination::Destination;
 use crate::erasure::{Erasure, ForgetOrder};
 use crate::event::{Email, Position};
+use crate::happening::Happening;
 use crate::person::{Person, PersonKey, Timeline};
 use crate::store::sqlite::columns::{from_text, state_number, uint};
 use crate::store::sqlite::files::{self, JOURNAL_FILE, STATE_FILE};
@@ -158,6 +159,9 @@ impl Verified {
         self.each::<Delivery>(state, "delivery", "SELECT subject, body FROM deliveries", is_subject)?;
         self.each::<Deal>(state, "deal", "SELECT key, body FROM deals", |key| {
             key.parse::<DealKey>().is_ok()
+        })?;
+        self.each::<Happening>(state, "happening", "SELECT key, body FROM happenings", |key| {
+            key.parse::<HappeningId>().is_ok()
         })?;
         self.each::<Company>(state, "company", "SELECT key, body FROM companies", |key| {
             key.parse::<CompanyKey>().is_ok()

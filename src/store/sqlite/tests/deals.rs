@@ -164,7 +164,7 @@ async fn a_search_finds_deals_and_companies_by_a_text_and_by_silence() {
     }
     assert_eq!((found.deals, found.companies), ([key(1)].into(), [acme].into()));
     let silent = async |people| {
-        let silent = Silent { people, devices: people };
+        let silent = Silent { people, devices: people, told: people };
         store.silent(silent, Place::Deals(0)).await.unwrap().0.deals.len()
     };
     assert_eq!(silent(NOW).await, 0);
