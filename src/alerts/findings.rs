@@ -156,6 +156,10 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
         RiskKind::NamesMissing => return names_missing(snapshot),
         RiskKind::DealsUndecided => (Cause::DealsUndecided, undecided(totals)),
         RiskKind::HappeningsUnclear => (Cause::HappeningsUnclear, unclear(totals)),
+        RiskKind::AttributesUnkept => (Cause::AttributesUnkept, totals.destination.not_kept().count() as u64),
+        RiskKind::AttributesTurn => {
+            (Cause::AttributesTurn, totals.destination.frozen(snapshot.now).count() as u64)
+        }
         RiskKind::LeadsWait => (Cause::LeadsWait, 0),
         RiskKind::Refusing => (Cause::Refusing, 0),
         RiskKind::DiskLow => (Cause::DiskLow, 0),

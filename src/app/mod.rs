@@ -43,7 +43,7 @@ use crate::freshsales::{Client, Crm, DryRunCrm, Key, Mode, Timeouts};
 use crate::health::Vitals;
 use crate::http::forwarded::TrustedProxies;
 use crate::http::{self, ServeLimits};
-use crate::ingest::{Ingest, ways};
+use crate::ingest::Ingest;
 use crate::process::Processor;
 use crate::retain::{self, Retirement};
 use crate::store::sqlite::{OpenError, SqliteStore};
@@ -138,7 +138,7 @@ fn unused(config: &Config) -> Usage {
 
 /// The ways in, as they are shown to whoever connects something.
 fn ways_of(config: &Config) -> watch::Sender<Arc<Ways>> {
-    watch::Sender::new(Arc::new(ways(&config.server, &config.sources, &config.hooks)))
+    watch::Sender::new(Arc::new(config.ways(&config.server)))
 }
 
 impl App {

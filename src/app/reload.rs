@@ -14,7 +14,7 @@ use crate::config_problem::Problem;
 use crate::decision::Settings;
 use crate::doors::Ways;
 use crate::freshsales::Key;
-use crate::ingest::{Ingest, ways};
+use crate::ingest::Ingest;
 
 /// How the configuration is read.
 pub type Load = dyn Fn() -> Result<Loaded, LoadError> + Send + Sync;
@@ -120,7 +120,7 @@ impl Reload {
         self.ingest.replace_sources(&config.sources);
         self.ingest.replace_hooks(&config.hooks, &config.sources);
         // Of `[server]` what it was started with.
-        self.ways.send_replace(Arc::new(ways(&self.started.server, &config.sources, &config.hooks)));
+        self.ways.send_replace(Arc::new(config.ways(&self.started.server)));
         *in_use = config;
         Ok(Reloaded { taken_over, needs_restart })
     }

@@ -18,6 +18,10 @@ pub enum Cause {
     DealsUndecided,
     /// Notes, activities or tasks wait for a person to decide.
     HappeningsUnclear,
+    /// The account takes attributes and does not keep them.
+    AttributesUnkept,
+    /// Attributes turn without end between two values.
+    AttributesTurn,
     /// A new contact or an order is due and does not leave.
     LeadsWait,
     /// Freshsales refused more of what was sent.
@@ -50,13 +54,15 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Blocked,
         Self::Unreachable,
         Self::KindShut,
         Self::NamesMissing,
         Self::DealsUndecided,
         Self::HappeningsUnclear,
+        Self::AttributesUnkept,
+        Self::AttributesTurn,
         Self::LeadsWait,
         Self::DeadLetters,
         Self::Drain,
@@ -83,6 +89,8 @@ impl Cause {
             Self::NamesMissing => "names_missing",
             Self::DealsUndecided => "deals_undecided",
             Self::HappeningsUnclear => "happenings_unclear",
+            Self::AttributesUnkept => "attributes_unkept",
+            Self::AttributesTurn => "attributes_turn",
             Self::LeadsWait => "leads_wait",
             Self::DeadLetters => "dead_letters",
             Self::Drain => "drain",
@@ -116,6 +124,8 @@ impl Cause {
             Self::NamesMissing => "The account does not have names of the mapping",
             Self::DealsUndecided => "Deals wait for a decision",
             Self::HappeningsUnclear => "Notes, activities or tasks wait for a decision",
+            Self::AttributesUnkept => "Freshsales does not keep what it takes",
+            Self::AttributesTurn => "Two systems answer each other in Freshsales",
             Self::LeadsWait => "A new contact or an order has waited for over 5 minutes",
             Self::DeadLetters => "Freshsales refused what was sent",
             Self::Drain => "The backlog takes more than a day",
@@ -147,6 +157,8 @@ impl Cause {
             | Self::NamesMissing
             | Self::DealsUndecided
             | Self::HappeningsUnclear
+            | Self::AttributesUnkept
+            | Self::AttributesTurn
             | Self::LeadsWait
             | Self::DeadLetters
             | Self::Drain

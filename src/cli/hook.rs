@@ -6,7 +6,6 @@ use anyhow::anyhow;
 
 use super::{Failure, Outcome, load, say};
 use crate::doors::{Address, HookProof, HookWay, for_hook};
-use crate::ingest::ways;
 
 /// Where the service is reached, while the configuration does not say.
 const NOWHERE: &str = "https://YOUR-SERVICE.example.com";
@@ -30,7 +29,7 @@ pub(super) struct Arguments {
 /// Prints what to do at the sender. The secret is named by its end alone: what a terminal shows is often kept.
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let config = load(arguments.config.as_deref())?.config;
-    let ways = ways(&config.server, &config.sources, &config.hooks);
+    let ways = config.ways(&config.server);
     let hook =
         ways.sources.into_iter().flat_map(|source| source.hooks).find(|hook| hook.name == arguments.name);
     let Some(hook) = hook else {

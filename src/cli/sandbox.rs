@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, Outcome, complain, runtime, start_logging};
 use crate::clock::SystemClock;
 use crate::http::{self, ServeLimits};
-use crate::sandbox::{Forbidden, Quirk, Sandbox, SandboxOptions};
+use crate::sandbox::{ChangeHook, Forbidden, Quirk, Sandbox, SandboxOptions};
 use crate::telemetry::LogConfig;
 
 #[derive(Debug, clap::Args)]
@@ -58,6 +58,12 @@ pub(super) struct Arguments {
     /// Something that was seen of some accounts; may be given again
     #[arg(long)]
     quirk: Vec<Quirk>,
+    /// An address that is called after each change of a contact or a deal, as a workflow would, whoever made the change
+    #[arg(long, value_name = "URL")]
+    hook: Option<String>,
+    /// What that call says in X-Freshsignal-Token
+    #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
+    hook_token: String,
 }
 
 /// Serves the emulator until it is interrupted.
@@ -80,7 +86,11 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         ..SandboxOptions::default()
     };
     let sandbox = Sandbox::new(options, Arc::new(SystemClock::default()));
+    let hook = arguments.hook.map(|url| ChangeHook { url, token: arguments.hook_token });
     runtime()?.block_on(async {
+        if let Some(hook) = hook {
+            sandbox.tell_changes_to(hook);
+        }
         let listener = TcpListener::bind(arguments.listen).await;
         let listener = listener.with_context(|| format!("can't listen on {}", arguments.listen));
         let listener = listener.map_err(Failure::running)?;

@@ -25,10 +25,11 @@ use crate::consent::{ConsentConfig, HOLD, MARKETING};
 use crate::decision::{ConsentRules, Rehearsal, Settings, SourceDefaults, Unknown, status_value};
 use crate::deliver::{BulkConfig, DeliveryConfig};
 use crate::delivery::{Account, Bound, HappeningKind, MarkerKey, Request};
+use crate::doors::Ways;
 use crate::event::SourceName;
 use crate::freshsales::{Config as FreshsalesConfig, DryRunCrm, Mode};
 use crate::happening;
-use crate::ingest::{Hooks, ServerConfig, SourceMode, Sources, hook_problems, source_problems};
+use crate::ingest::{Hooks, ServerConfig, SourceMode, Sources, hook_problems, source_problems, ways};
 use crate::mapping::region::Region;
 use crate::mapping::{IdentifyMode, MappingConfig, Preset, Shipped};
 use crate::retain::RetentionConfig;
@@ -136,6 +137,12 @@ impl Config {
             problems.push(Problem::new("sources", "", expected));
         }
         problems
+    }
+
+    /// The ways in, as whoever connects a sender has to know them.
+    #[must_use]
+    pub fn ways(&self, server: &ServerConfig) -> Ways {
+        ways(server, &self.sources, &self.hooks, self.preset().ok().as_ref())
     }
 
     /// The mapping, the user's file included.

@@ -3,9 +3,13 @@
 //! Pure. Must not know events, HTTP or storage.
 
 mod consent;
+mod heard;
 mod owed;
 mod payload;
+mod turns;
 
+#[cfg(test)]
+mod heard_tests;
 #[cfg(test)]
 mod tests;
 
@@ -19,10 +23,11 @@ use crate::delivery::{Account, DeliveryId, Stored};
 use crate::event::Email;
 
 pub use consent::{CHANGES_MAX, ConsentChange, ConsentHistory};
+pub use heard::{HeardValue, Hearing, Worth, same};
 pub use owed::{Call, Owed, Rules, SendMode, WhyNothing, Wish, owed, wanted};
 pub use payload::{
-    COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, rename_body, shown_blank, shown_theirs,
-    upsert_body,
+    COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, is_blank, rename_body, shown,
+    shown_blank, shown_theirs, upsert_body,
 };
 
 /// Attributes by name, custom fields as `custom_field.cf_*`; without the email, which is the key.
@@ -75,6 +80,7 @@ impl Contact {
                 .chain(sent.into_iter().flatten())
                 .chain(refused);
             held.for_each(|attributes| attributes.retain(stays));
+            standing.hearing.keep_only(|name| name == STATUS);
         }
     }
 
@@ -141,6 +147,15 @@ pub struct Standing {
     /// Tags that came from here, in lower case: only these are ever taken off.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub tags_ours: BTreeSet<String>,
+    /// What Freshsales says that it has.
+    #[serde(skip_serializing_if = "Hearing::is_empty")]
+    pub hearing: Hearing,
+    /// The status that the last answer showed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_seen: Option<String>,
+    /// When Freshsales last said which id the contact has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_heard_at: Option<UnixMicros>,
     /// Events that need no consent were told up to the one received then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exempt_told: Option<UnixMicros>,
@@ -203,6 +218,9 @@ pub struct InFlight {
     /// It carries events that need no consent up to the one received then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exempt: Option<UnixMicros>,
+    /// When it left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_at: Option<UnixMicros>,
 }
 
 /// What Freshsales refused for a contact.
@@ -285,6 +303,8 @@ impl Standing {
     #[must_use]
     pub fn baseline(&self) -> Attributes {
         let mut baseline = self.accepted.clone().unwrap_or_default();
+        let heard = self.hearing.current();
+        baseline.extend(heard.map(|(name, heard)| (name.clone(), heard.value.clone())));
         if let Some(in_flight) = &self.in_flight {
             baseline.extend(in_flight.sent.clone());
         }
@@ -318,6 +338,7 @@ impl Standing {
         let told = call.sent.contains_key(STATUS);
         self.unanswered.retain(|name, _| !call.sent.contains_key(name));
         self.left_out.retain(|name, _| !call.sent.contains_key(name));
+        self.hearing.written(&call.sent, self.accepted.as_ref(), call.left_at.unwrap_or(now));
         self.accepted.get_or_insert_default().extend(call.sent);
         self.accepted_at = Some(now);
         self.exempt_told = self.exempt_told.max(call.exempt);
@@ -341,6 +362,21 @@ impl Standing {
             );
         }
         AfterStored::Settled
+    }
+
+    /// Freshsales says that the contact has this value since a moment. Of what never came from here, and of a refusal, it is
+    /// remembered that it is theirs.
+    pub fn hear(&mut self, attribute: &str, value: &Value, at: UnixMicros) -> Worth {
+        let sent = self.in_flight.as_ref().and_then(|call| call.sent.get(attribute));
+        if sent.is_some_and(|sent| same(attribute, sent, value)) {
+            return Worth::Echo;
+        }
+        let accepted = self.accepted.as_ref().and_then(|accepted| accepted.get(attribute));
+        let worth = self.hearing.hear(attribute, value, accepted, at);
+        if self.hearing.of(attribute).is_some() && (accepted.is_none() || attribute == STATUS) {
+            self.theirs.insert(attribute.to_owned());
+        }
+        worth
     }
 
     /// Freshsales may not have the status it was told any more; tells whether it was told one.

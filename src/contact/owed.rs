@@ -1,9 +1,10 @@
 //! What is owed: the one function that compares what is wanted with what Freshsales last accepted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::heard::same;
 use super::payload::CUSTOM_FIELD_PREFIX;
 use super::{Attributes, Refused, STATUS, Standing};
 use crate::clock::UnixMicros;
@@ -24,6 +25,8 @@ pub struct Wish {
     pub on_empty: Attributes,
     /// What of `attributes` visitors alone said: it replaces nothing that Freshsales had from elsewhere.
     pub by_visitors: BTreeSet<String>,
+    /// When each attribute was said, as it is called in calls.
+    pub said_at: BTreeMap<String, UnixMicros>,
     /// Somebody has this address as theirs now.
     pub has_member: bool,
     /// A mapped event happened near enough to the statement that completed the contact.
@@ -142,7 +145,7 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
         return Owed::Nothing(WhyNothing::Refused);
     }
     let never_accepted = standing.accepted.is_none() && standing.in_flight.is_none();
-    let changed = differing(&wanted, &baseline, &standing.unanswered);
+    let changed = differing(&wanted, &baseline, standing);
     let stale = standing.is_stale(rules.resend_before);
     let resend = changed.is_empty() && !standing.send_whole && !never_accepted;
     if resend && !stale {
@@ -183,13 +186,18 @@ pub fn wanted(wish: &Wish, standing: &Standing) -> Attributes {
     wanted.extend(blank.map(|(name, value)| (name.clone(), value.clone())));
     wanted.retain(|name, value| standing.left_out.get(name) != Some(value));
     wanted.retain(|name, _| !(wish.by_visitors.contains(name) && standing.theirs.contains(name)));
+    standing.hearing.leave(&mut wanted, &wish.said_at, standing.accepted.as_ref());
     wanted
 }
 
 /// What differs from what Freshsales holds. Custom fields go whole: a part of them may wipe the rest.
-fn differing(wanted: &Attributes, baseline: &Attributes, unanswered: &Attributes) -> Attributes {
+fn differing(wanted: &Attributes, baseline: &Attributes, standing: &Standing) -> Attributes {
+    let is_there = |name: &String, value: &Value| match baseline.get(name) {
+        Some(known) if standing.hearing.of(name).is_some() => same(name, known, value),
+        known => known == Some(value),
+    };
     let differs =
-        |name: &String, value: &Value| baseline.get(name) != Some(value) || unanswered.contains_key(name);
+        |name: &String, value: &Value| !is_there(name, value) || standing.unanswered.contains_key(name);
     let is_custom = |name: &str| name.starts_with(CUSTOM_FIELD_PREFIX);
     let custom_differs = wanted.iter().any(|(name, value)| is_custom(name) && differs(name, value));
     let goes =

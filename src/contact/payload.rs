@@ -70,7 +70,8 @@ fn contact_of(email: &Email, attributes: &Attributes) -> Map<String, Value> {
 }
 
 /// What the stored contact shows of an attribute.
-fn shown<'a>(name: &str, stored: &'a Map<String, Value>) -> Option<&'a Value> {
+#[must_use]
+pub fn shown<'a>(name: &str, stored: &'a Map<String, Value>) -> Option<&'a Value> {
     match name.strip_prefix(CUSTOM_FIELD_PREFIX) {
         Some(field) => stored.get("custom_field")?.get(field),
         None => stored.get(name),
@@ -84,9 +85,9 @@ pub fn shown_blank(names: &BTreeSet<String>, answer: &Stored) -> BTreeSet<String
     let blank = |name: &&String| match &answer.shown {
         // Companies are not shown by every answer.
         Some(stored) if name.as_str() == COMPANIES && !answer.created => {
-            shown(name, stored).is_some_and(no_value)
+            shown(name, stored).is_some_and(is_blank)
         }
-        Some(stored) => shown(name, stored).is_none_or(no_value),
+        Some(stored) => shown(name, stored).is_none_or(is_blank),
         None => answer.created,
     };
     names.iter().filter(blank).cloned().collect()
@@ -105,14 +106,16 @@ pub fn shown_theirs<'n>(
     if answer.created {
         return Some(BTreeSet::new());
     }
-    let has_value = |name: &&str| shown(name, stored).is_some_and(|value| !no_value(value));
+    let has_value = |name: &&str| shown(name, stored).is_some_and(|value| !is_blank(value));
     let theirs = names.filter(|name| *name != STATUS && !accepted.contains_key(*name)).filter(has_value);
     let refuses = shown(STATUS, stored).is_some_and(|status| as_text(status) == as_text(unsubscribed));
     let their_refusal = (refuses && accepted.get(STATUS) != Some(unsubscribed)).then_some(STATUS);
     Some(theirs.chain(their_refusal).map(str::to_owned).collect())
 }
 
-fn no_value(value: &Value) -> bool {
+/// Whether it is no value: null, empty text or list.
+#[must_use]
+pub fn is_blank(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.trim().is_empty(),
@@ -121,7 +124,8 @@ fn no_value(value: &Value) -> bool {
     }
 }
 
-fn as_text(value: &Value) -> String {
+/// Text as it is, anything else as JSON.
+pub(super) fn as_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {

@@ -42,6 +42,7 @@ fn in_flight(pairs: &[(&str, Value)], whole: bool) -> InFlight {
         renames: None,
         kept_back: Attributes::new(),
         exempt: None,
+        left_at: None,
     }
 }
 

@@ -142,6 +142,8 @@ fn id_of(value: Option<&Value>) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
-fn text_of(value: &Value) -> String {
+/// A value as text without spaces around it.
+#[must_use]
+pub fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned())
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Attributes;
 use crate::clock::UnixMicros;
 pub use crate::contact::Refused;
+use crate::contact::{Hearing, Worth, same};
 pub use crate::delivery::Birth;
 use crate::delivery::DeliveryId;
 
@@ -212,6 +213,9 @@ pub struct Standing {
     /// Why it gets no call although it is owed one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldBack>,
+    /// What Freshsales says that it has.
+    #[serde(skip_serializing_if = "Hearing::is_empty")]
+    pub hearing: Hearing,
     /// When it was found to be deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gone_at: Option<UnixMicros>,
@@ -245,11 +249,21 @@ impl Standing {
         }
         self.unanswered.retain(|name, _| !call.sent.contains_key(name));
         self.left_out.retain(|name, _| !call.sent.contains_key(name));
+        self.hearing.written(&call.sent, Some(&self.accepted), call.left_at);
         self.accepted.extend(call.sent);
         self.contacts.extend(call.contacts);
         (self.accepted_at, self.refused, self.gone_at) = (Some(now), None, None);
         self.last_delivered = Some(call.delivery);
         self.seen = stage_id.map(|stage_id| Seen { stage_id, at: now });
+    }
+
+    /// Freshsales says that the deal has this value, in names, since a moment.
+    pub fn hear(&mut self, attribute: &str, value: &serde_json::Value, at: UnixMicros) -> Worth {
+        let sent = self.in_flight.as_ref().and_then(|call| call.sent.get(attribute));
+        if sent.is_some_and(|sent| same(attribute, sent, value)) {
+            return Worth::Echo;
+        }
+        self.hearing.hear(attribute, value, self.accepted.get(attribute), at)
     }
 
     /// A question was answered, or will not be; whichever, no record was changed by it. Answers what was asked.

@@ -2,7 +2,7 @@
 //!
 //! Must not build bodies or resolve names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,6 +11,7 @@ use super::stage::{is_called, is_further};
 use super::standing::{Asked, Birth, HeldBack, Standing};
 use super::{Attributes, STAGE};
 use crate::clock::UnixMicros;
+use crate::contact::same;
 use crate::delivery::asked_at;
 use crate::selectors::{Forecast, Stage};
 
@@ -32,6 +33,8 @@ const SEARCH_AGAIN: [Duration; 2] = [Duration::from_mins(4), Duration::from_mins
 pub struct Wish {
     /// Everything wanted.
     pub attributes: Attributes,
+    /// When each of them was said.
+    pub said_at: BTreeMap<String, UnixMicros>,
     /// Wanted when it is created and never after: its name, its key.
     pub on_create: Attributes,
     /// The stages of its pipeline, where they are known.
@@ -151,19 +154,23 @@ fn beginning(wish: &Wish, standing: &Standing, now: UnixMicros) -> Next {
 
 fn change(wish: &Wish, standing: &Standing, id: u64, now: UnixMicros) -> Next {
     let contacts: BTreeSet<u64> = wish.contacts.difference(&standing.contacts).copied().collect();
-    let differs = |name: &String, value: &Value| {
-        standing.accepted.get(name) != Some(value) || standing.unanswered.contains_key(name)
+    let is_there = |name: &String, value: &Value| match standing.hearing.of(name) {
+        Some(heard) => same(name, &heard.value, value),
+        None => standing.accepted.get(name) == Some(value),
     };
+    let differs =
+        |name: &String, value: &Value| !is_there(name, value) || standing.unanswered.contains_key(name);
     let left_out = |name: &String, value: &Value| standing.left_out.get(name) == Some(value);
-    let wanted = wish.attributes.iter().filter(|(name, value)| !left_out(name, value));
+    let mut current = wish.attributes.clone();
+    standing.hearing.leave(&mut current, &wish.said_at, Some(&standing.accepted));
+    let wanted = current.iter().filter(|(name, value)| !left_out(name, value));
     let mut changed: Attributes = wanted
         .filter(|(name, value)| differs(name, value))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     if changed.keys().any(|name| is_custom(name)) {
         // Custom fields go whole, the key among them: a part of them may wipe the rest (reported by others, unproven).
-        let custom = wish
-            .attributes
+        let custom = current
             .iter()
             .chain(&wish.on_create)
             .filter(|(name, value)| is_custom(name) && !left_out(name, value));

@@ -1,5 +1,6 @@
 //! Calls: what that of a contact carries when it leaves, and what its answer changes. Rebuilt from the newest state, always.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,6 +9,7 @@ use super::forward::{self, Move};
 use super::refusal::{RecordRefusal, after_refused};
 use super::rename;
 use super::settings::rules;
+use super::shown;
 use super::tags;
 use super::wish::consider;
 pub(super) use super::world::standing_of;
@@ -73,7 +75,18 @@ pub(super) fn settle_contact(
         *standing_of(email, world, settings) = next;
         return;
     }
-    let transition = after(&settlement, email, &mut next, world, settings, now);
+    let frozen: BTreeSet<_> = next.hearing.frozen().map(|(name, at)| (name.clone(), at)).collect();
+    let call = next.in_flight.clone().filter(|call| !call.asks);
+    let mut transition = after(&settlement, email, &mut next, world, settings, now);
+    if let (Verdict::Stored(answer), Some(call)) = (&settlement.verdict, call) {
+        let what = (&call.delivery, &call.sent);
+        let notes = shown::hear(email, what, answer, &mut next, world, settings, now);
+        transition = notes.into_iter().fold(transition, Transition::with_note);
+    }
+    let turned = next.hearing.frozen().filter(|(name, at)| !frozen.contains(&((*name).clone(), *at)));
+    for (name, _) in turned {
+        world.freeze(format!("contact {name}"), now);
+    }
     end(settlement, transition, world, settings, now);
     *standing_of(email, world, settings) = next;
 }

@@ -61,7 +61,7 @@ pub(super) fn claim_contact(
         Owed::Call(call) => call,
     };
     if renaming.is_none() && looks_first(&considered, &standing) {
-        return Some(look_up(id, attempt, email, world, settings));
+        return Some(look_up((id, attempt), email, world, settings, now));
     }
     let carried = match carried(&mut call, &standing, renaming, settings, now) {
         Ok(carried) => carried,
@@ -80,6 +80,7 @@ pub(super) fn claim_contact(
         renames: carried.renames.and_then(|_| standing.renames.map(|renames| renames.from)),
         sent: if carried.look.is_none() { call.attributes } else { Attributes::new() },
         kept_back: carried.kept_back,
+        left_at: Some(now),
     };
     let own = standing_of(email, world, settings);
     if renaming.is_none() {
@@ -109,7 +110,13 @@ pub(super) fn looks_first(considered: &Considered, standing: &Standing) -> bool 
 }
 
 /// The question whether there is a contact with this address.
-fn look_up(id: &DeliveryId, attempt: u32, email: &Email, world: &mut World, settings: &Settings) -> Request {
+fn look_up(
+    (id, attempt): (&DeliveryId, u32),
+    email: &Email,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Request {
     standing_of(email, world, settings).leave(InFlight {
         delivery: id.clone(),
         attempt,
@@ -119,6 +126,7 @@ fn look_up(id: &DeliveryId, attempt: u32, email: &Email, world: &mut World, sett
         renames: None,
         kept_back: Attributes::new(),
         exempt: None,
+        left_at: Some(now),
     });
     world.deliveries.change(id, Delivery::claim);
     Request::FindContact { email: email.clone() }

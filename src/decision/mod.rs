@@ -11,6 +11,7 @@ mod claiming;
 mod company;
 mod considered;
 mod contributed;
+mod crm;
 mod crowd;
 mod deal;
 mod dry_run;
@@ -36,6 +37,7 @@ mod retire;
 mod review;
 mod sender;
 mod settings;
+mod shown;
 mod simulate;
 mod tags;
 mod whose;
@@ -104,6 +106,9 @@ pub fn decide(reading: &Reading, world: &mut World, settings: &Settings, now: Un
     world.see_first(reading);
     if !reading.consent_understood {
         *world.consent_not_understood.entry(reading.source.clone()).or_default() += 1;
+    }
+    if let Some(said) = &reading.crm {
+        return count(crm::hear(reading, said, world, settings, now), world);
     }
     // What does it say, about whom? People are joins, so the order of events does not matter.
     let learned = learn::learn(reading, world);

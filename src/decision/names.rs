@@ -150,7 +150,12 @@ pub(super) fn put_ids(here: &[&Facts], considered: &mut Considered, settings: &S
 }
 
 /// The id of a value that stands for a name. A number is an id already.
-fn resolve(named: &Named, value: &Value, stage_id: Option<u64>, selectors: &Selectors) -> Resolved {
+pub(super) fn resolve(
+    named: &Named,
+    value: &Value,
+    stage_id: Option<u64>,
+    selectors: &Selectors,
+) -> Resolved {
     if let Some(id) = value.as_u64() {
         return Resolved::Id(id);
     }

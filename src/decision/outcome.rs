@@ -34,11 +34,21 @@ pub enum Outcome {
     Absorbed,
     /// Freshsales has all of it already.
     Unchanged,
+    /// Freshsales spoke of a record that is not known here.
+    UnknownRecord,
+    /// Freshsales said of a record what was known.
+    Echo,
+    /// Freshsales said that a record has something else than it accepted from here, or that somebody refused there.
+    Heard,
+    /// An attribute turned too often between two values, so it stays as Freshsales has it for a while.
+    Frozen,
+    /// Freshsales gave a record that was known under another key to this one.
+    Merged,
 }
 
 impl Outcome {
     /// All outcomes, in the order in which the first that fits is taken.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Failed,
         Self::Erased,
         Self::Duplicate,
@@ -53,6 +63,11 @@ impl Outcome {
         Self::Queued,
         Self::Absorbed,
         Self::Unchanged,
+        Self::UnknownRecord,
+        Self::Echo,
+        Self::Heard,
+        Self::Frozen,
+        Self::Merged,
     ];
 
     /// The word in JSON and metrics.
@@ -73,6 +88,11 @@ impl Outcome {
             Self::Queued => "queued",
             Self::Absorbed => "absorbed",
             Self::Unchanged => "unchanged",
+            Self::UnknownRecord => "unknown_record",
+            Self::Echo => "echo",
+            Self::Heard => "heard",
+            Self::Frozen => "frozen",
+            Self::Merged => "merged",
         }
     }
 

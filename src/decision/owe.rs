@@ -216,6 +216,7 @@ fn evaluate(touch: &Touch, world: &mut World, settings: &Settings, now: UnixMicr
     let email = &touch.email;
     let considered = consider(email, world, settings);
     keep_consent(email, &considered, world, settings, now);
+    note_wanted(email, &considered.wish, world, settings);
     let (standing, owed, _) = rename::owed_to(email, &considered, world, settings, now);
     let known = standing.known();
     let what = match owed {
@@ -262,6 +263,15 @@ fn evaluate(touch: &Touch, world: &mut World, settings: &Settings, now: UnixMicr
 fn bound_of(call: Call, touch: &Touch, known: bool) -> Option<Bound> {
     let refused = call.stranger_of.map(Bound::Withdrawals);
     refused.or_else(|| touch.source.clone().filter(|_| !known).map(Bound::NewContacts))
+}
+
+/// Notes what people had said before Freshsales said otherwise, so that it is not sent when they repeat it.
+fn note_wanted(email: &Email, wish: &Wish, world: &mut World, settings: &Settings) {
+    let standing = world.contacts.get(email).and_then(|contact| contact.standing.get(&settings.account));
+    let Some(mut hearing) = standing.map(|standing| standing.hearing.clone()) else { return };
+    if hearing.note_wanted(&wish.attributes, &wish.said_at) {
+        standing_of(email, world, settings).hearing = hearing;
+    }
 }
 
 /// Keeps what has changed of consent with the contact, as evidence.

@@ -11,7 +11,7 @@ use crate::clock::UnixMicros;
 use crate::consent::{self, Category, Statement};
 use crate::delivery::{CompanyKey, DealKey, HappeningId, Lane};
 use crate::erasure::Mark;
-use crate::event::{Email, EmailProblem, Event, Found, Kind, Position, SourceName, Stamp, moment};
+use crate::event::{CrmSaid, Email, EmailProblem, Event, Found, Kind, Position, SourceName, Stamp, moment};
 use crate::mapping::{DealOf, EVENT_DAY, EventRule, ExtraValue, HappeningOf, NoDeal, day_of};
 use crate::person::{PersonId, PersonKey, Said, Strength, TimelineKey};
 use crate::senders::{Sighting, SwitchedOff};
@@ -74,6 +74,8 @@ pub struct Reading {
     pub company: Option<(String, Said)>,
     /// The notes, activities and tasks that it leaves.
     pub happenings: Vec<(HappeningId, HappeningOf)>,
+    /// What Freshsales says of a record of its own, where it is Freshsales that speaks.
+    pub crm: Option<CrmSaid>,
     /// Its content was erased in the journal.
     pub blank: bool,
 }
@@ -170,6 +172,7 @@ impl Reading {
         let Address { unusable, elsewhere: email_elsewhere } =
             sender::address(event, (&mut own, named.is_some()), problem, &ids, settings);
         let happenings = mapped.map(|_| told_by(event, settings, &mut notes)).unwrap_or_default();
+        let crm = if event.kind == Kind::Crm { CrmSaid::read(&event.body) } else { None };
         Self {
             position: event.position,
             source: event.source.clone(),
@@ -197,6 +200,7 @@ impl Reading {
             deal: mapped.and_then(|_| settings.preset.deal_of(event)),
             company: company_of(event, mapped.is_some(), switched_off.is_some(), settings),
             happenings,
+            crm,
             // An event that was accepted says who it is.
             blank: event.body.is_empty(),
         }

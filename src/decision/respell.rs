@@ -155,6 +155,7 @@ mod tests {
             renames: None,
             kept_back: crate::contact::Attributes::new(),
             exempt: None,
+            left_at: None,
         };
         of_old.standing.values_mut().for_each(|standing| standing.in_flight = Some(call.clone()));
         let mut world = world(of_old, None);

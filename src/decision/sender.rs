@@ -198,7 +198,7 @@ pub(super) fn lane_if_mapped(event: &Event, settings: &Settings) -> Option<Lane>
         Kind::Track if event.name().eq_ignore_ascii_case(Kind::Identify.as_str()) => return None,
         Kind::Track | Kind::Page | Kind::Screen => event.name(),
         Kind::Identify if settings.identify_of(&event.source) == IdentifyMode::Create => event.name(),
-        Kind::Identify | Kind::Group | Kind::Alias => return None,
+        Kind::Identify | Kind::Group | Kind::Alias | Kind::Crm => return None,
     };
     let lane = settings.preset.event(name)?.lane;
     Some(if event.backfill { Lane::Backfill } else { lane })
@@ -208,6 +208,6 @@ pub(super) fn lane_if_mapped(event: &Event, settings: &Settings) -> Option<Lane>
 pub(super) fn tells_of_people(kind: Kind) -> bool {
     match kind {
         Kind::Identify | Kind::Group | Kind::Alias => true,
-        Kind::Track | Kind::Page | Kind::Screen => false,
+        Kind::Track | Kind::Page | Kind::Screen | Kind::Crm => false,
     }
 }

@@ -46,6 +46,7 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
     put_status(&here, heard.get(&settings.consent.marketing), &mut considered, settings);
     let standing = contact.with(&settings.account);
     leave_theirs(&standing, &mut considered);
+    leave_unkept(world, &mut considered);
     let accepted_at = standing.accepted_at;
     let exempt = here.iter().filter_map(|facts| facts.exempt).max();
     let shut = if exempt > standing.exempt_told { None } else { shut_gate(&voices, &heard, settings) };
@@ -103,6 +104,9 @@ fn add_up(here: &[&Facts], crowd: bool, settings: &Settings) -> Considered {
     };
     let by_visitors = always.iter().filter(|(_, said)| !said.stamp.trust.is_server());
     considered.wish.by_visitors = by_visitors.map(|(name, _)| mapping::sent_as(name).to_owned()).collect();
+    let said = [&on_empty, &on_create, &always].into_iter().flat_map(Lww::iter);
+    considered.wish.said_at =
+        said.map(|(name, said)| (mapping::sent_as(name).to_owned(), said.stamp.at)).collect();
     considered.wish.attributes = values(&always);
     considered.wish.on_create = values(&on_create);
     considered.wish.on_empty = values(&on_empty);
@@ -255,6 +259,29 @@ fn leave_theirs(standing: &Standing, considered: &mut Considered) {
     if let Some(consent) = consent.as_mut().filter(|_| stays(STATUS)) {
         consent.push_str("; Freshsales has a refusal, which no visitor's yes undoes (sources.*.trust)");
     }
+}
+
+/// Leaves out what the account takes and does not keep. A refusal is told all the same.
+fn leave_unkept(world: &World, considered: &mut Considered) {
+    let Considered { wish, fields, left_out, .. } = considered;
+    for name in world.destination.document.not_kept() {
+        if name == STATUS && wish.withdrawn {
+            continue;
+        }
+        let wanted = [&mut wish.attributes, &mut wish.on_create, &mut wish.on_empty];
+        let had = wanted.into_iter().filter_map(|wanted| wanted.remove(name)).count();
+        if had > 0 {
+            let field = fields.iter().find(|field| mapping::sent_as(&field.attribute) == name);
+            left_out.push(LeftOut {
+                attribute: name.to_owned(),
+                path: field.map(|field| field.path.clone()).unwrap_or_default(),
+                why: "Freshsales takes it and does not keep it, so it is sent no more (POST /api/resume tries again)"
+                    .to_owned(),
+            });
+        }
+    }
+    left_out.sort();
+    left_out.dedup();
 }
 
 /// What is to be told of what visitors said of consent.

@@ -221,6 +221,12 @@ impl World {
         Some(first)
     }
 
+    /// Notes with the destination that an attribute turned too often, for whoever looks after the account.
+    pub(super) fn freeze(&mut self, attribute: String, now: UnixMicros) {
+        self.destination.document.freeze(attribute, now);
+        self.destination.changed = true;
+    }
+
     /// Takes note of a message that was not seen before.
     pub fn see_first(&mut self, reading: &Reading) {
         let Reading { source, stamp, position, received_at, .. } = reading;

@@ -4,6 +4,7 @@
 //! obstacle that is probed. Beside them a kind of call may be shut alone, because the key's user has no right to it.
 //! Whatever the answers are, the destination gets out of all but the person's order by itself.
 
+mod attributes;
 mod obstacle;
 mod shut;
 mod streak;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use attributes::Attributes;
 pub use obstacle::{Obstacle, ObstacleKind, Probe};
 pub use shut::{SHUT_TRIED_EVERY, Shut};
 
@@ -49,6 +51,9 @@ pub struct Destination {
     /// Kinds of calls that are refused as such, while others are answered.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub shut: BTreeMap<CallKind, Shut>,
+    /// Attributes that the account does not keep, or that turn without end.
+    #[serde(skip_serializing_if = "Attributes::is_empty")]
+    pub attributes: Attributes,
 }
 
 /// A wait that the CRM asked for.
@@ -135,6 +140,7 @@ impl Destination {
         self.paused_since = None;
         self.probe_at_once(now);
         self.try_shut_kinds_at_once(now);
+        self.try_attributes_again();
     }
 
     /// The settings changed: whether a rule of the account still refuses what they make is worth a probe.

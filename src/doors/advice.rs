@@ -146,6 +146,7 @@ mod tests {
             secret_is: "",
             secrets: Vec::new(),
             proof: HookProof::Token { header: "x-token".to_owned() },
+            tells: Vec::new(),
         };
         SourceWays {
             name: SourceName("shop".to_owned()),

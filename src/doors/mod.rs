@@ -16,5 +16,5 @@ pub use door::Door;
 pub use paste::{ADDRESS, Address, Snippet, WRITE_KEY, for_events, for_form, for_hook};
 pub use refused::{Refused, RefusedLog};
 pub use traffic::{Seen, Traffic};
-pub use ways::{FormWay, HookProof, HookWay, Off, SecretEnd, SourceWays, Ways};
+pub use ways::{FormWay, HookProof, HookWay, Off, SecretEnd, SourceWays, Tells, Ways};
 pub use words::in_words;

@@ -2,14 +2,14 @@
 //!
 //! A write key is never in them: its place is marked, for whoever has it.
 
-use super::{HookProof, HookWay};
+use serde_json::{Map, Value, json};
+
+use super::{HookProof, HookWay, Tells};
 
 /// Stands for the address of the service, `https://events.example.com`, in texts that others make.
 pub const ADDRESS: &str = "%ADDRESS%";
 /// Stands for the write key in everything that is pasted.
 pub const WRITE_KEY: &str = "YOUR_WRITE_KEY";
-/// The kind of hook that workflows of Freshsales send to.
-const FRESHSALES: &str = "freshsales";
 /// Stands for the token of a hook.
 const TOKEN: &str = "YOUR_TOKEN";
 
@@ -187,25 +187,29 @@ pub fn for_form(address: &Address, html: &str) -> Vec<Snippet> {
     }]
 }
 
-/// What a workflow of Freshsales sends when a contact changes. The placeholders are chosen there from a list, as their spelling
+/// What a workflow of Freshsales sends when a record changes. The placeholders are chosen there from a list, as their spelling
 /// differs by account (reported by others, unproven), so each is named by what it stands for.
-const WORKFLOW: &str = r#"{"kind":"contact","id":"<Contact ID>","email":"<Email>","subscription_status":"<Subscription status>","updated_at":"<Updated at>"}
-"#;
-
-fn workflow() -> Snippet {
-    Snippet {
-        title: "Body of the webhook",
-        place: "a workflow of contacts that are updated, as JSON; in place of each <…> insert the placeholder of that name",
-        language: "json",
-        text: WORKFLOW.to_owned(),
-    }
+fn workflow(tells: &Tells) -> Snippet {
+    let mut body = Map::from_iter([("kind".to_owned(), json!(tells.record))]);
+    body.extend(tells.fields.iter().map(|(name, label)| (name.clone(), json!(format!("<{label}>")))));
+    let (title, place) = match tells.record {
+        "deal" => (
+            "Body of the webhook, deals",
+            "a workflow of deals that are created or updated, as JSON; in place of each <…> insert the placeholder of that name",
+        ),
+        _ => (
+            "Body of the webhook, contacts",
+            "a workflow of contacts that are created or updated, as JSON; in place of each <…> insert the placeholder of that name",
+        ),
+    };
+    Snippet { title, place, language: "json", text: format!("{}\n", Value::Object(body)) }
 }
 
 /// A message to a hook by hand, where the sender needs no more than a token.
 #[must_use]
 pub fn for_hook(address: &Address, hook: &HookWay) -> Vec<Snippet> {
     match &hook.proof {
-        HookProof::Token { .. } if hook.kind == FRESHSALES => vec![workflow()],
+        HookProof::Token { .. } if !hook.tells.is_empty() => hook.tells.iter().map(workflow).collect(),
         HookProof::Token { header } => vec![Snippet {
             title: "curl",
             place: "into a shell, as a test: it is a lead and makes a contact",
@@ -255,6 +259,7 @@ mod tests {
             secret_is: "",
             secrets: Vec::new(),
             proof: HookProof::Token { header: "x-token".to_owned() },
+            tells: Vec::new(),
         };
         let address = Address::new("http://127.0.0.1:8080");
         let pasted = for_hook(&address, &hook);

@@ -73,6 +73,17 @@ pub struct HookWay {
     pub secrets: Vec<SecretEnd>,
     /// How a message proves where it comes from.
     pub proof: HookProof,
+    /// What the sender is asked to tell of its records, where it is one whose records are kept current.
+    pub tells: Vec<Tells>,
+}
+
+/// What a sender is asked to tell whenever a record of its own changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tells {
+    /// The word for the kind of record.
+    pub record: &'static str,
+    /// What is called here what, and what the sender calls it, about: it is chosen there from a list.
+    pub fields: Vec<(String, String)>,
 }
 
 /// How a message of a hook proves where it comes from.

@@ -113,7 +113,8 @@ impl<'a> Header<'a> {
         if message_id.as_deref().is_some_and(|id| id.chars().count() > MESSAGE_ID_CHARS_MAX) {
             return Err(EventRefusal::MessageIdTooLong);
         }
-        if !fields.name_somebody() {
+        // A record of Freshsales may be known by its id there alone.
+        if kind != Kind::Crm && !fields.name_somebody() {
             return Err(EventRefusal::MissingIdentity);
         }
         let claimed = Claimed {

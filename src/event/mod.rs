@@ -4,6 +4,7 @@
 
 mod age;
 mod body;
+mod crm;
 mod email;
 mod header;
 mod mend;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use age::{Arrival, is_backfill};
 pub use body::{parse_body, put_first};
+pub use crm::{CrmRecord, CrmSaid};
 pub use email::{Email, EmailProblem};
 pub use header::{EventLimits, EventRefusal, Header, NESTING_MAX};
 pub use mend::{Broken, broken, mend};
@@ -50,10 +52,12 @@ pub enum Kind {
     Group,
     /// Says that two ids are one person.
     Alias,
+    /// Says what Freshsales has of a record. It comes by the hook of Freshsales alone: no sender may say so.
+    Crm,
 }
 
 impl Kind {
-    /// All kinds, in the order of the documentation.
+    /// All kinds that may be sent, in the order of the documentation.
     pub const ALL: [Self; 6] =
         [Self::Identify, Self::Track, Self::Page, Self::Screen, Self::Group, Self::Alias];
 
@@ -67,7 +71,14 @@ impl Kind {
             Self::Screen => "screen",
             Self::Group => "group",
             Self::Alias => "alias",
+            Self::Crm => "crm",
         }
+    }
+
+    /// The kind of a record of the journal.
+    #[must_use]
+    pub fn of_record(word: &str) -> Option<Self> {
+        if word == Self::Crm.as_str() { Some(Self::Crm) } else { Self::parse(word) }
     }
 
     /// The kind of a word on the wire, whatever its case.
@@ -109,11 +120,12 @@ pub struct Event {
 }
 
 impl Event {
-    /// The name of a track event as sent; the word of the kind for all others.
+    /// The name of a track event as sent; what changed in Freshsales; the word of the kind for all others.
     #[must_use]
     pub fn name(&self) -> &str {
         match self.kind {
             Kind::Track => self.body.get("event").and_then(Value::as_str).unwrap_or_default(),
+            Kind::Crm => crm::name_of(&self.body),
             Kind::Identify | Kind::Page | Kind::Screen | Kind::Group | Kind::Alias => self.kind.as_str(),
         }
     }

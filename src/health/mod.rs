@@ -3,6 +3,7 @@
 //!
 //! Judges alone. Must not show, tell or change anything.
 
+mod attributes;
 mod outlook;
 mod risks;
 mod snapshot;

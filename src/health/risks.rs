@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use super::attributes;
 use super::snapshot::Snapshot;
 use crate::deal::HeldBack;
 use crate::delivery::Bound;
@@ -43,6 +44,10 @@ pub enum RiskKind {
     DealsUndecided,
     /// Notes, activities or tasks wait for a person to decide.
     HappeningsUnclear,
+    /// The account takes attributes and does not keep them.
+    AttributesUnkept,
+    /// Attributes turn without end between two values.
+    AttributesTurn,
     /// Nearly as many dead letters as are kept.
     DeadLetters,
     /// More becomes due than may leave.
@@ -73,7 +78,7 @@ pub enum RiskKind {
 
 impl RiskKind {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Processing,
         Self::Lag,
         Self::StageStands,
@@ -83,6 +88,8 @@ impl RiskKind {
         Self::NamesMissing,
         Self::DealsUndecided,
         Self::HappeningsUnclear,
+        Self::AttributesUnkept,
+        Self::AttributesTurn,
         Self::DeadLetters,
         Self::Arrivals,
         Self::LeadsWait,
@@ -111,6 +118,8 @@ impl RiskKind {
             Self::NamesMissing => "names_missing",
             Self::DealsUndecided => "deals_undecided",
             Self::HappeningsUnclear => "happenings_unclear",
+            Self::AttributesUnkept => "attributes_unkept",
+            Self::AttributesTurn => "attributes_turn",
             Self::DeadLetters => "dead_letters",
             Self::Arrivals => "arrivals",
             Self::LeadsWait => "leads_wait",
@@ -142,6 +151,8 @@ impl RiskKind {
             | Self::NamesMissing
             | Self::DealsUndecided
             | Self::HappeningsUnclear
+            | Self::AttributesUnkept
+            | Self::AttributesTurn
             | Self::DeadLetters
             | Self::Arrivals
             | Self::LeadsWait
@@ -190,6 +201,8 @@ pub fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<Risk> {
         .chain(aside.into_iter().flatten())
         .chain(deals_undecided(snapshot))
         .chain(happenings_unclear(snapshot))
+        .chain(attributes::unkept(snapshot).map(|message| Risk::new(RiskKind::AttributesUnkept, message)))
+        .chain(attributes::turning(snapshot).map(|message| Risk::new(RiskKind::AttributesTurn, message)))
         .chain(dead_letters(snapshot))
         .chain(arrivals(snapshot))
         .chain(leads_wait(snapshot))

@@ -64,6 +64,8 @@ impl Route {
             }
             Self::OfKind(Kind::Group) => &["/v1/group", "/v1/g", "/g", "/api/s/group", "/api/s/s2s/group"],
             Self::OfKind(Kind::Alias) => &["/v1/alias", "/v1/a", "/a", "/api/s/alias", "/api/s/s2s/alias"],
+            // It comes by its hook alone.
+            Self::OfKind(Kind::Crm) => &[],
         }
     }
 

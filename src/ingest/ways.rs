@@ -2,24 +2,29 @@
 //!
 //! Pure. Must not hand out a secret.
 
+use std::collections::BTreeSet;
+
 use super::config::{ServerConfig, SourceConfig, SourceMode, Sources};
 use super::hook::{HookConfig, Hooks, Kind, Proof};
-use crate::doors::{ADDRESS, FormWay, HookProof, HookWay, Off, SecretEnd, SourceWays, Ways};
-use crate::event::SourceName;
+use crate::contact::STATUS;
+use crate::doors::{ADDRESS, FormWay, HookProof, HookWay, Off, SecretEnd, SourceWays, Tells, Ways};
+use crate::event::{CrmRecord, SourceName};
+use crate::mapping::{DealRule, Preset};
 
-/// The ways in of a configuration.
+/// The ways in of a configuration. What Freshsales is asked to tell is what the mapping sends there.
 #[must_use]
-pub fn ways(server: &ServerConfig, sources: &Sources, hooks: &Hooks) -> Ways {
-    let of_source = |(name, source): (&String, &SourceConfig)| source_ways(name, source, hooks);
+pub fn ways(server: &ServerConfig, sources: &Sources, hooks: &Hooks, preset: Option<&Preset>) -> Ways {
+    let tells = preset.map(what_is_heard).unwrap_or_default();
+    let of_source = |(name, source): (&String, &SourceConfig)| source_ways(name, source, hooks, &tells);
     Ways {
         public_url: server.public_url.trim_end_matches('/').to_owned(),
         sources: sources.iter().map(of_source).collect(),
     }
 }
 
-fn source_ways(name: &str, source: &SourceConfig, hooks: &Hooks) -> SourceWays {
+fn source_ways(name: &str, source: &SourceConfig, hooks: &Hooks, tells: &[Tells]) -> SourceWays {
     let own = hooks.iter().filter(|(_, hook)| hook.source == name);
-    let hooks: Vec<HookWay> = own.filter_map(|(name, hook)| hook_way(name, hook)).collect();
+    let hooks: Vec<HookWay> = own.filter_map(|(name, hook)| hook_way(name, hook, tells)).collect();
     let off = match (source.enabled, source.is_on() || !hooks.is_empty()) {
         (false, _) => Some(Off::Disabled),
         (true, false) => Some(Off::NoWay),
@@ -41,7 +46,7 @@ fn source_ways(name: &str, source: &SourceConfig, hooks: &Hooks) -> SourceWays {
 }
 
 /// `None` for a hook without a kind, which no configuration that was accepted has.
-fn hook_way(name: &str, hook: &HookConfig) -> Option<HookWay> {
+fn hook_way(name: &str, hook: &HookConfig, tells: &[Tells]) -> Option<HookWay> {
     let kind: Kind = hook.kind?;
     let at_sender = kind.at_sender();
     let proof = match hook.proof(kind) {
@@ -59,7 +64,47 @@ fn hook_way(name: &str, hook: &HookConfig) -> Option<HookWay> {
         secret_is: at_sender.secret_is,
         secrets: hook.secrets().map(SecretEnd::of).collect(),
         proof,
+        tells: if kind == Kind::Freshsales { tells.to_vec() } else { Vec::new() },
     })
+}
+
+/// What of the records that are kept current is heard when it changes in Freshsales.
+fn what_is_heard(preset: &Preset) -> Vec<Tells> {
+    let named = |name: &str| (name.to_owned(), label(name));
+    let about = [("id", "Contact ID"), ("email", "Email"), (STATUS, "Subscription status")];
+    let about = about.map(|(name, label)| (name.to_owned(), label.to_owned()));
+    let own = preset.heard_names().filter(|name| *name != STATUS).map(named);
+    let fields = about.into_iter().chain(own).chain([named("updated_at")]).collect();
+    let contact = Tells { record: CrmRecord::Contact.as_str(), fields };
+    [contact].into_iter().chain(deals_heard(preset)).collect()
+}
+
+/// What is heard of deals, where the mapping has any: their keys, their stages, and what is kept current of them.
+fn deals_heard(preset: &Preset) -> Option<Tells> {
+    let rules: Vec<&DealRule> = preset.deal_kinds().map(|(_, rule)| rule).collect();
+    let own = rules.iter().flat_map(|rule| rule.fields.keys().chain([&rule.key_field]));
+    let own: BTreeSet<&str> = own.map(String::as_str).filter(|name| !name.is_empty()).collect();
+    let about = [("id", "Deal ID"), ("name", "Name"), ("stage", "Deal stage"), ("pipeline", "Deal pipeline")];
+    let mut fields: Vec<(String, String)> =
+        about.map(|(name, label)| (name.to_owned(), label.to_owned())).into();
+    for name in own.into_iter().chain(["updated_at"]) {
+        if !fields.iter().any(|(known, _)| known == name) {
+            fields.push((name.to_owned(), label(name)));
+        }
+    }
+    (!rules.is_empty()).then(|| Tells { record: CrmRecord::Deal.as_str(), fields })
+}
+
+/// What a field is called in Freshsales' own list, about: `mobile_number` is Mobile number.
+fn label(name: &str) -> String {
+    let words = match name.strip_prefix("custom_field.") {
+        Some(field) => return field.to_owned(),
+        // Two people may have one name; they are looked for by their addresses.
+        None if name == "owner" => return "Owner email".to_owned(),
+        None => name.replace('_', " "),
+    };
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -77,7 +122,7 @@ mod tests {
             hooks: Hooks,
         }
         let Whole { server, sources, hooks } = toml::from_str(text).unwrap();
-        ways(&server, &sources, &hooks)
+        ways(&server, &sources, &hooks, Preset::parse(None).ok().as_ref())
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::deals::{DealKeyRule, DealRule};
 use super::money::currency_of;
 use super::rules::{EventDeal, Values};
 use super::{Convert, FieldRule, Mapped, Place, Preset, by_precedence, first_convertible, map_fields};
+use crate::clock::UnixMicros;
 use crate::event::{Event, Lww, Stamp, fold_name};
 use crate::person::{Facts, Said};
 use crate::selectors::{Kind, OF_DEAL, attribute};
@@ -55,6 +56,8 @@ pub struct StagesSaid {
 pub struct MappedDeal {
     /// Values that are kept current.
     pub always: Values,
+    /// When each of these was said.
+    pub said_at: BTreeMap<String, UnixMicros>,
     /// Values that are sent when it is created.
     pub on_create: Values,
     /// What was left out and why, for a person.
@@ -155,6 +158,7 @@ impl DealRule {
         let values = |said: &Lww<String, Value>| -> Values {
             said.iter().map(|(name, said)| (name.clone(), said.value.clone())).collect()
         };
+        let said_at = always.iter().map(|(name, said)| (name.clone(), said.stamp.at)).collect();
         let (mut always, on_create) = (values(&always), values(&on_create));
         if let Some(currency) = currency {
             let unsaid = !always.contains_key(CURRENCY) && !on_create.contains_key(CURRENCY);
@@ -169,7 +173,7 @@ impl DealRule {
         });
         let left_out =
             left_out.into_iter().map(|out| format!("{} left out: {} ({})", out.attribute, out.why, out.path));
-        MappedDeal { texts: texts.collect(), left_out: left_out.collect(), always, on_create }
+        MappedDeal { texts: texts.collect(), left_out: left_out.collect(), always, said_at, on_create }
     }
 
     /// The currency of its amounts: the one that is said of the deal, else the one that its amount names itself.

@@ -15,6 +15,7 @@ mod deals;
 mod happening_check;
 mod happening_of;
 mod happenings;
+mod heard;
 mod label;
 mod money;
 mod name;

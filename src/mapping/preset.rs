@@ -354,6 +354,14 @@ impl Preset {
         self.fields.keys().filter(|name| *name != EMAILS).map(|name| sent_as(name))
     }
 
+    /// The attributes of contacts that Freshsales may tell of, as the mapping calls them: tags and companies are lists that are
+    /// joined, and the address is the key.
+    pub fn heard_names(&self) -> impl Iterator<Item = &str> {
+        let apart = [EMAILS, TAGS, COMPANIES];
+        let sent = self.fields.iter().filter(|(_, rule)| rule.when != When::Never);
+        sent.map(|(name, _)| name.as_str()).filter(move |name| !apart.contains(name))
+    }
+
     /// The attributes that are sent only where Freshsales has no value.
     #[must_use]
     pub fn empty_attributes(&self) -> &BTreeSet<String> {

@@ -122,7 +122,7 @@ impl Desk<'_> {
     }
 
     fn answer(
-        &self,
+        &mut self,
         upserted: Upserted,
         created: StatusCode,
         entity: Entity,
@@ -133,6 +133,7 @@ impl Desk<'_> {
             Upserted::Created if !self.options.has(Quirk::Always200) => created,
             Upserted::Created | Upserted::Updated => StatusCode::OK,
         };
+        self.state.changed.push((entity, id));
         let shown = shown::one(self.state, entity, id, include).ok_or(Refusal::NotFound)?;
         Ok(Answer::json(status, &shown))
     }

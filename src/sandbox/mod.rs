@@ -29,6 +29,7 @@ mod deals;
 mod desk;
 mod faults;
 mod fields;
+mod hook;
 mod kinds;
 mod limits;
 mod now;
@@ -43,6 +44,7 @@ mod shown;
 mod state;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,6 +57,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 pub use faults::{Fault, FaultError};
+pub use hook::ChangeHook;
 pub use options::{CustomField, CustomFieldKind, Forbidden, Quirk, SandboxOptions};
 pub use recorder::RecordedRequest;
 pub use state::SandboxView;
@@ -150,6 +153,25 @@ impl Sandbox {
         self.records(Kind::List)
     }
 
+    /// Calls one more address after each change of a contact or a deal from now on, as a workflow would. Must be called where
+    /// tasks can be spawned.
+    pub fn tell_changes_to(&self, hook: ChangeHook) {
+        let sandbox = self.clone();
+        let told = move || {
+            sandbox.lock().told += 1;
+            sandbox.shared.changed.send_replace(());
+        };
+        let teller = hook::Teller::start(hook, told);
+        self.lock().tellers.extend(teller);
+    }
+
+    /// How many changes were made that an address was to be told of, and of how many it was told.
+    #[must_use]
+    pub fn changes_told(&self) -> (u64, u64) {
+        let state = self.lock();
+        (state.to_tell, state.told)
+    }
+
     /// How many calls were received since the beginning or since [`Self::clear`].
     #[must_use]
     pub fn calls(&self) -> u64 {
@@ -228,6 +250,7 @@ impl Sandbox {
             status: reply.status_seen(),
             at: now.wall,
         });
+        told::tell_changes(&mut state);
         drop(state);
         changed.send_replace(());
         reply

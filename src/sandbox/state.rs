@@ -5,11 +5,13 @@ use serde_json::Value;
 use super::bulk::Jobs;
 use super::contacts::ContactBook;
 use super::faults::Faults;
+use super::hook::Teller;
 use super::kinds::Kind;
 use super::limits::Limits;
 use super::options::SandboxOptions;
 use super::recorder::{RecordedRequest, Recorder};
 use super::records::Records;
+use super::routes::Entity;
 use super::selectors::Lists;
 
 /// Everything the sandbox remembers.
@@ -22,6 +24,13 @@ pub(super) struct State {
     pub(super) faults: Faults,
     pub(super) limits: Limits,
     pub(super) recorder: Recorder,
+    /// Records that the call of now has changed.
+    pub(super) changed: Vec<(Entity, u64)>,
+    /// Where changes are told.
+    pub(super) tellers: Vec<Teller>,
+    /// Changes that were to be told, and those that were.
+    pub(super) to_tell: u64,
+    pub(super) told: u64,
 }
 
 impl State {
@@ -35,6 +44,10 @@ impl State {
             faults: Faults::default(),
             limits: Limits::new(options.per_hour, options.per_minute),
             recorder: Recorder::default(),
+            changed: Vec::new(),
+            tellers: Vec::new(),
+            to_tell: 0,
+            told: 0,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::deal::Deal;
 use crate::decision::{Gathering, RedriveAll, Review};
 use crate::delivery::{Account, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, Subject};
 use crate::erasure::Mark;
-use crate::event::{Email, Position, SourceName};
+use crate::event::{CrmRecord, Email, Position, SourceName};
 use crate::happening::Happening;
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::store::Destination;
@@ -66,6 +66,8 @@ pub struct Keys {
     pub destination: Option<Account>,
     /// People who may have been erased.
     pub marks: BTreeSet<Mark>,
+    /// Records by the ids that they have with the account of [`destination`](Self::destination).
+    pub crm_ids: BTreeSet<(CrmRecord, u64)>,
     /// The walks over everything that is stored: the review and the redrive.
     pub walks: bool,
 }
@@ -119,6 +121,8 @@ pub struct Documents {
     pub deliveries: BTreeMap<DeliveryId, Versioned<Delivery>>,
     /// The destination's own state.
     pub destination: Option<Versioned<Destination>>,
+    /// The contacts and deals that have, or had, the ids asked for: the record itself says which id it has.
+    pub by_id: BTreeSet<Subject>,
     /// When people were erased.
     pub tombstones: BTreeMap<Mark, UnixMicros>,
     /// The review of all contacts that goes on, or the last one.

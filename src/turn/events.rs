@@ -55,7 +55,7 @@ pub async fn decide_on(
     let mut further = BTreeSet::new();
     let mut took = Duration::ZERO;
     loop {
-        let loaded = caught_in(world_for(store, events, settings, &further)).await;
+        let loaded = caught_in(Box::pin(world_for(store, events, settings, &further))).await;
         let mut world = loaded.map_err(|panicked| Undecided::Panicked(None, panicked))??;
         let began = clock.monotonic();
         let mut decided = Vec::with_capacity(events.len());
@@ -94,9 +94,15 @@ pub async fn world_for(
     first.companies.clone_from(further);
     let mut emails = BTreeSet::new();
     for reading in events {
-        named_by(reading, &mut first, &mut emails);
+        named_by(reading, settings, &mut first, &mut emails);
     }
-    store.load(first.clone()).await?.add_to(&mut world);
+    let found = store.load(first.clone()).await?;
+    let mut by_id = Keys::default();
+    found.by_id.iter().for_each(|subject| by_id.add(subject));
+    emails.append(&mut by_id.contacts);
+    found.add_to(&mut world);
+    by_id.deals.retain(|key| world.deals.get(key).is_none());
+    load(store, by_id, &mut world).await?;
     tidy(&mut world, settings);
     // Everybody who may own a stretch of a time line.
     let owners = owners(&world, events).filter(|key| !first.people.contains(key)).collect();
@@ -115,7 +121,7 @@ async fn load(store: &SharedStore, keys: Keys, world: &mut World) -> Result<(), 
     Ok(())
 }
 
-fn named_by(reading: &Reading, keys: &mut Keys, emails: &mut BTreeSet<Email>) {
+fn named_by(reading: &Reading, settings: &Settings, keys: &mut Keys, emails: &mut BTreeSet<Email>) {
     keys.seen.insert((reading.source.clone(), reading.stamp.message_id.clone()));
     keys.marks.extend(reading.marks());
     if let Some(user) = &reading.user {
@@ -129,6 +135,9 @@ fn named_by(reading: &Reading, keys: &mut Keys, emails: &mut BTreeSet<Email>) {
     }
     keys.deals.extend(reading.deal_key());
     keys.happenings.extend(reading.happenings.iter().map(|(id, _)| id.clone()));
+    let meant = |said| settings.preset.deals_meant(said, &reading.people);
+    keys.deals.extend(reading.crm.iter().flat_map(meant));
+    keys.crm_ids.extend(reading.crm.as_ref().and_then(|said| Some((said.record, said.id?))));
     keys.companies.extend(reading.company_key());
     for device in [&reading.anonymous, &reading.previous].into_iter().flatten() {
         keys.timelines.insert(reading.timeline(device));

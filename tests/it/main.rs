@@ -99,3 +99,5 @@ mod tags;
 mod told;
 /// Whom to believe: visitors beside servers, and scripts with harvested addresses.
 mod trust;
+/// What people change in Freshsales is heard, and not overruled by who repeats themselves.
+mod way_back;

@@ -121,7 +121,7 @@ async fn a_visitor_replaces_nothing_that_freshsales_has_from_elsewhere_and_undoe
     assert_eq!(service.crm.contact(&ann(0)).unwrap(), before);
     let shown = service.get(&format!("/api/contacts/{}", ann(0))).await.to_string();
     assert!(shown.contains("Freshsales has a value from elsewhere (sources.*.trust)"), "{shown}");
-    assert!(shown.contains("Freshsales has a refusal, which no visitor's yes undoes"), "{shown}");
+    assert!(shown.contains("what a visitor agreed to since does not undo what a server said"), "{shown}");
 
     // What is blank there is filled, and what a server says goes.
     let city = json!({"type": "track", "event": "Lead Generated", "anonymousId": "d", "messageId": "city",

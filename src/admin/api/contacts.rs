@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::answer::{failed, nothing, rfc3339, rfc3339_or_null};
 use super::deliveries::{DeliveryView, Detail};
+use super::last_said::{HeardView, LastSaid, heard, last_said};
 use super::query::{Params, invalid};
 use super::why::{Circumstances, why};
 use crate::admin::Debugger;
@@ -43,6 +44,10 @@ pub(in crate::admin) struct ContactView {
     more_members: bool,
     wanted: Attributes,
     accepted: Option<Attributes>,
+    /// What Freshsales says it has that is not what it accepted.
+    heard: BTreeMap<String, HeardView>,
+    /// Who said each attribute last.
+    last_said: BTreeMap<String, LastSaid>,
     owed: Option<OwedView>,
     why: String,
     contact_id: Option<u64>,
@@ -231,6 +236,8 @@ impl ContactView {
             more_members: contact.crowd.is_some(),
             wanted,
             accepted,
+            heard: heard(&standing),
+            last_said: last_said(&standing, &wish, &fields),
             owed: OwedView::of(owed, &email),
             email,
             why,

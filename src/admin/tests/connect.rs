@@ -13,6 +13,7 @@ fn shop() -> SourceWays {
         secret_is: "the signing secret",
         secrets: vec![SecretEnd::of(&SecretString::from("whsec_never_shown_whole_4242"))],
         proof: HookProof::Signature { header: "stripe-signature".to_owned() },
+        tells: Vec::new(),
     };
     SourceWays {
         name: SourceName("shop".to_owned()),

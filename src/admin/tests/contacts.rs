@@ -64,6 +64,11 @@ async fn a_contact_that_is_owed_a_call_shows_the_call() {
             "members": ["user:u"],
             "wanted": {"first_name": "Sam", "subscription_status": "subscribed"},
             "accepted": null,
+            "heard": {},
+            "last_said": {
+                "first_name": {"by": "person", "at": "2030-03-17T17:45:01.000Z"},
+                "subscription_status": {"by": "person", "at": null},
+            },
             "owed": {
                 "whole": true,
                 "withdrawal": false,

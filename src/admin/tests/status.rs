@@ -59,6 +59,7 @@ async fn the_status_is_one_snapshot_with_every_lane() {
                 "duplicate": 0, "erased": 0, "not_mapped": 0, "switched_off": 0, "excluded": 0, "person_updated": 0,
                 "invalid_email": 0,
                 "hashed_email": 0, "no_email": 0, "consent_denied": 0, "queued": 30, "absorbed": 70,
+                "heard": 0, "echo": 0, "frozen": 0, "merged": 0, "unknown_record": 0,
                 "unchanged": 0,
             },
             "queued": 30,

@@ -3,6 +3,7 @@
 //! A deal that is owed a call has a delivery as soon as a call can be built; until then it is held, with a cause.
 
 mod call;
+mod heard;
 mod order;
 mod shown;
 mod wish;
@@ -16,6 +17,8 @@ use crate::clock::UnixMicros;
 use crate::deal::{self, Deal, DealSaid, HeldBack, Next, Standing};
 use crate::delivery::{DealKey, Delivery, DeliveryId, Lane, State, Subject};
 use crate::event::Email;
+
+pub(super) use heard::hear;
 
 pub(super) use call::{claim, discarded, open, played, redrive, settle, void};
 pub use order::{DealOrder, NoOrder, may_be_ordered, order_deal};
@@ -128,10 +131,15 @@ fn evaluate(
 ) -> Action {
     let Some(deal) = world.deals.get(key) else { return Action::unchanged(key, None) };
     let mut standing = deal.with(&settings.account);
+    if deal.events.is_empty() && standing.birth.id().is_some() {
+        // Freshsales told of it, and no event has: nothing is wanted of it.
+        return Action::unchanged(key, standing.last_delivered);
+    }
     let Some(wanted) = wish_of(key, deal, world, settings) else {
         return Action::unchanged(key, standing.last_delivered);
     };
     let (before, email_before) = (standing.clone(), deal.email.clone());
+    standing.hearing.note_wanted(&wanted.wish.attributes, &wanted.wish.said_at);
     let action = if let Some(call) = &standing.in_flight {
         // What has changed meanwhile is looked at when its answer comes.
         Action::absorbed(key, call.delivery.clone())

@@ -96,7 +96,7 @@ pub(super) fn wish_of(key: &DealKey, deal: &Deal, world: &World, settings: &Sett
     put_contacts(&emails, &mut wish, world, settings);
     let mut held = hold_of(email.as_ref(), &considered, world, settings).map(held_by_person);
     let mapped = rule.map(&deal.said);
-    (wish.attributes, wish.on_create) = (mapped.always, mapped.on_create);
+    (wish.attributes, wish.said_at, wish.on_create) = (mapped.always, mapped.said_at, mapped.on_create);
     let mut notes = mapped.left_out;
     match put_stage(key, rule, deal, &mut wish, settings) {
         Ok(unbelieved) => notes.extend(unbelieved),
@@ -178,6 +178,8 @@ fn put_stage(
         },
     )?;
     if let Some(stage) = stage {
+        let moments = said.stages.iter().filter(|(name, _)| deal::is_called(stage, name));
+        wish.said_at.extend(moments.map(|(_, stamp)| stamp.at).max().map(|at| (STAGE.to_owned(), at)));
         wish.attributes.insert(STAGE.to_owned(), Value::from(stage.name.clone()));
         let reason = said.reasons.iter().find(|(name, _)| deal::is_called(stage, name));
         // A reason belongs to a loss alone (reported by connectors).

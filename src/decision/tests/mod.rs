@@ -10,6 +10,8 @@ mod deals;
 mod deals_kept;
 mod dry_run;
 mod erase;
+mod heard;
+mod heard_deals;
 mod names;
 mod nobody;
 mod orders;
@@ -135,7 +137,7 @@ fn read(body: Map<String, Value>, position: u64, at: i64, message_id: &str) -> E
         people: crate::person::DEFAULT_PEOPLE.into(),
         received_at: UnixMicros(at),
         stamp: Stamp { at: UnixMicros(at), message_id: message_id.into(), ..Stamp::default() },
-        kind: Kind::parse(body["type"].as_str().unwrap()).unwrap(),
+        kind: Kind::of_record(body["type"].as_str().unwrap()).unwrap(),
         backfill: false,
         body,
     }

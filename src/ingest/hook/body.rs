@@ -18,7 +18,11 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
     if kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
         return Some(fields(body));
     }
-    serde_json::from_slice(body).ok()
+    match serde_json::from_slice(body).ok()? {
+        // Text that is JSON itself: whoever writes a template in quotes sends it so.
+        Value::String(inner) => serde_json::from_str(&inner).ok().or(Some(Value::String(inner))),
+        read => Some(read),
+    }
 }
 
 fn fields(body: &[u8]) -> Value {

@@ -206,7 +206,7 @@ impl Kind {
                 ("a sender that follows Standard Webhooks (Svix, Clerk, Resend, Polar)", "`whsec_…`")
             }
             Self::Freshsales => (
-                "Admin Settings, Workflows, of contacts that are updated: Trigger webhook; `freshsignal hook freshsales` prints what to paste",
+                "Admin Settings, Workflows, of contacts that are created or updated: Trigger webhook; `freshsignal hook freshsales` prints what to paste",
                 "a token of your own, which it sends as X-Freshsignal-Token",
             ),
             Self::Generic => {

@@ -5,6 +5,7 @@
 mod body;
 mod config;
 mod convert;
+mod crm;
 mod kind;
 mod path;
 mod rule;
@@ -32,7 +33,7 @@ use super::key::Source;
 use super::{Inner, answer};
 use crate::clock::UnixMicros;
 use crate::doors::Door;
-use crate::event::{EventRefusal, Trust};
+use crate::event::{Kind as EventKind, Trust};
 use crate::http::{self, ApiError};
 use crate::store::NewRecord;
 use path::Path;
@@ -51,8 +52,13 @@ const ID_CHARS_MAX: usize = 100;
 const HASH_BYTES: usize = 16;
 /// A message that is sent again after a failure comes within it.
 const MINUTE_MICROS: i64 = 60_000_000;
+/// Ends the id of what Freshsales says of a record, where the message is an event beside.
+const RECORD: &str = "-record";
 /// What stands where an address would, in an event that is of nobody.
 const NOBODY: &str = "nobody";
+
+/// The fields of an event.
+type Fields = Map<String, Value>;
 
 /// The hooks, until the next reload.
 #[derive(Default)]
@@ -68,6 +74,8 @@ struct Hook {
     message_id: Vec<Path>,
     anew_each_minute: bool,
     ping: Option<&'static str>,
+    /// It is Freshsales: what its records have is heard.
+    hears_records: bool,
     rules: Rules,
 }
 
@@ -98,6 +106,7 @@ impl KnownHooks {
                 message_id: own(&hook.message_id).into_iter().chain(ids).collect(),
                 anew_each_minute: names.anew_each_minute,
                 ping: names.ping,
+                hears_records: kind == Kind::Freshsales,
                 rules: hook.rules(kind),
             };
             Some((name.clone(), known))
@@ -141,40 +150,67 @@ impl Inner {
             let message = "the body is neither JSON nor a posted form";
             return Err(ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", message));
         };
-        let record = self.record(hook, &Message { headers, raw, body, received_at })?;
+        let records = self.records(hook, &Message { headers, raw, body, received_at })?;
         self.let_in(&hook.source, &hook.door, parts, 1)?;
-        self.store(&hook.source, &hook.door, vec![record]).await?;
+        self.store(&hook.source, &hook.door, records).await?;
         Ok(accepted)
     }
 
-    /// The event of a message. One that no rule makes an event, or whose event can't be kept, is kept as one that is not
-    /// mapped and says why: its sender would only send it again.
-    fn record(&self, hook: &Hook, message: &Message<'_>) -> Result<NewRecord, ApiError> {
+    /// The events of a message: the one of its rule, and, of Freshsales, what it says of a record. One that no rule makes an
+    /// event, or whose event can't be kept, is kept as one that is not mapped and says why: its sender would only send it again.
+    fn records(&self, hook: &Hook, message: &Message<'_>) -> Result<Vec<NewRecord>, ApiError> {
         // Whoever sends it holds the secret, whatever the keys of the source are.
         let intake = Intake { trust: Trust::Server, ..self.intake(&hook.source) };
-        let accept = |event: Map<String, Value>| -> Result<Result<NewRecord, EventRefusal>, ApiError> {
+        let crm = Intake { by_route: Some(EventKind::Crm), ..self.intake(&hook.source) };
+        let crm = Intake { trust: Trust::Server, ..crm };
+        let accept = |intake: &Intake<'_>, event: Map<String, Value>| {
             let raw = to_raw_value(&event).map_err(|_| ApiError::internal())?;
-            Ok(intake.accept(0, &raw))
+            Ok::<_, ApiError>(intake.accept(0, &raw))
         };
         let name = hook.name_of(message);
-        let why = match hook.rules.event(&name, &message.body, message.headers) {
-            None => "no_rule",
-            Some(mut event) => {
-                event.insert("messageId".to_owned(), json!(hook.id_of(&name, message)));
-                match accept(event)? {
-                    Ok(record) => return Ok(record),
-                    Err(refusal) => refusal.reason(),
-                }
+        let id = hook.id_of(&name, message);
+        let (event, heard) = hook.events(&name, message);
+        let beside = if event.is_some() { format!("{id}{RECORD}") } else { id.clone() };
+        let mut records = Vec::new();
+        let mut why = "no_rule";
+        for (intake, event, id) in [(&intake, event, id), (&crm, heard, beside)] {
+            let Some(mut event) = event else { continue };
+            event.insert("messageId".to_owned(), json!(id));
+            match accept(intake, event)? {
+                Ok(record) => records.push(record),
+                Err(refusal) => why = refusal.reason(),
             }
-        };
-        accept(hook.not_mapped(&name, why, message))?.map_err(|refusal| {
-            ApiError::new(StatusCode::BAD_REQUEST, "invalid_event", refusal.to_string())
-                .because(refusal.reason())
-        })
+        }
+        if records.is_empty() {
+            let kept = accept(&intake, hook.not_mapped(&name, why, message))?.map_err(|refusal| {
+                ApiError::new(StatusCode::BAD_REQUEST, "invalid_event", refusal.to_string())
+                    .because(refusal.reason())
+            })?;
+            records.push(kept);
+        }
+        Ok(records)
     }
 }
 
 impl Hook {
+    /// The event of the rule, and what Freshsales says of a record. Where the rule says no more than what was refused, that
+    /// is told with the record.
+    fn events(&self, name: &str, message: &Message<'_>) -> (Option<Fields>, Option<Fields>) {
+        let event = self.rules.event(name, &message.body, message.headers);
+        let Some(mut heard) = crm::read(name, &message.body).filter(|_| self.hears_records) else {
+            return (event, None);
+        };
+        match event {
+            Some(event) if says_consent_alone(&event) => {
+                for field in ["traits", "consent", "timestamp"] {
+                    heard.extend(event.get(field).map(|value| (field.to_owned(), value.clone())));
+                }
+                (None, Some(heard))
+            }
+            event => (event, Some(heard)),
+        }
+    }
+
     fn is_ping(&self, raw: &[u8]) -> bool {
         let rest = self.ping.and_then(|ping| raw.strip_prefix(ping.as_bytes()));
         rest.is_some_and(|rest| (1..20).contains(&rest.len()) && rest.iter().all(u8::is_ascii_digit))
@@ -218,6 +254,16 @@ impl Hook {
             _ => Map::new(),
         }
     }
+}
+
+/// Whether an event says nothing but whose it is, when, and what they agreed to.
+fn says_consent_alone(event: &Map<String, Value>) -> bool {
+    let is_identify = event.get("type").is_some_and(|kind| kind == EventKind::Identify.as_str());
+    let is_expected = |name: &String| ["type", "traits", "consent", "timestamp"].contains(&name.as_str());
+    let traits = event.get("traits").and_then(Value::as_object);
+    is_identify
+        && event.keys().all(is_expected)
+        && traits.is_none_or(|traits| traits.keys().all(|name| name == "email"))
 }
 
 fn wrong_signature(wrong: Wrong) -> ApiError {

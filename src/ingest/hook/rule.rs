@@ -309,7 +309,7 @@ impl Origin {
 }
 
 /// A placeholder of the sender's template that was not filled: `{{contact.email}}`, `<Email>`.
-fn is_unfilled(value: &Value) -> bool {
+pub fn is_unfilled(value: &Value) -> bool {
     let text = value.as_str().map(str::trim).unwrap_or_default();
     let between = |open: &str, close: &str| text.strip_prefix(open)?.strip_suffix(close);
     let is_name = |inner: &str| inner.chars().all(|c| c.is_alphanumeric() || " _.-".contains(c));

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params, params_from_iter};
 
 use super::change::{by_revision, change_one};
 use super::columns::{document, from_text, int, or_passed_over, to_text, uint};
+use super::crm_ids;
 use crate::company::Company;
 use crate::delivery::{Account, CompanyKey, DealKey, NoSubject};
 use crate::store::{DEALS_OF_MAX, DealQuery, Documents, Keys, PutDeal, Revision, StoreError, Versioned};
@@ -58,7 +59,8 @@ pub(super) fn put_deal(connection: &Connection, put: &PutDeal, day: Option<i64>)
     let account = held.map(|_| &account.0);
     let body = to_text("deal", deal)?;
     let values = params![key.to_string(), body, int(*revision), day, deal.found_by(), account, held];
-    change_one(connection, by_revision(*revision, insert, update), values)
+    change_one(connection, by_revision(*revision, insert, update), values)?;
+    crm_ids::of_deal(connection, key, deal)
 }
 
 /// Writes a company.

@@ -468,6 +468,7 @@ pub(super) const STATE: &[&str] = &["
             ON CONFLICT DO UPDATE SET count = count + 1;
     END;
 ",
+super::crm_ids::STEP,
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

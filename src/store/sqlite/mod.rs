@@ -9,6 +9,7 @@ mod blank;
 mod change;
 mod columns;
 mod copies;
+mod crm_ids;
 mod crowds;
 mod deals;
 mod erase;

@@ -192,7 +192,7 @@ impl Stored<'_> {
             event: NewRecord {
                 source: SourceName(self.source.to_owned()),
                 people: self.people.to_owned(),
-                kind: Kind::parse(self.kind).ok_or_else(|| damaged(position))?,
+                kind: Kind::of_record(self.kind).ok_or_else(|| damaged(position))?,
                 received_at: UnixMicros(self.received_at),
                 at: UnixMicros(self.at),
                 message_id: self.message_id.to_owned(),

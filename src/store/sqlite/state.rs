@@ -18,12 +18,13 @@ use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
 use super::{
-    alerts, crowds, deals, erase, failed, happenings, outbox, search, selectors, tombstones, trail, walks,
+    alerts, crm_ids, crowds, deals, erase, failed, happenings, outbox, search, selectors, tombstones, trail,
+    walks,
 };
 use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Delivery};
-use crate::event::{Email, Position};
+use crate::event::{CrmRecord, Email, Position};
 use crate::store::{
     Answer, Counts, Documents, Gone, Keys, Plan, Processed, Progress, Put, Revision, StoreError, Stream,
 };
@@ -170,6 +171,7 @@ pub(super) fn load(connection: &Connection, keys: Keys) -> Result<Documents, Sto
     let mut unseen = Vec::new();
     deals::load(connection, &keys, &mut found)?;
     happenings::load(connection, &keys, &mut found)?;
+    crm_ids::load(connection, &keys, &mut found)?;
     for key in keys.seen {
         let position: Option<i64> = connection
             .prepare_cached("SELECT position FROM seen WHERE source = ?1 AND message_id = ?2")?
@@ -275,7 +277,8 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
             let update =
                 "UPDATE contacts SET body = ?2, revision = ?3 + 1 WHERE email = ?1 AND revision = ?3";
             let values = params![email.as_str(), body, int(*revision)];
-            change_one(connection, by_revision(*revision, insert, update), values)
+            change_one(connection, by_revision(*revision, insert, update), values)?;
+            crm_ids::of_contact(connection, email, contact)
         }
         Put::Company(key, revision, company) => deals::put_company(connection, key, *revision, company),
         Put::Deal(deal) => deals::put_deal(connection, deal, day),
@@ -369,10 +372,14 @@ fn gone(connection: &Connection, document: &Gone) -> Result<(), StoreError> {
         Gone::Contact(email, revision) => {
             let sql = "DELETE FROM contacts WHERE email = ?1 AND revision = ?2";
             change_one(connection, sql, (email.as_str(), int(*revision)))?;
+            crm_ids::forget(connection, CrmRecord::Contact, email.as_str())?;
             crowds::forget(connection, email)
         }
         Gone::Company(key, revision) => deals::gone(connection, "companies", key, *revision),
-        Gone::Deal(key, revision) => deals::gone(connection, "deals", key, *revision),
+        Gone::Deal(key, revision) => {
+            crm_ids::forget(connection, CrmRecord::Deal, &key.to_string())?;
+            deals::gone(connection, "deals", key, *revision)
+        }
         Gone::Happening(id, revision) => deals::gone(connection, "happenings", id, *revision),
         Gone::Delivery(id, revision) => {
             let sql = "DELETE FROM deliveries WHERE id = ?1 AND revision = ?2";

@@ -237,10 +237,12 @@ function value(attribute) {
   return attribute === undefined ? h("span", { class: "faint" }, "—") : h("code", {}, pretty(attribute));
 }
 
+const SPEAKERS = { person: "the person", freshsales: "somebody in Freshsales", mapping: "the mapping" };
+
 // Wanted beside accepted; where they differ it is said in a word too, not by colour alone.
 export function comparison(contact, said = () => null) {
-  const { wanted, accepted } = contact;
-  const names = [...new Set([...Object.keys(wanted), ...Object.keys(accepted ?? {})])];
+  const { wanted, accepted, heard = {}, last_said: lastSaid } = contact;
+  const names = [...new Set([...Object.keys(wanted), ...Object.keys(accepted ?? {}), ...Object.keys(heard)])];
   const sources = new Map();
   for (const field of contact.fields ?? []) {
     sources.set(field.attribute, [...(sources.get(field.attribute) ?? []), field]);
@@ -251,7 +253,11 @@ export function comparison(contact, said = () => null) {
     { name: "Wanted", cell: (name) => value(wanted[name]) },
     {
       name: "Freshsales has",
-      cell: (name) => [value(accepted?.[name]), differs(name) && h("span", { class: "pill wait" }, name in (accepted ?? {}) ? "differs" : "missing")],
+      cell: (name) => [value((heard[name] ?? { value: accepted?.[name] }).value), differs(name) && h("span", { class: "pill wait" }, name in (accepted ?? {}) ? "differs" : "missing")],
+    },
+    lastSaid && {
+      name: "Said last by",
+      cell: (name) => lastSaid[name] && [SPEAKERS[lastSaid[name].by], lastSaid[name].at && [", ", time(lastSaid[name].at)]],
     },
     contact.fields && {
       name: "Read from",

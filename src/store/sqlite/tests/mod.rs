@@ -123,6 +123,7 @@ fn calling(id: &str, open: Option<&str>) -> Contact {
         renames: None,
         kept_back: std::collections::BTreeMap::new(),
         exempt: None,
+        left_at: None,
     });
     standing.open = open.map(|id| DeliveryId(id.to_owned()));
     Contact { standing: [(account(), standing)].into(), ..Contact::default() }

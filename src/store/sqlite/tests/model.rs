@@ -302,6 +302,7 @@ impl Real {
             renames: None,
             kept_back: BTreeMap::new(),
             exempt: None,
+            left_at: None,
         });
         let puts = vec![
             Put::Delivery(revision, delivery.claim()),

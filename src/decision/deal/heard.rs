@@ -1,0 +1,196 @@
+//! What Freshsales says of a deal of its own: which deal of here it is, and what it has.
+//!
+//! A deal that somebody made there with a key of ours is remembered as one that exists, so that a later event of it makes no
+//! second one. Must not judge which of two statements counts.
+
+use super::super::{Action, Reading, Settings, World};
+use super::{Occasion, evaluate, id_without_event};
+use crate::clock::UnixMicros;
+use crate::contact::{Worth, same};
+use crate::deal::{self, Birth, Carried, PIPELINE, STAGE, Seen, Standing};
+use crate::delivery::{DealKey, Lane, Subject};
+use crate::event::CrmSaid;
+use crate::mapping::{DealRule, Label};
+
+/// What became of what was said of a deal.
+#[derive(Default)]
+pub(in crate::decision) struct HeardOfDeal {
+    /// What it is worth; nothing where no deal of here is meant.
+    pub worth: Option<Worth>,
+    /// It is another deal of here than was known.
+    pub merged: Option<String>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+    /// What was done to deals.
+    pub actions: Vec<Action>,
+}
+
+/// Takes in what Freshsales says of a deal.
+pub(in crate::decision) fn hear(
+    reading: &Reading,
+    said: &CrmSaid,
+    at: UnixMicros,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> HeardOfDeal {
+    let mut heard = HeardOfDeal::default();
+    let by_id = said.id.and_then(|id| known_as(id, world, settings));
+    let by_key = meant(&settings.preset.deals_meant(said, &reading.people), world);
+    let key = match (by_id, by_key) {
+        (Some(known), Some(named)) if known != named => {
+            heard.merged = Some(format!(
+                "Freshsales has this deal under the key {} now; it was {} here, which is left alone",
+                named.key(),
+                known.key()
+            ));
+            let old = standing_of(&known, world, settings);
+            old.leave_alone(now);
+            old.birth = Birth::Planned;
+            heard.actions.push(reconsider(&known, world, settings, now));
+            named
+        }
+        (Some(known), _) => known,
+        (None, Some(named)) => named,
+        (None, None) => return heard,
+    };
+    let mut standing = world.deals.get(&key).map(|deal| deal.with(&settings.account)).unwrap_or_default();
+    match is_it(&standing, said.id) {
+        Is::It => {}
+        Is::Taken(id) => {
+            standing.adopt(id, None);
+            heard.worth = Some(Worth::News);
+            heard.notes.push(format!("deal {id} exists in Freshsales, so none is created"));
+        }
+        Is::OnItsWay => {
+            heard.worth = Some(Worth::Echo);
+            return heard;
+        }
+        Is::Another(why) => {
+            heard.worth = Some(Worth::Stale);
+            heard.notes.push(why);
+            return heard;
+        }
+    }
+    heard.worth = heard.worth.max(Some(Worth::Echo));
+    let rule = settings.preset.deal_kind(key.kind());
+    let (values, unclear) = rule.map(|rule| values(said, rule, settings)).unwrap_or_default();
+    heard.notes.extend(unclear);
+    let mut news = Vec::new();
+    for (name, value, stage) in values {
+        let worth = standing.hear(&name, &value, at);
+        if worth == Worth::Frozen {
+            heard.notes.push(format!("stays as Freshsales has it: {name}"));
+            world.freeze(format!("deal {name}"), now);
+        }
+        if worth == Worth::News {
+            news.push(name);
+        }
+        if let Some(stage_id) = stage.filter(|_| standing.seen.is_none_or(|seen| seen.at < at)) {
+            standing.seen = Some(Seen { stage_id, at });
+        }
+        heard.worth = heard.worth.max(Some(worth));
+    }
+    if !news.is_empty() {
+        heard
+            .notes
+            .push(format!("Freshsales has another value than it accepted from here: {}", news.join(", ")));
+    }
+    *standing_of(&key, world, settings) = standing;
+    heard.actions.push(reconsider(&key, world, settings, now));
+    heard
+}
+
+fn standing_of<'w>(key: &DealKey, world: &'w mut World, settings: &Settings) -> &'w mut Standing {
+    world.deals.edit(key).standing.entry(settings.account.clone()).or_default()
+}
+
+/// What is owed to it by what is known now. What waits to be sent may be what somebody there has corrected.
+fn reconsider(key: &DealKey, world: &mut World, settings: &Settings, now: UnixMicros) -> Action {
+    let occasion = Occasion { lane: Lane::Refresh, by_event: false };
+    evaluate(key, id_without_event(&Subject::Deal(key.clone()), now), occasion, world, settings, now)
+}
+
+/// The deal of here that has an id there.
+fn known_as(id: u64, world: &World, settings: &Settings) -> Option<DealKey> {
+    let has = |deal: &deal::Deal| deal.with(&settings.account).birth.id() == Some(id);
+    world.deals.iter().find(|(_, deal)| has(deal)).map(|(key, _)| key.clone())
+}
+
+/// The one of several that is meant: the only one, or the only one that is known.
+fn meant(keys: &[DealKey], world: &World) -> Option<DealKey> {
+    let known: Vec<&DealKey> = keys.iter().filter(|key| world.deals.get(key).is_some()).collect();
+    match (keys, known.as_slice()) {
+        ([only], _) => Some(only.clone()),
+        (_, [only]) => Some((*only).clone()),
+        _ => None,
+    }
+}
+
+/// Whether what is said is said of the deal that is known.
+enum Is {
+    It,
+    /// It exists there under this id, whoever made it.
+    Taken(u64),
+    /// The call that creates it is on its way.
+    OnItsWay,
+    /// It is another one, or it is to be left alone; says why.
+    Another(String),
+}
+
+fn is_it(standing: &Standing, id: Option<u64>) -> Is {
+    let creates = standing.in_flight.as_ref().is_some_and(|call| call.carried == Carried::Create);
+    match (standing.birth, id) {
+        (Birth::Told { id: known }, Some(id)) if known != id => Is::Another(format!(
+            "Freshsales has two deals with this key, {known} and {id}; {known} is kept current and {id} is left as it is"
+        )),
+        (Birth::Told { .. }, _) => Is::It,
+        _ if creates => Is::OnItsWay,
+        _ if standing.left_alone_at.is_some() => {
+            Is::Another("somebody decided to leave the deal of this key alone".to_owned())
+        }
+        (
+            Birth::Planned | Birth::Sent | Birth::Unanswered { .. } | Birth::Taken { .. } | Birth::Unclear,
+            Some(id),
+        ) => Is::Taken(id),
+        (
+            Birth::Planned | Birth::Sent | Birth::Unanswered { .. } | Birth::Taken { .. } | Birth::Unclear,
+            None,
+        ) => Is::Another("the deal has no id here yet, and Freshsales does not say one".to_owned()),
+    }
+}
+
+type Values = Vec<(String, serde_json::Value, Option<u64>)>;
+
+/// What was said of the attributes that the kind keeps current, in names; with the stage its id. And what is not clear.
+fn values(said: &CrmSaid, rule: &DealRule, settings: &Settings) -> (Values, Vec<String>) {
+    let mut unclear = Vec::new();
+    let mut values: Values = rule
+        .fields
+        .keys()
+        .filter_map(|name| Some((name.clone(), said.said.get(name)?.clone(), None)))
+        .filter(|(name, ..)| name != STAGE && name != PIPELINE)
+        .collect();
+    let stage = said
+        .said
+        .get("deal_stage_id")
+        .or_else(|| said.said.get(STAGE))
+        .or_else(|| said.said.get("deal_stage"));
+    if let Some(stage) = stage {
+        let text = deal::text_of(stage);
+        let pipeline =
+            said.said.get(PIPELINE).map(deal::text_of).or_else(|| rule.pipeline.as_ref().map(Label::text));
+        let id =
+            text.parse::<u64>().ok().or_else(|| settings.selectors.stage(pipeline.as_deref(), &text).id());
+        match id.and_then(|id| settings.selectors.stage_by_id(id)) {
+            Some((_, stage)) => values.push((STAGE.to_owned(), stage.name.clone().into(), Some(stage.id))),
+            None => unclear.push(
+                "stage: what Freshsales says is none of the stages in the account's list, so it is not heard"
+                    .to_owned(),
+            ),
+        }
+    }
+    // The same amount with another number of decimals is the same.
+    values.retain(|(name, value, _)| !same(name, value, &serde_json::Value::Null));
+    (values, unclear)
+}

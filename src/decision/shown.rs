@@ -1,0 +1,153 @@
+//! What the answer to a call shows of a contact is what Freshsales says of it, as if a workflow had told.
+//!
+//! Of values that never came from here nothing is heard: what visitors may not replace is known of the answer itself.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::{Settings, World};
+use crate::clock::UnixMicros;
+use crate::consent::{Choice, Statement};
+use crate::contact::{Attributes, COMPANIES, STATUS, Standing, Worth, is_blank, same, shown};
+use crate::delivery::{DeliveryId, Stored};
+use crate::event::{Email, Stamp, Trust};
+use crate::mapping::TAGS;
+use crate::person::Said;
+
+/// What Freshsales calls the status of somebody who refused marketing, reported it as spam, or whose address bounced: in words,
+/// and by number (the vendor's documents name 0, 3 and 4).
+const REFUSALS: [&str; 4] = ["unsubscribed", "reported as spam", "marked as spam", "bounced"];
+const REFUSED_NUMBERS: [&str; 3] = ["0", "3", "4"];
+/// Attributes of which any other value than the one that was sent means that the account decides about them.
+const DECIDED_THERE: [&str; 2] = ["owner_id", "contact_status_id"];
+
+/// Takes in what the answer to a call that carried `sent` shows. Tells what a person should know.
+pub(super) fn hear(
+    email: &Email,
+    (call, sent): (&DeliveryId, &Attributes),
+    answer: &Stored,
+    standing: &mut Standing,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Vec<String> {
+    let Some(contact) = &answer.shown else { return Vec::new() };
+    let mut notes = Vec::new();
+    notes.extend(hear_refusal(email, (call, sent), answer, contact, standing, world, settings, now));
+    note_kept(sent, answer, contact, world, settings, now);
+    // One that was created, or is sent whole once more, is another contact than was known.
+    if answer.created || standing.send_whole {
+        return notes;
+    }
+    let names: BTreeSet<&str> = settings.preset.sent_names().collect();
+    let mut news = Vec::new();
+    for name in names.into_iter().filter(|name| ![STATUS, TAGS, COMPANIES].contains(name)) {
+        let Some(value) = shown(name, contact).filter(|value| is_plain(value)) else { continue };
+        let accepted = standing.accepted.as_ref().and_then(|accepted| accepted.get(name));
+        let is_accepted = accepted.is_some_and(|accepted| same(name, accepted, value));
+        if accepted.is_none() || (is_accepted && standing.hearing.of(name).is_none()) {
+            continue;
+        }
+        if standing.hear(name, value, now) == Worth::News {
+            news.push(name);
+        }
+    }
+    if !news.is_empty() {
+        notes.push(format!(
+            "Freshsales shows another value than it accepted from here: {}; it stays until people say another than their last",
+            news.join(", ")
+        ));
+    }
+    notes
+}
+
+fn is_plain(value: &Value) -> bool {
+    match value {
+        Value::String(_) | Value::Number(_) | Value::Bool(_) => !is_blank(value),
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+/// Whether what stands as the status is a refusal, in the words or in the numbers that the configuration has.
+fn is_refusal(status: &str, settings: &Settings) -> bool {
+    let ours = text_of(&settings.consent.unsubscribed);
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number(status) != is_number(&ours) {
+        // The account has other words than the configuration: nobody can tell.
+        return false;
+    }
+    status == ours || REFUSALS.contains(&status) || REFUSED_NUMBERS.contains(&status)
+}
+
+fn text_of(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text.trim().to_lowercase()
+}
+
+/// A status that we did not send and that is a refusal: somebody refused in Freshsales. It is one of the people, so that
+/// nothing subscribes them before they say yes, later.
+#[expect(clippy::too_many_arguments, reason = "one answer, and everything that it may change")]
+fn hear_refusal(
+    email: &Email,
+    (call, sent): (&DeliveryId, &Attributes),
+    answer: &Stored,
+    contact: &Map<String, Value>,
+    standing: &mut Standing,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Option<String> {
+    let status = text_of(shown(STATUS, contact).filter(|value| is_plain(value))?);
+    let seen = standing.status_seen.replace(status.clone());
+    let told = standing.baseline().get(STATUS) == Some(&settings.consent.unsubscribed);
+    let is_news = seen.as_ref() != Some(&status) && !sent.contains_key(STATUS) && !answer.created && !told;
+    if !is_news || !is_refusal(&status, settings) {
+        return None;
+    }
+    standing.hear(STATUS, &settings.consent.unsubscribed, now);
+    let statement = Statement {
+        choice: Choice::Denied,
+        key: STATUS.to_owned(),
+        value: status,
+        tool: Some("Freshsales".to_owned()),
+        page: None,
+        source: None,
+    };
+    let consent = [(settings.consent.marketing.clone(), statement)].into();
+    let said = Said { consent, ..Said::default() };
+    let stamp = Stamp { at: now, message_id: format!("answer-{}", call.0), trust: Trust::Server };
+    for key in world.members(email) {
+        if world.people.get(&key).is_some_and(|person| person.facts().owns(email)) {
+            world.people.edit(&key).own.learn(&said, &stamp);
+        }
+    }
+    world.contribute(settings);
+    Some("Freshsales shows that marketing was refused there: nothing subscribes them before they say yes, later".to_owned())
+}
+
+/// Notes with the account what it took and did not keep.
+fn note_kept(
+    sent: &Attributes,
+    answer: &Stored,
+    contact: &Map<String, Value>,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) {
+    let (mut kept, mut not_kept) = (Vec::new(), Vec::new());
+    for (name, value) in sent.iter().filter(|(name, _)| ![TAGS, COMPANIES].contains(&name.as_str())) {
+        let Some(there) = shown(name, contact) else { continue };
+        let stays = if name == STATUS {
+            same(name, value, there) || is_refusal(&text_of(there), settings)
+        } else if DECIDED_THERE.contains(&name.as_str()) {
+            same(name, value, there)
+        } else {
+            !is_blank(there)
+        };
+        if stays { kept.push(name.clone()) } else { not_kept.push(name.clone()) }
+    }
+    let Some(id) = answer.id else { return };
+    let destination = &mut world.destination;
+    destination.changed |= destination.document.kept(id, &kept, &not_kept, now);
+}
