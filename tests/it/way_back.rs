@@ -220,3 +220,27 @@ async fn what_an_answer_of_ours_shows_is_heard_too() {
     );
     service.finish().await;
 }
+
+#[tokio::test]
+async fn a_contact_that_is_named_by_its_id_alone_is_known_by_it_after_a_restart_too() {
+    let service = hearing().start().await;
+    service.send(lead(OLD)).await;
+    service.settled().await;
+    let id = service.crm.sandbox.contact(ANN).unwrap()["id"].clone();
+    let service = service.restart().await;
+    let says = async |body: Value| {
+        let call = service.post_without_key("/hooks/freshsales").header("X-Freshsignal-Token", TOKEN);
+        assert_eq!(said(call.json(&body)).await.0, 200);
+        service.processed().await;
+    };
+    says(json!({"event": "list.add_contact", "data": {"event_details": {"contact_id": id}, "custom_data": {"city": "Oslo"}}})).await;
+    says(json!({"contact": {"id": id, "mobile_number": REP}})).await;
+    says(json!({"contact": {"id": 7, "mobile_number": REP}})).await;
+    assert_eq!(outcomes(&service).await, ["heard", "heard", "unknown_record"]);
+    let shown = service.get(&format!("/api/contacts/{ANN}")).await;
+    assert_eq!(
+        (&shown["heard"]["mobile_number"]["value"], &shown["heard"]["city"]["value"]),
+        (&json!(REP), &json!("Oslo"))
+    );
+    service.finish().await;
+}
