@@ -42,6 +42,7 @@ impl Service {
             ("SOURCES__SHOP__WRITE_KEY", WRITE_KEY.to_owned()),
             ("ADMIN__LISTEN", private_at.to_string()),
             ("STORE__PATH", data.path().display().to_string()),
+            ("STORE__EPHEMERAL", "true".to_owned()),
         ];
         let pairs = own.iter().chain(settings);
         let environment: config::Environment =

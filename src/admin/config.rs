@@ -28,6 +28,8 @@ pub struct Config {
     pub token_file: String,
     /// Host names accepted beside `localhost` and IP literals; without a token those of loopback alone.
     pub allowed_hosts: Vec<String>,
+    /// Where all of it also is on the public listener, behind the token; empty: not there.
+    pub path: String,
 }
 
 impl Default for Config {
@@ -37,6 +39,7 @@ impl Default for Config {
             token: SecretString::from(String::new()),
             token_file: String::new(),
             allowed_hosts: Vec::new(),
+            path: String::new(),
         }
     }
 }
@@ -72,6 +75,11 @@ impl Config {
             let expected = "host names without scheme and path, such as freshsignal.internal";
             problems.push(Problem::new("admin.allowed_hosts", host, expected));
         }
+        if !self.path.is_empty() && !is_path(&self.path) {
+            let expected =
+                "a slash and one word of letters, digits, - and _, such as /admin; empty: not there";
+            problems.push(Problem::new("admin.path", &self.path, expected));
+        }
         problems
     }
 
@@ -93,6 +101,12 @@ impl Config {
             Problem::new("admin.token", REDACTED, expected)
         })
     }
+}
+
+/// One part of a path.
+fn is_path(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    text.strip_prefix('/').is_some_and(|word| !word.is_empty() && word.chars().all(fits))
 }
 
 /// A name, with a port or without.

@@ -23,6 +23,9 @@ pub struct Admin {
     pub allowed_hosts: Vec<String>,
     /// Whether the listener is on loopback.
     pub loopback: bool,
+    /// Whether it is the public listener, which is reached by whatever name it has there: nobody is let in without the token,
+    /// so a page whose name was pointed here reaches nothing.
+    pub public: bool,
 }
 
 /// Which site a browser's request comes from (Fetch Metadata): pages can't set it.
@@ -74,7 +77,10 @@ impl Admin {
         let host = only(headers, &header::HOST).filter(|host| self.allows_host(host)).ok_or(Denied::Host)?;
         if headers.contains_key(header::ORIGIN) {
             let origin = only(headers, &header::ORIGIN).and_then(|origin| origin.split_once("://"));
-            origin.filter(|(_, authority)| authority.eq_ignore_ascii_case(host)).ok_or(Denied::Origin)?;
+            let own = |authority: &str| {
+                authority.eq_ignore_ascii_case(host) || self.public && self.is_named(authority)
+            };
+            origin.filter(|(_, authority)| own(authority)).ok_or(Denied::Origin)?;
         }
         // A form of another site needs no leave to send, and not every browser names the origin of one.
         if !method.is_safe() && headers.contains_key(&SEC_FETCH_SITE) {
@@ -95,13 +101,20 @@ impl Admin {
         // forwards to it; then it is called by the address that others reach.
         let literal =
             literal.is_ok_and(|address| self.token.is_some() || address.to_canonical().is_loopback());
+        self.public || literal || name.eq_ignore_ascii_case("localhost") || self.is_named(host)
+    }
+
+    /// Whether a host is one of `admin.allowed_hosts`, with its port or without. A proxy may call the public listener by
+    /// another name than the browser has in its `Origin`.
+    fn is_named(&self, host: &str) -> bool {
+        let name = host_name(host).unwrap_or(host);
         let same =
             |allowed: &String| allowed.eq_ignore_ascii_case(name) || allowed.eq_ignore_ascii_case(host);
-        literal || name.eq_ignore_ascii_case("localhost") || self.allowed_hosts.iter().any(same)
+        self.allowed_hosts.iter().any(same)
     }
 
     fn allows_bearer(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.token else { return self.loopback };
+        let Some(token) = &self.token else { return self.loopback && !self.public };
         let bearer = only(headers, &header::AUTHORIZATION).and_then(|value| value.split_once(' '));
         bearer.is_some_and(|(scheme, given)| {
             let same = given.trim().as_bytes().ct_eq(token.expose_secret().as_bytes());

@@ -190,6 +190,13 @@ impl Debugger {
         self
     }
 
+    /// The same behind another guard.
+    #[must_use]
+    pub fn guarded_by(mut self, admin: Admin) -> Self {
+        self.admin = Arc::new(admin);
+        self
+    }
+
     /// The routes of the private listener.
     pub fn router(&self) -> Router {
         let guarded = |access| from_fn_with_state(Guard { admin: Arc::clone(&self.admin), access }, guard);

@@ -51,6 +51,7 @@ use crate::store::{self, SharedStore, Store, StoreError};
 use crate::turn::{Flow, Stalls};
 use crate::walk::Reviewer;
 use standing::{go_on, watch_files, watch_store};
+use token::{admin_of, admin_on_public};
 
 /// Why the service can't start.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +113,8 @@ pub struct App {
     metrics: PrometheusHandle,
     erasing: Erasing,
     also_public: Router,
+    /// Where the private routes are on the public listener, and who may use them there.
+    admin_on_public: Option<(String, Admin)>,
 }
 
 /// How orders to erase somebody reach the stage for them, and what is done.
@@ -163,8 +166,7 @@ impl App {
         let usage = watch::Sender::new(unused(&config));
         let sharing = watch::Sender::new(config.bulk.sharing());
         let erasing = Erasing { ordered: Arc::default(), done: watch::Sender::new(0) };
-        let in_use = Arc::new(Mutex::new(config.clone()));
-        let started = Arc::new(config.clone());
+        let (in_use, started) = (Arc::new(Mutex::new(config.clone())), Arc::new(config.clone()));
         let (alerts, ways) = (watch::Sender::new(config.alerts.clone()), ways_of(&config));
         let reload = Reload { settings, alerts, ways, ingest, load, config: in_use, started, key };
         let pressure = watch::Sender::new(Pressure::default());
@@ -199,6 +201,7 @@ impl App {
         let debugger =
             Debugger::new(shared, watched, Arc::clone(&clock), admin, live, commands, metrics.clone());
         Ok(Self {
+            admin_on_public: admin_on_public(&config)?,
             config,
             store,
             crm,
@@ -298,8 +301,12 @@ impl App {
             trusted_proxies: Arc::new(TrustedProxies::of(&server.trusted_proxies)),
             ..limits.clone()
         };
-        let routes = self.reload.ingest.router().merge(self.also_public.clone());
+        let mut routes = self.reload.ingest.router().merge(self.also_public.clone());
         let debugger = self.debugger.clone().beside(listeners.public.local_addr().ok());
+        if let Some((path, admin)) = &self.admin_on_public {
+            routes = routes.nest_service(path, debugger.clone().guarded_by(admin.clone()).router());
+            tracing::info!(path, "the private routes are on the public listener too, behind the admin token");
+        }
         let public = http::serve(listeners.public, routes, of_public, stop.clone());
         let private = http::serve(listeners.private, debugger.router(), limits, stop.clone());
         parts.spawn(served(public));
@@ -446,6 +453,7 @@ async fn served(listener: impl Future<Output = usize>) -> Result<(), RunError> {
 fn store_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<SqliteStore>, BuildError> {
     let limits = store::StoreSettings {
         network_file_system: config.store.network_file_system,
+        ephemeral: config.store.ephemeral,
         withdrawn_file: config.store.record(),
         journal_bytes_max: config.retention.journal_bytes_max,
         ..store::StoreSettings::default()
@@ -486,14 +494,4 @@ fn crm_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<(Arc<dyn Crm>, Opti
             Ok((Arc::new(client), Some(key)))
         }
     }
-}
-
-/// Off loopback a token is needed: without one in the configuration it is made at first start.
-fn admin_of(config: &Config) -> Result<Admin, BuildError> {
-    let loopback = config.admin.address().is_some_and(|address| address.ip().is_loopback());
-    let token = match config.admin.token() {
-        None if !loopback => Some(token::made_at_first_start(&config.store.path)?),
-        token => token,
-    };
-    Ok(Admin { token, allowed_hosts: config.admin.allowed_hosts.clone(), loopback })
 }

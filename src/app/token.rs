@@ -1,4 +1,5 @@
-//! The admin token that is made at first start: kept in the data folder, readable by its owner alone, never logged.
+//! Who may use the private routes, and the admin token that is made at first start: kept in the data folder, readable by its
+//! owner alone, never logged.
 
 use std::fs;
 use std::io::{self, Write};
@@ -8,6 +9,9 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
+
+use crate::admin::Admin;
+use crate::config::Config;
 
 const FILE: &str = "admin-token";
 const RANDOM_BYTES: usize = 32;
@@ -42,7 +46,7 @@ pub fn stored(folder: &Path) -> Result<Option<SecretString>, TokenError> {
 }
 
 /// The token of a data folder; makes one where there is none.
-pub(super) fn made_at_first_start(folder: &Path) -> Result<SecretString, TokenError> {
+fn made_at_first_start(folder: &Path) -> Result<SecretString, TokenError> {
     if let Some(token) = stored(folder)? {
         return Ok(token);
     }
@@ -58,4 +62,28 @@ pub(super) fn made_at_first_start(folder: &Path) -> Result<SecretString, TokenEr
     write().map_err(|cause| TokenError::File { path: path.clone(), cause })?;
     tracing::info!("an admin token was created; `freshsignal token` prints it");
     Ok(SecretString::from(token))
+}
+
+/// Off loopback a token is needed: without one in the configuration it is made at first start.
+pub(super) fn admin_of(config: &Config) -> Result<Admin, TokenError> {
+    let loopback = config.admin.address().is_some_and(|address| address.ip().is_loopback());
+    let token = match config.admin.token() {
+        None if !loopback => Some(made_at_first_start(&config.store.path)?),
+        token => token,
+    };
+    Ok(Admin { token, allowed_hosts: config.admin.allowed_hosts.clone(), loopback, public: false })
+}
+
+/// Who may use the private routes on the public listener: whoever has the token, which is made where none is configured.
+pub(super) fn admin_on_public(config: &Config) -> Result<Option<(String, Admin)>, TokenError> {
+    let path = config.admin.path.clone();
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let token = match config.admin.token() {
+        None => made_at_first_start(&config.store.path)?,
+        Some(token) => token,
+    };
+    let allowed_hosts = config.admin.allowed_hosts.clone();
+    Ok(Some((path, Admin { token: Some(token), allowed_hosts, loopback: false, public: true })))
 }

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use super::{Failure, Outcome, complain, load, say};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::store::sqlite::{self, CopyError, RestoreOrder, Restored, Verified};
+use crate::store::sqlite::{self, CopyError, Places, RestoreOrder, Restored, Verified};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct BackUp {
@@ -94,7 +94,7 @@ fn order(config: &Config, arguments: &Restore) -> RestoreOrder {
     RestoreOrder {
         backup: arguments.folder.clone(),
         data: config.store.path.clone(),
-        network_file_system: config.store.network_file_system,
+        on: Places { network: config.store.network_file_system, ephemeral: config.store.ephemeral },
         replace: arguments.replace,
         account: config.account(),
         calls_per_hour: config.allowance.limits().per_hour,

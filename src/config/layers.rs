@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use config::{File, FileFormat, Map, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
-use super::{Config, DEFAULT, secrets};
+use super::{Config, DEFAULT, paths, secrets};
 use crate::config_problem::{Problem, REDACTED};
 
 const PREFIX: &str = "FRESHSIGNAL_";
@@ -124,8 +124,15 @@ pub fn examine(file: Option<&Path>, environment: &Environment) -> Result<Examine
     let given = merged(None, file.as_deref(), overrides.clone())?;
     let (others, notes) = by_other_names(environment, &given);
     overrides.extend(others);
+    let overridden: Vec<String> = overrides.iter().map(|(key, _)| key.clone()).collect();
     let mut tree = merged(Some(DEFAULT), file.as_deref(), overrides)?;
-    let mut problems = problems_by_key(&tree);
+    let mut problems = Vec::new();
+    if let Some(file) = &file {
+        let of_file = merged(None, Some(file), Vec::new())?;
+        let overridden = |key: &str| overridden.iter().any(|other| other == key);
+        problems.extend(paths::from_folder_of(file, &of_file, &overridden, &mut tree));
+    }
+    problems.extend(problems_by_key(&tree));
     problems.sort();
     for problem in &problems {
         take_out(&mut tree, &problem.key);

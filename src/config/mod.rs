@@ -4,6 +4,7 @@
 
 mod changes;
 mod layers;
+mod paths;
 mod secrets;
 
 #[cfg(test)]
@@ -29,7 +30,9 @@ use crate::doors::Ways;
 use crate::event::SourceName;
 use crate::freshsales::{Config as FreshsalesConfig, DryRunCrm, Mode};
 use crate::happening;
-use crate::ingest::{Hooks, ServerConfig, SourceMode, Sources, hook_problems, source_problems, ways};
+use crate::ingest::{
+    Hooks, ServerConfig, SourceMode, Sources, hook_problems, is_taken, source_problems, ways,
+};
 use crate::mapping::region::Region;
 use crate::mapping::{IdentifyMode, MappingConfig, Preset, Shipped};
 use crate::retain::RetentionConfig;
@@ -108,6 +111,7 @@ impl Config {
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = self.server.problems();
         problems.extend(self.admin.problems());
+        problems.extend(self.path_problem());
         problems.extend(self.alerts.problems());
         problems.extend(source_problems(&self.sources));
         problems.extend(hook_problems(&self.hooks, &self.sources));
@@ -126,6 +130,15 @@ impl Config {
             problems.extend(found);
         }
         problems
+    }
+
+    /// What is where the private routes are to be on the public listener.
+    fn path_problem(&self) -> Option<Problem> {
+        let path = &self.admin.path;
+        let prefix = &self.server.path_prefix;
+        let within = prefix == path || prefix.starts_with(&format!("{path}/"));
+        let taken = !path.is_empty() && (is_taken(path) || within);
+        taken.then(|| Problem::new("admin.path", path, "a path where no route for events is, such as /admin"))
     }
 
     /// What serving needs beyond a configuration that makes sense: an account and somebody who may send.

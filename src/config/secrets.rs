@@ -52,21 +52,27 @@ pub(super) fn read_files(config: &mut Config) -> Vec<Problem> {
         let (file, secret) = (&source.form_captcha_secret_file, &mut source.form_captcha_secret);
         one(&format!("sources.{name}.form_captcha_secret"), file, secret, &mut problems);
         let key = format!("sources.{name}.write_keys");
-        if source.write_keys_file.is_empty() {
-            continue;
-        }
-        match read(&key, &source.write_keys_file) {
-            Ok(text) => {
-                let keys = text.lines().map(str::trim).filter(|line| !line.is_empty());
-                source.write_keys.extend(keys.map(SecretString::from));
-            }
-            Err(problem) => problems.push(problem),
-        }
+        several(&key, &source.write_keys_file, &mut source.write_keys, &mut problems);
     }
     for (name, hook) in &mut config.hooks {
         one(&format!("hooks.{name}.secret"), &hook.secret_file, &mut hook.secret, &mut problems);
+        several(&format!("hooks.{name}.secrets"), &hook.secrets_file, &mut hook.secrets, &mut problems);
     }
     problems
+}
+
+/// One a line, beside those that stand in the key itself.
+fn several(key: &str, file: &str, secrets: &mut Vec<SecretString>, problems: &mut Vec<Problem>) {
+    if file.is_empty() {
+        return;
+    }
+    match read(key, file) {
+        Ok(text) => {
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            secrets.extend(lines.map(SecretString::from));
+        }
+        Err(problem) => problems.push(problem),
+    }
 }
 
 fn one(key: &str, file: &str, secret: &mut SecretString, problems: &mut Vec<Problem>) {

@@ -38,6 +38,7 @@ use serde::Serialize;
 pub use config::{ServerConfig, SourceConfig, SourceMode, Sources, source_problems};
 pub use form::usual_path;
 pub use hook::{HookConfig, Hooks, hook_problems};
+pub use router::is_taken;
 pub use ways::ways;
 
 use crate::clock::{Clock, UnixMicros};

@@ -23,6 +23,22 @@ use crate::openapi;
 /// Whether the process lives, under both its names.
 const HEALTH: [&str; 2] = ["/healthz", "/health"];
 
+/// Whether the first part of a path is that of a route, so that nothing else can be there.
+#[must_use]
+pub fn is_taken(path: &str) -> bool {
+    let pixels = pixel::KINDS.into_iter().flat_map(pixel::paths);
+    let events = Route::all().flat_map(|route| route.paths().iter().copied());
+    let settings = SdkSettings::ALL.into_iter().flat_map(|settings| settings.paths().iter().copied());
+    let others = ["/tag.js", "/readyz", openapi::PATH, form::ROUTE, hook::ROUTE];
+    let fixed = events.chain(settings).chain(route::IGNORED.into_iter().flatten().copied());
+    let fixed = fixed.chain(HEALTH).chain(others).map(ToOwned::to_owned);
+    fixed.chain(pixels).any(|taken| first_part(&taken) == first_part(path))
+}
+
+fn first_part(path: &str) -> &str {
+    path.trim_start_matches('/').split('/').next().unwrap_or_default()
+}
+
 impl Ingest {
     /// The routes, each also with a slash at its end and under `server.path_prefix`, and with two at its beginning: that
     /// is what `@jitsu/js` and `@segment/analytics-next` ask for when their host was written with a slash at its end.

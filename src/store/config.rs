@@ -15,6 +15,8 @@ pub struct Config {
     pub path: PathBuf,
     /// The data folder may be on a network file system. Locks and syncs of many of them can't be relied on.
     pub network_file_system: bool,
+    /// The data folder may be one that goes with the container or the machine's memory.
+    pub ephemeral: bool,
     /// Where erasures and withdrawals of consent are noted for a restore; empty: in the data folder.
     pub withdrawn_file: PathBuf,
 }
@@ -33,6 +35,7 @@ impl Default for Config {
             kind: Engine::Sqlite,
             path: PathBuf::from("data"),
             network_file_system: false,
+            ephemeral: false,
             withdrawn_file: PathBuf::new(),
         }
     }
@@ -53,6 +56,9 @@ pub struct StoreSettings {
     pub lock_wait: Duration,
     /// The data folder may be on a network file system.
     pub network_file_system: bool,
+    /// The data folder may be one that goes with the container. The service says so by `store.ephemeral`; whoever opens a store
+    /// without one may.
+    pub ephemeral: bool,
     /// Where erasures and withdrawals of consent are noted; none: in the data folder.
     pub withdrawn_file: Option<PathBuf>,
     /// Size of the journal; at it events are refused until old ones are pruned (`retention.journal_bytes_max`).
@@ -78,6 +84,7 @@ impl Default for StoreSettings {
         Self {
             lock_wait: Duration::from_secs(30),
             network_file_system: false,
+            ephemeral: true,
             withdrawn_file: None,
             journal_bytes_max: 2 << 30,
             free_bytes_min: 128 << 20,

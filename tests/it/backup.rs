@@ -217,6 +217,7 @@ async fn a_disk_that_fills_up_in_the_middle_and_a_kill_leave_no_backup() {
     );
     let mut command = Command::new("sh");
     command.args(["-c", &script]).env_clear().env("FRESHSIGNAL_STORE__PATH", &data);
+    command.env("FRESHSIGNAL_STORE__EPHEMERAL", "true");
     let (code, stdout, stderr) = output(&mut command, "");
     assert_eq!((code, stdout.as_str()), (74, ""), "{stderr}");
     assert!(!stderr.is_empty());

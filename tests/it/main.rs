@@ -7,7 +7,7 @@
 mod architecture;
 /// What the documents name: files, keys, routes, metrics, tests.
 mod documents;
-/// What the Dockerfile and `compose.yaml` promise to whoever runs the image.
+/// What the Dockerfile and the Compose files promise to whoever runs the image.
 mod packaging;
 /// Licences, bans and sources of every crate that is linked, by the lists in `deny.toml`.
 mod supply_chain;
@@ -69,6 +69,8 @@ mod names;
 mod nobody;
 /// Old data waits for what happens now.
 mod old_data;
+/// A host with one port, and a data folder that would go with the container.
+mod one_port;
 /// What a running service answers is what its OpenAPI documents describe.
 mod openapi;
 /// Orders that become deals, once each, whatever happens to calls and service.

@@ -1,4 +1,4 @@
-//! Holds what the Dockerfile, `.dockerignore` and `compose.yaml` promise, by their text: no engine is needed.
+//! Holds what the Dockerfile, `.dockerignore` and the Compose files promise, by their text: no engine is needed.
 //!
 //! Says nothing of whether the image builds; a change that breaks a promise to whoever runs it fails here.
 
@@ -62,12 +62,18 @@ fn the_builder_has_the_compiler_the_project_is_written_for() {
 
 #[test]
 fn both_services_of_compose_are_hardened() {
-    let compose = text("compose.yaml");
-    for service in ["freshsignal", "sandbox"] {
+    for (file, service) in [("compose.yaml", "freshsignal"), ("compose.override.yaml", "sandbox")] {
+        let compose = text(file);
         let lines = service_lines(&compose, service);
         for promise in HARDENING {
-            assert!(lines.contains(promise), "{service}: {promise}");
+            assert!(lines.contains(promise), "{file}: {service}: {promise}");
         }
+        assert!(lines.contains(&"pull_policy: never"), "{file}: {service} may be somebody else's image");
+    }
+    let account = text("compose.account.yaml");
+    let loosened = HARDENING.iter().filter_map(|promise| promise.split(':').next());
+    for key in loosened.chain(["privileged", "cap_add", "user"]) {
+        assert!(!account.contains(&format!("{key}:")), "compose.account.yaml sets {key}");
     }
 }
 
@@ -76,10 +82,9 @@ fn the_service_of_compose_keeps_its_data_and_the_private_listener_to_itself() {
     let compose = text("compose.yaml");
     let lines = service_lines(&compose, "freshsignal");
     for promise in [
-        "- data:/data",
         "- \"127.0.0.1:8081:8081\"",
         "test: [\"CMD\", \"/freshsignal\", \"health\"]",
-        "FRESHSIGNAL_SOURCES__WEBSITE__WRITE_KEY: ${WRITE_KEY:-demo-write-key}",
+        "stop_grace_period: 15s",
     ] {
         assert!(lines.contains(&promise), "{promise}");
     }
@@ -87,13 +92,44 @@ fn the_service_of_compose_keeps_its_data_and_the_private_listener_to_itself() {
 }
 
 #[test]
-fn the_sandbox_of_compose_is_reached_over_loopback() {
-    let compose = text("compose.yaml");
-    let base_url = "FRESHSIGNAL_FRESHSALES__BASE_URL: http://127.0.0.1:9090";
-    assert!(service_lines(&compose, "freshsignal").contains(&base_url));
+fn the_sandbox_of_compose_is_reached_over_loopback_and_shares_no_data_with_an_account() {
+    let compose = text("compose.override.yaml");
+    let lines = service_lines(&compose, "freshsignal");
+    for promise in [
+        "FRESHSIGNAL_FRESHSALES__BASE_URL: http://127.0.0.1:9090",
+        "FRESHSIGNAL_SOURCES__WEBSITE__WRITE_KEY: demo-write-key",
+        "- sandbox:/data",
+    ] {
+        assert!(lines.contains(&promise), "{promise}");
+    }
     let sandbox = service_lines(&compose, "sandbox");
     assert!(sandbox.contains(&"network_mode: \"service:freshsignal\""));
     assert!(sandbox.contains(&"- --listen=0.0.0.0:9090"));
+    let account = text("compose.account.yaml");
+    assert!(service_lines(&account, "freshsignal").contains(&"- data:/data"));
+    assert!(!account.contains("sandbox:") && !account.contains("BASE_URL"));
+}
+
+#[test]
+fn one_line_of_one_file_switches_compose_to_an_account_whose_secrets_are_files() {
+    let example = text("deploy/compose/env.example");
+    let files = example.lines().find_map(|line| line.strip_prefix("COMPOSE_FILE=")).unwrap();
+    assert_eq!(files, "compose.yaml:compose.account.yaml");
+    assert!(files.split(':').all(|file| root().join(file).exists()));
+    let account = text("compose.account.yaml");
+    let lines = service_lines(&account, "freshsignal");
+    let values = lines.iter().filter_map(|line| line.strip_prefix("FRESHSIGNAL_"));
+    let secret = ["API_KEY", "WRITE_KEY", "TOKEN", "SECRET"];
+    for line in values.filter(|line| secret.iter().any(|word| line.contains(word))) {
+        let (key, file) = line.split_once(": ").unwrap();
+        assert!(key.ends_with("_FILE"), "{key} is in the environment");
+        let name = file.strip_prefix("/run/secrets/").unwrap();
+        assert!(lines.contains(&format!("- {name}").as_str()), "{name} is not mounted");
+        assert!(account.contains(&format!("file: ./secrets/{name}")), "{name} is no file");
+    }
+    for file in ["/secrets/", "/.env"] {
+        assert!(text(".gitignore").lines().any(|line| line == file), "{file} could be committed");
+    }
 }
 
 fn root() -> &'static Path {

@@ -89,6 +89,7 @@ class Service:
             "FRESHSIGNAL_ADMIN__LISTEN": f"127.0.0.1:{self.private}",
             "FRESHSIGNAL_FRESHSALES__BASE_URL": f"http://127.0.0.1:{sandbox.port}",
             "FRESHSIGNAL_STORE__PATH": folder,
+            "FRESHSIGNAL_STORE__EPHEMERAL": "true",
         } | (env or {})
         if preload:
             whole["LD_PRELOAD"] = preload

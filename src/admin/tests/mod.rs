@@ -76,7 +76,7 @@ struct Lab {
 impl Lab {
     /// On loopback without a token.
     fn new() -> Self {
-        let admin = Admin { token: None, allowed_hosts: Vec::new(), loopback: true };
+        let admin = Admin { token: None, allowed_hosts: Vec::new(), loopback: true, public: false };
         let usage = Usage { hour: window(900, 100), minute: window(90, 10) };
         let (refused, consent, pressure) = (Arc::default(), SharedTally::default(), Pressure::default());
         Self {

@@ -108,6 +108,7 @@ fn demo_environment(
         ("FRESHSALES__BASE_URL", format!("http://{crm}")),
         ("ADMIN__LISTEN", private.to_string()),
         ("STORE__PATH", folder.join("data").display().to_string()),
+        ("STORE__EPHEMERAL", "true".to_owned()),
         ("MAPPING__FILE", mapping.display().to_string()),
     ];
     pairs.into_iter().map(|(key, value)| (format!("FRESHSIGNAL_{key}"), value)).collect()

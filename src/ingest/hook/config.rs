@@ -37,6 +37,8 @@ pub struct HookConfig {
     /// More of them, for rotation.
     #[serde(deserialize_with = "secrets")]
     pub secrets: Vec<SecretString>,
+    /// A file with more of them, one a line; empty: there is none.
+    pub secrets_file: String,
     /// The source whose people, defaults and quotas count.
     pub source: String,
     /// Rules by the vendor's name of the event, over those that are shipped.
@@ -68,6 +70,7 @@ impl Default for HookConfig {
             secret: SecretString::from(String::new()),
             secret_file: String::new(),
             secrets: Vec::new(),
+            secrets_file: String::new(),
             source: String::new(),
             events: Written::new(),
             event_name: String::new(),
@@ -89,10 +92,13 @@ impl HookConfig {
         std::iter::once(&self.secret).chain(&self.secrets).filter(|one| !one.expose_secret().is_empty())
     }
 
-    /// Whether nothing differs, secrets included; the file that one was read from is none of it.
+    /// Whether nothing differs, secrets included; the files that they were read from are none of it.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        let shown = |hook: &Self| format!("{:?}", Self { secret_file: String::new(), ..hook.clone() });
+        let shown = |hook: &Self| {
+            let files = Self { secret_file: String::new(), secrets_file: String::new(), ..hook.clone() };
+            format!("{files:?}")
+        };
         let exposed = |hook: &Self| -> Vec<String> {
             hook.secrets().map(|one| one.expose_secret().to_owned()).collect()
         };

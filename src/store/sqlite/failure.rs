@@ -27,6 +27,12 @@ pub enum OpenError {
          set store.network_file_system = true to use it all the same"
     )]
     NetworkFileSystem(PathBuf, &'static str),
+    /// It goes with the container or the machine's memory, and that was not allowed.
+    #[error(
+        "the data folder {0} is inside the container or in memory ({1}) and goes with it, and every accepted event too: mount \
+         a volume there and name it in store.path, or set store.ephemeral = true where losing all of it is meant"
+    )]
+    Ephemeral(PathBuf, &'static str),
     /// A later version wrote it.
     #[error("{file} was written by a later version (its schema is {found}, this one knows {known})")]
     Newer {
@@ -57,6 +63,7 @@ impl OpenError {
             Self::NotAFolder(_)
             | Self::Permission(..)
             | Self::NetworkFileSystem(..)
+            | Self::Ephemeral(..)
             | Self::Newer { .. }
             | Self::Unfinished(_)
             | Self::Engine(_) => 2,

@@ -12,6 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::failure::OpenError;
+use crate::store::StoreSettings;
 
 pub(super) const JOURNAL_FILE: &str = "journal.db";
 pub(super) const STATE_FILE: &str = "state.db";
@@ -36,6 +37,22 @@ pub(super) struct Folder {
     _lock: File,
 }
 
+/// What a data folder may be on though it is not safe there, because somebody said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// A network file system.
+    pub network: bool,
+    /// What goes with the container or the machine's memory.
+    pub ephemeral: bool,
+}
+
+impl Places {
+    /// As the settings of a store say.
+    pub(super) fn of(settings: &StoreSettings) -> Self {
+        Self { network: settings.network_file_system, ephemeral: settings.ephemeral }
+    }
+}
+
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileAccess {
@@ -47,8 +64,8 @@ pub(super) enum FileAccess {
 
 impl Folder {
     /// Makes the folder where it does not exist and waits up to `lock_wait` to have it alone.
-    pub(super) fn open(path: &Path, network: bool, lock_wait: Duration) -> Result<Self, OpenError> {
-        let folder = Self::take(path, network, lock_wait)?;
+    pub(super) fn open(path: &Path, on: Places, lock_wait: Duration) -> Result<Self, OpenError> {
+        let folder = Self::take(path, on, lock_wait)?;
         if folder.file(UNFINISHED_FILE).exists() {
             return Err(OpenError::Unfinished(path.to_owned()));
         }
@@ -60,7 +77,7 @@ impl Folder {
     }
 
     /// The same, whatever is in it or not.
-    pub(super) fn take(path: &Path, network: bool, lock_wait: Duration) -> Result<Self, OpenError> {
+    pub(super) fn take(path: &Path, on: Places, lock_wait: Duration) -> Result<Self, OpenError> {
         let denied = |error| OpenError::Permission(path.to_owned(), error);
         match fs::metadata(path) {
             Ok(found) if !found.is_dir() => return Err(OpenError::NotAFolder(path.to_owned())),
@@ -71,7 +88,7 @@ impl Folder {
             }
             Err(error) => return Err(denied(error)),
         }
-        check_file_system(path, network)?;
+        check_file_system(path, on)?;
         let lock = private_file(&path.join(LOCK_FILE)).map_err(denied)?;
         have_alone(&lock, path, lock_wait)?;
         Ok(Self { path: path.to_owned(), _lock: lock })
@@ -178,8 +195,10 @@ fn restrict(path: &Path, found: &fs::Metadata, mode: u32) {
 }
 
 #[cfg(target_os = "linux")]
-fn check_file_system(path: &Path, network: bool) -> Result<(), OpenError> {
-    const OVERLAY: u32 = 0x794c_7630;
+fn check_file_system(path: &Path, on: Places) -> Result<(), OpenError> {
+    // The root of a container, and file systems in memory.
+    const EPHEMERAL: [(u32, &str); 3] =
+        [(0x794c_7630, "overlay"), (0x0102_1994, "tmpfs"), (0x8584_58f6, "ramfs")];
     const NETWORK: [(u32, &str); 9] = [
         (0x6969, "NFS"),
         (0x517b, "SMB"),
@@ -195,17 +214,23 @@ fn check_file_system(path: &Path, network: bool) -> Result<(), OpenError> {
     // The magic numbers have 32 bits; the type of the field differs between architectures.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let magic = found.f_type as u32;
-    if magic == OVERLAY {
-        tracing::warn!(path = %path.display(), "the data folder is inside the container and is lost with it: mount a volume");
+    let named = |known: &[(u32, &'static str)]| {
+        known.iter().find(|(known, _)| *known == magic).map(|(_, name)| *name)
+    };
+    if let Some(name) = named(&EPHEMERAL) {
+        if !on.ephemeral {
+            return Err(OpenError::Ephemeral(path.to_owned(), name));
+        }
+        tracing::warn!(path = %path.display(), file_system = name, "the data folder goes with the container or the machine's memory, and every accepted event with it: mount a volume");
     }
-    match NETWORK.iter().find(|(known, _)| *known == magic) {
-        Some((_, name)) if !network => Err(OpenError::NetworkFileSystem(path.to_owned(), name)),
+    match named(&NETWORK) {
+        Some(name) if !on.network => Err(OpenError::NetworkFileSystem(path.to_owned(), name)),
         Some(_) | None => Ok(()),
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn check_file_system(_: &Path, _: bool) -> Result<(), OpenError> {
+fn check_file_system(_: &Path, _: Places) -> Result<(), OpenError> {
     Ok(())
 }
 

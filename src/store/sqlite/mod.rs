@@ -55,6 +55,7 @@ pub use copies::{
     Applied, CopyError, Entry, Manifest, RestoreOrder, Restored, Verified, back_up, restore, verify,
 };
 pub use failure::OpenError;
+pub use files::Places;
 
 use self::failure::Fatal;
 use self::files::{FileAccess, Folder, JOURNAL_FILE, STATE_FILE};
@@ -112,7 +113,7 @@ impl SqliteStore {
     /// # Errors
     /// Says why it can't be used; [`OpenError::exit_code`] is the exit code for it.
     pub fn open(path: &Path, settings: StoreSettings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
-        let folder = Folder::open(path, settings.network_file_system, settings.lock_wait)?;
+        let folder = Folder::open(path, Places::of(&settings), settings.lock_wait)?;
         let (journal_file, state_file) = (folder.file(JOURNAL_FILE), folder.file(STATE_FILE));
         let mut journal = files::connect(&journal_file, FileAccess::Write)?;
         migrations::migrate(&mut journal, migrations::JOURNAL, &journal_file)?;

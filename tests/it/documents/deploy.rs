@@ -7,7 +7,7 @@ use super::markdown::{first_words, rows};
 use super::unknown_setting;
 
 /// Files beside the pages that name keys by the environment.
-const ELSEWHERE: [&str; 2] = ["Dockerfile", "compose.yaml"];
+const ELSEWHERE: [&str; 4] = ["Dockerfile", "compose.yaml", "compose.override.yaml", "compose.account.yaml"];
 
 #[test]
 fn every_metric_that_an_alert_or_a_plot_names_is_recorded() {

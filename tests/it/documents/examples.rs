@@ -82,6 +82,7 @@ async fn the_commands_of_the_page_about_backups_can_be_run_one_after_the_other()
         let mut shell = Command::new("/bin/sh");
         shell.args(["-e", "-c", &code]).current_dir(folder.path()).env_clear();
         shell.env("PATH", binary.parent().unwrap()).env("FRESHSIGNAL_STORE__PATH", "data");
+        shell.env("FRESHSIGNAL_STORE__EPHEMERAL", "true");
         let (status, said, complained) = output(&mut shell, "");
         assert_eq!(status, 0, "{code}: {said}{complained}");
     }

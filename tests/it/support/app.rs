@@ -90,6 +90,7 @@ fn environment(setup: &Setup, crm: &Crm, folder: &TempDir) -> config::Environmen
         ("FRESHSALES__BASE_URL", format!("http://{}", crm.address)),
         ("ADMIN__LISTEN", "127.0.0.1:0".to_owned()),
         ("STORE__PATH", folder.path().display().to_string()),
+        ("STORE__EPHEMERAL", "true".to_owned()),
     ];
     let fixed = pairs.into_iter().map(|(key, value)| (format!("FRESHSIGNAL_{key}"), value));
     // The test's own keys come last: the last one counts.

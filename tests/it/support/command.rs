@@ -11,10 +11,11 @@ use super::wait::WITHIN;
 /// Lines of standard error that may wait for a test to look at them.
 const LINES_MAX: usize = 100_000;
 
-/// The binary with these arguments and no environment but these pairs (keys without `FRESHSIGNAL_`).
+/// The binary with these arguments and no environment but these pairs (keys without `FRESHSIGNAL_`). Its data may go with the
+/// container or the memory that temporary folders are in.
 pub fn freshsignal<A: AsRef<OsStr>>(arguments: &[A], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_freshsignal"));
-    command.args(arguments).env_clear();
+    command.args(arguments).env_clear().env("FRESHSIGNAL_STORE__EPHEMERAL", "true");
     for (key, value) in environment {
         command.env(format!("FRESHSIGNAL_{key}"), value);
     }

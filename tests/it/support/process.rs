@@ -73,6 +73,7 @@ impl Setup {
             .arg("serve")
             .env_clear()
             .env("FRESHSIGNAL_STORE__PATH", &self.data)
+            .env("FRESHSIGNAL_STORE__EPHEMERAL", "true")
             .env("FRESHSIGNAL_SERVER__LISTEN", "127.0.0.1:0")
             .env("FRESHSIGNAL_ADMIN__LISTEN", "127.0.0.1:0")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))

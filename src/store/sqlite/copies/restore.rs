@@ -18,7 +18,7 @@ use super::problem::CopyError;
 use super::take::copy_file;
 use crate::clock::{Clock, UnixMicros};
 use crate::delivery::Account;
-use crate::store::sqlite::files::{self, Checkpoint, FileAccess, Folder, JOURNAL_FILE, STATE_FILE};
+use crate::store::sqlite::files::{self, Checkpoint, FileAccess, Folder, JOURNAL_FILE, Places, STATE_FILE};
 use crate::store::sqlite::withdrawn::Noted;
 use crate::store::sqlite::{journal, migrations, present, tombstones, withdrawn};
 
@@ -29,8 +29,8 @@ pub struct RestoreOrder {
     pub backup: PathBuf,
     /// The data folder.
     pub data: PathBuf,
-    /// It may be on a network file system.
-    pub network_file_system: bool,
+    /// What it may be on.
+    pub on: Places,
     /// What is in the data folder is moved aside.
     pub replace: bool,
     /// The account that calls go to.
@@ -68,7 +68,7 @@ pub fn restore(order: &RestoreOrder, clock: &Arc<dyn Clock>) -> Result<Restored,
     if let Some(why) = manifest.differences(&order.backup).into_iter().next() {
         return Err(CopyError::Damaged { folder: order.backup.clone(), why });
     }
-    let folder = Folder::take(&order.data, order.network_file_system, Duration::ZERO)?;
+    let folder = Folder::take(&order.data, order.on, Duration::ZERO)?;
     let record = order.record.clone().unwrap_or_else(|| folder.file(withdrawn::FILE));
     let moved_to = make_room(&folder, order, &record, clock.wall())?;
     for file in &manifest.files {

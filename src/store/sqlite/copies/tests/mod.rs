@@ -17,7 +17,7 @@ use crate::delivery::Account;
 use crate::erasure::{ErasureStage, ErasureSubject, Mark};
 use crate::event::{Email, Kind, Position, SourceName, Trust};
 use crate::person::{Person, PersonKey};
-use crate::store::sqlite::{OpenError, SqliteStore};
+use crate::store::sqlite::{OpenError, Places, SqliteStore};
 use crate::store::{
     Keep, Keys, NewRecord, Plan, Privacy, Progress, Put, Store, StoreSettings, Stream, Versioned,
 };
@@ -47,7 +47,7 @@ impl Place {
         RestoreOrder {
             backup: self.backup.clone(),
             data: self.other.clone(),
-            network_file_system: false,
+            on: Places { network: false, ephemeral: true },
             replace: false,
             account: account(),
             calls_per_hour: PER_HOUR,
