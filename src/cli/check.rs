@@ -115,7 +115,8 @@ fn live(config: &Config, probe: bool) -> Outcome {
     show(&report)
 }
 
-fn client(config: &Config) -> Result<Client, Failure> {
+/// What asks the account of a configuration.
+pub(super) fn client(config: &Config) -> Result<Client, Failure> {
     let account = &config.freshsales;
     let key = account.key();
     let key = key.map_err(|problem| Failure::Usage(anyhow!("freshsales.api_key: {problem}")))?;

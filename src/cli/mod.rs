@@ -4,6 +4,7 @@
 
 mod backup;
 mod check;
+mod compare;
 mod demo;
 mod health;
 mod hook;
@@ -45,6 +46,8 @@ enum Command {
     Hook(hook::Arguments),
     /// Says what the rows of a CSV file would become; --send sends them
     Import(import::Arguments),
+    /// Compares what Freshsales has of contacts with what the events of a file would write; writes nothing
+    Compare(Box<compare::Arguments>),
     /// Exits 0 when the service on this machine can accept events
     Health(ConfigArgument),
     /// Prints the admin token made at first start
@@ -147,6 +150,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Map(arguments) => map::run(&arguments),
         Command::Hook(arguments) => hook::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Health(argument) => health::run(argument.config.as_deref()),
         Command::Token(argument) => health::token(argument.config.as_deref()),
         Command::Sandbox(arguments) => sandbox::run(*arguments),

@@ -19,7 +19,7 @@ use crate::clock::UnixMicros;
 use crate::deal::Attributes;
 use crate::delivery::Subject;
 use crate::event::{
-    Arrival, Broken, Event, EventLimits, EventRefusal, Header, Position, SourceName, Stamp, broken,
+    Arrival, Broken, Email, Event, EventLimits, EventRefusal, Header, Position, SourceName, Stamp, broken,
     corrected, is_backfill, is_old_data, mend, parse_body,
 };
 use crate::mapping::{LeftOut, MappedField};
@@ -179,6 +179,16 @@ impl DryRun {
             left_out,
             payload,
             actions,
+        })
+    }
+
+    /// What Freshsales would have of each contact after all of it.
+    pub fn contacts<'d>(
+        &'d self,
+        settings: &'d Settings,
+    ) -> impl Iterator<Item = (&'d Email, &'d crate::contact::Attributes)> + 'd {
+        self.world.contacts.iter().filter_map(|(email, contact)| {
+            Some((email, contact.standing.get(&settings.account)?.accepted.as_ref()?))
         })
     }
 

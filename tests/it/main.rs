@@ -32,6 +32,8 @@ mod canary;
 mod clocks;
 /// The real binary: what each command takes, prints and exits with.
 mod commands;
+/// What Freshsales has beside what would be written.
+mod compare;
 /// Killed at any moment under load: nothing acknowledged is lost, nothing takes effect twice.
 mod crash;
 /// What the CRM may answer, and what becomes of the contact.

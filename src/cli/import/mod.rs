@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use csv::{ReaderBuilder, StringRecord};
@@ -75,11 +75,10 @@ impl Table {
         let name = arguments.file.display();
         let open =
             || File::open(&arguments.file).map(BufReader::new).with_context(|| format!("can't read {name}"));
-        let mut first_line = Vec::new();
-        let read = open().map_err(Failure::Usage)?.read_until(b'\n', &mut first_line);
-        read.with_context(|| format!("can't read {name}")).map_err(Failure::Usage)?;
+        let separator = separator_of(&arguments.file);
+        let separator = separator.with_context(|| format!("can't read {name}")).map_err(Failure::Usage)?;
         let mut reader = ReaderBuilder::new()
-            .delimiter(separator(&String::from_utf8_lossy(&first_line)))
+            .delimiter(separator)
             .flexible(true)
             .from_reader(open().map_err(Failure::Usage)?);
         let headers = reader.headers().map_err(|error| unreadable(&error))?;
@@ -110,6 +109,13 @@ impl Table {
         let row: Vec<String> = record.iter().map(str::to_owned).collect();
         Ok(Some(Row { line, event: self.layout.event_of(&row).map_err(rows::RowProblem::words) }))
     }
+}
+
+/// What separates the columns of a file.
+pub(super) fn separator_of(file: &Path) -> std::io::Result<u8> {
+    let mut first_line = Vec::new();
+    BufReader::new(File::open(file)?).read_until(b'\n', &mut first_line)?;
+    Ok(separator(&String::from_utf8_lossy(&first_line)))
 }
 
 fn unreadable(error: &csv::Error) -> Failure {
