@@ -123,6 +123,12 @@ fn tell_record(restored: &Restored) -> Outcome {
         applied.erased,
         applied.withdrawn
     ))?;
+    if applied.suppressed > 0 {
+        say(&format!(
+            "{} addresses of which nothing is ever sent were suppressed after the backup, and stay so",
+            applied.suppressed
+        ))?;
+    }
     if applied.unknown > 0 {
         say(&format!(
             "{} other notes are of ids and addresses that the backup does not know",

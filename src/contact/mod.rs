@@ -24,7 +24,7 @@ use crate::event::Email;
 
 pub use consent::{CHANGES_MAX, ConsentChange, ConsentHistory};
 pub use heard::{HeardValue, Hearing, Worth, same};
-pub use owed::{Call, Owed, Rules, SendMode, WhyNothing, Wish, owed, wanted};
+pub use owed::{Call, Exclusion, Owed, Rules, SendMode, WhyNothing, Wish, owed, wanted};
 pub use payload::{
     COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, is_blank, rename_body, shown,
     shown_blank, shown_theirs, upsert_body,

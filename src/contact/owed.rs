@@ -33,8 +33,8 @@ pub struct Wish {
     pub started: bool,
     /// Something since the last acceptance may update a contact that Freshsales has.
     pub may_update: bool,
-    /// The pattern that excludes the address, if one does.
-    pub excluded: Option<String>,
+    /// Why the address is no contact whatever is said of it, if it is none.
+    pub excluded: Option<Exclusion>,
     /// Why the consent gate is shut, if it is.
     pub gate_shut: Option<String>,
     /// The marketing statement that counts is a refusal.
@@ -45,6 +45,15 @@ pub struct Wish {
     pub exempt: Option<UnixMicros>,
     /// A contact that Freshsales does not have waits for a statement of consent.
     pub awaits_consent: bool,
+}
+
+/// Why an address is no contact whatever is said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exclusion {
+    /// It fits this pattern of the configuration. A contact that Freshsales has is still told of a withdrawal.
+    Pattern(String),
+    /// A person ordered that nothing of it is ever sent: no withdrawal either.
+    Suppressed,
 }
 
 /// What calls carry.
@@ -95,8 +104,8 @@ pub enum WhyNothing {
     NotStarted,
     /// Consent is required and not given; says which.
     GateShut(String),
-    /// The address is excluded by this pattern.
-    Excluded(String),
+    /// The address is no contact.
+    Excluded(Exclusion),
     /// Freshsales has it as wanted, or will when the call on its way arrives.
     Unchanged,
     /// Freshsales refused exactly this.
@@ -125,11 +134,14 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
         Owed::Call(Call { attributes, whole: false, withdrawal: true, resend: false, stranger_of })
     };
     let may_tell = withdrawal && rules.propagate_withdrawal;
+    if let Some(suppressed @ Exclusion::Suppressed) = &wish.excluded {
+        return Owed::Nothing(WhyNothing::Excluded(suppressed.clone()));
+    }
     if !wish.has_member {
         return if may_tell { only_status() } else { Owed::Nothing(WhyNothing::NoPerson) };
     }
-    if let Some(pattern) = &wish.excluded {
-        return if may_tell { only_status() } else { Owed::Nothing(WhyNothing::Excluded(pattern.clone())) };
+    if let Some(why) = &wish.excluded {
+        return if may_tell { only_status() } else { Owed::Nothing(WhyNothing::Excluded(why.clone())) };
     }
     if let Some(why) = &wish.gate_shut {
         return if may_tell { only_status() } else { Owed::Nothing(WhyNothing::GateShut(why.clone())) };

@@ -39,6 +39,7 @@ mod sender;
 mod settings;
 mod shown;
 mod simulate;
+mod suppress;
 mod tags;
 mod whose;
 mod wish;
@@ -79,6 +80,7 @@ pub use retire::{retire_contact, retire_deal, retire_device, retire_happening, r
 pub use review::{Because, Fingerprint, Phase, Review};
 pub use settings::{ConsentRules, Rehearsal, RetryRules, Settings, SourceDefaults, Unknown, rules};
 pub use simulate::simulate;
+pub use suppress::{suppress, unsuppress};
 pub use wish::consider;
 pub use world::{Deliveries, Held, HeldDelivery, Shelf, World};
 

@@ -13,7 +13,7 @@ use super::{Reading, Settings, World};
 use crate::allowance::HOUR;
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
-use crate::contact::{Attributes, Call, Owed, Standing, WhyNothing, Wish, wanted};
+use crate::contact::{Attributes, Call, Exclusion, Owed, Standing, WhyNothing, Wish, wanted};
 use crate::delivery::{Account, Bound, Delivery, DeliveryId, Lane, State};
 use crate::event::{Email, SourceName};
 use crate::mapping::{LeftOut, MappedField};
@@ -421,6 +421,13 @@ pub fn why_dropped(why: &WhyNothing) -> String {
 
 /// Why an address is no contact, for a person.
 #[must_use]
-pub fn excluded_by(pattern: &str) -> String {
-    format!("the address fits {pattern:?} (filters.exclude_emails), so it is no contact")
+pub fn excluded_by(why: &Exclusion) -> String {
+    match why {
+        Exclusion::Pattern(pattern) => {
+            format!("the address fits {pattern:?} (filters.exclude_emails), so it is no contact")
+        }
+        Exclusion::Suppressed => {
+            "the address is suppressed: a person ordered that nothing of it is ever sent (/api/people/suppress)".to_owned()
+        }
+    }
 }

@@ -48,6 +48,9 @@ pub(super) fn begin(key: &PersonKey, before: Option<&Email>, world: &mut World, 
     if from == email || !old.known() || new.known() || new.contact_id.is_some() {
         return;
     }
+    if [&from, &email].into_iter().any(|email| world.suppressed.contains_key(email)) {
+        return;
+    }
     if from != *before {
         standing_of(before, world, settings).renames = None;
     }
@@ -69,7 +72,8 @@ fn of(email: &Email, world: &World, settings: &Settings) -> Option<(Renaming, St
     let new = world.contacts.get(email)?.with(&settings.account);
     let had_alone = old.crowd.is_none() && !consider(&renames.from, world, settings).wish.has_member;
     let is_new = new.contact_id.is_none() && new.accepted.is_none();
-    if person.facts().email() != Some(email) || !had_alone || !is_new {
+    let suppressed = world.suppressed.contains_key(&renames.from);
+    if person.facts().email() != Some(email) || !had_alone || !is_new || suppressed {
         return None;
     }
     let old = old.with(&settings.account);

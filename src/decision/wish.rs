@@ -12,7 +12,7 @@ use super::reading::{BLANK_NAME, SOURCE};
 use super::{Settings, SourceDefaults, Unknown, World};
 use crate::clock::UnixMicros;
 use crate::consent::{Category, Choice, Stand};
-use crate::contact::{Attributes, COMPANIES, STATUS, Standing};
+use crate::contact::{Attributes, COMPANIES, Exclusion, STATUS, Standing};
 use crate::delivery::{CompanyKey, Lane};
 use crate::event::{Email, Lww, SourceName, Trust};
 use crate::mapping::{self, LeftOut, Link, Mapped, MappedField, When};
@@ -52,7 +52,11 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
     let shut = if exempt > standing.exempt_told { None } else { shut_gate(&voices, &heard, settings) };
     let wish = &mut considered.wish;
     wish.has_member = !here.is_empty();
-    wish.excluded = settings.senders.filters.excludes(email).map(ToOwned::to_owned);
+    wish.excluded = if world.suppressed.contains_key(email) {
+        Some(Exclusion::Suppressed)
+    } else {
+        settings.senders.filters.excludes(email).map(ToOwned::to_owned).map(Exclusion::Pattern)
+    };
     (wish.gate_shut, wish.exempt) = (shut, exempt);
     let began: Vec<Lane> =
         here.iter().flat_map(|facts| lanes_begun(facts, email, settings.complete_within)).collect();

@@ -198,6 +198,8 @@ pub struct World {
     pub consent_not_understood: BTreeMap<SourceName, u64>,
     /// When people were erased of whom an event speaks.
     pub tombstones: BTreeMap<Mark, UnixMicros>,
+    /// Of which contacts nothing is ever sent, and since when.
+    pub suppressed: BTreeMap<Email, UnixMicros>,
     /// People who are erased now.
     pub buried: Vec<(Mark, UnixMicros)>,
     /// Events whose content must not stay in the journal.

@@ -175,6 +175,12 @@ impl DeliveryId {
     pub fn of_review(number: u64, nth: u64) -> Self {
         Self(format!("r{number}-{nth}"))
     }
+
+    /// The delivery that a person's order opened at a moment; no two orders have one.
+    #[must_use]
+    pub fn of_order(at: UnixMicros) -> Self {
+        Self(format!("o{}", at.0))
+    }
 }
 
 impl fmt::Display for DeliveryId {

@@ -125,6 +125,8 @@ pub struct Documents {
     pub by_id: BTreeSet<Subject>,
     /// When people were erased.
     pub tombstones: BTreeMap<Mark, UnixMicros>,
+    /// Of which of the contacts asked for nothing is ever sent, and since when.
+    pub suppressed: BTreeMap<Email, UnixMicros>,
     /// The review of all contacts that goes on, or the last one.
     pub review: Option<Versioned<Review>>,
     /// The crowds that are still to be gathered.

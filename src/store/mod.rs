@@ -186,6 +186,9 @@ pub trait Store: Send + Sync + 'static {
     /// Dead letters of an account after a place, oldest first.
     fn dead_letters(&self, account: Account, after: u64, limit: usize) -> Answer<Vec<DeadLetter>>;
 
+    /// Addresses of which nothing is ever sent, before a place, the newest first.
+    fn suppressed(&self, before: Option<u64>, limit: usize) -> Answer<Vec<Suppressed>>;
+
     /// What became of the causes that a person is told of. Rows of causes that this version does not know are left out.
     fn alerts(&self) -> Answer<Vec<Alert>>;
 
@@ -242,6 +245,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// Why old data can't be accepted now, if it can't: so much of it waits.
     fn refusing_old(&self) -> Option<String>;
+}
+
+/// An address of which nothing is ever sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppressed {
+    /// Its place in the list of them.
+    pub place: u64,
+    /// Since when.
+    pub at: UnixMicros,
+    /// The address; none once it was erased, or where a restore knows its hash alone.
+    pub email: Option<Email>,
 }
 
 /// Room for what comes.

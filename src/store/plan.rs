@@ -150,11 +150,15 @@ pub enum Gone {
     Delivery(DeliveryId, Revision),
 }
 
-/// What is noted for an erasure.
+/// What is noted for an erasure, and whom nothing is sent of.
 #[derive(Clone, Debug)]
 pub enum Privacy {
     /// What this mark said up to a moment counts no more. Kept as a hash.
     Tombstone(Mark, UnixMicros),
+    /// Nothing of an address is ever sent, from a moment on.
+    Suppress(Email, UnixMicros),
+    /// That order is undone.
+    Unsuppress(Email),
     /// The content of an event is to go from the journal.
     Blank(Position),
     /// A message counts as never seen.

@@ -50,6 +50,7 @@ impl Documents {
         }
         world.seen.extend(self.seen);
         world.tombstones.extend(self.tombstones);
+        world.suppressed.extend(self.suppressed);
     }
 }
 

@@ -97,6 +97,8 @@ mod senders;
 mod shutdown;
 /// A day of a shop under simulated time, beside the policies of the peers.
 mod simulation;
+/// Addresses of which nothing is ever sent, by a person's order.
+mod suppress;
 /// Tags of a contact are joined with those that people put there.
 mod tags;
 /// What sales is told: notes, activities and tasks, each once.

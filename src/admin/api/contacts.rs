@@ -60,6 +60,9 @@ pub(in crate::admin) struct ContactView {
     fields: Vec<MappedField>,
     consent: Option<String>,
     consent_history: HistoryView,
+    /// Since when nothing of it is ever sent, by a person's order.
+    #[serde(serialize_with = "rfc3339_or_null", skip_serializing_if = "Option::is_none")]
+    suppressed_at: Option<UnixMicros>,
     /// Addresses without use that its people said after this one, masked.
     unusable_emails: BTreeSet<String>,
     gate: GateView,
@@ -239,6 +242,7 @@ impl ContactView {
             heard: heard(&standing),
             last_said: last_said(&standing, &wish, &fields),
             owed: OwedView::of(owed, &email),
+            suppressed_at: world.suppressed.get(&email).copied(),
             email,
             why,
             contact_id,

@@ -108,6 +108,7 @@ pub(in crate::admin) enum Cursor {
     Deals,
     Companies,
     Happenings,
+    Suppressed,
 }
 
 impl Cursor {
@@ -120,6 +121,7 @@ impl Cursor {
             Self::Deals => "o",
             Self::Companies => "c",
             Self::Happenings => "h",
+            Self::Suppressed => "s",
         }
     }
 

@@ -60,6 +60,7 @@ const FILES: &[File] = &[
     file!("dead_letters.js", SCRIPT),
     file!("playground.js", SCRIPT),
     file!("status.js", SCRIPT),
+    file!("suppress.js", SCRIPT),
 ];
 
 /// `GET /debug`

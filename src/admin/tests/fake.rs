@@ -118,6 +118,10 @@ impl Store for FakeStore {
         self.answer(|held| (held.due.clone(), None))
     }
 
+    fn suppressed(&self, _: Option<u64>, _: usize) -> Answer<Vec<crate::store::Suppressed>> {
+        none()
+    }
+
     fn alerts(&self) -> Answer<Vec<crate::cause::Alert>> {
         none()
     }

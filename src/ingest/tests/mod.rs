@@ -179,6 +179,9 @@ impl Store for Memory {
     fn alerts(&self) -> Answer<Vec<crate::cause::Alert>> {
         shut()
     }
+    fn suppressed(&self, _: Option<u64>, _: usize) -> Answer<Vec<crate::store::Suppressed>> {
+        shut()
+    }
     fn held_withdrawals(&self, _: Account) -> Answer<BTreeSet<DeliveryId>> {
         shut()
     }

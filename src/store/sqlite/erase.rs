@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 use serde::Deserialize;
 
 use super::columns::{from_text, int, or_passed_over, state, to_text, uint};
-use super::{forget, state, tombstones};
+use super::{forget, state, suppressed, tombstones};
 use crate::clock::UnixMicros;
 use crate::delivery::{Delivery, State};
 use crate::erasure::{Erasure, ErasureStage, Extent, Forgetting, Receipt};
@@ -23,7 +23,12 @@ const MESSAGES_MAX: i64 = 2_000;
 /// Notes something for an erasure.
 pub(super) fn note(connection: &Connection, note: &Privacy) -> Result<(), StoreError> {
     match note {
-        Privacy::Tombstone(mark, at) => tombstones::put(connection, mark, *at),
+        Privacy::Tombstone(mark, at) => {
+            suppressed::forget_address(connection, mark)?;
+            tombstones::put(connection, mark, *at)
+        }
+        Privacy::Suppress(email, at) => suppressed::put(connection, email, *at),
+        Privacy::Unsuppress(email) => suppressed::lift(connection, email),
         Privacy::Blank(position) => {
             let sql = "INSERT OR IGNORE INTO blanks VALUES (?1)";
             state::change(connection, sql, [int(position.0)]).map(|_| ())

@@ -21,6 +21,9 @@ use crate::store::StoreError;
 /// So long somebody may take to put a file back; then the process ends.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Between two looks for a file that is away.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// A file, whatever its name is: device and inode. An inode that is open is given to no other file.
 type Identity = (u64, u64);
 
@@ -105,9 +108,18 @@ impl InPlace {
         if self.0.away_since.borrow().is_none() { Ok(()) } else { self.check() }
     }
 
-    /// Since when a file is away.
-    pub(super) fn away(&self) -> watch::Receiver<Option<Duration>> {
-        self.0.away_since.subscribe()
+    /// Looks every second whether a file that is away was put back, once one is, until it is away for good. Waits for ever
+    /// otherwise.
+    pub(super) async fn watch(&self) {
+        let mut away = self.0.away_since.subscribe();
+        while away.wait_for(Option::is_some).await.is_ok() {
+            while matches!(self.check(), Err(StoreError::Away(_))) {
+                self.0.clock.sleep_until(self.0.clock.monotonic() + LOOK_AGAIN).await;
+            }
+            if self.0.fatal.check().is_err() {
+                return;
+            }
+        }
     }
 }
 

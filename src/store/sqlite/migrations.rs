@@ -469,6 +469,7 @@ pub(super) const STATE: &[&str] = &["
     END;
 ",
 super::crm_ids::STEP,
+super::suppressed::STEP,
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

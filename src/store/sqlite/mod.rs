@@ -32,6 +32,7 @@ mod retention;
 mod search;
 mod selectors;
 mod state;
+mod suppressed;
 mod tombstones;
 mod trail;
 mod under_way;
@@ -77,12 +78,9 @@ use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
     Due, DueQuery, EventQuery, Failed, HappeningQuery, Herald, JournalEnd, Keep, Keys, NewRecord, News,
     OpenErasures, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Room, Silent, Slot, Store,
-    StoreError, StoreSettings, Stream, Totals, Turn, Versioned,
+    StoreError, StoreSettings, Stream, Suppressed, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
-
-/// Between two looks for a file that is away.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The store in a data folder.
 pub struct SqliteStore {
@@ -189,15 +187,7 @@ impl SqliteStore {
     /// Looks every second whether a file that is away was put back, once one is; after a minute [`SqliteStore::fatal`] says
     /// so. Waits for ever otherwise.
     pub async fn watch_files(&self) {
-        let mut away = self.in_place.away();
-        while away.wait_for(Option::is_some).await.is_ok() {
-            while matches!(self.in_place.check(), Err(StoreError::Away(_))) {
-                self.clock.sleep_until(self.clock.monotonic() + LOOK_AGAIN).await;
-            }
-            if self.fatal.check().is_err() {
-                return;
-            }
-        }
+        self.in_place.watch().await;
     }
 
     /// The latest moment that was seen before the store opened; a clock that shows an earlier one was set back.
@@ -471,6 +461,10 @@ impl Store for SqliteStore {
             let journal = keeper.wipe().await.unwrap_or(Err(StoreError::Shut))?;
             Ok(state.order(|state| state::wipe(state)).await? && journal)
         })
+    }
+
+    fn suppressed(&self, before: Option<u64>, limit: usize) -> Answer<Vec<Suppressed>> {
+        self.state_readers.ask(move |state| suppressed::listed(state, before, limit))
     }
 
     fn alerts(&self) -> Answer<Vec<Alert>> {

@@ -18,8 +18,8 @@ use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
 use super::{
-    alerts, crm_ids, crowds, deals, erase, failed, happenings, outbox, search, selectors, tombstones, trail,
-    walks,
+    alerts, crm_ids, crowds, deals, erase, failed, happenings, outbox, search, selectors, suppressed,
+    tombstones, trail, walks,
 };
 use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
@@ -194,6 +194,7 @@ pub(super) fn load(connection: &Connection, keys: Keys) -> Result<Documents, Sto
         let timeline = document(connection, "timeline", sql, (&key.people, &key.anonymous_id))?;
         found.timelines.extend(timeline.map(|timeline| (key, timeline)));
     }
+    found.suppressed = suppressed::of(connection, &keys.contacts)?;
     for key in keys.contacts {
         let sql = "SELECT revision, body FROM contacts WHERE email = ?1";
         let contact = document(connection, "contact", sql, [key.as_str()])?;

@@ -40,16 +40,23 @@ pub(super) enum What {
     Forgotten,
     /// An address withdrew consent to marketing.
     Withdrawn,
+    /// Nothing of an address is ever sent.
+    Suppressed,
+    /// That order was undone.
+    Unsuppressed,
 }
 
 impl What {
-    const ALL: [Self; 3] = [Self::Erased, Self::Forgotten, Self::Withdrawn];
+    const ALL: [Self; 5] =
+        [Self::Erased, Self::Forgotten, Self::Withdrawn, Self::Suppressed, Self::Unsuppressed];
 
     fn word(self) -> &'static str {
         match self {
             Self::Erased => "erased",
             Self::Forgotten => "forgotten",
             Self::Withdrawn => "withdrawn",
+            Self::Suppressed => "suppressed",
+            Self::Unsuppressed => "unsuppressed",
         }
     }
 }
@@ -109,6 +116,12 @@ impl Withdrawn {
         for put in &plan.puts {
             if let Put::Privacy(Privacy::Tombstone(mark, at)) = put {
                 inner.add(erased, mark, *at);
+            }
+            if let Put::Privacy(Privacy::Suppress(email, at)) = put {
+                inner.add(What::Suppressed, &Mark::Email(email.clone()), *at);
+            }
+            if let Put::Privacy(Privacy::Unsuppress(email)) = put {
+                inner.add(What::Unsuppressed, &Mark::Email(email.clone()), now);
             }
             if let Put::Contact(email, _, contact) = put
                 && withdraws(state, email, contact)?

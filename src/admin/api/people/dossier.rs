@@ -55,7 +55,10 @@ pub(super) async fn of(app: &Debugger, subject: &ErasureSubject) -> Result<Value
     let contacts: Vec<Value> = addresses
         .filter_map(|email| {
             let wanted = consider(email, &world, &settings).wish.attributes;
-            Some(contact(email, world.contacts.get(email)?, &extent, &json!(wanted)))
+            let suppressed = world.suppressed.get(email).map(|at| at.to_rfc3339());
+            let mut shown = contact(email, world.contacts.get(email)?, &extent, &json!(wanted));
+            shown["suppressed_at"] = json!(suppressed);
+            Some(shown)
         })
         .collect();
     Ok(json!({

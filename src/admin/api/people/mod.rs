@@ -4,6 +4,7 @@
 
 mod dossier;
 mod facts;
+mod suppress;
 
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use crate::erasure::{Erasure, ErasureSubject, Forgetting, Receipt};
 use crate::http::ApiError;
 use crate::person::{DEFAULT_PEOPLE, PersonId, PersonKey};
 use crate::store::{OpenErasures, Plan, Privacy, Put, StoreError};
+
+pub(in crate::admin) use suppress::{suppress, suppressed, unsuppress};
 
 /// How long an answer waits for the receipt. Asking again goes on waiting.
 const RECEIPT_WITHIN: Duration = Duration::from_secs(25);

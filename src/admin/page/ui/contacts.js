@@ -7,6 +7,7 @@ import { goTo } from "./main.js";
 import { dealTable } from "./deals.js";
 import { deliveryTable } from "./deliveries.js";
 import { comparison, empty, facts, into, isContact, json, leftOut, link, note, outcome, pill, section, table, time, whyOf } from "./rows.js";
+import { suppression } from "./suppress.js";
 import { LANES, STATES, person } from "./words.js";
 
 const LATELY = 200;
@@ -53,6 +54,7 @@ export async function contacts(place) {
 
 function standing(contact) {
   if (contact.in_flight) return note("wait", "A call is on its way", contact.why);
+  if (contact.suppressed_at) return note("stop", "Never sent", contact.why);
   if (!contact.gate.open) return note("stop", "Consent keeps it back", contact.gate.reason);
   if (contact.owed) return note("wait", contact.owed.withdrawal ? "Queued: Freshsales will be told of a withdrawal" : "Queued", contact.why);
   if (contact.refused || contact.open_delivery?.state === "dead") return note("stop", "Refused by Freshsales", contact.why);
@@ -114,6 +116,7 @@ export async function contact(place, { about }) {
         ["Consent", found.consent ?? "no choice about marketing is known"],
         ["Changes of consent", found.consent_history.changes.length > 0 && consentChanges(found.consent_history)],
         ["Gate", found.gate.open ? "open" : found.gate.reason],
+        ["Sending", suppression(about, found.suppressed_at, readContact)],
         ["Delivery", found.open_delivery && [pill(STATES, found.open_delivery.state), " ", link(["deliveries", found.open_delivery.id], found.open_delivery.id)]],
       ]),
       contactParts(found),

@@ -139,6 +139,8 @@ pub struct Applied {
     pub erased: u64,
     /// Addresses that withdrew consent.
     pub withdrawn: u64,
+    /// Addresses of which nothing is ever sent, and the backup did not know.
+    pub suppressed: u64,
     /// Notes of whom the backup does not know.
     pub unknown: u64,
     /// Lines that can't be read.
@@ -153,7 +155,9 @@ pub(super) fn apply(
     now: UnixMicros,
 ) -> Result<(Applied, Vec<NewRecord>), StoreError> {
     let news = News::of(state, noted, made_at)?;
-    let mut applied = Applied { unreadable: noted.unreadable, ..Applied::default() };
+    let suppressed = suppress(state, noted)?;
+    let mut applied =
+        Applied { unreadable: noted.unreadable, suppressed: suppressed.len() as u64, ..Applied::default() };
     let mut found = BTreeSet::new();
     let mut orders = Vec::new();
     for text in texts(state, "SELECT key FROM people")? {
@@ -170,6 +174,13 @@ pub(super) fn apply(
     for text in texts(state, "SELECT email FROM contacts")? {
         let Ok(email) = Email::from_store(&text) else { continue };
         let mark = Mark::Email(email.clone());
+        if !suppressed.is_empty() {
+            let sql = "UPDATE suppressed SET email = ?2 WHERE mark = unhex(?1)";
+            let hash = hash_of(&news.key, &mark);
+            if suppressed.contains(&hash) && news.erased(&mark).is_none() {
+                state.prepare_cached(sql)?.execute((hash, email.as_str()))?;
+            }
+        }
         if let Some((hash, forget)) = news.erased(&mark) {
             found.insert(hash);
             if is_nobodys(state, &email)? {
@@ -193,6 +204,28 @@ pub(super) fn apply(
     Ok((applied, records))
 }
 
+/// Orders that nothing of an address is ever sent, and those undone since: as the record has them last. Answers the hashes of those
+/// that the backup did not know.
+fn suppress(state: &Connection, noted: &Noted) -> Result<BTreeSet<String>, StoreError> {
+    let mut new = BTreeSet::new();
+    for ((what, hash), at) in &noted.moments {
+        let of = |what| noted.moments.get(&(what, hash.clone()));
+        match what {
+            What::Suppressed if of(What::Unsuppressed) <= Some(at) => {
+                let sql = "INSERT OR IGNORE INTO suppressed (mark, at) VALUES (unhex(?1), ?2)";
+                if state.prepare_cached(sql)?.execute((hash, at.0))? > 0 {
+                    new.insert(hash.clone());
+                }
+            }
+            What::Unsuppressed if of(What::Suppressed) < Some(at) => {
+                state.prepare_cached("DELETE FROM suppressed WHERE mark = unhex(?1)")?.execute([hash])?;
+            }
+            What::Suppressed | What::Unsuppressed | What::Erased | What::Forgotten | What::Withdrawn => {}
+        }
+    }
+    Ok(new)
+}
+
 /// What a record notes and the backup does not know, by hash.
 struct News {
     key: ring::hmac::Key,
@@ -208,7 +241,7 @@ impl News {
         for ((what, hash), at) in &noted.moments {
             match what {
                 What::Withdrawn if *at >= made_at => drop(news.withdrawn.insert(hash.clone(), *at)),
-                What::Withdrawn => {}
+                What::Withdrawn | What::Suppressed | What::Unsuppressed => {}
                 What::Erased | What::Forgotten => {
                     // The record has milliseconds, the state microseconds.
                     let sql = "INSERT INTO tombstones (mark, at) SELECT unhex(?1), ?2

@@ -1,0 +1,100 @@
+//! Addresses of which nothing is ever sent: a person orders it, undoes it, and sees which they are.
+//!
+//! Must not decide what follows for a contact: that is the decision's.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, Uri};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::answer::{failed, nothing};
+use super::super::contacts::load;
+use super::super::query::{Cursor, Params, invalid, one_more, page, refused};
+use crate::admin::Debugger;
+use crate::clock::UnixMicros;
+use crate::decision::{Settings, World, suppress as never_send, unsuppress as send_again};
+use crate::event::Email;
+use crate::http::{ApiError, BodyLimits, read_whole};
+use crate::store::{Plan, Privacy, Put};
+
+const LIMITS: BodyLimits = BodyLimits { bytes_max: 4_096, deadline: Duration::from_secs(10) };
+
+/// The body of an order.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    email: String,
+}
+
+/// `POST /api/people/suppress`
+pub(in crate::admin) async fn suppress(
+    State(app): State<Debugger>,
+    request: Request,
+) -> Result<Json<Value>, ApiError> {
+    let (parts, body) = request.into_parts();
+    Params::read(&parts.uri, &[])?;
+    let body = read_whole(&parts, body, LIMITS).await?;
+    let order: Option<Order> = serde_json::from_slice(&body.bytes).ok();
+    let order = order.ok_or_else(|| {
+        let message = r#"the body must be {"email":"…"}"#;
+        ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", message)
+    })?;
+    let email = Email::parse(&order.email).map_err(|_| invalid("email", "an email address"))?;
+    let at = app.now();
+    let since =
+        app.order_suppression(&email, Privacy::Suppress(email.clone(), at), never_send).await?.unwrap_or(at);
+    tracing::info!("an address was suppressed by hand: nothing of it is sent any more");
+    Ok(Json(json!({ "success": true, "email": email, "since": since.to_rfc3339() })))
+}
+
+/// `DELETE /api/people/suppress`
+pub(in crate::admin) async fn unsuppress(
+    State(app): State<Debugger>,
+    uri: Uri,
+) -> Result<Json<Value>, ApiError> {
+    let params = Params::read(&uri, &["email"])?;
+    let email = params.email()?.ok_or_else(|| refused("email", "give `email`".to_owned()))?;
+    let before = app.order_suppression(&email, Privacy::Unsuppress(email.clone()), send_again).await?;
+    before.ok_or_else(|| nothing("this address is not suppressed"))?;
+    tracing::info!("an address is no longer suppressed, by hand: what is wanted of it is sent again");
+    Ok(Json(json!({ "success": true, "email": email })))
+}
+
+/// `GET /api/people/suppress`
+pub(in crate::admin) async fn suppressed(
+    State(app): State<Debugger>,
+    uri: Uri,
+) -> Result<Json<Value>, ApiError> {
+    let params = Params::read(&uri, &["limit", "before"])?;
+    let (limit, before) = (params.limit()?, params.before(Cursor::Suppressed)?);
+    let rows = app.store.suppressed(before, one_more(limit).rows()).await.map_err(failed)?;
+    let (rows, next) = page(rows, limit, Cursor::Suppressed, |row| row.place);
+    let shown: Vec<Value> =
+        rows.into_iter().map(|row| json!({ "email": row.email, "since": row.at.to_rfc3339() })).collect();
+    Ok(Json(json!({ "suppressed": shown, "next": next })))
+}
+
+impl Debugger {
+    /// Notes an order and what it changes, in one plan; answers since when the address was suppressed before.
+    async fn order_suppression(
+        &self,
+        email: &Email,
+        note: Privacy,
+        change: fn(&Email, &mut World, &Settings, UnixMicros),
+    ) -> Result<Option<UnixMicros>, ApiError> {
+        let settings = self.settings();
+        let _turn = self.store.turn().await;
+        let subjects = BTreeSet::from([email.clone().into()]);
+        let mut world = load(&self.store, &subjects, &settings).await.map_err(failed)?;
+        let before = world.suppressed.get(email).copied();
+        change(email, &mut world, &settings, self.now());
+        let mut plan = Plan::of(world, &settings.account);
+        plan.puts.push(Put::Privacy(note));
+        self.carry_out(plan).await?;
+        Ok(before)
+    }
+}
