@@ -40,7 +40,7 @@ use crate::http::ApiError;
 use crate::store::{SharedStore, quotas};
 use api::{
     History, alerts, commands, companies, connect, contacts, dead_letters, deals, deliveries, events,
-    happenings, history, map, openapi, people, selectors, status, stream,
+    happenings, history, ledger, map, openapi, people, selectors, status, stream,
 };
 use guard::{Access, Guard, guard};
 
@@ -139,6 +139,7 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/dead-letters", Access::Token, |method| on(method, dead_letters::list)),
     route(POST, "/api/dead-letters/redrive", Access::Token, |method| on(method, dead_letters::order)),
     route(DELETE, "/api/dead-letters/{email}", Access::Token, |method| on(method, dead_letters::give_up)),
+    route(POST, "/api/ledger/distrust", Access::Token, |method| on(method, ledger::doubt)),
     route(POST, "/api/pause", Access::Token, |method| on(method, commands::pause)),
     route(POST, "/api/resume", Access::Token, |method| on(method, commands::resume)),
     route(POST, "/api/reload", Access::Token, |method| on(method, commands::reload)),

@@ -14,6 +14,7 @@ mod contributed;
 mod crm;
 mod crowd;
 mod deal;
+mod distrust;
 mod dry_run;
 mod erase;
 mod erase_records;
@@ -59,6 +60,7 @@ pub use considered::Considered;
 pub use contributed::{Contributed, Contribution, Gathering, Membership};
 pub use crowd::contributions;
 pub use deal::{ConsideredDeal, DealOrder, NoOrder, consider_deal, may_be_ordered, order_deal};
+pub use distrust::distrust;
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};
 pub use erase::{ErasureOrder, erase, extent};
 pub use happening::{
@@ -115,7 +117,7 @@ pub fn decide(reading: &Reading, world: &mut World, settings: &Settings, now: Un
     // What does it say, about whom? People are joins, so the order of events does not matter.
     let learned = learn::learn(reading, world);
     company::learn(reading, world);
-    deal::learn(reading, world);
+    deal::learn(reading, world, settings);
     happening::learn(reading, world, settings);
     // Which contacts does that touch, and what is owed to each now?
     let effects = owe::owe(reading, &learned, world, settings, now);

@@ -5,6 +5,7 @@
 //! Whatever the answers are, the destination gets out of all but the person's order by itself.
 
 mod attributes;
+mod doubt;
 mod obstacle;
 mod shut;
 mod streak;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use attributes::Attributes;
+pub use doubt::Doubt;
 pub use obstacle::{Obstacle, ObstacleKind, Probe};
 pub use shut::{SHUT_TRIED_EVERY, Shut};
 
@@ -54,6 +56,9 @@ pub struct Destination {
     /// Attributes that the account does not keep, or that turn without end.
     #[serde(skip_serializing_if = "Attributes::is_empty")]
     pub attributes: Attributes,
+    /// Of this span of time nobody knows which calls were made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
 }
 
 /// A wait that the CRM asked for.

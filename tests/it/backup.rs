@@ -238,3 +238,49 @@ async fn a_disk_that_fills_up_in_the_middle_and_a_kill_leave_no_backup() {
     succeed(&data, &["verify", as_text(&backup)]);
     assert_eq!(number(&service.ask("/api/status").await, "accepted"), 10_000, "the service goes on");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restore_nothing_is_told_before_freshsales_was_asked_for_it() {
+    let (_sandbox, crm) = crm().await;
+    let folders = Folders::new();
+    let mapping = folders.path("mapping.toml");
+    fs::write(&mapping, "[events.\"Lead Generated\".note]\ntext = \"A lead\"\n").unwrap();
+    let (setup, data) = folders.setup("first", &crm);
+    let service = setup.with("MAPPING__FILE", as_text(&mapping)).start().await;
+    let mut private = Connection::open(service.private).await.unwrap();
+    private.send(b"POST /api/pause HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    assert_eq!(private.answer().await.unwrap().status, 200);
+    let mut connection = Connection::open(service.public).await.unwrap();
+    let lead = |message: &str, at: Option<String>| {
+        json!({ "type": "track", "event": "Lead Generated", "userId": message, "messageId": message, "timestamp": at,
+            "context": { "traits": { "email": format!("{message}@example.com"), "lastName": "Lee" } } })
+        .to_string()
+    };
+    assert_eq!(connection.ingest(&lead("waits", None)).await.unwrap().status, 200);
+    processed(&service).await;
+    let backup = folders.path("backup");
+    succeed(&data, &["backup", as_text(&backup)]);
+    // Told after the backup, and not known afterwards.
+    let after = SystemClock::default().wall().to_rfc3339();
+    service.terminate();
+    assert_eq!(service.ended(DRAIN_MAX).await.code(), Some(0));
+
+    let (setup, data) = folders.setup("second", &crm);
+    succeed(&data, &["restore", as_text(&backup)]);
+    succeed(&data, &["verify"]);
+    let service = setup.with("MAPPING__FILE", as_text(&mapping)).start().await;
+    let mut connection = Connection::open(service.public).await.unwrap();
+    for (message, at) in [("again", Some(after)), ("new", None)] {
+        assert_eq!(connection.ingest(&lead(message, at)).await.unwrap().status, 200);
+    }
+    processed(&service).await;
+    let page = service.ask("/api/happenings").await;
+    let mut stands: Vec<(&str, &str)> = page["happenings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["message_id"].as_str().unwrap(), it["state"].as_str().unwrap()))
+        .collect();
+    stands.sort_unstable();
+    assert_eq!(stands, [("again", "unanswered"), ("new", "planned"), ("waits", "unanswered")]);
+}

@@ -96,6 +96,12 @@ async fn what_is_ordered_is_answered_as_described() {
         (("post", "/api/resume"), post("/api/resume", json!({})), 200),
         (("post", "/api/reload"), post("/api/reload", json!({})), 200),
         (("post", "/api/map"), post("/api/map", lead_of_sam()), 200),
+        (
+            ("post", "/api/ledger/distrust"),
+            post("/api/ledger/distrust", json!({"since": "2026-03-01T09:00:00Z"})),
+            200,
+        ),
+        (("post", "/api/ledger/distrust"), post("/api/ledger/distrust", json!({"since": "yesterday"})), 400),
         (("post", "/api/map"), post("/api/map", json!({"type": "odd"})), 400),
         (("post", "/api/events/{message_id}/retry"), post("/api/events/sam-lead/retry", json!({})), 409),
         (("get", "/api/events"), service.private("/api/events?limit=0"), 400),

@@ -15,6 +15,7 @@ pub(super) mod events;
 pub(super) mod happenings;
 pub(super) mod history;
 mod last_said;
+pub(super) mod ledger;
 pub(super) mod map;
 pub(super) mod openapi;
 pub(super) mod people;

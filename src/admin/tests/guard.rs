@@ -64,6 +64,7 @@ fn routes_of_later_work_do_not_exist_yet() {
             ("GET", "/api/dead-letters"),
             ("POST", "/api/dead-letters/redrive"),
             ("DELETE", "/api/dead-letters/{email}"),
+            ("POST", "/api/ledger/distrust"),
             ("POST", "/api/pause"),
             ("POST", "/api/resume"),
             ("POST", "/api/reload"),

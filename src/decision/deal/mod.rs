@@ -28,8 +28,14 @@ use wish::{Company, DealWish, wish_of};
 pub(super) use wish::company_needed;
 
 /// Takes in what an event says of a deal.
-pub(super) fn learn(reading: &Reading, world: &mut World) {
+pub(super) fn learn(reading: &Reading, world: &mut World, settings: &Settings) {
     let (Some(key), Some(Ok(said))) = (reading.deal_key(), &reading.deal) else { return };
+    let doubt = world.destination.document.doubt.filter(|doubt| doubt.holds(reading.stamp.at));
+    if let Some(doubt) = doubt.filter(|_| world.deals.get(&key).is_none()) {
+        // It comes again: a call that nobody knows of may have created it.
+        let standings = &mut world.deals.edit(&key).standing;
+        standings.entry(settings.account.clone()).or_default().distrust(doubt.until);
+    }
     let person = reading.deal_person();
     world.deals.edit(&key).learn(&DealSaid {
         event: &said.event,

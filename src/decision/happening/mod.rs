@@ -39,6 +39,11 @@ pub(super) fn learn(reading: &Reading, world: &mut World, settings: &Settings) {
             // The same message, older than what is remembered of messages: it was told then.
             continue;
         }
+        let mut standing = Standing::default();
+        if let Some(doubt) = world.destination.document.doubt.filter(|doubt| doubt.holds(reading.stamp.at)) {
+            // It comes again: a call that nobody knows of may have told it.
+            standing.distrust(doubt.until);
+        }
         let lane = told.lane.unwrap_or(reading.lane).min(Lane::Conversion);
         *world.happenings.edit(id) = Happening {
             account: settings.account.clone(),
@@ -51,7 +56,7 @@ pub(super) fn learn(reading: &Reading, world: &mut World, settings: &Settings) {
             on,
             says: told.says.clone(),
             email: None,
-            standing: Standing::default(),
+            standing,
         };
     }
 }

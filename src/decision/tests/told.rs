@@ -368,6 +368,34 @@ fn erasing_somebody_leaves_nothing_of_what_was_told_or_waits() {
     assert!(service.world.deliveries.owed_to(&service.settings.account).is_empty());
 }
 
+#[test]
+fn what_is_doubted_is_asked_for_before_it_is_told() {
+    let (mut service, mut account) = (site(), Account::default());
+    service.send(lead("a"));
+    service.one_call(&mut account, Fate::Answered);
+    // Another service has told it already.
+    let marker = service.world.happenings.iter().next().unwrap().0.marker().to_owned();
+    let there = json!({"description": format!("Lead from a<br>freshsignal {marker}"), "targetable_id": 7});
+    account.told.push((500, HappeningKind::Note, there));
+    let of = service.settings.account.clone();
+    assert_eq!(distrust(&mut service.world, &of, UnixMicros(START), service.now), (0, 1));
+    service.drain(&mut account, &mut std::iter::empty());
+    assert_eq!((account.told.len(), service.stands()), (1, BTreeMap::from([(Stands::Told, 1)])));
+    // What comes again of the time that is doubted is asked for, too; what comes later is not.
+    let doubt = crate::destination::Doubt { since: UnixMicros(START), until: service.now };
+    service.world.destination.document.doubt = Some(doubt);
+    service.world.happenings = Shelf::default();
+    service.world.seen.clear();
+    service.send_at(START + 1_000_000, "m1", lead("a"));
+    service.drain(&mut account, &mut std::iter::empty());
+    assert_eq!(account.told.len(), 1);
+    service.now = UnixMicros(service.now.0 + HOUR);
+    service.send(lead("later"));
+    let standing =
+        service.world.happenings.iter().find(|(_, it)| it.standing.is_open()).unwrap().1.standing.state();
+    assert_eq!(standing, Stands::Planned);
+}
+
 fn fate() -> impl Strategy<Value = Fate> {
     prop_oneof![
         6 => Just(Fate::Answered),

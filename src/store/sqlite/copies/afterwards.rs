@@ -15,6 +15,7 @@ use crate::clock::UnixMicros;
 use crate::contact::Contact;
 use crate::deal::Deal;
 use crate::delivery::Account;
+use crate::destination::{Destination, Doubt};
 use crate::erasure::{Erasure, ErasureSubject, Mark};
 use crate::event::{Email, Kind, SourceName, Trust};
 use crate::happening::Happening;
@@ -78,6 +79,23 @@ pub(super) fn distrust_deals(state: &Connection, ours: &Account, now: UnixMicros
         deal.standing.values_mut().for_each(|standing| standing.distrust(now));
         deal.standing != before
     })
+}
+
+/// Has Freshsales asked for what comes again of the time since the backup, too: it is not in the restored data.
+pub(super) fn doubt_since(
+    state: &Connection,
+    ours: &Account,
+    since: UnixMicros,
+    now: UnixMicros,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO destinations (account, revision, body) SELECT ?1, 1, ?2
+               WHERE NOT EXISTS (SELECT 1 FROM destinations WHERE account = ?1)";
+    state.execute(sql, (&ours.0, to_text("destination", &Destination::default())?))?;
+    each(state, "destinations", |destination: &mut Destination| {
+        destination.doubt = Some(Doubt { since, until: now }.with(destination.doubt));
+        true
+    })?;
+    Ok(())
 }
 
 /// Has Freshsales asked for every note, activity and task that is not known to be there before it is told; answers how many

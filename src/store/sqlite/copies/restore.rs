@@ -160,6 +160,7 @@ fn make_careful(
     let contacts = afterwards::distrust_contacts(&transaction)?;
     afterwards::distrust_deals(&transaction, &order.account, now)?;
     afterwards::distrust_happenings(&transaction, now)?;
+    afterwards::doubt_since(&transaction, &order.account, made_at, now)?;
     let mut used = None;
     if let Some(noted) = &noted {
         let (applied, records) = afterwards::apply(&transaction, noted, made_at, now)?;

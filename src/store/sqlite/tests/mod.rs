@@ -3,6 +3,7 @@
 mod clocks;
 mod deals;
 mod forget;
+mod happenings;
 mod in_place;
 mod journal;
 mod lookups;
