@@ -40,7 +40,7 @@ use crate::http::ApiError;
 use crate::store::{SharedStore, quotas};
 use api::{
     History, alerts, commands, companies, connect, contacts, dead_letters, deals, deliveries, events,
-    happenings, history, ledger, map, openapi, people, selectors, status, stream,
+    happenings, history, ledger, map, openapi, outputs, people, selectors, status, stream,
 };
 use guard::{Access, Guard, guard};
 
@@ -147,6 +147,11 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/status", Access::Token, |method| on(method, status::status)),
     route(GET, "/api/status/history", Access::Token, |method| on(method, history::history)),
     route(GET, "/api/alerts", Access::Token, |method| on(method, alerts::list)),
+    route(GET, "/api/outputs", Access::Token, |method| on(method, outputs::list)),
+    route(GET, "/api/outputs/{name}", Access::Token, |method| on(method, outputs::one)),
+    route(POST, "/api/outputs/{name}/redrive", Access::Token, |method| on(method, outputs::redrive)),
+    route(POST, "/api/outputs/{name}/discard", Access::Token, |method| on(method, outputs::discard)),
+    route(POST, "/api/outputs/{name}/resume", Access::Token, |method| on(method, outputs::resume)),
     route(GET, "/api/selectors", Access::Token, |method| on(method, selectors::selectors)),
     route(GET, "/api/stream", Access::Token, |method| on(method, stream::stream)),
     route(POST, "/api/map", Access::Token, |method| on(method, map::map)),

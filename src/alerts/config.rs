@@ -3,21 +3,12 @@
 //! Reads no file; whoever loads the configuration has put the text of a `…_file` into its key. An address of a receiver is a
 //! secret: who knows it can write there.
 
-use std::net::IpAddr;
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use super::address::Reach;
 use crate::config_problem::{Problem, REDACTED};
-
-/// What stands before the base64 of a secret of Standard Webhooks.
-const WHSEC: &str = "whsec_";
-/// Bytes of such a secret, as Standard Webhooks wants it.
-const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+use crate::webhook::{AddressProblem, Reach, receiver_at, signing_key};
 
 /// The form of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -92,20 +83,6 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D:
     String::deserialize(deserializer).map(SecretString::from)
 }
 
-/// Why an address can't be used. None of these repeats it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AddressProblem {
-    /// It is no address.
-    #[error("an address like https://hooks.example.com/…, without user name and fragment")]
-    NotAnAddress,
-    /// Everybody on the way could read and write.
-    #[error("https; http is for this machine alone, with alerts.allow_private = true")]
-    PlainHttp,
-    /// It names a private address.
-    #[error("an address in the internet, or alerts.allow_private = true for one in a private network")]
-    Private,
-}
-
 impl Config {
     /// Where messages are posted, and which addresses the name may stand for; none without an address.
     ///
@@ -124,39 +101,13 @@ impl Config {
     }
 
     fn address(&self, text: &SecretString) -> Result<Option<(Url, Reach)>, AddressProblem> {
-        let text = text.expose_secret().trim();
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let url = Url::parse(text).map_err(|_| AddressProblem::NotAnAddress)?;
-        let clean = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-        let host = url.host_str().filter(|host| !host.is_empty() && clean);
-        let host = host.ok_or(AddressProblem::NotAnAddress)?;
-        let reach = match url.scheme() {
-            "https" if self.allow_private => Reach::Anywhere,
-            "https" => Reach::Internet,
-            "http" if self.allow_private => Reach::ThisMachine,
-            "http" => return Err(AddressProblem::PlainHttp),
-            _ => return Err(AddressProblem::NotAnAddress),
-        };
-        let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
-        let named = || reach == Reach::ThisMachine && host != "localhost";
-        match literal {
-            Some(address) if !reach.holds(address) && reach == Reach::ThisMachine => {
-                Err(AddressProblem::PlainHttp)
-            }
-            Some(address) if !reach.holds(address) => Err(AddressProblem::Private),
-            None if named() => Err(AddressProblem::PlainHttp),
-            Some(_) | None => Ok(Some((url, reach))),
-        }
+        receiver_at(text.expose_secret(), self.allow_private)
     }
 
     /// The bytes that messages are signed with; none where the secret is none.
     #[must_use]
     pub fn signing_key(&self) -> Option<Vec<u8>> {
-        let text = self.secret.expose_secret().trim();
-        let bytes = STANDARD.decode(text.strip_prefix(WHSEC)?).ok()?;
-        SECRET_BYTES.contains(&bytes.len()).then_some(bytes)
+        signing_key(self.secret.expose_secret())
     }
 
     /// The page that messages link; none without one.

@@ -166,6 +166,8 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
         RiskKind::JournalAway => (Cause::JournalAway, 0),
         RiskKind::TooManyEvents => (Cause::TooManyEvents, 0),
         RiskKind::WithdrawalsWait => (Cause::WithdrawalsWait, 0),
+        RiskKind::OutputOff => (Cause::OutputOff, 0),
+        RiskKind::OutputsWait => (Cause::OutputsWait, totals.outputs.values().map(|of| of.dead).sum()),
         RiskKind::DeadLetters
         | RiskKind::Arrivals
         | RiskKind::OldDataWaits

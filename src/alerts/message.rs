@@ -8,6 +8,7 @@ use super::config::Format;
 use super::findings::in_words;
 use crate::cause::{Cause, Course, Note};
 use crate::clock::UnixMicros;
+use crate::webhook::Chat;
 
 /// What somebody is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,56 +112,19 @@ impl Message {
     /// The body that a receiver of this form takes.
     #[must_use]
     pub fn body(&self, format: Format) -> Value {
+        let (headline, foot) = (self.headline(), self.signature());
+        let chat = Chat {
+            sign: self.sign(),
+            headline: &headline,
+            text: &self.text,
+            foot: &foot,
+            page: self.page.as_deref(),
+        };
         match format {
-            Format::Slack => self.slack(),
-            Format::Teams => self.teams(),
+            Format::Slack => chat.slack(),
+            Format::Teams => chat.teams(),
             Format::Json => self.json(),
         }
-    }
-
-    fn slack(&self) -> Value {
-        let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        let page = self.page.as_ref().map(|page| format!(" · <{page}|Open the debugger>"));
-        let text = format!(
-            "{} *{}*\n{}\n_{}_{}",
-            self.sign(),
-            escaped(&self.headline()),
-            escaped(&self.text),
-            escaped(&self.signature()),
-            page.unwrap_or_default()
-        );
-        json!({ "text": text })
-    }
-
-    /// What a workflow "when a Teams webhook request is received" takes, as its vendor documents it.
-    fn teams(&self) -> Value {
-        let block = |text: String, more: Value| {
-            let mut block = json!({ "type": "TextBlock", "text": text, "wrap": true });
-            if let (Some(block), Value::Object(more)) = (block.as_object_mut(), more) {
-                block.extend(more);
-            }
-            block
-        };
-        let mut card = json!({
-            "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
-            "type": "AdaptiveCard",
-            "version": "1.2",
-            "body": [
-                block(format!("{} {}", self.sign(), self.headline()), json!({ "weight": "Bolder", "size": "Medium" })),
-                block(self.text.clone(), json!({})),
-                block(self.signature(), json!({ "isSubtle": true, "size": "Small" })),
-            ],
-        });
-        if let (Some(page), Some(card)) = (&self.page, card.as_object_mut()) {
-            let open = json!({ "type": "Action.OpenUrl", "title": "Open the debugger", "url": page });
-            card.insert("actions".to_owned(), json!([open]));
-        }
-        let attachment = json!({
-            "contentType": "application/vnd.microsoft.card.adaptive",
-            "contentUrl": null,
-            "content": card,
-        });
-        json!({ "type": "message", "attachments": [attachment] })
     }
 
     fn json(&self) -> Value {

@@ -5,11 +5,10 @@
 //! up nobody. What became of each cause is a row of the store. Must not judge what is wrong (that is `health`), nor send
 //! anything personal.
 
-mod address;
-mod caller;
 mod config;
 mod findings;
 mod message;
+mod receiver;
 mod rounds;
 
 #[cfg(test)]
@@ -21,9 +20,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use caller::{CallerError, Failed, Heartbeat, Receiver, Taken};
 pub use config::{Config, Format};
 pub use message::Message;
+pub use receiver::{Heartbeat, Receiver};
 
 use crate::cause::Board;
 use crate::clock::Clock;

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
-use super::caller::{CallerError, Failed, Heartbeat, Receiver};
 use super::config::Config;
 use super::findings::{Finding, findings};
 use super::message::Message;
+use super::receiver::{Heartbeat, Receiver};
 use super::{LOOK_EVERY, Teller};
 use crate::cause::{Alert, Beat, Board, Cause, Note};
 use crate::clock::UnixMicros;
 use crate::destination::DestinationState;
 use crate::health::{Snapshot, StoreReading, risks};
 use crate::store::{ErrorClass, Plan, Put, StoreError};
+use crate::webhook::{CallerError, Failed};
 
 /// A receiver that takes nothing is told again after this time, doubled each time, up to the second.
 const RETRY_FIRST: Duration = LOOK_EVERY;
@@ -188,7 +189,7 @@ impl<'a> Rounds<'a> {
             return;
         }
         self.line.beat_at = clock.monotonic() + BEAT_EVERY;
-        match heartbeat.beat().await {
+        match heartbeat.beat(clock.wall()).await {
             Ok(_) => {
                 counter!("freshsignal_heartbeats_total", "result" => "answered").increment(1);
                 self.line.beat.answered_at = Some(clock.wall());

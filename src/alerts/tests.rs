@@ -24,6 +24,7 @@ use crate::senders::{Rates, Watch};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{OwedInLane, Plan, Put, Store, StoreSettings, Totals};
 use crate::turn::{Flow, FlowAlarm, Stalls};
+use crate::webhook::Failed;
 
 const START: UnixMicros = UnixMicros(1_900_000_000_000_000);
 

@@ -15,6 +15,7 @@ use crate::decision::Settings;
 use crate::doors::Ways;
 use crate::freshsales::Key;
 use crate::ingest::Ingest;
+use crate::outputs::Whom;
 
 /// How the configuration is read.
 pub type Load = dyn Fn() -> Result<Loaded, LoadError> + Send + Sync;
@@ -24,6 +25,7 @@ pub type Load = dyn Fn() -> Result<Loaded, LoadError> + Send + Sync;
 pub struct Reload {
     pub(super) settings: watch::Sender<Arc<Settings>>,
     pub(super) alerts: watch::Sender<AlertsConfig>,
+    pub(super) whom: watch::Sender<Arc<Whom>>,
     pub(super) ways: watch::Sender<Arc<Ways>>,
     pub(super) ingest: Ingest,
     pub(super) load: Arc<Load>,
@@ -35,12 +37,17 @@ pub struct Reload {
     pub(super) key: Option<Key>,
 }
 
+/// Which other systems are told of what happened.
+pub(super) fn whom_of(config: &Config) -> Whom {
+    Whom { outputs: config.outputs.clone(), page: config.alerts.debugger() }
+}
+
 /// Sections that are read at the start alone.
 const AT_START: [&str; 8] =
     ["server", "admin", "freshsales", "allowance", "bulk", "store", "retention", "log"];
 
 impl Reload {
-    /// Reads the configuration again and takes over sources, consent, mapping and how calls are made; everything else
+    /// Reads the configuration again and takes over sources, consent, mapping, who is told and how calls are made; everything else
     /// needs a restart. Says in the log how it went.
     ///
     /// # Errors
@@ -117,6 +124,7 @@ impl Reload {
             *in_use = settings;
         });
         self.alerts.send_replace(config.alerts.clone());
+        self.whom.send_replace(Arc::new(whom_of(&config)));
         self.ingest.replace_sources(&config.sources);
         self.ingest.replace_hooks(&config.hooks, &config.sources);
         // Of `[server]` what it was started with.

@@ -50,11 +50,15 @@ pub enum Cause {
     JournalAway,
     /// A source sends more than it may.
     TooManyEvents,
+    /// A receiver of outputs said that it is gone.
+    OutputOff,
+    /// What other systems were to be told was given up, or is not taken.
+    OutputsWait,
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Blocked,
         Self::Unreachable,
         Self::KindShut,
@@ -77,6 +81,8 @@ impl Cause {
         Self::DiskLow,
         Self::JournalAway,
         Self::TooManyEvents,
+        Self::OutputOff,
+        Self::OutputsWait,
     ];
 
     /// The word in JSON, metrics and the store.
@@ -105,6 +111,8 @@ impl Cause {
             Self::DiskLow => "disk_low",
             Self::JournalAway => "journal_away",
             Self::TooManyEvents => "too_many_events",
+            Self::OutputOff => "output_off",
+            Self::OutputsWait => "outputs_wait",
         }
     }
 
@@ -140,6 +148,8 @@ impl Cause {
             Self::DiskLow => "The disk is nearly full",
             Self::JournalAway => "A file of the data folder is gone",
             Self::TooManyEvents => "A source sends more events than it may",
+            Self::OutputOff => "A receiver of outputs is gone",
+            Self::OutputsWait => "Another system is not told what happened",
         }
     }
 
@@ -168,7 +178,9 @@ impl Cause {
             | Self::FailedEvents
             | Self::SetAside
             | Self::DiskLow
-            | Self::TooManyEvents => false,
+            | Self::TooManyEvents
+            | Self::OutputOff
+            | Self::OutputsWait => false,
         }
     }
 }

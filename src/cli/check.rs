@@ -6,10 +6,11 @@ use std::sync::Arc;
 use anyhow::anyhow;
 
 use super::{Failure, Outcome, complain, load_to_serve, runtime, say, settings_of};
-use crate::alerts::{Failed, Heartbeat, Message, Receiver, Taken};
+use crate::alerts::{Heartbeat, Message, Receiver};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::freshsales::{Client, Expected, Mode, Report, TestContact, Timeouts, Transport, check};
+use crate::webhook::{Failed, Taken};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -83,7 +84,7 @@ fn alert(config: &Config) -> Outcome {
         wrong |= said("alerts.url", taken)?;
     }
     if let Some(heartbeat) = heartbeat {
-        wrong |= said("alerts.heartbeat_url", runtime.block_on(heartbeat.beat()))?;
+        wrong |= said("alerts.heartbeat_url", runtime.block_on(heartbeat.beat(now)))?;
     }
     if wrong { Err(Failure::Running(anyhow!("alerts would not arrive"))) } else { Ok(()) }
 }

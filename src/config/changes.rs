@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use super::{AdminConfig, Config, FreshsalesConfig, MappingConfig};
 
 impl Config {
-    /// What is different in `new`: of sources each key, of hooks their names, of everything else the section. What was read from a file counts
+    /// What is different in `new`: of sources each key, of hooks and outputs their names, of everything else the section. What was read from a file counts
     /// and not from which one; of `mapping.file`, which is read later, only what the settings made of it tells.
     #[must_use]
     pub fn changes(&self, new: &Self) -> Vec<String> {
@@ -31,6 +31,15 @@ impl Config {
             };
             (!same).then(|| format!("hooks.{name}"))
         }));
+        let outputs: BTreeSet<&String> = self.outputs.keys().chain(new.outputs.keys()).collect();
+        changed.extend(outputs.into_iter().filter_map(|name| {
+            let same = match (self.outputs.get(name), new.outputs.get(name)) {
+                (Some(old), Some(new)) => old.is_same(new),
+                (Some(_), None) | (None, Some(_)) => false,
+                (None, None) => true,
+            };
+            (!same).then(|| format!("outputs.{name}"))
+        }));
         let sections = self.sections().into_iter().zip(new.sections());
         changed.extend(sections.filter(|(old, new)| old != new).map(|((name, _), _)| name.to_owned()));
         changed
@@ -44,6 +53,7 @@ impl Config {
             admin,
             sources: _,
             hooks: _,
+            outputs: _,
             alerts,
             freshsales,
             allowance,

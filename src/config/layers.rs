@@ -13,7 +13,7 @@ const PREFIX: &str = "FRESHSIGNAL_";
 /// The variable that names the file when no argument does.
 const FILE_VARIABLE: &str = "FRESHSIGNAL_CONFIG";
 /// Keys whose value is a list; `*` is any name.
-const LISTS: [&str; 15] = [
+const LISTS: [&str; 17] = [
     "server.trusted_proxies",
     "admin.allowed_hosts",
     "sources.*.write_keys",
@@ -22,6 +22,8 @@ const LISTS: [&str; 15] = [
     "sources.*.form_redirects",
     "sources.*.form_required",
     "hooks.*.secrets",
+    "outputs.*.secrets",
+    "outputs.*.events",
     "consent.required",
     "consent.categories.*",
     "mapping.presets",
@@ -260,12 +262,15 @@ fn problems_by_key(tree: &Map<String, Value>) -> Vec<Problem> {
             problems.push(Problem::new(section, plain(value), "a section"));
             continue;
         };
-        if section == "sources" || section == "hooks" {
+        if ["sources", "hooks", "outputs"].contains(&section.as_str()) {
             for (name, source) in keys {
                 let path = format!("{section}.{name}");
                 match source.clone().into_table() {
                     Ok(keys) if section == "hooks" => {
                         each_key::<crate::ingest::HookConfig>(&path, keys, &mut problems);
+                    }
+                    Ok(keys) if section == "outputs" => {
+                        each_key::<crate::outputs::OutputConfig>(&path, keys, &mut problems);
                     }
                     Ok(keys) => each_key::<crate::ingest::SourceConfig>(&path, keys, &mut problems),
                     Err(_) => problems.push(Problem::new(path, plain(&source), "a section")),

@@ -35,6 +35,8 @@ use crate::ingest::{
 };
 use crate::mapping::region::Region;
 use crate::mapping::{IdentifyMode, MappingConfig, Preset, Shipped};
+use crate::output::Receivers;
+use crate::outputs::{self, Config as OutputsConfig};
 use crate::retain::RetentionConfig;
 use crate::senders::{self, Constants, FiltersConfig, IdentityConfig, IntegrationsConfig};
 use crate::store;
@@ -64,6 +66,9 @@ pub struct Config {
     /// Who is told when something is wrong.
     #[serde(default)]
     pub alerts: AlertsConfig,
+    /// Which other systems are told of what happened.
+    #[serde(default)]
+    pub outputs: OutputsConfig,
     /// The account.
     #[serde(default)]
     pub freshsales: FreshsalesConfig,
@@ -113,6 +118,7 @@ impl Config {
         problems.extend(self.admin.problems());
         problems.extend(self.path_problem());
         problems.extend(self.alerts.problems());
+        problems.extend(outputs::problems(&self.outputs));
         problems.extend(source_problems(&self.sources));
         problems.extend(hook_problems(&self.hooks, &self.sources));
         problems.extend(self.allowance.problems());
@@ -208,6 +214,7 @@ impl Config {
             rehearsal: self.rehearsal(),
             happenings: self.happenings.clone(),
             marker_key: MarkerKey::default(),
+            receivers: self.receivers(),
         }))
     }
 
@@ -257,6 +264,14 @@ impl Config {
         let describe = |call: &Request| Some((call.kind(), endpoint.as_ref()?.describe(call)));
         let requests = calls.iter().chain(&told).filter_map(describe).collect();
         Rehearsal { sources, requests, playing: false }
+    }
+
+    /// Who is told of what happens; in a dry run nothing does.
+    fn receivers(&self) -> Receivers {
+        match self.freshsales.mode {
+            Mode::Live => outputs::receivers(&self.outputs),
+            Mode::DryRun => Receivers::new(),
+        }
     }
 
     /// The quotas of the sources that have one.

@@ -54,6 +54,11 @@ pub(super) fn read_files(config: &mut Config) -> Vec<Problem> {
         let key = format!("sources.{name}.write_keys");
         several(&key, &source.write_keys_file, &mut source.write_keys, &mut problems);
     }
+    for (name, output) in &mut config.outputs {
+        one(&format!("outputs.{name}.url"), &output.url_file, &mut output.url, &mut problems);
+        let (file, secret) = (&output.secret_file, &mut output.secret);
+        one(&format!("outputs.{name}.secret"), file, secret, &mut problems);
+    }
     for (name, hook) in &mut config.hooks {
         one(&format!("hooks.{name}.secret"), &hook.secret_file, &mut hook.secret, &mut problems);
         several(&format!("hooks.{name}.secrets"), &hook.secrets_file, &mut hook.secrets, &mut problems);

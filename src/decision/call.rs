@@ -11,6 +11,7 @@ use super::rename;
 use super::settings::rules;
 use super::shown;
 use super::tags;
+use super::tell::{self, Answered};
 use super::wish::consider;
 pub(super) use super::world::standing_of;
 use super::{Settings, World};
@@ -69,6 +70,7 @@ pub(super) fn settle_contact(
     if !is_claim(&standing, id, *attempt) {
         return;
     }
+    let before = (!settings.receivers.is_empty()).then(|| standing.clone());
     let mut next = standing;
     if let Some(taken) = rename::answered((id, *attempt), &settlement.verdict, &mut next, world, settings) {
         end(settlement, Transition::Wait(taken), world, settings, now);
@@ -87,8 +89,26 @@ pub(super) fn settle_contact(
     for (name, _) in turned {
         world.freeze(format!("contact {name}"), now);
     }
+    let died = if let Transition::Die(why) = &transition { Some(why.clone()) } else { None };
+    let (id, attempt, verdict) = (id.clone(), *attempt, settlement.verdict.clone());
     end(settlement, transition, world, settings, now);
-    *standing_of(email, world, settings) = next;
+    *standing_of(email, world, settings) = next.clone();
+    let Some(before) = &before else { return };
+    let created = matches!(&verdict, Verdict::Stored(answer) if answer.created);
+    let answered = Answered { email, delivery: &id, attempt, before, after: &next, created };
+    match (verdict, died) {
+        (Verdict::Stored(_), _) => tell::contact_stored(&answered, world, settings, now),
+        (Verdict::Refused { .. }, Some(why)) => tell::lead_refused(&answered, &why, world, settings, now),
+        (
+            Verdict::Refused { .. }
+            | Verdict::Passing { .. }
+            | Verdict::Throttled { .. }
+            | Verdict::Blocked { .. }
+            | Verdict::Gone { .. }
+            | Verdict::Shut { .. },
+            _,
+        ) => {}
+    }
 }
 
 /// Ends an attempt: what its answer says of the destination, and what its delivery does then.

@@ -191,6 +191,7 @@ pub fn erase(
     let mut receipt = Receipt { erased_at: now, ..Receipt::default() };
     let mut waits = Waits::default();
     let denials = denials(extent, world, settings);
+    world.told.erased.extend(extent.emails.union(&extent.shared).cloned());
     for key in &extent.people {
         receipt.people += u64::from(world.people.remove(key).is_some());
     }

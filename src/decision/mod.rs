@@ -42,6 +42,7 @@ mod shown;
 mod simulate;
 mod suppress;
 mod tags;
+mod tell;
 mod whose;
 mod wish;
 mod world;

@@ -8,6 +8,7 @@ use super::learn::Learned;
 use super::reading::says_anything;
 use super::rename;
 use super::sender::tells_of_people;
+use super::tell;
 use super::wish::{consider, mapped_alone};
 use super::{Reading, Settings, World};
 use crate::allowance::HOUR;
@@ -215,8 +216,11 @@ fn contacts_touched(
 fn evaluate(touch: &Touch, world: &mut World, settings: &Settings, now: UnixMicros) -> Effect {
     let email = &touch.email;
     let considered = consider(email, world, settings);
-    keep_consent(email, &considered, world, settings, now);
+    keep_consent(touch, &considered, world, settings, now);
     note_wanted(email, &considered.wish, world, settings);
+    if considered.wish.gate_shut.is_some() {
+        world.told.withheld.insert(email.clone());
+    }
     let (standing, owed, _) = rename::owed_to(email, &considered, world, settings, now);
     let known = standing.known();
     let what = match owed {
@@ -276,15 +280,17 @@ fn note_wanted(email: &Email, wish: &Wish, world: &mut World, settings: &Setting
 
 /// Keeps what has changed of consent with the contact, as evidence.
 fn keep_consent(
-    email: &Email,
+    touch: &Touch,
     considered: &Considered,
     world: &mut World,
     settings: &Settings,
     now: UnixMicros,
 ) {
+    let email = &touch.email;
     let Some(contact) = world.contacts.get(email) else { return };
     if let Some(history) = contact.consent.with(&considered.stands, settings.consent.keep, now) {
-        world.contacts.edit(email).consent = history;
+        let before = std::mem::replace(&mut world.contacts.edit(email).consent, history.clone());
+        tell::consent_changed(email, &touch.id, (&before, &history), world, settings, now);
     }
 }
 

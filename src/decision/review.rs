@@ -57,6 +57,7 @@ impl Settings {
             rehearsal: _,
             happenings: _,
             marker_key: _,
+            receivers: _,
             selectors,
         } = self;
         let of_people = (default_region, missing_names, source_defaults, senders);

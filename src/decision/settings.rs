@@ -17,6 +17,7 @@ use crate::event::SourceName;
 use crate::happening;
 use crate::mapping::Preset;
 use crate::mapping::region::Region;
+use crate::output::Receivers;
 use crate::selectors::Selectors;
 use crate::senders::OnEmailChange;
 
@@ -131,6 +132,8 @@ pub struct Settings {
     pub happenings: happening::Config,
     /// The key of the data folder that their ids are made under.
     pub marker_key: MarkerKey,
+    /// Who is told of what happened; nobody in a dry run.
+    pub receivers: Receivers,
 }
 
 impl Settings {
@@ -154,6 +157,7 @@ impl Settings {
         let mut settings = self.clone();
         settings.account = Account(format!("dry_run:{}", self.account.0));
         settings.rehearsal.playing = true;
+        settings.receivers = Receivers::new();
         Some(settings)
     }
 

@@ -13,6 +13,7 @@ use crate::destination::Destination;
 use crate::erasure::{CallEnd, ForgetOrder, Mark};
 use crate::event::{Email, Position, SourceName};
 use crate::happening::Happening;
+use crate::output::Told;
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 
 /// A document in the working set.
@@ -208,6 +209,8 @@ pub struct World {
     pub forgets: Vec<ForgetOrder>,
     /// Calls that have ended of contacts that were erased meanwhile.
     pub erased_calls: Vec<(DeliveryId, CallEnd)>,
+    /// What other systems of the user are told.
+    pub told: Told,
 }
 
 /// How a contact stands with the account, to change it.

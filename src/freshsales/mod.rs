@@ -40,7 +40,7 @@ pub use dry_run::DryRunCrm;
 pub use key::{ApiKey, ApiKeyProblem, Key};
 pub use lookup::{LookupResult, found};
 pub use transport::{Transport, TransportProblem};
-pub use verdict::{RETRY_AFTER_SECONDS_MAX, verdict};
+pub use verdict::{RETRY_AFTER_SECONDS_MAX, read_retry_after, verdict};
 pub use words::REASON_CHARS_MAX;
 
 /// What a call to the CRM ends with, some day.

@@ -203,7 +203,8 @@ fn refusal_in_words(call: &Request, status: u16, said: &ErrorWords) -> String {
 
 /// Reads `Retry-After`: a bare number is seconds (minutes have been seen), else an HTTP date. A negative wait, a
 /// moment that is past, more than a day, and anything else is absurd.
-fn read_retry_after(header: Option<&str>, now: UnixMicros) -> RetryAfter {
+#[must_use]
+pub fn read_retry_after(header: Option<&str>, now: UnixMicros) -> RetryAfter {
     let Some(text) = header.map(str::trim).filter(|text| !text.is_empty()) else {
         return RetryAfter::Absent;
     };

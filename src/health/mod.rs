@@ -5,6 +5,7 @@
 
 mod attributes;
 mod outlook;
+mod outputs;
 mod risks;
 mod snapshot;
 

@@ -2,8 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::attributes;
-use super::snapshot::Snapshot;
+use super::{attributes, outputs, snapshot::Snapshot};
 use crate::deal::HeldBack;
 use crate::delivery::Bound;
 use crate::happening::State;
@@ -74,11 +73,15 @@ pub enum RiskKind {
     UnusableEmails,
     /// More refusals of strangers than a source may bring.
     WithdrawalsWait,
+    /// A receiver of outputs said that it is gone.
+    OutputOff,
+    /// A receiver of outputs takes nothing, or some were given up.
+    OutputsWait,
 }
 
 impl RiskKind {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Processing,
         Self::Lag,
         Self::StageStands,
@@ -103,6 +106,8 @@ impl RiskKind {
         Self::SwitchedOff,
         Self::UnusableEmails,
         Self::WithdrawalsWait,
+        Self::OutputOff,
+        Self::OutputsWait,
     ];
 
     /// The word in JSON and metrics.
@@ -133,6 +138,8 @@ impl RiskKind {
             Self::SwitchedOff => "switched_off",
             Self::UnusableEmails => "unusable_emails",
             Self::WithdrawalsWait => "withdrawals_wait",
+            Self::OutputOff => "output_off",
+            Self::OutputsWait => "outputs_wait",
         }
     }
 
@@ -163,7 +170,9 @@ impl RiskKind {
             | Self::JunkIds
             | Self::SwitchedOff
             | Self::UnusableEmails
-            | Self::WithdrawalsWait => false,
+            | Self::WithdrawalsWait
+            | Self::OutputOff
+            | Self::OutputsWait => false,
         }
     }
 }
@@ -211,6 +220,8 @@ pub fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<Risk> {
         .chain(consent(snapshot))
         .chain(senders)
         .chain(withdrawals(snapshot))
+        .chain(outputs::off(snapshot).map(|message| Risk::new(RiskKind::OutputOff, message)))
+        .chain(outputs::wait(snapshot).map(|message| Risk::new(RiskKind::OutputsWait, message)))
         .collect()
 }
 
@@ -402,6 +413,7 @@ fn work_of(stage: &'static str) -> &'static str {
         "deliver" => "calls to Freshsales",
         "erase" => "erasures",
         "walk" => "the review of contacts and of refused ones",
+        "outputs" => "telling other systems what happened",
         "retain" => "removing people who were silent for long",
         "retention" => "deleting what is too old",
         other => other,

@@ -10,6 +10,7 @@ use crate::decision::{Outcome, RedriveAll, Review};
 use crate::delivery::{Account, Bound, CallKind, DealKey, DeliveryId, HappeningId, Lane, State, Subject};
 use crate::erasure::Erasure;
 use crate::event::{Email, Position, SourceName};
+use crate::output::Gate;
 use crate::trail::EventTrail;
 
 /// The most rows one look-up answers.
@@ -247,6 +248,27 @@ pub struct OwedInLane {
     pub load: LaneLoad,
 }
 
+/// How many outputs of one receiver there are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OutputTotals {
+    /// Those that wait.
+    pub waiting: u64,
+    /// Bytes of them.
+    pub waiting_bytes: u64,
+    /// When the oldest of them was made.
+    pub oldest: Option<UnixMicros>,
+    /// Dead letters.
+    pub dead: u64,
+    /// Those that its receiver took, ever.
+    pub taken: u64,
+    /// Those that were put aside because too many waited, ever.
+    pub crowded_out: u64,
+    /// Dead letters that were given up because there were too many, or for their age, ever.
+    pub lost: u64,
+    /// How the receiver does.
+    pub gate: Gate,
+}
+
 /// The counters and what is owed, at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Totals {
@@ -282,6 +304,8 @@ pub struct Totals {
     pub failed: u64,
     /// Events that could not be processed and are not kept any more, ever.
     pub failed_lost: u64,
+    /// What receivers are told, by their names.
+    pub outputs: BTreeMap<String, OutputTotals>,
     /// Slots of the account that may not be free yet.
     pub slots: Vec<Slot>,
     /// How the destination stands.

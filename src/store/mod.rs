@@ -12,6 +12,7 @@ mod keep;
 mod listed;
 mod lookup;
 mod news;
+mod outputs;
 mod plan;
 mod priority;
 mod reach;
@@ -37,9 +38,10 @@ pub use keep::{Keep, Silent};
 pub use listed::{RecordQuery, RecordState, RecordsOf};
 pub use lookup::{
     DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Due, DueOrder, DueQuery,
-    EventQuery, HappeningQuery, LIMIT_MAX, Limited, OpenErasures, OwedInLane, Slot, Totals,
+    EventQuery, HappeningQuery, LIMIT_MAX, Limited, OpenErasures, OutputTotals, OwedInLane, Slot, Totals,
 };
 pub use news::{Change, Herald, NEWS_KEPT_MAX, News};
+pub use outputs::{OutputKey, OutputQuery, OutputsOf, PutOutput};
 pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put, PutDeal};
 
 pub use priority::give_way;
@@ -56,6 +58,7 @@ use crate::delivery::{
 };
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
+use crate::output::{Gate, Output};
 use crate::person::PersonKey;
 use crate::selectors::Selectors;
 use crate::trail::EventTrail;
@@ -191,6 +194,24 @@ pub trait Store: Send + Sync + 'static {
 
     /// What became of the causes that a person is told of. Rows of causes that this version does not know are left out.
     fn alerts(&self) -> Answer<Vec<Alert>>;
+
+    /// Outputs of a receiver that may be told now, the oldest first, of each record the oldest alone; beside them the moment when
+    /// the next of all others is due.
+    fn outputs_due(
+        &self,
+        receiver: String,
+        now: UnixMicros,
+        limit: usize,
+    ) -> Answer<(Vec<Output>, Option<UnixMicros>)>;
+
+    /// Outputs, the newest first, each with its place.
+    fn outputs(&self, query: OutputQuery) -> Answer<Vec<(u64, Output)>>;
+
+    /// How a receiver does. One that can't be read counts as one that was never called.
+    fn gate(&self, receiver: String) -> Answer<Versioned<Gate>>;
+
+    /// A signal whenever there may be something to tell.
+    fn outputs_made(&self) -> watch::Receiver<u64>;
 
     /// Deletes a part of what has had its time, small enough that nothing else waits long. Counters stay as
     /// they are and no position is given twice. Answers how many rows and groups went; 0 is the end.

@@ -81,6 +81,7 @@ fn change(put: &Put) -> Option<Change> {
         | Put::SlotAnswered(..)
         | Put::BulkJob(..)
         | Put::BulkJobEnded(..)
-        | Put::Alert(_) => None,
+        | Put::Alert(_)
+        | Put::Output(_) => None,
     }
 }

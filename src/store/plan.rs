@@ -18,7 +18,7 @@ use crate::event::{Email, Position, SourceName};
 use crate::happening::Happening;
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::selectors::{Kind, List};
-use crate::store::{Failed, Revision, Stream};
+use crate::store::{Failed, PutOutput, Revision, Stream};
 use crate::trail::EventTrail;
 
 /// Everything one decision changes.
@@ -101,6 +101,8 @@ pub enum Put {
     Selectors(Account, Kind, List),
     /// What became of a cause that a person is told of.
     Alert(Box<Alert>),
+    /// Something of what other systems of the user are told.
+    Output(PutOutput),
     /// A document goes.
     Gone(Gone),
     /// Something is noted for an erasure.

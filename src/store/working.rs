@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Documents, Gone, Keys, Plan, Privacy, Put, PutDeal, Revision, SharedStore, Store, StoreError};
+use super::{
+    Documents, Gone, Keys, Plan, Privacy, Put, PutDeal, PutOutput, Revision, SharedStore, Store, StoreError,
+};
 use crate::allowance::{HOUR, Quotas};
 use crate::clock::UnixMicros;
 use crate::contact::{Contact, Crowd};
 use crate::decision::{Contributed, Held, Membership, Settings, Shelf, World, contributions};
 use crate::delivery::{Account, Bound};
 use crate::event::Email;
+use crate::output::Told;
 use crate::person::PersonKey;
 
 /// Persons of a crowd that are looked at in one step.
@@ -222,8 +225,17 @@ impl Plan {
         puts.extend(world.forgets.into_iter().map(|order| Put::Privacy(Privacy::Forget(Box::new(order)))));
         let ended = world.erased_calls.into_iter();
         puts.extend(ended.map(|(delivery, end)| Put::Privacy(Privacy::CallEnded(delivery, end))));
+        puts.extend(told(world.told));
         plan
     }
+}
+
+/// What goes comes first: whoever refuses and says yes again in one batch is told of as they are then.
+fn told(told: Told) -> impl Iterator<Item = Put> {
+    let withheld = told.withheld.into_iter().map(PutOutput::Withheld);
+    let erased = told.erased.into_iter().map(PutOutput::Erased);
+    let made = told.outputs.into_iter().map(|output| PutOutput::Made(Box::new(output)));
+    withheld.chain(erased).chain(made).map(Put::Output)
 }
 
 /// What has changed among documents of one kind.

@@ -7,7 +7,7 @@
 mod code;
 mod deploy;
 mod examples;
-mod markdown;
+pub mod markdown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -253,6 +253,7 @@ fn unknown_keys(name: &str, page: &str, known: &BTreeSet<String>) -> Vec<String>
     let unknown = keys.filter(|key| {
         let section = key.split('.').next().unwrap_or_default();
         let key = key.replace("sources.website.", "sources.NAME.").replace("hooks.stripe.", "hooks.NAME.");
+        let key = key.replace("outputs.shop.", "outputs.NAME.");
         sections.contains(section) && !known.contains(&key)
     });
     unknown.map(|key| format!("{name}: {key}")).collect()
@@ -374,7 +375,7 @@ fn unknown_setting(tables: &toml::Table, known: &BTreeSet<String>) -> Option<Str
     let mut keys = Vec::new();
     for (section, table) in tables.iter().filter(|(section, _)| !mapping(section)) {
         let inner = table.as_table()?;
-        if section == "sources" || section == "hooks" {
+        if ["sources", "hooks", "outputs"].contains(&section.as_str()) {
             let named = inner.values().filter_map(toml::Value::as_table);
             keys.extend(named.flat_map(toml::Table::keys).map(|key| format!("{section}.NAME.{key}")));
         } else {

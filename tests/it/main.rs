@@ -77,6 +77,8 @@ mod one_port;
 mod openapi;
 /// Orders that become deals, once each, whatever happens to calls and service.
 mod orders;
+/// Other systems are told what happened, once, in order, and of nobody who does not want it.
+mod outputs;
 /// Calls paused and resumed by hand.
 mod pause;
 /// The right data of the right person, with the right to send it: identity and consent.

@@ -109,6 +109,7 @@ pub(in crate::admin) enum Cursor {
     Companies,
     Happenings,
     Suppressed,
+    Outputs,
 }
 
 impl Cursor {
@@ -122,6 +123,7 @@ impl Cursor {
             Self::Companies => "c",
             Self::Happenings => "h",
             Self::Suppressed => "s",
+            Self::Outputs => "t",
         }
     }
 

@@ -16,6 +16,7 @@ use crate::destination::DestinationState;
 use crate::happening;
 use crate::health::{Risk, RiskKind, Snapshot, risks};
 use crate::http::ApiError;
+use crate::output::CLOSES_AFTER;
 
 /// The text format of Prometheus.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -57,6 +58,13 @@ pub(super) fn describe() {
         "freshsignal_dead_letters",
         "Contacts, companies and deals that Freshsales refused, kept"
     );
+    describe_gauge!("freshsignal_output_up", "1 unless the receiver said that it is gone, or takes nothing");
+    describe_gauge!("freshsignal_outputs_waiting", "Outputs that wait to be told, by receiver");
+    describe_gauge!(
+        "freshsignal_outputs_dead_letters",
+        "Outputs that were given up and are kept, by receiver"
+    );
+    describe_counter!("freshsignal_outputs_lost_total", "Outputs that were given up and are kept no more");
     describe_gauge!("freshsignal_deals_held", "Deals that wait for something else, by cause");
     describe_gauge!("freshsignal_happenings", "Notes, activities and tasks that are kept, by state");
     describe_counter!(
@@ -115,6 +123,13 @@ fn set(snapshot: Snapshot<'_>) {
     counter!("freshsignal_failed_events_lost_total").absolute(totals.failed_lost);
     gauge!("freshsignal_contacts_set_aside").set(float(totals.set_aside));
     gauge!("freshsignal_dead_letters").set(float(totals.dead_letters));
+    for (name, of) in &totals.outputs {
+        let up = of.gate.off.is_none() && of.gate.failures < CLOSES_AFTER;
+        gauge!("freshsignal_output_up", "output" => name.clone()).set(f64::from(u8::from(up)));
+        gauge!("freshsignal_outputs_waiting", "output" => name.clone()).set(float(of.waiting));
+        gauge!("freshsignal_outputs_dead_letters", "output" => name.clone()).set(float(of.dead));
+        counter!("freshsignal_outputs_lost_total", "output" => name.clone()).absolute(of.lost);
+    }
     for cause in HeldBack::WORDS {
         let deals = totals.held_deals.get(cause).copied().unwrap_or(0);
         gauge!("freshsignal_deals_held", "cause" => cause).set(float(deals));

@@ -58,6 +58,7 @@ const FILES: &[File] = &[
     file!("happenings.js", SCRIPT),
     file!("deliveries.js", SCRIPT),
     file!("dead_letters.js", SCRIPT),
+    file!("outputs.js", SCRIPT),
     file!("playground.js", SCRIPT),
     file!("status.js", SCRIPT),
     file!("suppress.js", SCRIPT),

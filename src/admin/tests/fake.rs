@@ -10,13 +10,14 @@ use crate::delivery::{
 };
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::Position;
+use crate::output::{Gate, Output};
 use crate::person::PersonKey;
 use crate::selectors::Selectors;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
     Due, DueQuery, EventQuery, Failed, HappeningQuery, Herald, JournalEnd, Keep, Keys, NewRecord, News,
-    OpenErasures, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Silent, Slot, Store, StoreError,
-    Stream, Totals, Turn, Versioned,
+    OpenErasures, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Silent, Slot,
+    Store, StoreError, Stream, Totals, Turn, Versioned,
 };
 use crate::trail::EventTrail;
 
@@ -120,6 +121,22 @@ impl Store for FakeStore {
 
     fn suppressed(&self, _: Option<u64>, _: usize) -> Answer<Vec<crate::store::Suppressed>> {
         none()
+    }
+
+    fn outputs_due(&self, _: String, _: UnixMicros, _: usize) -> Answer<(Vec<Output>, Option<UnixMicros>)> {
+        shut()
+    }
+
+    fn outputs(&self, _: OutputQuery) -> Answer<Vec<(u64, Output)>> {
+        none()
+    }
+
+    fn gate(&self, _: String) -> Answer<Versioned<Gate>> {
+        shut()
+    }
+
+    fn outputs_made(&self) -> watch::Receiver<u64> {
+        watch::Sender::new(0).subscribe()
     }
 
     fn alerts(&self) -> Answer<Vec<crate::cause::Alert>> {

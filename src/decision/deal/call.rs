@@ -3,16 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::super::call::{CARRIED, Settlement, Transition, after_failure, cause_in_words, end};
+use super::super::tell::{By, Moved, deal_moved};
 use super::super::{Settings, World};
 use super::wish::{Company, DealWish, open_stages, wish_of};
 use super::{evaluate_waiting, step};
 use crate::clock::UnixMicros;
 use crate::contact::Redrive;
 use crate::deal::{
-    self, Asked, Birth, CANDIDATES_MAX, Carried, InFlight, LOOKS_MAX, Next, Refused, Seen, Standing,
+    self, Asked, Birth, CANDIDATES_MAX, Carried, InFlight, LOOKS_MAX, Next, Refused, STAGE, Seen, Standing,
     create_body, found_in, open_in, seen_in, update_body,
 };
 use crate::delivery::{Account, DealKey, Delivery, DeliveryId, Request, Stored, Verdict};
@@ -137,12 +138,66 @@ pub(in crate::decision) fn settle(
         return;
     }
     let wanted = wish_of(key, &deal, world, settings).unwrap_or_default();
+    let told = Told::of(&settlement, &standing, key);
     let transition = after(&settlement, key, &wanted, &mut standing, world, settings, now);
     let email = deal.email;
     end(settlement, transition, world, settings, now);
-    world.deals.edit(key).standing.insert(settings.account.clone(), standing);
+    world.deals.edit(key).standing.insert(settings.account.clone(), standing.clone());
+    if let Some(told) = told {
+        told.tell(&wanted, &standing, world, settings, now);
+    }
     if let Some(email) = email {
         evaluate_waiting(&email, world, settings, now);
+    }
+}
+
+/// A stage that Freshsales was told, and took.
+struct Told<'a> {
+    key: &'a DealKey,
+    from: Option<String>,
+    to: String,
+    cause: String,
+}
+
+impl<'a> Told<'a> {
+    fn of(settlement: &Settlement, standing: &Standing, key: &'a DealKey) -> Option<Self> {
+        let call = standing.in_flight.as_ref()?;
+        let moves = match call.carried {
+            Carried::Create | Carried::Update => matches!(settlement.verdict, Verdict::Stored(_)),
+            Carried::Question(_) => false,
+        };
+        let to = call.sent.get(STAGE).and_then(Value::as_str).filter(|_| moves)?.to_owned();
+        let from = standing.accepted.get(STAGE).and_then(Value::as_str).map(str::to_owned);
+        let cause = format!("{}-{}", settlement.order.delivery, settlement.order.attempt);
+        (from.as_ref() != Some(&to)).then_some(Self { key, from, to, cause })
+    }
+
+    fn tell(
+        &self,
+        wanted: &DealWish,
+        standing: &Standing,
+        world: &mut World,
+        settings: &Settings,
+        now: UnixMicros,
+    ) {
+        // A creation whose answer names no deal counts as unanswered: it is told once it is found.
+        if standing.accepted.get(STAGE).and_then(Value::as_str) != Some(self.to.as_str()) {
+            return;
+        }
+        let stage = wanted.wish.stages.iter().find(|stage| deal::is_called(stage, &self.to));
+        let mut attributes = wanted.whole();
+        attributes.extend(standing.accepted.clone());
+        let moved = Moved {
+            key: self.key,
+            email: wanted.email.as_ref(),
+            id: standing.birth.id(),
+            from: self.from.as_deref(),
+            to: (&self.to, stage.map(|stage| stage.forecast).unwrap_or_default()),
+            attributes: &attributes,
+            by: By::Us,
+            cause: self.cause.clone(),
+        };
+        deal_moved(&moved, world, settings, now);
     }
 }
 

@@ -73,6 +73,7 @@ pub fn settings() -> Settings {
         rehearsal: Rehearsal::default(),
         happenings: crate::happening::Config::default(),
         marker_key: crate::delivery::MarkerKey::default(),
+        receivers: std::collections::BTreeMap::new(),
         attempt_timeout: Duration::from_secs(20),
         selectors: std::sync::Arc::default(),
         retry: RetryRules {

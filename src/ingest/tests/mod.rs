@@ -176,6 +176,23 @@ impl Store for Memory {
     fn forgets(&self, _: Account, _: UnixMicros) -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)> {
         shut()
     }
+    fn outputs_due(
+        &self,
+        _: String,
+        _: UnixMicros,
+        _: usize,
+    ) -> Answer<(Vec<crate::output::Output>, Option<UnixMicros>)> {
+        shut()
+    }
+    fn outputs(&self, _: crate::store::OutputQuery) -> Answer<Vec<(u64, crate::output::Output)>> {
+        shut()
+    }
+    fn gate(&self, _: String) -> Answer<Versioned<crate::output::Gate>> {
+        shut()
+    }
+    fn outputs_made(&self) -> tokio::sync::watch::Receiver<u64> {
+        tokio::sync::watch::channel(0).1
+    }
     fn alerts(&self) -> Answer<Vec<crate::cause::Alert>> {
         shut()
     }

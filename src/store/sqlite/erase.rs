@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 use serde::Deserialize;
 
 use super::columns::{from_text, int, or_passed_over, state, to_text, uint};
-use super::{forget, state, suppressed, tombstones};
+use super::{forget, outputs, state, suppressed, tombstones};
 use crate::clock::UnixMicros;
 use crate::delivery::{Delivery, State};
 use crate::erasure::{Erasure, ErasureStage, Extent, Forgetting, Receipt};
@@ -91,6 +91,8 @@ pub(super) fn rows(connection: &mut Connection, mut erasure: Erasure) -> Result<
         } else if let Some(after) = messages(&transaction, extent, messages_after, receipt)? {
             *messages_after = after;
         } else {
+            // What is told is bounded, so it is looked through at once.
+            outputs::erase_mentions(&transaction, |text| names(extent, text))?;
             let (extent, last) = (std::mem::take(extent), *last);
             *stage = ErasureStage::Journal { extent, last, after: Position(0) };
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::failure::OpenError;
+use super::outputs;
 
 /// The journal: a row for each group of events that was committed together.
 pub(super) const JOURNAL: &[&str] = &["
@@ -470,6 +471,7 @@ pub(super) const STATE: &[&str] = &["
 ",
 super::crm_ids::STEP,
 super::suppressed::STEP,
+    outputs::SCHEMA,
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

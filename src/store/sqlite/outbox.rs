@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::columns::{self, from_text, int, lane, lane_number, or_passed_over, subject, to_text, uint};
-use super::{deals, failed, happenings, present, state, walks};
+use super::{deals, failed, happenings, outputs, present, state, walks};
 use crate::allowance::{HOUR, SlotId};
 use crate::clock::{Moment, UnixMicros};
 use crate::decision::Outcome;
@@ -262,6 +262,7 @@ pub(super) fn totals(
     (totals.happenings, totals.held_happenings) = happenings::counts(&snapshot, account)?;
     totals.set_aside = count_set_aside(&snapshot, account)?;
     totals.failed = failed::count(&snapshot)?;
+    outputs::totals(&snapshot, &mut totals.outputs)?;
     let destination: Option<String> = snapshot
         .prepare_cached("SELECT body FROM destinations WHERE account = ?1")?
         .query_row([&account.0], |row| row.get(0))
@@ -316,6 +317,13 @@ fn read_counter(name: &str, value: u64, totals: &mut Totals) -> Result<(), Store
         match source {
             Some(source) => drop(load.first.insert(Bound::from(source.to_owned()), value)),
             None => load.shared = value,
+        }
+    } else if let Some((receiver, what)) = outputs::counter(name) {
+        let of = totals.outputs.entry(receiver.to_owned()).or_default();
+        match what {
+            outputs::Counter::Taken => of.taken = value,
+            outputs::Counter::CrowdedOut => of.crowded_out = value,
+            outputs::Counter::Lost => of.lost = value,
         }
     } else if name == failed::LOST {
         totals.failed_lost = value;

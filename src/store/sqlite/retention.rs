@@ -5,7 +5,7 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::columns::{int, uint};
-use super::{failed, records};
+use super::{failed, outputs, records};
 use crate::clock::UnixMicros;
 use crate::event::Position;
 use crate::store::{Keep, Processed, StoreError, Stream};
@@ -47,6 +47,7 @@ pub(super) fn prune_state(
         rows += transaction.prepare_cached(sql)?.execute((since.0, ROWS_MAX))? as u64;
     }
     rows += failed::prune(&transaction, keep.trail_since, ROWS_MAX)?;
+    rows += outputs::prune(&transaction, keep.trail_since, ROWS_MAX)?;
     // The limit holds whatever waits: a message that comes again after so many others counts again.
     let excess = int(size(&transaction, "seen")?.saturating_sub(keep.seen_max));
     if excess > 0 {

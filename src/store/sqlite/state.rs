@@ -18,12 +18,12 @@ use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
 use super::{
-    alerts, crm_ids, crowds, deals, erase, failed, happenings, outbox, search, selectors, suppressed,
-    tombstones, trail, walks,
+    alerts, crm_ids, crowds, deals, erase, failed, happenings, outbox, outputs, search, selectors,
+    suppressed, tombstones, trail, walks,
 };
 use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, Delivery};
+use crate::delivery::{Account, Bound, Delivery};
 use crate::event::{CrmRecord, Email, Position};
 use crate::store::{
     Answer, Counts, Documents, Gone, Keys, Plan, Processed, Progress, Put, Revision, StoreError, Stream,
@@ -314,18 +314,27 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
         Put::FailedEnded(position) => failed::end(connection, *position),
         Put::SetAside(id) => outbox::set_aside(connection, id),
         Put::SlotTaken(account, slot, at) => take_slot(connection, account, *slot, *at),
-        Put::Bounded(account, slot, bound) => {
-            let sql = "UPDATE slots SET new_contact_of = ?3 WHERE account = ?1 AND id = ?2";
-            change_one(connection, sql, (&account.0, int(slot.0), bound.to_string()))
-        }
+        Put::Bounded(account, slot, bound) => bounded(connection, account, *slot, bound),
         Put::SlotAnswered(account, slot, at) => answer_slot(connection, account, *slot, *at, now),
         Put::BulkJob(account, job) => outbox::put_bulk_job(connection, account, job),
         Put::BulkJobEnded(account, id) => outbox::end_bulk_job(connection, account, id),
         Put::Selectors(account, kind, list) => selectors::put(connection, account, *kind, list),
         Put::Alert(alert) => alerts::put(connection, alert),
+        Put::Output(output) => outputs::put(connection, output),
         Put::Gone(document) => gone(connection, document),
         Put::Privacy(note) => erase::note(connection, note),
     }
+}
+
+/// Notes which quota the call of a slot counts for.
+fn bounded(
+    connection: &Connection,
+    account: &Account,
+    slot: SlotId,
+    bound: &Bound,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE slots SET new_contact_of = ?3 WHERE account = ?1 AND id = ?2";
+    change_one(connection, sql, (&account.0, int(slot.0), bound.to_string()))
 }
 
 fn take_slot(

@@ -6,6 +6,7 @@
 mod gate;
 mod recorded;
 mod snippets;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -95,6 +96,11 @@ async fn every_sdk_ends_as_the_right_contacts_and_nothing_counts_twice() {
         assert_eq!(row.duplicates, 0, "{}: duplicates", sdk.name);
         assert_eq!(row.retries, gate::REFUSED, "{}: retries", sdk.name);
     }
+}
+
+#[tokio::test]
+async fn every_sdk_of_standard_webhooks_takes_what_outputs_sign() {
+    webhooks::verified().await;
 }
 
 impl Sdk {

@@ -14,7 +14,7 @@ use crate::delivery::State;
 use crate::erasure::{ErasureSubject, Extent};
 use crate::event::{Email, Position, Stamp};
 use crate::person::{PersonId, PersonKey};
-use crate::store::{DeliveryQuery, EventQuery, For, LIMIT_MAX, Limited, StoreError, reach};
+use crate::store::{DeliveryQuery, EventQuery, For, LIMIT_MAX, Limited, OutputQuery, StoreError, reach};
 use crate::trail::EventTrail;
 
 /// Events of one dossier, and deliveries; the newest.
@@ -69,6 +69,7 @@ pub(super) async fn of(app: &Debugger, subject: &ErasureSubject) -> Result<Value
         "deals": deals(&world),
         "happenings": happenings(&world),
         "dead_letters": dead,
+        "outputs": outputs(app, &extent).await?,
         "events": shown,
         "cut": { "events": events_cut, "deliveries": deliveries.len() >= DELIVERIES_MAX },
         "deliveries": deliveries,
@@ -78,6 +79,25 @@ pub(super) async fn of(app: &Debugger, subject: &ErasureSubject) -> Result<Value
 /// The notes, activities and tasks that were told of them, or are to be.
 fn happenings(world: &World) -> Vec<Value> {
     world.happenings.iter().map(|(id, it)| json!({ "happening": id, "known": it })).collect()
+}
+
+/// What other systems are still to be told of the addresses that are theirs alone; the newest.
+async fn outputs(app: &Debugger, extent: &Extent) -> Result<Vec<Value>, StoreError> {
+    let mut found = Vec::new();
+    for email in &extent.emails {
+        let query = OutputQuery {
+            limit: Limited::to(LIMIT_MAX),
+            before: None,
+            receiver: None,
+            state: None,
+            person: Some(email.clone()),
+        };
+        found.extend(app.store.outputs(query).await?.into_iter().map(|(_, output)| {
+            json!({ "output": output.message.receiver, "event": output.message.topic, "at": output.message.at.to_rfc3339(),
+                "state": output.state, "data": output.message.data })
+        }));
+    }
+    Ok(found)
 }
 
 /// The deals that are about them, or name them.

@@ -14,6 +14,7 @@ import { deliveries, delivery } from "./deliveries.js";
 import { event } from "./event.js";
 import { events } from "./events.js";
 import { happening, happenings } from "./happenings.js";
+import { output, outputs } from "./outputs.js";
 import { playground } from "./playground.js";
 import { status } from "./status.js";
 
@@ -28,6 +29,7 @@ const VIEWS = [
   { path: "playground", name: "Playground", list: playground },
   { path: "status", name: "Status", list: status },
   { path: "connect", name: "Connect", list: connect },
+  { path: "outputs", name: "Outputs", list: outputs, one: output },
 ];
 
 const main = document.getElementById("main");

@@ -18,6 +18,7 @@ use crate::destination::Destination;
 use crate::erasure::{Erasure, ForgetOrder};
 use crate::event::{Email, Position};
 use crate::happening::Happening;
+use crate::output::{Gate, Message};
 use crate::person::{Person, PersonKey, Timeline};
 use crate::store::sqlite::columns::{from_text, state_number, uint};
 use crate::store::sqlite::files::{self, JOURNAL_FILE, STATE_FILE};
@@ -170,6 +171,8 @@ impl Verified {
         self.each::<BulkJob>(state, "bulk job", "SELECT account, body FROM bulk_jobs", |_| true)?;
         self.each::<Erasure>(state, "erasure", "SELECT '', body FROM erasures", |_| true)?;
         self.each::<ForgetOrder>(state, "order to forget", "SELECT '', body FROM forget_orders", |_| true)?;
+        self.each::<Message>(state, "output", "SELECT '', body FROM outputs", |_| true)?;
+        self.each::<Gate>(state, "receiver", "SELECT name, body FROM receivers", |_| true)?;
         self.each::<IgnoredAny>(state, "trail of an event", "SELECT '', body FROM events", |_| true)?;
         let walks =
             walks::review(state).and_then(|_| walks::redrive(state)).and_then(|_| walks::gathering(state));

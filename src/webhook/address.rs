@@ -4,7 +4,54 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// Why an address can't be used. None of these repeats it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressProblem {
+    /// It is no address.
+    #[error("an address like https://hooks.example.com/…, without user name and fragment")]
+    NotAnAddress,
+    /// Everybody on the way could read and write.
+    #[error("https; http is for this machine alone, with allow_private = true")]
+    PlainHttp,
+    /// It names a private address.
+    #[error("an address in the internet, or allow_private = true for one in a private network")]
+    Private,
+}
+
+/// Reads the address of a receiver, and which addresses its name may stand for; none without a text.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn receiver_at(text: &str, allow_private: bool) -> Result<Option<(Url, Reach)>, AddressProblem> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let url = Url::parse(text).map_err(|_| AddressProblem::NotAnAddress)?;
+    let clean = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    let host = url.host_str().filter(|host| !host.is_empty() && clean);
+    let host = host.ok_or(AddressProblem::NotAnAddress)?;
+    let reach = match url.scheme() {
+        "https" if allow_private => Reach::Anywhere,
+        "https" => Reach::Internet,
+        "http" if allow_private => Reach::ThisMachine,
+        "http" => return Err(AddressProblem::PlainHttp),
+        _ => return Err(AddressProblem::NotAnAddress),
+    };
+    let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
+    let named = || reach == Reach::ThisMachine && host != "localhost";
+    match literal {
+        Some(address) if !reach.holds(address) && reach == Reach::ThisMachine => {
+            Err(AddressProblem::PlainHttp)
+        }
+        Some(address) if !reach.holds(address) => Err(AddressProblem::Private),
+        None if named() => Err(AddressProblem::PlainHttp),
+        Some(_) | None => Ok(Some((url, reach))),
+    }
+}
 
 /// Where a receiver may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Requests to whoever is told: one at a time, with a limit on everything, no redirect followed, to addresses that were
+//! Requests to a receiver that a user named: with a limit on everything, no redirect followed, to addresses that were
 //! checked.
 //!
 //! The address may be a secret, so nothing here says it, and no words of a library that might.
@@ -7,17 +7,13 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, RequestBuilder, Response, Url};
-use ring::hmac;
 
-use super::address::{NotReached, Reach};
-use super::config::{AddressProblem, Config, Format};
-use super::message::Message;
+use super::address::{AddressProblem, NotReached, Reach};
 use crate::clock::UnixMicros;
-use crate::freshsales::{ClientError, Timeouts, Transport, hardened};
+use crate::delivery::RetryAfter;
+use crate::freshsales::{ClientError, Timeouts, Transport, hardened, read_retry_after};
 
 /// How long one request may take.
 const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(5), attempt: Duration::from_secs(10) };
@@ -25,8 +21,8 @@ const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(5), attempt: 
 const ANSWER_BYTES_MAX: usize = 2048;
 /// And this much shown.
 const ANSWER_CHARS_MAX: usize = 200;
-/// A receiver may ask for a pause of so long.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+/// A receiver that asks for a pause that makes no sense is left alone for so long.
+const ABSURD_WAIT: Duration = Duration::from_hours(1);
 
 /// Why there is nobody to call.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +90,7 @@ impl fmt::Display for Failed {
             }
             Self::Answered(status, ..) => return write!(f, "the receiver answered {status}"),
             Self::NotReached => {
-                "the receiver's name stands for a private address (alerts.allow_private = true allows that)"
+                "the receiver's name stands for a private address (allow_private = true allows that)"
             }
             Self::Certificate => "the certificate of the receiver is not to be trusted",
             Self::NoName => "the receiver's name was not found",
@@ -106,13 +102,17 @@ impl fmt::Display for Failed {
 }
 
 /// Asks one address.
-struct Caller {
+pub struct Caller {
     http: Client,
     url: Url,
 }
 
 impl Caller {
-    fn new((url, reach): (Url, Reach)) -> Result<Self, CallerError> {
+    /// One for an address that was read by [`super::receiver_at`].
+    ///
+    /// # Errors
+    /// It can't be called.
+    pub fn new((url, reach): (Url, Reach)) -> Result<Self, CallerError> {
         let builder = hardened(TIMEOUTS, &Transport::default())?
             .dns_resolver(reach)
             .https_only(reach != Reach::ThisMachine);
@@ -120,11 +120,30 @@ impl Caller {
         Ok(Self { http, url })
     }
 
-    async fn call(&self, request: RequestBuilder) -> Result<Taken, Failed> {
+    /// A POST to the address.
+    pub fn post(&self) -> RequestBuilder {
+        self.http.post(self.url.clone())
+    }
+
+    /// A GET of the address.
+    pub fn get(&self) -> RequestBuilder {
+        self.http.get(self.url.clone())
+    }
+
+    /// Makes a request.
+    ///
+    /// # Errors
+    /// It had no success.
+    pub async fn call(&self, request: RequestBuilder, now: UnixMicros) -> Result<Taken, Failed> {
         let response = request.send().await.map_err(|error| failed(&error))?;
         let status = response.status().as_u16();
-        let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
-        let wait = wait.map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
+        let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok());
+        let wait = match read_retry_after(wait, now) {
+            RetryAfter::Absent => None,
+            RetryAfter::For(wait) => Some(wait),
+            RetryAfter::Until(moment) => Some(moment.since(now)),
+            RetryAfter::Absurd => Some(ABSURD_WAIT),
+        };
         let words = self.words(response).await;
         if (200..=299).contains(&status) {
             Ok(Taken { status, words })
@@ -168,92 +187,5 @@ fn failed(error: &reqwest::Error) -> Failed {
         (false, true, _) => Failed::NoName,
         (false, false, true) => Failed::NoConnection,
         (false, false, false) => Failed::BrokeOff,
-    }
-}
-
-/// Whom messages are sent to.
-pub struct Receiver {
-    caller: Caller,
-    format: Format,
-    key: Option<Vec<u8>>,
-}
-
-impl Receiver {
-    /// The one that is configured; none where none is.
-    ///
-    /// # Errors
-    /// It can't be called.
-    pub fn new(config: &Config) -> Result<Option<Self>, CallerError> {
-        let Some(address) = config.receiver()? else { return Ok(None) };
-        let caller = Caller::new(address)?;
-        Ok(Some(Self { caller, format: config.format, key: config.signing_key() }))
-    }
-
-    /// The form that it takes.
-    #[must_use]
-    pub fn format(&self) -> Format {
-        self.format
-    }
-
-    /// Sends it a message.
-    ///
-    /// # Errors
-    /// It did not take it.
-    pub async fn tell(&self, message: &Message, now: UnixMicros) -> Result<Taken, Failed> {
-        let body = message.body(self.format).to_string();
-        let mut request =
-            self.caller.http.post(self.caller.url.clone()).header(CONTENT_TYPE, "application/json");
-        if let Some(key) = self.key.as_ref().filter(|_| self.format == Format::Json) {
-            let seconds = now.0.div_euclid(1_000_000).to_string();
-            request = request
-                .header("webhook-id", &message.id)
-                .header("webhook-signature", signature(key, &message.id, &seconds, &body))
-                .header("webhook-timestamp", seconds);
-        }
-        self.caller.call(request.body(body)).await
-    }
-}
-
-/// As Standard Webhooks has it.
-fn signature(key: &[u8], id: &str, seconds: &str, body: &str) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    let tag = hmac::sign(&key, format!("{id}.{seconds}.{body}").as_bytes());
-    format!("v1,{}", STANDARD.encode(tag.as_ref()))
-}
-
-/// What is asked while all is well.
-pub struct Heartbeat(Caller);
-
-impl Heartbeat {
-    /// The one that is configured; none where none is.
-    ///
-    /// # Errors
-    /// It can't be asked.
-    pub fn new(config: &Config) -> Result<Option<Self>, CallerError> {
-        config.heartbeat()?.map(|address| Caller::new(address).map(Self)).transpose()
-    }
-
-    /// Asks once.
-    ///
-    /// # Errors
-    /// It was not answered with a success.
-    pub async fn beat(&self) -> Result<Taken, Failed> {
-        self.0.call(self.0.http.get(self.0.url.clone())).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_is_signed_as_standard_webhooks_says() {
-        // The example of its specification.
-        let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let body = r#"{"test": 2432232314}"#;
-        assert_eq!(
-            signature(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", body),
-            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-        );
     }
 }
