@@ -22,7 +22,7 @@ use crate::event::SourceName;
 use crate::health::{Snapshot, StoreReading};
 use crate::senders::{Rates, Watch};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{OwedInLane, Plan, Put, Store, StoreSettings, Totals};
+use crate::store::{Outbox, OwedInLane, Plan, Put, StateStore, StoreSettings, Totals, Trail};
 use crate::turn::{Flow, FlowAlarm, Stalls};
 use crate::webhook::Failed;
 

@@ -345,7 +345,7 @@ fn commands_of(bells: &Bells, reload: &Reload) -> Commands {
 }
 
 fn ingest_of(config: &Config, store: &SharedStore, clock: &Arc<dyn Clock>) -> Ingest {
-    let ingest = Ingest::new(&config.server, &config.sources, Arc::clone(store), Arc::clone(clock));
+    let ingest = Ingest::new(&config.server, &config.sources, store.clone(), Arc::clone(clock));
     ingest.replace_hooks(&config.hooks, &config.sources);
     ingest
 }

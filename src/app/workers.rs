@@ -13,7 +13,7 @@ use crate::erase::Eraser;
 use crate::outputs::Outputs;
 use crate::process::Processor;
 use crate::retain::{self, Retirement};
-use crate::store::{SharedStore, Store, StoreError};
+use crate::store::{Journal, SharedStore, StateStore, StoreError};
 use crate::walk::Reviewer;
 
 impl App {

@@ -16,7 +16,8 @@ use crate::mapping::Preset;
 use crate::process::Processor;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
-    DealQuery, Failed, NewRecord, Progress, PutDeal, Store, StoreSettings as Limits, Totals, Versioned,
+    DealQuery, Failed, Journal, NewRecord, Progress, PutDeal, StateStore, StoreSettings as Limits, Totals,
+    Trail, Upkeep, Versioned, Walks,
 };
 use crate::turn::put_aside;
 

@@ -47,7 +47,7 @@ use crate::event::{Arrival, EventLimits, SourceName, moment_in};
 use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError, BodyLimits};
 use crate::senders::Rates;
-use crate::store::{NewRecord, SharedStore};
+use crate::store::{Journal, NewRecord};
 use address::Address;
 use answer::{
     ACCEPTED_ONE, OK, json, malformed, origin_not_allowed, storage_unavailable, taken, unavailable,
@@ -68,7 +68,7 @@ struct Inner {
     server: ServerConfig,
     sources: RwLock<Arc<KnownSources>>,
     hooks: RwLock<Arc<KnownHooks>>,
-    store: SharedStore,
+    journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
     refused: Arc<RefusedLog>,
     rates: Arc<Rates>,
@@ -90,13 +90,18 @@ impl From<ApiError> for Denied {
 }
 
 impl Ingest {
-    /// Takes events for these sources into a store. The recorder of metrics has to be in place before.
-    pub fn new(config: &ServerConfig, sources: &Sources, store: SharedStore, clock: Arc<dyn Clock>) -> Self {
+    /// Takes events for these sources into a journal. The recorder of metrics has to be in place before.
+    pub fn new(
+        config: &ServerConfig,
+        sources: &Sources,
+        journal: Arc<dyn Journal>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self(Arc::new(Inner {
             server: config.clone(),
             sources: RwLock::new(Arc::new(KnownSources::new(sources))),
             hooks: RwLock::default(),
-            store,
+            journal,
             clock,
             refused: Arc::default(),
             rates: Arc::default(),
@@ -330,7 +335,7 @@ impl Inner {
         let deadline = self.clock.monotonic().saturating_add(self.server.request_timeout());
         tokio::select! {
             biased;
-            appended = self.store.append(records) => appended.map_err(|error| unavailable(&error))?,
+            appended = self.journal.append(records) => appended.map_err(|error| unavailable(&error))?,
             () = self.clock.sleep_until(deadline) => {
                 let message = "the events were not stored in time; send them again with the same messageId";
                 return Err(storage_unavailable(message));
@@ -384,7 +389,7 @@ impl Inner {
             status: &'static str,
             reasons: [String; 1],
         }
-        match self.store.refusing() {
+        match self.journal.refusing() {
             None => json(StatusCode::OK, OK),
             Some(reason) => {
                 let answer = NotReady { status: "unavailable", reasons: [reason] };

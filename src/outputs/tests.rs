@@ -18,7 +18,9 @@ use crate::delivery::Account;
 use crate::event::Email;
 use crate::output::{Report, Topic};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Limited, OutputQuery, OutputTotals, Plan, Put, PutOutput, Store, StoreSettings};
+use crate::store::{
+    Limited, Outgoing, OutputQuery, OutputTotals, Plan, Put, PutOutput, StateStore, StoreSettings, Trail,
+};
 use crate::webhook::{signature, signing_key};
 
 const START: UnixMicros = UnixMicros(1_900_000_000_000_000);

@@ -16,8 +16,8 @@ use crate::event::{Kind, Position, SourceName, Trust};
 use crate::person::{DEFAULT_PEOPLE, Person, PersonId, PersonKey};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
-    Change, Destination, Keys, NewRecord, Plan, ProcessedEnd, Put, SharedStore, Store, StoreSettings,
-    Versioned,
+    Change, Destination, Journal, Keys, NewRecord, Plan, ProcessedEnd, Put, SharedStore, StateStore,
+    StoreSettings, Trail, Versioned,
 };
 use crate::turn::{Decide, Stalls, Undecided, retry};
 

@@ -9,7 +9,7 @@ use freshsignal::clock::{Clock as _, ManualClock};
 use freshsignal::deliver::{BulkConfig, BulkMode};
 use freshsignal::delivery::{Delivery, State};
 use freshsignal::sandbox::{Fault, RecordedRequest};
-use freshsignal::store::{DeliveryQuery, Limited, Store as _};
+use freshsignal::store::{DeliveryQuery, Limited, Outbox as _, Trail as _};
 use serde_json::{Value, json};
 
 use crate::simulation::harness::account::{Allowed, Connection, SimulatedAccount, Weather};

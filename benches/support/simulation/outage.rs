@@ -12,7 +12,7 @@ use freshsignal::allowance::RateHint;
 use freshsignal::clock::{Clock, ManualClock};
 use freshsignal::delivery::{Account, AttemptRequest, Request, Stored, Verdict};
 use freshsignal::freshsales::{CallResult, Crm, CrmAnswer, Endpoint};
-use freshsignal::store::{Keep, Store as _, Totals};
+use freshsignal::store::{Keep, Totals, Upkeep as _};
 use serde_json::{Value, json};
 
 use super::account::{Allowed, LATENCY, NO_CONNECTION, person_of};

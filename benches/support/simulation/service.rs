@@ -19,7 +19,7 @@ use freshsignal::freshsales::Crm;
 use freshsignal::ingest::Ingest;
 use freshsignal::process::Processor;
 use freshsignal::store::sqlite::SqliteStore;
-use freshsignal::store::{self, SharedStore, Store as _, StoreError, Totals};
+use freshsignal::store::{self, SharedStore, StoreError, Totals, Trail as _};
 use freshsignal::turn::Stalls;
 use freshsignal::walk::Reviewer;
 use tempfile::TempDir;
@@ -116,7 +116,7 @@ impl Service {
         time.heed(&store);
         steady.not_before(store.latest_moment());
         let shared: SharedStore = Arc::clone(&store) as SharedStore;
-        let ingest = Ingest::new(&config.server, &config.sources, Arc::clone(&shared), Arc::clone(&clock));
+        let ingest = Ingest::new(&config.server, &config.sources, shared.clone(), Arc::clone(&clock));
         // The lists of the account that were asked for before, as the service knows them from its start on.
         let selectors = shared.selectors(crm.account().clone()).await.unwrap();
         let settings = watch::Sender::new(config.settings().unwrap());

@@ -15,9 +15,9 @@ use crate::person::PersonKey;
 use crate::selectors::Selectors;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
-    Due, DueQuery, EventQuery, Failed, HappeningQuery, Herald, JournalEnd, Keep, Keys, NewRecord, News,
-    OpenErasures, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Silent, Slot,
-    Store, StoreError, Stream, Totals, Turn, Versioned,
+    Due, DueQuery, EventQuery, Failed, HappeningQuery, Herald, Journal, JournalEnd, Keep, Keys, NewRecord,
+    News, OpenErasures, Outbox, Outgoing, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record,
+    RecordQuery, Silent, Slot, StateStore, StoreError, Stream, Totals, Trail, Turn, Upkeep, Versioned, Walks,
 };
 use crate::trail::EventTrail;
 
@@ -74,7 +74,7 @@ fn known<K: Clone + Ord, V: Clone>(
     keys.iter().filter_map(versioned).collect()
 }
 
-impl Store for FakeStore {
+impl Journal for FakeStore {
     fn append(&self, _: Vec<NewRecord>) -> Answer<Position> {
         shut()
     }
@@ -87,6 +87,24 @@ impl Store for FakeStore {
         shut()
     }
 
+    fn record(&self, position: Position) -> Answer<Option<Record>> {
+        self.answer(|held| held.records.iter().find(|record| record.position == position).cloned())
+    }
+
+    fn refusing(&self) -> Option<String> {
+        self.0.lock().unwrap().refusing.clone()
+    }
+
+    fn away(&self) -> Option<String> {
+        self.0.lock().unwrap().away.clone()
+    }
+
+    fn refusing_old(&self) -> Option<String> {
+        self.0.lock().unwrap().refusing_old.clone()
+    }
+}
+
+impl StateStore for FakeStore {
     fn processed(&self) -> Answer<Processed> {
         shut()
     }
@@ -115,32 +133,18 @@ impl Store for FakeStore {
         shut()
     }
 
+    fn news(&self) -> News {
+        self.1.news()
+    }
+
+    fn processed_end(&self) -> ProcessedEnd {
+        watch::Sender::new(Processed::default()).subscribe()
+    }
+}
+
+impl Outbox for FakeStore {
     fn due(&self, _: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
         self.answer(|held| (held.due.clone(), None))
-    }
-
-    fn suppressed(&self, _: Option<u64>, _: usize) -> Answer<Vec<crate::store::Suppressed>> {
-        none()
-    }
-
-    fn outputs_due(&self, _: String, _: UnixMicros, _: usize) -> Answer<(Vec<Output>, Option<UnixMicros>)> {
-        shut()
-    }
-
-    fn outputs(&self, _: OutputQuery) -> Answer<Vec<(u64, Output)>> {
-        none()
-    }
-
-    fn gate(&self, _: String) -> Answer<Versioned<Gate>> {
-        shut()
-    }
-
-    fn outputs_made(&self) -> watch::Receiver<u64> {
-        watch::Sender::new(0).subscribe()
-    }
-
-    fn alerts(&self) -> Answer<Vec<crate::cause::Alert>> {
-        none()
     }
 
     fn bounded(&self, _: Account, _: UnixMicros) -> Answer<Vec<(Bound, UnixMicros)>> {
@@ -156,6 +160,92 @@ impl Store for FakeStore {
     }
 
     fn bulk_jobs(&self, _: Account) -> Answer<Vec<BulkJob>> {
+        none()
+    }
+
+    fn dead_letters(&self, _: Account, _: u64, _: usize) -> Answer<Vec<DeadLetter>> {
+        shut()
+    }
+
+    fn forgets(&self, _: Account, _: UnixMicros) -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)> {
+        shut()
+    }
+
+    fn held_withdrawals(&self, _: Account) -> Answer<BTreeSet<DeliveryId>> {
+        shut()
+    }
+
+    fn destinations(&self) -> Answer<BTreeMap<Account, Versioned<Destination>>> {
+        shut()
+    }
+
+    fn look_ups(&self) -> Answer<Vec<ForgetOrder>> {
+        none()
+    }
+}
+
+impl Walks for FakeStore {
+    fn suppressed(&self, _: Option<u64>, _: usize) -> Answer<Vec<crate::store::Suppressed>> {
+        none()
+    }
+
+    fn contacts(&self, _: Option<Email>, _: usize) -> Answer<Vec<Email>> {
+        shut()
+    }
+
+    fn deals(&self, _: DealQuery) -> Answer<Vec<DealKey>> {
+        shut()
+    }
+
+    fn companies(&self, _: Option<CompanyKey>, _: usize) -> Answer<Vec<CompanyKey>> {
+        shut()
+    }
+
+    fn open_happenings(&self, _: HappeningQuery) -> Answer<Vec<HappeningId>> {
+        shut()
+    }
+
+    fn listed(&self, _: RecordQuery) -> Answer<Vec<(u64, Subject)>> {
+        shut()
+    }
+
+    fn members(&self, _: Email, _: Option<PersonKey>, _: usize) -> Answer<Vec<PersonKey>> {
+        shut()
+    }
+
+    fn contacts_count(&self) -> Answer<u64> {
+        shut()
+    }
+
+    fn find(&self, _: Vec<String>, _: Place) -> Answer<(Keys, Option<Place>)> {
+        shut()
+    }
+
+    fn silent(&self, _: Silent, _: Place) -> Answer<(Keys, Option<Place>)> {
+        shut()
+    }
+}
+
+impl Outgoing for FakeStore {
+    fn outputs_due(&self, _: String, _: UnixMicros, _: usize) -> Answer<(Vec<Output>, Option<UnixMicros>)> {
+        shut()
+    }
+
+    fn outputs(&self, _: OutputQuery) -> Answer<Vec<(u64, Output)>> {
+        none()
+    }
+
+    fn gate(&self, _: String) -> Answer<Versioned<Gate>> {
+        shut()
+    }
+
+    fn outputs_made(&self) -> watch::Receiver<u64> {
+        watch::Sender::new(0).subscribe()
+    }
+}
+
+impl Trail for FakeStore {
+    fn alerts(&self) -> Answer<Vec<crate::cause::Alert>> {
         none()
     }
 
@@ -177,10 +267,6 @@ impl Store for FakeStore {
 
     fn failed(&self, _: Position, _: usize) -> Answer<Vec<Failed>> {
         none()
-    }
-
-    fn record(&self, position: Position) -> Answer<Option<Record>> {
-        self.answer(|held| held.records.iter().find(|record| record.position == position).cloned())
     }
 
     fn deliveries(&self, query: DeliveryQuery) -> Answer<Vec<DeliverySummary>> {
@@ -229,71 +315,11 @@ impl Store for FakeStore {
             delivered.filter_map(took).take(limit).collect()
         })
     }
+}
 
-    fn news(&self) -> News {
-        self.1.news()
-    }
-
-    fn contacts(&self, _: Option<Email>, _: usize) -> Answer<Vec<Email>> {
-        shut()
-    }
-
-    fn deals(&self, _: DealQuery) -> Answer<Vec<DealKey>> {
-        shut()
-    }
-
-    fn companies(&self, _: Option<CompanyKey>, _: usize) -> Answer<Vec<CompanyKey>> {
-        shut()
-    }
-
-    fn open_happenings(&self, _: HappeningQuery) -> Answer<Vec<HappeningId>> {
-        shut()
-    }
-
-    fn listed(&self, _: RecordQuery) -> Answer<Vec<(u64, Subject)>> {
-        shut()
-    }
-
-    fn members(&self, _: Email, _: Option<PersonKey>, _: usize) -> Answer<Vec<PersonKey>> {
-        shut()
-    }
-
-    fn contacts_count(&self) -> Answer<u64> {
-        shut()
-    }
-
-    fn dead_letters(&self, _: Account, _: u64, _: usize) -> Answer<Vec<DeadLetter>> {
-        shut()
-    }
-
+impl Upkeep for FakeStore {
     fn prune(&self, _: Keep) -> Answer<u64> {
         Box::pin(std::future::ready(Err(StoreError::Shut)))
-    }
-
-    fn processed_end(&self) -> ProcessedEnd {
-        watch::Sender::new(Processed::default()).subscribe()
-    }
-
-    fn find(&self, _: Vec<String>, _: Place) -> Answer<(Keys, Option<Place>)> {
-        shut()
-    }
-
-    fn silent(&self, _: Silent, _: Place) -> Answer<(Keys, Option<Place>)> {
-        shut()
-    }
-    fn forgets(&self, _: Account, _: UnixMicros) -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)> {
-        shut()
-    }
-    fn held_withdrawals(&self, _: Account) -> Answer<BTreeSet<DeliveryId>> {
-        shut()
-    }
-
-    fn destinations(&self) -> Answer<BTreeMap<Account, Versioned<Destination>>> {
-        shut()
-    }
-
-    fn look_ups(&self) -> Answer<Vec<ForgetOrder>> {
-        none()
     }
 
     fn erasures(&self) -> Answer<OpenErasures> {
@@ -314,16 +340,5 @@ impl Store for FakeStore {
 
     fn wipe(&self) -> Answer<bool> {
         shut()
-    }
-
-    fn refusing(&self) -> Option<String> {
-        self.0.lock().unwrap().refusing.clone()
-    }
-    fn away(&self) -> Option<String> {
-        self.0.lock().unwrap().away.clone()
-    }
-
-    fn refusing_old(&self) -> Option<String> {
-        self.0.lock().unwrap().refusing_old.clone()
     }
 }

@@ -8,7 +8,7 @@ use crate::event::{Kind, Trust};
 use crate::process::Processor;
 use crate::store;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{NewRecord, Store};
+use crate::store::{Journal, NewRecord};
 
 fn record(number: u64, kind: Kind, raw: &Value) -> NewRecord {
     let at = seconds_earlier(100 - number);

@@ -26,13 +26,14 @@ use crate::person::PersonKey;
 use crate::selectors::Selectors;
 use crate::store::{
     Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
-    Due, DueQuery, EventQuery, Failed, HappeningQuery, JournalEnd, Keep, Keys, NewRecord, News, OpenErasures,
-    OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Room, Silent, Slot, Store,
-    StoreError, Stream, Suppressed, Totals, Turn, Versioned,
+    Due, DueQuery, EventQuery, Failed, HappeningQuery, Journal, JournalEnd, Keep, Keys, NewRecord, News,
+    OpenErasures, Outbox, Outgoing, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery,
+    Room, Silent, Slot, StateStore, StoreError, Stream, Suppressed, Totals, Trail, Turn, Upkeep, Versioned,
+    Walks,
 };
 use crate::trail::EventTrail;
 
-impl Store for SqliteStore {
+impl Journal for SqliteStore {
     fn append(&self, records: Vec<NewRecord>) -> Answer<Position> {
         match self.journal.append(&records) {
             Ok(answered) => {
@@ -56,6 +57,34 @@ impl Store for SqliteStore {
         self.journal_readers.ask(move |journal| records::read(journal, stream, after, events_max, bytes_max))
     }
 
+    fn record(&self, position: Position) -> Answer<Option<Record>> {
+        self.journal_readers.ask(move |journal| records::record(journal, position))
+    }
+
+    fn room(&self) -> Option<Room> {
+        let (folder, free_bytes_min) = &self.space;
+        let free_bytes = files::free_bytes(folder).ok()?;
+        Some(Room { free_bytes, free_bytes_min: *free_bytes_min })
+    }
+
+    fn refusing(&self) -> Option<String> {
+        let fatal = self.fatal.check().and_then(|()| self.in_place.check()).err();
+        fatal.map(|error| error.to_string()).or_else(|| self.journal.refusing())
+    }
+
+    fn away(&self) -> Option<String> {
+        match self.in_place.check() {
+            Err(StoreError::Away(file)) => Some(file),
+            Err(_) | Ok(()) => None,
+        }
+    }
+
+    fn refusing_old(&self) -> Option<String> {
+        self.journal.refusing_old()
+    }
+}
+
+impl StateStore for SqliteStore {
     fn processed(&self) -> Answer<Processed> {
         self.state_readers.ask(state::processed)
     }
@@ -95,6 +124,12 @@ impl Store for SqliteStore {
         self.worked.so_far()
     }
 
+    fn news(&self) -> News {
+        self.herald.news()
+    }
+}
+
+impl Outbox for SqliteStore {
     fn due(&self, query: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
         self.state_readers.ask(move |state| outbox::due(state, &query))
     }
@@ -116,39 +151,32 @@ impl Store for SqliteStore {
         self.state_readers.ask(move |state| outbox::bulk_jobs(state, &account))
     }
 
-    fn events(&self, query: EventQuery) -> Answer<Vec<EventTrail>> {
-        self.state_readers.ask(move |state| trail::events(state, query))
+    fn dead_letters(&self, account: Account, after: u64, limit: usize) -> Answer<Vec<DeadLetter>> {
+        self.state_readers.ask(move |state| walks::dead_letters(state, &account, after, limit))
     }
 
-    fn event(&self, message_id: String, source: Option<SourceName>) -> Answer<Option<EventTrail>> {
-        self.state_readers.ask(move |state| trail::event(state, &message_id, source.as_ref()))
+    fn forgets(
+        &self,
+        account: Account,
+        now: UnixMicros,
+    ) -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)> {
+        self.state_readers.ask(move |state| forget::due(state, &account, now))
     }
 
-    fn failed(&self, after: Position, limit: usize) -> Answer<Vec<Failed>> {
-        self.state_readers.ask(move |state| failed::after(state, after, limit))
+    fn held_withdrawals(&self, account: Account) -> Answer<BTreeSet<DeliveryId>> {
+        self.state_readers.ask(move |state| outbox::held_withdrawals(state, &account))
     }
 
-    fn record(&self, position: Position) -> Answer<Option<Record>> {
-        self.journal_readers.ask(move |journal| records::record(journal, position))
+    fn destinations(&self) -> Answer<BTreeMap<Account, Versioned<Destination>>> {
+        self.state_readers.ask(outbox::destinations)
     }
 
-    fn deliveries(&self, query: DeliveryQuery) -> Answer<Vec<DeliverySummary>> {
-        self.state_readers.ask(move |state| trail::deliveries(state, query))
+    fn look_ups(&self) -> Answer<Vec<ForgetOrder>> {
+        self.state_readers.ask(forget::look_ups)
     }
+}
 
-    fn delivery(&self, id: DeliveryId) -> Answer<Option<Delivery>> {
-        self.state_readers.ask(move |state| trail::delivery(state, &id))
-    }
-
-    fn stands(&self, ids: BTreeSet<DeliveryId>) -> Answer<BTreeMap<DeliveryId, DeliveryStands>> {
-        self.state_readers.ask(move |state| trail::stands(state, &ids))
-    }
-
-    fn totals(&self, account: Account) -> Answer<Totals> {
-        let (end, present) = (self.journal.end(), self.clock.moment());
-        self.state_readers.ask(move |state| outbox::totals(state, &account, present, || *end.borrow()))
-    }
-
+impl Walks for SqliteStore {
     fn contacts(&self, after: Option<Email>, limit: usize) -> Answer<Vec<Email>> {
         self.state_readers.ask(move |state| walks::contacts(state, after.as_ref(), limit))
     }
@@ -177,18 +205,82 @@ impl Store for SqliteStore {
         self.state_readers.ask(move |state| crowds::members(state, &email, after.as_ref(), limit))
     }
 
-    fn dead_letters(&self, account: Account, after: u64, limit: usize) -> Answer<Vec<DeadLetter>> {
-        self.state_readers.ask(move |state| walks::dead_letters(state, &account, after, limit))
+    fn find(&self, texts: Vec<String>, from: Place) -> Answer<(Keys, Option<Place>)> {
+        self.state_readers.ask(move |state| search::named(state, &texts, from))
+    }
+
+    fn silent(&self, silent: Silent, from: Place) -> Answer<(Keys, Option<Place>)> {
+        self.state_readers.ask(move |state| search::silent(state, silent, from))
+    }
+
+    fn suppressed(&self, before: Option<u64>, limit: usize) -> Answer<Vec<Suppressed>> {
+        self.state_readers.ask(move |state| suppressed::listed(state, before, limit))
+    }
+}
+
+impl Outgoing for SqliteStore {
+    fn outputs_due(
+        &self,
+        receiver: String,
+        now: UnixMicros,
+        limit: usize,
+    ) -> Answer<(Vec<Output>, Option<UnixMicros>)> {
+        self.state_readers.ask(move |state| outputs::due(state, &receiver, now, limit))
+    }
+
+    fn outputs(&self, query: OutputQuery) -> Answer<Vec<(u64, Output)>> {
+        self.state_readers.ask(move |state| outputs::page(state, &query))
+    }
+
+    fn gate(&self, receiver: String) -> Answer<Versioned<Gate>> {
+        self.state_readers.ask(move |state| outputs::gate(state, &receiver))
+    }
+
+    fn outputs_made(&self) -> watch::Receiver<u64> {
+        self.outputs_made.subscribe()
+    }
+}
+
+impl Trail for SqliteStore {
+    fn events(&self, query: EventQuery) -> Answer<Vec<EventTrail>> {
+        self.state_readers.ask(move |state| trail::events(state, query))
+    }
+
+    fn event(&self, message_id: String, source: Option<SourceName>) -> Answer<Option<EventTrail>> {
+        self.state_readers.ask(move |state| trail::event(state, &message_id, source.as_ref()))
+    }
+
+    fn failed(&self, after: Position, limit: usize) -> Answer<Vec<Failed>> {
+        self.state_readers.ask(move |state| failed::after(state, after, limit))
+    }
+
+    fn deliveries(&self, query: DeliveryQuery) -> Answer<Vec<DeliverySummary>> {
+        self.state_readers.ask(move |state| trail::deliveries(state, query))
+    }
+
+    fn delivery(&self, id: DeliveryId) -> Answer<Option<Delivery>> {
+        self.state_readers.ask(move |state| trail::delivery(state, &id))
+    }
+
+    fn stands(&self, ids: BTreeSet<DeliveryId>) -> Answer<BTreeMap<DeliveryId, DeliveryStands>> {
+        self.state_readers.ask(move |state| trail::stands(state, &ids))
+    }
+
+    fn totals(&self, account: Account) -> Answer<Totals> {
+        let (end, present) = (self.journal.end(), self.clock.moment());
+        self.state_readers.ask(move |state| outbox::totals(state, &account, present, || *end.borrow()))
     }
 
     fn delivered_since(&self, account: Account, since: UnixMicros, limit: usize) -> Answer<Vec<Duration>> {
         self.state_readers.ask(move |state| trail::delivered_since(state, &account, since, limit))
     }
 
-    fn news(&self) -> News {
-        self.herald.news()
+    fn alerts(&self) -> Answer<Vec<Alert>> {
+        self.state_readers.ask(alerts::all)
     }
+}
 
+impl Upkeep for SqliteStore {
     fn prune(&self, keep: Keep) -> Answer<u64> {
         let (processed, pruner) = (self.processed(), self.journal.keeper());
         let (journal_readers, state) = (self.journal_readers.clone(), Arc::clone(&self.state));
@@ -203,34 +295,6 @@ impl Store for SqliteStore {
             let rows = state.order(move |state| retention::prune_state(state, keep, waiting_since)).await?;
             Ok(groups + rows)
         })
-    }
-
-    fn find(&self, texts: Vec<String>, from: Place) -> Answer<(Keys, Option<Place>)> {
-        self.state_readers.ask(move |state| search::named(state, &texts, from))
-    }
-
-    fn silent(&self, silent: Silent, from: Place) -> Answer<(Keys, Option<Place>)> {
-        self.state_readers.ask(move |state| search::silent(state, silent, from))
-    }
-
-    fn forgets(
-        &self,
-        account: Account,
-        now: UnixMicros,
-    ) -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)> {
-        self.state_readers.ask(move |state| forget::due(state, &account, now))
-    }
-
-    fn held_withdrawals(&self, account: Account) -> Answer<BTreeSet<DeliveryId>> {
-        self.state_readers.ask(move |state| outbox::held_withdrawals(state, &account))
-    }
-
-    fn destinations(&self) -> Answer<BTreeMap<Account, Versioned<Destination>>> {
-        self.state_readers.ask(outbox::destinations)
-    }
-
-    fn look_ups(&self) -> Answer<Vec<ForgetOrder>> {
-        self.state_readers.ask(forget::look_ups)
     }
 
     fn erasures(&self) -> Answer<OpenErasures> {
@@ -266,56 +330,5 @@ impl Store for SqliteStore {
             let journal = keeper.wipe().await.unwrap_or(Err(StoreError::Shut))?;
             Ok(state.order(|state| state::wipe(state)).await? && journal)
         })
-    }
-
-    fn outputs_due(
-        &self,
-        receiver: String,
-        now: UnixMicros,
-        limit: usize,
-    ) -> Answer<(Vec<Output>, Option<UnixMicros>)> {
-        self.state_readers.ask(move |state| outputs::due(state, &receiver, now, limit))
-    }
-
-    fn outputs(&self, query: OutputQuery) -> Answer<Vec<(u64, Output)>> {
-        self.state_readers.ask(move |state| outputs::page(state, &query))
-    }
-
-    fn gate(&self, receiver: String) -> Answer<Versioned<Gate>> {
-        self.state_readers.ask(move |state| outputs::gate(state, &receiver))
-    }
-
-    fn outputs_made(&self) -> watch::Receiver<u64> {
-        self.outputs_made.subscribe()
-    }
-
-    fn suppressed(&self, before: Option<u64>, limit: usize) -> Answer<Vec<Suppressed>> {
-        self.state_readers.ask(move |state| suppressed::listed(state, before, limit))
-    }
-
-    fn alerts(&self) -> Answer<Vec<Alert>> {
-        self.state_readers.ask(alerts::all)
-    }
-
-    fn room(&self) -> Option<Room> {
-        let (folder, free_bytes_min) = &self.space;
-        let free_bytes = files::free_bytes(folder).ok()?;
-        Some(Room { free_bytes, free_bytes_min: *free_bytes_min })
-    }
-
-    fn refusing(&self) -> Option<String> {
-        let fatal = self.fatal.check().and_then(|()| self.in_place.check()).err();
-        fatal.map(|error| error.to_string()).or_else(|| self.journal.refusing())
-    }
-
-    fn away(&self) -> Option<String> {
-        match self.in_place.check() {
-            Err(StoreError::Away(file)) => Some(file),
-            Err(_) | Ok(()) => None,
-        }
-    }
-
-    fn refusing_old(&self) -> Option<String> {
-        self.journal.refusing_old()
     }
 }

@@ -8,7 +8,7 @@ use freshsignal::clock::{Clock as _, ManualClock};
 use freshsignal::deliver::{BulkConfig, BulkMode};
 use freshsignal::delivery::{Account, AttemptRequest, JobId, Request, State};
 use freshsignal::freshsales::{BulkResult, CallResult, Crm, CrmAnswer, JobResult};
-use freshsignal::store::{DeliveryQuery, Limited, Store as _, Totals};
+use freshsignal::store::{DeliveryQuery, Limited, Totals, Trail as _};
 use serde_json::{Value, json};
 
 use crate::simulation::harness::account::{Allowed, Connection, SimulatedAccount, Weather};

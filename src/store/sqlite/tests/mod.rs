@@ -26,7 +26,10 @@ use crate::contact::{Contact, InFlight, Standing};
 use crate::decision::Outcome;
 use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::event::{Email, Kind, Position, SourceName, Trust};
-use crate::store::{DueOrder, DueQuery, NewRecord, Store, StoreError, StoreSettings, Stream};
+use crate::store::{
+    DueOrder, DueQuery, Journal, NewRecord, Outbox, StateStore, StoreError, StoreSettings, Stream, Trail,
+    Upkeep, Walks,
+};
 use crate::trail::EventTrail;
 
 /// The moment at which the clock of these tests stands.

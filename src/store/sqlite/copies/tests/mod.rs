@@ -20,7 +20,8 @@ use crate::event::{Email, Kind, Position, SourceName, Trust};
 use crate::person::{Person, PersonKey};
 use crate::store::sqlite::{OpenError, Places, SqliteStore};
 use crate::store::{
-    Keep, Keys, NewRecord, Plan, Privacy, Progress, Put, Store, StoreSettings, Stream, Versioned,
+    Journal, Keep, Keys, NewRecord, Outbox, Plan, Privacy, Progress, Put, StateStore, StoreSettings, Stream,
+    Upkeep, Versioned,
 };
 
 const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);

@@ -1,6 +1,7 @@
 //! Orders that nothing of an address is ever sent, over a restore.
 
 use super::*;
+use crate::store::{StateStore, Walks};
 
 async fn note(store: &Arc<SqliteStore>, note: Privacy) {
     put(store, vec![Put::Privacy(note)]).await;

@@ -1,0 +1,249 @@
+//! What an engine does, a small trait for each kind of use. An engine that lacks one is none; a test that needs one alone
+//! stands in for that alone.
+//!
+//! No rule stands here and none in an engine: what is to be stored was decided before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{
+    Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
+    Due, DueQuery, EventQuery, Failed, HappeningQuery, JournalEnd, Keep, Keys, NewRecord, News, OpenErasures,
+    OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Room, Silent, Slot, Stream,
+    Suppressed, Totals, Turn, Versioned,
+};
+use tokio::sync::watch;
+
+use crate::cause::Alert;
+use crate::clock::UnixMicros;
+use crate::delivery::{
+    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, Subject,
+};
+use crate::erasure::{Erasure, ForgetOrder, Forgetting};
+use crate::event::{Email, Position, SourceName};
+use crate::output::{Gate, Output};
+use crate::person::PersonKey;
+use crate::selectors::Selectors;
+use crate::trail::EventTrail;
+
+/// What ingest and processing need of the journal: events in, durable once answered; events out, in order.
+pub trait Journal: Send + Sync + 'static {
+    /// Appends events to the journal, all or none, those of each stream in order; durable once answered. Answers the
+    /// position of the first, that of the first live one where there are both.
+    ///
+    /// `Overloaded` and `Full` mean that nothing was kept and that it may be tried again; after `Away` and anything else it
+    /// is not known what was kept.
+    fn append(&self, records: Vec<NewRecord>) -> Answer<Position>;
+
+    /// The position of the last durable event, and a signal whenever it moves.
+    fn journal_end(&self) -> JournalEnd;
+
+    /// Events of a stream after a position, oldest first: at most `events_max`, and no more once `bytes_max` is passed.
+    fn read(
+        &self,
+        stream: Stream,
+        after: Position,
+        events_max: usize,
+        bytes_max: usize,
+    ) -> Answer<Vec<Record>>;
+
+    /// One event of the journal, while it is kept.
+    fn record(&self, position: Position) -> Answer<Option<Record>>;
+
+    /// Why events can't be accepted now, if they can't.
+    fn refusing(&self) -> Option<String>;
+
+    /// Which file of the store was renamed, removed or replaced while it is open, if one was. An engine without files has
+    /// none.
+    fn away(&self) -> Option<String> {
+        None
+    }
+
+    /// How much room there is for what comes. An engine that does not know has no answer.
+    fn room(&self) -> Option<Room> {
+        None
+    }
+
+    /// Why old data can't be accepted now, if it can't: so much of it waits.
+    fn refusing_old(&self) -> Option<String>;
+}
+
+/// Documents, and the only way to change them: load, decide, apply, one turn at a time.
+pub trait StateStore: Send + Sync + 'static {
+    /// How far the journal has taken effect.
+    fn processed(&self) -> Answer<Processed>;
+
+    /// How far the journal has taken effect, and a signal whenever it moves.
+    fn processed_end(&self) -> ProcessedEnd;
+
+    /// Waits for the turn to load, decide and apply. An engine with real conflicts may give it at once.
+    fn turn(&self) -> Pin<Box<dyn Future<Output = Turn> + Send>>;
+
+    /// Loads documents; what does not exist is not in the answer.
+    fn load(&self, keys: Keys) -> Answer<Documents>;
+
+    /// Applies a plan whole or not at all, durable once answered. `Conflict` means that something the plan
+    /// rests on has changed: load and decide again.
+    fn apply(&self, plan: Plan) -> Answer<()>;
+
+    /// How long the engine has worked on loading and writing documents since it was opened. How long it waited for the
+    /// disk to make them durable does not count, and neither does how long an order waited for others.
+    fn worked(&self) -> Duration;
+
+    /// What applied plans change from now on.
+    fn news(&self) -> News;
+}
+
+/// What is owed to Freshsales: deliveries, slots of the allowance, and who is to be forgotten there.
+pub trait Outbox: Send + Sync + 'static {
+    /// Deliveries that may be tried: lane after lane as they are named, in each the longest owed first, or the newest; none
+    /// of a record with a call on its way. Beside them the moment when the next of all others is due.
+    fn due(&self, query: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)>;
+
+    /// The first calls of contacts that left after a moment: whose contact each was, in the order of time.
+    fn bounded(&self, account: Account, since: UnixMicros) -> Answer<Vec<(Bound, UnixMicros)>>;
+
+    /// Slots of an account that may not be free yet at `now`, and the id that the next slot may have.
+    fn slots(&self, account: Account, now: UnixMicros) -> Answer<(Vec<Slot>, u64)>;
+
+    /// The lists of an account, as they were answered last. One that can't be read counts as never asked for.
+    fn selectors(&self, account: Account) -> Answer<Selectors>;
+
+    /// Bulk calls of an account whose jobs have not ended.
+    fn bulk_jobs(&self, account: Account) -> Answer<Vec<BulkJob>>;
+
+    /// Calls on their way that withdrawals of the same contacts wait for.
+    fn held_withdrawals(&self, account: Account) -> Answer<BTreeSet<DeliveryId>>;
+
+    /// Dead letters of an account after a place, oldest first.
+    fn dead_letters(&self, account: Account, after: u64, limit: usize) -> Answer<Vec<DeadLetter>>;
+
+    /// The contact of an account that the CRM is to be told to forget now, or else when one is.
+    fn forgets(&self, account: Account, now: UnixMicros)
+    -> Answer<(Option<ForgetOrder>, Option<UnixMicros>)>;
+
+    /// How the destinations of all accounts stand that were ever called.
+    fn destinations(&self) -> Answer<BTreeMap<Account, Versioned<Destination>>>;
+
+    /// Orders to forget a contact that hold its address, because its id is not known.
+    fn look_ups(&self) -> Answer<Vec<ForgetOrder>>;
+}
+
+/// Everything there is of a kind, a page at a time.
+pub trait Walks: Send + Sync + 'static {
+    /// The addresses of contacts after an address, in order.
+    fn contacts(&self, after: Option<Email>, limit: usize) -> Answer<Vec<Email>>;
+
+    /// How many contacts there are.
+    fn contacts_count(&self) -> Answer<u64>;
+
+    /// The keys of deals, in order.
+    fn deals(&self, query: DealQuery) -> Answer<Vec<DealKey>>;
+
+    /// The keys of companies after one, in order.
+    fn companies(&self, after: Option<CompanyKey>, limit: usize) -> Answer<Vec<CompanyKey>>;
+
+    /// The ids of notes, activities and tasks of an account that are still to be told, after one, in order.
+    fn open_happenings(&self, query: HappeningQuery) -> Answer<Vec<HappeningId>>;
+
+    /// Deals, companies or happenings, the newest first, each with its place.
+    fn listed(&self, query: RecordQuery) -> Answer<Vec<(u64, Subject)>>;
+
+    /// The persons of a contact that is a crowd, after one, in the order of their keys as text.
+    fn members(&self, email: Email, after: Option<PersonKey>, limit: usize) -> Answer<Vec<PersonKey>>;
+
+    /// Addresses of which nothing is ever sent, before a place, the newest first.
+    fn suppressed(&self, before: Option<u64>, limit: usize) -> Answer<Vec<Suppressed>>;
+
+    /// Documents in which one of some texts stands, from a place on; and the place to go on from, while there is more.
+    /// Texts are compared as documents are written: addresses in lower case, other texts as JSON.
+    fn find(&self, texts: Vec<String>, from: Place) -> Answer<(Keys, Option<Place>)>;
+
+    /// People and time lines that were silent, and contacts without anybody, from a place on; and the place to go on from.
+    fn silent(&self, silent: Silent, from: Place) -> Answer<(Keys, Option<Place>)>;
+}
+
+/// What other systems are told: rows that wait for a receiver, and the gate of each.
+pub trait Outgoing: Send + Sync + 'static {
+    /// Outputs of a receiver that may be told now, the oldest first, of each record the oldest alone; beside them the moment when
+    /// the next of all others is due.
+    fn outputs_due(
+        &self,
+        receiver: String,
+        now: UnixMicros,
+        limit: usize,
+    ) -> Answer<(Vec<Output>, Option<UnixMicros>)>;
+
+    /// Outputs, the newest first, each with its place.
+    fn outputs(&self, query: OutputQuery) -> Answer<Vec<(u64, Output)>>;
+
+    /// How a receiver does. One that can't be read counts as one that was never called.
+    fn gate(&self, receiver: String) -> Answer<Versioned<Gate>>;
+
+    /// A signal whenever there may be something to tell.
+    fn outputs_made(&self) -> watch::Receiver<u64>;
+}
+
+/// What became of events and deliveries, for whoever looks.
+pub trait Trail: Send + Sync + 'static {
+    /// Events of the trail, newest first.
+    fn events(&self, query: EventQuery) -> Answer<Vec<EventTrail>>;
+
+    /// The first event with a message id, in one source or in any.
+    fn event(&self, message_id: String, source: Option<SourceName>) -> Answer<Option<EventTrail>>;
+
+    /// Events after a position that could not be processed and were put aside, oldest first.
+    fn failed(&self, after: Position, limit: usize) -> Answer<Vec<Failed>>;
+
+    /// Deliveries, newest first.
+    fn deliveries(&self, query: DeliveryQuery) -> Answer<Vec<DeliverySummary>>;
+
+    /// One delivery whole.
+    fn delivery(&self, id: DeliveryId) -> Answer<Option<Delivery>>;
+
+    /// How deliveries stand, those of these that are kept: at most [`LIMIT_MAX`] and one more are asked for.
+    fn stands(&self, ids: BTreeSet<DeliveryId>) -> Answer<BTreeMap<DeliveryId, DeliveryStands>>;
+
+    /// The counters and what is owed, one snapshot.
+    fn totals(&self, account: Account) -> Answer<Totals>;
+
+    /// How long the deliveries that ended as delivered since a moment took from being owed: the latest `limit`.
+    fn delivered_since(&self, account: Account, since: UnixMicros, limit: usize) -> Answer<Vec<Duration>>;
+
+    /// What became of the causes that a person is told of. Rows of causes that this version does not know are left out.
+    fn alerts(&self) -> Answer<Vec<Alert>>;
+}
+
+/// What has had its time goes, and what is erased leaves no trace.
+pub trait Upkeep: Send + Sync + 'static {
+    /// Deletes a part of what has had its time, small enough that nothing else waits long. Counters stay as
+    /// they are and no position is given twice. Answers how many rows and groups went; 0 is the end.
+    fn prune(&self, keep: Keep) -> Answer<u64>;
+
+    /// Orders to erase somebody that are not carried out.
+    fn erasures(&self) -> Answer<OpenErasures>;
+
+    /// One order to erase somebody, or its receipt; and how far it is in the CRM.
+    fn erasure(&self, id: u64) -> Answer<Option<(Erasure, Forgetting)>>;
+
+    /// Deletes a part of the rows that an erasure in [`ErasureStage::Rows`](crate::erasure::ErasureStage::Rows) reaches; answers how
+    /// far it is then.
+    fn erase_rows(&self, erasure: Erasure) -> Answer<Erasure>;
+
+    /// Blanks a part of the events whose content is to go from the journal; answers how many. 0 is the end.
+    fn blank(&self) -> Answer<u64>;
+
+    /// Makes sure that nothing that was deleted is left in any file; answers whether that was possible now.
+    fn wipe(&self) -> Answer<bool>;
+}
+
+/// A place to keep everything.
+pub trait Store: Journal + StateStore + Outbox + Walks + Outgoing + Trail + Upkeep {}
+
+impl<E: Journal + StateStore + Outbox + Walks + Outgoing + Trail + Upkeep> Store for E {}
+
+/// A store shared by the stages.
+pub type SharedStore = Arc<dyn Store>;
