@@ -4,6 +4,7 @@
 //! effect, so a crash repeats nothing and loses nothing. An event that can't be processed is put aside, and all others
 //! take effect. Must not make calls.
 
+mod rest;
 mod search;
 mod share;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::rest::Rest;
 use self::search::Search;
 use self::share::Share;
 use crate::clock::{Clock, UnixMicros};
@@ -78,6 +80,7 @@ impl Processor {
             end: self.store.journal_end(),
             pace: Pace::new(BATCH_WORK, BATCH_EVENTS_MIN, BATCH_EVENTS_MAX),
             share: Share::default(),
+            rest: Rest::default(),
             searches: BTreeMap::new(),
             conflicts: 0,
             suspect: None,
@@ -105,6 +108,7 @@ struct Batches {
     end: JournalEnd,
     pace: Pace,
     share: Share,
+    rest: Rest,
     /// What is known of an event that can't be processed, by stream.
     searches: BTreeMap<Stream, Search>,
     conflicts: u32,
@@ -166,6 +170,10 @@ impl Stage for Batches {
     const NAME: &'static str = "process";
 
     async fn work(&mut self) -> Result<Next, StoreError> {
+        let Processor { store, clock, .. } = &self.processor;
+        while let Some(wait) = self.rest.next(store.appended()) {
+            clock.sleep_until(clock.monotonic() + wait).await;
+        }
         match self.batch().await {
             Ok(None) => Ok(Next::Rung),
             Ok(Some(done)) => {
@@ -263,7 +271,9 @@ impl Batches {
         match applied {
             Ok(()) => {
                 self.processor.note(not_understood, seen, now);
-                self.pace.took(count, decided_in + store.worked().saturating_sub(worked));
+                let work = decided_in + store.worked().saturating_sub(worked);
+                self.pace.took(count, work);
+                self.rest.worked(work);
                 self.share.took(clock.monotonic().saturating_sub(started));
                 Ok(Some(place))
             }

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
-    Due, DueQuery, EventQuery, Failed, HappeningQuery, JournalEnd, Keep, Keys, NewRecord, News, OpenErasures,
-    OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Room, Silent, Slot, Stream,
-    Suppressed, Totals, Turn, Versioned,
+    Answer, Appended, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination,
+    Documents, Due, DueQuery, EventQuery, Failed, HappeningQuery, JournalEnd, Keep, Keys, NewRecord, News,
+    OpenErasures, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Room, Silent, Slot,
+    Stream, Suppressed, Totals, Turn, Versioned,
 };
 use tokio::sync::watch;
 
@@ -40,6 +40,11 @@ pub trait Journal: Send + Sync + 'static {
 
     /// The position of the last durable event, and a signal whenever it moves.
     fn journal_end(&self) -> JournalEnd;
+
+    /// What was appended since the store was opened. An engine that does not count has nothing to tell.
+    fn appended(&self) -> Appended {
+        Appended::default()
+    }
 
     /// Events of a stream after a position, oldest first: at most `events_max`, and no more once `bytes_max` is passed.
     fn read(

@@ -65,6 +65,26 @@ pub type JournalEnd = watch::Receiver<Position>;
 /// How far the journal has taken effect, and a signal whenever it moves.
 pub type ProcessedEnd = watch::Receiver<Processed>;
 
+/// Appends, and the commits that made them durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Requests whose events were kept.
+    pub appends: u64,
+    /// Commits that kept them: several in one where they came at the same time.
+    pub commits: u64,
+}
+
+impl Appended {
+    /// What came after an earlier count.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            appends: self.appends.saturating_sub(earlier.appends),
+            commits: self.commits.saturating_sub(earlier.commits),
+        }
+    }
+}
+
 /// An address of which nothing is ever sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suppressed {

@@ -25,11 +25,11 @@ use crate::output::{Gate, Output};
 use crate::person::PersonKey;
 use crate::selectors::Selectors;
 use crate::store::{
-    Answer, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination, Documents,
-    Due, DueQuery, EventQuery, Failed, HappeningQuery, Journal, JournalEnd, Keep, Keys, NewRecord, News,
-    OpenErasures, Outbox, Outgoing, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery,
-    Room, Silent, Slot, StateStore, StoreError, Stream, Suppressed, Totals, Trail, Turn, Upkeep, Versioned,
-    Walks,
+    Answer, Appended, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination,
+    Documents, Due, DueQuery, EventQuery, Failed, HappeningQuery, Journal, JournalEnd, Keep, Keys, NewRecord,
+    News, OpenErasures, Outbox, Outgoing, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record,
+    RecordQuery, Room, Silent, Slot, StateStore, StoreError, Stream, Suppressed, Totals, Trail, Turn, Upkeep,
+    Versioned, Walks,
 };
 use crate::trail::EventTrail;
 
@@ -45,6 +45,10 @@ impl Journal for SqliteStore {
 
     fn journal_end(&self) -> JournalEnd {
         self.journal.end()
+    }
+
+    fn appended(&self) -> Appended {
+        self.journal.appended()
     }
 
     fn read(

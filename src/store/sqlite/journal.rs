@@ -3,7 +3,7 @@
 //! Whatever arrives during a commit is the next group. Who waits is answered after the commit returned, by
 //! this thread, so no dropped connection can undo anything. Must not know what events mean.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -12,16 +12,17 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::{oneshot, watch};
 
-use super::append::{self, Answered, Append};
+use super::append::{self, Append};
 use super::columns::{int, uint};
 use super::failure::{Fatal, Full};
 use super::files::{self, Checkpoint};
 use super::in_place::InPlace;
 use super::old_data::OldData;
+use super::queue::{Chore, Counted, Queue, Work};
 use super::{blank, records, retention};
 use crate::clock::Clock;
 use crate::event::Position;
-use crate::store::{Keep, NewRecord, Processed, StoreError, StoreSettings, Stream};
+use crate::store::{Appended, Keep, NewRecord, Processed, StoreError, StoreSettings, Stream};
 
 /// Pages of the WAL after which they are written back: 16 MiB.
 const WAL_PAGES_MAX: i64 = 4096;
@@ -92,34 +93,11 @@ struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
     end: watch::Sender<Position>,
+    appended: Counted,
     full: Full,
     in_place: InPlace,
     old_data: OldData,
     fatal: Fatal,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    appends: VecDeque<Append>,
-    events: usize,
-    bytes: usize,
-    chores: VecDeque<Chore>,
-    shut: bool,
-}
-
-/// What is done between appends.
-#[derive(Debug)]
-enum Chore {
-    Prune(Keep, Processed, Answered<u64>),
-    Blank(BTreeSet<Position>, Answered<Vec<Position>>),
-    Wipe(Answered<bool>),
-}
-
-enum Work {
-    Append(Vec<Append>),
-    Chore(Chore),
-    Quiet,
-    Shut,
 }
 
 impl Journal {
@@ -144,6 +122,7 @@ impl Journal {
             queue: Mutex::default(),
             arrived: Condvar::new(),
             end: watch::Sender::new(end),
+            appended: Counted::default(),
             full: Full::default(),
             in_place,
             old_data,
@@ -213,6 +192,10 @@ impl Journal {
         self.shared.end.subscribe()
     }
 
+    pub(super) fn appended(&self) -> Appended {
+        self.shared.appended.so_far()
+    }
+
     /// Why events can't be taken now.
     pub(super) fn refusing(&self) -> Option<String> {
         if self.shared.queue().shut {
@@ -266,26 +249,6 @@ impl Shared {
                 queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
         }
-    }
-}
-
-impl Queue {
-    /// The next group: at least one append, and no more than a commit should hold.
-    fn take_group(&mut self, settings: &StoreSettings) -> Vec<Append> {
-        let (mut taken, mut events, mut bytes) = (0, 0, 0);
-        for append in &self.appends {
-            events += append.events();
-            bytes += append.bytes();
-            if taken > 0 && (events > settings.group_events_max || bytes > settings.group_bytes_max) {
-                events -= append.events();
-                bytes -= append.bytes();
-                break;
-            }
-            taken += 1;
-        }
-        self.events -= events;
-        self.bytes -= bytes;
-        self.appends.drain(..taken).collect()
     }
 }
 
@@ -373,6 +336,7 @@ impl Writer {
         match self.write(&group) {
             Ok((mut live, mut old)) => {
                 self.shared.end.send_replace(self.end);
+                self.shared.appended.committed(group.len());
                 for append in group {
                     let (live_events, old_events) = (append.count(Stream::Live), append.count(Stream::Old));
                     let first = if live_events > 0 { live } else { old };

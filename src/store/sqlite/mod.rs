@@ -27,6 +27,7 @@ mod old_data;
 mod outbox;
 mod outputs;
 mod present;
+mod queue;
 mod readers;
 mod records;
 mod recovery;
