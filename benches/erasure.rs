@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use support::client::{Client, requests_per_second};
+use support::client::{Client, load};
+use support::events::PageViews;
 use support::service::{Service, timed};
 use support::{events, percentile};
 
@@ -50,7 +51,7 @@ fn main() {
         println!("  {file}: {} MB", fs::metadata(service.data().join(file)).unwrap().len() / 1_000_000);
     }
     println!("  the address stands there {} times", stands(service.data(), EMAIL));
-    requests_per_second(service.public, Duration::from_secs(1));
+    load(service.public, &PageViews::single(), Duration::from_secs(1));
     service.catch_up();
 
     let watched = Ingest::watch(&service);

@@ -1,4 +1,5 @@
-//! Measures the way of an event on this machine: `cargo bench --bench ingest`.
+//! Measures the way of an event on this machine: `cargo bench --bench ingest`, or a part of it: `-- single`, `batches`,
+//! `latency`, `shop`, `large`.
 //!
 //! What depends on the machine is given as a ratio to something else measured in the same run: requests a second to a
 //! handler that does nothing behind the same listener, processing to accepting. The load generator runs on the same
@@ -18,17 +19,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::routing::post;
 use freshsignal::clock::{Clock, SystemClock};
 use freshsignal::sandbox::{Sandbox, SandboxOptions};
 use tokio::runtime::Runtime;
 
-use support::client::{Client, number, requests_per_second};
+use support::client::{Client, Load, load, number};
+use support::events::PageViews;
 use support::service::{Service, serve, timed};
 use support::{events, percentile};
 
-const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
 const WARM_UP: Duration = Duration::from_secs(1);
 const LATENCY_EVENTS: usize = 300;
@@ -36,14 +38,32 @@ const LATENCY_EVENTS: usize = 300;
 const PAUSE: Duration = Duration::from_millis(10);
 const SHOP_EVENTS: u64 = 50_000;
 const SHOP_BATCH_EVENTS: u64 = 500;
+/// People of a shop that does not fit into any cache.
+const MANY_PEOPLE: u64 = 400_000;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     println!("{cores} cores, load generator and service on the same");
-    let requests = throughput(&runtime);
-    latency(&runtime);
-    processing(&runtime, requests);
+    let named: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
+    if wanted("single") {
+        throughput(&runtime, "single events", &PageViews::single(), 5);
+    }
+    if wanted("batches") {
+        // What is accepted in a second of these takes half a minute to take effect.
+        throughput(&runtime, "batches of 100", &PageViews::batch(100), 1);
+    }
+    if wanted("latency") {
+        latency(&runtime);
+    }
+    if wanted("shop") {
+        processing(&runtime, events::PEOPLE, false);
+        processing(&runtime, events::PEOPLE, true);
+    }
+    if wanted("large") {
+        processing(&runtime, MANY_PEOPLE, false);
+    }
 }
 
 /// Calls that would be the load are not made.
@@ -53,32 +73,38 @@ fn without_calls() -> Vec<(&'static str, String)> {
         .to_vec()
 }
 
-/// Single-event requests a second, durable; answers the median.
-fn throughput(runtime: &Runtime) -> f64 {
-    let nothing = serve(runtime, Router::new().route("/v1/page", post(async || StatusCode::OK)));
+/// Events a second that are accepted, durable, beside a handler that reads them and does nothing.
+fn throughput(runtime: &Runtime, what: &str, views: &PageViews, rounds: usize) {
+    let answer = async |_: Bytes| StatusCode::OK;
+    let nothing = Router::new().route("/v1/page", post(answer)).route("/v1/batch", post(answer));
+    let nothing = serve(runtime, nothing);
     let service = Service::start(runtime, &without_calls());
-    requests_per_second(nothing, WARM_UP);
-    requests_per_second(service.public, WARM_UP);
+    load(nothing, views, WARM_UP);
+    load(service.public, views, WARM_UP);
     service.catch_up();
-    let (mut nothings, mut requests, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    println!("\nsingle-event requests a second, durable, in {ROUNDS} rounds of {} s", ROUND.as_secs());
-    println!("  does nothing   freshsignal   ratio   left to process   caught up in");
-    for _ in 0..ROUNDS {
-        let nothing = requests_per_second(nothing, ROUND);
-        let request = requests_per_second(service.public, ROUND);
+    let (mut nothings, mut accepted, mut ratios, mut p99s) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    println!("\n{what}: events a second, durable, in {rounds} rounds of {} s", ROUND.as_secs());
+    println!("  does nothing   freshsignal   ratio   99 % within   left to process   caught up in");
+    for _ in 0..rounds {
+        let nothing = load(nothing, views, ROUND).per_second;
+        let Load { per_second, p99_ms } = load(service.public, views, ROUND);
         let (caught_up, left) = timed(|| service.catch_up());
-        let ratio = request / nothing;
-        println!("  {nothing:>12.0} {request:>13.0} {ratio:>7.2} {left:>17} {caught_up:>12.1} s");
+        let ratio = per_second / nothing;
+        println!(
+            "  {nothing:>12.0} {per_second:>13.0} {ratio:>7.2} {p99_ms:>10.2} ms {left:>17} {caught_up:>12.1} s"
+        );
         nothings.push(nothing);
-        requests.push(request);
+        accepted.push(per_second);
         ratios.push(ratio);
+        p99s.push(p99_ms);
     }
     service.stop(runtime);
     let median = |samples: &mut Vec<f64>| percentile(samples, 50);
-    let (nothing, request, ratio) = (median(&mut nothings), median(&mut requests), median(&mut ratios));
-    let best = percentile(&mut ratios, 100);
-    println!("  {nothing:>12.0} {request:>13.0} {ratio:>7.2}   median; best ratio {best:.2}");
-    request
+    let (nothing, accepted, p99) = (median(&mut nothings), median(&mut accepted), median(&mut p99s));
+    let (ratio, best) = (median(&mut ratios), percentile(&mut ratios, 100));
+    println!(
+        "  {nothing:>12.0} {accepted:>13.0} {ratio:>7.2} {p99:>10.2} ms   medians; best ratio {best:.2}"
+    );
 }
 
 /// From the leaving of a lead's event to the arrival of the upsert in the CRM, one person at a time.
@@ -124,34 +150,36 @@ fn latency(runtime: &Runtime) {
     }
 }
 
-/// Events a second from the first request until all have an outcome.
-fn processing(runtime: &Runtime, requests_per_second: f64) {
+/// Events a second from the first request until all have an outcome: of so many people, known before or not.
+fn processing(runtime: &Runtime, people: u64, known: bool) {
     let service = Service::start(runtime, &without_calls());
-    let batches: Vec<Vec<u8>> = (0..SHOP_EVENTS)
-        .step_by(usize::try_from(SHOP_BATCH_EVENTS).unwrap())
-        .map(|first| {
-            let items: Vec<String> = (first..first + SHOP_BATCH_EVENTS).map(events::of_a_shop).collect();
-            events::post("/v1/batch", &format!(r#"{{"batch":[{}]}}"#, items.join(",")))
-        })
-        .collect();
     let mut client = Client::connect(service.public);
-    let (all, (accepted, left)) = timed(|| {
-        let (accepted, ()) = timed(|| {
+    let mut send = |count: u64, event: &dyn Fn(u64) -> String| {
+        let batches: Vec<Vec<u8>> = (0..count)
+            .step_by(usize::try_from(SHOP_BATCH_EVENTS).unwrap())
+            .map(|first| {
+                let items: Vec<String> = (first..first + SHOP_BATCH_EVENTS).map(event).collect();
+                events::post("/v1/batch", &format!(r#"{{"batch":[{}]}}"#, items.join(",")))
+            })
+            .collect();
+        timed(|| {
             for batch in &batches {
                 client.ask(batch);
             }
-        });
-        (accepted, service.catch_up())
-    });
+            service.catch_up()
+        })
+    };
+    if known {
+        send(people, &|person| events::known(person, &format!("known-{person}")));
+    }
+    let (all, left) = send(SHOP_EVENTS, &|number| events::of_a_shop(number, people));
     service.stop(runtime);
-    let per_second = number(SHOP_EVENTS) / all;
+    let before = if known { ", all known before" } else { "" };
     println!(
-        "\n{SHOP_EVENTS} events of a shop with {} people, in batches of {SHOP_BATCH_EVENTS}",
-        events::PEOPLE
+        "\n{SHOP_EVENTS} events of a shop with {people} people{before}, in batches of {SHOP_BATCH_EVENTS}"
     );
-    println!("  accepted in {accepted:.2} s, {left} without an outcome then; all processed after {all:.2} s");
     println!(
-        "  {per_second:.0} events a second processed; {:.2} of the single-event requests a second",
-        per_second / requests_per_second
+        "  {:.0} events a second processed; {left} had no outcome when all were accepted",
+        number(SHOP_EVENTS) / all
     );
 }

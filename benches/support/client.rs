@@ -4,31 +4,38 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
-use super::events::PageView;
+use super::events::PageViews;
+use super::percentile;
 
 /// Connections that each wait for the answer to a request before they send the next.
 pub const CONNECTIONS: usize = 64;
 
-/// Requests a second that a listener answers with 200, loaded for so long by one thread of its own. No two requests of
-/// a process carry the same message.
-pub fn requests_per_second(to: SocketAddr, duration: Duration) -> f64 {
+/// What a load found.
+pub struct Load {
+    /// Events a second that were answered with 200.
+    pub per_second: f64,
+    /// Milliseconds that 99 of 100 answers did not exceed.
+    pub p99_ms: f64,
+}
+
+/// Loads a listener for so long by one thread of its own. No two requests of a process carry the same message.
+pub fn load(to: SocketAddr, views: &PageViews, duration: Duration) -> Load {
+    let views = views.clone();
     let load = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(load(to, duration))
+        runtime.block_on(pressed(to, views, duration))
     };
     std::thread::spawn(load).join().unwrap()
 }
 
-async fn load(to: SocketAddr, duration: Duration) -> f64 {
+async fn pressed(to: SocketAddr, views: PageViews, duration: Duration) -> Load {
     static SENT: AtomicU64 = AtomicU64::new(0);
-    let answered = Arc::new(AtomicU64::new(0));
     let mut connections = JoinSet::new();
     let mut sockets = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -38,12 +45,13 @@ async fn load(to: SocketAddr, duration: Duration) -> f64 {
     }
     let began = Instant::now();
     for mut socket in sockets {
-        let answered = Arc::clone(&answered);
+        let mut views = views.clone();
         connections.spawn(async move {
-            let mut view = PageView::new();
             let mut buffer = [0; 2048];
+            let mut took = Vec::new();
             while began.elapsed() < duration {
-                let request = view.numbered(SENT.fetch_add(1, Ordering::Relaxed));
+                let request = views.numbered(SENT.fetch_add(1, Ordering::Relaxed));
+                let left = Instant::now();
                 socket.write_all(request).await.unwrap();
                 let mut filled = 0;
                 while !is_whole(&buffer[..filled]) {
@@ -51,14 +59,14 @@ async fn load(to: SocketAddr, duration: Duration) -> f64 {
                     assert!(read > 0, "the connection was closed");
                     filled += read;
                 }
-                answered.fetch_add(1, Ordering::Relaxed);
+                took.push(left.elapsed().as_secs_f64() * 1000.0);
             }
+            took
         });
     }
-    while let Some(ended) = connections.join_next().await {
-        ended.unwrap();
-    }
-    number(answered.load(Ordering::Relaxed)) / began.elapsed().as_secs_f64()
+    let mut took = connections.join_all().await.concat();
+    let answered = number(took.len() as u64 * views.views());
+    Load { per_second: answered / began.elapsed().as_secs_f64(), p99_ms: percentile(&mut took, 99) }
 }
 
 /// A count as a number to calculate with.

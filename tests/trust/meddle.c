@@ -3,6 +3,7 @@
  *
  * MEDDLE_SYNC_MS    milliseconds that every fsync and fdatasync takes longer
  * MEDDLE_SYNC_NONE  when set, fsync and fdatasync do nothing: what a power cut then takes shows that the test can fail
+ * MEDDLE_SYNCS      a file that every fsync and fdatasync makes a byte longer, so that its length is their number
  * MEDDLE_CLOCK      a file whose text is the seconds that the time of day is moved by; read at each look, absent is 0
  */
 #define _GNU_SOURCE
@@ -13,7 +14,17 @@
 #include <time.h>
 #include <unistd.h>
 
+static void counted(const char *path) {
+    int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) return;
+    ssize_t ignored = write(file, ".", 1);
+    (void)ignored;
+    close(file);
+}
+
 static int sync_as_told(long call, int descriptor) {
+    const char *syncs = getenv("MEDDLE_SYNCS");
+    if (syncs) counted(syncs);
     if (getenv("MEDDLE_SYNC_NONE")) return 0;
     const char *more = getenv("MEDDLE_SYNC_MS");
     if (more) {
