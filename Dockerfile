@@ -30,9 +30,10 @@ COPY --from=builder /image/freshsignal /freshsignal
 # A volume that is new takes its owner from here.
 COPY --from=builder --chown=65532:65532 /image/data /data
 USER 65532:65532
-# TMPDIR: the one place that can be written when the root is read-only; SQLite sorts there.
+# EPHEMERAL: without a volume every accepted event would go with the container. TMPDIR: the one place that can be written when the root is read-only; SQLite sorts there.
 ENV FRESHSIGNAL_ADMIN__LISTEN=0.0.0.0:8081 \
     FRESHSIGNAL_STORE__PATH=/data \
+    FRESHSIGNAL_STORE__EPHEMERAL=false \
     TMPDIR=/data
 EXPOSE 8080 8081
 VOLUME ["/data"]

@@ -15,7 +15,7 @@ pub struct Config {
     pub path: PathBuf,
     /// The data folder may be on a network file system. Locks and syncs of many of them can't be relied on.
     pub network_file_system: bool,
-    /// The data folder may be one that goes with the container or the machine's memory.
+    /// The data folder may be one that goes with the container or the machine's memory. The image says that it may not.
     pub ephemeral: bool,
     /// Where erasures and withdrawals of consent are noted for a restore; empty: in the data folder.
     pub withdrawn_file: PathBuf,
@@ -35,7 +35,7 @@ impl Default for Config {
             kind: Engine::Sqlite,
             path: PathBuf::from("data"),
             network_file_system: false,
-            ephemeral: false,
+            ephemeral: true,
             withdrawn_file: PathBuf::new(),
         }
     }
