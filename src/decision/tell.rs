@@ -13,6 +13,7 @@ use crate::contact::{Attributes, ConsentHistory, STATUS, Standing};
 use crate::deal;
 use crate::delivery::{DealKey, DeliveryId, Subject};
 use crate::event::Email;
+use crate::happening::On;
 use crate::output::{Report, Topic};
 use crate::selectors::Forecast;
 
@@ -185,12 +186,15 @@ pub(super) struct Moved<'a> {
 pub(super) enum By {
     /// A call of ours.
     Us,
+    /// A person there, or another system.
+    Freshsales,
 }
 
 impl By {
     fn as_str(self) -> &'static str {
         match self {
             Self::Us => "freshsignal",
+            Self::Freshsales => "freshsales",
         }
     }
 }
@@ -240,4 +244,38 @@ pub(super) fn deal_moved(moved: &Moved<'_>, world: &mut World, settings: &Settin
         };
         tell(&report, world, settings);
     }
+}
+
+/// A note that Freshsales has now.
+pub(super) struct Noted<'a> {
+    /// What it stands on.
+    pub on: &'a On,
+    /// The address of its contact.
+    pub email: Option<&'a Email>,
+    /// Its id in Freshsales.
+    pub id: u64,
+    /// The name of its event.
+    pub event: &'a str,
+    /// Its text, line by line.
+    pub text: String,
+    /// The happening that it was: no two notes have the same.
+    pub cause: String,
+}
+
+/// A note was written.
+pub(super) fn note_added(noted: &Noted<'_>, world: &mut World, settings: &Settings, now: UnixMicros) {
+    // Without an address nothing tells whether the gate is open.
+    let Some(email) = noted.email.filter(|_| !settings.receivers.is_empty()) else { return };
+    let (on, subject) = match noted.on {
+        On::Contact | On::Company(None) => ("contact", Subject::Contact(email.clone())),
+        On::Company(Some(key)) => ("company", Subject::Company(key.clone())),
+        On::Deal(key) => ("deal", Subject::Deal(key.clone())),
+    };
+    let id = world.contacts.get(email).and_then(|it| it.with(&settings.account).contact_id);
+    let mut data = Map::new();
+    data.insert("contact".to_owned(), contact(email, id));
+    let note = json!({ "id": noted.id, "on": on, "event": noted.event, "text": noted.text });
+    data.insert("note".to_owned(), note);
+    let (person, cause) = (Some(email.clone()), noted.cause.clone());
+    tell(&Report { topic: Topic::NoteAdded, subject, person, cause, at: now, data }, world, settings);
 }

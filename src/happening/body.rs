@@ -53,6 +53,12 @@ impl Part<'_> {
         }
     }
 
+    /// What it says, as a person reads it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        cut(&self.lines().join("\n"), TEXT_CHARS_MAX)
+    }
+
     /// About how many characters it adds to a text.
     #[must_use]
     pub fn chars(&self) -> usize {

@@ -209,7 +209,7 @@ pub trait Trail: Send + Sync + 'static {
     /// One delivery whole.
     fn delivery(&self, id: DeliveryId) -> Answer<Option<Delivery>>;
 
-    /// How deliveries stand, those of these that are kept: at most [`LIMIT_MAX`] and one more are asked for.
+    /// How deliveries stand, those of these that are kept: at most [`LIMIT_MAX`](super::LIMIT_MAX) and one more are asked for.
     fn stands(&self, ids: BTreeSet<DeliveryId>) -> Answer<BTreeMap<DeliveryId, DeliveryStands>>;
 
     /// The counters and what is owed, one snapshot.

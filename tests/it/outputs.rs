@@ -19,8 +19,11 @@ use crate::support::ear::{Ear, Message};
 use crate::support::events::{ann, ann_says, identify_ann, lead_of_ann};
 use crate::support::process::{self, Connection, Served, until};
 use crate::support::wait::eventually;
+use crate::told::Site;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+/// What a workflow shows that it is one.
+const TOKEN: &str = "a token of a workflow, long enough to be one";
 const EVERYTHING: &str = "deal.won,deal.lost,deal.stage_changed,contact.created,contact.changed,contact.unsubscribed,\
                           contact.delivered,lead.refused";
 
@@ -104,8 +107,9 @@ async fn every_event_is_told_as_its_example_in_the_reference_shows_it() {
         })
         .collect();
     let documented: BTreeSet<&str> = examples.iter().map(|it| it["type"].as_str().unwrap()).collect();
-    assert_eq!(documented, EVERYTHING.split(',').map(str::trim).collect());
-    for example in &examples {
+    let made = EVERYTHING.split(',').chain(["note.added"]);
+    assert_eq!(documented, made.map(str::trim).collect());
+    for example in examples.iter().filter(|it| it["type"] != "note.added") {
         let kind = example["type"].as_str().unwrap();
         let deal = &example["data"]["deal"];
         let fits = |data: &Value| deal.is_null() || data["deal"]["stage"] == deal["stage"];
@@ -134,6 +138,62 @@ async fn every_event_is_told_as_its_example_in_the_reference_shows_it() {
     all_told(&shop.service).await;
     assert_eq!(of_kind(&ear, "deal.won").len(), 1, "once");
     assert_eq!(of_kind(&ear, "contact.unsubscribed").len(), 1, "once");
+    shop.service.finish().await;
+}
+
+/// The examples of the reference that show an event.
+fn examples_of(kind: &str) -> Vec<Value> {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/outputs.md")).unwrap();
+    let json = blocks(&page).into_iter().filter(|(language, _)| language == "json");
+    let lines = json.flat_map(|(_, code)| code.lines().map(str::to_owned).collect::<Vec<String>>());
+    lines.map(|line| serde_json::from_str::<Value>(&line).unwrap()).filter(|it| it["type"] == kind).collect()
+}
+
+#[tokio::test]
+async fn a_note_is_told_once_with_what_a_person_reads_in_it() {
+    let ear = Ear::listen().await;
+    let setup = telling(Setup::new().driven_clock(), &ear, "note.added");
+    let site = Site::open(setup, SandboxOptions::default()).await;
+    site.service.crm.fault(json!({"path": "notes", "reset": true, "apply": true}));
+    site.lead(1, "a <b>form</b>").await;
+    let notes = site.notes("the note", |notes| notes.len() == 1).await;
+    site.stands("told").await;
+    let message = told(&ear, "note.added", |_| true).await;
+    assert_eq!(shape(&message.body), shape(&examples_of("note.added")[0]), "{}", message.text);
+    let note = &message.body["data"]["note"];
+    assert_eq!((&note["id"], &note["on"]), (&notes[0]["id"], &json!("contact")));
+    let text = note["text"].as_str().unwrap();
+    assert!(text.contains("a <b>form</b>") && !text.contains("freshsignal"), "{text}");
+    all_told(&site.service).await;
+    assert_eq!(of_kind(&ear, "note.added").len(), 1, "once, though the call was not answered");
+    site.service.finish().await;
+}
+
+#[tokio::test]
+async fn a_deal_that_somebody_wins_in_freshsales_is_told_once_as_theirs() {
+    let ear = Ear::listen().await;
+    let hook = [("KIND", "freshsales"), ("SOURCE", "website"), ("SECRET", TOKEN)];
+    let with =
+        |setup: Setup, (key, value): (&str, &str)| setup.with(&format!("HOOKS__FRESHSALES__{key}"), value);
+    let setup = hook.into_iter().fold(telling(Setup::new(), &ear, EVERYTHING), with);
+    let shop = Shop::open(setup, SandboxOptions::default()).await;
+    shop.says(1, "Checkout Started", "A-1001", "20").await;
+    let deal = shop.deal_in(shop.stage("New")).await;
+    told(&ear, "deal.stage_changed", |_| true).await;
+    for updated in ["2026-03-01T09:00:01Z", "2026-03-01T09:00:02Z"] {
+        let body = json!({"kind": "deal", "id": deal["id"], "stage": "Won", "updated_at": updated});
+        let url = format!("{}/hooks/freshsales", shop.service.public_url());
+        let call = shop.service.client.post(url).header("X-Freshsignal-Token", TOKEN).json(&body);
+        assert_eq!(call.send().await.unwrap().status(), StatusCode::OK);
+        shop.service.processed().await;
+    }
+    let won = told(&ear, "deal.won", |_| true).await;
+    let told_deal = &won.body["data"]["deal"];
+    let said = ["stage", "previous_stage", "moved_by", "key"].map(|key| &told_deal[key]);
+    assert_eq!(said, [&json!("Won"), &json!("New"), &json!("freshsales"), &json!("A-1001")]);
+    all_told(&shop.service).await;
+    assert_eq!((of_kind(&ear, "deal.won").len(), of_kind(&ear, "deal.stage_changed").len()), (1, 2));
     shop.service.finish().await;
 }
 

@@ -3,12 +3,13 @@
 //! A deal that somebody made there with a key of ours is remembered as one that exists, so that a later event of it makes no
 //! second one. Must not judge which of two statements counts.
 
+use super::super::tell::{By, Moved, deal_moved};
 use super::super::{Action, Reading, Settings, World};
-use super::{Occasion, evaluate, id_without_event};
+use super::{Occasion, evaluate, id_without_event, wish_of};
 use crate::clock::UnixMicros;
 use crate::contact::{Worth, same};
 use crate::deal::{self, Birth, Carried, PIPELINE, STAGE, Seen, Standing};
-use crate::delivery::{DealKey, Lane, Subject};
+use crate::delivery::{DealKey, DeliveryId, Lane, Subject};
 use crate::event::CrmSaid;
 use crate::mapping::{DealRule, Label};
 
@@ -35,25 +36,7 @@ pub(in crate::decision) fn hear(
     now: UnixMicros,
 ) -> HeardOfDeal {
     let mut heard = HeardOfDeal::default();
-    let by_id = said.id.and_then(|id| known_as(id, world, settings));
-    let by_key = meant(&settings.preset.deals_meant(said, &reading.people), world);
-    let key = match (by_id, by_key) {
-        (Some(known), Some(named)) if known != named => {
-            heard.merged = Some(format!(
-                "Freshsales has this deal under the key {} now; it was {} here, which is left alone",
-                named.key(),
-                known.key()
-            ));
-            let old = standing_of(&known, world, settings);
-            old.leave_alone(now);
-            old.birth = Birth::Planned;
-            heard.actions.push(reconsider(&known, world, settings, now));
-            named
-        }
-        (Some(known), _) => known,
-        (None, Some(named)) => named,
-        (None, None) => return heard,
-    };
+    let Some(key) = which(reading, said, &mut heard, world, settings, now) else { return heard };
     let mut standing = world.deals.get(&key).map(|deal| deal.with(&settings.account)).unwrap_or_default();
     match is_it(&standing, said.id) {
         Is::It => {}
@@ -77,6 +60,7 @@ pub(in crate::decision) fn hear(
     let (values, unclear) = rule.map(|rule| values(said, rule, settings)).unwrap_or_default();
     heard.notes.extend(unclear);
     let mut news = Vec::new();
+    let (stood, mut moved) = (stage_of(&standing), None);
     for (name, value, stage) in values {
         let worth = standing.hear(&name, &value, at);
         if worth == Worth::Frozen {
@@ -84,6 +68,7 @@ pub(in crate::decision) fn hear(
             world.freeze(format!("deal {name}"), now);
         }
         if worth == Worth::News {
+            moved = moved.or(stage);
             news.push(name);
         }
         if let Some(stage_id) = stage.filter(|_| standing.seen.is_none_or(|seen| seen.at < at)) {
@@ -97,8 +82,77 @@ pub(in crate::decision) fn hear(
             .push(format!("Freshsales has another value than it accepted from here: {}", news.join(", ")));
     }
     *standing_of(&key, world, settings) = standing;
+    if let Some(stage_id) = moved {
+        let cause = DeliveryId::of(reading.position, 0);
+        tell_move(&key, stood.as_deref(), stage_id, &cause, world, settings, now);
+    }
     heard.actions.push(reconsider(&key, world, settings, now));
     heard
+}
+
+/// The deal of here that is meant: the one with its id, or else with its key. One whose key moved to another is left alone.
+fn which(
+    reading: &Reading,
+    said: &CrmSaid,
+    heard: &mut HeardOfDeal,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Option<DealKey> {
+    let by_id = said.id.and_then(|id| known_as(id, world, settings));
+    let by_key = meant(&settings.preset.deals_meant(said, &reading.people), world);
+    match (by_id, by_key) {
+        (Some(known), Some(named)) if known != named => {
+            heard.merged = Some(format!(
+                "Freshsales has this deal under the key {} now; it was {} here, which is left alone",
+                named.key(),
+                known.key()
+            ));
+            let old = standing_of(&known, world, settings);
+            old.leave_alone(now);
+            old.birth = Birth::Planned;
+            heard.actions.push(reconsider(&known, world, settings, now));
+            Some(named)
+        }
+        (Some(known), _) => Some(known),
+        (None, named) => named,
+    }
+}
+
+/// The stage in which Freshsales has it, as far as that is known.
+fn stage_of(standing: &Standing) -> Option<String> {
+    let heard = standing.hearing.of(STAGE).map(|heard| &heard.value);
+    heard.or_else(|| standing.accepted.get(STAGE)).map(deal::text_of)
+}
+
+/// Others are told that somebody moved it there.
+fn tell_move(
+    key: &DealKey,
+    from: Option<&str>,
+    stage_id: u64,
+    cause: &DeliveryId,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) {
+    let Some((_, stage)) = settings.selectors.stage_by_id(stage_id) else { return };
+    let Some(deal) = world.deals.get(key).filter(|_| from != Some(stage.name.as_str())) else { return };
+    let Some(wanted) = wish_of(key, deal, world, settings) else { return };
+    let standing = deal.with(&settings.account);
+    let mut attributes = wanted.whole();
+    attributes.extend(standing.accepted.clone());
+    attributes.extend(standing.hearing.current().map(|(name, heard)| (name.clone(), heard.value.clone())));
+    let moved = Moved {
+        key,
+        email: wanted.email.as_ref(),
+        id: standing.birth.id(),
+        from,
+        to: (&stage.name, stage.forecast),
+        attributes: &attributes,
+        by: By::Freshsales,
+        cause: cause.to_string(),
+    };
+    deal_moved(&moved, world, settings, now);
 }
 
 fn standing_of<'w>(key: &DealKey, world: &'w mut World, settings: &Settings) -> &'w mut Standing {

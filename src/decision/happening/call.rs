@@ -4,13 +4,15 @@
 use serde_json::Map;
 
 use super::super::call::{CARRIED, Settlement, Transition, after_failure, cause_in_words, end};
+use super::super::tell::{Noted, note_added};
 use super::super::{Settings, World};
 use super::evaluate::evaluate_without_event;
 use super::merge::{Rider, riders_to_tell};
 use super::wish::{HappeningWish, wish_of};
 use crate::clock::UnixMicros;
 use crate::delivery::{
-    Account, Birth, CallKind, Delivery, DeliveryId, HappeningId, Request, State, Stored, Verdict,
+    Account, Birth, CallKind, Delivery, DeliveryId, HappeningId, HappeningKind, Request, State, Stored,
+    Verdict,
 };
 use crate::happening::{
     Carried, Happening, InFlight, Next, PAGES_MAX, Part, Standing, Wanted, body_of, found_in, next,
@@ -127,8 +129,35 @@ pub(in crate::decision) fn settle(
     let told = happening.standing.birth.id();
     *world.happenings.edit(id) = happening;
     if let Some(told) = told {
+        tell_others(id, told, world, settings, now);
         riders_are_told(id, told, world, now);
     }
+}
+
+/// Other systems are told of a note, with all that went along in it.
+fn tell_others(id: &HappeningId, told: u64, world: &mut World, settings: &Settings, now: UnixMicros) {
+    if id.kind() != HappeningKind::Note || settings.receivers.is_empty() {
+        return;
+    }
+    let Some(carrier) = world.happenings.get(id).cloned() else { return };
+    let along = carrier.standing.riders.iter();
+    let mut all: Vec<Happening> = along.filter_map(|rider| world.happenings.get(rider).cloned()).collect();
+    all.push(carrier.clone());
+    all.sort_by(|one, other| one.stamp.cmp(&other.stamp));
+    let mut text = Vec::new();
+    for happening in &all {
+        let known = wish_of(happening, world, settings, now).known;
+        text.push(Part { id, happening, known }.text());
+    }
+    let noted = Noted {
+        on: &carrier.on,
+        email: carrier.email.as_ref(),
+        id: told,
+        event: &carrier.event,
+        text: text.join("\n"),
+        cause: id.to_string(),
+    };
+    note_added(&noted, world, settings, now);
 }
 
 /// Those that went along in a call are told with it.
