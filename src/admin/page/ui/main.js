@@ -23,12 +23,12 @@ const VIEWS = [
   { path: "contacts", name: "Contacts", list: contacts, one: contact },
   { path: "deals", name: "Deals", list: deals, one: deal },
   { path: "companies", name: "Companies", list: companies, one: company },
-  { path: "happenings", name: "Notes", list: happenings, one: happening },
   { path: "deliveries", name: "Deliveries", list: deliveries, one: delivery },
   { path: "dead-letters", name: "Dead letters", list: deadLetters },
   { path: "playground", name: "Playground", list: playground },
   { path: "status", name: "Status", list: status },
   { path: "connect", name: "Connect", list: connect },
+  { path: "happenings", name: "Notes", list: happenings, one: happening },
   { path: "outputs", name: "Outputs", list: outputs, one: output },
 ];
 
