@@ -48,6 +48,7 @@ const FILES: &[File] = &[
     file!("words.js", SCRIPT),
     file!("live.js", SCRIPT),
     file!("plot.js", SCRIPT),
+    file!("records.js", SCRIPT),
     file!("rows.js", SCRIPT),
     file!("events.js", SCRIPT),
     file!("event.js", SCRIPT),

@@ -125,3 +125,11 @@ export async function stream(path, params, signal, told) {
     }
   }
 }
+
+// What is not there any more is null; all else that fails fails the page.
+export function orNull(promise) {
+  return promise.catch((error) => {
+    if (error.status === 404) return null;
+    throw error;
+  });
+}

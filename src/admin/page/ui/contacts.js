@@ -1,8 +1,8 @@
 // Contacts: a search, those that had deliveries lately, and one with all that explains it.
 
-import { get } from "./api.js";
+import { get, orNull } from "./api.js";
 import { h, show } from "./dom.js";
-import { listen } from "./live.js";
+import { readAgain } from "./live.js";
 import { goTo } from "./main.js";
 import { dealTable } from "./deals.js";
 import { deliveryTable } from "./deliveries.js";
@@ -133,12 +133,8 @@ export async function contact(place, { about }) {
       ". An event without an email belongs to its user id: look for that person among the events.",
     );
   const readContact = async () => {
-    const found = get(`api/contacts/${encodeURIComponent(about)}`);
-    const or = found.catch((error) => {
-      if (error.status === 404) return null;
-      throw error;
-    });
-    await into(head, or, (found) => (found ? render(found) : unknown()), readContact);
+    const contact = orNull(get(`api/contacts/${encodeURIComponent(about)}`));
+    await into(head, contact, (found) => (found ? render(found) : unknown()), readContact);
   };
   const columns = [
     { name: "Received", class: "when", cell: (event) => time(event.received_at) },
@@ -168,17 +164,6 @@ export async function contact(place, { about }) {
   };
   const readAll = () => Promise.all([readContact(), readDeals(), readEvents(), readDeliveries()]);
   await readAll();
-  // Many changes in a row are one look.
-  let again = null;
-  const stop = listen((name, data) => {
-    if ((name === "event" || name === "delivery") && data.email === about.toLowerCase()) {
-      clearTimeout(again);
-      again = setTimeout(readAll, 300);
-    }
-  });
-  return () => {
-    clearTimeout(again);
-    stop();
-  };
+  return readAgain(readAll, (name, data) => (name === "event" || name === "delivery") && data.email === about.toLowerCase());
 }
 

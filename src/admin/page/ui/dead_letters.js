@@ -5,7 +5,7 @@ import { get, send } from "./api.js";
 import { ask, h, show, toast } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
-import { empty, json, named, pages, recordLink, table, time } from "./rows.js";
+import { empty, grown, json, named, pages, recordLink, table, time } from "./rows.js";
 import { duration, many } from "./words.js";
 
 const PAGE = 50;
@@ -68,12 +68,7 @@ export async function deadLetters(place, { params }) {
       const page = await get("api/dead-letters", { ...params, limit: PAGE, before });
       return { rows: page.dead_letters, next: page.next };
     },
-    render: (rows, before) => {
-      const made = table("Dead letters", columns, rows, { class: "letters" });
-      if (!before) return made;
-      before.querySelector("tbody").append(...made.querySelectorAll("tbody tr"));
-      return before;
-    },
+    render: (rows, before) => grown(table("Dead letters", columns, rows, { class: "letters" }), before),
     none: () =>
       params.email || params.reason
         ? empty("No dead letter fits", h("a", { href: "#/dead-letters" }, "Clear the filter"), ".")

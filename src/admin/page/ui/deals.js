@@ -1,15 +1,13 @@
 // Deals: the list, and one with all that explains it: what it should be, what Freshsales has, what it waits for, its calls,
 // and what a person can decide of it.
 
-import { get, send } from "./api.js";
+import { get, orNull, send } from "./api.js";
 import { ask, h, outside, show, toast } from "./dom.js";
-import { listen } from "./live.js";
-import { goTo } from "./main.js";
+import { readAgain } from "./live.js";
 import { deliveryTable } from "./deliveries.js";
-import { comparison, contactLink, empty, facts, into, link, note, pages, pill, recordLink, section, table, time } from "./rows.js";
+import { comparison, contactLink, empty, facts, into, link, note, pill, recordLink, section, table, time } from "./rows.js";
+import { listing, select, sentence, text } from "./records.js";
 import { HELD, RECORD_STATES, person, subjectName, wordOf } from "./words.js";
-
-const PAGE = 50;
 
 // How it stands, in a word; of one on hold what it waits for.
 export function dealPill(deal) {
@@ -35,60 +33,22 @@ export function dealTable(rows) {
   return table("Deals, newest first", COLUMNS, rows);
 }
 
-function select(name, label, words, chosen) {
-  const field = h("select", { name, id: `filter-${name}` }, h("option", { value: "" }, "Any"), Object.entries(words).map(([word, [text]]) => h("option", { value: word }, text)));
-  field.value = chosen ?? "";
-  return h("div", { class: "field" }, h("label", { for: `filter-${name}` }, label), field);
-}
-
-function text(name, label, placeholder, value, first) {
-  return h("div", { class: "field" }, h("label", { for: `filter-${name}` }, label), h("input", { name, id: `filter-${name}`, value: value ?? "", placeholder, autocomplete: "off", spellcheck: "false", "data-focus": first ? "" : null }));
-}
-
-export async function deals(place, { params }) {
-  const submit = (event) => {
-    event.preventDefault();
-    goTo("deals", Object.fromEntries(new FormData(event.target)));
-  };
-  const filtered = Object.keys(params).length > 0;
-  const form = h(
-    "form",
-    { class: "filters", role: "search", on: { submit } },
-    text("search", "Key has", "A-1001", params.search, true),
-    text("email", "Email", "sam@example.com", params.email),
-    select("state", "State", RECORD_STATES, params.state),
-    select("held", "Waits for", HELD, params.held),
-    text("kind", "Kind", "order", params.kind),
-    h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Filter"), filtered && h("a", { class: "button", href: "#/deals" }, "Clear")),
-  );
-  const list = h("div", { class: "list" });
-  const fresh = h("button", { type: "button", hidden: true, on: { click: () => read() } }, "Show what changed");
-  show(place, h("div", { class: "title" }, h("h1", {}, "Deals"), h("div", { class: "tools" }, fresh)), form, list);
-  const paged = pages(list, {
-    load: async (before) => {
-      const page = await get("api/deals", { ...params, limit: PAGE, before });
-      return { rows: page.deals, next: page.next };
-    },
-    render: (rows, before) => {
-      const made = dealTable(rows);
-      if (!before) return made;
-      before.querySelector("tbody").append(...made.querySelectorAll("tbody tr"));
-      return before;
-    },
-    none: () =>
-      filtered
-        ? empty("No deal fits", h("a", { href: "#/deals" }, "Clear the filter"), ".")
-        : empty("No deal yet", "An event becomes a deal once the mapping file says so: ", h("code", {}, "[deals.order]"), " with a key, and ", h("code", {}, "[events.\"Order Completed\".deal]"), ". The how-to “Deals from orders” of the documents leads through it."),
+export function deals(place, { params }) {
+  return listing(place, params, {
+    path: "deals",
+    title: "Deals",
+    subject: "deal",
+    fields: [
+      text("search", "Key has", "A-1001", params.search, true),
+      text("email", "Email", "sam@example.com", params.email),
+      select("state", "State", RECORD_STATES, params.state),
+      select("held", "Waits for", HELD, params.held),
+      text("kind", "Kind", "order", params.kind),
+    ],
+    table: dealTable,
+    nothingFits: "No deal fits",
+    none: ["No deal yet", "An event becomes a deal once the mapping file says so: ", h("code", {}, "[deals.order]"), " with a key, and ", h("code", {}, "[events.\"Order Completed\".deal]"), ". The how-to “Deals from orders” of the documents leads through it."],
   });
-  const read = () => {
-    fresh.hidden = true;
-    return paged.first();
-  };
-  const stop = listen((name, data) => {
-    if (name === "delivery" && data.subject?.startsWith("deal:")) fresh.hidden = false;
-  });
-  await read();
-  return stop;
 }
 
 // How it stands, in a sentence.
@@ -96,11 +56,6 @@ export function dealNote(deal) {
   const [, tone] = deal.state === "held" ? (HELD[deal.held] ?? wordOf(RECORD_STATES, "held")) : wordOf(RECORD_STATES, deal.state);
   const [label] = deal.state === "held" && HELD[deal.held] ? HELD[deal.held] : wordOf(RECORD_STATES, deal.state);
   return note(tone, label, sentence(deal.why));
-}
-
-function sentence(words) {
-  const text = String(words ?? "");
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }
 
 export function inFreshsales(id, address) {
@@ -186,14 +141,7 @@ export async function deal(place, { about, params }) {
   const [kind, key] = cut < 0 ? [about, ""] : [about.slice(0, cut), about.slice(cut + 1)];
   const body = h("div", { class: "list" });
   show(place, h("p", { class: "crumb" }, h("a", { href: "#/deals" }, "Deals"), " / ", `${kind} ${key}`), h("div", { class: "title" }, h("h1", {}, `${kind} ${key}`)), body);
-  const load = async () => {
-    try {
-      return await get(`api/deals/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`, { people: params.people });
-    } catch (error) {
-      if (error.status === 404) return null;
-      throw error;
-    }
-  };
+  const load = () => orNull(get(`api/deals/${encodeURIComponent(kind)}/${encodeURIComponent(key)}`, { people: params.people }));
   let shown = null;
   const render = (found) => {
     if (!found) return empty("Nothing is known of this deal", "No event that took effect named it. Is its key spelled as the events spell it? ", h("a", { href: "#/deals" }, "All deals"), ".");
@@ -219,15 +167,6 @@ export async function deal(place, { about, params }) {
     shown = await into(body, load(), render, read);
   };
   await read();
-  let again = null;
-  const stop = listen((name, data) => {
-    if ((name === "delivery" && shown && data.subject === shown.subject) || (name === "event" && data.actions?.some(({ subject }) => subject === shown?.subject))) {
-      clearTimeout(again);
-      again = setTimeout(read, 300);
-    }
-  });
-  return () => {
-    clearTimeout(again);
-    stop();
-  };
+  const concerns = (name, data) => (name === "delivery" && shown && data.subject === shown.subject) || (name === "event" && data.actions?.some(({ subject }) => subject === shown?.subject));
+  return readAgain(read, concerns);
 }

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { h, show } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
-import { contactLink, copyButton, empty, facts, into, isContact, json, link, named, note, pages, pill, recordLink, section, table, time } from "./rows.js";
+import { contactLink, copyButton, empty, facts, grown, into, isContact, json, link, named, note, pages, pill, recordLink, section, table, time } from "./rows.js";
 import { LANES, STATES, ago, curl, many, millis, prettyText } from "./words.js";
 
 const PAGE = 50;
@@ -51,12 +51,7 @@ export async function deliveries(place, { params }) {
       const page = await get("api/deliveries", { ...params, limit: PAGE, before });
       return { rows: page.deliveries, next: page.next };
     },
-    render: (rows, before) => {
-      const made = deliveryTable(rows);
-      if (!before) return made;
-      before.querySelector("tbody").append(...made.querySelectorAll("tbody tr"));
-      return before;
-    },
+    render: (rows, before) => grown(deliveryTable(rows), before),
     none: () =>
       params.email || params.state
         ? empty("No delivery fits", h("a", { href: "#/deliveries" }, "Clear the filter"), ". A contact that never had one is explained on its own page.")

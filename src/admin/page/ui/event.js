@@ -1,7 +1,7 @@
 // One event from end to end: received, person, consent, mapping, contact, delivery. It answers "why is this contact not
 // in the CRM?": each step says what it did, and the step at which it ended says so.
 
-import { get } from "./api.js";
+import { get, orNull } from "./api.js";
 import { h, show } from "./dom.js";
 import { contactParts } from "./contacts.js";
 import { dealNote, dealParts, dealPill, inFreshsales } from "./deals.js";
@@ -179,14 +179,6 @@ function answer(event, delivery, actions) {
   const [, tone_now, sentence] = then;
   const now = delivery?.reason ? `${sentence.replace(/\.$/, "")}: ${delivery.reason}` : sentence;
   return note(tone_now, now, dead && h("p", {}, dead), h("p", {}, `When it was processed: ${event.reason}.`), others);
-}
-
-// What is not there any more is null; all else that fails fails the page.
-function orNull(promise) {
-  return promise.catch((error) => {
-    if (error.status === 404) return null;
-    throw error;
-  });
 }
 
 // An action with the deal that it is about, or with what is told, as that stands now.

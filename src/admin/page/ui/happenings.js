@@ -1,16 +1,14 @@
 // Notes, activities and tasks: the list, and one with all that explains it: what it says, whom it waits for, its calls, and
 // what a person decides where nobody can tell whether it was told.
 
-import { get, send } from "./api.js";
+import { get, orNull, send } from "./api.js";
 import { ask, h, show, toast } from "./dom.js";
 import { inFreshsales } from "./deals.js";
 import { deliveryTable } from "./deliveries.js";
-import { listen } from "./live.js";
-import { goTo } from "./main.js";
-import { contactLink, empty, facts, into, json, link, note, pages, pill, recordLink, section, table, time } from "./rows.js";
+import { readAgain } from "./live.js";
+import { listing, select, sentence, text } from "./records.js";
+import { contactLink, empty, facts, into, json, link, note, pill, recordLink, section, table, time } from "./rows.js";
 import { HAPPENINGS, HELD_HAPPENINGS, KINDS, subjectName, wordOf } from "./words.js";
-
-const PAGE = 50;
 
 // How it stands, in a word; of one on hold what it waits for.
 export function happeningPill(happening) {
@@ -26,59 +24,16 @@ const COLUMNS = [
   { name: "Why", class: "why", cell: (it) => it.why },
 ];
 
-function select(name, label, words, chosen) {
-  const field = h("select", { name, id: `filter-${name}` }, h("option", { value: "" }, "Any"), Object.entries(words).map(([word, [text]]) => h("option", { value: word }, text)));
-  field.value = chosen ?? "";
-  return h("div", { class: "field" }, h("label", { for: `filter-${name}` }, label), field);
-}
-
-export async function happenings(place, { params }) {
-  const submit = (event) => {
-    event.preventDefault();
-    goTo("happenings", Object.fromEntries(new FormData(event.target)));
-  };
-  const filtered = Object.keys(params).length > 0;
-  const form = h(
-    "form",
-    { class: "filters", role: "search", on: { submit } },
-    h("div", { class: "field" }, h("label", { for: "filter-email" }, "Email"), h("input", { name: "email", id: "filter-email", value: params.email ?? "", "data-focus": "", placeholder: "sam@example.com", autocomplete: "off", spellcheck: "false" })),
-    select("state", "State", HAPPENINGS, params.state),
-    select("held", "Waits for", HELD_HAPPENINGS, params.held),
-    h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Filter"), filtered && h("a", { class: "button", href: "#/happenings" }, "Clear")),
-  );
-  const list = h("div", { class: "list" });
-  const fresh = h("button", { type: "button", hidden: true, on: { click: () => read() } }, "Show what changed");
-  show(place, h("div", { class: "title" }, h("h1", {}, "Notes, activities and tasks"), h("div", { class: "tools" }, fresh)), form, list);
-  const paged = pages(list, {
-    load: async (before) => {
-      const page = await get("api/happenings", { ...params, limit: PAGE, before });
-      return { rows: page.happenings, next: page.next };
-    },
-    render: (rows, before) => {
-      const made = table("Notes, activities and tasks, newest first", COLUMNS, rows);
-      if (!before) return made;
-      before.querySelector("tbody").append(...made.querySelectorAll("tbody tr"));
-      return before;
-    },
-    none: () =>
-      filtered
-        ? empty("Nothing fits", h("a", { href: "#/happenings" }, "Clear the filter"), ".")
-        : empty("Nothing was told yet", "An event leaves a note once the mapping file says so: ", h("code", {}, "[events.\"Lead Generated\".note]"), " with a text. The how-to “Tell sales what happened” of the documents leads through it."),
+export function happenings(place, { params }) {
+  return listing(place, params, {
+    path: "happenings",
+    title: "Notes, activities and tasks",
+    subject: "happening",
+    fields: [text("email", "Email", "sam@example.com", params.email, true), select("state", "State", HAPPENINGS, params.state), select("held", "Waits for", HELD_HAPPENINGS, params.held)],
+    table: (rows) => table("Notes, activities and tasks, newest first", COLUMNS, rows),
+    nothingFits: "Nothing fits",
+    none: ["Nothing was told yet", "An event leaves a note once the mapping file says so: ", h("code", {}, "[events.\"Lead Generated\".note]"), " with a text. The how-to “Tell sales what happened” of the documents leads through it."],
   });
-  const read = () => {
-    fresh.hidden = true;
-    return paged.first();
-  };
-  const stop = listen((name, data) => {
-    if (name === "delivery" && data.subject?.startsWith("happening:")) fresh.hidden = false;
-  });
-  await read();
-  return stop;
-}
-
-function sentence(words) {
-  const text = String(words ?? "");
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }
 
 // How it stands, in a sentence.
@@ -126,14 +81,7 @@ function others(ids) {
 export async function happening(place, { about }) {
   const body = h("div", { class: "list" });
   show(place, h("p", { class: "crumb" }, h("a", { href: "#/happenings" }, "Notes"), " / ", about), body);
-  const load = async () => {
-    try {
-      return await get(`api/happenings/${encodeURIComponent(about)}`);
-    } catch (error) {
-      if (error.status === 404) return null;
-      throw error;
-    }
-  };
+  const load = () => orNull(get(`api/happenings/${encodeURIComponent(about)}`));
   let shown = null;
   const render = (found) => {
     if (!found) return empty("Nothing is known of this", "It is no longer kept, or its person was erased. ", h("a", { href: "#/happenings" }, "All notes, activities and tasks"), ".");
@@ -164,15 +112,5 @@ export async function happening(place, { about }) {
     shown = await into(body, load(), render, read);
   };
   await read();
-  let again = null;
-  const stop = listen((name, data) => {
-    if (name === "delivery" && shown && data.subject === shown.subject) {
-      clearTimeout(again);
-      again = setTimeout(read, 300);
-    }
-  });
-  return () => {
-    clearTimeout(again);
-    stop();
-  };
+  return readAgain(read, (name, data) => name === "delivery" && shown && data.subject === shown.subject);
 }

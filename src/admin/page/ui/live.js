@@ -66,6 +66,21 @@ async function open() {
   }
 }
 
+// Reads again what is shown when something concerns it: many changes in a row are one look. Answers how to stop.
+export function readAgain(read, concerns) {
+  let again = null;
+  const stop = listen((name, data) => {
+    if (concerns(name, data)) {
+      clearTimeout(again);
+      again = setTimeout(read, 300);
+    }
+  });
+  return () => {
+    clearTimeout(again);
+    stop();
+  };
+}
+
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     controller?.abort();

@@ -2,7 +2,7 @@
 
 import { get, send } from "./api.js";
 import { ask, h, show, toast } from "./dom.js";
-import { empty, facts, into, json, named, note, pages, pill, recordLink, section, table, time } from "./rows.js";
+import { empty, facts, grown, into, json, named, note, pages, pill, recordLink, section, table, time } from "./rows.js";
 import { many, wordOf } from "./words.js";
 
 const PAGE = 50;
@@ -73,12 +73,7 @@ export async function output(place, { about }) {
       const page = await get(address, { limit: PAGE, before });
       return { rows: page.messages, next: page.next };
     },
-    render: (rows, before) => {
-      const made = table("Messages, newest first", columns, rows);
-      if (!before) return made;
-      before.querySelector("tbody").append(...made.querySelectorAll("tbody tr"));
-      return before;
-    },
+    render: (rows, before) => grown(table("Messages, newest first", columns, rows), before),
     none: () => empty("Nothing waits", "Everything that this receiver was to be told, it took."),
   });
 

@@ -170,6 +170,13 @@ export function walk(direction) {
   next.scrollIntoView({ block: "nearest" });
 }
 
+// The table of a page, or the one of the pages before with its rows at the end.
+export function grown(made, before) {
+  if (!before) return made;
+  before.querySelector("tbody").append(...made.querySelectorAll("tbody tr"));
+  return before;
+}
+
 // A list read page by page. `load(before)` answers `{rows, next}`.
 export function pages(place, { load, render, none, more = "Older" }) {
   const state = { next: null, body: null };
