@@ -2,17 +2,17 @@
 //! them up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answer::{failed, nothing, rfc3339_or_null};
 use super::contacts::load;
+use super::order::{MANY_NAMES, not_an_order, order_in};
 use super::query::{Cursor, Params, invalid, one_more, page};
 use crate::admin::Debugger;
 use crate::clock::UnixMicros;
@@ -20,7 +20,7 @@ use crate::decision::{RedriveAll, Urgency, World, dead_letter, discard, redrive_
 use crate::delivery::{Delivery, DeliveryId, Lane, State as Stage, Subject};
 use crate::event::Email;
 use crate::health::Added;
-use crate::http::{ApiError, BodyLimits, read_whole};
+use crate::http::ApiError;
 use crate::store::{DeliveryQuery, Keys, LIMIT_MAX, Plan, Put, Versioned};
 
 /// A dead letter as it is shown.
@@ -90,8 +90,9 @@ pub(in crate::admin) async fn list(
     Ok(Json(DeadLetterPage { dead_letters, next }))
 }
 
-/// An order is a list of records; this holds as many as one answer has rows.
-const LIMITS: BodyLimits = BodyLimits { bytes_max: 262_144, deadline: Duration::from_secs(10) };
+/// What the body of an order must be.
+const ORDERS: &str =
+    r#"{"emails":["…"]}, {"subjects":["…"]} or {"all":true}, with "preview":true for a look ahead"#;
 
 /// The body of an order to send dead letters again.
 #[derive(Deserialize)]
@@ -129,18 +130,12 @@ pub(in crate::admin) async fn order(
 ) -> Result<Json<OrderView>, ApiError> {
     let (parts, body) = request.into_parts();
     Params::read(&parts.uri, &[])?;
-    let body = read_whole(&parts, body, LIMITS).await?;
-    let order: Order = serde_json::from_slice(&body.bytes).map_err(|_| not_an_order())?;
+    let order: Order = order_in(&parts, body, MANY_NAMES, ORDERS).await?;
     match (order.all, order.emails.is_empty() && order.subjects.is_empty()) {
         (true, true) => app.redrive_all(order.preview).await.map(Json),
         (false, false) => app.redrive_named(order.named()?, order.preview).await.map(Json),
-        (true, false) | (false, true) => Err(not_an_order()),
+        (true, false) | (false, true) => Err(not_an_order(ORDERS)),
     }
-}
-
-fn not_an_order() -> ApiError {
-    let message = r#"the body must be {"emails":["…"]}, {"subjects":["…"]} or {"all":true}, with "preview":true for a look ahead"#;
-    ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", message)
 }
 
 impl Order {

@@ -1,7 +1,6 @@
 //! Deals: the list, one with all that explains it, and what a person orders of one that does not go by itself.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{failed, nothing, rfc3339, rfc3339_or_null};
 use super::contacts::load;
 use super::deliveries::{DeliveryView, Detail};
+use super::order::{FEW_WORDS, order_in};
 use super::query::{Cursor, Params, invalid};
 use super::record::{Beside, state_of};
 use crate::admin::Debugger;
@@ -24,7 +24,7 @@ use crate::decision::{
 use crate::delivery::{CallKind, CompanyKey, DealKey, Subject};
 use crate::event::{Email, Stamp};
 use crate::freshsales::in_browser;
-use crate::http::{ApiError, BodyLimits, read_whole};
+use crate::http::ApiError;
 use crate::person::DEFAULT_PEOPLE;
 use crate::store::{For, Keys, Plan, RecordState, RecordsOf, load_records};
 
@@ -327,8 +327,8 @@ impl Debugger {
     }
 }
 
-/// An order is a few words.
-const LIMITS: BodyLimits = BodyLimits { bytes_max: 4096, deadline: Duration::from_secs(10) };
+/// What the body of an order must be.
+const ORDERS: &str = r#"{"order":"adopt","deal_id":1}, {"order":"create"} or {"order":"leave_alone"}"#;
 
 /// The body of an order.
 #[derive(Deserialize)]
@@ -365,8 +365,7 @@ pub(in crate::admin) async fn order(
 ) -> Result<Json<Ordered>, ApiError> {
     let (parts, body) = request.into_parts();
     let key = key_of(path, &parts.uri)?;
-    let body = read_whole(&parts, body, LIMITS).await?;
-    let order: Order = serde_json::from_slice(&body.bytes).map_err(|_| not_an_order())?;
+    let order: Order = order_in(&parts, body, FEW_WORDS, ORDERS).await?;
     let settings = app.settings();
     let subjects = BTreeSet::from([Subject::Deal(key.clone())]);
     let turn = app.store.turn().await;
@@ -380,12 +379,6 @@ pub(in crate::admin) async fn order(
     tracing::info!(state = ?done.state, "a deal was decided by hand");
     let Action { state, why, .. } = done;
     Ok(Json(Ordered { success: true, state, why }))
-}
-
-fn not_an_order() -> ApiError {
-    let message =
-        r#"the body must be {"order":"adopt","deal_id":1}, {"order":"create"} or {"order":"leave_alone"}"#;
-    ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", message)
 }
 
 fn not_ordered(refused: NoOrder) -> ApiError {

@@ -1,25 +1,24 @@
 //! The ledger of calls that can't be repeated safely: what a person who does not trust it orders.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::failed;
+use super::order::{FEW_WORDS, not_an_order, order_in};
 use super::query::Params;
 use crate::admin::Debugger;
 use crate::clock::UnixMicros;
 use crate::decision::{World, distrust};
 use crate::destination::Doubt;
-use crate::http::{ApiError, BodyLimits, read_whole};
+use crate::http::ApiError;
 use crate::store::{DealQuery, HappeningQuery, Keys, Plan};
 
-/// An order is a few words.
-const LIMITS: BodyLimits = BodyLimits { bytes_max: 4096, deadline: Duration::from_secs(10) };
+/// What the body must be.
+const ORDERS: &str = r#"{"since":"2026-03-01T09:00:00Z"}"#;
 /// Documents that are changed at once.
 const PAGE: usize = 200;
 
@@ -36,9 +35,8 @@ pub(in crate::admin) async fn doubt(
 ) -> Result<Json<Value>, ApiError> {
     let (parts, body) = request.into_parts();
     Params::read(&parts.uri, &[])?;
-    let body = read_whole(&parts, body, LIMITS).await?;
-    let order: Option<Order> = serde_json::from_slice(&body.bytes).ok();
-    let since = order.and_then(|order| UnixMicros::parse(&order.since)).ok_or_else(not_an_order)?;
+    let order: Order = order_in(&parts, body, FEW_WORDS, ORDERS).await?;
+    let since = UnixMicros::parse(&order.since).ok_or_else(|| not_an_order(ORDERS))?;
     app.doubt_from_now_on(since).await?;
     let (mut deals, mut happenings) = (0, 0);
     let mut after = None;
@@ -92,9 +90,4 @@ impl Debugger {
         self.carry_out(Plan::of(world, &account)).await?;
         Ok(doubted)
     }
-}
-
-fn not_an_order() -> ApiError {
-    let message = r#"the body must be {"since":"2026-03-01T09:00:00Z"}"#;
-    ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", message)
 }

@@ -18,6 +18,7 @@ mod last_said;
 pub(super) mod ledger;
 pub(super) mod map;
 pub(super) mod openapi;
+mod order;
 pub(super) mod outputs;
 pub(super) mod people;
 mod query;

@@ -3,27 +3,27 @@
 //! No address of a receiver is known here. What is told holds personal data.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::answer::{failed, nothing, rfc3339, rfc3339_or_null};
+use super::order::{MANY_NAMES, not_an_order, order_in};
 use super::query::{Cursor, Params, invalid, one_more, page};
 use crate::admin::Debugger;
 use crate::clock::UnixMicros;
 use crate::delivery::Subject;
 use crate::event::Email;
-use crate::http::{ApiError, BodyLimits, read_whole};
+use crate::http::ApiError;
 use crate::output::{CLOSES_AFTER, Gate, Output, OutputState, Topic};
 use crate::store::{LIMIT_MAX, OutputQuery, OutputTotals, OutputsOf, Plan, Put, PutOutput, Versioned};
 
-/// An order names messages; this holds as many as one answer has rows.
-const LIMITS: BodyLimits = BodyLimits { bytes_max: 262_144, deadline: Duration::from_secs(10) };
+/// What the body of an order must be.
+const ORDERS: &str = r#"{"ids":["…"]} or {"all":true}"#;
 
 /// All receivers.
 #[derive(Serialize)]
@@ -237,10 +237,9 @@ impl Debugger {
         let (parts, body) = request.into_parts();
         Params::read(&parts.uri, &[])?;
         let receiver = self.receiver(path).await?;
-        let body = read_whole(&parts, body, LIMITS).await?;
-        let named: Order = serde_json::from_slice(&body.bytes).map_err(|_| not_an_order())?;
+        let named: Order = order_in(&parts, body, MANY_NAMES, ORDERS).await?;
         if named.all != named.ids.is_empty() {
-            return Err(not_an_order());
+            return Err(not_an_order(ORDERS));
         }
         if named.ids.len() > LIMIT_MAX {
             return Err(invalid("ids", &format!("at most {LIMIT_MAX} ids, or `all`")));
@@ -265,9 +264,4 @@ impl Debugger {
         let puts = puts.into_iter().map(Put::Output).collect();
         self.carry_out(Plan { puts, ..Plan::default() }).await
     }
-}
-
-fn not_an_order() -> ApiError {
-    let message = r#"the body must be {"ids":["…"]} or {"all":true}"#;
-    ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", message)
 }

@@ -3,25 +3,26 @@
 //! Must not decide what follows for a contact: that is the decision's.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::answer::{failed, nothing};
 use super::super::contacts::load;
+use super::super::order::{FEW_WORDS, order_in};
 use super::super::query::{Cursor, Params, invalid, one_more, page, refused};
 use crate::admin::Debugger;
 use crate::clock::UnixMicros;
 use crate::decision::{Settings, World, suppress as never_send, unsuppress as send_again};
 use crate::event::Email;
-use crate::http::{ApiError, BodyLimits, read_whole};
+use crate::http::ApiError;
 use crate::store::{Plan, Privacy, Put};
 
-const LIMITS: BodyLimits = BodyLimits { bytes_max: 4_096, deadline: Duration::from_secs(10) };
+/// What the body must be.
+const ORDERS: &str = r#"{"email":"…"}"#;
 
 /// The body of an order.
 #[derive(Deserialize)]
@@ -37,12 +38,7 @@ pub(in crate::admin) async fn suppress(
 ) -> Result<Json<Value>, ApiError> {
     let (parts, body) = request.into_parts();
     Params::read(&parts.uri, &[])?;
-    let body = read_whole(&parts, body, LIMITS).await?;
-    let order: Option<Order> = serde_json::from_slice(&body.bytes).ok();
-    let order = order.ok_or_else(|| {
-        let message = r#"the body must be {"email":"…"}"#;
-        ApiError::new(StatusCode::BAD_REQUEST, "malformed_body", message)
-    })?;
+    let order: Order = order_in(&parts, body, FEW_WORDS, ORDERS).await?;
     let email = Email::parse(&order.email).map_err(|_| invalid("email", "an email address"))?;
     let at = app.now();
     let since =
