@@ -5,9 +5,8 @@ mod promises;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use freshsignal::sandbox::{Forbidden, SandboxOptions};
+use freshsignal::sandbox::{Forbidden, Sandbox, SandboxOptions};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::support::app::{Service, Setup};
 use crate::support::wait::eventually;
@@ -59,10 +58,9 @@ stage = "Lost"
 create = false
 "#;
 
-/// A shop whose orders are deals; the folder holds its mapping.
+/// A shop whose orders are deals.
 pub struct Shop {
     pub service: Service,
-    _mapping: TempDir,
 }
 
 pub fn account() -> SandboxOptions {
@@ -75,12 +73,7 @@ impl Shop {
     }
 
     async fn mapped(setup: Setup, options: SandboxOptions, mapping: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("mapping.toml");
-        std::fs::write(&file, mapping).unwrap();
-        let file = file.display().to_string();
-        let service = setup.with("MAPPING__FILE", &file).sandbox(options).start().await;
-        Self { service, _mapping: folder }
+        Self { service: setup.mapping(mapping).sandbox(options).start().await }
     }
 
     pub async fn says(&self, number: usize, event: &str, order: &str, total: &str) {
@@ -93,12 +86,7 @@ impl Shop {
 
     /// Ends when Freshsales holds deals that satisfy a condition; answers them.
     pub async fn deals(&self, what: &str, fits: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-        let found = eventually(what, async || {
-            self.service.pass(Duration::from_secs(1));
-            let deals = self.service.crm.sandbox.deals();
-            if fits(&deals) { Ok(deals) } else { Err(format!("{deals:?} {}", self.service.status().await)) }
-        });
-        found.await
+        self.service.holds(what, Sandbox::deals, fits).await
     }
 
     /// Ends when there is one deal in this stage.
@@ -116,8 +104,7 @@ impl Shop {
     }
 
     fn calls(&self, method: &str, path: &str) -> usize {
-        let requests = self.service.crm.sandbox.requests();
-        requests.iter().filter(|it| it.method == method && it.path.ends_with(path)).count()
+        self.service.crm.calls_to(method, path)
     }
 
     /// Ends when nothing is owed any more, however long that has to wait for another try.

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use freshsignal::sandbox::{Forbidden, SandboxOptions};
+use freshsignal::sandbox::{Forbidden, Sandbox, SandboxOptions};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::simulation::harness::account::{Allowed, Weather};
 use super::simulation::harness::told::Told;
@@ -15,10 +14,9 @@ use crate::support::wait::eventually;
 /// The how-to of the documents shows the same.
 const MAPPING: &str = include_str!("../fixtures/told/note.toml");
 
-/// A site that tells sales what happened; the folder holds its mapping.
+/// A site that tells sales what happened.
 pub struct Site {
     pub service: Service,
-    _mapping: TempDir,
 }
 
 impl Site {
@@ -27,12 +25,7 @@ impl Site {
     }
 
     pub async fn mapped(setup: Setup, options: SandboxOptions, mapping: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("mapping.toml");
-        std::fs::write(&file, mapping).unwrap();
-        let file = file.display().to_string();
-        let service = setup.with("MAPPING__FILE", &file).sandbox(options).start().await;
-        Self { service, _mapping: folder }
+        Self { service: setup.mapping(mapping).sandbox(options).start().await }
     }
 
     /// A form is sent.
@@ -47,12 +40,7 @@ impl Site {
 
     /// Ends when Freshsales holds notes that satisfy a condition; answers them.
     pub async fn notes(&self, what: &str, fits: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-        let found = eventually(what, async || {
-            self.service.pass(Duration::from_secs(1));
-            let notes = self.service.crm.sandbox.notes();
-            if fits(&notes) { Ok(notes) } else { Err(format!("{notes:?} {}", self.service.status().await)) }
-        });
-        found.await
+        self.service.holds(what, Sandbox::notes, fits).await
     }
 
     pub async fn happenings(&self, query: &str) -> Vec<Value> {
@@ -75,8 +63,7 @@ impl Site {
     }
 
     pub fn calls(&self, method: &str, path: &str) -> usize {
-        let requests = self.service.crm.sandbox.requests();
-        requests.iter().filter(|it| it.method == method && it.path.ends_with(path)).count()
+        self.service.crm.calls_to(method, path)
     }
 
     pub async fn close(self) {

@@ -9,7 +9,7 @@ use freshsignal::app::{App, Listeners, RunError};
 use freshsignal::clock::{Clock, ManualClock, SystemClock, UnixMicros};
 use freshsignal::config;
 use freshsignal::freshsales::{Timeouts, http_client};
-use freshsignal::sandbox::SandboxOptions;
+use freshsignal::sandbox::{Sandbox, SandboxOptions};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -33,17 +33,34 @@ pub struct Setup {
     sandbox: SandboxOptions,
     /// The data folder of an earlier version that it finds.
     found: Option<&'static str>,
+    /// The folder of its mapping file.
+    mapping: Option<TempDir>,
 }
 
 impl Setup {
     pub fn new() -> Self {
-        Self { environment: Vec::new(), clock: None, sandbox: SandboxOptions::default(), found: None }
+        Self {
+            environment: Vec::new(),
+            clock: None,
+            sandbox: SandboxOptions::default(),
+            found: None,
+            mapping: None,
+        }
     }
 
     /// Sets a key the way the environment does, as in `CONSENT__REQUIRED`.
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.environment.push((format!("FRESHSIGNAL_{key}"), value.to_owned()));
         self
+    }
+
+    /// It maps by a file with this content.
+    pub fn mapping(mut self, content: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mapping.toml");
+        std::fs::write(&file, content).unwrap();
+        self.mapping = Some(folder);
+        self.with("MAPPING__FILE", &file.display().to_string())
     }
 
     /// The service and the CRM go by a clock that the test drives.
@@ -78,7 +95,16 @@ impl Setup {
         let environment = Arc::new(Mutex::new(environment(&self, &crm, &folder)));
         let running = Running::start(&environment, Arc::clone(&clock)).await;
         let client = http_client(Timeouts { connect: WITHIN, attempt: WITHIN }).unwrap();
-        Service { crm, client, environment, driven: self.clock, clock, folder, running }
+        Service {
+            crm,
+            client,
+            environment,
+            driven: self.clock,
+            clock,
+            folder,
+            _mapping: self.mapping,
+            running,
+        }
     }
 }
 
@@ -135,6 +161,7 @@ pub struct Service {
     driven: Option<ManualClock>,
     clock: Arc<dyn Clock>,
     folder: TempDir,
+    _mapping: Option<TempDir>,
     running: Running,
 }
 
@@ -282,6 +309,21 @@ impl Service {
         let found = eventually(what, async || {
             let status = self.status().await;
             if condition(&status) { Ok(status) } else { Err(status.to_string()) }
+        });
+        found.await
+    }
+
+    /// Ends when Freshsales holds records that satisfy a condition, while time passes; answers them.
+    pub async fn holds(
+        &self,
+        what: &str,
+        records: impl Fn(&Sandbox) -> Vec<Value>,
+        fits: impl Fn(&[Value]) -> bool,
+    ) -> Vec<Value> {
+        let found = eventually(what, async || {
+            self.pass(Duration::from_secs(1));
+            let records = records(&self.crm.sandbox);
+            if fits(&records) { Ok(records) } else { Err(format!("{records:?} {}", self.status().await)) }
         });
         found.await
     }

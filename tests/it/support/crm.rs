@@ -47,6 +47,12 @@ impl Crm {
         self.sandbox.requests().len()
     }
 
+    /// How many calls of a method were received for paths that end so.
+    pub fn calls_to(&self, method: &str, path: &str) -> usize {
+        let requests = self.sandbox.requests();
+        requests.iter().filter(|it| it.method == method && it.path.ends_with(path)).count()
+    }
+
     /// The nth call, from 0.
     pub fn call(&self, nth: usize) -> RecordedRequest {
         self.sandbox.requests().into_iter().nth(nth).expect("so many calls were made")
