@@ -272,7 +272,8 @@ fn bound_of(call: Call, touch: &Touch, known: bool) -> Option<Bound> {
 /// Notes what people had said before Freshsales said otherwise, so that it is not sent when they repeat it.
 fn note_wanted(email: &Email, wish: &Wish, world: &mut World, settings: &Settings) {
     let standing = world.contacts.get(email).and_then(|contact| contact.standing.get(&settings.account));
-    let Some(mut hearing) = standing.map(|standing| standing.hearing.clone()) else { return };
+    let heard = standing.map(|standing| &standing.hearing).filter(|hearing| hearing.has_news());
+    let Some(mut hearing) = heard.cloned() else { return };
     if hearing.note_wanted(&wish.attributes, &wish.said_at) {
         standing_of(email, world, settings).hearing = hearing;
     }
