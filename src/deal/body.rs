@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::standing::{Candidate, Seen};
 use crate::clock::UnixMicros;
-use crate::delivery::KEY_CHARS_MAX;
+use crate::delivery::{KEY_CHARS_MAX, whole_number};
 
 const CUSTOM_FIELD_PREFIX: &str = "custom_field.";
 /// Attributes that come first, in this order; all others follow by name.
@@ -83,7 +83,7 @@ pub fn open_in(
     };
     let candidate = |deal: &Map<String, Value>| {
         let name = deal.get("name").map(text_of).unwrap_or_default();
-        Some((id_of(deal.get("id"))?, name.chars().take(KEY_CHARS_MAX).collect()))
+        Some((whole_number(deal.get("id")?)?, name.chars().take(KEY_CHARS_MAX).collect()))
     };
     let found: BTreeMap<u64, String> =
         deals_of(answer).into_iter().filter(is_free).filter_map(candidate).collect();
@@ -107,7 +107,8 @@ fn key_in<'a>(deal: &'a Map<String, Value>, field: &str) -> Option<&'a Value> {
 pub fn seen_in(answer: &Map<String, Value>, id: u64, now: UnixMicros) -> Option<Seen> {
     let own = answer.get("deal").and_then(Value::as_object).unwrap_or(answer);
     let listed = deals_of(answer);
-    let deal = listed.into_iter().chain([own]).find(|deal| id_of(deal.get("id")) == Some(id))?;
+    let deal =
+        listed.into_iter().chain([own]).find(|deal| deal.get("id").and_then(whole_number) == Some(id))?;
     Some(Seen { stage_id: stage_of(deal)?, at: now })
 }
 
@@ -115,6 +116,13 @@ pub fn seen_in(answer: &Map<String, Value>, id: u64, now: UnixMicros) -> Option<
 #[must_use]
 pub fn key_in_name(key: &str) -> String {
     format!("(#{key})")
+}
+
+/// The key at the end of a name, where no attribute holds it: `… (#A-1001)`.
+#[must_use]
+pub fn key_at_end(name: &str) -> Option<&str> {
+    let (_, end) = name.trim_end().strip_suffix(')')?.rsplit_once("(#")?;
+    Some(end).filter(|key| !key.is_empty())
 }
 
 /// The deals of an answer: `deals`, nested once more in the answers of `lookup` (seen on live accounts).
@@ -128,18 +136,12 @@ fn deals_of(answer: &Map<String, Value>) -> Vec<&Map<String, Value>> {
 }
 
 fn ids<'a>(deals: impl Iterator<Item = &'a Map<String, Value>>) -> Vec<u64> {
-    let ids: BTreeSet<u64> = deals.filter_map(|deal| id_of(deal.get("id"))).collect();
+    let ids: BTreeSet<u64> = deals.filter_map(|deal| whole_number(deal.get("id")?)).collect();
     ids.into_iter().collect()
 }
 
 fn stage_of(deal: &Map<String, Value>) -> Option<u64> {
-    id_of(deal.get("deal_stage_id"))
-}
-
-/// An id, which some clients have seen as text.
-fn id_of(value: Option<&Value>) -> Option<u64> {
-    let value = value?;
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    whole_number(deal.get("deal_stage_id")?)
 }
 
 /// A value as text without spaces around it.

@@ -22,7 +22,7 @@ use crate::delivery::Account;
 use crate::event::{Email, Stamp};
 use crate::person::{Facts, PersonKey, Said};
 
-pub use body::{create_body, found_in, key_in_name, open_in, seen_in, text_of, update_body};
+pub use body::{create_body, found_in, key_at_end, key_in_name, open_in, seen_in, text_of, update_body};
 pub use names::{name_of_attribute, pipeline, resolve};
 pub use stage::{UnknownStage, closes_unbelieved, is_called, wanted_stage};
 pub use standing::{

@@ -30,7 +30,7 @@ pub use happening_id::{HappeningId, MarkerKey};
 pub use no_subject::NoSubject;
 pub use request::{CallKind, HappeningKind, Request, TargetKind};
 pub use subject::{CompanyKey, DealKey, KEY_CHARS_MAX, Subject};
-pub use verdict::{BlockCause, RetryAfter, Stored, Verdict};
+pub use verdict::{BlockCause, RetryAfter, Stored, Verdict, whole_number};
 
 use crate::clock::UnixMicros;
 use crate::event::Email;

@@ -93,3 +93,9 @@ pub enum RetryAfter {
     /// Said, but no sense can be made of it.
     Absurd,
 }
+
+/// A whole number in an answer, such as an id: some clients have seen it as text.
+#[must_use]
+pub fn whole_number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}

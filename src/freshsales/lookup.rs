@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::CallResult;
 use super::bulk::not_known;
-use crate::delivery::{AttemptRequest, BlockCause, Verdict};
+use crate::delivery::{AttemptRequest, BlockCause, Verdict, whole_number};
 use crate::erasure::Found;
 use crate::event::Email;
 
@@ -49,7 +49,7 @@ fn among(answer: &[u8], email: &Email) -> Found {
     };
     let theirs: Vec<&Value> = contacts.iter().filter(|contact| is_own(contact, email)).collect();
     match (theirs.as_slice(), contacts.is_empty()) {
-        ([contact], _) => contact.get("id").and_then(super::verdict::id).map_or(Found::Unclear, Found::One),
+        ([contact], _) => contact.get("id").and_then(whole_number).map_or(Found::Unclear, Found::One),
         ([], true) => Found::Nobody,
         ([], false) => Found::Unclear,
         ([_, _, ..], _) => Found::Several,

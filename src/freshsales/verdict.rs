@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::words::{self, ErrorWords};
 use crate::clock::UnixMicros;
-use crate::delivery::{BlockCause, CallKind, Request, RetryAfter, Stored, Verdict};
+use crate::delivery::{BlockCause, CallKind, Request, RetryAfter, Stored, Verdict, whole_number};
 
 /// A wait longer than this is absurd: no allowance of Freshsales runs over more than an hour.
 pub const RETRY_AFTER_SECONDS_MAX: u64 = 24 * 3600;
@@ -80,7 +80,11 @@ fn stored(call: &Request, status: u16, body: &[u8]) -> Stored {
         None => answer,
     };
     let named = shown.as_ref().filter(|_| record.is_some());
-    Stored { id: named.and_then(|record| record.get("id")).and_then(id), created: status == 201, shown }
+    Stored {
+        id: named.and_then(|record| record.get("id")).and_then(whole_number),
+        created: status == 201,
+        shown,
+    }
 }
 
 /// Whether the body is an error of Freshsales' API that says 404 itself. A wrong address is answered by something before
@@ -88,7 +92,7 @@ fn stored(call: &Request, status: u16, body: &[u8]) -> Stored {
 fn is_error_of_the_api(body: &[u8]) -> bool {
     let answer: Option<Value> = serde_json::from_slice(body).ok();
     let code = answer.as_ref().and_then(|answer| answer.pointer("/errors/code"));
-    code.and_then(id) == Some(404)
+    code.and_then(whole_number) == Some(404)
 }
 
 /// What the key's user may not do. Keys that write contacts were seen to be answered 403 by the question that proves alias
@@ -110,11 +114,6 @@ fn forbidden(call: &Request) -> Verdict {
             reason: format!("the user of the API key may not read and edit {} (403)", kind.plural()),
         },
     }
-}
-
-/// The id in a value: a number, or one as text.
-pub(super) fn id(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
 fn blocked(cause: BlockCause, reason: String) -> Verdict {

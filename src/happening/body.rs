@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::text::{cut, escaped};
 use super::{Happening, Says, TEXT_CHARS_MAX, TITLE_CHARS_MAX, Text};
 use crate::clock::UnixMicros;
-use crate::delivery::{HappeningId, HappeningKind, TargetKind};
+use crate::delivery::{HappeningId, HappeningKind, TargetKind, whole_number};
 
 /// What stands before markers.
 const MARKED: &str = "freshsignal";
@@ -175,7 +175,8 @@ pub fn found_in(answer: &Map<String, Value>, wanted: Wanted<'_>) -> Option<Found
     };
     let list = names.iter().find_map(|name| answer.get(*name)?.as_array())?;
     let has_it = |entry: &&Value| says(entry, marker);
-    let ids: BTreeSet<u64> = list.iter().filter(has_it).filter_map(|entry| id_of(entry.get("id")?)).collect();
+    let ids: BTreeSet<u64> =
+        list.iter().filter(has_it).filter_map(|entry| whole_number(entry.get("id")?)).collect();
     let pages = answer.get("meta").and_then(|meta| meta.get("total_pages")).and_then(Value::as_u64);
     let full = || !list.is_empty() && list.len() % PAGE_ENTRIES == 0;
     let more = pages.map_or_else(full, |pages| u64::from(page) < pages) && !is_past(list, since);
@@ -201,11 +202,6 @@ fn says(value: &Value, words: &str) -> bool {
         Value::Object(fields) => fields.values().any(|value| says(value, words)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
-}
-
-/// An id, which some clients have seen as text.
-fn id_of(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
 /// The end of the day of a moment, and the number of that day.

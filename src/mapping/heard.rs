@@ -1,8 +1,7 @@
 //! Which deals may be meant by what Freshsales says of one of its own, by the key that another system knows it by.
 
-use serde_json::Value;
-
 use super::{DealRule, Preset};
+use crate::deal::{key_at_end, text_of};
 use crate::delivery::DealKey;
 use crate::event::CrmSaid;
 
@@ -22,14 +21,4 @@ impl Preset {
         };
         self.deal_kinds().filter_map(of).collect()
     }
-}
-
-/// The key at the end of a name, where no attribute holds it: `… (#A-1001)`.
-fn key_at_end(name: &str) -> Option<&str> {
-    let (_, end) = name.trim_end().strip_suffix(')')?.rsplit_once("(#")?;
-    Some(end).filter(|key| !key.is_empty())
-}
-
-fn text_of(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned())
 }
