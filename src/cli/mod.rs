@@ -4,6 +4,7 @@
 
 mod backup;
 mod check;
+mod columns;
 mod compare;
 mod demo;
 mod health;

@@ -21,7 +21,7 @@ use crate::decision::{DryRun, Settings};
 use crate::event::{Email, EventLimits};
 use crate::mapping::When;
 use difference::{Compared, Report};
-use theirs::{Asked, Export};
+use theirs::Asked;
 
 /// The attribute that contacts are compared by.
 const EMAILS: &str = "emails";
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let ours = ours(&arguments.events, &config, &settings)?;
     let mapped = mapped(&settings);
     let theirs = match &arguments.with {
-        Some(file) => Export::read(file, &arguments.column, &mapped, &ours.contacts)?.into_asked(),
+        Some(file) => theirs::exported(file, &arguments.column, &mapped, &ours.contacts)?,
         None => match calls(arguments.calls_max, ours.contacts.len() as u64, &config)? {
             Some(calls) => theirs::ask(&config, &ours.contacts, calls / CALLS_EACH)?,
             None => return Ok(()),

@@ -3,17 +3,15 @@
 //! Of an export only rows of contacts that are compared are kept. Must not write anything to the account.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
-use csv::{ReaderBuilder, StringRecord};
+use anyhow::anyhow;
+use csv::StringRecord;
 use serde_json::Value;
 
 use super::super::check::client;
-use super::super::import::separator_of;
-use super::super::{Failure, runtime};
+use super::super::{Failure, columns, runtime};
 use crate::config::Config;
 use crate::contact::{Attributes, CUSTOM_FIELD_PREFIX};
 use crate::erasure::Found;
@@ -48,46 +46,27 @@ pub(super) struct Asked {
     pub stopped: Option<String>,
 }
 
-/// An export, the rows of the contacts that are compared alone.
-pub(super) struct Export(Asked);
-
-impl Export {
-    pub(super) fn read(
-        file: &Path,
-        own: &[String],
-        mapped: &BTreeSet<String>,
-        ours: &BTreeMap<Email, Attributes>,
-    ) -> Result<Self, Failure> {
-        let name = file.display();
-        let first =
-            || -> anyhow::Result<u8> { separator_of(file).with_context(|| format!("can't read {name}")) };
-        let separator = first().map_err(Failure::Usage)?;
-        let opened =
-            File::open(file).with_context(|| format!("can't read {name}")).map_err(Failure::Usage)?;
-        let mut reader = ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(opened);
-        let unreadable = |error: &csv::Error| {
-            let line = error.position().map_or(1, csv::Position::line);
-            Failure::Usage(anyhow!("line {line} of {name} can't be read: {error}"))
-        };
-        let headers = reader.headers().map_err(|error| unreadable(&error))?.clone();
-        let columns = columns(&headers, own, mapped)?;
-        let unmapped = columns.iter().zip(&headers).filter(|(column, _)| **column == Column::Unmapped);
-        let unmapped = unmapped.map(|(_, header)| header.trim().to_owned()).collect();
-        let mut found = Asked { rows: Some(0), unmapped, ..Asked::default() };
-        let mut row = StringRecord::new();
-        while reader.read_record(&mut row).map_err(|error| unreadable(&error))? {
-            found.rows = found.rows.map(|rows| rows + 1);
-            for email in emails(&row, &columns).filter(|email| ours.contains_key(email)) {
-                found.contacts.insert(email, attributes(&row, &columns));
-            }
+/// Reads an export: of its rows those of the contacts that are compared alone.
+pub(super) fn exported(
+    file: &Path,
+    own: &[String],
+    mapped: &BTreeSet<String>,
+    ours: &BTreeMap<Email, Attributes>,
+) -> Result<Asked, Failure> {
+    let (headers, mut reader) = columns::open(file)?;
+    let columns = meanings(&headers, own, mapped)?;
+    let unmapped = columns.iter().zip(&headers).filter(|(column, _)| **column == Column::Unmapped);
+    let unmapped = unmapped.map(|(_, header)| header.clone()).collect();
+    let mut found = Asked { rows: Some(0), unmapped, ..Asked::default() };
+    let mut row = StringRecord::new();
+    while reader.read_record(&mut row).map_err(|error| columns::unreadable(&error))? {
+        found.rows = found.rows.map(|rows| rows + 1);
+        for email in emails(&row, &columns).filter(|email| ours.contains_key(email)) {
+            found.contacts.insert(email, attributes(&row, &columns));
         }
-        found.absent = ours.keys().filter(|email| !found.contacts.contains_key(email)).cloned().collect();
-        Ok(Self(found))
     }
-
-    pub(super) fn into_asked(self) -> Asked {
-        self.0
-    }
+    found.absent = ours.keys().filter(|email| !found.contacts.contains_key(email)).cloned().collect();
+    Ok(found)
 }
 
 /// What a column holds.
@@ -98,11 +77,8 @@ enum Column {
     Unmapped,
 }
 
-fn columns(
-    headers: &StringRecord,
-    own: &[String],
-    mapped: &BTreeSet<String>,
-) -> Result<Vec<Column>, Failure> {
+/// What the columns hold, by their headers; `own` are orders of the form HEADER=ATTRIBUTE.
+fn meanings(headers: &[String], own: &[String], mapped: &BTreeSet<String>) -> Result<Vec<Column>, Failure> {
     let mut named = BTreeMap::new();
     for order in own {
         let pair = order.rsplit_once('=').map(|(header, attribute)| (folded(header), attribute.trim()));
@@ -127,7 +103,7 @@ fn columns(
     if columns.contains(&Column::Email) {
         return Ok(columns);
     }
-    let all: Vec<String> = headers.iter().map(|header| format!("`{}`", header.trim())).collect();
+    let all: Vec<String> = headers.iter().map(|header| format!("`{header}`")).collect();
     let message = format!("no column of the export is called Email; it has {}", all.join(", "));
     Err(Failure::Usage(anyhow!(message)))
 }
@@ -143,7 +119,7 @@ fn attribute_of(header: &str, mapped: &BTreeSet<String>) -> Option<String> {
 }
 
 fn folded(header: &str) -> String {
-    let header = header.trim_start_matches('\u{feff}').trim().to_lowercase();
+    let header = header.trim().to_lowercase();
     header.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect()
 }
 
@@ -234,8 +210,7 @@ mod tests {
     fn columns_of_an_export_are_known_by_their_usual_headers() {
         let mapped =
             ["first_name", "mobile_number", "company_name", "custom_field.cf_plan"].map(str::to_owned).into();
-        let headers =
-            StringRecord::from(vec!["\u{feff}Email", "First name", "Mobile", "Accounts", "Plan", "Fax"]);
+        let headers = ["Email", "First name", "Mobile", "Accounts", "Plan", "Fax"].map(str::to_owned);
         let attribute = |name: &str| Column::Attribute(name.to_owned());
         let expected = [
             Column::Email,
@@ -245,10 +220,10 @@ mod tests {
             attribute("custom_field.cf_plan"),
             Column::Unmapped,
         ];
-        assert_eq!(columns(&headers, &[], &mapped).unwrap(), expected);
+        assert_eq!(meanings(&headers, &[], &mapped).unwrap(), expected);
         let own = ["fax=custom_field.cf_fax".to_owned()];
-        assert_eq!(columns(&headers, &own, &mapped).unwrap()[5], attribute("custom_field.cf_fax"));
-        assert!(columns(&headers, &["Nothing=x".to_owned()], &mapped).is_err());
-        assert!(columns(&StringRecord::from(vec!["Name"]), &[], &mapped).is_err());
+        assert_eq!(meanings(&headers, &own, &mapped).unwrap()[5], attribute("custom_field.cf_fax"));
+        assert!(meanings(&headers, &["Nothing=x".to_owned()], &mapped).is_err());
+        assert!(meanings(&["Name".to_owned()], &[], &mapped).is_err());
     }
 }

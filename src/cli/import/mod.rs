@@ -6,27 +6,25 @@ mod send;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::io::BufReader;
+use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
-use csv::{ReaderBuilder, StringRecord};
+use anyhow::anyhow;
+use csv::StringRecord;
 use serde_json::Value;
 
-use super::{Failure, Outcome, load, say, settings_of};
+use super::{Failure, Outcome, columns, load, say, settings_of};
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::config::Config;
 use crate::decision::{DryRun, Settings};
 use crate::delivery::Lane;
 use crate::event::EventLimits;
-use rows::{Layout, Target, moment_of, separator};
+use rows::{Layout, Target, moment_of};
 
 /// Rows of a call of the bulk API.
 const BULK_ROWS: u64 = 100;
 /// Lines that are named of what is wrong in the same way.
 const LINES_NAMED: usize = 5;
-/// What a spreadsheet writes before the first character.
-const BYTE_ORDER_MARK: char = '\u{feff}';
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -72,20 +70,7 @@ struct Table {
 
 impl Table {
     fn open(arguments: &Arguments) -> Result<Self, Failure> {
-        let name = arguments.file.display();
-        let open =
-            || File::open(&arguments.file).map(BufReader::new).with_context(|| format!("can't read {name}"));
-        let separator = separator_of(&arguments.file);
-        let separator = separator.with_context(|| format!("can't read {name}")).map_err(Failure::Usage)?;
-        let mut reader = ReaderBuilder::new()
-            .delimiter(separator)
-            .flexible(true)
-            .from_reader(open().map_err(Failure::Usage)?);
-        let headers = reader.headers().map_err(|error| unreadable(&error))?;
-        let headers: Vec<String> = headers
-            .iter()
-            .map(|header| header.trim_start_matches(BYTE_ORDER_MARK).trim().to_owned())
-            .collect();
+        let (headers, reader) = columns::open(&arguments.file)?;
         let as_of = match &arguments.as_of {
             None => None,
             Some(text) => Some(moment_of(text).ok_or_else(|| {
@@ -102,29 +87,13 @@ impl Table {
     /// The next row; `None` at the end.
     fn next(&mut self) -> Result<Option<Row>, Failure> {
         let mut record = StringRecord::new();
-        if !self.reader.read_record(&mut record).map_err(|error| unreadable(&error))? {
+        if !self.reader.read_record(&mut record).map_err(|error| columns::unreadable(&error))? {
             return Ok(None);
         }
         let line = record.position().map_or(0, csv::Position::line);
         let row: Vec<String> = record.iter().map(str::to_owned).collect();
         Ok(Some(Row { line, event: self.layout.event_of(&row).map_err(rows::RowProblem::words) }))
     }
-}
-
-/// What separates the columns of a file.
-pub(super) fn separator_of(file: &Path) -> std::io::Result<u8> {
-    let mut first_line = Vec::new();
-    BufReader::new(File::open(file)?).read_until(b'\n', &mut first_line)?;
-    Ok(separator(&String::from_utf8_lossy(&first_line)))
-}
-
-fn unreadable(error: &csv::Error) -> Failure {
-    let line = error.position().map_or(1, csv::Position::line);
-    let why = match error.kind() {
-        csv::ErrorKind::Utf8 { .. } => "it is not UTF-8; save the file as \"CSV UTF-8\"".to_owned(),
-        _ => error.to_string(),
-    };
-    Failure::Usage(anyhow!("line {line} of the file can't be read: {why}"))
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {

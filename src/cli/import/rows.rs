@@ -14,8 +14,6 @@ use crate::ingest::usual_path;
 
 /// Bytes of a hash that make an id.
 const HASH_BYTES: usize = 18;
-/// Characters that separate columns; the first line says which.
-const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 
 /// Where the values of a column go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,13 +64,6 @@ impl RowProblem {
             Self::TooLong => "the row has more values than the first line has headers",
         }
     }
-}
-
-/// The character between columns: the one that the first line has most of.
-pub(super) fn separator(first_line: &str) -> u8 {
-    let count = |separator: char| first_line.matches(separator).count();
-    let found = SEPARATORS.into_iter().rev().max_by_key(|separator| count(*separator));
-    found.and_then(|separator| u8::try_from(separator).ok()).unwrap_or(b',')
 }
 
 impl Layout {
@@ -252,13 +243,6 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(moment_of(text).as_deref(), moment, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_separator_is_that_of_the_first_line() {
-        for (line, found) in [("a,b,c", b','), ("a;b;c,d", b';'), ("a\tb", b'\t'), ("email", b',')] {
-            assert_eq!(separator(line), found, "{line}");
         }
     }
 }
