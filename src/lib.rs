@@ -13,6 +13,8 @@ pub mod config;
 pub mod config_problem;
 pub mod consent;
 pub mod contact;
+pub mod conversion;
+pub mod conversions;
 pub mod deal;
 pub mod decision;
 pub mod deliver;

@@ -13,7 +13,7 @@ mod token;
 mod workers;
 
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -36,7 +36,6 @@ use crate::consent::SharedTally;
 use crate::decision::decide;
 use crate::deliver::keep_paused;
 use crate::delivery::Lane;
-use crate::doors::Ways;
 use crate::event::EventLimits;
 use crate::freshsales::{Client, Crm, DryRunCrm, Key, Mode, Timeouts};
 use crate::health::Vitals;
@@ -135,11 +134,6 @@ fn unused(config: &Config) -> Usage {
     Ledger::restored(config.allowance.limits(), [], Duration::ZERO, 1).usage(Duration::ZERO)
 }
 
-/// The ways in, as they are shown to whoever connects something.
-fn ways_of(config: &Config) -> watch::Sender<Arc<Ways>> {
-    watch::Sender::new(Arc::new(config.ways(&config.server)))
-}
-
 impl App {
     /// Wires the parts; `load` reads the configuration again. Blocks while another process has the data folder.
     ///
@@ -162,10 +156,7 @@ impl App {
         let usage = watch::Sender::new(unused(&config));
         let sharing = watch::Sender::new(config.bulk.sharing());
         let erasing = Erasing { ordered: Arc::default(), done: watch::Sender::new(0) };
-        let (in_use, started) = (Arc::new(Mutex::new(config.clone())), Arc::new(config.clone()));
-        let (alerts, ways) = (watch::Sender::new(config.alerts.clone()), ways_of(&config));
-        let whom = watch::Sender::new(Arc::new(reload::whom_of(&config)));
-        let reload = Reload { settings, alerts, whom, ways, ingest, load, config: in_use, started, key };
+        let reload = Reload::new(&config, settings, ingest, load, key);
         let (pressure, flow) = (watch::Sender::<Pressure>::default(), watch::Sender::<Flow>::default());
         let vitals = Vitals {
             usage: usage.subscribe(),
@@ -298,6 +289,7 @@ impl App {
             ..limits.clone()
         };
         let mut routes = self.reload.ingest.router().merge(self.also_public.clone());
+        routes = routes.merge(self.conversions().router(&server.path_prefix));
         let debugger = self.debugger.clone().beside(listeners.public.local_addr().ok());
         if let Some((path, admin)) = &self.admin_on_public {
             routes = routes.nest_service(path, debugger.clone().guarded_by(admin.clone()).router());

@@ -11,6 +11,7 @@ use crate::admin::Reloaded;
 use crate::alerts::Config as AlertsConfig;
 use crate::config::{Config, LoadError, Loaded};
 use crate::config_problem::Problem;
+use crate::conversions;
 use crate::decision::Settings;
 use crate::doors::Ways;
 use crate::freshsales::Key;
@@ -27,6 +28,7 @@ pub struct Reload {
     pub(super) alerts: watch::Sender<AlertsConfig>,
     pub(super) whom: watch::Sender<Arc<Whom>>,
     pub(super) ways: watch::Sender<Arc<Ways>>,
+    pub(super) conversions: watch::Sender<Arc<conversions::Config>>,
     pub(super) ingest: Ingest,
     pub(super) load: Arc<Load>,
     /// The configuration in use, to tell what another one changes.
@@ -47,6 +49,28 @@ const AT_START: [&str; 8] =
     ["server", "admin", "freshsales", "allowance", "bulk", "store", "retention", "log"];
 
 impl Reload {
+    /// What a configuration that the service starts with gives to the parts that another may change.
+    pub(super) fn new(
+        config: &Config,
+        settings: watch::Sender<Arc<Settings>>,
+        ingest: Ingest,
+        load: Arc<Load>,
+        key: Option<Key>,
+    ) -> Self {
+        Self {
+            settings,
+            alerts: watch::Sender::new(config.alerts.clone()),
+            whom: watch::Sender::new(Arc::new(whom_of(config))),
+            ways: watch::Sender::new(Arc::new(config.ways(&config.server))),
+            conversions: watch::Sender::new(Arc::new(config.conversions.clone())),
+            ingest,
+            load,
+            config: Arc::new(Mutex::new(config.clone())),
+            started: Arc::new(config.clone()),
+            key,
+        }
+    }
+
     /// Reads the configuration again and takes over sources, consent, mapping, who is told and how calls are made; everything else
     /// needs a restart. Says in the log how it went.
     ///
@@ -125,6 +149,7 @@ impl Reload {
         });
         self.alerts.send_replace(config.alerts.clone());
         self.whom.send_replace(Arc::new(whom_of(&config)));
+        self.conversions.send_replace(Arc::new(config.conversions.clone()));
         self.ingest.replace_sources(&config.sources);
         self.ingest.replace_hooks(&config.hooks, &config.sources);
         // Of `[server]` what it was started with.

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{App, Parts, RunError, arrivals, background, flow, recorder};
 use crate::alerts::Teller;
+use crate::conversions::Conversions;
 use crate::decision::{claim, decide};
 use crate::deliver::Deliverer;
 use crate::erase::Eraser;
@@ -62,6 +63,12 @@ impl App {
             whom: self.reload.whom.subscribe(),
             stalls: self.vitals.stalls.clone(),
         }
+    }
+
+    /// The files of conversions.
+    pub(super) fn conversions(&self) -> Conversions {
+        let (settings, config) = (self.reload.settings.subscribe(), self.reload.conversions.subscribe());
+        Conversions::new(Arc::clone(&self.store) as SharedStore, settings, config, Arc::clone(&self.clock))
     }
 
     fn eraser(&self) -> Eraser {

@@ -46,7 +46,7 @@ impl Config {
     }
 
     /// Every section but the sources, by its name, as text to compare. It holds secrets, so it is never shown.
-    fn sections(&self) -> [(&'static str, String); 16] {
+    fn sections(&self) -> [(&'static str, String); 17] {
         // Taken apart in full: a new section can't be forgotten here.
         let Self {
             server,
@@ -54,6 +54,7 @@ impl Config {
             sources: _,
             hooks: _,
             outputs: _,
+            conversions,
             alerts,
             freshsales,
             allowance,
@@ -85,6 +86,7 @@ impl Config {
             ("server", format!("{server:?}")),
             ("admin", format!("{admin:?} {token:?}")),
             ("alerts", format!("{:?}", alerts.compared())),
+            ("conversions", conversions.compared()),
             ("freshsales", format!("{freshsales:?} {key:?}")),
             ("allowance", format!("{allowance:?}")),
             ("delivery", format!("{delivery:?}")),

@@ -291,6 +291,7 @@ fn one_section(section: &str, keys: HashMap<String, Value>, problems: &mut Vec<P
         "server" => each_key::<crate::ingest::ServerConfig>(section, keys, problems),
         "admin" => each_key::<super::AdminConfig>(section, keys, problems),
         "alerts" => each_key::<super::AlertsConfig>(section, keys, problems),
+        "conversions" => each_key::<crate::conversions::Config>(section, keys, problems),
         "freshsales" => each_key::<super::FreshsalesConfig>(section, keys, problems),
         "allowance" => each_key::<super::AllowanceConfig>(section, keys, problems),
         "delivery" => each_key::<super::DeliveryConfig>(section, keys, problems),

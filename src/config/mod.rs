@@ -21,8 +21,9 @@ use crate::admin::Config as AdminConfig;
 use crate::alerts::Config as AlertsConfig;
 use crate::allowance::AllowanceConfig;
 use crate::config_problem::Problem;
-use crate::consent::Category;
-use crate::consent::{ConsentConfig, HOLD, MARKETING};
+use crate::consent::{Category, ConsentConfig, HOLD, MARKETING};
+use crate::conversion::AD_USER_DATA;
+use crate::conversions;
 use crate::decision::{ConsentRules, Rehearsal, Settings, SourceDefaults, Unknown, status_value};
 use crate::deliver::{BulkConfig, DeliveryConfig};
 use crate::delivery::{Account, Bound, HappeningKind, MarkerKey, Request};
@@ -35,8 +36,8 @@ use crate::ingest::{
 };
 use crate::mapping::region::Region;
 use crate::mapping::{IdentifyMode, MappingConfig, Preset, Shipped};
-use crate::output::Receivers;
-use crate::outputs::{self, Config as OutputsConfig};
+use crate::output::{Receivers, Topic};
+use crate::outputs::{self, Config as OutputsConfig, OutputConfig};
 use crate::retain::RetentionConfig;
 use crate::senders::{self, Constants, FiltersConfig, IdentityConfig, IntegrationsConfig};
 use crate::store;
@@ -69,6 +70,9 @@ pub struct Config {
     /// Which other systems are told of what happened.
     #[serde(default)]
     pub outputs: OutputsConfig,
+    /// What ad platforms are told of.
+    #[serde(default)]
+    pub conversions: conversions::Config,
     /// The account.
     #[serde(default)]
     pub freshsales: FreshsalesConfig,
@@ -119,6 +123,8 @@ impl Config {
         problems.extend(self.path_problem());
         problems.extend(self.alerts.problems());
         problems.extend(outputs::problems(&self.outputs));
+        problems.extend(conversions::problems(&self.conversions));
+        problems.extend(self.untold());
         problems.extend(source_problems(&self.sources));
         problems.extend(hook_problems(&self.hooks, &self.sources));
         problems.extend(self.allowance.problems());
@@ -138,12 +144,24 @@ impl Config {
         problems
     }
 
+    /// Receivers that wait for conversions where none are made.
+    fn untold(&self) -> impl Iterator<Item = Problem> {
+        let waits = |output: &OutputConfig| {
+            output.events.iter().any(|event| event.trim() == Topic::Conversion.as_str())
+        };
+        let waiting =
+            self.outputs.iter().filter(move |(_, output)| !self.conversions.enabled && waits(output));
+        let expected = "conversions.enabled = true beside it, or none is ever told";
+        waiting.map(move |(name, _)| Problem::new(format!("outputs.{name}.events"), "conversion", expected))
+    }
+
     /// What is where the private routes are to be on the public listener.
     fn path_problem(&self) -> Option<Problem> {
         let path = &self.admin.path;
         let prefix = &self.server.path_prefix;
         let within = prefix == path || prefix.starts_with(&format!("{path}/"));
-        let taken = !path.is_empty() && (is_taken(path) || within);
+        let conversions = path == conversions::ROOT || path.starts_with(&format!("{}/", conversions::ROOT));
+        let taken = !path.is_empty() && (is_taken(path) || within || conversions);
         taken.then(|| Problem::new("admin.path", path, "a path where no route for events is, such as /admin"))
     }
 
@@ -215,6 +233,7 @@ impl Config {
             happenings: self.happenings.clone(),
             marker_key: MarkerKey::default(),
             receivers: self.receivers(),
+            conversions: self.conversions.enabled,
         }))
     }
 
@@ -308,7 +327,11 @@ impl Config {
         let consent = &self.consent;
         let unknown = consent.unknown.trim();
         ConsentRules {
-            categories: consent.categories.clone(),
+            categories: if self.conversions.enabled {
+                consent.categories.with(Category::from(AD_USER_DATA))
+            } else {
+                consent.categories.clone()
+            },
             required: consent.required.iter().map(|name| Category::from(name.as_str())).collect(),
             marketing: Category::from(MARKETING),
             propagate_withdrawal: consent.propagate_withdrawal,

@@ -25,6 +25,7 @@ pub(super) fn is_secret(key: &str) -> bool {
             | "secrets"
             | "url"
             | "heartbeat_url"
+            | "password"
     )
 }
 
@@ -46,6 +47,9 @@ pub(super) fn read_files(config: &mut Config) -> Vec<Problem> {
     one("alerts.url", &alerts.url_file, &mut alerts.url, &mut problems);
     one("alerts.secret", &alerts.secret_file, &mut alerts.secret, &mut problems);
     one("alerts.heartbeat_url", &alerts.heartbeat_url_file, &mut alerts.heartbeat_url, &mut problems);
+    let conversions = &mut config.conversions;
+    let (file, password) = (&conversions.password_file, &mut conversions.password);
+    one("conversions.password", file, password, &mut problems);
     for (name, source) in &mut config.sources {
         let key = format!("sources.{name}.write_key");
         one(&key, &source.write_key_file, &mut source.write_key, &mut problems);

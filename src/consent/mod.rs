@@ -95,6 +95,14 @@ impl Categories {
         self.0.contains_key(category)
     }
 
+    /// These and one more, under its own name.
+    #[must_use]
+    pub fn with(&self, category: Category) -> Self {
+        let mut categories = self.0.clone();
+        categories.entry(category).or_default();
+        Self(categories)
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Category> {
         self.0.keys()

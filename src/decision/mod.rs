@@ -7,7 +7,9 @@ mod action;
 mod actions;
 mod bulk;
 mod call;
+mod came_by;
 mod claiming;
+mod clicks;
 mod company;
 mod considered;
 mod contributed;
@@ -60,7 +62,9 @@ pub use company::consider_company;
 pub use considered::Considered;
 pub use contributed::{Contributed, Contribution, Gathering, Membership};
 pub use crowd::contributions;
-pub use deal::{ConsideredDeal, DealOrder, NoOrder, consider_deal, may_be_ordered, order_deal};
+pub use deal::{
+    ConsideredDeal, DealOrder, NoOrder, consider_deal, conversion_of, may_be_ordered, order_deal,
+};
 pub use distrust::distrust;
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};
 pub use erase::{ErasureOrder, erase, extent};

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::call::standing_of;
+use super::clicks;
 use super::considered::Considered;
 use super::learn::Learned;
 use super::reading::says_anything;
@@ -221,6 +222,7 @@ fn evaluate(touch: &Touch, world: &mut World, settings: &Settings, now: UnixMicr
     if considered.wish.gate_shut.is_some() {
         world.told.withheld.insert(email.clone());
     }
+    clicks::withhold(email, &considered, world, settings);
     let (standing, owed, _) = rename::owed_to(email, &considered, world, settings, now);
     let known = standing.known();
     let what = match owed {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Settings;
 use super::sender::{self, Address, EventIds, lane_if_mapped};
+use super::{Settings, came_by};
 use crate::clock::UnixMicros;
 use crate::consent::{self, Category, Statement};
 use crate::delivery::{CompanyKey, DealKey, HappeningId, Lane};
@@ -143,6 +143,7 @@ impl Spoken {
         } else {
             keep_first(event, settings, &mut own, notes);
         }
+        came_by::keep(event, settings, &mut own);
         Self { own, named, problem, consent_understood }
     }
 }

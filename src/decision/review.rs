@@ -58,6 +58,7 @@ impl Settings {
             happenings: _,
             marker_key: _,
             receivers: _,
+            conversions: _,
             selectors,
         } = self;
         let of_people = (default_region, missing_names, source_defaults, senders);

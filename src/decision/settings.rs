@@ -134,6 +134,8 @@ pub struct Settings {
     pub marker_key: MarkerKey,
     /// Who is told of what happened; nobody in a dry run.
     pub receivers: Receivers,
+    /// Whether clicks on advertisements are kept, and deals that are won noted, for ad platforms.
+    pub conversions: bool,
 }
 
 impl Settings {
@@ -158,6 +160,7 @@ impl Settings {
         settings.account = Account(format!("dry_run:{}", self.account.0));
         settings.rehearsal.playing = true;
         settings.receivers = Receivers::new();
+        settings.conversions = false;
         Some(settings)
     }
 

@@ -6,10 +6,11 @@
 use serde_json::{Map, Value, json};
 
 use super::wish::consider;
-use super::{Settings, World};
+use super::{Settings, World, clicks};
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
 use crate::contact::{Attributes, ConsentHistory, STATUS, Standing};
+use crate::conversion;
 use crate::deal;
 use crate::delivery::{DealKey, DeliveryId, Subject};
 use crate::event::Email;
@@ -175,6 +176,8 @@ pub(super) struct Moved<'a> {
     pub to: (&'a str, Forecast),
     /// What is known of it, in names.
     pub attributes: &'a deal::Attributes,
+    /// When that was said, where it is known.
+    pub at: Option<UnixMicros>,
     /// Who moved it.
     pub by: By,
     /// What brought it about: the same move is never told by two causes.
@@ -210,10 +213,11 @@ const OF_DEAL: [(&str, &str); 5] = [
 
 /// A deal moved: that it did, and that it was won or lost.
 pub(super) fn deal_moved(moved: &Moved<'_>, world: &mut World, settings: &Settings, now: UnixMicros) {
+    let (stage, forecast) = moved.to;
+    note_won(moved, world, settings, now);
     if settings.receivers.is_empty() {
         return;
     }
-    let (stage, forecast) = moved.to;
     let mut told = json!({
         "kind": moved.key.kind(), "key": moved.key.key(), "people": moved.key.people(), "id": moved.id,
         "stage": stage, "previous_stage": moved.from, "moved_by": moved.by.as_str(),
@@ -233,7 +237,13 @@ pub(super) fn deal_moved(moved: &Moved<'_>, world: &mut World, settings: &Settin
         Forecast::Lost => Some(Topic::DealLost),
         Forecast::Open => None,
     };
-    for topic in [Some(Topic::DealStageChanged), closed].into_iter().flatten() {
+    let clicks = moved.email.filter(|_| forecast == Forecast::Won);
+    let clicks = clicks.and_then(|email| clicks::told_of(email, world, settings));
+    let conversion = clicks.is_some().then_some(Topic::Conversion);
+    for topic in [Some(Topic::DealStageChanged), closed, conversion].into_iter().flatten() {
+        if let Some(told) = clicks.as_ref().filter(|_| topic == Topic::Conversion) {
+            data.insert("clicks".to_owned(), conversion::shown(&told.clicks));
+        }
         let report = Report {
             topic,
             subject: Subject::Deal(moved.key.clone()),
@@ -243,6 +253,15 @@ pub(super) fn deal_moved(moved: &Moved<'_>, world: &mut World, settings: &Settin
             data: data.clone(),
         };
         tell(&report, world, settings);
+    }
+}
+
+/// Notes that a deal was won, or is won no more: ad platforms are told of those that are, by a file.
+fn note_won(moved: &Moved<'_>, world: &mut World, settings: &Settings, now: UnixMicros) {
+    // Nothing is won in a dry run.
+    if settings.conversions && !settings.account.0.starts_with("dry_run:") {
+        let won = (moved.to.1 == Forecast::Won).then(|| moved.at.unwrap_or(now).min(now));
+        world.won.insert(moved.key.clone(), won);
     }
 }
 

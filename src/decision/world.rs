@@ -211,6 +211,8 @@ pub struct World {
     pub erased_calls: Vec<(DeliveryId, CallEnd)>,
     /// What other systems of the user are told.
     pub told: Told,
+    /// Deals that were won, and when; nothing for one that is won no more.
+    pub won: BTreeMap<DealKey, Option<UnixMicros>>,
 }
 
 /// How a contact stands with the account, to change it.

@@ -25,6 +25,10 @@ pub fn told(message: &Message) -> (&'static str, String, String) {
             let (name, worth) = deal();
             ("\u{1f389}", "Deal won".to_owned(), format!("{name}{worth}{of}"))
         }
+        Topic::Conversion => {
+            let (name, worth) = deal();
+            ("\u{1f3af}", "Conversion".to_owned(), format!("{name}{worth}{of}"))
+        }
         Topic::DealLost => {
             let (name, worth) = deal();
             let why = at(data, "deal.reason").map(|reason| format!(": {reason}")).unwrap_or_default();

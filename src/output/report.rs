@@ -35,6 +35,8 @@ pub struct Told {
     pub outputs: Vec<Output>,
     /// People whose gate is shut: what waits to be told of them, but for their refusals, is not told.
     pub withheld: std::collections::BTreeSet<Email>,
+    /// People who don't agree that ad platforms are told: no conversion that waits is told of them.
+    pub no_conversion: std::collections::BTreeSet<Email>,
     /// People who are erased: nothing that waits to be told of them is told.
     pub erased: std::collections::BTreeSet<Email>,
 }

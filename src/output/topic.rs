@@ -32,11 +32,14 @@ pub enum Topic {
     /// Freshsales refused somebody it does not have.
     #[serde(rename = "lead.refused")]
     LeadRefused,
+    /// A deal was won of somebody who agreed that ad platforms are told.
+    #[serde(rename = "conversion")]
+    Conversion,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::DealWon,
         Self::DealLost,
         Self::DealStageChanged,
@@ -46,6 +49,7 @@ impl Topic {
         Self::ContactDelivered,
         Self::NoteAdded,
         Self::LeadRefused,
+        Self::Conversion,
     ];
 
     /// The word in messages and in the configuration.
@@ -61,6 +65,7 @@ impl Topic {
             Self::ContactDelivered => "contact.delivered",
             Self::NoteAdded => "note.added",
             Self::LeadRefused => "lead.refused",
+            Self::Conversion => "conversion",
         }
     }
 
@@ -82,7 +87,8 @@ impl Topic {
             | Self::ContactChanged
             | Self::ContactDelivered
             | Self::NoteAdded
-            | Self::LeadRefused => true,
+            | Self::LeadRefused
+            | Self::Conversion => true,
         }
     }
 }

@@ -60,6 +60,7 @@ impl Stage for Prune {
             journal_since: now.minus(days(config.journal_days_max)),
             journal_bytes_max: config.journal_bytes_max,
             trail_since: now.minus(days(config.trail_days_max)),
+            won_since: now.minus(days(config.person_days_max)),
             seen_since: now.minus(Duration::from_hours(config.dedup_hours)),
             trail_bytes_max: config.trail_bytes_max,
             seen_max: config.dedup_entries_max,

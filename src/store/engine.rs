@@ -13,7 +13,7 @@ use super::{
     Answer, Appended, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination,
     Documents, Due, DueQuery, EventQuery, Failed, HappeningQuery, JournalEnd, Keep, Keys, NewRecord, News,
     OpenErasures, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Room, Silent, Slot,
-    Stream, Suppressed, Totals, Turn, Versioned,
+    Stream, Suppressed, Totals, Turn, Versioned, WonQuery,
 };
 use tokio::sync::watch;
 
@@ -187,6 +187,9 @@ pub trait Outgoing: Send + Sync + 'static {
 
     /// How a receiver does. One that can't be read counts as one that was never called.
     fn gate(&self, receiver: String) -> Answer<Versioned<Gate>>;
+
+    /// Deals that are won, the one that was won first first, each with that moment.
+    fn won(&self, query: WonQuery) -> Answer<Vec<(DealKey, UnixMicros)>>;
 
     /// A signal whenever there may be something to tell.
     fn outputs_made(&self) -> watch::Receiver<u64>;

@@ -12,6 +12,8 @@ pub struct Keep {
     pub journal_bytes_max: u64,
     /// Trails of events that were received before go, and deliveries that ended before; never dead ones.
     pub trail_since: UnixMicros,
+    /// Deals that were won before are noted no more.
+    pub won_since: UnixMicros,
     /// Messages first received before may count again.
     pub seen_since: UnixMicros,
     /// At this size the oldest trails and ended deliveries go, whatever their age.

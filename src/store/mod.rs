@@ -40,7 +40,7 @@ pub use lookup::{
     EventQuery, HappeningQuery, LIMIT_MAX, Limited, OpenErasures, OutputTotals, OwedInLane, Slot, Totals,
 };
 pub use news::{Change, Herald, NEWS_KEPT_MAX, News};
-pub use outputs::{OutputKey, OutputQuery, OutputsOf, PutOutput};
+pub use outputs::{OutputKey, OutputQuery, OutputsOf, PutOutput, WonQuery};
 pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put, PutDeal};
 
 pub use priority::give_way;

@@ -82,6 +82,7 @@ fn change(put: &Put) -> Option<Change> {
         | Put::BulkJob(..)
         | Put::BulkJobEnded(..)
         | Put::Alert(_)
-        | Put::Output(_) => None,
+        | Put::Output(_)
+        | Put::Won(..) => None,
     }
 }

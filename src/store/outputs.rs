@@ -2,6 +2,7 @@
 
 use super::{Limited, Revision};
 use crate::clock::UnixMicros;
+use crate::delivery::DealKey;
 use crate::event::Email;
 use crate::output::{Gate, Output, OutputState};
 
@@ -47,6 +48,8 @@ pub enum PutOutput {
     Discarded(OutputsOf),
     /// What waits to be told of somebody whose gate is shut goes, but for their refusal.
     Withheld(Email),
+    /// What waits to be told to ad platforms of somebody who does not agree to that goes.
+    NoConversion(Email),
     /// Everything that is to be told of somebody goes.
     Erased(Email),
     /// How a receiver does.
@@ -69,6 +72,17 @@ pub struct OutputsOf {
     pub receiver: String,
     /// Which one; `None`: all.
     pub id: Option<String>,
+}
+
+/// Which deals that are won.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WonQuery {
+    /// Only those that were won since.
+    pub since: UnixMicros,
+    /// Only those after this one.
+    pub after: Option<(DealKey, UnixMicros)>,
+    /// How many.
+    pub limit: Limited,
 }
 
 /// Which outputs.

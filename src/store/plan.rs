@@ -103,6 +103,8 @@ pub enum Put {
     Alert(Box<Alert>),
     /// Something of what other systems of the user are told.
     Output(PutOutput),
+    /// A deal was won at a moment, or is won no more. The first moment of each counts.
+    Won(DealKey, Option<UnixMicros>),
     /// A document goes.
     Gone(Gone),
     /// Something is noted for an erasure.

@@ -226,6 +226,7 @@ impl Plan {
         let ended = world.erased_calls.into_iter();
         puts.extend(ended.map(|(delivery, end)| Put::Privacy(Privacy::CallEnded(delivery, end))));
         puts.extend(told(world.told));
+        puts.extend(world.won.into_iter().map(|(key, at)| Put::Won(key, at)));
         plan
     }
 }
@@ -235,7 +236,8 @@ fn told(told: Told) -> impl Iterator<Item = Put> {
     let withheld = told.withheld.into_iter().map(PutOutput::Withheld);
     let erased = told.erased.into_iter().map(PutOutput::Erased);
     let made = told.outputs.into_iter().map(|output| PutOutput::Made(Box::new(output)));
-    withheld.chain(erased).chain(made).map(Put::Output)
+    let without = told.no_conversion.into_iter().map(PutOutput::NoConversion);
+    withheld.chain(without).chain(erased).chain(made).map(Put::Output)
 }
 
 /// What has changed among documents of one kind.

@@ -69,7 +69,7 @@ async fn every_route_that_the_page_of_the_public_listener_names_is_answered() {
     let service = [("KIND", "shopify"), ("SECRET", "s"), ("SOURCE", "contact")]
         .into_iter()
         .fold(service, |setup, (key, value)| setup.with(&format!("HOOKS__SHOPIFY__{key}"), value));
-    let service = service.start().await;
+    let service = crate::conversions::converting(service).start().await;
     let mut missing = Vec::new();
     let named = named_routes(&text(PUBLIC));
     assert!(named.len() >= 20, "{named:?}");

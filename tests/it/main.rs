@@ -34,6 +34,8 @@ mod clocks;
 mod commands;
 /// What Freshsales has beside what would be written.
 mod compare;
+/// Won deals as files for ad platforms.
+mod conversions;
 /// Killed at any moment under load: nothing acknowledged is lost, nothing takes effect twice.
 mod crash;
 /// What the CRM may answer, and what becomes of the contact.

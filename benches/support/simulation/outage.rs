@@ -119,6 +119,7 @@ async fn hours_pass(service: &Service, clock: &ManualClock, until: Duration) {
         let keep = Keep {
             journal_since: before(Duration::from_hours(7 * 24)),
             journal_bytes_max: 2 << 30,
+            won_since: before(Duration::from_hours(400 * 24)),
             trail_since: before(Duration::from_hours(30 * 24)),
             seen_since: before(Duration::from_hours(72)),
             trail_bytes_max: 2 << 30,

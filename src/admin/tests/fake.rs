@@ -18,6 +18,7 @@ use crate::store::{
     Due, DueQuery, EventQuery, Failed, HappeningQuery, Herald, Journal, JournalEnd, Keep, Keys, NewRecord,
     News, OpenErasures, Outbox, Outgoing, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record,
     RecordQuery, Silent, Slot, StateStore, StoreError, Stream, Totals, Trail, Turn, Upkeep, Versioned, Walks,
+    WonQuery,
 };
 use crate::trail::EventTrail;
 
@@ -237,6 +238,10 @@ impl Outgoing for FakeStore {
 
     fn gate(&self, _: String) -> Answer<Versioned<Gate>> {
         shut()
+    }
+
+    fn won(&self, _: WonQuery) -> Answer<Vec<(DealKey, UnixMicros)>> {
+        none()
     }
 
     fn outputs_made(&self) -> watch::Receiver<u64> {

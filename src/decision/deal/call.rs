@@ -194,6 +194,7 @@ impl<'a> Told<'a> {
             from: self.from.as_deref(),
             to: (&self.to, stage.map(|stage| stage.forecast).unwrap_or_default()),
             attributes: &attributes,
+            at: wanted.wish.said_at.get(STAGE).copied(),
             by: By::Us,
             cause: self.cause.clone(),
         };

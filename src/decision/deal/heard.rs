@@ -149,6 +149,7 @@ fn tell_move(
         from,
         to: (&stage.name, stage.forecast),
         attributes: &attributes,
+        at: None,
         by: By::Freshsales,
         cause: cause.to_string(),
     };

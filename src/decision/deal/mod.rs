@@ -3,6 +3,7 @@
 //! A deal that is owed a call has a delivery as soon as a call can be built; until then it is held, with a cause.
 
 mod call;
+mod converted;
 mod heard;
 mod order;
 mod shown;
@@ -21,6 +22,7 @@ use crate::event::Email;
 pub(super) use heard::hear;
 
 pub(super) use call::{claim, discarded, open, played, redrive, settle, void};
+pub use converted::conversion_of;
 pub use order::{DealOrder, NoOrder, may_be_ordered, order_deal};
 pub use shown::{ConsideredDeal, consider_deal, creation_of_deal};
 use wish::{Company, DealWish, wish_of};

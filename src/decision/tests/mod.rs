@@ -74,6 +74,7 @@ pub fn settings() -> Settings {
         happenings: crate::happening::Config::default(),
         marker_key: crate::delivery::MarkerKey::default(),
         receivers: std::collections::BTreeMap::new(),
+        conversions: false,
         attempt_timeout: Duration::from_secs(20),
         selectors: std::sync::Arc::default(),
         retry: RetryRules {

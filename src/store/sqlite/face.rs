@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     SqliteStore, alerts, blank, crowds, deals, erase, failed, files, forget, happenings, listed, outbox,
-    outputs, records, retention, search, selectors, state, suppressed, trail, walks,
+    outputs, records, retention, search, selectors, state, suppressed, trail, walks, won,
 };
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
@@ -29,7 +29,7 @@ use crate::store::{
     Documents, Due, DueQuery, EventQuery, Failed, HappeningQuery, Journal, JournalEnd, Keep, Keys, NewRecord,
     News, OpenErasures, Outbox, Outgoing, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record,
     RecordQuery, Room, Silent, Slot, StateStore, StoreError, Stream, Suppressed, Totals, Trail, Turn, Upkeep,
-    Versioned, Walks,
+    Versioned, Walks, WonQuery,
 };
 use crate::trail::EventTrail;
 
@@ -238,6 +238,10 @@ impl Outgoing for SqliteStore {
 
     fn gate(&self, receiver: String) -> Answer<Versioned<Gate>> {
         self.state_readers.ask(move |state| outputs::gate(state, &receiver))
+    }
+
+    fn won(&self, query: WonQuery) -> Answer<Vec<(DealKey, UnixMicros)>> {
+        self.state_readers.ask(move |state| won::page(state, &query))
     }
 
     fn outputs_made(&self) -> watch::Receiver<u64> {

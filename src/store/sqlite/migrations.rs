@@ -472,6 +472,7 @@ pub(super) const STATE: &[&str] = &["
 super::crm_ids::STEP,
 super::suppressed::STEP,
     outputs::SCHEMA,
+    super::won::STEP,
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

@@ -41,6 +41,7 @@ mod trail;
 mod under_way;
 mod walks;
 mod withdrawn;
+mod won;
 mod worked;
 
 #[cfg(test)]

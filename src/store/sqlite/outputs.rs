@@ -157,6 +157,11 @@ pub(super) fn put(connection: &Connection, put: &PutOutput) -> Result<(), StoreE
             let sql = "DELETE FROM outputs WHERE person = ?1 AND consent = 1";
             change(connection, sql, [email.as_str()]).map(|_| ())
         }
+        PutOutput::NoConversion(email) => {
+            // The id begins with what it tells.
+            let sql = "DELETE FROM outputs WHERE person = ?1 AND substr(id, 1, 11) = 'conversion-'";
+            change(connection, sql, [email.as_str()]).map(|_| ())
+        }
         PutOutput::Erased(email) => {
             change(connection, "DELETE FROM outputs WHERE person = ?1", [email.as_str()]).map(|_| ())
         }

@@ -5,7 +5,7 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::columns::{int, uint};
-use super::{failed, outputs, records};
+use super::{failed, outputs, records, won};
 use crate::clock::UnixMicros;
 use crate::event::Position;
 use crate::store::{Keep, Processed, StoreError, Stream};
@@ -48,6 +48,7 @@ pub(super) fn prune_state(
     }
     rows += failed::prune(&transaction, keep.trail_since, ROWS_MAX)?;
     rows += outputs::prune(&transaction, keep.trail_since, ROWS_MAX)?;
+    rows += won::prune(&transaction, keep.won_since, ROWS_MAX)?;
     // The limit holds whatever waits: a message that comes again after so many others counts again.
     let excess = int(size(&transaction, "seen")?.saturating_sub(keep.seen_max));
     if excess > 0 {

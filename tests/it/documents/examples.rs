@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::code::text;
 use super::markdown::blocks;
 use super::pages;
+use crate::conversions::{PASSWORD, USER, converting};
 use crate::support::app::{Service, Setup, WRITE_KEY};
 use crate::support::command::{freshsignal, output};
 use crate::support::process;
@@ -18,7 +19,8 @@ const FIRST: &str = "docs/start/first-event.md";
 
 #[tokio::test]
 async fn every_request_that_a_document_shows_succeeds() {
-    let service = Setup::new().with("SOURCES__CONTACT__FORM", "true").start().await;
+    let setup = Setup::new().with("SOURCES__CONTACT__FORM", "true");
+    let service = converting(setup).start().await;
     let first = requests(&text(FIRST));
     let others = pages().into_iter().filter(|(name, _)| name != FIRST).flat_map(|(_, page)| requests(&page));
     let mut failed = Vec::new();
@@ -26,7 +28,9 @@ async fn every_request_that_a_document_shows_succeeds() {
     for request in first.into_iter().chain(others) {
         let Some(url) = address(&request.url, &service) else { continue };
         let mut asked = service.client.request(request.method.clone(), url);
-        if request.url.starts_with("https://events.") || request.url.contains(":8080/") {
+        if request.url.contains("/conversions/") {
+            asked = asked.basic_auth(USER, Some(PASSWORD));
+        } else if request.url.starts_with("https://events.") || request.url.contains(":8080/") {
             asked = asked.basic_auth(WRITE_KEY, Some(""));
         }
         let asked = request.body.iter().fold(asked, |asked, body| asked.body(body.clone()));

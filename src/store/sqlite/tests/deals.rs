@@ -1,5 +1,6 @@
 //! Tests of deals and companies in the store: revisions, who finds them, what holds them back and how it is counted.
 
+use super::retention::{NONE, prune};
 use super::*;
 use crate::company::Company;
 use crate::deal::{Deal, DealSaid, HeldBack, Standing};
@@ -7,8 +8,8 @@ use crate::delivery::{CompanyKey, DealKey, Delivery, DeliveryId, Lane, Subject};
 use crate::event::{Stamp, Trust};
 use crate::person::{PersonId, PersonKey, Said};
 use crate::store::{
-    DEALS_OF_MAX, DealQuery, Gone, Keys, Limited, Place, Plan, Put, PutDeal, RecordQuery, RecordState,
-    RecordsOf, Silent, Totals,
+    DEALS_OF_MAX, DealQuery, Gone, Keys, Limited, Outgoing, Place, Plan, Put, PutDeal, RecordQuery,
+    RecordState, RecordsOf, Silent, Totals, WonQuery,
 };
 
 fn key(number: usize) -> DealKey {
@@ -230,4 +231,33 @@ async fn deals_and_companies_are_listed_newest_first_by_whose_they_are_and_how_t
     assert_eq!(listed(companies(None)).await, ["company:acme"]);
     assert_eq!(listed(companies(Some(RecordState::Settled))).await, ["company:acme"]);
     assert_eq!(listed(companies(Some(RecordState::Held))).await, [""; 0]);
+}
+
+async fn won(
+    store: &SqliteStore,
+    since: i64,
+    after: Option<(DealKey, UnixMicros)>,
+) -> Vec<(DealKey, UnixMicros)> {
+    store.won(WonQuery { since: UnixMicros(since), after, limit: Limited::to(2) }).await.unwrap()
+}
+
+#[tokio::test]
+async fn deals_that_are_won_are_paged_by_their_first_moment_and_go_with_the_deal() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let mut puts: Vec<Put> = (0..4).map(|number| put(number, 0, deal("ann", None))).collect();
+    // The second one is won at the same moment as the third, and the first is lost and won again.
+    let moments =
+        [(0, Some(40)), (1, Some(20)), (2, Some(20)), (3, Some(30)), (3, None), (0, None), (0, Some(90))];
+    puts.extend(moments.map(|(number, at)| Put::Won(key(number), at.map(UnixMicros))));
+    store.apply(Plan { puts, ..Plan::default() }).await.unwrap();
+    let first = won(&store, 0, None).await;
+    assert_eq!(first, [(key(1), UnixMicros(20)), (key(2), UnixMicros(20))]);
+    assert_eq!(won(&store, 0, first.last().cloned()).await, [(key(0), UnixMicros(40))]);
+    assert_eq!(won(&store, 21, None).await, [(key(0), UnixMicros(40))]);
+    let puts = vec![Put::Gone(Gone::Deal(key(0), 1))];
+    store.apply(Plan { puts, ..Plan::default() }).await.unwrap();
+    assert_eq!(won(&store, 21, None).await, []);
+    assert!(prune(&store, NONE).await >= 3);
+    assert_eq!(won(&store, 0, None).await, []);
 }

@@ -182,6 +182,7 @@ async fn neither_pruning_nor_new_events_change_what_is_being_copied() {
     let all = Keep {
         journal_since: NOW.plus(Duration::from_hours(1)),
         journal_bytes_max: 1 << 30,
+        won_since: UnixMicros(i64::MIN),
         trail_since: NOW,
         seen_since: NOW,
         trail_bytes_max: 1 << 30,
