@@ -56,9 +56,15 @@ impl Gate {
         match (&self.off, self.opens_at) {
             (Some(_), _) => 0,
             (None, Some(opens_at)) if opens_at > now => 0,
-            (None, _) if self.failures >= CLOSES_AFTER => 1,
+            (None, _) if self.is_failing() => 1,
             (None, _) => PLACES,
         }
+    }
+
+    /// Whether so many tries had no success that one message at a time shows when the receiver is there again.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.failures >= CLOSES_AFTER
     }
 
     /// A few messages were tried together. One that takes some of them is there, so what it did not take is no sign that it is
@@ -84,7 +90,7 @@ impl Gate {
     /// It took a message. Answers since when it had taken none, where its gate was closed for that: what failed since then is due
     /// now.
     pub fn took(&mut self, now: UnixMicros) -> Option<UnixMicros> {
-        let closed = self.failures >= CLOSES_AFTER || self.opens_at.is_some();
+        let closed = self.is_failing() || self.opens_at.is_some();
         let since = self.failing_since.take().filter(|_| closed);
         *self = Self { took_at: Some(now), ..Self::default() };
         since

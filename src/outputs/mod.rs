@@ -143,6 +143,7 @@ impl Outputs {
             busy: Arc::clone(&busy),
             stop: stop.clone(),
             failing: false,
+            away: true,
         };
         let (clock, stalls) = (Arc::clone(&self.clock), self.stalls.clone());
         async move {

@@ -35,6 +35,8 @@ pub(super) struct Teller {
     pub stop: CancellationToken,
     /// It took nothing the last time.
     pub failing: bool,
+    /// The last time it was not what it was sent that kept it from taking it; so it may be away.
+    pub away: bool,
 }
 
 /// What came of one message.
@@ -62,7 +64,11 @@ impl turn::Stage for Teller {
             let opens_at = gate.opens_at.filter(|_| gate.off.is_none());
             return Ok(opens_at.map_or(Next::Rung, |opens_at| Next::After(opens_at.since(now))));
         }
-        let (due, later) = self.store.outputs_due(self.name.clone(), now, places).await?;
+        let (mut due, later) = self.store.outputs_due(self.name.clone(), now, places).await?;
+        if due.is_empty() && gate.is_failing() && self.away {
+            // Whether the receiver is there again shows only where something is tried. The oldest is, before its time.
+            (due, _) = self.store.outputs_due(self.name.clone(), UnixMicros(i64::MAX), places).await?;
+        }
         if due.is_empty() {
             return Ok(later.map_or(Next::Rung, |later| Next::After(later.since(now))));
         }
@@ -103,6 +109,8 @@ impl Teller {
                 Err(error) => return Err(error),
             }
         }
+        let away = |failed: &Failed| !failed.is_of_the_message();
+        self.away = ended.iter().all(|ended| ended.result.as_ref().is_err_and(away));
         self.say(ended);
         Ok(())
     }
@@ -119,6 +127,10 @@ impl Teller {
                 Err(why) => {
                     let (error, wait) = (why.to_string(), why.retry_after());
                     failed.push((error.clone(), wait));
+                    if output.next_attempt_at > *at {
+                        // It was tried for the receiver's sake, and that is none of its own tries.
+                        continue;
+                    }
                     puts.push(match output.after_failure(wait, *jitter, *at) {
                         AfterFailure::Again(next_attempt_at) => {
                             PutOutput::Failed { key, error, at: *at, next_attempt_at }

@@ -67,6 +67,12 @@ pub enum Failed {
 }
 
 impl Failed {
+    /// Whether the receiver is there and did not like what it was sent, so that something else may be taken.
+    #[must_use]
+    pub fn is_of_the_message(&self) -> bool {
+        matches!(self, Self::Answered(400 | 409 | 413 | 415 | 422, ..))
+    }
+
     /// How long the receiver asked to wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
