@@ -29,9 +29,9 @@ use crate::decision::{Decided, Outcome, Reading, Settings, World};
 use crate::event::{Position, SourceName};
 use crate::senders::{Sighting, Watch};
 use crate::store::{
-    ErrorClass, Failed, JournalEnd, Keys, Plan, Progress, Put, Record, SharedStore, StoreError, Stream,
+    ErrorClass, Failed, JournalEnd, Keys, Plan, Progress, Put, Record, SharedStore, StoreError, Stream, Turn,
 };
-use crate::telemetry::caught;
+use crate::telemetry::{Panicked, caught};
 use crate::turn::{
     self, Batch, Decide, Next, Pace, Stage, Stalls, Undecided, decide_on, put_aside, reading_of, trail_of,
 };
@@ -81,12 +81,28 @@ impl Processor {
             pace: Pace::new(BATCH_WORK, BATCH_EVENTS_MIN, BATCH_EVENTS_MAX),
             share: Share::default(),
             rest: Rest::default(),
+            ahead: None,
             searches: BTreeMap::new(),
             conflicts: 0,
             suspect: None,
             processor: self,
         };
         turn::run(batches, &stalls, &*clock, &stop).await
+    }
+
+    /// Reads events of a stream after a position, at most so many.
+    async fn read(
+        &self,
+        stream: Stream,
+        from: Position,
+        events_max: usize,
+        by: &Settings,
+    ) -> Result<Read, StoreError> {
+        let records = self.store.read(stream, from, events_max, BATCH_BYTES_MAX).await?;
+        let positions = records.iter().map(|record| record.position).collect();
+        let reading = |(nth, record)| caught(|| reading_of(record, by)).map_err(|panicked| (nth, panicked));
+        let readings = records.into_iter().enumerate().map(reading).collect();
+        Ok(Read { positions, readings })
     }
 
     /// Counts what events that took effect show of their senders.
@@ -109,11 +125,28 @@ struct Batches {
     pace: Pace,
     share: Share,
     rest: Rest,
+    /// What was read while the batch before was written.
+    ahead: Option<Ahead>,
     /// What is known of an event that can't be processed, by stream.
     searches: BTreeMap<Stream, Search>,
     conflicts: u32,
     /// The event that was alone when it failed, while everything that all events need was there.
     suspect: Option<Position>,
+}
+
+/// Events that wait, as they are read by settings.
+struct Read {
+    positions: Vec<Position>,
+    /// What they say; or which one, by its number, can't be read, and why.
+    readings: Result<Vec<Reading>, (usize, Panicked)>,
+}
+
+/// Events that were read before their turn.
+struct Ahead {
+    stream: Stream,
+    from: Position,
+    by: Arc<Settings>,
+    read: Read,
 }
 
 /// A batch that came to nothing.
@@ -203,46 +236,75 @@ impl Stage for Batches {
 
 impl Batches {
     /// The events that are next, and whose turn it is: live ones, unless old data is owed its share.
-    async fn next(&mut self) -> Result<(Place, Vec<Record>), StoreError> {
-        let store = &self.processor.store;
-        let processed = store.processed().await?;
+    async fn next(&mut self, by: &Arc<Settings>) -> Result<(Place, Read), StoreError> {
+        let processed = self.processor.store.processed().await?;
         let order = self.share.order();
         let [first, _] = order;
+        let ahead = self.ahead.take().filter(|ahead| Arc::ptr_eq(&ahead.by, by));
+        let mut ahead = ahead.filter(|ahead| ahead.from == processed.of(ahead.stream));
         for stream in order {
             let from = processed.of(stream);
-            let limit = self.searches.get(&stream).map_or(usize::MAX, |search| search.limit);
-            let events_max = limit.min(self.pace.items());
-            let records = store.read(stream, from, events_max, BATCH_BYTES_MAX).await?;
-            let positions: Vec<Position> = records.iter().map(|record| record.position).collect();
-            if stream == first && !positions.is_empty() {
+            let read = match ahead.take_if(|ahead| ahead.stream == stream) {
+                Some(ahead) => ahead.read,
+                None => self.processor.read(stream, from, self.events_max(stream), by).await?,
+            };
+            if stream == first && !read.positions.is_empty() {
                 self.share.chose(stream);
             } else {
                 self.share.alone();
             }
-            if !positions.is_empty() {
-                return Ok((Place { stream, from, positions }, records));
+            if !read.positions.is_empty() {
+                return Ok((Place { stream, from, positions: read.positions.clone() }, read));
             }
         }
-        Ok((Place { stream: first, from: processed.of(first), positions: Vec::new() }, Vec::new()))
+        let none = Read { positions: Vec::new(), readings: Ok(Vec::new()) };
+        Ok((Place { stream: first, from: processed.of(first), positions: Vec::new() }, none))
+    }
+
+    /// How many events the next batch may have.
+    fn events_max(&self, stream: Stream) -> usize {
+        self.searches.get(&stream).map_or(usize::MAX, |search| search.limit).min(self.pace.items())
+    }
+
+    /// Applies a plan, which ends the turn, and reads meanwhile what follows it.
+    async fn apply(
+        &mut self,
+        plan: Plan,
+        turn: Turn,
+        place: &Place,
+        by: &Arc<Settings>,
+    ) -> Result<(), StoreError> {
+        let (stream, from) = (place.stream, place.reached());
+        let applied = async {
+            let applied = self.processor.store.apply(plan).await;
+            drop(turn);
+            applied
+        };
+        // While an event is looked for, the next batch depends on how this one ends.
+        if self.searches.contains_key(&stream) {
+            return applied.await;
+        }
+        let read = self.processor.read(stream, from, self.events_max(stream), by);
+        let (applied, read) = tokio::join!(applied, read);
+        // What can't be read now is read in its turn.
+        let read = read.ok().filter(|read| applied.is_ok() && !read.positions.is_empty());
+        self.ahead = read.map(|read| Ahead { stream, from, by: Arc::clone(by), read });
+        applied
     }
 
     /// Processes what waits, as much as one turn takes; answers what that was.
     async fn batch(&mut self) -> Result<Option<Place>, Stopped> {
         self.end.mark_unchanged();
         let started = self.processor.clock.monotonic();
-        let (place, records) = self.next().await?;
-        if records.is_empty() {
+        let by = Arc::clone(&self.processor.settings.borrow());
+        let (place, read) = self.next(&by).await?;
+        let count = read.positions.len();
+        if count == 0 {
             return Ok(None);
         }
+        let readings = read.readings.map_err(|(nth, panicked)| place.stopped(Some(nth), &panicked))?;
         let Processor { store, settings, clock, decide, .. } = &self.processor;
-        let by = Arc::clone(&settings.borrow());
-        let count = records.len();
-        let mut readings = Vec::with_capacity(count);
-        for (nth, record) in records.into_iter().enumerate() {
-            let reading = caught(|| reading_of(record, &by));
-            readings.push(reading.map_err(|panicked| place.stopped(Some(nth), &panicked))?);
-        }
-        let _turn = store.turn().await;
+        let turn = store.turn().await;
         if !Arc::ptr_eq(&by, &settings.borrow()) {
             // Decided by settings that are gone, a contact that the walk has looked at would stay behind.
             return Err(Stopped::OtherSettings);
@@ -265,9 +327,10 @@ impl Batches {
         let not_understood = std::mem::take(&mut world.consent_not_understood);
         let plan = plan(world, trails, place.progress(), &by);
         decided_in += clock.monotonic().saturating_sub(began);
-        let applied = store.apply(plan).await;
+        let applied = self.apply(plan, turn, &place, &by).await;
         let again = applied.as_ref().is_err_and(|error| error.class() == ErrorClass::Again);
         self.conflicts = if again { self.conflicts + 1 } else { 0 };
+        let Processor { store, clock, .. } = &self.processor;
         match applied {
             Ok(()) => {
                 self.processor.note(not_understood, seen, now);

@@ -90,8 +90,9 @@ pub trait StateStore: Send + Sync + 'static {
     /// Loads documents; what does not exist is not in the answer.
     fn load(&self, keys: Keys) -> Answer<Documents>;
 
-    /// Applies a plan whole or not at all, durable once answered. `Conflict` means that something the plan
-    /// rests on has changed: load and decide again.
+    /// Applies a plan whole or not at all, durable once answered; a plan [of events alone](Plan::is_of_events_alone) with the
+    /// next that is not, or before anything it rests on goes from the journal. A power cut before that takes it back whole, and
+    /// the events take effect again. `Conflict` means that something the plan rests on has changed: load and decide again.
     fn apply(&self, plan: Plan) -> Answer<()>;
 
     /// How long the engine has worked on loading and writing documents since it was opened. How long it waited for the

@@ -34,6 +34,14 @@ pub struct Plan {
     pub unheard: bool,
 }
 
+impl Plan {
+    /// Whether this is what events led to and nothing else: were it lost, the journal would lead to it again.
+    #[must_use]
+    pub fn is_of_events_alone(&self) -> bool {
+        self.progress.is_some()
+    }
+}
+
 /// The journal's effect moves on. A plan whose `from` is not where the store stands is a `Conflict`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::{
@@ -112,7 +113,13 @@ impl StateStore for SqliteStore {
         let (withdrawn, outputs_made) = (self.withdrawn.clone(), self.outputs_made.clone());
         self.state.order(move |state| {
             withdrawn.note(state, &plan, now)?;
-            worked.on(|| state::write(state, &plan, now))?.commit()?;
+            let write =
+                |state: &mut Connection| Ok(worked.on(|| state::write(state, &plan, now))?.commit()?);
+            if plan.is_of_events_alone() {
+                files::without_sync(state, write)?;
+            } else {
+                write(state)?;
+            }
             if plan.progress.is_some() {
                 processed.send_replace(state::processed(state)?);
             }
@@ -295,6 +302,8 @@ impl Upkeep for SqliteStore {
         let withdrawn = self.withdrawn.clone();
         self.under_way.until_taken(async move {
             let processed = processed.await?;
+            // After a power cut the journal must still have what the state has lost.
+            state.order(|state| files::sync_log(state)).await?;
             // The journal first: its room is what events wait for.
             let groups = pruner.prune(keep, processed).await.unwrap_or(Err(StoreError::Shut))?;
             let waiting_since =
@@ -320,7 +329,11 @@ impl Upkeep for SqliteStore {
     fn blank(&self) -> Answer<u64> {
         let (state, keeper) = (Arc::clone(&self.state), self.journal.keeper());
         Box::pin(async move {
-            let positions = state.order(|state| erase::blanks(state, blank::EVENTS_MAX)).await?;
+            let blanks = |state: &mut Connection| {
+                let positions = erase::blanks(state, blank::EVENTS_MAX)?;
+                files::sync_log(state).map(|()| positions)
+            };
+            let positions = state.order(blanks).await?;
             if positions.is_empty() {
                 return Ok(0);
             }

@@ -12,7 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::failure::OpenError;
-use crate::store::StoreSettings;
+use crate::store::{StoreError, StoreSettings};
 
 pub(super) const JOURNAL_FILE: &str = "journal.db";
 pub(super) const STATE_FILE: &str = "state.db";
@@ -311,6 +311,27 @@ fn read_back(connection: &Connection, query_only: i64) -> Result<(), OpenError> 
         }
     }
     Ok(())
+}
+
+/// Commits once without waiting for the disk: what is committed is there for everybody and survives a kill, and a power cut
+/// takes it back, with all that was committed after it, unless [`sync_log`] or a commit that waits comes before.
+pub(super) fn without_sync<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    connection.execute_batch("PRAGMA synchronous = NORMAL")?;
+    let done = work(connection);
+    connection.execute_batch("PRAGMA synchronous = FULL")?;
+    done
+}
+
+/// Has everything that was committed on disk. Needs no room there, as one more commit would.
+pub(super) fn sync_log(connection: &Connection) -> Result<(), StoreError> {
+    let Some(path) = connection.path() else { return Ok(()) };
+    match File::open(format!("{path}-wal")).and_then(|log| log.sync_data()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::Fatal(error.to_string())),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// How far the WAL was written back.

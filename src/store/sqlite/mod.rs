@@ -43,6 +43,7 @@ mod walks;
 mod withdrawn;
 mod won;
 mod worked;
+mod write_back;
 
 #[cfg(test)]
 mod tests;
@@ -126,6 +127,7 @@ impl SqliteStore {
         let readers = |file: &Path| {
             Readers::open(file, &settings, Arc::clone(&clock), fatal.clone(), under_way.clone())
         };
+        let beside = files::connect(&state_file, FileAccess::Write)?;
         let (journal_readers, state_readers) = (readers(&journal_file)?, readers(&state_file)?);
         // All connections are open by now, and the logs with them.
         let in_place = InPlace::remember(&[journal_file, state_file], Arc::clone(&clock), fatal.clone());
@@ -148,7 +150,7 @@ impl SqliteStore {
         }
         Ok(Arc::new(Self {
             journal,
-            state: Arc::new(StateThread::start(state, fatal.clone(), under_way.clone())?),
+            state: Arc::new(StateThread::start(state, beside, fatal.clone(), under_way.clone())?),
             journal_readers,
             state_readers,
             turn: Arc::default(),

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, named_params, params};
+use rusqlite::{
+    Connection, OptionalExtension, ToSql, Transaction, TransactionBehavior, named_params, params,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 pub(super) use super::change::{by_revision, change, change_one};
@@ -17,6 +19,7 @@ use super::columns::{int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
+use super::write_back::WriteBack;
 use super::{
     alerts, crm_ids, crowds, deals, erase, failed, happenings, outbox, outputs, search, selectors,
     suppressed, tombstones, trail, walks, won,
@@ -31,9 +34,8 @@ use crate::store::{
 
 /// Orders that may wait; who brings more waits for a place.
 const ORDERS_MAX: usize = 256;
-/// Pages of the WAL after which they are written back: 16 MiB; in a quiet moment 1 MiB.
-const WAL_PAGES_MAX: i64 = 4096;
-const WAL_PAGES_IDLE_MAX: i64 = 256;
+/// Pages that the thread keeps in memory: a batch changes more of them than the usual 2 MiB hold, which would be written twice.
+const CACHE_KIB: i64 = 16 * 1024;
 /// Answered slots are forgotten after this; the allowance asks for an hour.
 const SLOTS_KEPT: Duration = Duration::from_hours(2);
 const SLOTS_KEPT_MICROS: i64 = 2 * 3_600 * 1_000_000;
@@ -56,23 +58,22 @@ pub(super) struct StateThread {
 }
 
 impl StateThread {
+    /// Starts the thread that writes by a connection, and the one that writes its log back by another.
     pub(super) fn start(
         connection: Connection,
+        beside: Connection,
         fatal: Fatal,
         under_way: UnderWay,
     ) -> Result<Self, StoreError> {
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         // A place for each order, and one to shut: nobody ever waits for the channel itself.
         let (orders, received) = sync_channel(ORDERS_MAX + 1);
-        let thread = {
-            let fatal = fatal.clone();
-            std::thread::Builder::new()
-                .name("state".to_owned())
-                .spawn(move || {
-                    crate::store::give_way();
-                    run(connection, &received, &fatal);
-                })
-                .map_err(|error| StoreError::Fatal(error.to_string()))?
-        };
+        let write_back = WriteBack::start(beside, fatal.clone())?;
+        let thread = std::thread::Builder::new().name("state".to_owned()).spawn(move || {
+            crate::store::give_way();
+            run(connection, &received, write_back);
+        });
+        let thread = thread.map_err(|error| StoreError::Fatal(error.to_string()))?;
         Ok(Self {
             orders,
             places: Arc::new(Semaphore::new(ORDERS_MAX)),
@@ -114,42 +115,19 @@ impl StateThread {
     }
 }
 
-fn run(mut connection: Connection, orders: &Receiver<Message>, fatal: &Fatal) {
-    let mut held = 0;
+fn run(mut connection: Connection, orders: &Receiver<Message>, write_back: WriteBack) {
     loop {
         let waiting = orders.try_recv().or_else(|_| {
-            write_back(&connection, fatal, WAL_PAGES_IDLE_MAX, &mut held);
+            write_back.look(&connection, true);
             orders.recv()
         });
         match waiting {
             Ok(Message::Run(order, _place)) => order(&mut connection),
             Ok(Message::Shut) | Err(_) => break,
         }
-        write_back(&connection, fatal, WAL_PAGES_MAX, &mut held);
+        write_back.look(&connection, false);
     }
-    write_back(&connection, fatal, 0, &mut 0);
-}
-
-/// Writes the WAL back once it has more than so many pages that are not. Those that somebody who reads for long, as a backup
-/// does, kept from it the last time (`held`) do not count, so that it is not tried again with every order.
-fn write_back(connection: &Connection, fatal: &Fatal, pages_max: i64, held: &mut i64) {
-    let done = files::checkpoint(connection, Checkpoint::Look).and_then(|wal| {
-        if wal.pages < *held {
-            *held = 0;
-        }
-        if wal.pages - wal.written_back.max(*held) <= pages_max {
-            return Ok(());
-        }
-        let waits = pages_max == 0 || wal.pages > 4 * WAL_PAGES_MAX;
-        let how = if waits { Checkpoint::Truncate } else { Checkpoint::Passive };
-        let after = files::checkpoint(connection, how)?;
-        *held = if after.written_back < after.pages { after.pages } else { 0 };
-        Ok(())
-    });
-    // A full disk passes; the pages stay in the WAL until then.
-    if let Err(error) = done {
-        fatal.note(&error.into());
-    }
+    write_back.shut(&connection);
 }
 
 /// Leaves nothing in the WAL; answers whether that was possible now.
@@ -411,7 +389,13 @@ pub(super) fn put_delivery(
     let update = "UPDATE deliveries SET account = :account, subject = :subject, email = :email, lane = :lane, state = :state,
             opened_at = :opened_at, next_attempt_at = :next_attempt_at, ended_at = :ended_at, new_contact_of = :new_contact_of, alone = :alone, body = :body, revision = :revision + 1
         WHERE id = :id AND revision = :revision";
-    let values = named_params! {
+    // Most changes are to the content alone: another event has joined it. Then none of what is counted and looked up by is
+    // written again.
+    let content = "UPDATE deliveries SET body = :body, revision = :revision + 1
+        WHERE id = :id AND revision = :revision AND account = :account AND subject = :subject AND email = :email
+            AND lane = :lane AND state = :state AND opened_at = :opened_at AND next_attempt_at = :next_attempt_at
+            AND ended_at IS :ended_at AND new_contact_of IS :new_contact_of AND alone = :alone";
+    let values: &[(&str, &dyn ToSql)] = named_params! {
         ":id": delivery.id.0,
         ":account": delivery.account.0,
         ":subject": delivery.subject.to_string(),
@@ -426,6 +410,9 @@ pub(super) fn put_delivery(
         ":body": to_text("delivery", delivery)?,
         ":revision": int(revision),
     };
+    if revision > 0 && change(connection, content, values)? > 0 {
+        return Ok(());
+    }
     change_one(connection, by_revision(revision, insert, update), values)
 }
 

@@ -262,3 +262,23 @@ async fn one_turn_at_a_time() {
     drop(turn);
     next.await;
 }
+
+#[tokio::test]
+async fn after_a_plan_of_events_alone_the_next_commit_waits_for_the_disk_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.append(vec![event("{}"), event("{}")]).await.unwrap();
+    let progress =
+        |from, to| Progress { stream: Stream::Live, from: Position(from), to: Position(to), events: 1 };
+    let waits = || async {
+        let asked = |state: &mut rusqlite::Connection| {
+            Ok(state.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))?)
+        };
+        store.state.order(asked).await.unwrap() == 2
+    };
+    store.apply(Plan { progress: Some(progress(0, 1)), ..Plan::default() }).await.unwrap();
+    assert!(waits().await);
+    let twice = store.apply(Plan { progress: Some(progress(0, 1)), ..Plan::default() }).await;
+    assert!(matches!(twice, Err(StoreError::Conflict)), "{twice:?}");
+    assert!(waits().await);
+}
