@@ -39,8 +39,8 @@ use crate::health::{Snapshot, StoreReading, Vitals};
 use crate::http::ApiError;
 use crate::store::{SharedStore, quotas};
 use api::{
-    History, alerts, commands, companies, connect, contacts, dead_letters, deals, deliveries, events,
-    happenings, history, ledger, map, openapi, outputs, people, selectors, status, stream,
+    History, alerts, commands, companies, connect, contacts, crm, dead_letters, deals, deliveries, events,
+    happenings, history, ledger, map, openapi, outputs, people, resend, selectors, status, stream,
 };
 use guard::{Access, Guard, guard};
 
@@ -121,6 +121,8 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/deliveries", Access::Token, |method| on(method, deliveries::list)),
     route(GET, "/api/deliveries/{id}", Access::Token, |method| on(method, deliveries::one)),
     route(GET, "/api/contacts/{email}", Access::Token, |method| on(method, contacts::one)),
+    route(POST, "/api/contacts/resend", Access::Token, |method| on(method, resend::order)),
+    route(GET, "/api/crm/contacts", Access::Token, |method| on(method, crm::contact)),
     route(GET, "/api/deals", Access::Token, |method| on(method, deals::list)),
     route(GET, "/api/deals/{kind}/{key}", Access::Token, |method| on(method, deals::one)),
     route(POST, "/api/deals/{kind}/{key}/order", Access::Token, |method| on(method, deals::order)),

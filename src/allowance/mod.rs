@@ -16,7 +16,7 @@ mod tests;
 pub use adapt::RateHint;
 pub use arrivals::{Arrivals, Capacity, Opened, Pressure};
 pub use config::{AllowanceConfig, AllowancePlan};
-pub use forecast::{Forecast, LaneLoad, LaneOwed, Means, Sharing, forecast, lanes_with};
+pub use forecast::{Forecast, LaneLoad, LaneOwed, Leaves, Means, Sharing, forecast, lanes_with};
 pub use ledger::{Ledger, SlotId};
 pub use limits::{AllowanceLimits, HOUR, MINUTE, Usage, Window};
 pub use quota::{Quota, Quotas};

@@ -37,7 +37,7 @@ use crate::decision::decide;
 use crate::deliver::keep_paused;
 use crate::delivery::Lane;
 use crate::event::EventLimits;
-use crate::freshsales::{Client, Crm, DryRunCrm, Key, Mode, Timeouts};
+use crate::freshsales::{ByHand, Client, Crm, DryRunCrm, Key, Mode, Timeouts};
 use crate::health::Vitals;
 use crate::http::forwarded::TrustedProxies;
 use crate::http::{self, ServeLimits};
@@ -125,6 +125,8 @@ struct Bells {
     owed: Arc<Notify>,
     /// A person has ordered something.
     ordered: Arc<Notify>,
+    /// What a person asks of the account.
+    by_hand: ByHand,
 }
 
 type Parts = JoinSet<Result<(), RunError>>;
@@ -331,6 +333,7 @@ fn commands_of(bells: &Bells, reload: &Reload) -> Commands {
     Commands {
         owed: Arc::clone(&bells.owed),
         ordered: Arc::clone(&bells.ordered),
+        by_hand: bells.by_hand.clone(),
         decide: Arc::new(decide),
         reload: Arc::new(move || reload.reload()),
     }

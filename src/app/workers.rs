@@ -122,6 +122,7 @@ impl App {
             sharing: self.sharing.clone(),
             names: self.reload.settings.clone(),
             stalls: self.vitals.stalls.clone(),
+            by_hand: bells.by_hand.clone(),
         };
         let eraser = self.eraser();
         let retirement = Retirement {

@@ -52,6 +52,9 @@ pub(super) struct Arguments {
     /// How long after it was created a record is found by searches and look-ups
     #[arg(long, default_value_t = 0)]
     search_lag_ms: u64,
+    /// Contacts that one call may put on a list or take off it; without it there is no limit
+    #[arg(long, value_name = "N")]
+    list_contacts_max: Option<usize>,
     /// What the user of the key may not touch (403); may be given again
     #[arg(long)]
     forbid: Vec<Forbidden>,
@@ -81,6 +84,7 @@ pub(super) fn run(arguments: Arguments) -> Outcome {
         deal_requires: arguments.deal_requires,
         unique_deal_field: arguments.unique_deal_field,
         search_lag: Duration::from_millis(arguments.search_lag_ms),
+        list_contacts_max: arguments.list_contacts_max,
         forbidden: arguments.forbid.into_iter().collect(),
         quirks: arguments.quirk.into_iter().collect(),
         ..SandboxOptions::default()

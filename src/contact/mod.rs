@@ -6,6 +6,7 @@ mod consent;
 mod heard;
 mod owed;
 mod payload;
+mod place;
 mod turns;
 
 #[cfg(test)]
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, DeliveryId, Stored};
+use crate::delivery::{Account, DeliveryId, ListKey, Stored};
 use crate::event::Email;
 
 pub use consent::{CHANGES_MAX, ConsentChange, ConsentHistory};
@@ -29,6 +30,7 @@ pub use payload::{
     COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, is_blank, rename_body, shown,
     shown_blank, shown_theirs, upsert_body,
 };
+pub use place::{Member, Place, PlaceCall, PlaceOwed};
 
 /// Attributes by name, custom fields as `custom_field.cf_*`; without the email, which is the key.
 pub type Attributes = BTreeMap<String, Value>;
@@ -64,7 +66,9 @@ impl Contact {
     /// Whether a call is owed, on its way or refused, with any account.
     #[must_use]
     pub fn awaits_a_call(&self) -> bool {
-        self.standing.values().any(|standing| standing.open.is_some() || standing.in_flight.is_some())
+        let listed = |standing: &Standing| standing.lists.values().any(Member::awaits_a_call);
+        let waits = |it: &Standing| it.open.is_some() || it.in_flight.is_some() || listed(it);
+        self.standing.values().any(waits)
     }
 
     /// Forgets every value that was sent and is not among `known`; the status stays, so that nobody is subscribed again.
@@ -159,6 +163,9 @@ pub struct Standing {
     /// Events that need no consent were told up to the one received then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exempt_told: Option<UnixMicros>,
+    /// How it stands with lists of the account that the mapping puts contacts on.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lists: BTreeMap<ListKey, Member>,
     /// The contact that is to get this address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renames: Option<Renames>,
@@ -299,6 +306,12 @@ impl Standing {
         self.accepted.is_some() || !self.unanswered.is_empty() || self.in_flight.is_some()
     }
 
+    /// The deliveries that it speaks of: its own, and those of its places on lists.
+    pub fn calls(&self) -> impl Iterator<Item = &DeliveryId> {
+        let own = self.open.iter().chain(self.in_flight.as_ref().map(|call| &call.delivery));
+        own.chain(self.lists.values().flat_map(Member::calls))
+    }
+
     /// What Freshsales holds once the call on its way has arrived.
     #[must_use]
     pub fn baseline(&self) -> Attributes {
@@ -396,6 +409,7 @@ impl Standing {
     /// whether it may.
     pub fn distrust(&mut self) -> bool {
         self.send_whole |= self.known();
+        self.lists.values_mut().for_each(Member::distrust);
         self.known()
     }
 

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::deal::HeldBack;
-use crate::delivery::{CompanyKey, DealKey, DeliveryId, HappeningId, Subject};
+use crate::delivery::{CompanyKey, DealKey, DeliveryId, HappeningId, ListKey, MemberKey, Subject};
 use crate::happening::Held as HeldHappening;
 use crate::mapping::NoDeal;
 
@@ -100,6 +100,21 @@ impl Action {
             | HeldHappening::Unclear => ActionState::Held,
         };
         Self::happening(id, state, &held.words(), None)
+    }
+
+    pub(super) fn place(
+        key: &MemberKey,
+        state: ActionState,
+        why: &str,
+        delivery: Option<DeliveryId>,
+    ) -> Self {
+        Self { subject: Subject::Member(key.clone()).to_string(), state, why: why.to_owned(), delivery }
+    }
+
+    /// An event names a list, and nobody is there who could be put on it.
+    pub(super) fn nobody_listed(list: &ListKey, why: &str) -> Self {
+        let subject = format!("list:{list}");
+        Self { subject, state: ActionState::NoEmail, why: why.to_owned(), delivery: None }
     }
 
     pub(super) fn untold(id: &HappeningId, why: &str) -> Self {

@@ -2,7 +2,7 @@
 //! changed.
 
 use super::owe::Effect;
-use super::{Action, Reading, Settings, World, company, deal, happening};
+use super::{Action, Reading, Settings, World, company, deal, happening, lists};
 use crate::clock::UnixMicros;
 use crate::event::Email;
 
@@ -26,5 +26,6 @@ pub(super) fn owe(
     // Deals open at most one each, and so does what is told.
     let opened = contacts + companies + actions.len();
     actions.extend(happening::owe(reading, opened, world, settings, now));
+    actions.extend(lists::owe(reading, effects, contacts + companies + actions.len(), world, settings, now));
     actions
 }

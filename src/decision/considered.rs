@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::consent::{Category, Stand};
 use crate::contact::Wish;
-use crate::delivery::Lane;
-use crate::mapping::{LeftOut, MappedField};
+use crate::delivery::{Lane, ListKey};
+use crate::mapping::{LeftOut, Listing, MappedField};
 
 /// A wish and how it came about.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,8 @@ pub struct Considered {
     pub consent: Option<String>,
     /// The name of their company, where companies are kept.
     pub company: Option<String>,
+    /// The lists that the contact is to be on, or off.
+    pub lists: BTreeMap<ListKey, Listing>,
     /// What counts of each consent category.
     pub stands: BTreeMap<Category, Stand>,
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::judge::Decided;
 use super::names::resolve;
 use super::world::standing_of;
-use super::{Outcome, Reading, Settings, World, deal, forward, learn, owe};
+use super::{Outcome, Reading, Settings, World, deal, forward, learn, lists, owe};
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
 use crate::contact::{COMPANIES, Contact, STATUS, StageSeen, Standing, Worth};
@@ -139,6 +139,8 @@ fn hear_contact(
     }
     // What waits to be sent may be what a person there has corrected.
     owe::evaluate_without_event(&email, DeliveryId::of(reading.position, 0), world, settings, now);
+    // It may be the first time that its id is said.
+    lists::evaluate_without_event(&email, world, settings, now);
     told.email = Some(email);
     told
 }

@@ -64,6 +64,9 @@ fn of_current(facts: &Facts, email: &Email, settings: &Settings) -> Vec<Contribu
     said.extend(facts.values.get(SOURCE).map(|source| Contribution::of("source", &source.stamp)));
     let company = settings.preset.company().and_then(|rule| rule.of_person(facts));
     said.extend(company.map(|said| Contribution::of("company", &said.stamp)));
+    said.extend(
+        settings.preset.listed_at(facts).map(|(event, at)| Contribution::of(format!("listed {event}"), at)),
+    );
     let mapped = mapped_alone(facts, settings);
     let kinds = [("always", &mapped.always), ("create", &mapped.on_create), ("empty", &mapped.on_empty)];
     for (when, values) in kinds {

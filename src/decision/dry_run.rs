@@ -267,6 +267,10 @@ impl DryRun {
                 let company = consider_company(&key, world, settings).map(|(wanted, _)| wanted);
                 DryRunAction { action, deal: None, company, payload }
             }
+            Some(Subject::Member(_)) => {
+                let action = if payload.is_some() { action.in_the_end() } else { action };
+                DryRunAction { action, deal: None, company: None, payload }
+            }
             Some(Subject::Contact(_)) | None => DryRunAction { action, deal: None, company: None, payload },
         }
     }

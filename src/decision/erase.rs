@@ -205,8 +205,12 @@ pub fn erase(
         receipt.contacts += 1;
         for (account, standing) in contact.standing {
             let of = Of { email, account, ours: &settings.account };
-            let behind = end_calls(&standing, &of, order, world, &mut receipt);
+            let behind = end_calls((&standing.open, in_flight(&standing)), &of, order, world, &mut receipt);
             waits.calls.extend(behind.clone());
+            for member in standing.lists.values() {
+                let call = member.in_flight.as_ref().map(|call| &call.delivery);
+                waits.calls.extend(end_calls((&member.open, call), &of, order, world, &mut receipt));
+            }
             if order.forget_in_crm {
                 order_to_forget(&standing, of, behind, order.erasure, world, &mut receipt);
             }
@@ -285,29 +289,34 @@ struct Of<'a> {
     ours: &'a Account,
 }
 
-/// Ends the deliveries of a contact; answers the call on its way, whose answer is waited for.
+fn in_flight(standing: &Standing) -> Option<&DeliveryId> {
+    standing.in_flight.as_ref().map(|call| &call.delivery)
+}
+
+/// Ends the delivery that is open and the one on its way of a contact, or of its place on a list; answers the call on its way,
+/// whose answer is waited for.
 fn end_calls(
-    standing: &Standing,
+    (open, on_its_way): (&Option<DeliveryId>, Option<&DeliveryId>),
     of: &Of<'_>,
     order: ErasureOrder,
     world: &mut World,
     receipt: &mut Receipt,
 ) -> Option<DeliveryId> {
-    if let Some(open) = &standing.open {
+    if let Some(open) = open {
         receipt.deliveries += u64::from(world.deliveries.get(open).is_some());
         world.deliveries.erase(open);
     }
-    let call = standing.in_flight.as_ref().filter(|call| world.deliveries.get(&call.delivery).is_some())?;
+    let call = on_its_way.filter(|call| world.deliveries.get(call).is_some())?;
     receipt.deliveries += 1;
     if of.account != *of.ours {
         // Nobody will ask for its answer.
-        world.deliveries.erase(&call.delivery);
+        world.deliveries.erase(call);
         return None;
     }
     // Its answer is waited for, so that no newer call of this address meets it on the way.
     let how = if order.forget_in_crm { Erasing::InCrmToo } else { Erasing::Here };
-    world.deliveries.change(&call.delivery, |delivery| delivery.erase_in_flight(how));
-    Some(call.delivery.clone())
+    world.deliveries.change(call, |delivery| delivery.erase_in_flight(how));
+    Some(call.clone())
 }
 
 /// Orders that an account forgets a contact, if it may have it.

@@ -72,7 +72,11 @@ fn missing(preset: &Preset, selectors: &Selectors) -> Vec<Missing> {
         let why = resolved.why_of(named.kind, &name_in(value));
         Missing::of(named.attribute, named.kind, resolved, why)
     });
-    of_contacts.chain(missing_of_deals(preset, selectors)).chain(missing_of_told(preset, selectors)).collect()
+    of_contacts
+        .chain(missing_of_deals(preset, selectors))
+        .chain(missing_of_told(preset, selectors))
+        .chain(missing_lists(preset, selectors))
+        .collect()
 }
 
 /// Names of pipelines, stages and reasons of deals.
@@ -107,6 +111,16 @@ fn missing_of_told<'a>(preset: &'a Preset, selectors: &'a Selectors) -> impl Ite
         let resolved = selectors.resolve(kind, name);
         let why = resolved.why_of(kind, name);
         Missing::of(place, kind, resolved, why)
+    })
+}
+
+/// Names of lists that contacts are put on or taken off.
+fn missing_lists<'a>(preset: &'a Preset, selectors: &'a Selectors) -> impl Iterator<Item = Missing> + 'a {
+    preset.lists_named().filter_map(move |label| {
+        let Label::Name(name) = label else { return None };
+        let resolved = selectors.resolve(Kind::Lists, name);
+        let why = resolved.why_of(Kind::Lists, name);
+        Missing::of("lists of an event", Kind::Lists, resolved, why)
     })
 }
 
@@ -172,7 +186,8 @@ pub(super) fn resolve(
         | Kind::DealTypes
         | Kind::DealReasons
         | Kind::DealPaymentStatuses
-        | Kind::SalesActivityTypes => selectors.resolve(named.kind, &name),
+        | Kind::SalesActivityTypes
+        | Kind::Lists => selectors.resolve(named.kind, &name),
     }
 }
 

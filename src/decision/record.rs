@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::call::{CallOrder, Settlement, settle_contact};
 use super::claiming::claim_contact;
-use super::{Considered, Settings, World, company, consider, deal, erase, happening};
+use super::{Considered, Settings, World, company, consider, deal, erase, happening, lists};
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, CompanyKey, Delivery, DeliveryId, State, Subject};
 use crate::erasure::CallEnd;
@@ -29,6 +29,7 @@ pub fn claim(id: &DeliveryId, world: &mut World, settings: &Settings, now: UnixM
         Subject::Company(key) => company::claim(id, key, world, settings, now),
         Subject::Deal(key) => deal::claim(id, key, world, settings, now),
         Subject::Happening(key) => happening::claim(id, key, world, settings, now),
+        Subject::Member(key) => lists::claim(id, key, world, settings, now),
     }?;
     Some(CallOrder { delivery: id.clone(), subject, attempt, request })
 }
@@ -44,10 +45,12 @@ pub fn settle(settlement: Settlement, world: &mut World, settings: &Settings, no
         Subject::Contact(email) => {
             settle_contact(settlement, &email, world, settings, now);
             deal::evaluate_waiting(&email, world, settings, now);
+            lists::evaluate_without_event(&email, world, settings, now);
         }
         Subject::Company(key) => company::settle(settlement, &key, world, settings, now),
         Subject::Deal(key) => deal::settle(settlement, &key, world, settings, now),
         Subject::Happening(key) => happening::settle(settlement, &key, world, settings, now),
+        Subject::Member(_) => lists::settle(settlement, world, settings, now),
     }
     happening::evaluate_held(world, settings, now);
 }
@@ -66,6 +69,7 @@ pub fn void_claim(id: &DeliveryId, world: &mut World, now: UnixMicros) {
         Subject::Company(key) => company::void(&claimed, key, world, now),
         Subject::Deal(key) => deal::void(&claimed, key, world, now),
         Subject::Happening(id) => happening::void(&claimed, id, world, now),
+        Subject::Member(key) => lists::void(&claimed, key, world, now),
     }
 }
 
@@ -103,6 +107,7 @@ pub fn open_delivery<'w>(subject: &Subject, world: &'w World, account: &Account)
         Subject::Company(key) => company::open(key, world, account),
         Subject::Deal(key) => deal::open(key, world, account),
         Subject::Happening(id) => happening::open(id, world, account),
+        Subject::Member(key) => lists::open(key, world, account),
     }
 }
 
@@ -135,5 +140,6 @@ pub(super) fn close(subject: &Subject, world: &mut World, account: &Account, now
         Subject::Company(key) => company::discarded(key, world, account),
         Subject::Deal(key) => deal::discarded(key, world, account),
         Subject::Happening(id) => happening::discarded(id, world, account, now),
+        Subject::Member(key) => lists::close(key, world, account),
     }
 }

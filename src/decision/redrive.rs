@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{close, dead_letter, open_delivery};
 use super::refusal::{RedriveBy, redrive_contact};
-use super::{Settings, World, company, deal, happening};
+use super::{Settings, World, company, deal, happening, lists};
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Delivery, DeliveryId, Lane, State, Subject};
 
@@ -83,12 +83,13 @@ pub fn redrive(
     };
     let done = match delivery.subject.clone() {
         Subject::Contact(email) => redrive_contact(id, &email, by, world, settings),
-        subject @ (Subject::Company(_) | Subject::Deal(_) | Subject::Happening(_)) => {
+        subject @ (Subject::Company(_) | Subject::Deal(_) | Subject::Happening(_) | Subject::Member(_)) => {
             let is_open = open_delivery(&subject, world, &settings.account) == Some(id);
             match (is_open, &subject) {
                 (true, Subject::Company(key)) => company::redrive(key, world, &settings.account),
                 (true, Subject::Deal(key)) => deal::redrive(key, world, &settings.account),
                 (true, Subject::Happening(id)) => happening::redrive(id, world, &settings.account),
+                (true, Subject::Member(key)) => lists::redrive(key, world, &settings.account),
                 (true, Subject::Contact(_)) | (false, _) => {}
             }
             is_open

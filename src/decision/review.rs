@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::junk;
 use super::owe::evaluate_without_event;
-use super::{Settings, World, company, deal, happening, respell};
+use super::{Settings, World, company, deal, happening, lists, respell};
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, CompanyKey, DealKey, DeliveryId, HappeningId, Lane, Subject};
 use crate::event::Email;
@@ -229,11 +229,14 @@ impl Review {
                 Subject::Contact(email) => {
                     let email = respell::taken_over(email, world, settings, now);
                     self.taken_apart += junk::take_apart(&email, world, settings);
-                    evaluate_without_event(&email, id, world, settings, now)
+                    let listed = lists::evaluate_without_event(&email, world, settings, now);
+                    evaluate_without_event(&email, id, world, settings, now) || listed
                 }
                 Subject::Company(key) => company::evaluate(key, id, Lane::Refresh, world, settings, now),
                 Subject::Deal(key) => deal::evaluate_without_event(key, id, world, settings, now),
                 Subject::Happening(id) => happening::evaluate_without_event(id, world, settings, now),
+                // No review walks them: they are looked at with their contacts.
+                Subject::Member(key) => lists::evaluate_without_event(&key.email, world, settings, now),
             };
             self.opened += u64::from(opened);
             self.count(record);
@@ -248,7 +251,9 @@ impl Review {
     fn count(&mut self, record: &Subject) {
         match record {
             Subject::Contact(_) => self.done += 1,
-            Subject::Company(_) | Subject::Deal(_) | Subject::Happening(_) => self.beside += 1,
+            Subject::Company(_) | Subject::Deal(_) | Subject::Happening(_) | Subject::Member(_) => {
+                self.beside += 1;
+            }
         }
     }
 
@@ -258,6 +263,7 @@ impl Review {
             Subject::Company(key) => self.phase = Phase::Companies(Some(key)),
             Subject::Deal(key) => self.phase = Phase::Deals(Some(key)),
             Subject::Happening(id) => self.phase = Phase::Happenings(Some(id)),
+            Subject::Member(_) => {}
         }
     }
 

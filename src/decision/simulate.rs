@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde_json::Value;
 
 use super::call::{CallOrder, standing_of};
-use super::{Settings, World, claim, company, deal, happening};
+use super::{Settings, World, claim, company, deal, happening, lists};
 use crate::clock::UnixMicros;
 use crate::contact::StageSeen;
 use crate::delivery::{DeliveryId, Request, Stored, Subject};
@@ -58,6 +58,7 @@ pub(super) fn play(
         // Only what other records wait for has to have an id.
         let preset = &settings.preset;
         let needs_ids = preset.deal_kinds().next().is_some() || preset.company().is_some() || preset.tells();
+        let needs_ids = needs_ids || preset.lists_contacts();
         let stored = needs_ids.then(|| id_of(&subject));
         match &subject {
             Subject::Contact(email) if is_question => {
@@ -77,6 +78,7 @@ pub(super) fn play(
             Subject::Happening(key) => {
                 happening::played(id, key, stored.filter(|_| !is_question), world, now);
             }
+            Subject::Member(key) => lists::played(key, world, settings),
         }
         if is_question {
             world.deliveries.change(id, |delivery| delivery.wait(ANSWERED.to_owned(), now));
@@ -85,6 +87,7 @@ pub(super) fn play(
         world.deliveries.change(id, |delivery| delivery.deliver(now));
         for email in those_of(&subject, world) {
             deal::evaluate_waiting(&email, world, settings, now);
+            lists::evaluate_without_event(&email, world, settings, now);
         }
         happening::evaluate_held(world, settings, now);
         return Some(request);
@@ -98,7 +101,7 @@ fn those_of(subject: &Subject, world: &mut World) -> Vec<Email> {
         Subject::Contact(email) => vec![email.clone()],
         Subject::Company(key) => company::let_go(key, world),
         Subject::Deal(key) => world.deals.get(key).and_then(|deal| deal.email.clone()).into_iter().collect(),
-        Subject::Happening(_) => Vec::new(),
+        Subject::Happening(_) | Subject::Member(_) => Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Which addresses these are is loaded with their contacts. Must not make calls, or hold what is on its way already.
 
 use super::owe::evaluate_without_event;
-use super::{Settings, World};
+use super::{Settings, World, lists};
 use crate::clock::UnixMicros;
 use crate::delivery::DeliveryId;
 use crate::event::Email;
@@ -23,5 +23,6 @@ pub fn unsuppress(email: &Email, world: &mut World, settings: &Settings, now: Un
 fn evaluate(email: &Email, world: &mut World, settings: &Settings, now: UnixMicros) {
     if world.contacts.get(email).is_some() {
         evaluate_without_event(email, DeliveryId::of_order(now), world, settings, now);
+        lists::evaluate_without_event(email, world, settings, now);
     }
 }

@@ -40,6 +40,7 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
     put_names(email, &here, &mut considered, settings);
     put_ids(&here, &mut considered, settings);
     considered.company = company_of(&here, settings);
+    considered.lists = settings.preset.listings(&here);
     link_company(&mut considered, world, settings);
     let heard = heard(&voices, settings);
     considered.stands = heard.iter().map(|(category, heard)| (category.clone(), heard.stand())).collect();

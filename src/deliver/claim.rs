@@ -40,6 +40,7 @@ fn may_be_made(due: &Due, quotas: &mut Quotas) -> bool {
 impl Deliverer {
     /// Claims and sends as much as may leave now.
     pub(super) async fn fill(&self, round: &mut Round) -> Result<Next, StoreError> {
+        self.answer_by_hand(round).await?;
         let now = self.clock.wall();
         let destination = self.destination().await?;
         if !destination.redrive.is_empty() {
@@ -86,6 +87,7 @@ impl Deliverer {
             return self.fill_with_nobody_due(&destination, &gate, wait, round).await;
         }
         let full = chosen.len() == free;
+        let chosen = self.claim_lists(chosen, &gate, round).await?;
         self.claim(chosen, &gate, round).await?;
         // There may be more than were asked for.
         Ok(if full { Next::News } else { wait.map_or(Next::News, Next::At) })
@@ -151,7 +153,8 @@ impl Deliverer {
         let limits = self.settings.borrow().per_hour.clone();
         let mut quotas = store::quotas(&self.store, self.account(), &limits, now).await?;
         let held = quotas.held();
-        let (shut, limit) = (destination.shut_kinds(now), free + SPARE_ROWS);
+        let (mut shut, limit) = (destination.shut_kinds(now), free + SPARE_ROWS);
+        shut.extend(round.listings.is_calling().then_some(CallKind::List));
         let query = DueQuery { account: self.account(), now, lanes: lanes.clone(), order, held, shut, limit };
         let (mut due, later) = self.due(&query, destination).await?;
         due.extend(alone.unwrap_or_default());

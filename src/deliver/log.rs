@@ -101,6 +101,7 @@ pub(super) fn refusal(delivery: Option<&Delivery>) {
             | CallKind::Note
             | CallKind::Activity
             | CallKind::Task
+            | CallKind::List
             | CallKind::Selector) => {
                 tracing::warn!(delivery = %dead.id, kind = kind.as_str(), "Freshsales refused a record; it is kept as a dead letter, /api/dead-letters shows why");
             }

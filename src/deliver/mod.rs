@@ -5,9 +5,11 @@
 
 mod aside;
 mod bulk;
+mod by_hand;
 mod claim;
 mod config;
 mod forget;
+mod listing;
 mod log;
 mod pace;
 mod refused;
@@ -31,11 +33,12 @@ use crate::clock::{Clock, UnixMicros};
 use crate::decision::{CallOrder, Settings, World};
 use crate::delivery::{Account, DeliveryId, Subject};
 use crate::destination::Destination;
-use crate::freshsales::Crm;
+use crate::freshsales::{ByHand, Crm};
 use crate::store::{ErrorClass, For, Keys, Plan, Put, SharedStore, StoreError, Versioned, load_records};
 use crate::telemetry::{Panicked, caught_in};
 use crate::turn::{Stalls, backoff};
 use bulk::Bulk;
+use listing::Listings;
 use pace::Concurrency;
 use schedule::Schedule;
 use selectors::Lists;
@@ -82,6 +85,8 @@ pub struct Deliverer {
     pub names: watch::Sender<Arc<Settings>>,
     /// Where it is noted when nothing comes of it.
     pub stalls: Stalls,
+    /// What persons ask of the account.
+    pub by_hand: ByHand,
 }
 
 /// What the loop remembers between rounds.
@@ -93,6 +98,8 @@ struct Round {
     /// An order to forget a contact is on its way.
     forgetting: bool,
     lists: Lists,
+    /// How many contacts of each list go in one call.
+    listings: Listings,
     /// The last two records that were answered, and when: a record is given up only while others are.
     answered: [Option<(Subject, UnixMicros)>; 2],
 }
@@ -161,6 +168,7 @@ impl Deliverer {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.owed.notified() => {}
+                () = self.by_hand.asked() => {}
                 () = wake => {}
                 Ok(()) = settings.changed() => self.settings_changed().await?,
                 Some(done) = round.calls.join_next() => self.finish(done, &mut round).await?,
@@ -182,6 +190,7 @@ impl Deliverer {
                         calls: JoinSet::new(),
                         forgetting: false,
                         lists: Lists::default(),
+                        listings: Listings::default(),
                         answered: [None, None],
                     });
                 }

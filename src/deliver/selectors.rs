@@ -52,7 +52,7 @@ pub(super) enum Names {
 
 impl Lists {
     /// Freshsales refused an id that came from a name: the list may have changed.
-    fn doubt(&mut self, kind: Kind, now: Duration) {
+    pub(super) fn doubt(&mut self, kind: Kind, now: Duration) {
         let lately = |at: &Duration| now.saturating_sub(*at) < DOUBTED_EVERY;
         if !self.refused_at.get(&kind).is_some_and(lately) {
             self.refused_at.insert(kind, now);

@@ -25,6 +25,8 @@ impl Deliverer {
             Ok(Done::Forget(forgotten)) => self.finish_forget(&forgotten, round).await,
             Ok(Done::List(listed)) => self.finish_list(&listed, round).await,
             Ok(Done::Bulk(finished)) => self.finish_bulk(&finished, round).await,
+            Ok(Done::ByHand(finished)) => self.finish_by_hand(*finished, round).await,
+            Ok(Done::Listed(finished)) => self.finish_listed(&finished, round).await,
             Ok(Done::Job(answered)) => self.finish_job(&answered, round).await,
             Err(error) => Err(StoreError::Fatal(format!("a call ended without an answer: {error}"))),
         }

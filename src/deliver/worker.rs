@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::bulk::{BulkFinished, JobAnswered};
 use crate::allowance::SlotId;
 use crate::clock::{Clock, UnixMicros};
+use crate::contact::Place;
 use crate::decision::{CallOrder, Settlement};
-use crate::delivery::{Attempt, AttemptRequest, CallKind, JobId, Request, Verdict};
+use crate::delivery::{Attempt, AttemptRequest, CallKind, JobId, ListKey, Request, Verdict};
 use crate::erasure::{ForgetOrder, Found, Target};
-use crate::freshsales::{BulkResult, CallResult, Crm, JobResult, JobState, LookupResult};
+use crate::freshsales::{AskedByHand, BulkResult, CallResult, Crm, JobResult, JobState, LookupResult};
 use crate::selectors::Kind;
 use crate::telemetry::{Panicked, caught, caught_in};
 
@@ -44,6 +47,10 @@ pub(super) enum Done {
     Bulk(Box<BulkFinished>),
     /// A question for the job of one.
     Job(Box<JobAnswered>),
+    /// A question that a person asks.
+    ByHand(Box<HandFinished>),
+    /// A call for contacts of a list.
+    Listed(Box<ListFinished>),
 }
 
 /// The answer to one call of an order to forget a contact.
@@ -70,14 +77,14 @@ fn defect(crm: &dyn Crm, request: &Request, panicked: &Panicked) -> CallResult {
         method: String::new(),
         url: String::new(),
         headers: Vec::new(),
-        body: serde_json::Value::Null,
+        body: Value::Null,
     });
     CallResult::defect(described, panicked)
 }
 
 /// Makes a call of many contacts.
-pub(super) async fn made_in_bulk(crm: &dyn Crm, body: serde_json::Value) -> BulkResult {
-    let request = Request::UpsertContact { body: serde_json::Value::Null, shows_companies: false };
+pub(super) async fn made_in_bulk(crm: &dyn Crm, body: Value) -> BulkResult {
+    let request = Request::UpsertContact { body: Value::Null, shows_companies: false };
     let called = caught_in(async { crm.bulk_upsert(body).await }).await;
     called.unwrap_or_else(|panicked| BulkResult { call: defect(crm, &request, &panicked), job: None })
 }
@@ -130,6 +137,19 @@ pub(super) struct Listed {
 pub(super) async fn list(crm: Arc<dyn Crm>, slot: SlotId, kind: Kind) -> Done {
     let result = made(&*crm, Request::Selector(kind.name())).await;
     Done::List(Box::new(Listed { slot, kind, result }))
+}
+
+/// The answer to a question that a person asks.
+pub(super) struct HandFinished {
+    pub slot: SlotId,
+    pub asked: AskedByHand,
+    pub result: CallResult,
+}
+
+/// Asks what a person asks.
+pub(super) async fn ask_by_hand(crm: Arc<dyn Crm>, slot: SlotId, asked: AskedByHand) -> Done {
+    let result = made(&*crm, Request::FindContact { email: asked.email.clone() }).await;
+    Done::ByHand(Box::new(HandFinished { slot, asked, result }))
 }
 
 /// Makes the call.
@@ -200,4 +220,63 @@ pub(super) fn count(finished: &Finished, now: UnixMicros) {
 /// Counts a contact that Freshsales stored, by how long it was owed.
 pub(super) fn count_stored(waited: Duration) {
     metrics::histogram!("freshsignal_event_to_crm_seconds").record(waited.as_secs_f64());
+}
+
+/// A call for contacts of one list.
+pub(super) struct ListCall {
+    pub list: ListKey,
+    /// What it says of all of them.
+    pub place: Place,
+    pub orders: Vec<CallOrder>,
+    pub slot: SlotId,
+    /// It leaves alone, to see whether calls are answered.
+    pub probe: bool,
+}
+
+/// One that has ended.
+pub(super) struct ListFinished {
+    pub call: ListCall,
+    pub result: CallResult,
+    started_at: UnixMicros,
+    took: Duration,
+}
+
+impl ListFinished {
+    /// How each of its contacts is settled. What is kept with one names no other.
+    pub fn settlements(&self, others_answered: bool) -> Vec<Settlement> {
+        let result = &self.result;
+        let settlement = |order: &CallOrder| {
+            let mut request = result.request.clone();
+            request.body = order.request.body().cloned().unwrap_or(Value::Null);
+            let attempt = Attempt {
+                attempt: order.attempt,
+                started_at: self.started_at,
+                duration_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+                request,
+                response: result.response.clone(),
+                error: result.error.clone(),
+            };
+            Settlement {
+                order: order.clone(),
+                verdict: result.verdict.clone(),
+                attempt,
+                jitter: rand::random_range(0.0..1.0),
+                others_answered,
+                probe: self.call.probe,
+            }
+        };
+        self.call.orders.iter().map(settlement).collect()
+    }
+}
+
+/// Makes a call for contacts of a list.
+pub(super) async fn call_for_list(crm: Arc<dyn Crm>, clock: Arc<dyn Clock>, call: ListCall) -> Done {
+    let (started_at, began) = (clock.wall(), clock.monotonic());
+    let ids = call.orders.iter().filter_map(|order| order.request.body()?.get("ids")?.as_array()).flatten();
+    let ids: Vec<&Value> = ids.collect();
+    let body = json!({ "ids": ids });
+    let request = Request::ListContacts { list: call.place.list, on: call.place.on, body };
+    let result = made(&*crm, request).await;
+    let took = clock.monotonic().saturating_sub(began);
+    Done::Listed(Box::new(ListFinished { call, result, started_at, took }))
 }

@@ -7,6 +7,7 @@ mod birth;
 mod bound;
 mod bulk;
 mod happening_id;
+mod member;
 mod no_subject;
 mod request;
 mod subject;
@@ -27,9 +28,10 @@ pub use bulk::{
     BULK_CONTACTS_MAX, BulkJob, BulkRow, JOB_ASKED_EVERY, JOB_QUESTIONS_MAX, JOB_REPORTS_WITHIN, JobId,
 };
 pub use happening_id::{HappeningId, MarkerKey};
-pub use no_subject::NoSubject;
+pub use member::{LIST_CONTACTS_MAX, ListKey, MemberKey};
+pub use no_subject::{KEY_CHARS_MAX, NoSubject};
 pub use request::{CallKind, HappeningKind, Request, TargetKind};
-pub use subject::{CompanyKey, DealKey, KEY_CHARS_MAX, Subject};
+pub use subject::{CompanyKey, DealKey, Subject};
 pub use verdict::{BlockCause, RetryAfter, Stored, Verdict, whole_number};
 
 use crate::clock::UnixMicros;
@@ -304,6 +306,7 @@ impl Delivery {
     pub fn email(&self) -> Option<&Email> {
         match &self.subject {
             Subject::Contact(email) => Some(email),
+            Subject::Member(key) => Some(&key.email),
             Subject::Company(_) | Subject::Deal(_) | Subject::Happening(_) => self.person.as_ref(),
         }
     }

@@ -86,6 +86,15 @@ pub enum Request {
         /// Which page of the list, from 1.
         page: u32,
     },
+    /// Puts contacts on a list or takes them off it. Safe to repeat.
+    ListContacts {
+        /// The id of the list in Freshsales.
+        list: u64,
+        /// They are put on it; otherwise they are taken off it.
+        on: bool,
+        /// `{"ids":[…]}`
+        body: Value,
+    },
     /// Asks for a list of the account that gives names their ids, by the last part of its address: `owners`.
     Selector(&'static str),
     /// Asks the cheapest question that proves alias and key.
@@ -183,14 +192,24 @@ pub enum CallKind {
     Activity,
     /// Of tasks.
     Task,
-    /// For the lists of the account.
+    /// Of places on lists of contacts.
+    List,
+    /// For the lists of the account in which names have ids.
     Selector,
 }
 
 impl CallKind {
     /// All kinds.
-    pub const ALL: [Self; 7] =
-        [Self::Contact, Self::Company, Self::Deal, Self::Note, Self::Activity, Self::Task, Self::Selector];
+    pub const ALL: [Self; 8] = [
+        Self::Contact,
+        Self::Company,
+        Self::Deal,
+        Self::Note,
+        Self::Activity,
+        Self::Task,
+        Self::List,
+        Self::Selector,
+    ];
 
     /// The word in JSON, and before the key of a subject or of a happening.
     #[must_use]
@@ -202,6 +221,7 @@ impl CallKind {
             Self::Note => "note",
             Self::Activity => "activity",
             Self::Task => "task",
+            Self::List => "list",
             Self::Selector => "selector",
         }
     }
@@ -216,6 +236,7 @@ impl CallKind {
             Self::Note => "notes",
             Self::Activity => "sales activities",
             Self::Task => "tasks",
+            Self::List => "lists of contacts",
             Self::Selector => "the lists of the account",
         }
     }
@@ -237,6 +258,7 @@ impl Request {
             | Self::ShowDeal { .. }
             | Self::FindDeal { .. } => CallKind::Deal,
             Self::Tell { what, .. } | Self::ListTold { what, .. } => what.call_kind(),
+            Self::ListContacts { .. } => CallKind::List,
             Self::Selector(_) | Self::Probe => CallKind::Selector,
         }
     }
@@ -250,7 +272,8 @@ impl Request {
             | Self::UpsertCompany { body }
             | Self::CreateDeal { body }
             | Self::UpdateDeal { body, .. }
-            | Self::Tell { body, .. } => Some(body),
+            | Self::Tell { body, .. }
+            | Self::ListContacts { body, .. } => Some(body),
             Self::FindContact { .. }
             | Self::ShowContact { .. }
             | Self::FindCompany { .. }
@@ -282,6 +305,7 @@ impl Request {
             | Self::FindCompany { .. }
             | Self::FindDeal { .. }
             | Self::ListTold { .. }
+            | Self::ListContacts { .. }
             | Self::Selector(_)
             | Self::Probe
             | Self::Forget { .. } => None,
@@ -296,6 +320,7 @@ impl Request {
             | Self::ShowContact { .. }
             | Self::UpdateDeal { .. }
             | Self::ShowDeal { .. }
+            | Self::ListContacts { .. }
             | Self::Forget { .. } => true,
             Self::UpsertContact { .. }
             | Self::FindContact { .. }

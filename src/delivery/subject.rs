@@ -7,14 +7,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{CallKind, HappeningId, NoSubject};
+use super::{CallKind, HappeningId, KEY_CHARS_MAX, MemberKey, NoSubject};
 use crate::event::Email;
 
-/// Characters of a company's name or of a deal's key that are kept; what is longer is no name and no key.
-pub const KEY_CHARS_MAX: usize = 255;
-
 /// What a call is about: a record of the CRM that is kept current, or something that is told once. As text `contact:ADDRESS`,
-/// `company:NAME`, `deal:PEOPLE/KIND/KEY`, `happening:ID`.
+/// `company:NAME`, `deal:PEOPLE/KIND/KEY`, `happening:ID`, `list:NAME:ADDRESS`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Subject {
@@ -26,6 +23,8 @@ pub enum Subject {
     Deal(DealKey),
     /// A note, an activity or a task, by the message that it follows from.
     Happening(HappeningId),
+    /// A contact's place on a list, by the name of the list and the address.
+    Member(MemberKey),
 }
 
 /// A company by its name, in one spelling: what differs in case, in spaces around it or in the number of spaces within is
@@ -52,6 +51,7 @@ impl Subject {
             Self::Company(_) => CallKind::Company,
             Self::Deal(_) => CallKind::Deal,
             Self::Happening(id) => id.kind().call_kind(),
+            Self::Member(_) => CallKind::List,
         }
     }
 
@@ -60,7 +60,18 @@ impl Subject {
     pub fn contact(&self) -> Option<&Email> {
         match self {
             Self::Contact(email) => Some(email),
-            Self::Company(_) | Self::Deal(_) | Self::Happening(_) => None,
+            Self::Company(_) | Self::Deal(_) | Self::Happening(_) | Self::Member(_) => None,
+        }
+    }
+}
+
+impl Subject {
+    /// A contact's place on a list; `None` for everything else.
+    #[must_use]
+    pub fn member(&self) -> Option<&MemberKey> {
+        match self {
+            Self::Member(key) => Some(key),
+            Self::Contact(_) | Self::Company(_) | Self::Deal(_) | Self::Happening(_) => None,
         }
     }
 }
@@ -137,6 +148,7 @@ impl fmt::Display for Subject {
             Self::Company(key) => write!(f, "company:{key}"),
             Self::Deal(key) => write!(f, "deal:{key}"),
             Self::Happening(id) => write!(f, "happening:{id}"),
+            Self::Member(key) => write!(f, "list:{key}"),
         }
     }
 }
@@ -170,6 +182,7 @@ impl FromStr for Subject {
             Some(("company", key)) => key.parse().map(Self::Company),
             Some(("deal", key)) => key.parse().map(Self::Deal),
             Some(("happening", id)) => id.parse().map(Self::Happening),
+            Some(("list", key)) => key.parse().map(Self::Member),
             _ => Err(NoSubject),
         }
     }
@@ -196,6 +209,12 @@ impl From<DealKey> for Subject {
 impl From<HappeningId> for Subject {
     fn from(id: HappeningId) -> Self {
         Self::Happening(id)
+    }
+}
+
+impl From<MemberKey> for Subject {
+    fn from(key: MemberKey) -> Self {
+        Self::Member(key)
     }
 }
 
@@ -247,13 +266,25 @@ mod tests {
 
     #[test]
     fn a_subject_reads_back_as_it_is_written() {
-        let happening = "happening:note-4F7K2Q9XZC0HJMNP";
-        for text in
-            ["contact:jane@example.com", "company:acme inc.", "deal:default/order/A-10/01: x", happening]
-        {
+        for text in [
+            "contact:jane@example.com",
+            "company:acme inc.",
+            "deal:default/order/A-10/01: x",
+            "happening:note-4F7K2Q9XZC0HJMNP",
+            "list:newsletter:monthly:jane@example.com",
+        ] {
             assert_eq!(text.parse::<Subject>().unwrap().to_string(), text);
         }
-        for text in ["", "jane@example.com", "contact:jane", "company: ", "deal:default/order", "deal:a//b"] {
+        for text in [
+            "",
+            "jane@example.com",
+            "contact:jane",
+            "company: ",
+            "deal:default/order",
+            "deal:a//b",
+            "list:x:y",
+            "list::a@b.example",
+        ] {
             assert_eq!(text.parse::<Subject>(), Err(NoSubject), "{text}");
         }
     }

@@ -197,7 +197,9 @@ pub fn in_browser(account: &Account, kind: CallKind, id: u64) -> Option<String> 
         CallKind::Company => "accounts",
         CallKind::Deal => "deals",
         // Seen with what they hang on.
-        CallKind::Note | CallKind::Activity | CallKind::Task | CallKind::Selector => return None,
+        CallKind::Note | CallKind::Activity | CallKind::Task | CallKind::List | CallKind::Selector => {
+            return None;
+        }
     };
     Some(format!("https://{alias}{SUITE_SUFFIX}/crm/sales/{records}/{id}"))
 }

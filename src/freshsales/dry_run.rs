@@ -77,6 +77,7 @@ fn id_of(request: &Request) -> Option<u64> {
         | Request::ShowDeal { .. }
         | Request::FindDeal { .. }
         | Request::ListTold { .. }
+        | Request::ListContacts { .. }
         | Request::Selector(_)
         | Request::Probe
         | Request::Forget { .. } => return None,

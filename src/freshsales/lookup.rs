@@ -3,7 +3,7 @@
 //! A search may find who only resembles what was asked for. A contact counts as found when the address is its own, and
 //! its first one where it has several.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::CallResult;
 use super::bulk::not_known;
@@ -41,10 +41,8 @@ pub fn found(verdict: &Verdict, answer: Option<&[u8]>, email: &Email) -> Found {
 }
 
 fn among(answer: &[u8], email: &Email) -> Found {
-    let answer: Option<Value> = serde_json::from_slice(answer).ok();
-    let Some(contacts) =
-        answer.as_ref().and_then(|answer| answer.pointer("/contacts/contacts")).and_then(Value::as_array)
-    else {
+    let answer: Option<Map<String, Value>> = serde_json::from_slice(answer).ok();
+    let Some(contacts) = answer.as_ref().and_then(contacts_in) else {
         return Found::Unclear;
     };
     let theirs: Vec<&Value> = contacts.iter().filter(|contact| is_own(contact, email)).collect();
@@ -54,6 +52,17 @@ fn among(answer: &[u8], email: &Email) -> Found {
         ([], false) => Found::Unclear,
         ([_, _, ..], _) => Found::Several,
     }
+}
+
+/// The contacts in an answer whose own address it is; `None` where it shows no list of contacts.
+#[must_use]
+pub fn own_among<'a>(answer: &'a Map<String, Value>, email: &Email) -> Option<Vec<&'a Map<String, Value>>> {
+    let theirs = contacts_in(answer)?.iter().filter(|contact| is_own(contact, email));
+    Some(theirs.filter_map(Value::as_object).collect())
+}
+
+fn contacts_in(answer: &Map<String, Value>) -> Option<&Vec<Value>> {
+    answer.get("contacts")?.get("contacts")?.as_array()
 }
 
 /// Whether an address is the contact's own: `email`, else the first of `emails`, in whichever form these are.

@@ -4,6 +4,7 @@
 
 mod account;
 mod bulk;
+mod by_hand;
 mod check;
 mod client;
 mod config;
@@ -30,6 +31,7 @@ use crate::telemetry::Panicked;
 
 pub use account::{AccountProblem, BundleAlias, Endpoint, in_browser};
 pub use bulk::{BulkResult, JobAnswer, JobReport, JobResult, JobState, RowEnd, SentRow, job_of, job_state};
+pub use by_hand::{AskedByHand, ByHand, ToldByHand, WAITING_MAX};
 pub use check::{CALLS_MAX, Expected, Finding, Level, Report, TestContact, check};
 pub use client::{
     Client, ClientError, PROBE_NOTE, Question, RESPONSE_BYTES_MAX, Reply, Timeouts, Unanswered, hardened,
@@ -38,7 +40,7 @@ pub use client::{
 pub use config::{ATTEMPT_TIMEOUT_SECONDS_MAX, Config, Mode};
 pub use dry_run::DryRunCrm;
 pub use key::{ApiKey, ApiKeyProblem, Key};
-pub use lookup::{LookupResult, found};
+pub use lookup::{LookupResult, found, own_among};
 pub use transport::{Transport, TransportProblem};
 pub use verdict::{RETRY_AFTER_SECONDS_MAX, read_retry_after, verdict};
 pub use words::REASON_CHARS_MAX;

@@ -108,8 +108,12 @@ fn forbidden(call: &Request) -> Verdict {
         }
         (
             _,
-            kind
-            @ (CallKind::Company | CallKind::Deal | CallKind::Note | CallKind::Activity | CallKind::Task),
+            kind @ (CallKind::Company
+            | CallKind::Deal
+            | CallKind::Note
+            | CallKind::Activity
+            | CallKind::Task
+            | CallKind::List),
         ) => Verdict::Shut {
             reason: format!("the user of the API key may not read and edit {} (403)", kind.plural()),
         },
@@ -189,7 +193,8 @@ fn refusal_in_words(call: &Request, status: u16, said: &ErrorWords) -> String {
         | CallKind::Deal
         | CallKind::Note
         | CallKind::Activity
-        | CallKind::Task) => kind.as_str(),
+        | CallKind::Task
+        | CallKind::List) => kind.as_str(),
     };
     match words::fit_to_show(&said.words) {
         none if none.is_empty() && said.html => {

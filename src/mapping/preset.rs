@@ -13,6 +13,9 @@ use super::counted_check::counted_problems;
 use super::deal_check::record_problems;
 use super::deals::DealRule;
 use super::happening_check::told_problems;
+use super::label::Label;
+use super::list_check::list_problems;
+use super::lists::path_of;
 use super::problem::MappingProblem;
 use super::rules::{ConvertedPath, EventDeal, EventField, EventRule, FieldRule, Origin, Pick, TAGS, When};
 use super::sift::sift;
@@ -163,6 +166,7 @@ impl Preset {
         problems.extend(counted_problems(&file.counted, &file.events, &file.fields));
         problems.extend(record_problems(&file.deals, file.company.as_ref(), &file.events, &file.fields));
         problems.extend(told_problems(&file.events, file.company.is_some()));
+        problems.extend(list_problems(&file.events));
         if problems.is_empty() {
             return Ok(Self::from_file(file));
         }
@@ -221,6 +225,11 @@ impl Preset {
     /// The rules of events, switched off or not.
     pub(super) fn event_rules(&self) -> impl Iterator<Item = &EventRule> {
         self.events.values()
+    }
+
+    /// The same with their names, in one spelling.
+    pub(super) fn named_rules(&self) -> impl Iterator<Item = (&str, &EventRule)> {
+        self.events.iter().map(|(name, rule)| (name.as_str(), rule))
     }
 
     /// What events say of deals.
@@ -302,6 +311,9 @@ impl Preset {
         }
         kinds.extend(self.selectors_of_deals());
         kinds.extend(self.selectors_of_happenings());
+        if self.lists_named().any(|label| matches!(label, Label::Name(_))) {
+            kinds.insert(selectors::Kind::Lists);
+        }
         kinds
     }
 
@@ -384,6 +396,9 @@ fn paths_of(rule: &FieldRule) -> impl Iterator<Item = String> + '_ {
 /// rule counts.
 fn add_extras(name: &str, rule: &EventRule, fields: &mut BTreeMap<String, FieldRule>) -> Vec<Extra> {
     let mut extras = Vec::new();
+    if rule.lists.is_some() {
+        extras.push(Extra { path: path_of(name), says: ExtraValue::Fixed(Value::Bool(true)) });
+    }
     for (attribute, field) in &rule.fields {
         let mut origins = Vec::new();
         for origin in &field.from {

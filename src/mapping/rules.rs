@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::convert::Convert;
 use super::happenings::{EventActivity, EventNote, EventTask};
 use super::label::Label;
+use super::lists::EventLists;
 use crate::delivery::Lane;
 
 const MAX_CHARS: usize = 255;
@@ -47,6 +48,9 @@ pub struct EventRule {
     /// The task that it leaves.
     #[serde(default)]
     pub task: Option<EventTask>,
+    /// The lists that its person is put on, or taken off.
+    #[serde(default)]
+    pub lists: Option<EventLists>,
 }
 
 impl EventRule {

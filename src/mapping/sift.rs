@@ -9,6 +9,7 @@ use super::company::CompanyRule;
 use super::counted::CountedRule;
 use super::deals::DealRule;
 use super::happenings::{EventActivity, EventNote, EventTask};
+use super::lists::EventLists;
 use super::preset::{COMPANY, COUNTED, DEAL, DEALS, EVENTS, FIELDS};
 use super::problem::MappingProblem;
 use super::rules::{EventDeal, EventField, EventRule, FieldRule};
@@ -88,6 +89,7 @@ fn sift_event(here: &[&str], event: &mut Table, problems: &mut Vec<MappingProble
         "note" => sift_part::<EventNote>(&[here, &[key]].concat(), value, problems),
         "activity" => sift_part::<EventActivity>(&[here, &[key]].concat(), value, problems),
         "task" => sift_part::<EventTask>(&[here, &[key]].concat(), value, problems),
+        "lists" => sift_part::<EventLists>(&[here, &[key]].concat(), value, problems),
         FIELDS => each_table(&[here, &[key]].concat(), value, problems, |here, field, problems| {
             // Whether it has what it needs can't be said of a part of it.
             let before = problems.len();

@@ -262,7 +262,7 @@ country = ["traits.country"]
         "line 4, events.Upgraded.lane: unknown variant `fast`, expected one of `backfill`, `refresh`, `login`, \
          `conversion`, `new_contact`, `withdrawal`",
         "line 5, events.Upgraded.sent: unknown field `sent`, expected one of `lane`, `send`, `consent`, `fields`, `deal`, \
-         `note`, `activity`, `task`",
+         `note`, `activity`, `task`, `lists`",
         "line 7, events.Demo Booked.lane: must be conversion, login, refresh or backfill",
         "line 9, events.Demo Booked.fields.city.from: invalid type: string \"traits.city\", expected a sequence",
         "line 12, events.Demo Booked.fields.zipcode: must be a table of keys",

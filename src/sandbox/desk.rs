@@ -103,8 +103,15 @@ impl Desk<'_> {
     pub(super) fn list_contacts(&mut self, list: u64, on: bool, body: &Value) -> Result<Answer, Refusal> {
         let ids =
             body.get("ids").and_then(Value::as_array).ok_or(Refusal::Malformed("ids should be a list"))?;
+        if self.options.list_contacts_max.is_some_and(|max| ids.len() > max) {
+            return Err(Refusal::Malformed("ids are more than one call may name"));
+        }
         let known = |id: &u64| self.state.book.by_id(*id).is_some();
+        let named = ids.len();
         let ids: Vec<u64> = ids.iter().filter_map(Value::as_u64).filter(known).collect();
+        if self.options.has(Quirk::StrictLists) && ids.len() < named {
+            return Err(Refusal::Malformed("ids should be those of contacts"));
+        }
         let count = self.state.records.list_contacts(list, &ids, on)?;
         Ok(Answer::json(
             StatusCode::OK,

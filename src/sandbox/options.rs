@@ -41,6 +41,8 @@ pub struct SandboxOptions {
     pub unique_deal_field: Option<String>,
     /// How long after it was created a record is found by `lookup`, `search` and `filtered_search`.
     pub search_lag: Duration,
+    /// Contacts that one call may put on a list or take off it; `None` means no limit.
+    pub list_contacts_max: Option<usize>,
     /// Lists in place of those an account is delivered with, by their name behind `selector/`.
     pub selectors: BTreeMap<String, Vec<Value>>,
     /// How long a bulk job answers `IN_PROGRESS` before its report is ready.
@@ -67,6 +69,9 @@ pub enum Quirk {
     NumericStatus,
     /// 200 answers a contact that was created, too.
     Always200,
+    /// A call that puts contacts on a list, or takes them off it, is refused as a whole where it names one the account does
+    /// not have.
+    StrictLists,
     /// Answers say how many calls an hour the account has, and how many are left.
     RateLimitHeaders,
 }
@@ -93,6 +98,7 @@ impl Default for SandboxOptions {
             deal_requires: Vec::new(),
             unique_deal_field: None,
             search_lag: Duration::ZERO,
+            list_contacts_max: None,
             selectors: BTreeMap::new(),
             bulk_job_takes: Duration::from_secs(3),
         }

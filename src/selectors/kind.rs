@@ -32,11 +32,13 @@ pub enum Kind {
     DealPaymentStatuses,
     /// Types of sales activities.
     SalesActivityTypes,
+    /// Lists of contacts.
+    Lists,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Owners,
         Self::DealPipelines,
         Self::LifecycleStages,
@@ -49,9 +51,10 @@ impl Kind {
         Self::DealReasons,
         Self::DealPaymentStatuses,
         Self::SalesActivityTypes,
+        Self::Lists,
     ];
 
-    /// Its name behind `selector/`, by which it is stored and shown, too.
+    /// Its name behind `selector/`, that of lists of contacts without it, by which it is stored and shown, too.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -67,6 +70,7 @@ impl Kind {
             Self::DealReasons => "deal_reasons",
             Self::DealPaymentStatuses => "deal_payment_statuses",
             Self::SalesActivityTypes => "sales_activity_types",
+            Self::Lists => "lists",
         }
     }
 
@@ -92,6 +96,7 @@ impl Kind {
             Self::DealReasons => "deal reason",
             Self::DealPaymentStatuses => "deal payment status",
             Self::SalesActivityTypes => "sales activity type",
+            Self::Lists => "list",
         }
     }
 }

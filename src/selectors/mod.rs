@@ -248,7 +248,8 @@ fn unknown<'e>(kind: Kind, entries: impl Iterator<Item = &'e Entry>) -> Resolved
         | Kind::DealTypes
         | Kind::DealReasons
         | Kind::DealPaymentStatuses
-        | Kind::SalesActivityTypes => listing(entries.map(|entry| entry.name.as_str())),
+        | Kind::SalesActivityTypes
+        | Kind::Lists => listing(entries.map(|entry| entry.name.as_str())),
     }
 }
 

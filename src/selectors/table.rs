@@ -121,7 +121,8 @@ fn items(kind: Kind, answer: &Value) -> Option<&Vec<Value>> {
         | Kind::DealTypes
         | Kind::DealReasons
         | Kind::DealPaymentStatuses
-        | Kind::SalesActivityTypes => None,
+        | Kind::SalesActivityTypes
+        | Kind::Lists => None,
     };
     own.or_else(|| under(kind.name())).or_else(|| answer.as_array())
 }
@@ -139,7 +140,8 @@ fn entry(kind: Kind, item: &Map<String, Value>) -> Option<Entry> {
         | Kind::DealTypes
         | Kind::DealReasons
         | Kind::DealPaymentStatuses
-        | Kind::SalesActivityTypes => "name",
+        | Kind::SalesActivityTypes
+        | Kind::Lists => "name",
     };
     let parts = |name: &str| item.get(name).and_then(Value::as_array).into_iter().flatten().take(PARTS_MAX);
     let mut stages: Vec<Stage> = parts("deal_stages").filter_map(|item| stage(item.as_object()?)).collect();

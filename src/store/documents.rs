@@ -88,6 +88,9 @@ impl Keys {
             Subject::Happening(id) => {
                 self.happenings.insert(id.clone());
             }
+            Subject::Member(key) => {
+                self.contacts.insert(key.email.clone());
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
 use crate::delivery::{
-    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, Subject,
+    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, ListKey, Subject,
 };
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
@@ -108,6 +108,11 @@ pub trait Outbox: Send + Sync + 'static {
     /// Deliveries that may be tried: lane after lane as they are named, in each the longest owed first, or the newest; none
     /// of a record with a call on its way. Beside them the moment when the next of all others is due.
     fn due(&self, query: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)>;
+
+    /// Deliveries of places on one list that may go along in a call at `now`, of no contact with such a call on its way. Those
+    /// that were never tried go before their time.
+    fn due_in_list(&self, account: Account, list: ListKey, now: UnixMicros, limit: usize)
+    -> Answer<Vec<Due>>;
 
     /// The first calls of contacts that left after a moment: whose contact each was, in the order of time.
     fn bounded(&self, account: Account, since: UnixMicros) -> Answer<Vec<(Bound, UnixMicros)>>;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::records::without;
 use super::{For, Keys, Place, Store, StoreError, load_contacts};
+use crate::contact::Standing;
 use crate::decision::{Settings, World, extent};
 use crate::erasure::{ErasureSubject, Extent};
 use crate::event::Email;
@@ -80,10 +81,7 @@ fn of_contacts(world: &World, shared: &BTreeSet<Email>) -> Keys {
     let mut keys = Keys::default();
     for (email, contact) in world.contacts.iter() {
         keys.people.extend(world.members(email));
-        for standing in contact.standing.values() {
-            keys.deliveries.extend(standing.open.clone());
-            keys.deliveries.extend(standing.in_flight.as_ref().map(|call| call.delivery.clone()));
-        }
+        keys.deliveries.extend(contact.standing.values().flat_map(Standing::calls).cloned());
     }
     let of_address =
         |email: &Email| PersonKey { people: DEFAULT_PEOPLE.to_owned(), id: PersonId::Email(email.clone()) };

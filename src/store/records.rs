@@ -28,9 +28,10 @@ pub async fn load_records(
     }
     load(store, keys, world).await?;
     let mut emails: BTreeSet<Email> = subjects.iter().filter_map(Subject::contact).cloned().collect();
+    emails.extend(subjects.iter().filter_map(Subject::member).map(|key| key.email.clone()));
     let waiting = |subject: &Subject| match subject {
         Subject::Company(key) => world.companies.get(key).map(|company| company.waiting.emails.clone()),
-        Subject::Contact(_) | Subject::Deal(_) | Subject::Happening(_) => None,
+        Subject::Contact(_) | Subject::Deal(_) | Subject::Happening(_) | Subject::Member(_) => None,
     };
     emails.extend(subjects.iter().filter_map(waiting).flatten());
     load_beside(store, emails, settings, what_for, world).await

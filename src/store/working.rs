@@ -7,7 +7,7 @@ use super::{
 };
 use crate::allowance::{HOUR, Quotas};
 use crate::clock::UnixMicros;
-use crate::contact::{Contact, Crowd};
+use crate::contact::{Contact, Crowd, Standing};
 use crate::decision::{Contributed, Held, Membership, Settings, Shelf, World, contributions};
 use crate::delivery::{Account, Bound};
 use crate::event::Email;
@@ -156,11 +156,8 @@ fn keys_of_contacts(world: &World, emails: &BTreeSet<Email>, account: &Account) 
         let members = world.members(email).into_iter();
         keys.people.extend(members.filter(|key| world.people.get(key).is_none()));
         let standing = contact.standing.get(account);
-        let open = standing.and_then(|standing| standing.open.clone());
-        let in_flight =
-            standing.and_then(|standing| standing.in_flight.as_ref().map(|call| call.delivery.clone()));
-        keys.deliveries
-            .extend(open.into_iter().chain(in_flight).filter(|id| world.deliveries.get(id).is_none()));
+        let calls = standing.into_iter().flat_map(Standing::calls);
+        keys.deliveries.extend(calls.filter(|id| world.deliveries.get(id).is_none()).cloned());
     }
     keys
 }

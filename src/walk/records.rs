@@ -123,5 +123,6 @@ fn is_there(record: &Subject, world: &World) -> bool {
         Subject::Company(key) => world.companies.get(key).is_some(),
         Subject::Deal(key) => world.deals.get(key).is_some(),
         Subject::Happening(id) => world.happenings.get(id).is_some(),
+        Subject::Member(key) => world.contacts.get(&key.email).is_some(),
     }
 }

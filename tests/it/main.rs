@@ -18,6 +18,8 @@ mod support;
 mod alerts;
 /// The allowance holds in every window, across restarts.
 mod allowance;
+/// What a person asks of Freshsales by hand.
+mod asked;
 /// A backup of a running service, and what a restore of it does.
 mod backup;
 /// What the public listener refuses, and what it takes all the same.
@@ -61,6 +63,8 @@ mod hooks;
 mod import;
 /// Keys that are rotated while the service runs.
 mod keys;
+/// Who is put on lists of contacts, and in how few calls.
+mod listings;
 /// `check --live`: what is wrong with an account, and what to do about it.
 mod live_check;
 /// The probe of companies, deals and notes.

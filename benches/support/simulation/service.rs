@@ -159,6 +159,7 @@ impl Service {
             sharing: sharing.clone(),
             names: settings.clone(),
             stalls: Stalls::default(),
+            by_hand: freshsignal::freshsales::ByHand::default(),
         };
         let stop = CancellationToken::new();
         let stages = vec![

@@ -20,6 +20,7 @@ use crate::admin::Debugger;
 use crate::clock::UnixMicros;
 use crate::config_problem::Problem;
 use crate::destination::Gate;
+use crate::freshsales::ByHand;
 use crate::http::ApiError;
 use crate::store::{Destination, Keys, Plan, Put};
 use crate::turn::Decide;
@@ -38,6 +39,8 @@ pub struct Reloaded {
 pub struct Commands {
     /// Rung when calls may leave.
     pub owed: Arc<Notify>,
+    /// What a person asks of the account.
+    pub by_hand: ByHand,
     /// Rung when there is something to walk over.
     pub ordered: Arc<Notify>,
     /// The decision, for an event that is tried again.

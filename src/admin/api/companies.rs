@@ -82,7 +82,7 @@ pub(in crate::admin) async fn list(
     let beside = Beside::of(&app, &world);
     let companies = subjects.into_iter().filter_map(|subject| match subject {
         Subject::Company(key) => CompanyView::of(key, &world, &settings, &beside),
-        Subject::Contact(_) | Subject::Deal(_) | Subject::Happening(_) => None,
+        Subject::Contact(_) | Subject::Deal(_) | Subject::Happening(_) | Subject::Member(_) => None,
     });
     Ok(Json(CompanyPage { companies: companies.collect(), next }))
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::answer::{failed, nothing, rfc3339, rfc3339_or_null};
 use super::deliveries::{DeliveryView, Detail};
 use super::last_said::{HeardView, LastSaid, heard, last_said};
+use super::listed::ListedView;
 use super::query::{Params, invalid};
 use super::why::{Circumstances, why};
 use crate::admin::Debugger;
@@ -58,6 +59,9 @@ pub(in crate::admin) struct ContactView {
     refused: Option<RefusedView>,
     left_out: Vec<LeftOut>,
     fields: Vec<MappedField>,
+    /// The lists that it is to be on, or off.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lists: Vec<ListedView>,
     consent: Option<String>,
     consent_history: HistoryView,
     /// Since when nothing of it is ever sent, by a person's order.
@@ -225,6 +229,7 @@ impl ContactView {
         let contact = world.contacts.get(&email)?;
         let considered = consider(&email, world, settings);
         let (standing, owed) = owed_now(&email, &considered, world, settings, beside.now);
+        let lists = ListedView::all(&email, &considered, world, settings);
         let Considered { wish, fields, mut left_out, consent, stands, .. } = considered;
         // What is too old is not shown, though it may go a day later.
         let history = contact.consent.with(&stands, settings.consent.keep, beside.now);
@@ -252,6 +257,7 @@ impl ContactView {
             refused: refused.map(RefusedView::from),
             left_out,
             fields,
+            lists,
             consent,
             consent_history,
             unusable_emails: unusable_emails(world, contact),

@@ -180,7 +180,9 @@ impl Debugger {
         drop(turn);
         let name = |subject: Subject| match subject {
             Subject::Contact(email) => email.as_str().to_owned(),
-            other @ (Subject::Company(_) | Subject::Deal(_) | Subject::Happening(_)) => other.to_string(),
+            other @ (Subject::Company(_) | Subject::Deal(_) | Subject::Happening(_) | Subject::Member(_)) => {
+                other.to_string()
+            }
         };
         Ok(OrderView { preview, not_dead: not_dead.into_iter().map(name).collect(), ..outlook })
     }

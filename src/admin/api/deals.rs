@@ -139,7 +139,7 @@ pub(in crate::admin) async fn list(
     let beside = Beside::of(&app, &world);
     let deals = subjects.into_iter().filter_map(|subject| match subject {
         Subject::Deal(key) => Some(Looked::at(key, &world, &settings, &beside)?.view()),
-        Subject::Contact(_) | Subject::Company(_) | Subject::Happening(_) => None,
+        Subject::Contact(_) | Subject::Company(_) | Subject::Happening(_) | Subject::Member(_) => None,
     });
     Ok(Json(DealPage { deals: deals.collect(), next }))
 }

@@ -104,7 +104,7 @@ pub(in crate::admin) async fn list(
     let beside = Beside::of(&app, &world);
     let happenings = subjects.into_iter().filter_map(|subject| match subject {
         Subject::Happening(id) => HappeningView::of(id, &world, &settings, &beside),
-        Subject::Contact(_) | Subject::Company(_) | Subject::Deal(_) => None,
+        Subject::Contact(_) | Subject::Company(_) | Subject::Deal(_) | Subject::Member(_) => None,
     });
     Ok(Json(HappeningPage { happenings: happenings.collect(), next }))
 }

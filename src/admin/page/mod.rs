@@ -52,6 +52,7 @@ const FILES: &[File] = &[
     file!("rows.js", SCRIPT),
     file!("events.js", SCRIPT),
     file!("event.js", SCRIPT),
+    file!("compare.js", SCRIPT),
     file!("connect.js", SCRIPT),
     file!("contacts.js", SCRIPT),
     file!("deals.js", SCRIPT),

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::delivery::{
-    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, Subject,
+    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, ListKey, Subject,
 };
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::Position;
@@ -146,6 +146,10 @@ impl StateStore for FakeStore {
 impl Outbox for FakeStore {
     fn due(&self, _: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
         self.answer(|held| (held.due.clone(), None))
+    }
+
+    fn due_in_list(&self, _: Account, _: ListKey, _: UnixMicros, _: usize) -> Answer<Vec<Due>> {
+        none()
     }
 
     fn bounded(&self, _: Account, _: UnixMicros) -> Answer<Vec<(Bound, UnixMicros)>> {

@@ -46,6 +46,8 @@ fn routes_of_later_work_do_not_exist_yet() {
             ("GET", "/api/deliveries"),
             ("GET", "/api/deliveries/{id}"),
             ("GET", "/api/contacts/{email}"),
+            ("POST", "/api/contacts/resend"),
+            ("GET", "/api/crm/contacts"),
             ("GET", "/api/deals"),
             ("GET", "/api/deals/{kind}/{key}"),
             ("POST", "/api/deals/{kind}/{key}/order"),

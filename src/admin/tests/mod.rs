@@ -156,6 +156,7 @@ impl Lab {
         let clock = Arc::new(ManualClock::at(START));
         let commands = Commands {
             owed: Arc::default(),
+            by_hand: crate::freshsales::ByHand::default(),
             ordered: Arc::default(),
             decide: Arc::new(crate::decision::decide),
             reload: Arc::new(|| Err(vec![Problem::new("mapping.file", "m.toml", "a readable file")])),

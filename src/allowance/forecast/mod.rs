@@ -15,6 +15,17 @@ use super::{AllowanceLimits, Quotas};
 use crate::delivery::{Bound, Lane, State};
 use play::Play;
 
+/// How a delivery leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaves {
+    /// In a call that others may share, where the lane shares any.
+    Shared,
+    /// In a call of its own.
+    Alone,
+    /// In a call with others of its list.
+    WithItsList,
+}
+
 /// What is to leave in one lane, by how it leaves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LaneLoad {
@@ -22,6 +33,8 @@ pub struct LaneLoad {
     pub shared: u64,
     /// Contacts that go in calls of their own.
     pub single: u64,
+    /// Contacts that are put on lists or taken off them, of which many go in one call.
+    pub listed: u64,
     /// First calls of contacts, by the source whose contacts they are.
     pub first: BTreeMap<Bound, u64>,
 }
@@ -30,15 +43,16 @@ impl LaneLoad {
     /// How many contacts that is.
     #[must_use]
     pub fn contacts(&self) -> u64 {
-        self.first.values().sum::<u64>() + self.shared + self.single
+        self.first.values().sum::<u64>() + self.shared + self.single + self.listed
     }
 
     /// Adds deliveries of a lane that are open in one state. Beside old data a contact that Freshsales does not have shares no
     /// call; one that is in flight has left.
-    pub fn add(&mut self, lane: Lane, state: State, alone: bool, source: Option<Bound>, count: u64) {
+    pub fn add(&mut self, lane: Lane, state: State, how: Leaves, source: Option<Bound>, count: u64) {
         match (state, source) {
+            (State::Waiting | State::Retrying, _) if how == Leaves::WithItsList => self.listed += count,
             (State::Waiting, Some(source)) => *self.first.entry(source).or_default() += count,
-            (State::Waiting | State::Retrying, _) if alone => self.single += count,
+            (State::Waiting | State::Retrying, _) if how == Leaves::Alone => self.single += count,
             (State::Retrying, Some(_)) if lane != Lane::Backfill => self.single += count,
             (State::Waiting | State::Retrying, _) => self.shared += count,
             (
@@ -63,6 +77,7 @@ impl LaneLoad {
         Self {
             shared: self.shared.saturating_sub(before.shared),
             single: self.single.saturating_sub(before.single),
+            listed: self.listed.saturating_sub(before.listed),
             first: self.first.iter().map(first).collect(),
         }
     }

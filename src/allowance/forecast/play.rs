@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Forecast, LaneOwed, Means, Sharing};
 use crate::allowance::{HOUR, MINUTE};
-use crate::delivery::{BULK_CONTACTS_MAX, Lane};
+use crate::delivery::{BULK_CONTACTS_MAX, LIST_CONTACTS_MAX, Lane};
 
 /// Hours that are played without a rhythm before the last of them is taken for one. It bounds the work; a few are enough
 /// for limits of an hour and a minute.
@@ -118,8 +118,9 @@ impl Play {
                 None if load.contacts() == 0 => whole,
                 None => return None,
             };
-            let mut lane_play =
-                LanePlay { share, shared: load.shared, single: load.single, held: Vec::new(), end: 0 };
+            // As few calls as there can be: how they are spread over lists is not known here.
+            let single = load.single + load.listed.div_ceil(LIST_CONTACTS_MAX as u64);
+            let mut lane_play = LanePlay { share, shared: load.shared, single, held: Vec::new(), end: 0 };
             for (source, contacts) in load.first.iter().filter(|(_, contacts)| **contacts > 0) {
                 match number(source) {
                     Some(quota) => lane_play.held.push((quota, *contacts)),

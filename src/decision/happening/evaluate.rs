@@ -8,8 +8,8 @@ use super::super::{Settings, World};
 use super::wish::wish_of;
 use super::{limit, merge};
 use crate::clock::UnixMicros;
-use crate::delivery::{Birth, Delivery, DeliveryId, HappeningId, State, Subject};
-use crate::happening::{Happening, Next, Says, Standing, next};
+use crate::delivery::{Birth, Delivery, DeliveryId, HappeningId, Lane, State, Subject};
+use crate::happening::{Happening, Held, Next, Says, Standing, next};
 
 /// Evaluates everything in the working set that is held: what it waited for may have come.
 pub(in crate::decision) fn evaluate_held(world: &mut World, settings: &Settings, now: UnixMicros) {
@@ -82,6 +82,9 @@ pub(super) fn evaluate(
         }
         Next::Held(held) => {
             put_down = let_go(id, &mut changed.standing, &held.words(), world, now);
+            if held == Held::Contact {
+                lift_contact(&changed, world, settings);
+            }
             let action = Action::held_happening(id, &held);
             changed.standing.held = Some(held);
             action
@@ -105,6 +108,20 @@ pub(super) fn evaluate(
         evaluate_without_event(&rider, world, settings, now);
     }
     Some(action)
+}
+
+/// Who is waited for is called in the highest lane of those that wait: else a lead's note would starve behind page views.
+fn lift_contact(happening: &Happening, world: &mut World, settings: &Settings) {
+    let contact = happening.email.as_ref().and_then(|email| world.contacts.get(email));
+    let open = contact.and_then(|contact| contact.standing.get(&settings.account)?.open.clone());
+    let waits = |delivery: &Delivery| matches!(delivery.state, State::Waiting | State::Retrying);
+    // Freshsales does not have it yet.
+    let lane = if happening.lane == Lane::Conversion { Lane::NewContact } else { happening.lane };
+    if let Some(open) = open.filter(|open| {
+        world.deliveries.get(open).is_some_and(|delivery| waits(delivery) && delivery.lane < lane)
+    }) {
+        world.deliveries.change(&open, |delivery| Delivery { lane, ..delivery });
+    }
 }
 
 fn of_nothing(id: &HappeningId, standing: &Standing, world: &World) -> Action {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::deals::{selectors, stored};
 use super::*;
-use crate::delivery::{HappeningKind, Request, State, Stored, Verdict};
+use crate::delivery::{HappeningKind, Lane, Request, State, Stored, Verdict};
 use crate::event::Email;
 use crate::happening::State as Stands;
 
@@ -58,6 +58,19 @@ fn lead(form: &str) -> Value {
 
 fn says(event: &str, properties: &Value) -> Value {
     json!({"type": "track", "event": event, "userId": "u1", "properties": properties})
+}
+
+#[test]
+fn a_note_lifts_the_contact_that_it_waits_for_into_its_lane() {
+    let lanes = |mapping: &str| {
+        let mut site = with(mapping);
+        let decided = site.send(lead("pricing"));
+        site.world.deliveries.get(decided.delivery_id.as_ref().unwrap()).unwrap().lane
+    };
+    let plain = "[events.\"Lead Generated\"]\nlane = \"login\"\n";
+    let note = "[events.\"Lead Generated\".note]\ntext = \"x\"\nlane = \"conversion\"\n";
+    assert_eq!(lanes(plain), Lane::Login);
+    assert_eq!(lanes(&format!("{plain}{note}")), Lane::NewContact);
 }
 
 fn lost() -> Verdict {

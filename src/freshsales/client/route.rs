@@ -36,6 +36,7 @@ impl Request {
             | Self::UpdateDeal { .. }
             | Self::ShowDeal { .. }
             | Self::Tell { .. }
+            | Self::ListContacts { .. }
             | Self::Probe
             | Self::Forget { .. } => RESPONSE_BYTES_MAX,
         }
@@ -89,6 +90,16 @@ impl Endpoint {
                 query.append_pair("sort", "created_at").append_pair("sort_type", "desc");
                 query.append_pair("page", &page.to_string()).append_pair("per_page", "100");
                 drop(query);
+                route
+            }
+            Request::ListContacts { list, on, .. } => {
+                let what = if *on { "add_contacts" } else { "remove_contacts" };
+                to(Method::PUT, &format!("lists/{list}/{what}"))
+            }
+            // Lists of contacts are no selector, and come in pages.
+            Request::Selector("lists") => {
+                let mut route = to(Method::GET, "lists");
+                route.url.set_query(Some("per_page=100"));
                 route
             }
             Request::Selector(list) => to(Method::GET, &format!("selector/{list}")),

@@ -11,6 +11,9 @@ use crate::delivery::{Lane, NoSubject, State, Subject};
 use crate::event::Email;
 use crate::store::{ErrorClass, StoreError, Versioned};
 
+/// What the column `alone` holds of a place on a list, whose call others of the list share.
+pub(super) const OF_A_LIST: i64 = 2;
+
 /// A number as a column holds it. Ours never come near the end.
 pub(super) fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)

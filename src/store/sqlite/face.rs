@@ -12,13 +12,13 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::{
-    SqliteStore, alerts, blank, crowds, deals, erase, failed, files, forget, happenings, listed, outbox,
-    outputs, records, retention, search, selectors, state, suppressed, trail, walks, won,
+    SqliteStore, alerts, blank, crowds, deals, erase, failed, files, forget, happenings, listed, listings,
+    outbox, outputs, records, retention, search, selectors, state, suppressed, trail, walks, won,
 };
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
 use crate::delivery::{
-    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, Subject,
+    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, ListKey, Subject,
 };
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
@@ -143,6 +143,16 @@ impl StateStore for SqliteStore {
 impl Outbox for SqliteStore {
     fn due(&self, query: DueQuery) -> Answer<(Vec<Due>, Option<UnixMicros>)> {
         self.state_readers.ask(move |state| outbox::due(state, &query))
+    }
+
+    fn due_in_list(
+        &self,
+        account: Account,
+        list: ListKey,
+        now: UnixMicros,
+        limit: usize,
+    ) -> Answer<Vec<Due>> {
+        self.state_readers.ask(move |state| listings::due(state, &account, &list, now, limit))
     }
 
     fn bounded(&self, account: Account, since: UnixMicros) -> Answer<Vec<(Bound, UnixMicros)>> {

@@ -473,6 +473,7 @@ super::crm_ids::STEP,
 super::suppressed::STEP,
     outputs::SCHEMA,
     super::won::STEP,
+    super::listings::STEP,
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

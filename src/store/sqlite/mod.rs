@@ -22,6 +22,7 @@ mod happenings;
 mod in_place;
 mod journal;
 mod listed;
+mod listings;
 mod migrations;
 mod old_data;
 mod outbox;

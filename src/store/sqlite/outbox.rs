@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::columns::{self, from_text, int, lane, lane_number, or_passed_over, subject, to_text, uint};
 use super::{deals, failed, happenings, outputs, present, state, walks};
-use crate::allowance::{HOUR, SlotId};
+use crate::allowance::{HOUR, Leaves, SlotId};
 use crate::clock::{Moment, UnixMicros};
 use crate::decision::Outcome;
 use crate::delivery::{Account, Bound, BulkJob, DeliveryId, JobId, Lane, State};
@@ -92,7 +92,7 @@ pub(super) fn due(
     Ok((found, next.map(UnixMicros)))
 }
 
-fn due_row(row: &Row<'_>) -> Result<Due, StoreError> {
+pub(super) fn due_row(row: &Row<'_>) -> Result<Due, StoreError> {
     Ok(Due {
         id: DeliveryId(row.get(0)?),
         subject: subject(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
@@ -103,7 +103,7 @@ fn due_row(row: &Row<'_>) -> Result<Due, StoreError> {
 }
 
 /// When a delivery is due that is set aside: never.
-const NEVER: i64 = i64::MAX;
+pub(super) const NEVER: i64 = i64::MAX;
 
 /// Keeps a delivery from being due. Its body is left alone: it may be what can't be read.
 pub(super) fn set_aside(connection: &Connection, id: &DeliveryId) -> Result<(), StoreError> {
@@ -335,6 +335,15 @@ fn read_counter(name: &str, value: u64, totals: &mut Totals) -> Result<(), Store
     Ok(())
 }
 
+/// How a delivery leaves, by what its column says.
+fn leaves(alone: i64) -> Leaves {
+    match alone {
+        0 => Leaves::Shared,
+        columns::OF_A_LIST => Leaves::WithItsList,
+        _ => Leaves::Alone,
+    }
+}
+
 fn read_open(connection: &Connection, account: &Account, totals: &mut Totals) -> Result<(), StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT account, lane, state, alone, new_contact_of, count FROM open_deliveries WHERE count > 0",
@@ -357,7 +366,7 @@ fn read_open(connection: &Connection, account: &Account, totals: &mut Totals) ->
             let owed = totals.owed.entry(lane).or_default();
             owed.count += count;
             let bound = Some(row.get(4)?).filter(|bound: &String| !bound.is_empty()).map(Bound::from);
-            owed.load.add(lane, state, row.get(3)?, bound, count);
+            owed.load.add(lane, state, leaves(row.get(3)?), bound, count);
         }
     }
     for (lane, owed) in &mut totals.owed {

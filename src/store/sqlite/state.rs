@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 pub(super) use super::change::{by_revision, change, change_one};
 pub(super) use super::columns::document;
-use super::columns::{int, lane_number, state_number, to_text, uint};
+use super::columns::{OF_A_LIST, int, lane_number, state_number, to_text, uint};
 use super::failure::Fatal;
 use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
@@ -406,7 +406,7 @@ pub(super) fn put_delivery(
         ":next_attempt_at": delivery.next_attempt_at.0,
         ":ended_at": delivery.ended_at.map(|moment| moment.0),
         ":new_contact_of": delivery.bound.as_ref().map(ToString::to_string),
-        ":alone": delivery.alone,
+        ":alone": if delivery.subject.member().is_some() { OF_A_LIST } else { i64::from(delivery.alone) },
         ":body": to_text("delivery", delivery)?,
         ":revision": int(revision),
     };

@@ -3,10 +3,11 @@
 import { get, orNull } from "./api.js";
 import { h, show } from "./dom.js";
 import { readAgain } from "./live.js";
+import { comparing } from "./compare.js";
 import { goTo } from "./main.js";
 import { dealTable } from "./deals.js";
 import { deliveryTable } from "./deliveries.js";
-import { comparison, empty, facts, into, isContact, json, leftOut, link, note, outcome, pill, section, table, time, whyOf } from "./rows.js";
+import { comparison, empty, facts, into, isContact, json, leftOut, listsOf, link, note, outcome, pill, section, table, time, whyOf } from "./rows.js";
 import { suppression } from "./suppress.js";
 import { LANES, STATES, person } from "./words.js";
 
@@ -69,6 +70,7 @@ export function contactParts(contact, said) {
       ? comparison(contact, said)
       : h("p", { class: "faint" }, "Nothing is wanted: nothing the mapping reads was said of anybody with this address."),
     leftOut(contact.left_out),
+    listsOf(contact.lists),
     contact.owed && json(contact.owed.payload, { label: contact.owed.whole ? "What the next call carries (everything)" : "What the next call carries (what changed)" }),
   ];
 }
@@ -106,6 +108,8 @@ export async function contact(place, { about }) {
     section("Its events", eventsPlace),
     section("Its deliveries", deliveriesPlace),
   );
+  // Made once: what was answered outlives what is read anew.
+  const compared = comparing(about);
   const render = (found) => [
     section(
       "Contact",
@@ -120,6 +124,7 @@ export async function contact(place, { about }) {
         ["Delivery", found.open_delivery && [pill(STATES, found.open_delivery.state), " ", link(["deliveries", found.open_delivery.id], found.open_delivery.id)]],
       ]),
       contactParts(found),
+      compared,
     ),
     held(about),
   ];

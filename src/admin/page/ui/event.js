@@ -70,7 +70,7 @@ function pillOf({ action, deal, happening }) {
 function actionBox({ action, deal, happening }) {
   const [, tone, meaning] = wordOf(ACTIONS, action.state);
   const kind = kindOf(action);
-  const title = { deal: "Deal", company: "Company", ...KINDS }[kind] ?? kind;
+  const title = { deal: "Deal", company: "Company", list: "List", ...KINDS }[kind] ?? kind;
   return h(
     "li",
     { class: "step" },

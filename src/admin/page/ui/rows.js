@@ -58,8 +58,10 @@ export function named(record) {
 
 // Where a record has a page of its own: what stands after `#/`, and its parameters.
 export function placeOf(subject) {
-  const [, kind, key] = /^(contact|company|deal|happening):(.*)$/s.exec(subject ?? "") ?? [];
+  const [, kind, key] = /^(contact|company|deal|happening|list):(.*)$/s.exec(subject ?? "") ?? [];
   if (kind === "happening") return ["happenings", key];
+  // A place on a list is seen on the page of its contact.
+  if (kind === "list") return key.includes(":") ? ["contacts", key.slice(key.lastIndexOf(":") + 1)] : null;
   if (kind === "contact") return ["contacts", key];
   if (kind === "company") return ["companies", key];
   const [, people, of, number] = /^([^/]*)\/([^/]*)\/(.*)$/s.exec(kind ? key : "") ?? [];
@@ -234,6 +236,15 @@ function sentWhen(when) {
 }
 
 // What was left out: a value that the mapping could not use, or one that Freshsales refused.
+// How a contact stands with the lists that events put it on or take it off.
+export function listsOf(all) {
+  if (!all?.length) return null;
+  const words = { accepted: "so in Freshsales", in_flight: "call on its way", waiting: "queued", refused: "refused", held: "waits" };
+  const one = ({ list, wanted, state, why, said_at, delivery_id }) =>
+    h("li", {}, wanted ? "on " : "off ", h("code", {}, list), `: ${words[state] ?? state} (${why}); said `, time(said_at), delivery_id && [" ", link(["deliveries", delivery_id], "its delivery")]);
+  return [h("h3", {}, "Lists"), h("ul", { class: "plain" }, all.map(one))];
+}
+
 export function leftOut(all) {
   if (!all?.length) return null;
   const one = ({ attribute, path, why }) => h("li", {}, h("code", {}, attribute), path && [" from ", h("code", {}, path)], `: ${why}`);

@@ -195,7 +195,9 @@ export function person(key) {
 
 // A record as a person would name it: `order A-1001`, a company, an address.
 export function subjectName(subject) {
-  const [, kind, key] = /^(contact|company|deal|happening):(.*)$/s.exec(subject ?? "") ?? [];
+  const [, kind, key] = /^(contact|company|deal|happening|list):(.*)$/s.exec(subject ?? "") ?? [];
+  // A contact's place on a list: `jane@example.com on newsletter`.
+  if (kind === "list") return key.includes(":") ? `${key.slice(key.lastIndexOf(":") + 1)} on ${key.slice(0, key.lastIndexOf(":"))}` : key;
   if (kind !== "deal") return key ?? String(subject ?? "");
   const [, of, number] = /^[^/]*\/([^/]*)\/(.*)$/s.exec(key) ?? [];
   return of ? `${of} ${number}` : key;

@@ -383,7 +383,7 @@ async fn what_is_owed_is_counted_by_how_it_may_leave() {
     }
     let puts = deliveries.iter().map(|delivery| Put::Delivery(0, delivery.clone())).collect();
     store.apply(Plan { puts, counts, ..Plan::default() }).await.unwrap();
-    let refresh = LaneLoad { shared: 1, single: 2, first: [(shop.clone(), 1)].into() };
+    let refresh = LaneLoad { shared: 1, single: 2, listed: 0, first: [(shop.clone(), 1)].into() };
     let backfill = LaneLoad { shared: 1, ..LaneLoad::default() };
     let check = async |store: &SqliteStore| {
         let owed = store.totals(account()).await.unwrap().owed;
@@ -392,7 +392,7 @@ async fn what_is_owed_is_counted_by_how_it_may_leave() {
     };
     check(&store).await;
     let opened = store.totals(account()).await.unwrap().opened;
-    let of_refresh = LaneLoad { shared: 3, single: 0, first: [(shop.clone(), 2)].into() };
+    let of_refresh = LaneLoad { shared: 3, single: 0, listed: 0, first: [(shop.clone(), 2)].into() };
     let of_backfill = LaneLoad { first: [(shop.clone(), 1)].into(), ..LaneLoad::default() };
     assert_eq!(opened, [(Lane::Refresh, of_refresh), (Lane::Backfill, of_backfill)].into());
 
@@ -423,6 +423,7 @@ async fn a_store_from_before_learns_how_what_is_owed_may_leave() {
     let load = LaneLoad {
         shared: 1,
         single: 1,
+        listed: 0,
         first: [(Bound::NewContacts(SourceName("shop".to_owned())), 1)].into(),
     };
     assert_eq!((&totals.owed[&Lane::Refresh].load, totals.dead_letters), (&load, 1));
