@@ -3,9 +3,14 @@
 //! Says nothing of whether the image builds; a change that breaks a promise to whoever runs it fails here.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Component, Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
 
 use crate::architecture::is_test_file;
+use crate::support::command::freshsignal;
 
 const HARDENING: &[&str] =
     &["read_only: true", "cap_drop: [ALL]", "security_opt: [\"no-new-privileges:true\"]"];
@@ -129,6 +134,32 @@ fn one_line_of_one_file_switches_compose_to_an_account_whose_secrets_are_files()
     }
     for file in ["/secrets/", "/.env"] {
         assert!(text(".gitignore").lines().any(|line| line == file), "{file} could be committed");
+    }
+}
+
+#[test]
+fn what_the_shipper_takes_out_of_a_line_of_the_log_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [
+        ("LOG__FORMAT", "json"),
+        ("SERVER__LISTEN", "127.0.0.1:0"),
+        ("ADMIN__LISTEN", "127.0.0.1:0"),
+        ("FRESHSALES__BUNDLE_ALIAS", "acme"),
+        ("FRESHSALES__MODE", "dry_run"),
+        ("SOURCES__WEBSITE__WRITE_KEY", "demo-write-key"),
+        ("STORE__PATH", folder.path().to_str().unwrap()),
+    ];
+    let mut service = freshsignal(&["serve"], &settings).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(service.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    service.kill().unwrap();
+    service.wait().unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert!(line["fields"]["message"].is_string(), "{line}");
+    let shipper: toml::Table = text("deploy/vector/vector.toml").parse().unwrap();
+    let taken = shipper["transforms"]["lines"]["source"].as_str().unwrap();
+    for field in ["timestamp", "level", "target", "fields"] {
+        assert!(taken.contains(&format!("line.{field}")) && line.get(field).is_some(), "{field}: {line}");
     }
 }
 
