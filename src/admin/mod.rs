@@ -123,6 +123,7 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/contacts/{email}", Access::Token, |method| on(method, contacts::one)),
     route(POST, "/api/contacts/resend", Access::Token, |method| on(method, resend::order)),
     route(GET, "/api/crm/contacts", Access::Token, |method| on(method, crm::contact)),
+    route(GET, "/api/crm/sample", Access::Token, |method| on(method, crm::sample)),
     route(GET, "/api/deals", Access::Token, |method| on(method, deals::list)),
     route(GET, "/api/deals/{kind}/{key}", Access::Token, |method| on(method, deals::one)),
     route(POST, "/api/deals/{kind}/{key}/order", Access::Token, |method| on(method, deals::order)),

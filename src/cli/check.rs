@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 
-use super::{Failure, Outcome, complain, load_to_serve, runtime, say, settings_of};
+use super::{Failure, Outcome, complain, load_to_serve, runtime, sample, say, settings_of};
 use crate::alerts::{Heartbeat, Message, Receiver};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -23,6 +23,9 @@ pub(super) struct Arguments {
     /// Also writes a test contact, and a company, a deal and a note where the mapping has such; reads what stuck, and deletes them
     #[arg(long, requires = "live")]
     probe: bool,
+    /// Also has the running service compare so many of its contacts (at most 100) with Freshsales; a call each
+    #[arg(long, requires = "live", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
+    sample: Option<u64>,
     /// Also sends a test message to `alerts.url` and asks `alerts.heartbeat_url` once; says what came back
     #[arg(long)]
     alert: bool,
@@ -46,7 +49,15 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if arguments.alert {
         alert(&config)?;
     }
-    if arguments.live { live(&config, arguments.probe) } else { Ok(()) }
+    if !arguments.live {
+        return Ok(());
+    }
+    let judged = live(&config, arguments.probe);
+    match arguments.sample {
+        // What is wrong with the account is known before, and said in the end.
+        Some(contacts) => sample::run(&config, contacts).and(judged),
+        None => judged,
+    }
 }
 
 fn transport(config: &Config) -> Result<Transport, Failure> {

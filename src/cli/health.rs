@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{Failure, Outcome, load, runtime, say};
 use crate::app::stored_token;
+use crate::config::Config;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -31,7 +32,7 @@ pub(super) fn run(file: Option<&Path>) -> Outcome {
 }
 
 /// A listener on all addresses is asked on loopback.
-fn on_this_machine(address: SocketAddr) -> SocketAddr {
+pub(super) fn on_this_machine(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -51,13 +52,18 @@ async fn readiness(address: SocketAddr) -> anyhow::Result<u16> {
     status.and_then(|status| status.parse().ok()).context("the answer is not HTTP")
 }
 
+/// The token of the private listener, where there is one.
+pub(super) fn token_of(config: &Config) -> Result<Option<SecretString>, Failure> {
+    match config.admin.token() {
+        Some(token) => Ok(Some(token)),
+        None => stored_token(&config.store.path).map_err(Failure::running),
+    }
+}
+
 /// Prints the token of the private listener.
 pub(super) fn token(file: Option<&Path>) -> Outcome {
     let config = load(file)?.config;
-    let token = match config.admin.token() {
-        Some(token) => Some(token),
-        None => stored_token(&config.store.path).map_err(Failure::running)?,
-    };
+    let token = token_of(&config)?;
     let token = token.ok_or_else(|| {
         Failure::Running(anyhow!(
             "no token was made yet: the service makes one at its first start off loopback"

@@ -11,6 +11,7 @@ mod health;
 mod hook;
 mod import;
 mod map;
+mod sample;
 mod sandbox;
 mod serve;
 

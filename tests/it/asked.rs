@@ -4,6 +4,7 @@ use freshsignal::sandbox::SandboxOptions;
 use serde_json::{Value, json};
 
 use crate::support::app::{Service, Setup};
+use crate::support::command::{freshsignal, output};
 use crate::support::wait::eventually;
 
 async fn with_jane(setup: Setup) -> Service {
@@ -105,5 +106,54 @@ async fn contacts_are_sent_whole_once_more_by_an_order_that_can_be_looked_at_fir
         let answer = service.private_post("/api/contacts/resend").json(&wrong).send().await.unwrap();
         assert_eq!(answer.status(), 400, "{wrong}");
     }
+    service.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_of_contacts_says_which_have_drifted_and_which_are_gone() {
+    let service = with_jane(Setup::new()).await;
+    for name in ["ann", "bob"] {
+        let traits = json!({"email": format!("{name}@example.com"), "first_name": name, "last_name": "Roe"});
+        let lead = json!({"type": "track", "event": "Lead Generated", "userId": name, "context": {"traits": traits}});
+        service.send(lead).await;
+    }
+    service.settled().await;
+    let call = async |method: &str, email: &str, body: Value| {
+        let id = service.crm.sandbox.contact(email).unwrap()["id"].clone();
+        let url = format!("http://{}/crm/sales/api/contacts/{id}", service.crm.address);
+        let call = service.client.request(method.parse().unwrap(), url).json(&body);
+        let done = call.header("authorization", "Token token=sandbox-key").send().await.unwrap();
+        assert!(done.status().is_success());
+    };
+    call("PUT", "jane@example.com", json!({"contact": {"last_name": "Doe-Smith"}})).await;
+    call("DELETE", "ann@example.com", json!({})).await;
+    let before = service.crm.calls();
+    let (base, listen) =
+        (format!("http://{}", service.crm.address), service.private_url().replace("http://", ""));
+    let ran = tokio::task::spawn_blocking(move || {
+        let folder = tempfile::tempdir().unwrap();
+        let pairs = [
+            ("SOURCES__WEBSITE__WRITE_KEY", "it-write-key"),
+            ("FRESHSALES__BUNDLE_ALIAS", "acme"),
+            ("FRESHSALES__API_KEY", "sandbox-key"),
+            ("FRESHSALES__BASE_URL", &base),
+            ("ADMIN__LISTEN", &listen),
+            ("STORE__PATH", folder.path().to_str().unwrap()),
+        ];
+        output(&mut freshsignal(&["check", "--live", "--sample", "5"], &pairs), "")
+    });
+    let (code, said, complained) = ran.await.unwrap();
+    assert_eq!(code, 0, "{said}\n{complained}");
+    for line in [
+        "drift: jane@example.com: last_name",
+        "gone: ann@example.com",
+        "sample: 1 as wanted, 1 drifted, 0 merged or made anew, 1 gone, 0 not compared; calls used: 3",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(complained.contains("comparing 3 contacts"), "{complained}");
+    let of_look_ups =
+        service.crm.sandbox.requests().iter().skip(before).filter(|it| it.path.contains("/lookup")).count();
+    assert_eq!(of_look_ups, 3);
     service.finish().await;
 }

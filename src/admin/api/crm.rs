@@ -22,9 +22,15 @@ use crate::delivery::{CallKind, Subject, Verdict};
 use crate::event::Email;
 use crate::freshsales::{CallResult, ToldByHand, in_browser, own_among};
 use crate::http::ApiError;
+use crate::store::Keys;
 
 /// An answer is waited for so long beyond the time that a call may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Contacts of one sample.
+const SAMPLE_MAX: usize = 100;
+const SAMPLE_DEFAULT: usize = 20;
+/// Pages of contacts that are looked through for it.
+const SAMPLE_PAGES_MAX: usize = 10;
 
 /// What Freshsales has beside what is wanted.
 #[derive(Serialize)]
@@ -69,7 +75,58 @@ pub(in crate::admin) async fn contact(
     Ok(Json(ComparedView::of(email, told, &world, &settings, app.now())))
 }
 
+/// Contacts to compare, from a place by chance.
+#[derive(Serialize)]
+pub(in crate::admin) struct SampleView {
+    /// Contacts that are held, whether or not Freshsales has them.
+    held: u64,
+    emails: Vec<Email>,
+}
+
+/// `GET /api/crm/sample`
+pub(in crate::admin) async fn sample(
+    State(app): State<Debugger>,
+    uri: Uri,
+) -> Result<Json<SampleView>, ApiError> {
+    let params = Params::read(&uri, &["limit"])?;
+    let few = |text: &str| text.parse().ok().filter(|limit| (1..=SAMPLE_MAX).contains(limit));
+    let limit = params.get("limit", "a number from 1 to 100", few)?.unwrap_or(SAMPLE_DEFAULT);
+    let held = app.store.contacts_count().await.map_err(failed)?;
+    // Addresses are walked in their order, from one that may not exist.
+    let letter = || char::from(rand::random_range(b'a'..=b'z'));
+    let place = Email::parse(&format!("{}{}@example.com", letter(), letter())).ok();
+    let mut emails = app.known_behind(place, limit).await?;
+    if emails.len() < limit {
+        for email in app.known_behind(None, limit).await? {
+            if emails.len() < limit && !emails.contains(&email) {
+                emails.push(email);
+            }
+        }
+    }
+    Ok(Json(SampleView { held, emails }))
+}
+
 impl Debugger {
+    /// Contacts behind an address that Freshsales has from here, at most so many; of many that it has not, few are looked at.
+    async fn known_behind(&self, mut after: Option<Email>, limit: usize) -> Result<Vec<Email>, ApiError> {
+        let account = self.settings().account.clone();
+        let mut known = Vec::new();
+        for _ in 0..SAMPLE_PAGES_MAX {
+            let page = self.store.contacts(after.clone(), SAMPLE_MAX).await.map_err(failed)?;
+            let keys = Keys { contacts: page.iter().cloned().collect(), ..Keys::default() };
+            let found = self.store.load(keys).await.map_err(failed)?.contacts;
+            let accepted = |email: &&Email| {
+                found.get(*email).is_some_and(|it| it.document.with(&account).accepted.is_some())
+            };
+            known.extend(page.iter().filter(accepted).take(limit - known.len()).cloned());
+            after = page.last().cloned();
+            if known.len() >= limit || after.is_none() {
+                break;
+            }
+        }
+        Ok(known)
+    }
+
     async fn ask(&self, email: Email, settings: &Settings) -> ToldByHand {
         let not_asked = |why: &str| ToldByHand::NotAsked(why.to_owned());
         let Some(answered) = self.commands.by_hand.ask(email) else {

@@ -48,6 +48,7 @@ fn routes_of_later_work_do_not_exist_yet() {
             ("GET", "/api/contacts/{email}"),
             ("POST", "/api/contacts/resend"),
             ("GET", "/api/crm/contacts"),
+            ("GET", "/api/crm/sample"),
             ("GET", "/api/deals"),
             ("GET", "/api/deals/{kind}/{key}"),
             ("POST", "/api/deals/{kind}/{key}/order"),
