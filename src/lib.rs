@@ -24,6 +24,8 @@ pub mod doors;
 pub mod erase;
 pub mod erasure;
 pub mod event;
+pub mod export;
+pub mod exports;
 pub mod freshsales;
 pub mod happening;
 pub mod health;

@@ -40,7 +40,7 @@ use crate::http::ApiError;
 use crate::store::{SharedStore, quotas};
 use api::{
     History, alerts, commands, companies, connect, contacts, crm, dead_letters, deals, deliveries, events,
-    happenings, history, ledger, map, openapi, outputs, people, resend, selectors, status, stream,
+    exports, happenings, history, ledger, map, openapi, outputs, people, resend, selectors, status, stream,
 };
 use guard::{Access, Guard, guard};
 
@@ -155,6 +155,12 @@ const ROUTES: &[Route] = &[
     route(POST, "/api/outputs/{name}/redrive", Access::Token, |method| on(method, outputs::redrive)),
     route(POST, "/api/outputs/{name}/discard", Access::Token, |method| on(method, outputs::discard)),
     route(POST, "/api/outputs/{name}/resume", Access::Token, |method| on(method, outputs::resume)),
+    route(GET, "/api/exports", Access::Token, |method| on(method, exports::list)),
+    route(POST, "/api/exports", Access::Token, |method| on(method, exports::order)),
+    route(GET, "/api/exports/contacts", Access::Token, |method| on(method, exports::contacts)),
+    route(GET, "/api/exports/{id}", Access::Token, |method| on(method, exports::one)),
+    route(DELETE, "/api/exports/{id}", Access::Token, |method| on(method, exports::discard)),
+    route(GET, "/api/exports/{id}/file", Access::Token, |method| on(method, exports::file)),
     route(GET, "/api/selectors", Access::Token, |method| on(method, selectors::selectors)),
     route(GET, "/api/stream", Access::Token, |method| on(method, stream::stream)),
     route(POST, "/api/map", Access::Token, |method| on(method, map::map)),

@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod background;
+mod exporting;
 mod flow;
 mod recorder;
 mod reload;

@@ -11,6 +11,7 @@ use crate::conversions::Conversions;
 use crate::decision::{claim, decide};
 use crate::deliver::Deliverer;
 use crate::erase::Eraser;
+use crate::exports::Exports;
 use crate::outputs::Outputs;
 use crate::process::Processor;
 use crate::retain::{self, Retirement};
@@ -71,6 +72,39 @@ impl App {
         Conversions::new(Arc::clone(&self.store) as SharedStore, settings, config, Arc::clone(&self.clock))
     }
 
+    /// What makes the calls.
+    pub(super) fn deliverer(&self) -> Deliverer {
+        Deliverer {
+            settled: Arc::clone(&self.erasing.ordered),
+            decide: claim,
+            store: Arc::clone(&self.store) as SharedStore,
+            crm: Arc::clone(&self.crm),
+            settings: self.reload.settings.subscribe(),
+            config: self.config.delivery.clone(),
+            bulk: self.config.bulk.clone(),
+            limits: self.config.allowance.limits(),
+            clock: Arc::clone(&self.clock),
+            owed: Arc::clone(&self.bells.owed),
+            usage: self.usage.clone(),
+            sharing: self.sharing.clone(),
+            names: self.reload.settings.clone(),
+            stalls: self.vitals.stalls.clone(),
+            by_hand: self.bells.by_hand.clone(),
+        }
+    }
+
+    /// What orders exports by itself.
+    fn exports(&self) -> Exports {
+        Exports {
+            store: Arc::clone(&self.store) as SharedStore,
+            settings: self.reload.settings.subscribe(),
+            config: self.config.exports.clone(),
+            clock: Arc::clone(&self.clock),
+            owed: Arc::clone(&self.bells.owed),
+            stalls: self.vitals.stalls.clone(),
+        }
+    }
+
     fn eraser(&self) -> Eraser {
         Eraser {
             store: Arc::clone(&self.store) as SharedStore,
@@ -107,23 +141,7 @@ impl App {
             backfill_per_hour: self.backfill_per_hour(),
             stalls: self.vitals.stalls.clone(),
         };
-        let deliverer = Deliverer {
-            settled: Arc::clone(&self.erasing.ordered),
-            decide: claim,
-            store: Arc::clone(&store),
-            crm: Arc::clone(&self.crm),
-            settings: self.reload.settings.subscribe(),
-            config: self.config.delivery.clone(),
-            bulk: self.config.bulk.clone(),
-            limits: self.config.allowance.limits(),
-            clock: Arc::clone(&self.clock),
-            owed: Arc::clone(&bells.owed),
-            usage: self.usage.clone(),
-            sharing: self.sharing.clone(),
-            names: self.reload.settings.clone(),
-            stalls: self.vitals.stalls.clone(),
-            by_hand: bells.by_hand.clone(),
-        };
+        let deliverer = self.deliverer();
         let eraser = self.eraser();
         let retirement = Retirement {
             store: Arc::clone(&store),
@@ -146,6 +164,7 @@ impl App {
         parts.spawn(ended(retention));
         parts.spawn(ended(self.teller().run(stop.clone())));
         parts.spawn(ended(self.outputs().run(stop.clone())));
+        parts.spawn(ended(self.exports().run(stop.clone())));
         let history = self.debugger.clone().keep_history(stop.clone());
         parts.spawn(unfailing(history));
         let upkeep = recorder::upkeep(self.metrics.clone(), Arc::clone(&self.clock), stop.clone());

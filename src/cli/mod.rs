@@ -7,6 +7,7 @@ mod check;
 mod columns;
 mod compare;
 mod demo;
+mod export;
 mod health;
 mod hook;
 mod import;
@@ -50,6 +51,8 @@ enum Command {
     Import(import::Arguments),
     /// Compares what Freshsales has of contacts with what the events of a file would write; writes nothing
     Compare(Box<compare::Arguments>),
+    /// Writes deals of the account, or the contacts that are held, into a file; says before how many calls that is
+    Export(export::Arguments),
     /// Exits 0 when the service on this machine can accept events
     Health(ConfigArgument),
     /// Prints the admin token made at first start
@@ -153,6 +156,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Hook(arguments) => hook::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Health(argument) => health::run(argument.config.as_deref()),
         Command::Token(argument) => health::token(argument.config.as_deref()),
         Command::Sandbox(arguments) => sandbox::run(*arguments),

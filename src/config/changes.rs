@@ -46,7 +46,7 @@ impl Config {
     }
 
     /// Every section but the sources, by its name, as text to compare. It holds secrets, so it is never shown.
-    fn sections(&self) -> [(&'static str, String); 17] {
+    fn sections(&self) -> [(&'static str, String); 18] {
         // Taken apart in full: a new section can't be forgotten here.
         let Self {
             server,
@@ -55,6 +55,7 @@ impl Config {
             hooks: _,
             outputs: _,
             conversions,
+            exports,
             alerts,
             freshsales,
             allowance,
@@ -87,6 +88,7 @@ impl Config {
             ("admin", format!("{admin:?} {token:?}")),
             ("alerts", format!("{:?}", alerts.compared())),
             ("conversions", conversions.compared()),
+            ("exports", format!("{exports:?}")),
             ("freshsales", format!("{freshsales:?} {key:?}")),
             ("allowance", format!("{allowance:?}")),
             ("delivery", format!("{delivery:?}")),

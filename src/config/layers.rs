@@ -262,12 +262,15 @@ fn problems_by_key(tree: &Map<String, Value>) -> Vec<Problem> {
             problems.push(Problem::new(section, plain(value), "a section"));
             continue;
         };
-        if ["sources", "hooks", "outputs"].contains(&section.as_str()) {
+        if ["sources", "hooks", "outputs", "exports"].contains(&section.as_str()) {
             for (name, source) in keys {
                 let path = format!("{section}.{name}");
                 match source.clone().into_table() {
                     Ok(keys) if section == "hooks" => {
                         each_key::<crate::ingest::HookConfig>(&path, keys, &mut problems);
+                    }
+                    Ok(keys) if section == "exports" => {
+                        each_key::<crate::exports::ExportConfig>(&path, keys, &mut problems);
                     }
                     Ok(keys) if section == "outputs" => {
                         each_key::<crate::outputs::OutputConfig>(&path, keys, &mut problems);

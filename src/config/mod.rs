@@ -29,6 +29,7 @@ use crate::deliver::{BulkConfig, DeliveryConfig};
 use crate::delivery::{Account, Bound, HappeningKind, MarkerKey, Request};
 use crate::doors::Ways;
 use crate::event::SourceName;
+use crate::exports;
 use crate::freshsales::{Config as FreshsalesConfig, DryRunCrm, Mode};
 use crate::happening;
 use crate::ingest::{
@@ -73,6 +74,9 @@ pub struct Config {
     /// What ad platforms are told of.
     #[serde(default)]
     pub conversions: conversions::Config,
+    /// What is exported by itself.
+    #[serde(default)]
+    pub exports: exports::Config,
     /// The account.
     #[serde(default)]
     pub freshsales: FreshsalesConfig,
@@ -125,6 +129,7 @@ impl Config {
         problems.extend(outputs::problems(&self.outputs));
         problems.extend(conversions::problems(&self.conversions));
         problems.extend(self.untold());
+        problems.extend(exports::problems(&self.exports));
         problems.extend(source_problems(&self.sources));
         problems.extend(hook_problems(&self.hooks, &self.sources));
         problems.extend(self.allowance.problems());

@@ -48,7 +48,8 @@ fn named(section: &str, keys: &Map<String, Value>) -> Vec<(String, String)> {
 /// Whether a key holds a path. What events map from where has keys of others.
 fn is_path(key: &str) -> bool {
     let foreign = key.contains(".events.") || key.contains(".form_fields.") || key.contains(".set.");
-    !foreign && (key.ends_with("_file") || ["mapping.file", "store.path"].contains(&key))
+    let folder = key.starts_with("exports.") && key.ends_with(".folder");
+    !foreign && (folder || key.ends_with("_file") || ["mapping.file", "store.path"].contains(&key))
 }
 
 fn moved(key: &str, text: &str, whole: &Path) -> Option<Problem> {

@@ -64,7 +64,7 @@ impl File {
             value.unwrap_or_default(),
             currency.unwrap_or_default(),
         ]);
-        let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
+        let cells: Vec<String> = cells.iter().map(|text| cell(text)).collect();
         Some(format!("{}\r\n", cells.join(",")))
     }
 }
@@ -95,9 +95,10 @@ fn time(at: UnixMicros) -> String {
     format!("{date} {}+0000", time.get(..8).unwrap_or_default())
 }
 
-/// A cell: what a spreadsheet would take for a formula is a text, but for numbers.
-fn quoted(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
-    let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
-    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+/// A cell of a file with columns: what a spreadsheet would take for a formula is a text, but for numbers.
+#[must_use]
+pub fn cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }

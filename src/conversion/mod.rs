@@ -17,7 +17,7 @@ use crate::clock::UnixMicros;
 use crate::event::Email;
 
 pub use click::{Click, in_event, text_of};
-pub use file::File;
+pub use file::{File, cell};
 
 /// The category of consent without which nobody is in a file: what Google's consent mode calls it.
 pub const AD_USER_DATA: &str = "ad_user_data";

@@ -83,12 +83,16 @@ impl Deliverer {
         }
         let Found { chosen, wait } = self.look(&destination, alone, free, round).await?;
         let wait = wait.into_iter().chain(forget_at).chain(bulk_wait).min();
+        let full = chosen.len() == free;
         if chosen.is_empty() {
+            let export_at = if gate == Gate::Open { self.export(round).await? } else { None };
+            let wait = wait.into_iter().chain(export_at).min();
             return self.fill_with_nobody_due(&destination, &gate, wait, round).await;
         }
-        let full = chosen.len() == free;
         let chosen = self.claim_lists(chosen, &gate, round).await?;
         self.claim(chosen, &gate, round).await?;
+        let export_at = if gate == Gate::Open && !full { self.export(round).await? } else { None };
+        let wait = wait.into_iter().chain(export_at).min();
         // There may be more than were asked for.
         Ok(if full { Next::News } else { wait.map_or(Next::News, Next::At) })
     }

@@ -8,6 +8,7 @@ mod bulk;
 mod by_hand;
 mod claim;
 mod config;
+mod export;
 mod forget;
 mod listing;
 mod log;
@@ -97,6 +98,8 @@ struct Round {
     calls: JoinSet<Done>,
     /// An order to forget a contact is on its way.
     forgetting: bool,
+    /// A call of an export is on its way.
+    exporting: bool,
     lists: Lists,
     /// How many contacts of each list go in one call.
     listings: Listings,
@@ -189,6 +192,7 @@ impl Deliverer {
                         bulk,
                         calls: JoinSet::new(),
                         forgetting: false,
+                        exporting: false,
                         lists: Lists::default(),
                         listings: Listings::default(),
                         answered: [None, None],

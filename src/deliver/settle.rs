@@ -24,6 +24,7 @@ impl Deliverer {
             Ok(Done::Question(answered)) => self.finish_question(&answered, round).await,
             Ok(Done::Forget(forgotten)) => self.finish_forget(&forgotten, round).await,
             Ok(Done::List(listed)) => self.finish_list(&listed, round).await,
+            Ok(Done::Export(exported)) => self.finish_export(&exported, round).await,
             Ok(Done::Bulk(finished)) => self.finish_bulk(&finished, round).await,
             Ok(Done::ByHand(finished)) => self.finish_by_hand(*finished, round).await,
             Ok(Done::Listed(finished)) => self.finish_listed(&finished, round).await,

@@ -43,6 +43,8 @@ pub(super) enum Done {
     Forget(Box<Forgotten>),
     /// A question for a list of the account.
     List(Box<Listed>),
+    /// A call of an export.
+    Export(Box<Exported>),
     /// A call of many contacts.
     Bulk(Box<BulkFinished>),
     /// A question for the job of one.
@@ -150,6 +152,27 @@ pub(super) struct HandFinished {
 pub(super) async fn ask_by_hand(crm: Arc<dyn Crm>, slot: SlotId, asked: AskedByHand) -> Done {
     let result = made(&*crm, Request::FindContact { email: asked.email.clone() }).await;
     Done::ByHand(Box::new(HandFinished { slot, asked, result }))
+}
+
+/// The answer to a call of an export.
+pub(super) struct Exported {
+    pub slot: SlotId,
+    pub export: u64,
+    /// The deal that was asked for, where it was one.
+    pub deal: Option<u64>,
+    pub result: CallResult,
+}
+
+/// Asks for deals.
+pub(super) async fn export(
+    crm: Arc<dyn Crm>,
+    slot: SlotId,
+    export: u64,
+    deal: Option<u64>,
+    request: Request,
+) -> Done {
+    let result = made(&*crm, request).await;
+    Done::Export(Box::new(Exported { slot, export, deal, result }))
 }
 
 /// Makes the call.

@@ -3,7 +3,7 @@
 //! Must not know how it travels: addresses and methods are the client's.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::event::Email;
 
@@ -94,6 +94,18 @@ pub enum Request {
         on: bool,
         /// `{"ids":[…]}`
         body: Value,
+    },
+    /// Asks for a page of the deals that stand in some stages, with what may be shown along.
+    ListDeals {
+        /// The ids of the stages.
+        stages: Vec<u64>,
+        /// Which page of the list, from 1.
+        page: u64,
+    },
+    /// Asks for a deal with its owner, contacts, company and currency.
+    ShowWholeDeal {
+        /// Its id in Freshsales.
+        id: u64,
     },
     /// Asks for a list of the account that gives names their ids, by the last part of its address: `owners`.
     Selector(&'static str),
@@ -256,7 +268,9 @@ impl Request {
             Self::CreateDeal { .. }
             | Self::UpdateDeal { .. }
             | Self::ShowDeal { .. }
-            | Self::FindDeal { .. } => CallKind::Deal,
+            | Self::FindDeal { .. }
+            | Self::ListDeals { .. }
+            | Self::ShowWholeDeal { .. } => CallKind::Deal,
             Self::Tell { what, .. } | Self::ListTold { what, .. } => what.call_kind(),
             Self::ListContacts { .. } => CallKind::List,
             Self::Selector(_) | Self::Probe => CallKind::Selector,
@@ -280,10 +294,20 @@ impl Request {
             | Self::ShowDeal { .. }
             | Self::FindDeal { .. }
             | Self::ListTold { .. }
+            | Self::ListDeals { .. }
+            | Self::ShowWholeDeal { .. }
             | Self::Selector(_)
             | Self::Probe
             | Self::Forget { .. } => None,
         }
+    }
+
+    /// The rules of the search that it is, where it is one: what is asked and nothing that is written.
+    #[must_use]
+    pub fn rules(&self) -> Option<Value> {
+        let Self::ListDeals { stages, .. } = self else { return None };
+        let rule = json!({ "attribute": "deal_stage_id", "operator": "is_in", "value": stages });
+        Some(json!({ "filter_rule": [rule] }))
     }
 
     /// The attributes that its body writes.
@@ -306,6 +330,8 @@ impl Request {
             | Self::FindDeal { .. }
             | Self::ListTold { .. }
             | Self::ListContacts { .. }
+            | Self::ListDeals { .. }
+            | Self::ShowWholeDeal { .. }
             | Self::Selector(_)
             | Self::Probe
             | Self::Forget { .. } => None,
@@ -321,6 +347,7 @@ impl Request {
             | Self::UpdateDeal { .. }
             | Self::ShowDeal { .. }
             | Self::ListContacts { .. }
+            | Self::ShowWholeDeal { .. }
             | Self::Forget { .. } => true,
             Self::UpsertContact { .. }
             | Self::FindContact { .. }
@@ -330,6 +357,7 @@ impl Request {
             | Self::FindDeal { .. }
             | Self::Tell { .. }
             | Self::ListTold { .. }
+            | Self::ListDeals { .. }
             | Self::Selector(_)
             | Self::Probe => false,
         }

@@ -258,7 +258,7 @@ impl Inner {
     async fn call(&self, request: &Request) -> CallResult {
         let Route { method, url } = self.endpoint.route(request);
         let call = self.http.request(method, url);
-        let call = match request.body() {
+        let call = match request.rules().as_ref().or_else(|| request.body()) {
             Some(body) => call.body(body.to_string().into_bytes()),
             None => call,
         };

@@ -78,6 +78,8 @@ fn id_of(request: &Request) -> Option<u64> {
         | Request::FindDeal { .. }
         | Request::ListTold { .. }
         | Request::ListContacts { .. }
+        | Request::ListDeals { .. }
+        | Request::ShowWholeDeal { .. }
         | Request::Selector(_)
         | Request::Probe
         | Request::Forget { .. } => return None,

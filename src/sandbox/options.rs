@@ -72,6 +72,8 @@ pub enum Quirk {
     /// A call that puts contacts on a list, or takes them off it, is refused as a whole where it names one the account does
     /// not have.
     StrictLists,
+    /// Searches show deals whole, with what is asked for along.
+    WholeLists,
     /// Answers say how many calls an hour the account has, and how many are left.
     RateLimitHeaders,
 }

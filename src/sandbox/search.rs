@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answer, Refusal, ok};
 use super::call::{Asked, Call};
 use super::kinds::Kind;
-use super::options::SandboxOptions;
+use super::options::{Quirk, SandboxOptions};
 use super::routes::Entity;
 use super::shown;
 use super::state::State;
@@ -118,9 +118,13 @@ pub(super) fn filtered(
         return Err(Refusal::Malformed("operator should be is, is_in, contains, is_before or is_after"));
     }
     let fits = |record: &Value| rules.iter().all(|rule| rule.fits(record));
-    let records: Vec<Value> =
-        found(state, entity, options, now).filter(fits).map(|record| thin(entity, record)).collect();
-    Ok(page_of(&call.asked()?, entity, &records, |_| Map::new()))
+    let asked = call.asked()?;
+    let whole = options.has(Quirk::WholeLists);
+    let show =
+        |record: Value| if whole { with_contacts(entity, record, state) } else { thin(entity, record) };
+    let records: Vec<Value> = found(state, entity, options, now).filter(fits).map(show).collect();
+    let include: Vec<String> = asked.include.split(',').filter(|_| whole).map(str::to_owned).collect();
+    Ok(page_of(&asked, entity, &records, |page| shown::along(state, entity, page, &include)))
 }
 
 const OPERATORS: [&str; 5] = ["is", "is_in", "contains", "is_before", "is_after"];
@@ -139,6 +143,16 @@ impl FilterRule {
             _ => has > wanted,
         }
     }
+}
+
+/// A deal with the ids of its contacts.
+fn with_contacts(entity: Entity, record: Value, state: &State) -> Value {
+    let Entity::Of(kind) = entity else { return record };
+    let Value::Object(mut shown) = record else { return record };
+    let deal = shown.get("id").and_then(Value::as_u64).and_then(|id| state.records.get(kind, id));
+    shown.insert("contact_ids".to_owned(), json!(deal.map(|deal| deal.contact_ids.clone())));
+    shown.entry("owner_id").or_insert(Value::Null);
+    Value::Object(shown)
 }
 
 /// What a search shows of a record: of deals neither pipeline nor stage nor owner (seen on live accounts).

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use super::{
     Answer, Appended, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination,
-    Documents, Due, DueQuery, EventQuery, Failed, HappeningQuery, JournalEnd, Keep, Keys, NewRecord, News,
-    OpenErasures, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Room, Silent, Slot,
-    Stream, Suppressed, Totals, Turn, Versioned, WonQuery,
+    Documents, Due, DueQuery, EventQuery, ExportRows, Failed, HappeningQuery, JournalEnd, Keep, Keys,
+    NewRecord, News, OpenErasures, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery,
+    Room, Silent, Slot, Stream, Suppressed, Totals, Turn, Versioned, WonQuery,
 };
 use tokio::sync::watch;
 
@@ -24,6 +24,7 @@ use crate::delivery::{
 };
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
+use crate::export::{Export, Row};
 use crate::output::{Gate, Output};
 use crate::person::PersonKey;
 use crate::selectors::Selectors;
@@ -196,6 +197,15 @@ pub trait Outgoing: Send + Sync + 'static {
 
     /// Deals that are won, the one that was won first first, each with that moment.
     fn won(&self, query: WonQuery) -> Answer<Vec<(DealKey, UnixMicros)>>;
+
+    /// All exports, the oldest first.
+    fn exports(&self) -> Answer<Vec<Export>>;
+
+    /// Rows of an export, in the order of the ids of deals.
+    fn export_rows(&self, query: ExportRows) -> Answer<Vec<Row>>;
+
+    /// How many rows an export has, and of how many not everything is known.
+    fn export_counts(&self, export: u64) -> Answer<(u64, u64)>;
 
     /// A signal whenever there may be something to tell.
     fn outputs_made(&self) -> watch::Receiver<u64>;

@@ -83,6 +83,7 @@ fn change(put: &Put) -> Option<Change> {
         | Put::BulkJobEnded(..)
         | Put::Alert(_)
         | Put::Output(_)
-        | Put::Won(..) => None,
+        | Put::Won(..)
+        | Put::Export(_) => None,
     }
 }

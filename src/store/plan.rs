@@ -18,7 +18,7 @@ use crate::event::{Email, Position, SourceName};
 use crate::happening::Happening;
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::selectors::{Kind, List};
-use crate::store::{Failed, PutOutput, Revision, Stream};
+use crate::store::{Failed, PutExport, PutOutput, Revision, Stream};
 use crate::trail::EventTrail;
 
 /// Everything one decision changes.
@@ -113,6 +113,8 @@ pub enum Put {
     Output(PutOutput),
     /// A deal was won at a moment, or is won no more. The first moment of each counts.
     Won(DealKey, Option<UnixMicros>),
+    /// Something of an export.
+    Export(PutExport),
     /// A document goes.
     Gone(Gone),
     /// Something is noted for an erasure.

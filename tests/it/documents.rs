@@ -375,7 +375,7 @@ fn unknown_setting(tables: &toml::Table, known: &BTreeSet<String>) -> Option<Str
     let mut keys = Vec::new();
     for (section, table) in tables.iter().filter(|(section, _)| !mapping(section)) {
         let inner = table.as_table()?;
-        if ["sources", "hooks", "outputs"].contains(&section.as_str()) {
+        if ["sources", "hooks", "outputs", "exports"].contains(&section.as_str()) {
             let named = inner.values().filter_map(toml::Value::as_table);
             keys.extend(named.flat_map(toml::Table::keys).map(|key| format!("{section}.NAME.{key}")));
         } else {

@@ -54,6 +54,8 @@ mod deals_shown;
 mod debugger;
 /// One contact or event that can't be processed stops no other.
 mod defects;
+/// Deals of the account as a file, and the contacts that are held.
+mod exports;
 /// What is foreseen, beside what happens.
 mod forecast;
 /// Erased people whom Freshsales never named an id for: looked up, forgotten, or given up.

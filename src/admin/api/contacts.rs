@@ -224,6 +224,65 @@ impl<'a> Beside<'a> {
     }
 }
 
+/// A contact as a row of a file.
+#[derive(Serialize)]
+pub(super) struct Exported {
+    email: Email,
+    contact_id: Option<u64>,
+    /// `withdrawal`, `whole`, `changes`, or empty where nothing is owed.
+    owed: &'static str,
+    /// What the call would carry.
+    payload: Option<Value>,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    accepted_at: Option<UnixMicros>,
+    accepted: Option<Attributes>,
+    wanted: Attributes,
+}
+
+impl Exported {
+    /// In the order of the columns.
+    pub(super) fn cells(&self) -> [String; 7] {
+        let json = |attributes: &Attributes| serde_json::to_string(attributes).unwrap_or_default();
+        [
+            self.email.as_str().to_owned(),
+            self.contact_id.map(|id| id.to_string()).unwrap_or_default(),
+            self.owed.to_owned(),
+            self.payload.as_ref().map(ToString::to_string).unwrap_or_default(),
+            self.accepted_at.map(UnixMicros::to_rfc3339).unwrap_or_default(),
+            self.accepted.as_ref().map(json).unwrap_or_default(),
+            json(&self.wanted),
+        ]
+    }
+}
+
+/// A contact as a row of a file, if there is one.
+pub(super) fn exported(
+    email: &Email,
+    world: &World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Option<Exported> {
+    world.contacts.get(email)?;
+    let considered = consider(email, world, settings);
+    let (standing, owed) = owed_now(email, &considered, world, settings, now);
+    let wanted = wanted(&considered.wish, &standing);
+    let call = OwedView::of(owed, email);
+    let kind_of = |call: &OwedView| match (call.withdrawal, call.whole) {
+        (true, _) => "withdrawal",
+        (false, true) => "whole",
+        (false, false) => "changes",
+    };
+    Some(Exported {
+        email: email.clone(),
+        contact_id: standing.contact_id,
+        owed: call.as_ref().map_or("", kind_of),
+        payload: call.map(|call| call.payload),
+        accepted_at: standing.accepted_at,
+        accepted: standing.accepted.clone(),
+        wanted,
+    })
+}
+
 impl ContactView {
     fn of(email: Email, world: &World, settings: &Settings, beside: &Beside<'_>) -> Option<Self> {
         let contact = world.contacts.get(&email)?;

@@ -13,6 +13,7 @@ pub(super) mod dead_letters;
 pub(super) mod deals;
 pub(super) mod deliveries;
 pub(super) mod events;
+pub(super) mod exports;
 pub(super) mod happenings;
 pub(super) mod history;
 mod last_said;

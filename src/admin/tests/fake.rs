@@ -248,6 +248,18 @@ impl Outgoing for FakeStore {
         none()
     }
 
+    fn exports(&self) -> Answer<Vec<crate::export::Export>> {
+        none()
+    }
+
+    fn export_rows(&self, _: crate::store::ExportRows) -> Answer<Vec<crate::export::Row>> {
+        none()
+    }
+
+    fn export_counts(&self, _: u64) -> Answer<(u64, u64)> {
+        shut()
+    }
+
     fn outputs_made(&self) -> watch::Receiver<u64> {
         watch::Sender::new(0).subscribe()
     }

@@ -13,6 +13,11 @@ const LIST_BYTES_MAX: usize = 1024 * 1024;
 /// An account may have thousands of users, some hundred bytes each.
 const SELECTOR_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// What is asked for along with deals (some accounts show it in lists, some with a deal alone).
+const ALONG: &str = "include=owner,contacts,sales_account,currency,deal_stage";
+/// The most that a page has.
+const DEALS_PER_PAGE: u64 = 100;
+
 /// Where a request goes.
 pub(super) struct Route {
     pub method: Method,
@@ -26,9 +31,10 @@ impl Request {
             Self::FindContact { .. }
             | Self::ShowContact { .. }
             | Self::FindCompany { .. }
+            | Self::ShowWholeDeal { .. }
             | Self::FindDeal { .. } => LIST_BYTES_MAX,
             // A hundred notes may be as long as notes can be.
-            Self::Selector(_) | Self::ListTold { .. } => SELECTOR_BYTES_MAX,
+            Self::Selector(_) | Self::ListTold { .. } | Self::ListDeals { .. } => SELECTOR_BYTES_MAX,
             Self::UpsertContact { .. }
             | Self::RenameContact { .. }
             | Self::UpsertCompany { .. }
@@ -52,7 +58,11 @@ impl Endpoint {
             // An address in an address would stand in whatever keeps these.
             url.set_query(Some("f=email&entities=contact"));
         }
-        self.shown(method.as_str(), &url, request.body().cloned().unwrap_or(Value::Null))
+        self.shown(
+            method.as_str(),
+            &url,
+            request.rules().or_else(|| request.body().cloned()).unwrap_or(Value::Null),
+        )
     }
 
     pub(super) fn route(&self, request: &Request) -> Route {
@@ -100,6 +110,18 @@ impl Endpoint {
             Request::Selector("lists") => {
                 let mut route = to(Method::GET, "lists");
                 route.url.set_query(Some("per_page=100"));
+                route
+            }
+            Request::ListDeals { page, .. } => {
+                let mut route = to(Method::POST, "filtered_search/deal");
+                route.url.set_query(Some(ALONG));
+                let (page, size) = (page.to_string(), DEALS_PER_PAGE.to_string());
+                route.url.query_pairs_mut().append_pair("page", &page).append_pair("per_page", &size);
+                route
+            }
+            Request::ShowWholeDeal { id } => {
+                let mut route = to(Method::GET, &format!("deals/{id}"));
+                route.url.set_query(Some(ALONG));
                 route
             }
             Request::Selector(list) => to(Method::GET, &format!("selector/{list}")),

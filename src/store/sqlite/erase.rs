@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 use serde::Deserialize;
 
 use super::columns::{from_text, int, or_passed_over, state, to_text, uint};
-use super::{forget, outputs, state, suppressed, tombstones};
+use super::{exports, forget, outputs, state, suppressed, tombstones};
 use crate::clock::UnixMicros;
 use crate::delivery::{Delivery, State};
 use crate::erasure::{Erasure, ErasureStage, Extent, Forgetting, Receipt};
@@ -93,6 +93,7 @@ pub(super) fn rows(connection: &mut Connection, mut erasure: Erasure) -> Result<
         } else {
             // What is told is bounded, so it is looked through at once.
             outputs::erase_mentions(&transaction, |text| names(extent, text))?;
+            exports::erase_mentions(&transaction, |text| names(extent, text))?;
             let (extent, last) = (std::mem::take(extent), *last);
             *stage = ErasureStage::Journal { extent, last, after: Position(0) };
         }

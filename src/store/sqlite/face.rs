@@ -12,8 +12,8 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::{
-    SqliteStore, alerts, blank, crowds, deals, erase, failed, files, forget, happenings, listed, listings,
-    outbox, outputs, records, retention, search, selectors, state, suppressed, trail, walks, won,
+    SqliteStore, alerts, blank, crowds, deals, erase, exports, failed, files, forget, happenings, listed,
+    listings, outbox, outputs, records, retention, search, selectors, state, suppressed, trail, walks, won,
 };
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
@@ -22,15 +22,16 @@ use crate::delivery::{
 };
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
+use crate::export::{Export, Row};
 use crate::output::{Gate, Output};
 use crate::person::PersonKey;
 use crate::selectors::Selectors;
 use crate::store::{
     Answer, Appended, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination,
-    Documents, Due, DueQuery, EventQuery, Failed, HappeningQuery, Journal, JournalEnd, Keep, Keys, NewRecord,
-    News, OpenErasures, Outbox, Outgoing, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record,
-    RecordQuery, Room, Silent, Slot, StateStore, StoreError, Stream, Suppressed, Totals, Trail, Turn, Upkeep,
-    Versioned, Walks, WonQuery,
+    Documents, Due, DueQuery, EventQuery, ExportRows, Failed, HappeningQuery, Journal, JournalEnd, Keep,
+    Keys, NewRecord, News, OpenErasures, Outbox, Outgoing, OutputQuery, Place, Plan, Processed, ProcessedEnd,
+    Record, RecordQuery, Room, Silent, Slot, StateStore, StoreError, Stream, Suppressed, Totals, Trail, Turn,
+    Upkeep, Versioned, Walks, WonQuery,
 };
 use crate::trail::EventTrail;
 
@@ -259,6 +260,18 @@ impl Outgoing for SqliteStore {
 
     fn won(&self, query: WonQuery) -> Answer<Vec<(DealKey, UnixMicros)>> {
         self.state_readers.ask(move |state| won::page(state, &query))
+    }
+
+    fn exports(&self) -> Answer<Vec<Export>> {
+        self.state_readers.ask(exports::all)
+    }
+
+    fn export_rows(&self, query: ExportRows) -> Answer<Vec<Row>> {
+        self.state_readers.ask(move |state| exports::rows(state, query))
+    }
+
+    fn export_counts(&self, export: u64) -> Answer<(u64, u64)> {
+        self.state_readers.ask(move |state| exports::counts(state, export))
     }
 
     fn outputs_made(&self) -> watch::Receiver<u64> {

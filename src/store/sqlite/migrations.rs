@@ -474,6 +474,7 @@ super::suppressed::STEP,
     outputs::SCHEMA,
     super::won::STEP,
     super::listings::STEP,
+    super::exports::STEP,
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

@@ -13,6 +13,7 @@ mod crm_ids;
 mod crowds;
 mod deals;
 mod erase;
+mod exports;
 mod face;
 mod failed;
 mod failure;

@@ -21,7 +21,7 @@ use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
 use super::write_back::WriteBack;
 use super::{
-    alerts, crm_ids, crowds, deals, erase, failed, happenings, outbox, outputs, search, selectors,
+    alerts, crm_ids, crowds, deals, erase, exports, failed, happenings, outbox, outputs, search, selectors,
     suppressed, tombstones, trail, walks, won,
 };
 use crate::allowance::SlotId;
@@ -299,6 +299,7 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
         Put::Selectors(account, kind, list) => selectors::put(connection, account, *kind, list),
         Put::Alert(alert) => alerts::put(connection, alert),
         Put::Output(output) => outputs::put(connection, output),
+        Put::Export(export) => exports::put(connection, export),
         Put::Won(key, at) => won::put(connection, key, *at),
         Put::Gone(document) => gone(connection, document),
         Put::Privacy(note) => erase::note(connection, note),
