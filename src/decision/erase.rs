@@ -216,7 +216,8 @@ pub fn erase(
             }
         }
     }
-    erase_records(extent, world, settings, &mut receipt, &mut waits);
+    let forgets = order.forget_in_crm.then_some(order.erasure);
+    erase_records((extent, forgets), world, settings, &mut receipt, &mut waits);
     for (email, denial) in denials {
         keep_denial(&email, denial, world, settings);
     }

@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Settings, World};
 use crate::deal::Deal;
-use crate::delivery::{Account, CompanyKey, DealKey, DeliveryId, Erasing, HappeningId};
-use crate::erasure::{Extent, Receipt, Waits};
-use crate::happening::{Happening, Standing};
+use crate::delivery::{Account, CompanyKey, DealKey, DeliveryId, Erasing, HappeningId, HappeningKind};
+use crate::erasure::{Extent, ForgetId, ForgetOrder, Receipt, Target, Waits};
+use crate::happening::{Happening, On, Standing};
 use crate::person::PersonId;
 
-/// Takes a person out of the deals and companies of a working set; notes which calls on their way have to end first.
+/// Takes a person out of the deals and companies of a working set; notes which calls on their way have to end first. `forgets`:
+/// Freshsales forgets them too, by this erasure.
 pub(super) fn erase_records(
-    extent: &Extent,
+    (extent, forgets): (&Extent, Option<u64>),
     world: &mut World,
     settings: &Settings,
     receipt: &mut Receipt,
@@ -41,7 +42,7 @@ pub(super) fn erase_records(
             *world.deals.edit(&key) = left;
         }
     }
-    erase_happenings(extent, names, world, settings, (receipt, waits));
+    erase_happenings((extent, forgets), names, world, settings, (receipt, waits));
     let keys: Vec<CompanyKey> = world.companies.iter().map(|(key, _)| key.clone()).collect();
     for key in keys {
         let Some(company) = world.companies.get(&key).cloned() else { continue };
@@ -67,7 +68,7 @@ pub(super) fn erase_records(
 /// What was told of a person, or names them, goes whole: what it is recognised by is of no use where its event is not heard
 /// again.
 fn erase_happenings(
-    extent: &Extent,
+    (extent, forgets): (&Extent, Option<u64>),
     names: impl Fn(&str) -> bool,
     world: &mut World,
     settings: &Settings,
@@ -79,9 +80,13 @@ fn erase_happenings(
     };
     let gone: BTreeSet<HappeningId> =
         world.happenings.iter().filter(|(_, it)| theirs(it)).map(|(id, _)| id.clone()).collect();
+    let mut deleted = BTreeSet::new();
     for id in &gone {
         let Some(it) = world.happenings.remove(id) else { continue };
         receipt.happenings += 1;
+        if let Some(erasure) = forgets.filter(|_| it.account == settings.account) {
+            order_to_delete(id, &it, erasure, &mut deleted, world, receipt);
+        }
         let Standing { open, in_flight, birth, .. } = it.standing;
         let left_at = in_flight.as_ref().map(|call| call.left_at);
         let calls = (it.account, open, in_flight.map(|call| call.delivery));
@@ -94,6 +99,37 @@ fn erase_happenings(
             }
         }
     }
+}
+
+/// Orders that what was told on a deal or a company is deleted there. What stands on the contact goes with it.
+fn order_to_delete(
+    id: &HappeningId,
+    it: &Happening,
+    erasure: u64,
+    deleted: &mut BTreeSet<(HappeningKind, u64)>,
+    world: &mut World,
+    receipt: &mut Receipt,
+) {
+    let beside = match &it.on {
+        On::Contact => false,
+        On::Deal(_) | On::Company(_) => true,
+    };
+    let Some(told) = it.standing.birth.id().filter(|_| beside) else { return };
+    // Several may have gone in one call.
+    if !deleted.insert((id.kind(), told)) {
+        return;
+    }
+    receipt.forget_ordered += 1;
+    world.forgets.push(ForgetOrder {
+        id: ForgetId { erasure, nth: world.forgets.len() as u64 },
+        account: it.account.clone(),
+        target: Target::Told(id.kind(), told),
+        behind: None,
+        may_exist: true,
+        next_attempt_at: receipt.erased_at,
+        failures: 0,
+        misses: 0,
+    });
 }
 
 /// The deliveries of a record with an account: the open one, and the one on its way.
@@ -207,7 +243,7 @@ mod tests {
 
     fn erased(world: &mut World) -> (Receipt, Waits) {
         let (mut receipt, mut waits) = (Receipt::default(), Waits::default());
-        erase_records(&extent(), world, &test_settings(), &mut receipt, &mut waits);
+        erase_records((&extent(), Some(1)), world, &test_settings(), &mut receipt, &mut waits);
         (receipt, waits)
     }
 
@@ -269,6 +305,26 @@ mod tests {
         // It may have been created: it is asked for before it is created again.
         let birth = world.deals.get(&key("A-1")).unwrap().standing[&account].birth;
         assert_eq!(birth, Birth::Unanswered { left_at: NOW, asked: 0 });
+    }
+
+    #[test]
+    fn what_was_told_of_them_on_a_deal_is_deleted_in_freshsales_too() {
+        let told = |on: On, id: u64| {
+            let standing = crate::happening::Standing { birth: Birth::Told { id }, ..Default::default() };
+            let account = test_settings().account;
+            Happening { account, on, email: Some(erika()), standing, ..Happening::default() }
+        };
+        let mut world = World::default();
+        let id = |code: &str| -> HappeningId { format!("note-{code}").parse().unwrap() };
+        world.happenings.load(id("AAAAAAAAAA000000"), 1, told(On::Deal(key("A-1")), 70));
+        world.happenings.load(id("BBBBBBBBBB000000"), 1, told(On::Deal(key("A-1")), 70));
+        world.happenings.load(id("CCCCCCCCCC000000"), 1, told(On::Company(None), 71));
+        world.happenings.load(id("DDDDDDDDDD000000"), 1, told(On::Contact, 72));
+        let (receipt, _) = erased(&mut world);
+        let targets: Vec<&Target> = world.forgets.iter().map(|order| &order.target).collect();
+        assert_eq!(targets, [&Target::Told(HappeningKind::Note, 70), &Target::Told(HappeningKind::Note, 71)]);
+        assert_eq!((receipt.happenings, receipt.forget_ordered), (4, 2));
+        assert_eq!(world.happenings.iter().count(), 0);
     }
 
     #[test]

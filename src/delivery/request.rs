@@ -86,6 +86,13 @@ pub enum Request {
         /// Which page of the list, from 1.
         page: u32,
     },
+    /// Deletes a note, an activity or a task.
+    DeleteTold {
+        /// Which of them.
+        what: HappeningKind,
+        /// Its id in Freshsales.
+        id: u64,
+    },
     /// Puts contacts on a list or takes them off it. Safe to repeat.
     ListContacts {
         /// The id of the list in Freshsales.
@@ -271,7 +278,9 @@ impl Request {
             | Self::FindDeal { .. }
             | Self::ListDeals { .. }
             | Self::ShowWholeDeal { .. } => CallKind::Deal,
-            Self::Tell { what, .. } | Self::ListTold { what, .. } => what.call_kind(),
+            Self::Tell { what, .. } | Self::ListTold { what, .. } | Self::DeleteTold { what, .. } => {
+                what.call_kind()
+            }
             Self::ListContacts { .. } => CallKind::List,
             Self::Selector(_) | Self::Probe => CallKind::Selector,
         }
@@ -296,6 +305,7 @@ impl Request {
             | Self::ListTold { .. }
             | Self::ListDeals { .. }
             | Self::ShowWholeDeal { .. }
+            | Self::DeleteTold { .. }
             | Self::Selector(_)
             | Self::Probe
             | Self::Forget { .. } => None,
@@ -332,6 +342,7 @@ impl Request {
             | Self::ListContacts { .. }
             | Self::ListDeals { .. }
             | Self::ShowWholeDeal { .. }
+            | Self::DeleteTold { .. }
             | Self::Selector(_)
             | Self::Probe
             | Self::Forget { .. } => None,
@@ -348,6 +359,7 @@ impl Request {
             | Self::ShowDeal { .. }
             | Self::ListContacts { .. }
             | Self::ShowWholeDeal { .. }
+            | Self::DeleteTold { .. }
             | Self::Forget { .. } => true,
             Self::UpsertContact { .. }
             | Self::FindContact { .. }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, DeliveryId};
+use crate::delivery::{Account, DeliveryId, HappeningKind};
 use crate::event::Email;
 
 /// Search lags behind writes: whom a look-up does not find is looked up again after these waits, and then no more.
@@ -35,6 +35,8 @@ pub enum Target {
     Contact(u64, BTreeSet<u64>),
     /// Which contact has this address.
     Address(Email),
+    /// To delete a note, an activity or a task of theirs on a deal or a company.
+    Told(HappeningKind, u64),
 }
 
 /// A contact that the CRM is to forget.
@@ -64,6 +66,8 @@ pub struct ForgetOrder {
 pub enum ForgetEnd {
     /// The CRM forgot the contact.
     Forgotten,
+    /// What was told of them on a deal or a company is deleted.
+    Deleted,
     /// The CRM does not know the address.
     NotFound,
     /// The CRM does not say which contact it is, so none was forgotten: somebody has to look there.
@@ -76,6 +80,7 @@ impl ForgetEnd {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Forgotten => "forgotten",
+            Self::Deleted => "deleted",
             Self::NotFound => "not_found",
             Self::Unclear => "unclear",
         }
@@ -124,6 +129,8 @@ pub struct Forgetting {
     pub waiting: u64,
     /// Contacts that were forgotten.
     pub forgotten: u64,
+    /// Notes, activities and tasks on deals and companies that were deleted.
+    pub deleted: u64,
     /// Addresses that the CRM does not know.
     pub not_found: u64,
     /// Contacts that somebody has to look for there.
@@ -136,7 +143,7 @@ impl ForgetOrder {
     pub fn address(&self) -> Option<&Email> {
         match &self.target {
             Target::Address(email) => Some(email),
-            Target::Contact(..) => None,
+            Target::Contact(..) | Target::Told(..) => None,
         }
     }
 
@@ -148,7 +155,8 @@ impl ForgetOrder {
                 Some(next) => self.goes_on(Target::Contact(next, others), now),
                 None => AfterAnswer::Ended(ForgetEnd::Forgotten),
             },
-            Target::Contact(..) | Target::Address(_) => self.not_answered(now),
+            Target::Told(..) if forgotten => AfterAnswer::Ended(ForgetEnd::Deleted),
+            Target::Contact(..) | Target::Address(_) | Target::Told(..) => self.not_answered(now),
         }
     }
 
@@ -188,7 +196,8 @@ impl ForgetOrder {
             (Target::Address(_), CallEnd::NotWritten) if !self.may_exist => {
                 return AfterAnswer::Ended(ForgetEnd::NotFound);
             }
-            (same, CallEnd::Stored(None) | CallEnd::NotWritten | CallEnd::Unknown) => same,
+            (same @ Target::Told(..), CallEnd::Stored(Some(_)))
+            | (same, CallEnd::Stored(None) | CallEnd::NotWritten | CallEnd::Unknown) => same,
         };
         AfterAnswer::Open(Self { target, behind: None, ..self })
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::delivery::Account;
+use crate::delivery::{Account, HappeningKind};
 use crate::event::Stamp;
 use crate::person::{Span, TimelineKey};
 
@@ -156,13 +156,13 @@ fn where_it_is_not_clear_which_contact_it_is_none_is_forgotten() {
 
 #[test]
 fn a_call_without_an_answer_is_made_again_for_as_long_as_it_takes() {
-    for target in [jo(), Target::Contact(7, BTreeSet::new())] {
+    for target in [jo(), Target::Contact(7, BTreeSet::new()), Target::Told(HappeningKind::Note, 7)] {
         let mut order = order(target.clone());
         let mut minutes = Vec::new();
         for _ in 0..20 {
             order = open(match target {
                 Target::Address(_) => order.looked_up(Found::NoAnswer, UnixMicros(0)),
-                Target::Contact(..) => order.told(false, UnixMicros(0)),
+                Target::Contact(..) | Target::Told(..) => order.told(false, UnixMicros(0)),
             });
             minutes.push(order.next_attempt_at.0 / MINUTE);
         }

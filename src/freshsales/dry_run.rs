@@ -80,6 +80,7 @@ fn id_of(request: &Request) -> Option<u64> {
         | Request::ListContacts { .. }
         | Request::ListDeals { .. }
         | Request::ShowWholeDeal { .. }
+        | Request::DeleteTold { .. }
         | Request::Selector(_)
         | Request::Probe
         | Request::Forget { .. } => return None,

@@ -75,7 +75,7 @@ fn traces(service: &Service) -> Vec<String> {
 }
 
 fn forgotten(ordered: u64, waiting: u64, forgotten: u64, not_found: u64, unclear: u64) -> Value {
-    json!({"ordered": ordered, "waiting": waiting, "forgotten": forgotten, "not_found": not_found, "unclear": unclear})
+    json!({"ordered": ordered, "waiting": waiting, "forgotten": forgotten, "deleted": 0, "not_found": not_found, "unclear": unclear})
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -43,6 +43,7 @@ impl Request {
             | Self::ShowDeal { .. }
             | Self::Tell { .. }
             | Self::ListContacts { .. }
+            | Self::DeleteTold { .. }
             | Self::Probe
             | Self::Forget { .. } => RESPONSE_BYTES_MAX,
         }
@@ -102,6 +103,7 @@ impl Endpoint {
                 drop(query);
                 route
             }
+            Request::DeleteTold { what, id } => to(Method::DELETE, &format!("{}/{id}", list_of(*what))),
             Request::ListContacts { list, on, .. } => {
                 let what = if *on { "add_contacts" } else { "remove_contacts" };
                 to(Method::PUT, &format!("lists/{list}/{what}"))

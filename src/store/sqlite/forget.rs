@@ -101,6 +101,7 @@ pub(super) fn forgetting(connection: &Connection, erasure: u64) -> Result<Forget
     Ok(Forgetting {
         waiting: count("SELECT count(*) FROM forget_orders WHERE erasure = ?1", None)?,
         forgotten: count(ended, Some(ForgetEnd::Forgotten))?,
+        deleted: count(ended, Some(ForgetEnd::Deleted))?,
         not_found: count(ended, Some(ForgetEnd::NotFound))?,
         unclear: count(ended, Some(ForgetEnd::Unclear))?,
     })

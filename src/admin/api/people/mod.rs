@@ -71,6 +71,8 @@ struct Forget {
     ordered: u64,
     waiting: u64,
     forgotten: u64,
+    /// Notes, activities and tasks on deals and companies.
+    deleted: u64,
     not_found: u64,
     unclear: u64,
 }
@@ -104,7 +106,7 @@ impl ErasureView {
             message_ids,
             mentions,
         };
-        let Forgetting { waiting, forgotten, not_found, unclear } = forgetting;
+        let Forgetting { waiting, forgotten, deleted, not_found, unclear } = forgetting;
         Self {
             success: true,
             erasure: erasure.id,
@@ -115,6 +117,7 @@ impl ErasureView {
                 ordered: forget_ordered,
                 waiting,
                 forgotten,
+                deleted,
                 not_found,
                 unclear: unclear + forget_elsewhere,
             },
