@@ -48,7 +48,9 @@ impl Service {
         let environment: config::Environment =
             pairs.map(|(key, value)| (format!("FRESHSIGNAL_{key}"), value.clone())).collect();
         let config = config::load(None, &environment).unwrap().config;
-        let load = Arc::new(move || config::load(None, &environment));
+        let load = Arc::new(move |texts: config::Texts<'_>| {
+            config::examine_with(None, texts, &environment)?.approved()
+        });
         let app = App::build(config, load, Arc::new(SystemClock::default())).unwrap();
         let stop = CancellationToken::new();
         let running = runtime.spawn(app.run(Listeners { public, private }, stop.clone()));

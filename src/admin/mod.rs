@@ -24,7 +24,7 @@ use axum::routing::{MethodFilter, MethodRouter, any, on};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Notify, Semaphore, watch};
 
-pub use api::{Commands, Reloaded};
+pub use api::{Commands, Given, Reloaded};
 pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN};
 pub use guard::Admin;
 
@@ -40,7 +40,8 @@ use crate::http::ApiError;
 use crate::store::{SharedStore, quotas};
 use api::{
     History, alerts, commands, companies, connect, contacts, crm, dead_letters, deals, deliveries, events,
-    exports, happenings, history, ledger, map, openapi, outputs, people, resend, selectors, status, stream,
+    exports, happenings, history, ledger, map, now, openapi, outputs, people, plan, resend, selectors,
+    status, stream,
 };
 use guard::{Access, Guard, guard};
 
@@ -87,6 +88,8 @@ pub struct Debugger {
     history: Arc<History>,
     /// Places for live streams.
     watchers: Arc<Semaphore>,
+    /// The place of the one plan that is made at a time.
+    planning: Arc<Semaphore>,
     /// Where the public listener listens, once it does.
     public: Option<SocketAddr>,
     started_at: UnixMicros,
@@ -145,8 +148,10 @@ const ROUTES: &[Route] = &[
     route(POST, "/api/ledger/distrust", Access::Token, |method| on(method, ledger::doubt)),
     route(POST, "/api/pause", Access::Token, |method| on(method, commands::pause)),
     route(POST, "/api/resume", Access::Token, |method| on(method, commands::resume)),
+    route(POST, "/api/plan", Access::Token, |method| on(method, plan::plan)),
     route(POST, "/api/reload", Access::Token, |method| on(method, commands::reload)),
     route(GET, "/api/connect", Access::Token, |method| on(method, connect::connect)),
+    route(GET, "/api/now", Access::Token, |method| on(method, now::now)),
     route(GET, "/api/status", Access::Token, |method| on(method, status::status)),
     route(GET, "/api/status/history", Access::Token, |method| on(method, history::history)),
     route(GET, "/api/alerts", Access::Token, |method| on(method, alerts::list)),
@@ -165,6 +170,7 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/stream", Access::Token, |method| on(method, stream::stream)),
     route(POST, "/api/map", Access::Token, |method| on(method, map::map)),
     route(GET, "/metrics", Access::Token, |method| on(method, metrics::metrics)),
+    route(GET, "/", Access::Anybody, |method| on(method, page::home)),
     route(GET, "/debug", Access::Anybody, |method| on(method, page::index)),
     route(GET, "/debug/{file}", Access::Anybody, |method| on(method, page::file)),
     route(GET, "/openapi.json", Access::Anybody, |method| on(method, openapi::document)),
@@ -196,6 +202,7 @@ impl Debugger {
             metrics,
             history: Arc::default(),
             watchers: Arc::new(Semaphore::new(stream::WATCHERS_MAX)),
+            planning: Arc::new(Semaphore::new(1)),
             public: None,
             started_at,
         }

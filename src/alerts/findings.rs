@@ -8,13 +8,15 @@ use std::time::Duration;
 use crate::cause::Cause;
 use crate::deal::HeldBack;
 use crate::delivery::{BlockCause, Bound, Lane};
-use crate::destination::{Obstacle, ObstacleKind};
+use crate::destination::{DestinationState, Obstacle, ObstacleKind};
 use crate::happening::State;
 use crate::health::{Risk, RiskKind, Snapshot};
 use crate::store::Totals;
 
 /// Freshsales may be away for so long before somebody is told.
 const UNREACHABLE_FOR: Duration = Duration::from_mins(5);
+/// A new contact or an order that waits is told after so long.
+const LEADS_WAIT_FOR: Duration = Duration::from_mins(5);
 /// A backlog that takes longer is told; it is over once it takes less than the second.
 const DRAIN_BEGINS: Duration = Duration::from_hours(24);
 const DRAIN_ENDS: Duration = Duration::from_hours(20);
@@ -160,6 +162,7 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
         RiskKind::AttributesTurn => {
             (Cause::AttributesTurn, totals.destination.frozen(snapshot.now).count() as u64)
         }
+        RiskKind::LeadsWait if !leads_wait_long(snapshot) => return None,
         RiskKind::LeadsWait => (Cause::LeadsWait, 0),
         RiskKind::Refusing => (Cause::Refusing, 0),
         RiskKind::DiskLow => (Cause::DiskLow, 0),
@@ -177,6 +180,13 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
         | RiskKind::UnusableEmails => return None,
     };
     Some(Finding { cause, measure, text: sentence(&risk.message) })
+}
+
+/// A lead that waits is told where nothing else is told of calls, and not as soon as it is shown.
+fn leads_wait_long(snapshot: Snapshot<'_>) -> bool {
+    let is_running = snapshot.totals().destination.state() == DestinationState::Running;
+    let since = snapshot.reading.lead_waits_since;
+    is_running && since.is_some_and(|since| snapshot.now.since(since) >= LEADS_WAIT_FOR)
 }
 
 /// Deals that wait for a person.

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub use reload::{Load, Reload};
 pub use token::{TokenError, stored as stored_token};
 
-use crate::admin::{Admin, Commands, Debugger, Erasures, Live};
+use crate::admin::{Admin, Commands, Debugger, Erasures, Given, Live};
 use crate::allowance::{Ledger, Pressure, Sharing, Usage};
 use crate::cause::Board;
 use crate::clock::{Clock, SteadyClock};
@@ -44,7 +44,8 @@ use crate::http::forwarded::TrustedProxies;
 use crate::http::{self, ServeLimits};
 use crate::ingest::Ingest;
 use crate::store::sqlite::{OpenError, SqliteStore};
-use crate::store::{self, SharedStore, StoreError};
+use crate::store::{self, Plan, Put, SharedStore, StoreError};
+use crate::trail::{Act, ActKind};
 use crate::turn::{Flow, Stalls};
 use standing::{go_on, watch_files, watch_store};
 use token::{admin_of, admin_on_public};
@@ -159,7 +160,8 @@ impl App {
         let usage = watch::Sender::new(unused(&config));
         let sharing = watch::Sender::new(config.bulk.sharing());
         let erasing = Erasing { ordered: Arc::default(), done: watch::Sender::new(0) };
-        let reload = Reload::new(&config, settings, ingest, load, key);
+        let noting = (Arc::clone(&shared), Arc::clone(&clock));
+        let reload = Reload::new(&config, settings, ingest, load, (key, noting));
         let (pressure, flow) = (watch::Sender::<Pressure>::default(), watch::Sender::<Flow>::default());
         let vitals = Vitals {
             usage: usage.subscribe(),
@@ -175,16 +177,7 @@ impl App {
             settings: reload.settings.subscribe(),
         };
         let board = watch::Sender::new(Board::default());
-        let live = Live {
-            vitals: vitals.clone(),
-            board: board.subscribe(),
-            mode: config.freshsales.mode,
-            event_limits: EventLimits { event_bytes_max: config.server.event_bytes_max },
-            erasures: Erasures { ordered: Arc::clone(&erasing.ordered), done: erasing.done.subscribe() },
-            refused: reload.ingest.refused(),
-            traffic: reload.ingest.traffic(),
-            ways: reload.ways.subscribe(),
-        };
+        let live = live_of(&config, &vitals, &board, &erasing, &reload);
         let (admin, bells) = (admin_of(&config)?, Bells::default());
         let commands = commands_of(&bells, &reload);
         let watched = reload.settings.subscribe();
@@ -243,6 +236,7 @@ impl App {
         let shared = Arc::clone(&self.store) as SharedStore;
         let mut result = keep_paused(&shared, self.crm.account()).await.map_err(RunError::from);
         result = result.and(self.know_lists(&shared).await.map_err(RunError::from));
+        result = result.and(self.note_start(&shared).await.map_err(RunError::from));
         if result.is_err() {
             stop.cancel();
         }
@@ -262,6 +256,17 @@ impl App {
         // Closing writes what is left; it blocks.
         tokio::task::spawn_blocking(move || store.shut()).await?;
         result
+    }
+
+    /// That the service was started is a change that explains others.
+    async fn note_start(&self, store: &SharedStore) -> Result<(), StoreError> {
+        let mode = match self.config.freshsales.mode {
+            Mode::Live => "live",
+            Mode::DryRun => "dry run",
+        };
+        let about = format!("version {}, {mode}", env!("CARGO_PKG_VERSION"));
+        let act = Act { at: self.clock.wall(), kind: ActKind::Started, who: String::new(), about };
+        store.apply(Plan { puts: vec![Put::Act(act)], ..Plan::default() }).await
     }
 
     /// The lists of the account that were asked for before, and the key of the data folder.
@@ -328,15 +333,36 @@ fn store_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<SqliteStore>,
     Ok(SqliteStore::open(&config.store.path, limits, Arc::clone(clock))?)
 }
 
+/// What the private listener shows beside the store.
+fn live_of(
+    config: &Config,
+    vitals: &Vitals,
+    board: &watch::Sender<Board>,
+    erasing: &Erasing,
+    reload: &Reload,
+) -> Live {
+    Live {
+        vitals: vitals.clone(),
+        board: board.subscribe(),
+        mode: config.freshsales.mode,
+        event_limits: EventLimits { event_bytes_max: config.server.event_bytes_max },
+        erasures: Erasures { ordered: Arc::clone(&erasing.ordered), done: erasing.done.subscribe() },
+        refused: reload.ingest.refused(),
+        traffic: reload.ingest.traffic(),
+        ways: reload.ways.subscribe(),
+    }
+}
+
 /// What a person may order on the private listener.
 fn commands_of(bells: &Bells, reload: &Reload) -> Commands {
-    let reload = reload.clone();
+    let (reload, planning) = (reload.clone(), reload.clone());
     Commands {
         owed: Arc::clone(&bells.owed),
         ordered: Arc::clone(&bells.ordered),
         by_hand: bells.by_hand.clone(),
         decide: Arc::new(decide),
         reload: Arc::new(move || reload.reload()),
+        plan: Arc::new(move |given: &Given| planning.planned(given)),
     }
 }
 

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::admin::Reloaded;
+use crate::admin::{Given, Reloaded};
 use crate::alerts::Config as AlertsConfig;
-use crate::config::{Config, LoadError, Loaded};
+use crate::clock::Clock;
+use crate::config::{Config, LoadError, Loaded, Texts};
 use crate::config_problem::Problem;
 use crate::conversions;
 use crate::decision::Settings;
@@ -17,9 +18,11 @@ use crate::doors::Ways;
 use crate::freshsales::Key;
 use crate::ingest::Ingest;
 use crate::outputs::Whom;
+use crate::store::{Plan, Put, SharedStore};
+use crate::trail::{Act, ActKind};
 
-/// How the configuration is read.
-pub type Load = dyn Fn() -> Result<Loaded, LoadError> + Send + Sync;
+/// How the configuration is read: from its file, or with a text in its place.
+pub type Load = dyn Fn(Texts<'_>) -> Result<Loaded, LoadError> + Send + Sync;
 
 /// Reads the configuration again.
 #[derive(Clone)]
@@ -37,6 +40,8 @@ pub struct Reload {
     pub(super) started: Arc<Config>,
     /// The key that calls carry; none where no call leaves.
     pub(super) key: Option<Key>,
+    /// Where it is noted, and when.
+    pub(super) noting: (SharedStore, Arc<dyn Clock>),
 }
 
 /// Which other systems are told of what happened.
@@ -55,7 +60,7 @@ impl Reload {
         settings: watch::Sender<Arc<Settings>>,
         ingest: Ingest,
         load: Arc<Load>,
-        key: Option<Key>,
+        (key, noting): (Option<Key>, (SharedStore, Arc<dyn Clock>)),
     ) -> Self {
         Self {
             settings,
@@ -68,6 +73,7 @@ impl Reload {
             config: Arc::new(Mutex::new(config.clone())),
             started: Arc::new(config.clone()),
             key,
+            noting,
         }
     }
 
@@ -77,7 +83,7 @@ impl Reload {
     /// # Errors
     /// Problems of the other configuration; nothing changed then.
     pub fn reload(&self) -> Result<Reloaded, Vec<Problem>> {
-        let done = self.loaded().and_then(|config| self.take_over(config));
+        let done = self.loaded(Texts::default()).and_then(|config| self.take_over(config));
         match &done {
             Ok(Reloaded { taken_over, needs_restart }) => {
                 tracing::info!(taken_over = taken_over.join(", "), "the configuration was reloaded");
@@ -98,8 +104,20 @@ impl Reload {
         done
     }
 
-    fn loaded(&self) -> Result<Config, Vec<Problem>> {
-        match (self.load)() {
+    /// As [`Reload::reload`], and notes what was taken over among what changed. It waits for nobody but the store.
+    pub async fn reload_and_note(&self) {
+        let Ok(Reloaded { taken_over, .. }) = self.reload() else { return };
+        let (store, clock) = &self.noting;
+        let about = taken_over.join(", ");
+        let act = Act { at: clock.wall(), kind: ActKind::Reloaded, who: String::new(), about };
+        let noted = store.apply(Plan { puts: vec![Put::Act(act)], ..Plan::default() }).await;
+        if let Err(error) = noted {
+            tracing::warn!(%error, "that the configuration was reloaded could not be noted; it is in effect");
+        }
+    }
+
+    fn loaded(&self, texts: Texts<'_>) -> Result<Config, Vec<Problem>> {
+        match (self.load)(texts) {
             Ok(loaded) => Ok(loaded.config),
             Err(LoadError::Problems(problems)) => Err(problems),
             Err(LoadError::File { path, why }) => {
@@ -107,6 +125,25 @@ impl Reload {
                 Err(vec![Problem::new("--config", path.display(), expected)])
             }
         }
+    }
+
+    /// The settings that other files, or these texts in their place, would have; nothing is changed.
+    ///
+    /// # Errors
+    /// Problems of the other configuration.
+    pub fn planned(&self, given: &Given) -> Result<Arc<Settings>, Vec<Problem>> {
+        let config =
+            self.loaded(Texts { config: given.config.as_deref(), mapping: given.mapping.as_deref() })?;
+        let mut settings = match &given.mapping {
+            Some(mapping) => config.settings_with(mapping)?,
+            None => config.settings()?,
+        };
+        let in_use = self.settings.borrow();
+        let new = Arc::make_mut(&mut settings);
+        new.consent.keep = in_use.consent.keep;
+        new.selectors = Arc::clone(&in_use.selectors);
+        new.marker_key = in_use.marker_key.clone();
+        Ok(settings)
     }
 
     /// Answers which keys and sections are different now, and which will be.

@@ -83,7 +83,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     }
     // Opening the store may wait for another process to leave the data folder, so it comes before the runtime.
     let file = arguments.config.clone();
-    let load = move || config::examine(file.as_deref(), &environment())?.approved_to_serve();
+    let load = move |texts: config::Texts<'_>| {
+        config::examine_with(file.as_deref(), texts, &environment())?.approved_to_serve()
+    };
     let app = App::build(config.clone(), Arc::new(load), Arc::new(SystemClock::default()))?;
     let token = token_of(&config)?;
     runtime.block_on(async {

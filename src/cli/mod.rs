@@ -12,6 +12,7 @@ mod health;
 mod hook;
 mod import;
 mod map;
+mod plan;
 mod sample;
 mod sandbox;
 mod serve;
@@ -45,6 +46,8 @@ enum Command {
     Check(check::Arguments),
     /// Dry run: reads one JSON event per line, prints one decision per line; sends nothing
     Map(map::Arguments),
+    /// Says what another configuration would change for the people who are stored; applies nothing
+    Plan(plan::Arguments),
     /// Prints what to enter and paste at the sender of a webhook
     Hook(hook::Arguments),
     /// Says what the rows of a CSV file would become; --send sends them
@@ -153,6 +156,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Map(arguments) => map::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Hook(arguments) => hook::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),

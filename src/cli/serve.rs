@@ -19,7 +19,9 @@ pub(super) fn run(file: Option<&Path>) -> Outcome {
     start_logging(&config.log)?;
     let addresses = (config.server.listen.clone(), config.admin.listen.clone());
     let file = file.map(Path::to_path_buf);
-    let load = move || config::examine(file.as_deref(), &environment())?.approved_to_serve();
+    let load = move |texts: config::Texts<'_>| {
+        config::examine_with(file.as_deref(), texts, &environment())?.approved_to_serve()
+    };
     // Opening the store may wait for another process to leave the data folder, so it comes before the runtime.
     let app = App::build(config, Arc::new(load), Arc::new(SystemClock::default()))?;
     runtime()?.block_on(async {
@@ -54,7 +56,7 @@ fn watch_signals(stop: &CancellationToken, reload: Reload) -> Outcome {
                 _ = interrupt.recv() => break,
                 _ = hang_up.recv() => {
                     // The reload itself says in the log how it went.
-                    let _ = reload.reload();
+                    reload.reload_and_note().await;
                 }
             }
         }

@@ -120,17 +120,43 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, Lo
 /// # Errors
 /// The file can't be read at all.
 pub fn examine(file: Option<&Path>, environment: &Environment) -> Result<Examined, LoadError> {
+    examine_with(file, Texts::default(), environment)
+}
+
+/// Texts in place of what stands in files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Texts<'a> {
+    /// In place of the configuration file.
+    pub config: Option<&'a str>,
+    /// In place of the mapping file, which is not read then.
+    pub mapping: Option<&'a str>,
+}
+
+/// The same with texts in place of what stands in the files.
+///
+/// # Errors
+/// The text can't be read at all.
+pub fn examine_with(
+    file: Option<&Path>,
+    texts: Texts<'_>,
+    environment: &Environment,
+) -> Result<Examined, LoadError> {
     let named = environment.iter().find(|(name, value)| name == FILE_VARIABLE && !value.is_empty());
     let file = file.map(Path::to_path_buf).or_else(|| named.map(|(_, value)| PathBuf::from(value)));
     let (mut overrides, warnings) = from_environment(environment);
-    let given = merged(None, file.as_deref(), overrides.clone())?;
+    if texts.mapping.is_some() {
+        overrides.push(("mapping.file".to_owned(), Value::new(None, String::new())));
+    }
+    let text = texts.config;
+    let file_layer = || Layer { path: file.as_deref(), text };
+    let given = merged(None, file_layer(), overrides.clone())?;
     let (others, notes) = by_other_names(environment, &given);
     overrides.extend(others);
     let overridden: Vec<String> = overrides.iter().map(|(key, _)| key.clone()).collect();
-    let mut tree = merged(Some(DEFAULT), file.as_deref(), overrides)?;
+    let mut tree = merged(Some(DEFAULT), file_layer(), overrides)?;
     let mut problems = Vec::new();
     if let Some(file) = &file {
-        let of_file = merged(None, Some(file), Vec::new())?;
+        let of_file = merged(None, Layer { path: Some(file), text }, Vec::new())?;
         let overridden = |key: &str| overridden.iter().any(|other| other == key);
         problems.extend(paths::from_folder_of(file, &of_file, &overridden, &mut tree));
     }
@@ -164,20 +190,29 @@ fn take_out(tree: &mut Map<String, Value>, key: &str) {
     }
 }
 
+/// The layer of the file: what stands in it, or a text in its place.
+#[derive(Clone, Copy)]
+struct Layer<'a> {
+    path: Option<&'a Path>,
+    text: Option<&'a str>,
+}
+
 fn merged(
     defaults: Option<&str>,
-    file: Option<&Path>,
+    file: Layer<'_>,
     overrides: Vec<(String, Value)>,
 ) -> Result<Map<String, Value>, LoadError> {
     let unreadable = |error: &config::ConfigError| LoadError::File {
-        path: file.map(Path::to_path_buf).unwrap_or_default(),
+        path: file.path.map(Path::to_path_buf).unwrap_or_default(),
         why: error.to_string(),
     };
     let mut builder = config::Config::builder();
     if let Some(defaults) = defaults {
         builder = builder.add_source(File::from_str(defaults, FileFormat::Toml));
     }
-    if let Some(path) = file {
+    if let Some(text) = file.text {
+        builder = builder.add_source(File::from_str(text, FileFormat::Toml));
+    } else if let Some(path) = file.path {
         builder = builder.add_source(File::from(path).format(FileFormat::Toml).required(true));
     }
     for (key, value) in overrides {

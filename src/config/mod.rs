@@ -44,7 +44,7 @@ use crate::senders::{self, Constants, FiltersConfig, IdentityConfig, Integration
 use crate::store;
 use crate::telemetry::LogConfig;
 
-pub use layers::{Environment, Examined, LoadError, Loaded, examine, load};
+pub use layers::{Environment, Examined, LoadError, Loaded, Texts, examine, examine_with, load};
 
 /// The built-in layer: every key, its default, its comment.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -201,9 +201,15 @@ impl Config {
                 vec![Problem::new("mapping.file", path, format!("a readable file ({error})"))]
             })?)
         };
+        self.preset_from(text.as_deref())
+    }
+
+    /// The mapping with this text in place of the user's file.
+    fn preset_from(&self, text: Option<&str>) -> Result<Preset, Vec<Problem>> {
+        let path = &self.mapping.file;
         let shipped: Vec<Shipped> =
             self.mapping.presets.iter().filter_map(|name| Shipped::named(name)).collect();
-        Preset::layered(&shipped, text.as_deref()).map_err(|problems| {
+        Preset::layered(&shipped, text).map_err(|problems| {
             let named = |problem: &crate::mapping::MappingProblem| {
                 Problem::new("mapping.file", path, problem.to_string())
             };
@@ -216,9 +222,21 @@ impl Config {
     /// # Errors
     /// Every problem of the mapping file.
     pub fn settings(&self) -> Result<Arc<Settings>, Vec<Problem>> {
-        Ok(Arc::new(Settings {
+        Ok(Arc::new(self.settings_by(self.preset()?)))
+    }
+
+    /// The same with a text in place of the mapping file.
+    ///
+    /// # Errors
+    /// Every problem of the text.
+    pub fn settings_with(&self, mapping: &str) -> Result<Arc<Settings>, Vec<Problem>> {
+        Ok(Arc::new(self.settings_by(self.preset_from(Some(mapping))?)))
+    }
+
+    fn settings_by(&self, preset: Preset) -> Settings {
+        Settings {
             account: self.account(),
-            preset: self.preset()?,
+            preset,
             default_region: self.mapping.default_region(),
             identify: self.mapping.identify,
             missing_names: self.mapping.missing_names,
@@ -239,7 +257,7 @@ impl Config {
             marker_key: MarkerKey::default(),
             receivers: self.receivers(),
             conversions: self.conversions.enabled,
-        }))
+        }
     }
 
     /// What the sources that have defaults of their own assume of their people.

@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use config::{ConsentConfig, HOLD, MARKETING};
+pub use origin::{known_tool, page_of_event};
 pub use stand::{Counted, Shown, Spoken, Stand};
 pub use tally::{SharedTally, Tally};
 

@@ -119,6 +119,19 @@ fn is_filled(value: &Value) -> bool {
 }
 
 /// The address of a page, without query and fragment: they may say who somebody is.
+/// The page that an event came from, without its query.
+#[must_use]
+pub fn page_of_event(event: &Map<String, Value>) -> Option<String> {
+    event.get("context").and_then(Value::as_object)?.get("page").and_then(page_of)
+}
+
+/// The name of a consent tool that is known here; of others that they are others.
+#[must_use]
+pub fn known_tool(name: &str) -> &'static str {
+    let known = VENDORS.iter().find(|vendor| vendor.name.eq_ignore_ascii_case(name));
+    known.map_or("another tool", |vendor| vendor.name)
+}
+
 fn page_of(page: &Value) -> Option<String> {
     let text = ["url", "path"].iter().find_map(|key| page.get(key).and_then(Value::as_str))?;
     let text = text.split(['?', '#']).next().unwrap_or_default().trim();

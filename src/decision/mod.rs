@@ -20,6 +20,7 @@ mod distrust;
 mod dry_run;
 mod erase;
 mod erase_records;
+mod foresee;
 mod forward;
 mod happening;
 mod hearing;
@@ -70,6 +71,7 @@ pub use deal::{
 pub use distrust::distrust;
 pub use dry_run::{DryRun, DryRunLine, DryRunRefusal};
 pub use erase::{ErasureOrder, erase, extent};
+pub use foresee::{Change, Foreseen, foresee, relearn};
 pub use happening::{
     ConsideredHappening, HappeningOrder, NoHappening, consider_happening, may_drop, may_tell,
     order_happening, told_body,

@@ -76,7 +76,9 @@ pub struct Reading {
     pub happenings: Vec<(HappeningId, HappeningOf)>,
     /// What Freshsales says of a record of its own, where it is Freshsales that speaks.
     pub crm: Option<CrmSaid>,
-    /// Its content was erased in the journal.
+    /// The page that it came from, without its query.
+    pub page: Option<String>,
+    /// Its content was erased in the journal: an event that was accepted says who it is.
     pub blank: bool,
 }
 
@@ -202,7 +204,7 @@ impl Reading {
             company: company_of(event, mapped.is_some(), switched_off.is_some(), settings),
             happenings,
             crm,
-            // An event that was accepted says who it is.
+            page: consent::page_of_event(&event.body),
             blank: event.body.is_empty(),
         }
     }

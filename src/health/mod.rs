@@ -4,11 +4,16 @@
 //! Judges alone. Must not show, tell or change anything.
 
 mod attributes;
+mod leads;
 mod outlook;
 mod outputs;
+mod refusal;
 mod risks;
 mod snapshot;
+mod standing;
 
 pub use outlook::Added;
+pub use refusal::{Advice, advice};
 pub use risks::{Risk, RiskKind, risks};
-pub use snapshot::{Snapshot, StoreReading, Vitals};
+pub use snapshot::{LEADS, Snapshot, StoreReading, Vitals};
+pub use standing::{Around, Standing, Tone, Way, standings};

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::{attributes, outputs, snapshot::Snapshot};
+use super::{attributes, leads, outputs, snapshot::Snapshot};
 use crate::deal::HeldBack;
 use crate::delivery::Bound;
 use crate::happening::State;
@@ -214,7 +214,7 @@ pub fn risks(snapshot: Snapshot<'_>, store: &dyn Store) -> Vec<Risk> {
         .chain(attributes::turning(snapshot).map(|message| Risk::new(RiskKind::AttributesTurn, message)))
         .chain(dead_letters(snapshot))
         .chain(arrivals(snapshot))
-        .chain(leads_wait(snapshot))
+        .chain(leads::wait(snapshot, store).map(|message| Risk::new(RiskKind::LeadsWait, message)))
         .chain(of_store(store).into_iter().flatten())
         .chain(too_many_events(snapshot))
         .chain(consent(snapshot))
@@ -280,17 +280,6 @@ fn arrivals(snapshot: Snapshot<'_>) -> Option<Risk> {
         );
         Risk::new(RiskKind::Arrivals, message)
     })
-}
-
-fn leads_wait(snapshot: Snapshot<'_>) -> Option<Risk> {
-    let since = snapshot.reading.lead_waits_since?;
-    let minutes = snapshot.now.since(since).as_secs() / 60;
-    let message = format!(
-        "a new contact or an order is due and has waited {minutes} minutes for its call though Freshsales answers: the allowance is \
-         used up, or calls are slow. Nothing is lost; compare `allowance` with what the plan allows, and look at what else \
-         uses the account's calls"
-    );
-    Some(Risk::new(RiskKind::LeadsWait, message))
 }
 
 fn of_store(store: &dyn Store) -> [Option<Risk>; 4] {

@@ -11,16 +11,15 @@ use crate::clock::UnixMicros;
 use crate::consent::SharedTally;
 use crate::decision::Settings;
 use crate::delivery::Lane;
-use crate::destination::DestinationState;
 use crate::senders::{Rates, Watch};
 use crate::store::{DueOrder, DueQuery, SharedStore, StoreError, Totals, quotas};
 use crate::turn::{Flow, Stalls};
 
 /// A new contact or an order that is due and whose call has not left for so long is a risk.
-pub(super) const LEAD_WAITS: Duration = Duration::from_mins(5);
+pub(super) const LEAD_WAITS: Duration = Duration::from_mins(1);
 
 /// Where new contacts are, and orders with their deals.
-const LEADS: [Lane; 2] = [Lane::NewContact, Lane::Conversion];
+pub const LEADS: [Lane; 2] = [Lane::NewContact, Lane::Conversion];
 
 /// What the parts of the running service know beside the store.
 #[derive(Clone, Debug)]
@@ -71,9 +70,8 @@ impl StoreReading {
         let totals = store.totals(account.clone()).await?;
         let quotas = quotas(store, account.clone(), &settings.per_hour, now).await?;
         let is_late = |since: &UnixMicros| now.since(*since) >= LEAD_WAITS;
-        let is_running = totals.destination.state() == DestinationState::Running;
         let mut lead_waits_since = None;
-        for lane in LEADS.into_iter().filter(|_| is_running) {
+        for lane in LEADS {
             // What was opened first may be on its way or wait for a quota: only then is it looked for.
             if !totals.owed.get(&lane).and_then(|owed| owed.oldest).is_some_and(|since| is_late(&since)) {
                 continue;

@@ -101,6 +101,8 @@ impl Shipped {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preset {
     events: BTreeMap<String, EventRule>,
+    /// The names of events as they are written, by what they are compared by.
+    names: BTreeMap<String, String>,
     pub(super) fields: BTreeMap<String, FieldRule>,
     pub(super) deals: BTreeMap<String, DealRule>,
     pub(super) counted: BTreeMap<String, CountedRule>,
@@ -198,11 +200,13 @@ impl Preset {
         let empty = empty.map(|(name, _)| sent_as(name).to_owned());
         let linked = file.company.iter().filter(|rule| rule.link != Link::Never);
         let empty_attributes = empty.chain(linked.map(|_| COMPANIES.to_owned())).collect();
+        let names = file.events.keys().map(|name| (fold_name(name), name.clone())).collect();
         let events = file.events.into_iter().map(|(name, rule)| (fold_name(&name), rule)).collect();
         let File { deals, counted, company, .. } =
             File { events: BTreeMap::new(), fields: BTreeMap::new(), ..file };
         Self {
             events,
+            names,
             fields,
             deals,
             counted,
@@ -220,6 +224,20 @@ impl Preset {
     #[must_use]
     pub fn event(&self, name: &str) -> Option<&EventRule> {
         self.events.get(&fold_name(name)).filter(|rule| rule.send)
+    }
+
+    /// The names of events that count, as the mapping writes them, by what they are compared by.
+    #[must_use]
+    pub fn event_names(&self) -> BTreeMap<String, String> {
+        let counts =
+            |(folded, _): &(&String, &String)| self.events.get(*folded).is_some_and(|rule| rule.send);
+        self.names.iter().filter(counts).map(|(folded, name)| (folded.clone(), name.clone())).collect()
+    }
+
+    /// The name of an event as the mapping writes it; `None` when no rule names it.
+    #[must_use]
+    pub fn event_name(&self, folded: &str) -> Option<&str> {
+        self.names.get(folded).map(String::as_str)
     }
 
     /// The rules of events, switched off or not.

@@ -32,6 +32,7 @@ use crate::store::{
     ErrorClass, Failed, JournalEnd, Keys, Plan, Progress, Put, Record, SharedStore, StoreError, Stream, Turn,
 };
 use crate::telemetry::{Panicked, caught};
+use crate::trail::{Tallies, tally};
 use crate::turn::{
     self, Batch, Decide, Next, Pace, Stage, Stalls, Undecided, decide_on, put_aside, reading_of, trail_of,
 };
@@ -316,16 +317,20 @@ impl Batches {
         let batch = batch.map_err(|undecided| place.undecided(undecided))?;
         let Batch { mut world, decided: trails, took: mut decided_in } = batch;
         let began = clock.monotonic();
-        let mut seen = Vec::new();
+        let (mut seen, mut tallies) = (Vec::new(), Tallies::default());
         let trails = caught(|| {
             world.contribute(&by);
             seen = sightings(&readings, &trails);
+            for (reading, decided) in readings.iter().zip(&trails) {
+                tally(&mut tallies, reading, decided, &by);
+            }
             let decided = trails.into_iter().zip(readings);
             decided.map(|(decided, reading)| Put::Trail(trail_of(reading, decided))).collect()
         });
         let trails: Vec<Put> = trails.map_err(|panicked| place.stopped(None, &panicked))?;
         let not_understood = std::mem::take(&mut world.consent_not_understood);
-        let plan = plan(world, trails, place.progress(), &by);
+        let mut plan = plan(world, trails, place.progress(), &by);
+        plan.counts.count(tallies);
         decided_in += clock.monotonic().saturating_sub(began);
         let applied = self.apply(plan, turn, &place, &by).await;
         let again = applied.as_ref().is_err_and(|error| error.class() == ErrorClass::Again);

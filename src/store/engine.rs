@@ -28,7 +28,7 @@ use crate::export::{Export, Row};
 use crate::output::{Gate, Output};
 use crate::person::PersonKey;
 use crate::selectors::Selectors;
-use crate::trail::EventTrail;
+use crate::trail::{Act, EventTrail, Span, Tallied};
 
 /// What ingest and processing need of the journal: events in, durable once answered; events out, in order.
 pub trait Journal: Send + Sync + 'static {
@@ -236,6 +236,15 @@ pub trait Trail: Send + Sync + 'static {
 
     /// How long the deliveries that ended as delivered since a moment took from being owed: the latest `limit`.
     fn delivered_since(&self, account: Account, since: UnixMicros, limit: usize) -> Answer<Vec<Duration>>;
+
+    /// What was counted from a half hour on and before another.
+    fn tallies(&self, from: Span, to: Span) -> Answer<Vec<(Tallied, u64)>>;
+
+    /// The reasons with the most dead letters of an account, those first, each with how many.
+    fn refusals(&self, account: Account, limit: usize) -> Answer<Vec<(String, u64)>>;
+
+    /// What was ordered or done lately, the last first.
+    fn acts(&self, limit: usize) -> Answer<Vec<Act>>;
 
     /// What became of the causes that a person is told of. Rows of causes that this version does not know are left out.
     fn alerts(&self) -> Answer<Vec<Alert>>;

@@ -58,17 +58,48 @@ pub struct EventQuery {
     pub person: Option<String>,
     /// Only those of this name, whatever its case.
     pub event: Option<String>,
-    /// Only those with this outcome.
-    pub outcome: Option<Outcome>,
+    /// Only those with one of these outcomes; of any, where none is named.
+    pub outcomes: Vec<Outcome>,
     /// Only those of this source.
     pub source: Option<SourceName>,
     /// Only those received at this moment or later.
     pub since: Option<UnixMicros>,
     /// Only those received at this moment or earlier.
     pub until: Option<UnixMicros>,
+    /// Only those that have this text in their name, their page, their message id, or whose they are, whatever its case.
+    pub text: Option<String>,
+    /// Only those after this position: how far back a text is looked for.
+    pub after: Option<Position>,
 }
 
 impl EventQuery {
+    /// The newest events, whatever they are.
+    #[must_use]
+    pub fn newest(limit: Limited) -> Self {
+        Self {
+            limit,
+            before: None,
+            email: None,
+            person: None,
+            event: None,
+            outcomes: Vec::new(),
+            source: None,
+            since: None,
+            until: None,
+            text: None,
+            after: None,
+        }
+    }
+
+    /// Whether an event has the text in it, where one is asked for.
+    fn has_text(&self, event: &EventTrail) -> bool {
+        let Some(text) = self.text.as_ref().map(|text| text.to_lowercase()) else { return true };
+        let email = event.email.as_ref().map(Email::as_str);
+        let others = [email, event.person.as_deref(), event.page.as_deref()];
+        let all = [Some(event.event.as_str()), Some(event.message_id.as_str())].into_iter().chain(others);
+        all.flatten().any(|told| told.to_lowercase().contains(&text))
+    }
+
     /// Whether an event fits, whatever its page.
     #[must_use]
     pub fn admits(&self, event: &EventTrail) -> bool {
@@ -76,7 +107,8 @@ impl EventQuery {
         self.email.as_ref().is_none_or(|email| event.email.as_ref() == Some(email))
             && self.person.as_ref().is_none_or(|person| event.person.as_ref() == Some(person))
             && self.event.as_ref().is_none_or(same)
-            && self.outcome.is_none_or(|outcome| event.outcome == outcome)
+            && (self.outcomes.is_empty() || self.outcomes.contains(&event.outcome))
+            && self.has_text(event)
             && self.source.as_ref().is_none_or(|source| event.source == *source)
             && self.since.is_none_or(|since| event.received_at >= since)
             && self.until.is_none_or(|until| event.received_at <= until)

@@ -82,6 +82,7 @@ fn change(put: &Put) -> Option<Change> {
         | Put::BulkJob(..)
         | Put::BulkJobEnded(..)
         | Put::Alert(_)
+        | Put::Act(_)
         | Put::Output(_)
         | Put::Won(..)
         | Put::Export(_) => None,

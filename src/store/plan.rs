@@ -19,7 +19,7 @@ use crate::happening::Happening;
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::selectors::{Kind, List};
 use crate::store::{Failed, PutExport, PutOutput, Revision, Stream};
-use crate::trail::EventTrail;
+use crate::trail::{Act, EventTrail, Span, Tallied, Tallies};
 
 /// Everything one decision changes.
 #[derive(Clone, Debug, Default)]
@@ -109,6 +109,8 @@ pub enum Put {
     Selectors(Account, Kind, List),
     /// What became of a cause that a person is told of.
     Alert(Box<Alert>),
+    /// Something that was ordered or done.
+    Act(Act),
     /// Something of what other systems of the user are told.
     Output(PutOutput),
     /// A deal was won at a moment, or is won no more. The first moment of each counts.
@@ -198,12 +200,29 @@ pub struct Counts {
     pub opened: BTreeMap<(Lane, Option<Bound>), i64>,
     /// Deliveries by final state; one that is reopened counts back.
     pub ended: BTreeMap<State, i64>,
+    /// What is counted by the half hour; kept for some days.
+    pub tallies: Tallies,
 }
 
 impl Counts {
     /// Counts an event.
     pub fn outcome(&mut self, outcome: Outcome) {
         *self.outcomes.entry(outcome).or_default() += 1;
+    }
+
+    /// Counts a delivery that reached an end, at the moment it says; one that had ended before counts no second time.
+    pub fn reached_end(&mut self, delivery: &Delivery, was: Option<State>) {
+        let ended_before = was.is_some_and(|was| !was.is_open());
+        if let Some(at) = delivery.ended_at.filter(|_| !delivery.state.is_open() && !ended_before) {
+            *self.tallies.entry((Span::of(at), Tallied::Ended(delivery.state))).or_default() += 1;
+        }
+    }
+
+    /// Adds what was counted by the half hour.
+    pub fn count(&mut self, tallies: Tallies) {
+        for (of, by) in tallies {
+            *self.tallies.entry(of).or_default() += by;
+        }
     }
 
     /// Counts a delivery that was opened by its lane.

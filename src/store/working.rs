@@ -196,6 +196,7 @@ impl Plan {
         puts.extend(changed(world.happenings, happening, Gone::Happening));
         for held in world.deliveries.into_changed() {
             plan.counts.moved(held.was, held.delivery.state);
+            plan.counts.reached_end(&held.delivery, held.was);
             if held.was.is_none() {
                 plan.counts.opened(&held.delivery);
             }

@@ -1,6 +1,13 @@
 //! The trail: what happened to an event, in words a person understands.
 //!
-//! Pure data for the debugger. Must not decide anything.
+//! Pure data for the debugger, with what is counted of it by the half hour ([`tally`]) and what people and the service did
+//! meanwhile ([`Act`]). Must not decide anything.
+
+mod act;
+mod tally;
+
+pub use act::{Act, ActKind};
+pub use tally::{SPAN, Said, Span, Tallied, Tallies, tally};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +37,9 @@ pub struct EventTrail {
     pub person: Option<String>,
     /// The contact it counts for.
     pub email: Option<Email>,
+    /// The page of the site that it came from, without its query.
+    #[serde(default)]
+    pub page: Option<String>,
     /// What became of it.
     pub outcome: Outcome,
     /// Why, in one sentence.

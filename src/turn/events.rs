@@ -11,7 +11,7 @@ use crate::event::{Email, Event, Position, Stamp, parse_body};
 use crate::person::{PersonId, PersonKey, TimelineKey};
 use crate::store::{Failed, For, Keys, Plan, Put, Record, SharedStore, StoreError, load_beside};
 use crate::telemetry::{Panicked, caught, caught_in};
-use crate::trail::EventTrail;
+use crate::trail::{EventTrail, Span, Tallied};
 
 /// The decision on one event.
 pub type Decide = Arc<dyn Fn(&Reading, &mut World, &Settings, UnixMicros) -> Decided + Send + Sync>;
@@ -198,6 +198,7 @@ pub fn trail_of(mut reading: Reading, decided: Decided) -> EventTrail {
         // Ids of messages and names of events may say who somebody is.
         reading.stamp.message_id = erased_id(reading.position);
         reading.kind.as_str().clone_into(&mut reading.name);
+        reading.page = None;
     }
     EventTrail {
         position: reading.position,
@@ -209,6 +210,7 @@ pub fn trail_of(mut reading: Reading, decided: Decided) -> EventTrail {
         at: reading.stamp.at,
         person: decided.person,
         email: decided.email,
+        page: reading.page,
         outcome: decided.outcome,
         reason: decided.reason,
         delivery_id: decided.delivery_id,
@@ -235,6 +237,7 @@ fn trail_of_failed(failed: &Failed) -> EventTrail {
         at: event.at,
         person: None,
         email: None,
+        page: None,
         outcome: Outcome::Failed,
         reason: format!("it could not be processed and is kept aside: {}", failed.error),
         delivery_id: None,
@@ -248,8 +251,11 @@ fn trail_of_failed(failed: &Failed) -> EventTrail {
 #[must_use]
 pub fn put_aside(failed: Failed) -> Plan {
     let mut plan = Plan { puts: vec![Put::Trail(trail_of_failed(&failed))], ..Plan::default() };
-    plan.puts.push(Put::Failed(Box::new(failed)));
     plan.counts.outcome(Outcome::Failed);
+    let Record { event, .. } = &failed.record;
+    let tallied = Tallied::Event(event.source.clone(), String::new(), Outcome::Failed);
+    plan.counts.tallies.insert((Span::of(event.received_at), tallied), 1);
+    plan.puts.push(Put::Failed(Box::new(failed)));
     plan
 }
 

@@ -31,8 +31,8 @@ fn version_and_help_are_results_and_wrong_arguments_are_not() {
     let (code, stdout, _) = output(&mut freshsignal(&["--help"], NOTHING), "");
     assert_eq!(code, 0);
     for command in [
-        "serve", "demo", "check", "map", "hook", "import", "compare", "export", "health", "token", "sandbox",
-        "backup", "restore", "verify",
+        "serve", "demo", "check", "map", "hook", "import", "compare", "plan", "export", "health", "token",
+        "sandbox", "backup", "restore", "verify",
     ] {
         assert!(stdout.contains(&format!("  {command} ")), "{command}: {stdout}");
     }

@@ -91,6 +91,8 @@ mod outputs;
 mod pause;
 /// The right data of the right person, with the right to send it: identity and consent.
 mod people;
+/// What another configuration would change, before anybody applies it.
+mod plan;
 /// What is held on a person is shown, and erased to the last byte, and does not come back.
 mod privacy;
 /// Addresses in the spelling of an earlier version.

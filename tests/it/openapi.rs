@@ -72,6 +72,7 @@ async fn what_a_running_service_shows_is_as_described() {
         ("/api/people", "/api/people?email=sam.lee@example.com".to_owned()),
         ("/api/dead-letters", "/api/dead-letters".to_owned()),
         ("/api/connect", "/api/connect".to_owned()),
+        ("/api/now", "/api/now?zone=120".to_owned()),
         ("/api/status", "/api/status".to_owned()),
         ("/api/status/history", "/api/status/history".to_owned()),
         ("/healthz", "/healthz?deep=1".to_owned()),
@@ -94,6 +95,12 @@ async fn what_is_ordered_is_answered_as_described() {
         (("post", redrive), post(redrive, json!({"emails": []})), 400),
         (("post", "/api/pause"), post("/api/pause", json!({})), 200),
         (("post", "/api/resume"), post("/api/resume", json!({})), 200),
+        (
+            ("post", "/api/plan"),
+            post("/api/plan", json!({"mapping": "[fields.keyword]\nconst = \"x\"\n"})),
+            200,
+        ),
+        (("post", "/api/plan"), post("/api/plan", json!({"mapping": "x"})), 422),
         (("post", "/api/reload"), post("/api/reload", json!({})), 200),
         (("post", "/api/map"), post("/api/map", lead_of_sam()), 200),
         (

@@ -10,19 +10,23 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::answer::{failed, not_done};
+use super::plan::For;
 use super::query::Params;
 use super::status::DestinationView;
 use crate::admin::Debugger;
 use crate::clock::UnixMicros;
 use crate::config_problem::Problem;
+use crate::decision::Settings;
 use crate::destination::Gate;
 use crate::freshsales::ByHand;
 use crate::http::ApiError;
 use crate::store::{Destination, Keys, Plan, Put};
+use crate::trail::{Act, ActKind};
 use crate::turn::Decide;
 
 /// What another configuration changed: names of keys and sections, never a value.
@@ -32,6 +36,19 @@ pub struct Reloaded {
     pub taken_over: Vec<String>,
     /// Different from what the service was started with, and without effect until it is started again.
     pub needs_restart: Vec<String>,
+}
+
+/// Reads the settings of another configuration, or says what is wrong with it.
+pub type Planned = dyn Fn(&Given) -> Result<Arc<Settings>, Vec<Problem>> + Send + Sync;
+
+/// Another configuration: texts in place of what stands in its files.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Given {
+    /// In place of the configuration file.
+    pub config: Option<String>,
+    /// In place of the mapping file.
+    pub mapping: Option<String>,
 }
 
 /// What orders reach beside the store.
@@ -47,6 +64,8 @@ pub struct Commands {
     pub decide: Decide,
     /// Reads the configuration again, as SIGHUP does; blocks meanwhile.
     pub reload: Arc<dyn Fn() -> Result<Reloaded, Vec<Problem>> + Send + Sync>,
+    /// The settings that another configuration has, without taking it over; blocks meanwhile.
+    pub plan: Arc<Planned>,
 }
 
 impl fmt::Debug for Commands {
@@ -58,7 +77,7 @@ impl fmt::Debug for Commands {
 /// `POST /api/pause`
 pub(in crate::admin) async fn pause(State(app): State<Debugger>, uri: Uri) -> Result<Json<Value>, ApiError> {
     Params::read(&uri, &[])?;
-    let (destination, _) = app.destination(Destination::pause).await?;
+    let (destination, _) = app.destination(ActKind::Paused, Destination::pause).await?;
     tracing::warn!("calls were paused by hand: nothing is sent until somebody resumes them");
     Ok(Json(json!({ "success": true, "destination": destination })))
 }
@@ -66,7 +85,7 @@ pub(in crate::admin) async fn pause(State(app): State<Debugger>, uri: Uri) -> Re
 /// `POST /api/resume`
 pub(in crate::admin) async fn resume(State(app): State<Debugger>, uri: Uri) -> Result<Json<Value>, ApiError> {
     Params::read(&uri, &[])?;
-    let (destination, gate) = app.destination(Destination::resume).await?;
+    let (destination, gate) = app.destination(ActKind::Resumed, Destination::resume).await?;
     tracing::info!(state = destination.state, "calls were resumed by hand");
     Ok(Json(json!({ "success": true, "destination": destination, "message": resumed(&gate) })))
 }
@@ -89,11 +108,14 @@ fn resumed(gate: &Gate) -> String {
 /// `POST /api/reload`
 pub(in crate::admin) async fn reload(State(app): State<Debugger>, uri: Uri) -> Result<Response, ApiError> {
     Params::read(&uri, &[])?;
+    // What it changes is looked at before: afterwards nothing differs any more.
+    let plan = app.planned(Given::default(), For::Reload).await.ok().and_then(Result::ok);
     let reload = Arc::clone(&app.commands.reload);
     let done = tokio::task::spawn_blocking(move || reload()).await.map_err(|_| ApiError::internal())?;
     Ok(match done {
         Ok(Reloaded { taken_over, needs_restart }) => {
-            let answer = json!({ "success": true, "taken_over": taken_over, "needs_restart": needs_restart });
+            app.carry_out_noted(Plan::default(), ActKind::Reloaded, taken_over.join(", ")).await?;
+            let answer = json!({ "success": true, "taken_over": taken_over, "needs_restart": needs_restart, "plan": plan });
             Json(answer).into_response()
         }
         Err(problems) => (StatusCode::UNPROCESSABLE_ENTITY, Json(kept(&problems))).into_response(),
@@ -101,7 +123,7 @@ pub(in crate::admin) async fn reload(State(app): State<Debugger>, uri: Uri) -> R
 }
 
 /// The configuration is kept, because the new one has these problems. A problem never repeats a secret.
-fn kept(problems: &[Problem]) -> Value {
+pub(super) fn kept(problems: &[Problem]) -> Value {
     let problem = |Problem { key, value, expected }: &Problem| json!({ "key": key, "value": value, "expected": expected });
     json!({
         "success": false,
@@ -115,6 +137,7 @@ impl Debugger {
     /// Changes how the destination stands; answers how it stands then, and what may leave.
     async fn destination(
         &self,
+        kind: ActKind,
         change: fn(&mut Destination, UnixMicros),
     ) -> Result<(DestinationView, Gate), ApiError> {
         let account = self.settings().account.clone();
@@ -129,9 +152,25 @@ impl Debugger {
         let (view, gate) = (DestinationView::of(&after), after.gate(now));
         if after != before {
             let puts = vec![Put::Destination(account, revision, after)];
-            self.carry_out(Plan { puts, ..Plan::default() }).await?;
+            self.carry_out_noted(Plan { puts, ..Plan::default() }, kind, "").await?;
         }
         Ok((view, gate))
+    }
+
+    /// Applies what was ordered and notes that it was; the turn must be held.
+    pub(in crate::admin) async fn carry_out_noted(
+        &self,
+        mut plan: Plan,
+        kind: ActKind,
+        about: impl Into<String>,
+    ) -> Result<(), ApiError> {
+        plan.puts.push(self.act(kind, about));
+        self.carry_out(plan).await
+    }
+
+    /// Notes something that was ordered.
+    pub(in crate::admin) fn act(&self, kind: ActKind, about: impl Into<String>) -> Put {
+        Put::Act(Act { at: self.now(), kind, who: String::new(), about: about.into() })
     }
 
     /// Applies what was ordered; the turn must be held. Wakes those who carry it out.

@@ -300,15 +300,9 @@ impl Look<'_> {
     /// When the newest event of a source came that the trail of the last day has. What can't be found in time is not known.
     async fn last_in_trail(&self, source: &SourceName) -> Option<UnixMicros> {
         let query = EventQuery {
-            limit: Limited::to(1),
             source: Some(source.clone()),
             since: Some(self.now.minus(DAY)),
-            before: None,
-            email: None,
-            person: None,
-            event: None,
-            outcome: None,
-            until: None,
+            ..EventQuery::newest(Limited::to(1))
         };
         let found = self.app.store.events(query).await.ok()?;
         found.first().map(|trail| trail.received_at)

@@ -24,11 +24,11 @@ use crate::contact::{
     wanted,
 };
 use crate::decision::{Considered, Settings, World, consider, owed_now};
-use crate::delivery::{BulkJob, Delivery, DeliveryId, Lane, Subject};
+use crate::delivery::{BulkJob, CallKind, Delivery, DeliveryId, Lane, Subject};
 use crate::destination::Destination;
 use crate::erasure::ForgetOrder;
 use crate::event::Email;
-use crate::freshsales::Mode;
+use crate::freshsales::{Mode, in_browser};
 use crate::http::ApiError;
 use crate::mapping::{LeftOut, MappedField};
 use crate::person::Person;
@@ -52,6 +52,8 @@ pub(in crate::admin) struct ContactView {
     owed: Option<OwedView>,
     why: String,
     contact_id: Option<u64>,
+    /// Where it is seen in Freshsales; null behind another origin.
+    link: Option<String>,
     #[serde(serialize_with = "rfc3339_or_null")]
     accepted_at: Option<UnixMicros>,
     in_flight: Option<InFlightView>,
@@ -309,6 +311,7 @@ impl ContactView {
             suppressed_at: world.suppressed.get(&email).copied(),
             email,
             why,
+            link: contact_id.and_then(|id| in_browser(&settings.account, CallKind::Contact, id)),
             contact_id,
             accepted_at,
             in_flight: in_flight.map(InFlightView::from),

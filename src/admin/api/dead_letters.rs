@@ -22,6 +22,7 @@ use crate::event::Email;
 use crate::health::Added;
 use crate::http::ApiError;
 use crate::store::{DeliveryQuery, Keys, LIMIT_MAX, Plan, Put, Versioned};
+use crate::trail::ActKind;
 
 /// A dead letter as it is shown.
 #[derive(Serialize)]
@@ -171,7 +172,8 @@ impl Debugger {
             for subject in &dead {
                 redrive_letter(subject, Urgency::Named, &mut world, &settings, self.now());
             }
-            self.carry_out(Plan::of(world, &settings.account)).await?;
+            let about = format!("{} dead letters", dead.len());
+            self.carry_out_noted(Plan::of(world, &settings.account), ActKind::Redriven, about).await?;
             tracing::info!(
                 dead_letters = dead.len(),
                 "redrive requested: these dead letters will be sent again"
@@ -198,7 +200,8 @@ impl Debugger {
                 self.store.load(Keys { walks: true, ..Keys::default() }).await.map_err(failed)?.redrive;
             let revision = last.map_or(0, |Versioned { revision, .. }| revision);
             let order = RedriveAll::order(account, total, self.now());
-            self.carry_out(Plan { puts: vec![Put::Redrive(revision, order)], ..Plan::default() }).await?;
+            let plan = Plan { puts: vec![Put::Redrive(revision, order)], ..Plan::default() };
+            self.carry_out_noted(plan, ActKind::Redriven, format!("all {total} dead letters")).await?;
             tracing::info!(dead_letters = total, "redrive requested: all dead letters will be sent again");
         }
         drop(turn);
@@ -232,7 +235,7 @@ pub(in crate::admin) async fn give_up(
     let letter = dead_letter(&subject, &world, &settings.account).map(|letter| letter.id.clone());
     let letter = letter.ok_or_else(|| nothing("this record has no dead letter"))?;
     discard(&subject, "discarded by hand", &mut world, &settings, app.now());
-    app.carry_out(Plan::of(world, &settings.account)).await?;
+    app.carry_out_noted(Plan::of(world, &settings.account), ActKind::Discarded, "a dead letter").await?;
     tracing::info!(delivery = %letter, "a dead letter was discarded by hand");
     Ok(Json(serde_json::json!({ "success": true, "delivery_id": letter })))
 }

@@ -27,6 +27,7 @@ use crate::freshsales::in_browser;
 use crate::http::ApiError;
 use crate::person::DEFAULT_PEOPLE;
 use crate::store::{For, Keys, Plan, RecordState, RecordsOf, load_records};
+use crate::trail::ActKind;
 
 /// A deal in a list.
 #[derive(Serialize)]
@@ -374,7 +375,7 @@ pub(in crate::admin) async fn order(
     app.store.load(keys).await.map_err(failed)?.add_to(&mut world);
     load_records(&*app.store, &subjects, &settings, For::Deciding, &mut world).await.map_err(failed)?;
     let done = order_deal(&key, order.into(), &mut world, &settings, app.now()).map_err(not_ordered)?;
-    app.carry_out(Plan::of(world, &settings.account)).await?;
+    app.carry_out_noted(Plan::of(world, &settings.account), ActKind::Decided, "a deal").await?;
     drop(turn);
     tracing::info!(state = ?done.state, "a deal was decided by hand");
     let Action { state, why, .. } = done;

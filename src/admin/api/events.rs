@@ -22,7 +22,7 @@ use crate::delivery::{Account, DeliveryId, State as Stage, Subject};
 use crate::event::{Email, Kind, Position, SourceName, parse_body};
 use crate::http::ApiError;
 use crate::person::PersonKey;
-use crate::store::{DeliveryStands, EventQuery, StoreError};
+use crate::store::{DeliveryStands, EventQuery, Limited, StoreError};
 use crate::trail::EventTrail;
 use crate::turn::{self, Undecided};
 
@@ -157,10 +157,12 @@ pub(in crate::admin) fn listed(params: &Params) -> Result<Listed, ApiError> {
         email: params.email()?,
         person: params.get("person", PERSON, |text| Some(text.parse::<PersonKey>().ok()?.to_string()))?,
         event: params.text("event"),
-        outcome: params.get("outcome", OUTCOME, Outcome::parse)?,
+        outcomes: params.get("outcome", OUTCOME, outcomes)?.unwrap_or_default(),
         source: params.text("source").map(SourceName),
         since,
         until,
+        text: params.text("search"),
+        after: None,
     }))
 }
 
@@ -175,12 +177,14 @@ pub(in crate::admin) struct OneEvent {
 }
 
 const FILTERS: &[&str] =
-    &["limit", "before", "email", "person", "event", "outcome", "source", "since", "until", "door"];
+    &["limit", "before", "email", "person", "event", "outcome", "source", "since", "until", "door", "search"];
+/// Events that are looked through for a text in one answer.
+const LOOKED_THROUGH_MAX: u64 = 50_000;
 /// The filters that are no page.
 pub(in crate::admin) const NARROWING: &[&str] =
-    &["email", "person", "event", "outcome", "source", "since", "until", "door"];
+    &["email", "person", "event", "outcome", "source", "since", "until", "door", "search"];
 const PERSON: &str = "user:ID, email:ADDRESS or anonymous:ID, with SPACE/ before it outside the default";
-const OUTCOME: &str = "one of failed, duplicate, erased, not_mapped, person_updated, invalid_email, hashed_email, no_email, \
+const OUTCOME: &str = "one or several, with commas between them, of failed, duplicate, erased, not_mapped, person_updated, invalid_email, hashed_email, no_email, \
                        switched_off, excluded, consent_denied, queued, absorbed, unchanged, rejected";
 
 /// `GET /api/events`
@@ -198,10 +202,37 @@ pub(in crate::admin) async fn list(
             return Ok(Json(EventPage::Rejected { events, next }));
         }
     };
+    let window = query.text.is_some().then(|| app.window(query.before));
+    let query = EventQuery { after: window, ..query };
     let rows = app.store.events(query).await.map_err(failed)?;
     let (rows, next) = page(rows, limit, Cursor::Events, |trail| trail.position.0);
+    let next = match (next, window) {
+        (None, Some(after)) => app.goes_on_before(after).await?,
+        (next, _) => next,
+    };
     let events = with_deliveries(&app, rows).await.map_err(failed)?;
     Ok(Json(EventPage::Events { events, next }))
+}
+
+/// The outcomes of a list of words.
+fn outcomes(text: &str) -> Option<Vec<Outcome>> {
+    text.split(',').map(|word| Outcome::parse(word.trim())).collect()
+}
+
+impl Debugger {
+    /// How far back a text is looked for in one answer.
+    fn window(&self, before: Option<Position>) -> Position {
+        let from = before.unwrap_or_else(|| Position(self.store.journal_end().borrow().0.saturating_add(1)));
+        Position(from.0.saturating_sub(LOOKED_THROUGH_MAX))
+    }
+
+    /// Where the search goes on, if older events are kept than those that were looked through.
+    async fn goes_on_before(&self, after: Position) -> Result<Option<String>, ApiError> {
+        let before = Position(after.0.saturating_add(1));
+        let older = EventQuery { before: Some(before), ..EventQuery::newest(Limited::to(1)) };
+        let older = self.store.events(older).await.map_err(failed)?;
+        Ok((!older.is_empty()).then(|| Cursor::Events.at(before.0)))
+    }
 }
 
 /// `GET /api/events/{message_id}`

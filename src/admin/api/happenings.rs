@@ -26,6 +26,7 @@ use crate::freshsales::in_browser;
 use crate::happening::{Happening, Held, Next, State as Stands};
 use crate::http::ApiError;
 use crate::store::{For, Keys, Plan, RecordsOf, load_records};
+use crate::trail::ActKind;
 
 /// A happening in a list.
 #[derive(Serialize)]
@@ -263,7 +264,7 @@ impl Debugger {
         load_records(&*self.store, &subjects, &settings, For::Deciding, &mut world).await.map_err(failed)?;
         order_happening(&id, order, &mut world, &settings, self.now()).map_err(not_ordered)?;
         let state = world.happenings.get(&id).map(|it| it.standing.state());
-        self.carry_out(Plan::of(world, &settings.account)).await?;
+        self.carry_out_noted(Plan::of(world, &settings.account), ActKind::Decided, id.to_string()).await?;
         drop(turn);
         tracing::info!(order = ?order, "a note, an activity or a task was decided by hand");
         Ok(Json(Ordered { success: true, state: state.map_or("dropped", Stands::as_str) }))

@@ -16,6 +16,7 @@ use crate::decision::{World, distrust};
 use crate::destination::Doubt;
 use crate::http::ApiError;
 use crate::store::{DealQuery, HappeningQuery, Keys, Plan};
+use crate::trail::ActKind;
 
 /// What the body must be.
 const ORDERS: &str = r#"{"since":"2026-03-01T09:00:00Z"}"#;
@@ -78,7 +79,7 @@ impl Debugger {
         let held = &mut world.destination;
         held.document.doubt = Some(Doubt { since, until: self.now() }.with(held.document.doubt));
         held.changed = true;
-        self.carry_out(Plan::of(world, &account)).await
+        self.carry_out_noted(Plan::of(world, &account), ActKind::Doubted, since.to_rfc3339()).await
     }
 
     async fn distrust(&self, keys: Keys, since: UnixMicros) -> Result<(u64, u64), ApiError> {

@@ -21,6 +21,7 @@ use crate::event::Email;
 use crate::http::ApiError;
 use crate::output::{CLOSES_AFTER, Gate, Output, OutputState, Topic};
 use crate::store::{LIMIT_MAX, OutputQuery, OutputTotals, OutputsOf, Plan, Put, PutOutput, Versioned};
+use crate::trail::ActKind;
 
 /// What the body of an order must be.
 const ORDERS: &str = r#"{"ids":["…"]} or {"all":true}"#;
@@ -213,7 +214,7 @@ pub(in crate::admin) async fn resume(
     let receiver = app.receiver(path).await?;
     let Versioned { revision, mut document } = app.store.gate(receiver.clone()).await.map_err(failed)?;
     document.resume();
-    app.apply_outputs(vec![PutOutput::Gate(receiver.clone(), revision, document)]).await?;
+    app.apply_outputs(&receiver, vec![PutOutput::Gate(receiver.clone(), revision, document)]).await?;
     tracing::info!(output = receiver, "a receiver is called again, by hand");
     Ok(Json(json!({ "success": true })))
 }
@@ -250,7 +251,7 @@ impl Debugger {
         } else {
             named.ids.into_iter().map(|id| order(of(Some(id)))).collect()
         };
-        self.apply_outputs(puts).await?;
+        self.apply_outputs(&receiver, puts).await?;
         let account = self.settings().account.clone();
         let left = self.store.totals(account).await.map_err(failed)?.outputs.remove(&receiver);
         tracing::info!(
@@ -260,8 +261,8 @@ impl Debugger {
         Ok(Json(json!({ "success": true, "dead_letters": left.unwrap_or_default().dead })))
     }
 
-    async fn apply_outputs(&self, puts: Vec<PutOutput>) -> Result<(), ApiError> {
+    async fn apply_outputs(&self, receiver: &str, puts: Vec<PutOutput>) -> Result<(), ApiError> {
         let puts = puts.into_iter().map(Put::Output).collect();
-        self.carry_out(Plan { puts, ..Plan::default() }).await
+        self.carry_out_noted(Plan { puts, ..Plan::default() }, ActKind::Outputs, receiver).await
     }
 }

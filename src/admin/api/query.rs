@@ -127,6 +127,11 @@ impl Cursor {
         }
     }
 
+    /// The cursor of what is before a place.
+    pub fn at(self, before: u64) -> String {
+        self.write(before)
+    }
+
     fn write(self, at: u64) -> String {
         URL_SAFE_NO_PAD.encode(format!("{}{at}", self.prefix()))
     }

@@ -49,7 +49,7 @@ pub(in crate::admin) struct Narrow {
 impl Narrow {
     /// Reads it. Who was meant is not kept of a refused request, so nobody can ask for that.
     pub fn read(params: &Params) -> Result<Self, ApiError> {
-        for name in ["email", "person", "event"] {
+        for name in ["email", "person", "event", "search"] {
             if params.text(name).is_some() {
                 return Err(invalid(
                     name,

@@ -19,7 +19,7 @@ use crate::delivery::{Account, Bound, CallKind, Lane, State as Stage};
 use crate::destination::Destination;
 use crate::event::SourceName;
 use crate::freshsales::Mode;
-use crate::health::{Risk, risks};
+use crate::health::{Around, Risk, Snapshot, Standing, Tone, Way, risks, standings};
 use crate::http::ApiError;
 
 /// The status as it is shown.
@@ -28,6 +28,8 @@ pub(in crate::admin) struct StatusView {
     version: &'static str,
     account: Account,
     mode: &'static str,
+    /// How it stands, the worst first.
+    standings: Vec<StandingView>,
     destination: DestinationView,
     owed: Map<String, Value>,
     oldest_owed_seconds: u64,
@@ -191,6 +193,7 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
             Mode::Live => "live",
             Mode::DryRun => "dry_run",
         },
+        standings: standing_of(app, snapshot),
         destination: DestinationView::of(&totals.destination),
         owed: owed.into_iter().collect(),
         oldest_owed_seconds: snapshot.oldest_owed_seconds(),
@@ -217,6 +220,31 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
         review: totals.review.as_ref().map(ReviewView::of),
         redrive: totals.redrive.as_ref().map(RedriveView::of),
     })
+}
+
+/// How it stands in one respect, as it is shown.
+#[derive(Serialize)]
+pub(in crate::admin) struct StandingView {
+    state: Way,
+    word: &'static str,
+    tone: Tone,
+    message: String,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    until: Option<UnixMicros>,
+}
+
+/// How it stands, the worst first.
+pub(in crate::admin) fn standing_of(app: &Debugger, snapshot: Snapshot<'_>) -> Vec<StandingView> {
+    let dry_run = app.live.mode == Mode::DryRun;
+    let around = Around { refusing: app.store.refusing(), away: app.store.away(), dry_run };
+    let view = |Standing { way, message, until }: Standing| StandingView {
+        state: way,
+        word: way.words(),
+        tone: way.tone(),
+        message,
+        until,
+    };
+    standings(snapshot, &around).into_iter().map(view).collect()
 }
 
 impl DestinationView {

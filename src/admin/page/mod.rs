@@ -44,9 +44,14 @@ const FILES: &[File] = &[
     file!("icon.svg", SVG),
     file!("main.js", SCRIPT),
     file!("api.js", SCRIPT),
+    file!("csv.js", SCRIPT),
     file!("dom.js", SCRIPT),
     file!("words.js", SCRIPT),
     file!("live.js", SCRIPT),
+    file!("now.js", SCRIPT),
+    file!("tiles.js", SCRIPT),
+    file!("timeline.js", SCRIPT),
+    file!("plan.js", SCRIPT),
     file!("plot.js", SCRIPT),
     file!("records.js", SCRIPT),
     file!("rows.js", SCRIPT),
@@ -69,6 +74,11 @@ const FILES: &[File] = &[
 /// `GET /debug`
 pub(super) async fn index(headers: HeaderMap) -> Response {
     answer(&INDEX, &headers)
+}
+
+/// `GET /`: to the page, which is beside it wherever these routes are.
+pub(super) async fn home() -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, "debug")]).into_response()
 }
 
 /// `GET /debug/{file}`

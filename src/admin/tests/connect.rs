@@ -134,6 +134,7 @@ async fn an_event_before_the_start_is_found_in_the_trail() {
         at: seconds_earlier(7200),
         person: None,
         email: None,
+        page: None,
         outcome: crate::decision::Outcome::PersonUpdated,
         reason: String::new(),
         notes: Vec::new(),

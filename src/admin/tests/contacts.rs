@@ -63,8 +63,7 @@ async fn a_contact_that_is_owed_a_call_shows_the_call() {
             "email": "sam@example.com",
             "members": ["user:u"],
             "wanted": {"first_name": "Sam", "subscription_status": "subscribed"},
-            "accepted": null,
-            "heard": {},
+            "accepted": null, "heard": {},
             "last_said": {
                 "first_name": {"by": "person", "at": "2030-03-17T17:45:01.000Z"},
                 "subscription_status": {"by": "person", "at": null},
@@ -82,8 +81,7 @@ async fn a_contact_that_is_owed_a_call_shows_the_call() {
                 },
             },
             "why": "waiting for its turn among the queued contacts, within the share of its lane",
-            "contact_id": null,
-            "accepted_at": null,
+            "contact_id": null, "link": null, "accepted_at": null,
             "in_flight": null,
             "open_delivery": {
                 "id": "d2-0",

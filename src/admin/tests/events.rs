@@ -18,6 +18,7 @@ pub fn trail(position: u64) -> EventTrail {
         at: UnixMicros(START.0 - 1_500_000),
         person: Some("user:u".into()),
         email: Some(email("sam@example.com")),
+        page: None,
         outcome: Outcome::Queued,
         reason: "a call is owed".into(),
         delivery_id: Some(DeliveryId("d1-0".into())),
@@ -121,10 +122,12 @@ async fn every_filter_reaches_the_store() {
         email: None,
         person: None,
         event: None,
-        outcome: None,
+        outcomes: Vec::new(),
         source: None,
         since: None,
         until: None,
+        text: None,
+        after: None,
     };
     let all = EventQuery {
         limit: crate::store::Limited::to(500),
@@ -132,10 +135,12 @@ async fn every_filter_reaches_the_store() {
         email: Some(email("sam@example.com")),
         person: Some("shop/user:7".into()),
         event: Some("Lead Generated".into()),
-        outcome: Some(Outcome::NoEmail),
+        outcomes: vec![Outcome::NoEmail],
         source: Some(SourceName("website".into())),
         since: UnixMicros::parse("2026-03-01T09:00:00Z"),
         until: UnixMicros::parse("2026-03-01T10:00:00Z"),
+        text: None,
+        after: None,
     };
     assert_eq!(queries, [all, none]);
 }

@@ -20,7 +20,7 @@ use crate::store::{
     RecordQuery, Silent, Slot, StateStore, StoreError, Stream, Totals, Trail, Turn, Upkeep, Versioned, Walks,
     WonQuery,
 };
-use crate::trail::EventTrail;
+use crate::trail::{Act, EventTrail, Span, Tallied};
 
 /// What the store holds.
 #[derive(Default)]
@@ -266,6 +266,18 @@ impl Outgoing for FakeStore {
 }
 
 impl Trail for FakeStore {
+    fn tallies(&self, _: Span, _: Span) -> Answer<Vec<(Tallied, u64)>> {
+        none()
+    }
+
+    fn refusals(&self, _: Account, _: usize) -> Answer<Vec<(String, u64)>> {
+        none()
+    }
+
+    fn acts(&self, _: usize) -> Answer<Vec<Act>> {
+        none()
+    }
+
     fn alerts(&self) -> Answer<Vec<crate::cause::Alert>> {
         none()
     }

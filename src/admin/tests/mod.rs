@@ -159,6 +159,7 @@ impl Lab {
             by_hand: crate::freshsales::ByHand::default(),
             ordered: Arc::default(),
             decide: Arc::new(crate::decision::decide),
+            plan: Arc::new(|_: &Given| Err(vec![Problem::new("mapping.file", "m.toml", "a readable file")])),
             reload: Arc::new(|| Err(vec![Problem::new("mapping.file", "m.toml", "a readable file")])),
         };
         Debugger::new(store, settings, clock, self.admin.clone(), live, commands, metrics)

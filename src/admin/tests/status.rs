@@ -45,6 +45,7 @@ async fn the_status_is_one_snapshot_with_every_lane() {
             "version": env!("CARGO_PKG_VERSION"),
             "account": "acme.myfreshworks.com",
             "mode": "live",
+            "standings": [{"state": "running", "word": "Running", "tone": "good", "message": "Calls are made as the allowance permits", "until": null}],
             "destination": {"state": "running", "reason": null, "until": null, "shut": []},
             "owed": {
                 "withdrawal": 0, "new_contact": 0, "conversion": 5, "login": 0, "refresh": 2, "backfill": 0,
@@ -229,9 +230,69 @@ async fn a_lead_that_is_due_and_does_not_leave_is_a_risk_while_freshsales_answer
     let message = late[0]["message"].as_str().unwrap();
     assert!(message.starts_with("a new contact or an order is due and has waited 6 minutes"), "{message}");
     assert!(!message.contains("jane"), "{message}");
-    assert_eq!(risks(waits(Destination::default(), seconds_earlier(290))).await, json!([]));
+    assert_eq!(risks(waits(Destination::default(), seconds_earlier(59))).await, json!([]));
     let paused = Destination { paused_since: Some(START), ..Destination::default() };
-    assert_eq!(risks(waits(paused, seconds_earlier(360))).await, json!([]));
+    let late = risks(waits(paused, seconds_earlier(61))).await;
+    let message = late[0]["message"].as_str().unwrap();
+    assert!(
+        message.contains("waited a minute for its call, calls are paused by hand; resume them"),
+        "{message}"
+    );
+}
+
+/// How it stands by the words of the status, the worst first, each with the minutes until it goes on.
+async fn standings(lab: &Lab) -> Vec<(String, Option<u64>)> {
+    let status = lab.json("/api/status").await;
+    let minutes = |until: &Value| {
+        let until = UnixMicros::parse(until.as_str()?)?;
+        Some(until.since(START).as_secs().div_ceil(60))
+    };
+    let standings = status["standings"].as_array().unwrap();
+    standings.iter().map(|it| (it["state"].as_str().unwrap().to_owned(), minutes(&it["until"]))).collect()
+}
+
+fn slots_of(minutes_ago: &[u64]) -> Vec<Slot> {
+    let slot = |(nth, minutes): (usize, &u64)| {
+        let at = seconds_earlier(minutes * 60);
+        Slot { id: SlotId(nth as u64), taken_at: at, answered_at: Some(at) }
+    };
+    minutes_ago.iter().enumerate().map(slot).collect()
+}
+
+#[tokio::test]
+async fn nothing_is_called_running_while_no_call_may_leave() {
+    let with = |totals: Totals, (hour, minute): (u32, u32)| {
+        let mut lab = with(totals);
+        lab.usage = Usage { hour: window(hour, 0), minute: window(minute, 0) };
+        lab
+    };
+    let one = |state: &str, minutes| vec![(state.to_owned(), minutes)];
+    let calm = with(Totals::default(), (10, 10));
+    assert_eq!(standings(&calm).await, one("running", None));
+    // Three calls an hour, made 50, 20 and 10 minutes ago: the first is free again in 10.
+    let slots = slots_of(&[50, 20, 10]);
+    let used = with(Totals { slots: slots.clone(), ..Totals::default() }, (3, 10));
+    assert_eq!(standings(&used).await, one("allowance_used_up", Some(10)));
+    // Of five calls refreshes may use 60 %, which are three.
+    let waiting = [(Lane::Refresh, owed(7, Some(START)))].into();
+    let shut = with(Totals { slots: slots.clone(), owed: waiting, ..Totals::default() }, (5, 10));
+    assert_eq!(standings(&shut).await, one("lane_shut", Some(10)));
+    let nobody = with(Totals { slots, ..Totals::default() }, (5, 10));
+    assert_eq!(standings(&nobody).await, one("running", None));
+    let minute = with(Totals { slots: slots_of(&[0, 0]), ..Totals::default() }, (10, 2));
+    assert_eq!(standings(&minute).await, one("minute_used_up", Some(1)));
+
+    let paused = Destination { paused_since: Some(START), ..Destination::default() };
+    let mut worse = with(Totals { destination: paused, ..Totals::default() }, (10, 10)).holding(|held| {
+        held.refusing = Some("the disk is full".into());
+    });
+    worse.flow = Flow { alarm: Some(FlowAlarm::Stands), lag_events: 3, ..Flow::default() };
+    let all = ["refusing_events", "processing_stands", "paused"].map(|state| (state.to_owned(), None));
+    assert_eq!(standings(&worse).await, all);
+    let mut behind = with(Totals { accepted: 5_000, ..Totals::default() }, (10, 10));
+    behind.flow = Flow { rates: Rates { accepted: 100, processed: 100 }, ..Flow::default() };
+    let behind = standings(&behind).await;
+    assert_eq!(behind, [("processing_behind".to_owned(), Some(1)), ("running".to_owned(), None)]);
 }
 
 #[tokio::test]

@@ -85,6 +85,15 @@ const DEALS = {
   no_email: ["warn", "no email yet"],
   no_deal: ["", "none to change"],
 };
+// What became of the call that an event led to.
+const CALLS = {
+  waiting: ["warn", "its call waits"],
+  in_flight: ["warn", "its call is on its way"],
+  retrying: ["warn", "its call is tried again"],
+  delivered: ["good", "the CRM took it"],
+  superseded: ["", "no call was needed any more"],
+  dead: ["bad", "the CRM refused it"],
+};
 const LABELS = {
   first_name: "First name",
   last_name: "Last name",
@@ -105,12 +114,21 @@ const whose = (person) => {
   if (kind === "anonymous") return `anonymous visitor ${id.slice(0, 6)}…`;
   return kind === "user" ? id : "";
 };
+// The outcome, and where it led to a call what became of that.
+const became = ({ outcome, delivery }) => {
+  const led = (outcome === "queued" || outcome === "absorbed") && delivery && CALLS[delivery.state];
+  return [OUTCOMES[outcome] || ["", outcome], led].filter(Boolean);
+};
+// On a phone the trail is far below the buttons: the newest of it stands at the edge.
+const showLatest = (event) => {
+  at("latest").hidden = !event;
+  if (event) at("latest").textContent = `${event.event}: ${became(event).map(([, words]) => words).join(" → ")}`;
+};
 const showEvent = (event) => {
   const item = element("li", seen.has(event.message_id) ? "" : "fresh");
   seen.add(event.message_id);
   const line = element("div", "line");
-  const [mood, words] = OUTCOMES[event.outcome] || ["", event.outcome];
-  const chips = [element("span", `chip ${mood}`, words)];
+  const chips = became(event).map(([mood, words]) => element("span", `chip ${mood}`, words));
   for (const { subject, state } of event.actions || []) {
     if (subject.startsWith("deal:")) chips.push(element("span", `chip ${DEALS[state]?.[0] ?? ""}`, `deal: ${DEALS[state]?.[1] ?? state}`));
   }
@@ -147,6 +165,7 @@ const show = ({ events, contacts, deals, call, status, debugger: address }) => {
   at("left").textContent = Math.max(0, status.allowance.hour.limit - status.allowance.hour.used);
   at("no-events").hidden = events.length > 0;
   at("trail").replaceChildren(...events.map(showEvent));
+  showLatest(events[0]);
   at("no-contacts").hidden = contacts.length > 0;
   contacts.sort((one, other) => other.updated_at.localeCompare(one.updated_at));
   at("contacts").replaceChildren(...contacts.slice(0, 3).map(showContact));

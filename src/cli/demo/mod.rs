@@ -71,7 +71,15 @@ async fn demo(arguments: &Arguments, folder: &Path, clock: Arc<dyn Clock>) -> Ou
     let config = config::load(None, &environment)?.config;
     let building = tokio::task::spawn_blocking({
         let clock = Arc::clone(&clock);
-        move || App::build(config, Arc::new(move || config::load(None, &environment)), clock)
+        move || {
+            App::build(
+                config,
+                Arc::new(move |texts: config::Texts<'_>| {
+                    config::examine_with(None, texts, &environment)?.approved()
+                }),
+                clock,
+            )
+        }
     });
     let app = building.await.map_err(Failure::running)??.with_public(page);
     let service = tokio::spawn(app.run(Listeners { public, private }, stop.clone()));

@@ -15,6 +15,44 @@ use crate::company::Company;
 use crate::delivery::{Account, CompanyKey, DealKey, NoSubject};
 use crate::store::{DEALS_OF_MAX, DealQuery, Documents, Keys, PutDeal, Revision, StoreError, Versioned};
 
+/// The step of the schema that brings deals and companies.
+pub(super) const STEP: &str = "
+    -- Deals and companies. `found_by` is the address of a deal's contact, or its newest person while there is none; `held` is
+    -- what keeps its calls back, for which account. The day is that on which it was spoken of last.
+    CREATE TABLE deals (
+        key TEXT PRIMARY KEY,
+        revision INTEGER NOT NULL,
+        day INTEGER NOT NULL,
+        found_by TEXT,
+        held_for TEXT,
+        held TEXT,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX deals_by_person ON deals (found_by) WHERE found_by IS NOT NULL;
+    CREATE INDEX deals_held ON deals (found_by) WHERE held IS NOT NULL;
+    CREATE INDEX deals_by_cause ON deals (held_for, held, key) WHERE held IS NOT NULL;
+    CREATE TABLE companies (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    -- Held deals counted, so that nobody counts many rows.
+    CREATE TABLE held_deals (
+        account TEXT NOT NULL,
+        held TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (account, held)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER deal_put AFTER INSERT ON deals WHEN new.held IS NOT NULL BEGIN
+        INSERT INTO held_deals VALUES (new.held_for, new.held, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+    CREATE TRIGGER deal_gone AFTER DELETE ON deals WHEN old.held IS NOT NULL BEGIN
+        UPDATE held_deals SET count = count - 1 WHERE account = old.held_for AND held = old.held;
+    END;
+    CREATE TRIGGER deal_left AFTER UPDATE OF held_for, held ON deals WHEN old.held IS NOT NULL BEGIN
+        UPDATE held_deals SET count = count - 1 WHERE account = old.held_for AND held = old.held;
+    END;
+    CREATE TRIGGER deal_held AFTER UPDATE OF held_for, held ON deals WHEN new.held IS NOT NULL BEGIN
+        INSERT INTO held_deals VALUES (new.held_for, new.held, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+";
+
 /// Loads what exists of the deals and companies asked for.
 pub(super) fn load(connection: &Connection, keys: &Keys, found: &mut Documents) -> Result<(), StoreError> {
     for key in &keys.deals {

@@ -12,8 +12,9 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::{
-    SqliteStore, alerts, blank, crowds, deals, erase, exports, failed, files, forget, happenings, listed,
-    listings, outbox, outputs, records, retention, search, selectors, state, suppressed, trail, walks, won,
+    SqliteStore, acts, alerts, blank, crowds, deals, erase, exports, failed, files, forget, happenings,
+    listed, listings, outbox, outputs, records, refusals, retention, search, selectors, state, suppressed,
+    tallies, trail, walks, won,
 };
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
@@ -33,7 +34,7 @@ use crate::store::{
     Record, RecordQuery, Room, Silent, Slot, StateStore, StoreError, Stream, Suppressed, Totals, Trail, Turn,
     Upkeep, Versioned, Walks, WonQuery,
 };
-use crate::trail::EventTrail;
+use crate::trail::{Act, EventTrail, Span, Tallied};
 
 impl Journal for SqliteStore {
     fn append(&self, records: Vec<NewRecord>) -> Answer<Position> {
@@ -313,6 +314,18 @@ impl Trail for SqliteStore {
         self.state_readers.ask(move |state| trail::delivered_since(state, &account, since, limit))
     }
 
+    fn tallies(&self, from: Span, to: Span) -> Answer<Vec<(Tallied, u64)>> {
+        self.state_readers.ask(move |state| tallies::between(state, (from, to)))
+    }
+
+    fn refusals(&self, account: Account, limit: usize) -> Answer<Vec<(String, u64)>> {
+        self.state_readers.ask(move |state| refusals::most(state, &account, limit))
+    }
+
+    fn acts(&self, limit: usize) -> Answer<Vec<Act>> {
+        self.state_readers.ask(move |state| acts::latest(state, limit))
+    }
+
     fn alerts(&self) -> Answer<Vec<Alert>> {
         self.state_readers.ask(alerts::all)
     }
@@ -322,7 +335,7 @@ impl Upkeep for SqliteStore {
     fn prune(&self, keep: Keep) -> Answer<u64> {
         let (processed, pruner) = (self.processed(), self.journal.keeper());
         let (journal_readers, state) = (self.journal_readers.clone(), Arc::clone(&self.state));
-        let withdrawn = self.withdrawn.clone();
+        let (withdrawn, now) = (self.withdrawn.clone(), self.clock.wall());
         self.under_way.until_taken(async move {
             let processed = processed.await?;
             // After a power cut the journal must still have what the state has lost.
@@ -332,7 +345,9 @@ impl Upkeep for SqliteStore {
             let waiting_since =
                 journal_readers.ask(move |journal| records::waiting_since(journal, processed)).await?;
             withdrawn.write_again();
-            let rows = state.order(move |state| retention::prune_state(state, keep, waiting_since)).await?;
+            let now = Span::of(now);
+            let rows =
+                state.order(move |state| retention::prune_state(state, keep, (waiting_since, now))).await?;
             Ok(groups + rows)
         })
     }

@@ -12,6 +12,43 @@ use crate::erasure::{AfterAnswer, CallEnd, ForgetEnd, ForgetId, ForgetOrder, For
 use crate::event::Email;
 use crate::store::StoreError;
 
+/// The step of the schema that knows contacts by their address while they are looked up.
+pub(super) const STEP: &str = "
+    -- Contacts that the CRM is to forget; the address is there only while it is looked up.
+    CREATE TABLE forget_orders (
+        erasure INTEGER NOT NULL,
+        nth INTEGER NOT NULL,
+        account TEXT NOT NULL,
+        email TEXT,
+        behind TEXT,
+        next_attempt_at INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (erasure, nth)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX forget_orders_due ON forget_orders (account, next_attempt_at) WHERE behind IS NULL;
+    CREATE INDEX forget_orders_by_email ON forget_orders (account, email) WHERE email IS NOT NULL;
+    CREATE INDEX forget_orders_behind ON forget_orders (behind) WHERE behind IS NOT NULL;
+    -- How those ended that have, by erasure.
+    CREATE TABLE forget_ends (
+        erasure INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        contacts INTEGER NOT NULL,
+        PRIMARY KEY (erasure, name)
+    ) STRICT, WITHOUT ROWID;
+    -- Which erasure the orders of before were part of is not known.
+    INSERT INTO forget_orders
+        SELECT 0, nth, account, NULL, NULL, next_attempt_at, json_object(
+            'id', json_object('erasure', 0, 'nth', nth),
+            'account', account,
+            'target', json_object('contact', json_array(contact_id, json_array())),
+            'may_exist', json('true'),
+            'next_attempt_at', next_attempt_at,
+            'failures', attempts,
+            'misses', 0)
+        FROM (SELECT *, row_number() OVER (ORDER BY account, contact_id) AS nth FROM forgets);
+    DROP TABLE forgets;
+";
+
 /// Writes an order.
 pub(super) fn put(connection: &Connection, order: &ForgetOrder) -> Result<(), StoreError> {
     let sql =

@@ -25,6 +25,53 @@ impl SqliteStore {
     }
 }
 
+/// The step of the schema: what is told once, and how many of each there are.
+pub(super) const STEP: &str = "
+    -- Notes, activities and tasks: told once. `email`, `person` and `target` are what they are found by when that changes; the
+    -- day is that on which one was written last. Those of an account are counted, so that nobody counts many rows.
+    CREATE TABLE happenings (
+        key TEXT PRIMARY KEY,
+        revision INTEGER NOT NULL,
+        day INTEGER NOT NULL,
+        account TEXT NOT NULL,
+        open INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        held TEXT NOT NULL,
+        email TEXT,
+        person TEXT,
+        target TEXT,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX happenings_by_email ON happenings (email) WHERE email IS NOT NULL;
+    CREATE INDEX happenings_by_person ON happenings (person) WHERE person IS NOT NULL;
+    CREATE INDEX happenings_by_target ON happenings (target) WHERE target IS NOT NULL;
+    CREATE INDEX happenings_open_by_email ON happenings (email) WHERE email IS NOT NULL AND open = 1;
+    CREATE INDEX happenings_open_by_person ON happenings (person) WHERE person IS NOT NULL AND open = 1;
+    CREATE INDEX happenings_open_by_target ON happenings (target) WHERE target IS NOT NULL AND open = 1;
+    CREATE INDEX happenings_open ON happenings (account, key) WHERE open = 1;
+    CREATE TABLE counted_happenings (
+        account TEXT NOT NULL,
+        state TEXT NOT NULL,
+        held TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (account, state, held)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER happening_put AFTER INSERT ON happenings BEGIN
+        INSERT INTO counted_happenings VALUES (new.account, new.state, new.held, 1)
+            ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+    CREATE TRIGGER happening_gone AFTER DELETE ON happenings BEGIN
+        UPDATE counted_happenings SET count = count - 1
+            WHERE account = old.account AND state = old.state AND held = old.held;
+    END;
+    CREATE TRIGGER happening_left AFTER UPDATE OF account, state, held ON happenings BEGIN
+        UPDATE counted_happenings SET count = count - 1
+            WHERE account = old.account AND state = old.state AND held = old.held;
+        INSERT INTO counted_happenings VALUES (new.account, new.state, new.held, 1)
+            ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+";
+
 /// Loads what exists of those asked for.
 pub(super) fn load(connection: &Connection, keys: &Keys, found: &mut Documents) -> Result<(), StoreError> {
     for id in &keys.happenings {

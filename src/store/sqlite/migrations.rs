@@ -242,41 +242,7 @@ pub(super) const STATE: &[&str] = &["
         PRIMARY KEY (account, id)
     ) STRICT, WITHOUT ROWID;
 ",
-"
-    -- Contacts that the CRM is to forget; the address is there only while it is looked up.
-    CREATE TABLE forget_orders (
-        erasure INTEGER NOT NULL,
-        nth INTEGER NOT NULL,
-        account TEXT NOT NULL,
-        email TEXT,
-        behind TEXT,
-        next_attempt_at INTEGER NOT NULL,
-        body TEXT NOT NULL,
-        PRIMARY KEY (erasure, nth)
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX forget_orders_due ON forget_orders (account, next_attempt_at) WHERE behind IS NULL;
-    CREATE INDEX forget_orders_by_email ON forget_orders (account, email) WHERE email IS NOT NULL;
-    CREATE INDEX forget_orders_behind ON forget_orders (behind) WHERE behind IS NOT NULL;
-    -- How those ended that have, by erasure.
-    CREATE TABLE forget_ends (
-        erasure INTEGER NOT NULL,
-        name TEXT NOT NULL,
-        contacts INTEGER NOT NULL,
-        PRIMARY KEY (erasure, name)
-    ) STRICT, WITHOUT ROWID;
-    -- Which erasure the orders of before were part of is not known.
-    INSERT INTO forget_orders
-        SELECT 0, nth, account, NULL, NULL, next_attempt_at, json_object(
-            'id', json_object('erasure', 0, 'nth', nth),
-            'account', account,
-            'target', json_object('contact', json_array(contact_id, json_array())),
-            'may_exist', json('true'),
-            'next_attempt_at', next_attempt_at,
-            'failures', attempts,
-            'misses', 0)
-        FROM (SELECT *, row_number() OVER (ORDER BY account, contact_id) AS nth FROM forgets);
-    DROP TABLE forgets;
-",
+super::forget::STEP,
 "
     -- How what is open may leave is counted with it: in a call of its own, and for the quota of which source.
     ALTER TABLE deliveries ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;
@@ -375,42 +341,7 @@ pub(super) const STATE: &[&str] = &["
     CREATE INDEX deliveries_in_flight ON deliveries (account, subject) WHERE state = 1;
     CREATE INDEX deliveries_by_subject ON deliveries (subject);
 ",
-"
-    -- Deals and companies. `found_by` is the address of a deal's contact, or its newest person while there is none; `held` is
-    -- what keeps its calls back, for which account. The day is that on which it was spoken of last.
-    CREATE TABLE deals (
-        key TEXT PRIMARY KEY,
-        revision INTEGER NOT NULL,
-        day INTEGER NOT NULL,
-        found_by TEXT,
-        held_for TEXT,
-        held TEXT,
-        body TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX deals_by_person ON deals (found_by) WHERE found_by IS NOT NULL;
-    CREATE INDEX deals_held ON deals (found_by) WHERE held IS NOT NULL;
-    CREATE INDEX deals_by_cause ON deals (held_for, held, key) WHERE held IS NOT NULL;
-    CREATE TABLE companies (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
-    -- Held deals counted, so that nobody counts many rows.
-    CREATE TABLE held_deals (
-        account TEXT NOT NULL,
-        held TEXT NOT NULL,
-        count INTEGER NOT NULL,
-        PRIMARY KEY (account, held)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TRIGGER deal_put AFTER INSERT ON deals WHEN new.held IS NOT NULL BEGIN
-        INSERT INTO held_deals VALUES (new.held_for, new.held, 1) ON CONFLICT DO UPDATE SET count = count + 1;
-    END;
-    CREATE TRIGGER deal_gone AFTER DELETE ON deals WHEN old.held IS NOT NULL BEGIN
-        UPDATE held_deals SET count = count - 1 WHERE account = old.held_for AND held = old.held;
-    END;
-    CREATE TRIGGER deal_left AFTER UPDATE OF held_for, held ON deals WHEN old.held IS NOT NULL BEGIN
-        UPDATE held_deals SET count = count - 1 WHERE account = old.held_for AND held = old.held;
-    END;
-    CREATE TRIGGER deal_held AFTER UPDATE OF held_for, held ON deals WHEN new.held IS NOT NULL BEGIN
-        INSERT INTO held_deals VALUES (new.held_for, new.held, 1) ON CONFLICT DO UPDATE SET count = count + 1;
-    END;
-",
+super::deals::STEP,
     "
     -- The lists of an account in which names have their ids, as they were answered last.
     CREATE TABLE selectors (
@@ -424,57 +355,16 @@ pub(super) const STATE: &[&str] = &["
     -- What became of the causes that a person is told of, so that a restart neither tells twice nor forgets the end.
     CREATE TABLE alerts (cause TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ",
-"
-    -- Notes, activities and tasks: told once. `email`, `person` and `target` are what they are found by when that changes; the
-    -- day is that on which one was written last. Those of an account are counted, so that nobody counts many rows.
-    CREATE TABLE happenings (
-        key TEXT PRIMARY KEY,
-        revision INTEGER NOT NULL,
-        day INTEGER NOT NULL,
-        account TEXT NOT NULL,
-        open INTEGER NOT NULL,
-        state TEXT NOT NULL,
-        held TEXT NOT NULL,
-        email TEXT,
-        person TEXT,
-        target TEXT,
-        body TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX happenings_by_email ON happenings (email) WHERE email IS NOT NULL;
-    CREATE INDEX happenings_by_person ON happenings (person) WHERE person IS NOT NULL;
-    CREATE INDEX happenings_by_target ON happenings (target) WHERE target IS NOT NULL;
-    CREATE INDEX happenings_open_by_email ON happenings (email) WHERE email IS NOT NULL AND open = 1;
-    CREATE INDEX happenings_open_by_person ON happenings (person) WHERE person IS NOT NULL AND open = 1;
-    CREATE INDEX happenings_open_by_target ON happenings (target) WHERE target IS NOT NULL AND open = 1;
-    CREATE INDEX happenings_open ON happenings (account, key) WHERE open = 1;
-    CREATE TABLE counted_happenings (
-        account TEXT NOT NULL,
-        state TEXT NOT NULL,
-        held TEXT NOT NULL,
-        count INTEGER NOT NULL,
-        PRIMARY KEY (account, state, held)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TRIGGER happening_put AFTER INSERT ON happenings BEGIN
-        INSERT INTO counted_happenings VALUES (new.account, new.state, new.held, 1)
-            ON CONFLICT DO UPDATE SET count = count + 1;
-    END;
-    CREATE TRIGGER happening_gone AFTER DELETE ON happenings BEGIN
-        UPDATE counted_happenings SET count = count - 1
-            WHERE account = old.account AND state = old.state AND held = old.held;
-    END;
-    CREATE TRIGGER happening_left AFTER UPDATE OF account, state, held ON happenings BEGIN
-        UPDATE counted_happenings SET count = count - 1
-            WHERE account = old.account AND state = old.state AND held = old.held;
-        INSERT INTO counted_happenings VALUES (new.account, new.state, new.held, 1)
-            ON CONFLICT DO UPDATE SET count = count + 1;
-    END;
-",
+super::happenings::STEP,
 super::crm_ids::STEP,
 super::suppressed::STEP,
     outputs::SCHEMA,
     super::won::STEP,
     super::listings::STEP,
     super::exports::STEP,
+    super::tallies::STEP,
+    super::refusals::STEP,
+    super::acts::STEP,
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

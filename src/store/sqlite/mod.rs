@@ -3,6 +3,7 @@
 //! The journal takes events, the state everything else, so that applying a plan never holds up an
 //! acknowledgement. The only SQL of the project is in this folder. Must not decide anything.
 
+mod acts;
 mod alerts;
 mod append;
 mod blank;
@@ -33,11 +34,13 @@ mod queue;
 mod readers;
 mod records;
 mod recovery;
+mod refusals;
 mod retention;
 mod search;
 mod selectors;
 mod state;
 mod suppressed;
+mod tallies;
 mod tombstones;
 mod trail;
 mod under_way;

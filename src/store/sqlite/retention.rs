@@ -5,10 +5,11 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::columns::{int, uint};
-use super::{failed, outputs, records, won};
+use super::{failed, outputs, records, tallies, won};
 use crate::clock::UnixMicros;
 use crate::event::Position;
 use crate::store::{Keep, Processed, StoreError, Stream};
+use crate::trail::Span;
 
 /// Rows of one table that go at once, so that plans do not wait long: together about 20 ms.
 const ROWS_MAX: i64 = 250;
@@ -29,11 +30,11 @@ pub(super) const ENDED: &str = "DELETE FROM deliveries WHERE sequence IN
      WHERE state IN (3, 4, 6, 7) AND ended_at < ?1 ORDER BY ended_at LIMIT ?2)";
 
 /// Deletes a part of what the state need not keep; the answer is how many rows. `waiting_since` is when the
-/// oldest event was received that has not taken effect.
+/// oldest event was received that has not taken effect, `now` the half hour that it is.
 pub(super) fn prune_state(
     state: &mut Connection,
     keep: Keep,
-    waiting_since: Option<UnixMicros>,
+    (waiting_since, now): (Option<UnixMicros>, Span),
 ) -> Result<u64, StoreError> {
     // An event that waited that long may repeat any message seen: all are kept until it has taken effect.
     let behind = waiting_since.is_some_and(|since| since < keep.seen_since);
@@ -47,6 +48,7 @@ pub(super) fn prune_state(
         rows += transaction.prepare_cached(sql)?.execute((since.0, ROWS_MAX))? as u64;
     }
     rows += failed::prune(&transaction, keep.trail_since, ROWS_MAX)?;
+    rows += tallies::prune(&transaction, now, ROWS_MAX)?;
     rows += outputs::prune(&transaction, keep.trail_since, ROWS_MAX)?;
     rows += won::prune(&transaction, keep.won_since, ROWS_MAX)?;
     // The limit holds whatever waits: a message that comes again after so many others counts again.

@@ -21,8 +21,8 @@ use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
 use super::write_back::WriteBack;
 use super::{
-    alerts, crm_ids, crowds, deals, erase, exports, failed, happenings, outbox, outputs, search, selectors,
-    suppressed, tombstones, trail, walks, won,
+    acts, alerts, crm_ids, crowds, deals, erase, exports, failed, happenings, outbox, outputs, search,
+    selectors, suppressed, tallies, tombstones, trail, walks, won,
 };
 use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
@@ -283,11 +283,7 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
             change_one(connection, sql, (&source.0, message_id, int(position.0), received_at.0))
         }
         Put::Trail(event) => trail::put(connection, event),
-        Put::SeenAgain(position) => {
-            // The trail of the first one may be pruned already.
-            let sql = "UPDATE events SET duplicates = duplicates + 1 WHERE position = ?1";
-            change(connection, sql, [int(position.0)]).map(|_| ())
-        }
+        Put::SeenAgain(position) => seen_again(connection, *position),
         Put::Failed(event) => failed::put(connection, event),
         Put::FailedEnded(position) => failed::end(connection, *position),
         Put::SetAside(id) => outbox::set_aside(connection, id),
@@ -297,6 +293,7 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
         Put::BulkJob(account, job) => outbox::put_bulk_job(connection, account, job),
         Put::BulkJobEnded(account, id) => outbox::end_bulk_job(connection, account, id),
         Put::Selectors(account, kind, list) => selectors::put(connection, account, *kind, list),
+        Put::Act(act) => acts::put(connection, act),
         Put::Alert(alert) => alerts::put(connection, alert),
         Put::Output(output) => outputs::put(connection, output),
         Put::Export(export) => exports::put(connection, export),
@@ -304,6 +301,12 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
         Put::Gone(document) => gone(connection, document),
         Put::Privacy(note) => erase::note(connection, note),
     }
+}
+
+/// Counts that a message came again; the trail of the first one may be pruned already.
+fn seen_again(connection: &Connection, position: Position) -> Result<(), StoreError> {
+    let sql = "UPDATE events SET duplicates = duplicates + 1 WHERE position = ?1";
+    change(connection, sql, [int(position.0)]).map(|_| ())
 }
 
 /// Notes which quota the call of a slot counts for.
@@ -435,5 +438,5 @@ pub(super) fn count(connection: &Connection, counts: &Counts) -> Result<(), Stor
                    ON CONFLICT DO UPDATE SET value = value + excluded.value";
         change_one(connection, sql, (name, by))?;
     }
-    Ok(())
+    tallies::add(connection, &counts.tallies)
 }

@@ -25,6 +25,8 @@ struct Rest {
     notes: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     actions: Vec<Action>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    page: Option<String>,
 }
 
 const COLUMNS: &str = "position, message_id, source, person, email, outcome, duplicates, received_at, body";
@@ -39,6 +41,7 @@ pub(super) fn put(connection: &Connection, event: &EventTrail) -> Result<(), Sto
         delivery_id: event.delivery_id.clone(),
         notes: event.notes.clone(),
         actions: event.actions.clone(),
+        page: event.page.clone(),
     };
     connection
         .prepare_cached(
@@ -76,6 +79,7 @@ fn trail(row: &Row<'_>) -> Result<EventTrail, StoreError> {
         at: rest.at,
         person: row.get(3)?,
         email: address.as_deref().map(email).transpose()?,
+        page: rest.page,
         outcome: Outcome::parse(&outcome).ok_or(StoreError::Unreadable("outcome", outcome))?,
         reason: rest.reason,
         delivery_id: rest.delivery_id,
@@ -133,12 +137,35 @@ const NOT_AFTER: &str = "position <= (SELECT coalesce(max(position), -1) FROM
 /// Events, newest first. Those of a contact, a person, a name, an outcome or a time are found; for several conditions
 /// and for a source the trail is walked back until enough fit.
 pub(super) fn events(connection: &Connection, query: EventQuery) -> Result<Vec<EventTrail>, StoreError> {
+    if query.outcomes.len() < 2 {
+        return of_outcome(connection, query);
+    }
+    // Each has its own place in the index: as many of each are read as may be answered.
+    let snapshot = connection.unchecked_transaction()?;
+    let (rows, mut found) = (query.limit.rows(), Vec::new());
+    for outcome in &query.outcomes {
+        found.extend(of_outcome(&snapshot, EventQuery { outcomes: vec![*outcome], ..query.clone() })?);
+    }
+    found.sort_by_key(|trail| std::cmp::Reverse(trail.position));
+    found.dedup_by_key(|trail| trail.position);
+    found.truncate(rows);
+    Ok(found)
+}
+
+/// Where a text may stand in an event: its name, its message id, whose it is, its page.
+const HAS_TEXT: &str = "instr(lower(name || ' ' || message_id || ' ' || coalesce(email, '') || ' ' || coalesce(person, '') || ' '
+    || coalesce(iif(json_valid(body), body ->> '$.page', ''), '')), ?) > 0";
+
+/// Events with one outcome or with any.
+fn of_outcome(connection: &Connection, query: EventQuery) -> Result<Vec<EventTrail>, StoreError> {
     Filter::default()
+        .with("position > ?", query.after.map(|position| int(position.0)))
+        .with(HAS_TEXT, query.text.map(|text| text.to_lowercase()))
         .with("position < ?", query.before.map(|position| int(position.0)))
         .with("email = ?", query.email.map(|email| email.as_str().to_owned()))
         .with("person = ?", query.person)
         .with("name = ?", query.event.map(|name| name.to_lowercase()))
-        .with("outcome = ?", query.outcome.map(Outcome::as_str))
+        .with("outcome = ?", query.outcomes.first().copied().map(Outcome::as_str))
         .with("source = ?", query.source.map(|source| source.0))
         .with(NOT_BEFORE, query.since.map(|since| since.0))
         .with("received_at >= ?", query.since.map(|since| since.0))

@@ -25,7 +25,7 @@ const VIEWS: [(&str, &str); 10] = [
 
 pub async fn debugger(service: &Service) -> Browser {
     let browser = Browser::start().await;
-    browser.open(&format!("{}/debug", service.private_url())).await;
+    browser.open(&format!("{}/debug#/events", service.private_url())).await;
     browser.shows("h1", "Events").await;
     browser
 }
@@ -342,7 +342,7 @@ async fn the_token_is_asked_for_once_and_goes_along_with_everything() {
     service.send(identify_sam()).await;
     service.processed().await;
     let browser = Browser::start().await;
-    browser.open(&format!("{}/debug", service.private_url())).await;
+    browser.open(&format!("{}/debug#/events", service.private_url())).await;
     browser.shows("dialog", "Admin token").await;
     browser.press("\u{e00c}").await;
     browser.shows("main .problem", "Nothing is shown without the admin token").await;
@@ -367,6 +367,9 @@ async fn the_token_is_asked_for_once_and_goes_along_with_everything() {
     );
     browser.reload().await;
     rows_are(&browser, &["sam.lee@example.com"]).await;
+    browser.click("#out").await;
+    browser.shows("dialog", "Admin token").await;
+    browser.complaints().await;
     browser.close().await;
     service.finish().await;
 }

@@ -94,6 +94,14 @@ async fn a_newcomer_becomes_a_contact_and_sees_why() {
     browser.screenshot("demo-phone").await;
     let overflow = "return document.documentElement.scrollWidth > innerWidth";
     assert_eq!(browser.run(overflow).await, json!(false), "nothing is wider than a phone");
+    browser.size(390, 844).await;
+    browser.run("window.scrollTo(0, 0)").await;
+    browser.click("[data-track='Lead Generated']").await;
+    browser.shows("#latest", "Lead Generated: ").await;
+    let in_sight = "const box = document.getElementById('latest').getBoundingClientRect(); return box.top > 0 && box.bottom <= innerHeight + 1";
+    assert_eq!(browser.run(in_sight).await, json!(true), "what happens after a tap is in sight");
+    browser.shows("#trail", "the CRM took it").await;
+    browser.screenshot("demo-phone-tapped").await;
     browser.close().await;
 }
 

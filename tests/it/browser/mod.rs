@@ -14,8 +14,14 @@ mod demo;
 mod form;
 /// The harness itself: a test of a page fails when it should.
 mod harness;
+/// Lists that people work in: filters, what survives, files.
+mod lists;
 /// What the tag costs a page.
 mod measured;
+/// The first view: whether anything is wrong, who waits, what came today.
+mod now;
+/// What a mapping would change, before it is applied.
+mod plan;
 /// How events get from the tag to the service.
 mod queue;
 /// A service that answers as a test says, for the tests of the queue.

@@ -135,17 +135,7 @@ async fn events(app: &Debugger, extent: &Extent) -> Result<BTreeMap<Position, Ev
         loop {
             let limit = Limited::to(LIMIT_MAX);
             let (person, email) = (person.clone(), email.clone());
-            let query = EventQuery {
-                limit,
-                before,
-                email,
-                person,
-                event: None,
-                outcome: None,
-                source: None,
-                since: None,
-                until: None,
-            };
+            let query = EventQuery { before, email, person, ..EventQuery::newest(limit) };
             let page = app.store.events(query).await?;
             let full = page.len() == LIMIT_MAX;
             before = page.last().map(|trail| trail.position);

@@ -23,6 +23,7 @@ use crate::erasure::{Erasure, ErasureSubject, Forgetting, Receipt};
 use crate::http::ApiError;
 use crate::person::{DEFAULT_PEOPLE, PersonId, PersonKey};
 use crate::store::{OpenErasures, Plan, Privacy, Put, StoreError};
+use crate::trail::ActKind;
 
 pub(in crate::admin) use suppress::{suppress, suppressed, unsuppress};
 
@@ -188,8 +189,8 @@ async fn order(app: &Debugger, subject: ErasureSubject, forget: bool) -> Result<
         );
     }
     let order = Erasure::order(next, subject, forget);
-    let plan = Plan { puts: vec![Put::Privacy(Privacy::Erasure(Box::new(order)))], ..Plan::default() };
-    app.store.apply(plan).await.map_err(failed)?;
+    let puts = vec![Put::Privacy(Privacy::Erasure(Box::new(order))), app.act(ActKind::Erased, "a person")];
+    app.store.apply(Plan { puts, ..Plan::default() }).await.map_err(failed)?;
     drop(turn);
     app.live.erasures.ordered.notify_one();
     Ok(next)

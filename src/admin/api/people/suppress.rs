@@ -20,6 +20,7 @@ use crate::decision::{Settings, World, suppress as never_send, unsuppress as sen
 use crate::event::Email;
 use crate::http::ApiError;
 use crate::store::{Plan, Privacy, Put};
+use crate::trail::ActKind;
 
 /// What the body must be.
 const ORDERS: &str = r#"{"email":"…"}"#;
@@ -41,8 +42,8 @@ pub(in crate::admin) async fn suppress(
     let order: Order = order_in(&parts, body, FEW_WORDS, ORDERS).await?;
     let email = Email::parse(&order.email).map_err(|_| invalid("email", "an email address"))?;
     let at = app.now();
-    let since =
-        app.order_suppression(&email, Privacy::Suppress(email.clone(), at), never_send).await?.unwrap_or(at);
+    let note = (ActKind::Suppressed, Privacy::Suppress(email.clone(), at));
+    let since = app.order_suppression(&email, note, never_send).await?.unwrap_or(at);
     tracing::info!("an address was suppressed by hand: nothing of it is sent any more");
     Ok(Json(json!({ "success": true, "email": email, "since": since.to_rfc3339() })))
 }
@@ -54,7 +55,8 @@ pub(in crate::admin) async fn unsuppress(
 ) -> Result<Json<Value>, ApiError> {
     let params = Params::read(&uri, &["email"])?;
     let email = params.email()?.ok_or_else(|| refused("email", "give `email`".to_owned()))?;
-    let before = app.order_suppression(&email, Privacy::Unsuppress(email.clone()), send_again).await?;
+    let note = (ActKind::Unsuppressed, Privacy::Unsuppress(email.clone()));
+    let before = app.order_suppression(&email, note, send_again).await?;
     before.ok_or_else(|| nothing("this address is not suppressed"))?;
     tracing::info!("an address is no longer suppressed, by hand: what is wanted of it is sent again");
     Ok(Json(json!({ "success": true, "email": email })))
@@ -79,7 +81,7 @@ impl Debugger {
     async fn order_suppression(
         &self,
         email: &Email,
-        note: Privacy,
+        (kind, note): (ActKind, Privacy),
         change: fn(&Email, &mut World, &Settings, UnixMicros),
     ) -> Result<Option<UnixMicros>, ApiError> {
         let settings = self.settings();
@@ -90,7 +92,7 @@ impl Debugger {
         change(email, &mut world, &settings, self.now());
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.push(Put::Privacy(note));
-        self.carry_out(plan).await?;
+        self.carry_out_noted(plan, kind, "").await?;
         Ok(before)
     }
 }

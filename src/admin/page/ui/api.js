@@ -26,6 +26,15 @@ function headers(more) {
   return { ...more, ...(token ? { authorization: `Bearer ${token}` } : {}) };
 }
 
+// Whether a token was entered in this tab; and forgets it.
+export function isSignedIn() {
+  return sessionStorage.getItem(TOKEN) !== null;
+}
+export function signOut() {
+  sessionStorage.removeItem(TOKEN);
+  location.reload();
+}
+
 // Asks for the token, once however many requests wait for it. Who closes the question is not asked again by the live
 // stream a moment later: what could not be read has a button for it.
 let asking = null;

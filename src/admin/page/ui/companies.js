@@ -17,9 +17,9 @@ const COLUMNS = [
   { name: "Why", class: "why", cell: (company) => company.why },
 ];
 
-export function companies(place, { params }) {
+export function companies(place, { params, rows }) {
   const states = Object.fromEntries(Object.entries(RECORD_STATES).filter(([word]) => word !== "held"));
-  return listing(place, params, {
+  return listing(place, { params, rows }, {
     path: "companies",
     title: "Companies",
     subject: "company",

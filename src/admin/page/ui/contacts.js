@@ -1,7 +1,7 @@
 // Contacts: a search, those that had deliveries lately, and one with all that explains it.
 
 import { get, orNull } from "./api.js";
-import { h, show } from "./dom.js";
+import { h, outside, show } from "./dom.js";
 import { readAgain } from "./live.js";
 import { comparing } from "./compare.js";
 import { goTo } from "./main.js";
@@ -9,6 +9,7 @@ import { dealTable } from "./deals.js";
 import { deliveryTable } from "./deliveries.js";
 import { comparison, empty, facts, into, isContact, json, leftOut, listsOf, link, note, outcome, pill, section, table, time, whyOf } from "./rows.js";
 import { suppression } from "./suppress.js";
+import { timeline } from "./timeline.js";
 import { LANES, STATES, person } from "./words.js";
 
 const LATELY = 200;
@@ -97,6 +98,7 @@ export async function contact(place, { about }) {
   const eventsPlace = h("div", { class: "list" });
   const deliveriesPlace = h("div", { class: "list" });
   const dealsPlace = h("div", { class: "list" });
+  const linePlace = h("div", { class: "list" });
   const dealsSection = section("Its deals", dealsPlace);
   dealsSection.hidden = true;
   show(
@@ -104,6 +106,7 @@ export async function contact(place, { about }) {
     h("p", { class: "crumb" }, h("a", { href: "#/contacts" }, "Contacts"), " / ", about),
     h("div", { class: "title" }, h("h1", {}, about)),
     head,
+    section("Time line", linePlace),
     dealsSection,
     section("Its events", eventsPlace),
     section("Its deliveries", deliveriesPlace),
@@ -114,7 +117,8 @@ export async function contact(place, { about }) {
     section(
       "Contact",
       facts([
-        ["Freshsales id", found.contact_id && h("code", {}, String(found.contact_id))],
+        ["Freshsales id", found.contact_id && outside(found.link, String(found.contact_id))],
+        ["In Freshsales", found.link && outside(found.link, "Open the contact")],
         ["Last accepted", found.accepted_at && time(found.accepted_at)],
         ["People", found.members.map((member, nth) => [nth > 0 && ", ", link([["events"], { person: member }], person(member))])],
         ["Consent", found.consent ?? "no choice about marketing is known"],
@@ -137,9 +141,12 @@ export async function contact(place, { about }) {
       h("a", { href: "#/events?outcome=rejected" }, "rejected"),
       ". An event without an email belongs to its user id: look for that person among the events.",
     );
+  const known = { contact: null, events: [], deliveries: [] };
+  const drawLine = () => show(linePlace, timeline(known.contact, known.events, known.deliveries));
   const readContact = async () => {
     const contact = orNull(get(`api/contacts/${encodeURIComponent(about)}`));
-    await into(head, contact, (found) => (found ? render(found) : unknown()), readContact);
+    known.contact = await into(head, contact, (found) => (found ? render(found) : unknown()), readContact);
+    drawLine();
   };
   const columns = [
     { name: "Received", class: "when", cell: (event) => time(event.received_at) },
@@ -148,20 +155,26 @@ export async function contact(place, { about }) {
     { name: "Why", class: "why", cell: whyOf },
   ];
   const more = (page, path) => page.next && h("p", {}, link([[path], { email: about }], `All ${path} of this contact`));
-  const readEvents = () =>
-    into(
+  const readEvents = async () => {
+    const found = await into(
       eventsPlace,
       get("api/events", { email: about, limit: 20 }),
       (page) => (page.events.length ? [table("Events of the contact", columns, page.events), more(page, "events")] : h("p", { class: "faint" }, "None is kept.")),
       readEvents,
     );
-  const readDeliveries = () =>
-    into(
+    known.events = found?.events ?? [];
+    drawLine();
+  };
+  const readDeliveries = async () => {
+    const found = await into(
       deliveriesPlace,
       get("api/deliveries", { email: about, limit: 20 }),
       (page) => (page.deliveries.length ? [deliveryTable(page.deliveries), more(page, "deliveries")] : h("p", { class: "faint" }, "None is kept.")),
       readDeliveries,
     );
+    known.deliveries = found?.deliveries ?? [];
+    drawLine();
+  };
   // Where no deal is mapped there is none, and no word of it.
   const readDeals = async () => {
     const found = await into(dealsPlace, get("api/deals", { email: about, limit: 20 }), (page) => [dealTable(page.deals), more(page, "deals")], readDeals);

@@ -2,6 +2,7 @@
 // discard.
 
 import { get, send } from "./api.js";
+import { csvButton } from "./csv.js";
 import { ask, h, show, toast } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
@@ -10,7 +11,7 @@ import { duration, many } from "./words.js";
 
 const PAGE = 50;
 
-export async function deadLetters(place, { params }) {
+export async function deadLetters(place, { params, rows: had }) {
   const list = h("div", { class: "list" });
   const chosen = new Set();
   const some = h("button", { type: "button", class: "primary", disabled: true, on: { click: () => redrive({ subjects: [...chosen] }) } }, "Send chosen again");
@@ -58,14 +59,15 @@ export async function deadLetters(place, { params }) {
   const payload = (letter) => h("details", { class: "attempt" }, h("summary", {}, "What was sent"), json(letter.payload, { label: "Payload" }));
   show(
     place,
-    h("div", { class: "title" }, h("h1", {}, "Dead letters"), h("div", { class: "tools" }, fresh, some, all)),
+    h("div", { class: "title" }, h("h1", {}, "Dead letters"), h("div", { class: "tools" }, csvButton("dead-letters", "api/dead-letters", () => params, "dead_letters"), fresh, some, all)),
     h("p", { class: "lead" }, "Freshsales refused these. They come back by themselves when their data changes. Once the reason is gone in Freshsales or in the mapping, send them again: always with the newest data."),
     form,
     list,
   );
   const paged = pages(list, {
-    load: async (before) => {
-      const page = await get("api/dead-letters", { ...params, limit: PAGE, before });
+    rows: had,
+    load: async (before, size) => {
+      const page = await get("api/dead-letters", { ...params, limit: Math.max(PAGE, size), before });
       return { rows: page.dead_letters, next: page.next };
     },
     render: (rows, before) => grown(table("Dead letters", columns, rows, { class: "letters" }), before),

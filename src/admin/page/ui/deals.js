@@ -33,8 +33,8 @@ export function dealTable(rows) {
   return table("Deals, newest first", COLUMNS, rows);
 }
 
-export function deals(place, { params }) {
-  return listing(place, params, {
+export function deals(place, { params, rows }) {
+  return listing(place, { params, rows }, {
     path: "deals",
     title: "Deals",
     subject: "deal",

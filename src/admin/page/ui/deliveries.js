@@ -1,6 +1,7 @@
 // Deliveries: the list, and one with the exact calls and their answers.
 
 import { get } from "./api.js";
+import { csvButton } from "./csv.js";
 import { h, show } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
@@ -23,7 +24,7 @@ export function deliveryTable(rows) {
   return table("Deliveries, newest first", COLUMNS, rows);
 }
 
-export async function deliveries(place, { params }) {
+export async function deliveries(place, { params, rows: had }) {
   const state = h(
     "select",
     { name: "state", id: "filter-state" },
@@ -45,10 +46,11 @@ export async function deliveries(place, { params }) {
   );
   const list = h("div", { class: "list" });
   const fresh = h("button", { type: "button", hidden: true, on: { click: () => read() } }, "Show what changed");
-  show(place, h("div", { class: "title" }, h("h1", {}, "Deliveries"), h("div", { class: "tools" }, fresh)), form, list);
+  show(place, h("div", { class: "title" }, h("h1", {}, "Deliveries"), h("div", { class: "tools" }, csvButton("deliveries", "api/deliveries", () => params, "deliveries"), fresh)), form, list);
   const paged = pages(list, {
-    load: async (before) => {
-      const page = await get("api/deliveries", { ...params, limit: PAGE, before });
+    rows: had,
+    load: async (before, size) => {
+      const page = await get("api/deliveries", { ...params, limit: Math.max(PAGE, size), before });
       return { rows: page.deliveries, next: page.next };
     },
     render: (rows, before) => grown(deliveryTable(rows), before),

@@ -1,6 +1,7 @@
 // The list of events: live, filtered, newest first.
 
 import { Failure, get } from "./api.js";
+import { csvButton } from "./csv.js";
 import { h, show } from "./dom.js";
 import { listen, liveState, watch } from "./live.js";
 import { goTo } from "./main.js";
@@ -10,6 +11,8 @@ import { OUTCOMES, count, many, person } from "./words.js";
 // More rows than this are let go while the list is live.
 const ROWS_MAX = 300;
 const PAGE = 50;
+// So often an answer without rows is followed by the next one, which looks further back.
+const LOOKS_MAX = 20;
 // Rows on screen are read again this often at the most, when more happened than was told.
 const AGAIN_MS = 5000;
 const SPANS = { 900: "Last 15 minutes", 3600: "Last hour", 86400: "Last 24 hours" };
@@ -56,13 +59,23 @@ function filters(params) {
   const text = (name, placeholder) => h("input", { name, value: params[name] ?? "", placeholder, autocomplete: "off", spellcheck: "false" });
   const email = text("email", "sam@example.com");
   email.dataset.focus = "";
-  const outcome = h(
-    "select",
-    { name: "outcome" },
-    h("option", { value: "" }, "Any"),
-    Object.entries(OUTCOMES).map(([word, [label]]) => h("option", { value: word }, label)),
-  );
-  outcome.value = params.outcome ?? "";
+  const chosen = new Set((params.outcome ?? "").split(",").filter(Boolean));
+  // What was refused at the door is another list: it is chosen alone.
+  const box = ([word, [label, , meaning]]) => {
+    const input = h("input", { type: "checkbox", name: "outcome", value: word, id: `outcome-${word}` });
+    input.checked = chosen.has(word);
+    input.addEventListener("change", () => {
+      for (const other of boxes.querySelectorAll("input")) {
+        if (other !== input && input.checked && (word === "rejected") !== (other.value === "rejected")) other.checked = false;
+      }
+      turn();
+    });
+    return h("label", { for: input.id, title: meaning }, input, label);
+  };
+  const boxes = h("div", { class: "boxes" });
+  boxes.append(...Object.entries(OUTCOMES).map(box));
+  const outcomes = h("details", { class: "outcomes" }, h("summary", {}, "Outcome"), h("fieldset", {}, h("legend", { class: "hidden" }, "Outcomes"), boxes));
+  const picked = () => [...boxes.querySelectorAll("input:checked")].map((input) => input.value);
   // Of what was accepted it is not kept by which way it came.
   const doors = { events: "Events with a key", form: "Form", hook: "Webhook" };
   if (params.door && !doors[params.door]) doors[params.door] = params.door.replace(/^hook:/, "Webhook ");
@@ -81,33 +94,36 @@ function filters(params) {
   const since = field("From", h("input", { name: "since", type: "datetime-local", value: local(params.since) }));
   const until = field("To", h("input", { name: "until", type: "datetime-local", value: local(params.until) }));
   const turn = () => {
-    way.hidden = outcome.value !== "rejected";
+    const all = picked();
+    way.hidden = all[0] !== "rejected";
+    show(outcomes.querySelector("summary"), all.length ? `Outcome: ${all.length === 1 ? OUTCOMES[all[0]][0] : `${all.length} chosen`}` : "Outcome: any");
     since.hidden = span.value !== "between";
     until.hidden = span.value !== "between";
   };
   span.addEventListener("change", turn);
-  outcome.addEventListener("change", turn);
   turn();
   const submit = (event) => {
     event.preventDefault();
     const given = Object.fromEntries(new FormData(event.target));
     const moment = (name) => (given.span === "between" && given[name] ? new Date(given[name]).toISOString() : "");
     const times = { since: moment("since"), until: moment("until"), span: given.span === "between" ? "" : given.span };
-    goTo("events", { ...given, ...times, door: given.outcome === "rejected" ? given.door : "" });
+    const outcome = picked().join(",");
+    goTo("events", { ...given, ...times, outcome, door: outcome === "rejected" ? given.door : "" });
   };
   const used = Object.values(params).filter(Boolean).length;
   const form = h(
     "form",
     { class: "filters", role: "search", on: { submit } },
+    field("Search", text("search", "lead, sam@, /newsletter")),
     field("Email", email),
     field("Person", text("person", "user:42")),
     field("Event", text("event", "Lead Generated")),
-    field("Outcome", outcome),
     field("Source", text("source", "website")),
     way,
     field("Time", span),
     since,
     until,
+    outcomes,
     h(
       "div",
       { class: "actions" },
@@ -154,7 +170,7 @@ function none(params) {
   );
 }
 
-export async function events(place, { params }) {
+export async function events(place, { params, rows: had }) {
   const asked = query(params);
   const place_of_list = h("div", { class: "list" });
   // What each row shows, by its key.
@@ -174,17 +190,22 @@ export async function events(place, { params }) {
   const state = h("span", { class: "live", role: "status" });
   show(
     place,
-    h("div", { class: "title" }, h("h1", {}, "Events"), h("div", { class: "tools" }, state, pause)),
+    h("div", { class: "title" }, h("h1", {}, "Events"), h("div", { class: "tools" }, state, csvButton("events", "api/events", () => query(params), "events"), pause)),
     filters(params),
     place_of_list,
   );
 
   const list = pages(place_of_list, {
-    load: async (before) => {
+    rows: had,
+    load: async (before, size) => {
       // Rows that were let go stand between the end of the list and the next page: it begins where the list ends.
       const end = before && trimmed ? { until: body.lastElementChild.querySelector("time").dateTime } : { before };
       if (!before || trimmed) trimmed = false;
-      const page = await get("api/events", { ...asked, limit: PAGE, ...end });
+      let page = await get("api/events", { ...asked, limit: Math.max(PAGE, size), ...end });
+      // A text may be further back than one answer looks.
+      for (let nth = 0; !page.events.length && page.next && nth < LOOKS_MAX; nth += 1) {
+        page = await get("api/events", { ...asked, limit: PAGE, before: page.next });
+      }
       return { rows: page.events, next: page.next };
     },
     render: (rows, table_before) => {

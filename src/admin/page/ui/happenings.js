@@ -24,8 +24,8 @@ const COLUMNS = [
   { name: "Why", class: "why", cell: (it) => it.why },
 ];
 
-export function happenings(place, { params }) {
-  return listing(place, params, {
+export function happenings(place, { params, rows }) {
+  return listing(place, { params, rows }, {
     path: "happenings",
     title: "Notes, activities and tasks",
     subject: "happening",

@@ -1,10 +1,10 @@
 // The page: which view is shown, the state in its head, and the keyboard.
 
-import { Failure, get } from "./api.js";
+import { Failure, get, isSignedIn, signOut } from "./api.js";
 import { ask, h, show } from "./dom.js";
 import { listen, liveState, watch } from "./live.js";
 import { problem, walk } from "./rows.js";
-import { DESTINATION, wordOf } from "./words.js";
+import { isSandbox, soon } from "./words.js";
 import { connect } from "./connect.js";
 import { companies, company } from "./companies.js";
 import { contact, contacts } from "./contacts.js";
@@ -14,7 +14,9 @@ import { deliveries, delivery } from "./deliveries.js";
 import { event } from "./event.js";
 import { events } from "./events.js";
 import { happening, happenings } from "./happenings.js";
+import { now } from "./now.js";
 import { output, outputs } from "./outputs.js";
+import { plan } from "./plan.js";
 import { playground } from "./playground.js";
 import { status } from "./status.js";
 
@@ -30,7 +32,11 @@ const VIEWS = [
   { path: "connect", name: "Connect", list: connect },
   { path: "happenings", name: "Notes", list: happenings, one: happening },
   { path: "outputs", name: "Outputs", list: outputs, one: output },
+  { path: "plan", name: "Plan", list: plan },
+  { path: "now", name: "Now", list: now },
 ];
+// The first view is no. 0, so that the others keep their keys.
+const HOME = VIEWS[VIEWS.length - 1];
 
 const main = document.getElementById("main");
 let leave = null;
@@ -42,7 +48,7 @@ function route() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
   const [name, ...rest] = path.split("/");
   const about = rest.length ? decode(rest.join("/")) : null;
-  return { name: name || "events", about, params: Object.fromEntries(new URLSearchParams(query ?? "")) };
+  return { name: name || HOME.path, about, params: Object.fromEntries(new URLSearchParams(query ?? "")) };
 }
 
 function decode(text) {
@@ -53,13 +59,29 @@ function decode(text) {
   }
 }
 
+// Where each list was left, by its address: how far it was scrolled, and how many rows it had.
+const left = new Map();
+// The list that a page of one record leads back to, with its filter.
+const lists = new Map();
+let shown = null;
+let returning = false;
+window.addEventListener("scroll", () => shown && left.set(shown, { y: window.scrollY, rows: main.querySelectorAll("tbody tr").length }), { passive: true });
+
 async function go() {
   const { name, about, params } = route();
-  const next = VIEWS.find((view) => view.path === name) ?? VIEWS[0];
+  // Back and forward come to a place that was here before; a link begins at the top.
+  const back = returning || history.state?.visited === true;
+  returning = false;
+  const hash = location.hash || `#/${HOME.path}`;
+  const was = back ? left.get(hash) : null;
+  history.replaceState({ visited: true }, "");
+  const next = VIEWS.find((view) => view.path === name) ?? HOME;
   const arrived = view !== null;
   leave?.();
   leave = null;
   view = next;
+  shown = null;
+  if (!about) lists.set(next.path, hash);
   for (const item of document.querySelectorAll("#nav a")) {
     const here = item.dataset.view === next.path;
     if (here) item.setAttribute("aria-current", "page");
@@ -76,9 +98,14 @@ async function go() {
   if (next.path !== "events" || about) watch();
   const open = about !== null && next.one ? next.one : next.list;
   try {
-    const done = await open(place, { about, params, latest: () => latest });
-    if (place.isConnected) leave = done ?? null;
-    else done?.();
+    const done = await open(place, { about, params, latest: () => latest, rows: was?.rows ?? 0 });
+    if (!place.isConnected) {
+      done?.();
+      return;
+    }
+    leave = done ?? null;
+    if (was) window.scrollTo(0, was.y);
+    shown = hash;
   } catch (error) {
     if (error instanceof Failure) show(place, problem(error, go));
     else throw error;
@@ -95,11 +122,16 @@ export function goTo(path, params = {}) {
 
 function showStatus(status) {
   latest = status;
-  const [label, tone, meaning] = wordOf(DESTINATION, status.destination.state);
+  document.getElementById("out").hidden = !isSignedIn();
+  const [{ word, tone, message, until }] = status.standings;
   const pill = document.getElementById("destination");
   pill.className = `pill ${tone}`;
-  pill.textContent = status.mode === "dry_run" ? `${label} · dry run` : label;
-  pill.title = `Freshsales: ${meaning}`;
+  const text = until ? `${word} · ${soon(until)}` : word;
+  if (pill.textContent !== text) pill.textContent = text;
+  pill.title = until ? `${message}. Next: about ${soon(until)}` : message;
+  const sandbox = document.getElementById("sandbox");
+  sandbox.hidden = !isSandbox(status.account);
+  sandbox.title = `Calls go to a sandbox at ${status.account}: wherever this page says Freshsales, it is that.`;
   const dead = document.querySelector('#nav a[data-view="dead-letters"]');
   const letters = status.dead_letters ?? status.ended.dead;
   show(dead, "Dead letters", letters > 0 && h("span", { class: "count" }, letters > 999 ? "999+" : letters));
@@ -113,16 +145,16 @@ function forgetStatus() {
   pill.title = "The service does not answer.";
 }
 
+// How it stands is told above every view in these cases: of the others a risk tells, or they are every backlog's way.
+const TOLD = ["blocked", "unreachable", "paused", "throttled", "allowance_used_up", "dry_run"];
+
 // A destination that does not work and what may be lost is news on every view; so is a page that is no longer live.
 function showBanner() {
   const lines = [];
-  const state = latest?.destination.state;
   if (liveState() === "broken") lines.push(["stop", "The service does not answer; this page shows what it was. It tries again by itself."]);
-  if (latest?.mode === "dry_run") lines.push(["wait", "A dry run: every payload is built and shown, and nothing is sent. What is delivered here is not in Freshsales."]);
-  if (state && state !== "running") {
-    const [, tone, meaning] = wordOf(DESTINATION, state);
-    const reason = latest.destination.reason ? ` (${latest.destination.reason})` : "";
-    lines.push([tone, `${meaning}${reason}`]);
+  for (const { state, tone, message, until } of latest?.standings ?? []) {
+    if (!TOLD.includes(state)) continue;
+    lines.push([tone, until ? `${message}. Next call about ${soon(until)}.` : `${message}.`]);
   }
   for (const risk of latest?.risks ?? []) lines.push(["stop", risk.message]);
   const banner = document.getElementById("banner");
@@ -141,14 +173,21 @@ function theme(turn) {
   document.getElementById("theme").textContent = { auto: "Auto", light: "Light", dark: "Dark" }[next] ?? "Auto";
 }
 
+function density(turn) {
+  const dense = (localStorage.getItem("freshsignal-rows") === "close") !== Boolean(turn);
+  localStorage.setItem("freshsignal-rows", dense ? "close" : "apart");
+  document.documentElement.dataset.rows = dense ? "close" : "apart";
+}
+
 function help() {
   const keys = [
     ["j / k", "next and previous row"],
     ["Enter", "open the row"],
     ["/", "to the filter"],
     ["p", "pause and resume the live list"],
-    ["1 … 9", "to a view"],
-    ["Esc", "back to the list"],
+    ["0 … 9", "to a view: 0 is Now"],
+    ["Esc", "back to the list, as it was"],
+    ["d", "rows close together or apart"],
     ["?", "this help"],
   ];
   const list = h("dl", { class: "facts keys" }, keys.map(([key, does]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, does)]));
@@ -160,7 +199,10 @@ function pressed(event) {
   const typing = event.target.closest?.("input, textarea, select");
   if (event.key === "Escape") {
     if (typing) typing.blur();
-    else if (route().about !== null) goTo(view.path);
+    else if (route().about !== null) {
+      returning = true;
+      location.hash = lists.get(view.path) ?? `#/${view.path}`;
+    }
     return;
   }
   if (typing) return;
@@ -169,6 +211,8 @@ function pressed(event) {
   else if (event.key === "/") document.querySelector("[data-focus]")?.focus();
   else if (event.key === "p") document.querySelector("[data-pause]")?.click();
   else if (event.key === "?") help();
+  else if (event.key === "d") density(true);
+  else if (event.key === "0") goTo(HOME.path);
   else if (number >= 1 && number <= VIEWS.length) goTo(VIEWS[number - 1].path);
   else return;
   event.preventDefault();
@@ -176,11 +220,13 @@ function pressed(event) {
 
 show(
   document.getElementById("nav"),
-  VIEWS.map(({ path, name }) => h("a", { href: `#/${path}`, "data-view": path }, name)),
+  [HOME, ...VIEWS.filter((view) => view !== HOME)].map(({ path, name }) => h("a", { href: `#/${path}`, "data-view": path }, name)),
 );
 theme(false);
+density(false);
 document.getElementById("theme").addEventListener("click", () => theme(true));
 document.getElementById("help").addEventListener("click", help);
+document.getElementById("out").addEventListener("click", signOut);
 document.addEventListener("keydown", pressed);
 window.addEventListener("hashchange", go);
 listen((name, data) => {

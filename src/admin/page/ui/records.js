@@ -1,6 +1,7 @@
 // What the views of records share: a list with its filter and pages, and the fields of a filter.
 
 import { get } from "./api.js";
+import { csvButton } from "./csv.js";
 import { h, show } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
@@ -20,7 +21,7 @@ export function text(name, label, placeholder, value, first) {
 
 // A list of records, newest first: `path` is that of the view, of the API and of the rows in its answer, `subject` what their
 // deliveries are of, `none` what is shown where there is none at all.
-export async function listing(place, params, { path, title, subject, fields, table, nothingFits, none }) {
+export async function listing(place, { params, rows: had }, { path, title, subject, fields, table, nothingFits, none }) {
   const submit = (event) => {
     event.preventDefault();
     goTo(path, Object.fromEntries(new FormData(event.target)));
@@ -34,10 +35,11 @@ export async function listing(place, params, { path, title, subject, fields, tab
   );
   const list = h("div", { class: "list" });
   const fresh = h("button", { type: "button", hidden: true, on: { click: () => read() } }, "Show what changed");
-  show(place, h("div", { class: "title" }, h("h1", {}, title), h("div", { class: "tools" }, fresh)), form, list);
+  show(place, h("div", { class: "title" }, h("h1", {}, title), h("div", { class: "tools" }, csvButton(path, `api/${path}`, () => params, path), fresh)), form, list);
   const paged = pages(list, {
-    load: async (before) => {
-      const page = await get(`api/${path}`, { ...params, limit: PAGE, before });
+    rows: had,
+    load: async (before, size) => {
+      const page = await get(`api/${path}`, { ...params, limit: Math.max(PAGE, size), before });
       return { rows: page[path], next: page.next };
     },
     render: (rows, before) => grown(table(rows), before),

@@ -179,15 +179,26 @@ export function grown(made, before) {
   return before;
 }
 
-// A list read page by page. `load(before)` answers `{rows, next}`.
-export function pages(place, { load, render, none, more = "Older" }) {
-  const state = { next: null, body: null };
+// A list read page by page. `load(before, size)` answers `{rows, next}`; `size` is how many rows it had when it was left.
+// Older rows are read when the end comes into sight; beyond ROWS_KEPT a press is needed, so that it does not grow by itself.
+const ROWS_KEPT = 1000;
+export const SIZE_MAX = 500;
+
+export function pages(place, { load, render, none, more = "Older", rows: had = 0 }) {
+  const state = { next: null, body: null, reading: false };
+  const sight = new IntersectionObserver((seen) => {
+    const few = (state.body?.querySelectorAll("tbody tr").length ?? 0) < ROWS_KEPT;
+    if (seen.some((one) => one.isIntersecting) && state.next && few && !state.reading && window.scrollY > 0) page();
+  });
   const foot = h("div", { class: "foot" });
   const button = h("button", { type: "button", on: { click: () => page() } }, more);
+  sight.observe(foot);
   async function page() {
+    if (state.reading) return;
+    state.reading = true;
     button.disabled = true;
     try {
-      const { rows, next } = await load(state.next);
+      const { rows, next } = await load(state.next, 0);
       state.next = next;
       const body = render(rows, state.body);
       state.body = body;
@@ -197,6 +208,7 @@ export function pages(place, { load, render, none, more = "Older" }) {
     } catch (error) {
       if (error.name !== "AbortError") show(foot, problem(error, () => page()));
     }
+    state.reading = false;
     button.disabled = false;
   }
   async function first() {
@@ -204,7 +216,7 @@ export function pages(place, { load, render, none, more = "Older" }) {
     state.body = null;
     show(place, loading());
     try {
-      const { rows, next } = await load(null);
+      const { rows, next } = await load(null, Math.min(SIZE_MAX, had));
       state.next = next;
       if (!rows.length) {
         show(place, none());

@@ -4,27 +4,14 @@
 import { get, send } from "./api.js";
 import { ask, h, show, toast } from "./dom.js";
 import { listen } from "./live.js";
+import { figures, wrong } from "./plan.js";
 import { plot } from "./plot.js";
 import { facts, note, pill, problem, section, timeAgo } from "./rows.js";
-import { DESTINATION, HELD, LANES, OUTCOMES, STATES, count, duration, many, millis, wordOf } from "./words.js";
+import { drawing, meter, tile } from "./tiles.js";
+import { HELD, LANES, OUTCOMES, STATES, count, duration, isSandbox, many, millis, soon, wordOf } from "./words.js";
 
 const HOURS = 6;
 const READ_HISTORY_EVERY_MS = 30000;
-
-function meter(label, used, limit, unit) {
-  const full = limit > 0 ? Math.min(1, used / limit) : 0;
-  const tone = full >= 1 ? "stop" : full >= 0.8 ? "wait" : "good";
-  return h(
-    "div",
-    { class: "meter" },
-    h("div", { class: "meter-line" }, h("span", {}, label), h("span", {}, h("b", {}, count(used)), ` of ${count(limit)} ${unit}`)),
-    h("meter", { class: tone, min: 0, max: Math.max(1, limit), value: used, "aria-label": `${label}: ${used} of ${limit} ${unit}` }),
-  );
-}
-
-function tile(name, value, more) {
-  return h("div", { class: "tile" }, h("span", { class: "tile-name" }, name), h("span", { class: "tile-value" }, value), more && h("span", { class: "faint" }, more));
-}
 
 async function order(what) {
   if (what === "pause") {
@@ -42,28 +29,38 @@ async function order(what) {
   }
 }
 
-async function reload() {
+// What a reload would change is asked first; it is applied at once where nothing of anybody changes.
+async function reload(event) {
+  const button = event.target;
+  button.disabled = true;
   try {
+    const plan = await send("POST", "api/plan", {});
+    if (plan.changed > 0 || plan.dropped > 0 || plan.events.length > 0) {
+      const sure = await ask("Apply the files as they are now?", h("div", { class: "stack" }, figures(plan)), [
+        { label: "Not now", value: false },
+        { label: "Apply", value: true, primary: true },
+      ]);
+      if (!sure) return;
+    }
     const { needs_restart: waiting } = await send("POST", "api/reload");
     const rest = waiting.length > 0 ? `; without effect until a restart: ${waiting.join(", ")}` : "";
     toast(`The configuration was read again${rest}`);
   } catch (error) {
-    const problems = error.problems.map(({ key, value, expected }) => h("li", {}, h("code", {}, `${key} = ${value}`), `: ${expected}`));
-    const body = h("div", { class: "stack" }, h("p", {}, error.message), problems.length > 0 && h("ul", { class: "plain" }, problems));
-    await ask("The configuration was not taken over", body, [{ label: "Close", value: null, primary: true }]);
+    await ask("The configuration was not taken over", wrong(error), [{ label: "Close", value: null, primary: true }]);
+  } finally {
+    button.disabled = false;
   }
 }
 
 function destination(status) {
-  const { state, reason, until } = status.destination;
-  const [label, tone, meaning] = wordOf(DESTINATION, state);
+  const { state } = status.destination;
   const paused = state === "paused";
   const stuck = state === "blocked" || state === "unreachable";
   return section(
     "Freshsales",
-    note(tone, label, meaning, reason && h("p", {}, reason), until && h("p", {}, "Next try ", timeAgo(until))),
+    status.standings.map(({ tone, word, message, until }) => note(tone, word, `${message}.`, until && h("p", {}, `Next about ${soon(until)}`))),
     facts([
-      ["Account", h("code", {}, status.account)],
+      ["Account", [h("code", {}, status.account), isSandbox(status.account) && " a sandbox, not Freshsales itself"]],
       ["Mode", status.mode === "dry_run" ? "dry run: payloads are built and shown, nothing is sent" : "live"],
       ["Version", status.version],
     ]),
@@ -166,19 +163,6 @@ function told({ receiver, receiver_error: trouble, heartbeat, alerts }) {
   );
 }
 
-// Draws the parts that have changed. What has not stays, so that nothing is drawn anew under the hand that presses it.
-function drawing(parts) {
-  const drawn = new Map();
-  return (status) => {
-    for (const [place, of, render] of parts) {
-      const key = JSON.stringify(of(status));
-      if (drawn.get(place) === key) continue;
-      drawn.set(place, key);
-      show(place, render(of(status)));
-    }
-  };
-}
-
 function counters({ owed, open, outcomes, ended }) {
   return h(
     "div",
@@ -250,7 +234,7 @@ export async function status(place, { latest }) {
   const draw = drawing([
     [warnings, ({ risks, review, redrive }) => ({ risks, review, redrive }), notices],
     [tiles, ({ accepted, outcomes, queued, ...rest }) => rest, numbers],
-    [account, ({ destination, account, mode, version }) => ({ destination, account, mode, version }), destination],
+    [account, ({ standings, destination, account, mode, version }) => ({ standings, destination, account, mode, version }), destination],
     [calls, ({ allowance }) => allowance, allowance],
     [sums, ({ owed, open, outcomes, ended }) => ({ owed, open, outcomes, ended }), counters],
   ]);

@@ -123,12 +123,27 @@ export const ACTIONS = {
   dropped: ["Not told", "calm", "No call is made of it."],
 };
 
-export const DESTINATION = {
-  running: ["Running", "good", "Calls are made as the allowance permits."],
-  throttled: ["Throttled", "wait", "Freshsales asked to wait. Nothing is lost; calls resume automatically."],
-  unreachable: ["Unreachable", "stop", "Freshsales takes no calls now. It is tried again automatically."],
-  paused: ["Paused", "stop", "Paused by hand. Events are accepted and wait until somebody resumes."],
-  blocked: ["Blocked", "stop", "Freshsales refuses every call. Look at the key, the alias and the rights of its user."],
+// What was said of consent.
+export const SAID = { granted: "Granted", denied: "Denied", unclear: "Unclear" };
+
+// What was ordered, and what the service did by itself.
+export const CHANGES = {
+  started: "Service started",
+  reloaded: "Configuration reloaded",
+  paused: "Calls paused",
+  resumed: "Calls resumed",
+  redriven: "Dead letters sent again",
+  discarded: "Dead letter discarded",
+  erased: "Erasure ordered",
+  suppressed: "Address suppressed",
+  unsuppressed: "Address no longer suppressed",
+  decided: "Decided by hand",
+  doubted: "Calls doubted since",
+  outputs: "Output ordered",
+  review_began: "All contacts looked at again",
+  review_ended: "Look at all contacts ended",
+  alert_began: "Alert",
+  alert_ended: "Alert over",
 };
 
 export const LANES = {
@@ -145,6 +160,7 @@ export function wordOf(table, word) {
 }
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const MINUTE = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 
@@ -152,6 +168,19 @@ export function clock(moment) {
   const date = new Date(moment);
   const today = new Date().toDateString() === date.toDateString();
   return today ? CLOCK.format(date) : `${DAY.format(date)} ${CLOCK.format(date)}`;
+}
+
+// A moment to come, by the clock: the minute is enough.
+export function soon(moment) {
+  const date = new Date(moment);
+  const days = Math.round((new Date(date).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 86400000);
+  const day = days === 0 ? "" : days === 1 ? "tomorrow " : `${DAY.format(date)} `;
+  return `${day}${MINUTE.format(date)}`;
+}
+
+// Whether calls go to something that stands in for Freshsales.
+export function isSandbox(account) {
+  return !/\.(myfreshworks|freshsales)\.[a-z]+$/.test(String(account ?? "").replace(/^dry_run:/, ""));
 }
 
 export function full(moment) {

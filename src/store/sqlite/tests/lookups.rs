@@ -101,17 +101,7 @@ async fn only_the_lanes_asked_for_are_found_in_either_order_however_much_is_due(
 }
 
 fn all() -> EventQuery {
-    EventQuery {
-        limit: Limited::to(500),
-        before: None,
-        email: None,
-        person: None,
-        event: None,
-        outcome: None,
-        source: None,
-        since: None,
-        until: None,
-    }
+    EventQuery::newest(Limited::to(500))
 }
 
 #[tokio::test]
@@ -141,12 +131,21 @@ async fn the_trail_is_found_by_each_condition_newest_first() {
     assert_eq!(with(|query| query.email = Some(email("jo"))).await, [3, 1]);
     assert_eq!(with(|query| query.person = Some("user:42".to_owned())).await, [3, 1]);
     assert_eq!(with(|query| query.event = Some("LEAD generated".to_owned())).await, [3, 1]);
-    assert_eq!(with(|query| query.outcome = Some(Outcome::NoEmail)).await, [2]);
+    assert_eq!(with(|query| query.outcomes = vec![Outcome::NoEmail]).await, [2]);
+    let two = |query: &mut EventQuery| query.outcomes = vec![Outcome::Queued, Outcome::NoEmail];
+    assert_eq!(with(two).await, [2, 1]);
+    for (text, fit) in
+        [("LEAD", vec![3, 1]), ("m1", vec![2, 1]), ("user:42", vec![3, 1]), ("/pricing", vec![])]
+    {
+        assert_eq!(find(EventQuery { text: Some(text.to_owned()), ..all() }).await, fit, "{text}");
+    }
+    let from = EventQuery { text: Some("lead".to_owned()), after: Some(Position(1)), ..all() };
+    assert_eq!(find(from).await, [3]);
     assert_eq!(with(|query| query.source = Some(SourceName("app".to_owned()))).await, [2]);
     assert_eq!(with(|query| query.since = Some(UnixMicros(NOW.0 + 1))).await, [0_u64; 0]);
     assert_eq!(with(|query| query.until = Some(UnixMicros(NOW.0 - 1))).await, [0_u64; 0]);
     let both = |query: &mut EventQuery| {
-        query.outcome = Some(Outcome::NoEmail);
+        query.outcomes = vec![Outcome::NoEmail];
         query.email = Some(email("jo"));
     };
     assert_eq!(with(both).await, [0_u64; 0]);

@@ -1,6 +1,7 @@
 //! Tests of the embedded engine.
 
 mod clocks;
+mod counted;
 mod deals;
 mod forget;
 mod happenings;
@@ -106,6 +107,7 @@ fn trail(position: u64, outcome: Outcome) -> EventTrail {
         at: NOW,
         person: Some("user:42".to_owned()),
         email: Some(email("jo")),
+        page: None,
         outcome,
         reason: "it says so".to_owned(),
         delivery_id: Some(DeliveryId("d1-0".to_owned())),
