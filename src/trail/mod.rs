@@ -1,6 +1,6 @@
 //! The trail: what happened to an event, in words a person understands.
 //!
-//! Pure data for the debugger, with what is counted of it by the half hour ([`tally`]) and what people and the service did
+//! Pure data for the debugger, with what is counted of it by the half hour ([`Tallied`]) and what people and the service did
 //! meanwhile ([`Act`]). Must not decide anything.
 
 mod act;
