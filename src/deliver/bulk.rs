@@ -140,11 +140,7 @@ impl Deliverer {
                     break;
                 }
             };
-            let taken = Put::SlotTaken(self.account(), slot, self.clock.wall());
-            if let Err(error) = self.store.apply(Plan { puts: vec![taken], ..Plan::default() }).await {
-                round.schedule.give_back(slot);
-                return Err(error);
-            }
+            self.note_slot(slot, self.clock.wall(), None, round).await?;
             round.bulk.asked(&job.id);
             let (crm, probe) = (Arc::clone(&self.crm), *gate == Gate::OneContact);
             round.calls.spawn(async move {

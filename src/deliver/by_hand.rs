@@ -2,14 +2,13 @@
 //!
 //! None leaves while calls are held up. Must not read answers: that is whoever's who asked.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::worker::{self, HandFinished};
 use super::{Deliverer, Round};
 use crate::destination::Gate;
 use crate::freshsales::ToldByHand;
-use crate::store::{Plan, Put, StoreError};
+use crate::store::StoreError;
 
 const DRY: &str = "nothing is sent in a dry run (freshsales.mode), so Freshsales is not asked";
 const HELD_UP: &str = "calls are held up: the status says why, and until when";
@@ -32,11 +31,7 @@ impl Deliverer {
                 asked.tell(ToldByHand::NotAsked(NO_ROOM.to_owned()));
                 continue;
             };
-            let taken = Put::SlotTaken(self.account(), slot, now);
-            if let Err(error) = self.store.apply(Plan { puts: vec![taken], ..Plan::default() }).await {
-                round.schedule.give_back(slot);
-                return Err(error);
-            }
+            self.note_slot(slot, now, None, round).await?;
             round.calls.spawn(worker::ask_by_hand(Arc::clone(&self.crm), slot, asked));
         }
         Ok(())
@@ -65,14 +60,7 @@ impl Deliverer {
     async fn settle_by_hand(&self, finished: &HandFinished) -> Result<bool, StoreError> {
         let _turn = self.store.turn().await;
         let now = self.clock.wall();
-        let mut world = self.load(BTreeSet::new(), BTreeSet::new()).await?;
-        let held = &mut world.destination;
-        let before = held.document.clone();
-        held.document = before.after_order(&finished.result.verdict, false, now);
-        held.changed = held.document != before;
-        let throttled = held.document.is_throttled_anew(&before);
-        let mut plan = Plan::of(world, &self.account());
-        plan.puts.push(Put::SlotAnswered(self.account(), finished.slot, now));
+        let (plan, throttled) = self.answered(&finished.result.verdict, false, finished.slot, now).await?;
         self.store.apply(plan).await?;
         Ok(throttled)
     }

@@ -292,11 +292,7 @@ impl Deliverer {
             Ok(slot) => slot,
             Err(free_at) => return Ok(free_at.map_or(Next::News, Next::At)),
         };
-        let taken = Put::SlotTaken(self.account(), slot, self.clock.wall());
-        if let Err(error) = self.store.apply(Plan { puts: vec![taken], ..Plan::default() }).await {
-            round.schedule.give_back(slot);
-            return Err(error);
-        }
+        self.note_slot(slot, self.clock.wall(), None, round).await?;
         round.calls.spawn(worker::ask(Arc::clone(&self.crm), slot));
         Ok(Next::News)
     }

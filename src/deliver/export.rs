@@ -3,7 +3,6 @@
 //!
 //! Must not decide what is asked: that is the export's.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,14 +54,8 @@ impl Deliverer {
                 return Ok(free_at.into_iter().chain(waits).min());
             };
             export.asks();
-            let puts = vec![
-                Put::SlotTaken(account, slot, now),
-                Put::Export(PutExport::Export(Box::new(export.clone()))),
-            ];
-            if let Err(error) = self.store.apply(Plan { puts, ..Plan::default() }).await {
-                round.schedule.give_back(slot);
-                return Err(error);
-            }
+            let asks = Put::Export(PutExport::Export(Box::new(export.clone())));
+            self.note_slot(slot, now, Some(asks), round).await?;
             round.exporting = true;
             round.calls.spawn(worker::export(Arc::clone(&self.crm), slot, export.id, deal, request));
             return Ok(None);
@@ -120,15 +113,9 @@ impl Deliverer {
     /// Tells whether the answer begins a throttle of the account. One that was discarded meanwhile takes nothing in.
     async fn settle_export(&self, exported: &Exported) -> Result<bool, StoreError> {
         let _turn = self.store.turn().await;
-        let (now, account) = (self.clock.wall(), self.account());
-        let mut world = self.load(BTreeSet::new(), BTreeSet::new()).await?;
-        let held = &mut world.destination;
-        let before = held.document.clone();
-        held.document = before.after_order(&exported.result.verdict, false, now);
-        held.changed = held.document != before;
-        let throttled = held.document.is_throttled_anew(&before);
-        let mut plan = Plan::of(world, &account);
-        plan.puts.push(Put::SlotAnswered(account, exported.slot, now));
+        let now = self.clock.wall();
+        let (mut plan, throttled) =
+            self.answered(&exported.result.verdict, false, exported.slot, now).await?;
         let found = self.store.exports().await?.into_iter().find(|export| export.id == exported.export);
         let mut ended = None;
         if let Some(mut export) = found {

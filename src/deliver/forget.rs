@@ -4,7 +4,6 @@
 //! Goes before the lanes, one at a time: what is upserted afterwards is a contact of its own. Must not decide what
 //! follows an answer: that is the order's.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use super::{Deliverer, Round};
 use crate::clock::UnixMicros;
 use crate::delivery::Verdict;
 use crate::erasure::{AfterAnswer, ForgetOrder};
-use crate::store::{Plan, Privacy, Put, StoreError};
+use crate::store::{Privacy, Put, StoreError};
 
 /// Freshsales does not have the contact.
 const NOT_FOUND: u16 = 404;
@@ -37,11 +36,7 @@ impl Deliverer {
             Ok(slot) => slot,
             Err(free_at) => return Ok(free_at),
         };
-        let taken = Put::SlotTaken(self.account(), slot, now);
-        if let Err(error) = self.store.apply(Plan { puts: vec![taken], ..Plan::default() }).await {
-            round.schedule.give_back(slot);
-            return Err(error);
-        }
+        self.note_slot(slot, now, None, round).await?;
         round.forgetting = true;
         round.calls.spawn(worker::forget(Arc::clone(&self.crm), slot, order, probe));
         Ok(None)
@@ -68,7 +63,7 @@ impl Deliverer {
     /// Tells whether the answer begins a throttle of the account.
     async fn settle_forget(&self, forgotten: &Forgotten) -> Result<bool, StoreError> {
         let _turn = self.store.turn().await;
-        let (now, account) = (self.clock.wall(), self.account());
+        let now = self.clock.wall();
         let id = forgotten.order.id;
         let note = match after(forgotten, now) {
             AfterAnswer::Open(order) => {
@@ -84,14 +79,9 @@ impl Deliverer {
                 Privacy::ForgetEnded(id, end)
             }
         };
-        let mut world = self.load(BTreeSet::new(), BTreeSet::new()).await?;
-        let held = &mut world.destination;
-        let before = held.document.clone();
-        held.document = before.after_order(&without_words(&forgotten.result.verdict), forgotten.probe, now);
-        held.changed = held.document != before;
-        let throttled = held.document.is_throttled_anew(&before);
-        let mut plan = Plan::of(world, &account);
-        plan.puts.extend([Put::SlotAnswered(account, forgotten.slot, now), Put::Privacy(note)]);
+        let verdict = without_words(&forgotten.result.verdict);
+        let (mut plan, throttled) = self.answered(&verdict, forgotten.probe, forgotten.slot, now).await?;
+        plan.puts.push(Put::Privacy(note));
         self.store.apply(plan).await?;
         self.settled.notify_one();
         Ok(throttled)

@@ -12,6 +12,7 @@ mod export;
 mod forget;
 mod listing;
 mod log;
+mod lone;
 mod pace;
 mod refused;
 mod schedule;

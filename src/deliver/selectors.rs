@@ -14,7 +14,7 @@ use super::{Deliverer, Next, Round};
 use crate::decision::{self, Settings};
 use crate::delivery::Verdict;
 use crate::selectors::{Answered, Kind, List, Selectors, Table};
-use crate::store::{Plan, Put, StoreError};
+use crate::store::{Put, StoreError};
 use crate::telemetry::caught;
 
 /// An id that was refused is worth a question this often.
@@ -115,11 +115,7 @@ impl Deliverer {
             Ok(slot) => slot,
             Err(free_at) => return Ok(names(free_at)),
         };
-        let taken = Put::SlotTaken(self.account(), slot, wall);
-        if let Err(error) = self.store.apply(Plan { puts: vec![taken], ..Plan::default() }).await {
-            round.schedule.give_back(slot);
-            return Err(error);
-        }
+        self.note_slot(slot, wall, None, round).await?;
         round.lists.asking = true;
         round.calls.spawn(worker::list(Arc::clone(&self.crm), slot, kind));
         Ok(names(None))
@@ -161,14 +157,7 @@ impl Deliverer {
     async fn settle_list(&self, listed: &Listed, learned: Option<&Answered>) -> Result<bool, StoreError> {
         let _turn = self.store.turn().await;
         let (now, account) = (self.clock.wall(), self.account());
-        let mut world = self.load(BTreeSet::new(), BTreeSet::new()).await?;
-        let held = &mut world.destination;
-        let before = held.document.clone();
-        held.document = before.after_order(&listed.result.verdict, false, now);
-        held.changed = held.document != before;
-        let throttled = held.document.is_throttled_anew(&before);
-        let mut plan = Plan::of(world, &account);
-        plan.puts.push(Put::SlotAnswered(account.clone(), listed.slot, now));
+        let (mut plan, throttled) = self.answered(&listed.result.verdict, false, listed.slot, now).await?;
         let list = learned.map(|answer| List { asked_at: now, answer: answer.clone() });
         plan.puts.extend(list.clone().map(|list| Put::Selectors(account, listed.kind, list)));
         self.store.apply(plan).await?;
