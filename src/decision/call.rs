@@ -131,6 +131,20 @@ pub(super) fn end(
 }
 
 impl Settlement {
+    /// What follows a failure that will pass: it is a failure of this record, unless the destination is in trouble.
+    pub(super) fn passing(
+        &self,
+        reason: &str,
+        world: &World,
+        settings: &Settings,
+        now: UnixMicros,
+    ) -> Transition {
+        if self.destination(world, false, settings, now).obstacle.is_some() {
+            return Transition::Wait(reason.to_owned());
+        }
+        after_failure(reason, world.deliveries.get(&self.order.delivery), self.others_answered, settings, now)
+    }
+
     /// How the destination stands after it.
     pub(super) fn destination(
         &self,
@@ -261,12 +275,7 @@ fn after(
         }
         Verdict::Passing { reason } => {
             standing.unanswered();
-            if settlement.destination(world, false, settings, now).obstacle.is_some() {
-                // It is not this contact that fails.
-                Transition::Wait(reason.clone())
-            } else {
-                after_failure(reason, world.deliveries.get(id), settlement.others_answered, settings, now)
-            }
+            settlement.passing(reason, world, settings, now)
         }
         Verdict::Throttled { reason, .. } => {
             standing.not_applied();
@@ -396,7 +405,7 @@ fn what_is_left(
 
 /// A failure of this contact that will pass. It is given up once it has failed for long enough; only its own waits
 /// between two tries count, and only while other contacts got answers.
-pub(super) fn after_failure(
+fn after_failure(
     reason: &str,
     delivery: Option<&Delivery>,
     others_answered: bool,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::super::call::{CARRIED, Settlement, Transition, after_failure, cause_in_words, end};
+use super::super::call::{CARRIED, Settlement, Transition, cause_in_words, end};
 use super::super::deal::evaluate_waiting;
 use super::super::owe::evaluate_without_event;
 use super::super::{Settings, World};
@@ -116,11 +116,7 @@ fn after(
         }
         Verdict::Passing { reason } => {
             standing.unanswered();
-            if settlement.destination(world, false, settings, now).obstacle.is_some() {
-                Transition::Wait(reason.clone())
-            } else {
-                after_failure(reason, world.deliveries.get(id), settlement.others_answered, settings, now)
-            }
+            settlement.passing(reason, world, settings, now)
         }
         Verdict::Throttled { reason, .. } => {
             standing.not_applied();

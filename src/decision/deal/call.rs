@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::super::call::{CARRIED, Settlement, Transition, after_failure, cause_in_words, end};
+use super::super::call::{CARRIED, Settlement, Transition, cause_in_words, end};
 use super::super::tell::{By, Moved, deal_moved};
 use super::super::{Settings, World};
 use super::wish::{Company, DealWish, open_stages, wish_of};
@@ -246,11 +246,7 @@ fn after(
         }
         Verdict::Passing { reason } => {
             standing.unanswered();
-            if settlement.destination(world, false, settings, now).obstacle.is_some() {
-                Transition::Wait(reason.clone())
-            } else {
-                after_failure(reason, world.deliveries.get(id), settlement.others_answered, settings, now)
-            }
+            settlement.passing(reason, world, settings, now)
         }
         Verdict::Throttled { reason, .. } => {
             standing.not_applied();

@@ -3,7 +3,7 @@
 
 use serde_json::Map;
 
-use super::super::call::{CARRIED, Settlement, Transition, after_failure, cause_in_words, end};
+use super::super::call::{CARRIED, Settlement, Transition, cause_in_words, end};
 use super::super::tell::{Noted, note_added};
 use super::super::{Settings, World};
 use super::evaluate::evaluate_without_event;
@@ -206,17 +206,7 @@ fn after(
         }
         (Verdict::Passing { reason }, _) => {
             standing.unanswered();
-            return if settlement.destination(world, false, settings, now).obstacle.is_some() {
-                Transition::Wait(reason.clone())
-            } else {
-                after_failure(
-                    reason,
-                    world.deliveries.get(delivery),
-                    settlement.others_answered,
-                    settings,
-                    now,
-                )
-            };
+            return settlement.passing(reason, world, settings, now);
         }
         (Verdict::Throttled { reason, .. }, _) => {
             standing.not_applied();

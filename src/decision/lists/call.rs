@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::super::call::{CARRIED, CallOrder, Settlement, Transition, after_failure, cause_in_words, end};
+use super::super::call::{CARRIED, CallOrder, Settlement, Transition, cause_in_words, end};
 use super::super::{Settings, World, consider, erase};
 use super::{evaluate_without_event, member, member_of, wanted_place};
 use crate::clock::UnixMicros;
@@ -143,12 +143,7 @@ fn after(
         }
         Verdict::Passing { reason } => {
             standing.unanswered();
-            if settlement.destination(world, false, settings, now).obstacle.is_some() {
-                Transition::Wait(reason.clone())
-            } else {
-                let delivery = world.deliveries.get(&settlement.order.delivery);
-                after_failure(reason, delivery, settlement.others_answered, settings, now)
-            }
+            settlement.passing(reason, world, settings, now)
         }
         Verdict::Throttled { reason, .. } => {
             standing.not_applied();
