@@ -97,13 +97,13 @@ impl Processor {
         stream: Stream,
         from: Position,
         events_max: usize,
-        by: &Settings,
+        by: &Arc<Settings>,
     ) -> Result<Read, StoreError> {
         let records = self.store.read(stream, from, events_max, BATCH_BYTES_MAX).await?;
         let positions = records.iter().map(|record| record.position).collect();
         let reading = |(nth, record)| caught(|| reading_of(record, by)).map_err(|panicked| (nth, panicked));
         let readings = records.into_iter().enumerate().map(reading).collect();
-        Ok(Read { positions, readings })
+        Ok(Read { place: Place { stream, from, positions }, by: Arc::clone(by), readings })
     }
 
     /// Counts what events that took effect show of their senders.
@@ -127,7 +127,7 @@ struct Batches {
     share: Share,
     rest: Rest,
     /// What was read while the batch before was written.
-    ahead: Option<Ahead>,
+    ahead: Option<Read>,
     /// What is known of an event that can't be processed, by stream.
     searches: BTreeMap<Stream, Search>,
     conflicts: u32,
@@ -137,17 +137,10 @@ struct Batches {
 
 /// Events that wait, as they are read by settings.
 struct Read {
-    positions: Vec<Position>,
+    place: Place,
+    by: Arc<Settings>,
     /// What they say; or which one, by its number, can't be read, and why.
     readings: Result<Vec<Reading>, (usize, Panicked)>,
-}
-
-/// Events that were read before their turn.
-struct Ahead {
-    stream: Stream,
-    from: Position,
-    by: Arc<Settings>,
-    read: Read,
 }
 
 /// A batch that came to nothing.
@@ -237,29 +230,29 @@ impl Stage for Batches {
 
 impl Batches {
     /// The events that are next, and whose turn it is: live ones, unless old data is owed its share.
-    async fn next(&mut self, by: &Arc<Settings>) -> Result<(Place, Read), StoreError> {
+    async fn next(&mut self, by: &Arc<Settings>) -> Result<Option<Read>, StoreError> {
         let processed = self.processor.store.processed().await?;
         let order = self.share.order();
         let [first, _] = order;
         let ahead = self.ahead.take().filter(|ahead| Arc::ptr_eq(&ahead.by, by));
-        let mut ahead = ahead.filter(|ahead| ahead.from == processed.of(ahead.stream));
+        let mut ahead = ahead.filter(|ahead| ahead.place.from == processed.of(ahead.place.stream));
         for stream in order {
             let from = processed.of(stream);
-            let read = match ahead.take_if(|ahead| ahead.stream == stream) {
-                Some(ahead) => ahead.read,
+            let read = match ahead.take_if(|ahead| ahead.place.stream == stream) {
+                Some(read) => read,
                 None => self.processor.read(stream, from, self.events_max(stream), by).await?,
             };
-            if stream == first && !read.positions.is_empty() {
+            let waits = !read.place.positions.is_empty();
+            if stream == first && waits {
                 self.share.chose(stream);
             } else {
                 self.share.alone();
             }
-            if !read.positions.is_empty() {
-                return Ok((Place { stream, from, positions: read.positions.clone() }, read));
+            if waits {
+                return Ok(Some(read));
             }
         }
-        let none = Read { positions: Vec::new(), readings: Ok(Vec::new()) };
-        Ok((Place { stream: first, from: processed.of(first), positions: Vec::new() }, none))
+        Ok(None)
     }
 
     /// How many events the next batch may have.
@@ -288,8 +281,7 @@ impl Batches {
         let read = self.processor.read(stream, from, self.events_max(stream), by);
         let (applied, read) = tokio::join!(applied, read);
         // What can't be read now is read in its turn.
-        let read = read.ok().filter(|read| applied.is_ok() && !read.positions.is_empty());
-        self.ahead = read.map(|read| Ahead { stream, from, by: Arc::clone(by), read });
+        self.ahead = read.ok().filter(|read| applied.is_ok() && !read.place.positions.is_empty());
         applied
     }
 
@@ -298,12 +290,9 @@ impl Batches {
         self.end.mark_unchanged();
         let started = self.processor.clock.monotonic();
         let by = Arc::clone(&self.processor.settings.borrow());
-        let (place, read) = self.next(&by).await?;
-        let count = read.positions.len();
-        if count == 0 {
-            return Ok(None);
-        }
-        let readings = read.readings.map_err(|(nth, panicked)| place.stopped(Some(nth), &panicked))?;
+        let Some(Read { place, readings, .. }) = self.next(&by).await? else { return Ok(None) };
+        let count = place.positions.len();
+        let readings = readings.map_err(|(nth, panicked)| place.stopped(Some(nth), &panicked))?;
         let Processor { store, settings, clock, decide, .. } = &self.processor;
         let turn = store.turn().await;
         if !Arc::ptr_eq(&by, &settings.borrow()) {
