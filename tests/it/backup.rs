@@ -19,7 +19,7 @@ const PER_HOUR: u64 = 40;
 const CLIENTS: u64 = 4;
 /// Acknowledged before the backup begins, and while it is made.
 const BEFORE: u64 = 300;
-const DRAIN_MAX: Duration = Duration::from_mins(3);
+const DRAIN_MAX: Duration = Duration::from_mins(10);
 
 fn on(data: &Path) -> Vec<(&'static str, String)> {
     vec![

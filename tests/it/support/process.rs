@@ -20,12 +20,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The write key of the one source.
 pub const WRITE_KEY: &str = "write-key-of-the-website";
-/// How often a condition is looked at that nothing rings a bell for.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How often a condition is looked at that nothing rings a bell for. Each look costs the service as much as a call.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A start may take this long, recovery included, on a busy machine.
 const START_MAX: Duration = Duration::from_mins(1);
 /// A socket that says nothing for so long is broken: the service's own deadlines are shorter.
-const SOCKET_MAX: Duration = Duration::from_secs(30);
+const SOCKET_MAX: Duration = Duration::from_mins(2);
 /// What it says once it listens, with both addresses.
 const LISTENS: &str = "freshsignal accepts events";
 
@@ -151,10 +151,27 @@ impl Service {
 
     /// What a route of the private listener answers.
     pub async fn ask(&self, path: &str) -> Value {
-        let mut connection = Connection::open(self.private).await.unwrap();
-        let answer = connection.get(path).await.unwrap();
+        let answer = async { Connection::open(self.private).await?.get(path).await }.await;
+        let answer =
+            answer.unwrap_or_else(|error| panic!("{path}: {error}; its threads: {}", self.threads()));
         assert_eq!(answer.status, 200, "{path}: {}", String::from_utf8_lossy(&answer.body));
         serde_json::from_slice(&answer.body).unwrap()
+    }
+}
+
+impl Service {
+    /// What each thread of the child does, for whoever has to find out why it does not answer.
+    fn threads(&self) -> String {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
+        let said = tasks.map(|task| {
+            let of =
+                |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default().trim().to_owned();
+            let stat = of("stat");
+            let state =
+                stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).map(str::to_owned);
+            format!("{} {} in {}", of("comm"), state.unwrap_or_default(), of("wchan"))
+        });
+        said.collect::<Vec<_>>().join(", ")
     }
 }
 
