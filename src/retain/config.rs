@@ -5,6 +5,16 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::config_problem::Problem;
+use crate::store::Worths;
+
+/// How much is kept of a part of the trail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrailLimits {
+    /// Days.
+    pub days: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
 
 /// The `[retention]` section.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -14,8 +24,12 @@ pub struct RetentionConfig {
     pub journal_days_max: u64,
     /// Bytes of the journal.
     pub journal_bytes_max: u64,
-    /// Days that the trail is kept.
+    /// Days that the trail is kept: of leads, orders and withdrawals; nothing of it longer.
     pub trail_days_max: u64,
+    /// Days that it is kept of what may have refreshed a contact.
+    pub trail_refreshes_days_max: u64,
+    /// Days that it is kept of events that name no address.
+    pub trail_anonymous_days_max: u64,
     /// Bytes of the trail.
     pub trail_bytes_max: u64,
     /// Hours within which a message that comes again counts once.
@@ -37,7 +51,9 @@ impl Default for RetentionConfig {
         Self {
             journal_days_max: 7,
             journal_bytes_max: 2_147_483_648,
-            trail_days_max: 30,
+            trail_days_max: 90,
+            trail_refreshes_days_max: 7,
+            trail_anonymous_days_max: 1,
             trail_bytes_max: 2_147_483_648,
             dedup_hours: 72,
             dedup_entries_max: 20_000_000,
@@ -73,6 +89,8 @@ impl RetentionConfig {
         for (key, value) in [
             ("journal_days_max", self.journal_days_max),
             ("trail_days_max", self.trail_days_max),
+            ("trail_refreshes_days_max", self.trail_refreshes_days_max),
+            ("trail_anonymous_days_max", self.trail_anonymous_days_max),
             ("dedup_hours", self.dedup_hours),
             ("person_days_max", self.person_days_max),
             ("anonymous_days_max", self.anonymous_days_max),
@@ -88,10 +106,38 @@ impl RetentionConfig {
         problems
     }
 
+    /// How many days and bytes of the trail are kept, by what it is worth. Leads and orders have half of the bytes for themselves,
+    /// so that no crowd of page views pushes them out.
+    #[must_use]
+    pub fn trail(&self) -> Worths<TrailLimits> {
+        let at_most = |days: u64, bytes| TrailLimits { days: days.min(self.trail_days_max), bytes };
+        let (half, quarter) = (self.trail_bytes_max / 2, self.trail_bytes_max / 4);
+        Worths {
+            anonymous: at_most(self.trail_anonymous_days_max, quarter),
+            refresh: at_most(self.trail_refreshes_days_max, quarter),
+            conversion: at_most(self.trail_days_max, half),
+        }
+    }
+
     /// How long changes of consent are kept; `None`: as long as the person.
     #[must_use]
     pub fn consent(&self) -> Option<Duration> {
         let days = Some(self.consent_days_max).filter(|days| *days > 0);
         days.map(|days| Duration::from_hours(days.saturating_mul(24)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_trail_is_kept_longer_than_what_is_worth_most() {
+        let days = |config: RetentionConfig| {
+            let Worths { anonymous, refresh, conversion } = config.trail();
+            (anonymous.days, refresh.days, conversion.days)
+        };
+        assert_eq!(days(RetentionConfig::default()), (1, 7, 90));
+        assert_eq!(days(RetentionConfig { trail_days_max: 3, ..RetentionConfig::default() }), (1, 3, 3));
     }
 }

@@ -6,6 +6,6 @@ mod config;
 mod prune;
 mod silence;
 
-pub use config::RetentionConfig;
+pub use config::{RetentionConfig, TrailLimits};
 pub use prune::{patience, run};
 pub use silence::{Patience, Retirement};

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Patience, RetentionConfig};
 use crate::clock::{Clock, UnixMicros};
-use crate::store::{Keep, SharedStore, StoreError};
+use crate::store::{Keep, KeepTrail, SharedStore, StoreError};
 use crate::turn::{self, Next, Stage, Stalls};
 
 /// Often enough that a journal near its limit gets room before events are refused.
@@ -59,10 +59,11 @@ impl Stage for Prune {
         let keep = Keep {
             journal_since: now.minus(days(config.journal_days_max)),
             journal_bytes_max: config.journal_bytes_max,
-            trail_since: now.minus(days(config.trail_days_max)),
+            trail: config
+                .trail()
+                .map(|limits| KeepTrail { since: now.minus(days(limits.days)), bytes_max: limits.bytes }),
             won_since: now.minus(days(config.person_days_max)),
             seen_since: now.minus(Duration::from_hours(config.dedup_hours)),
-            trail_bytes_max: config.trail_bytes_max,
             seen_max: config.dedup_entries_max,
         };
         let rows = self.store.prune(keep).await?;

@@ -11,6 +11,7 @@ use crate::delivery::{Account, Bound, CallKind, DealKey, DeliveryId, HappeningId
 use crate::erasure::Erasure;
 use crate::event::{Email, Position, SourceName};
 use crate::output::Gate;
+use crate::store::Worths;
 use crate::trail::EventTrail;
 
 /// The most rows one look-up answers.
@@ -340,6 +341,8 @@ pub struct Totals {
     pub outputs: BTreeMap<String, OutputTotals>,
     /// Slots of the account that may not be free yet.
     pub slots: Vec<Slot>,
+    /// The oldest event of which the trail is kept, by what it is worth.
+    pub trail_since: Worths<Option<UnixMicros>>,
     /// How the destination stands.
     pub destination: super::Destination,
     /// The review of all contacts that goes on, or the last one.

@@ -35,7 +35,7 @@ pub use error::{ErrorClass, StoreError};
 pub use exports::{ExportRows, PutExport};
 pub use failed::Failed;
 pub use journal::{NewRecord, Processed, Record, Stream};
-pub use keep::{Keep, Silent};
+pub use keep::{Keep, KeepTrail, Silent, Worths};
 pub use listed::{RecordQuery, RecordState, RecordsOf};
 pub use lookup::{
     DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Due, DueOrder, DueQuery,

@@ -5,9 +5,11 @@
 
 mod act;
 mod tally;
+mod worth;
 
 pub use act::{Act, ActKind};
 pub use tally::{SPAN, Said, Span, Tallied, Tallies, tally};
+pub use worth::Worth;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,9 @@ pub struct EventTrail {
     pub page: Option<String>,
     /// What became of it.
     pub outcome: Outcome,
+    /// How long that is worth keeping.
+    #[serde(default)]
+    pub worth: Worth,
     /// Why, in one sentence.
     pub reason: String,
     /// The delivery it opened or joined; for `unchanged` the last delivered one.

@@ -11,7 +11,7 @@ use crate::event::{Email, Event, Position, Stamp, parse_body};
 use crate::person::{PersonId, PersonKey, TimelineKey};
 use crate::store::{Failed, For, Keys, Plan, Put, Record, SharedStore, StoreError, load_beside};
 use crate::telemetry::{Panicked, caught, caught_in};
-use crate::trail::{EventTrail, Span, Tallied};
+use crate::trail::{EventTrail, Span, Tallied, Worth};
 
 /// The decision on one event.
 pub type Decide = Arc<dyn Fn(&Reading, &mut World, &Settings, UnixMicros) -> Decided + Send + Sync>;
@@ -200,6 +200,7 @@ pub fn trail_of(mut reading: Reading, decided: Decided) -> EventTrail {
         reading.kind.as_str().clone_into(&mut reading.name);
         reading.page = None;
     }
+    let worth = Worth::of(reading.lane, &decided);
     EventTrail {
         position: reading.position,
         message_id: reading.stamp.message_id,
@@ -212,6 +213,7 @@ pub fn trail_of(mut reading: Reading, decided: Decided) -> EventTrail {
         email: decided.email,
         page: reading.page,
         outcome: decided.outcome,
+        worth,
         reason: decided.reason,
         delivery_id: decided.delivery_id,
         duplicates: 0,
@@ -239,6 +241,7 @@ fn trail_of_failed(failed: &Failed) -> EventTrail {
         email: None,
         page: None,
         outcome: Outcome::Failed,
+        worth: Worth::Conversion,
         reason: format!("it could not be processed and is kept aside: {}", failed.error),
         delivery_id: None,
         duplicates: 0,

@@ -12,7 +12,8 @@ use freshsignal::allowance::RateHint;
 use freshsignal::clock::{Clock, ManualClock};
 use freshsignal::delivery::{Account, AttemptRequest, Request, Stored, Verdict};
 use freshsignal::freshsales::{CallResult, Crm, CrmAnswer, Endpoint};
-use freshsignal::store::{Keep, Totals, Upkeep as _};
+use freshsignal::retain::RetentionConfig;
+use freshsignal::store::{Keep, KeepTrail, Totals, Upkeep as _};
 use serde_json::{Value, json};
 
 use super::account::{Allowed, LATENCY, NO_CONNECTION, person_of};
@@ -120,9 +121,11 @@ async fn hours_pass(service: &Service, clock: &ManualClock, until: Duration) {
             journal_since: before(Duration::from_hours(7 * 24)),
             journal_bytes_max: 2 << 30,
             won_since: before(Duration::from_hours(400 * 24)),
-            trail_since: before(Duration::from_hours(30 * 24)),
+            trail: RetentionConfig::default().trail().map(|limits| KeepTrail {
+                since: before(Duration::from_hours(limits.days * 24)),
+                bytes_max: limits.bytes,
+            }),
             seen_since: before(Duration::from_hours(72)),
-            trail_bytes_max: 2 << 30,
             seen_max: 20_000_000,
         };
         while service.store.prune(keep).await.unwrap() > 0 {}

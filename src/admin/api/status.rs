@@ -58,8 +58,21 @@ pub(in crate::admin) struct StatusView {
     new_contacts: Map<String, Value>,
     withdrawals: Map<String, Value>,
     risks: Vec<Risk>,
+    /// The oldest event of which the trail is kept, by what it is worth.
+    trail_since: TrailSince,
     review: Option<ReviewView>,
     redrive: Option<RedriveView>,
+}
+
+/// How far back the trail goes.
+#[derive(Serialize)]
+struct TrailSince {
+    #[serde(serialize_with = "rfc3339_or_null")]
+    conversions: Option<UnixMicros>,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    refreshes: Option<UnixMicros>,
+    #[serde(serialize_with = "rfc3339_or_null")]
+    anonymous: Option<UnixMicros>,
 }
 
 /// Events that could not be processed: kept aside, and given up because there were too many or too old ones.
@@ -217,6 +230,11 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
         new_contacts: new_contacts.collect(),
         withdrawals: withdrawals.collect(),
         risks: risks(snapshot, app.store.as_ref()),
+        trail_since: TrailSince {
+            conversions: totals.trail_since.conversion,
+            refreshes: totals.trail_since.refresh,
+            anonymous: totals.trail_since.anonymous,
+        },
         review: totals.review.as_ref().map(ReviewView::of),
         redrive: totals.redrive.as_ref().map(RedriveView::of),
     })

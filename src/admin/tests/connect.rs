@@ -136,6 +136,7 @@ async fn an_event_before_the_start_is_found_in_the_trail() {
         email: None,
         page: None,
         outcome: crate::decision::Outcome::PersonUpdated,
+        worth: crate::trail::Worth::Anonymous,
         reason: String::new(),
         notes: Vec::new(),
         actions: Vec::new(),

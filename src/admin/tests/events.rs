@@ -5,7 +5,7 @@ use crate::decision::Outcome;
 use crate::delivery::{Delivery, Lane};
 use crate::event::{Kind, Position, Trust};
 use crate::store::{EventQuery, NewRecord, Record};
-use crate::trail::EventTrail;
+use crate::trail::{EventTrail, Worth};
 
 pub fn trail(position: u64) -> EventTrail {
     EventTrail {
@@ -20,6 +20,7 @@ pub fn trail(position: u64) -> EventTrail {
         email: Some(email("sam@example.com")),
         page: None,
         outcome: Outcome::Queued,
+        worth: Worth::Conversion,
         reason: "a call is owed".into(),
         delivery_id: Some(DeliveryId("d1-0".into())),
         duplicates: 2,

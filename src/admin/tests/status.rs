@@ -78,6 +78,7 @@ async fn the_status_is_one_snapshot_with_every_lane() {
             "new_contacts": {},
             "withdrawals": {},
             "risks": [],
+            "trail_since": {"conversions": null, "refreshes": null, "anonymous": null},
             "review": null,
             "redrive": null,
         })

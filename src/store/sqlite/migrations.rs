@@ -365,6 +365,7 @@ super::suppressed::STEP,
     super::tallies::STEP,
     super::refusals::STEP,
     super::acts::STEP,
+    super::retention::STEP,
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

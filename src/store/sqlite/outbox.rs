@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::columns::{self, from_text, int, lane, lane_number, or_passed_over, subject, to_text, uint};
-use super::{deals, failed, happenings, outputs, present, state, walks};
+use super::{deals, failed, happenings, outputs, present, retention, state, walks};
 use crate::allowance::{HOUR, Leaves, SlotId};
 use crate::clock::{Moment, UnixMicros};
 use crate::decision::Outcome;
@@ -267,6 +267,7 @@ pub(super) fn totals(
         .prepare_cached("SELECT body FROM destinations WHERE account = ?1")?
         .query_row([&account.0], |row| row.get(0))
         .optional()?;
+    totals.trail_since = retention::trail_since(&snapshot)?;
     totals.slots = taken(&snapshot, account, present.wall, present)?;
     // What is owed and how calls stand is told, and calls are made, without them.
     let review = or_passed_over("review", walks::review(&snapshot))?;

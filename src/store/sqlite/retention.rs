@@ -8,8 +8,8 @@ use super::columns::{int, uint};
 use super::{failed, outputs, records, tallies, won};
 use crate::clock::UnixMicros;
 use crate::event::Position;
-use crate::store::{Keep, Processed, StoreError, Stream};
-use crate::trail::Span;
+use crate::store::{Keep, Processed, StoreError, Stream, Worths};
+use crate::trail::{Span, Worth};
 
 /// Rows of one table that go at once, so that plans do not wait long: together about 20 ms.
 const ROWS_MAX: i64 = 250;
@@ -23,11 +23,80 @@ const FULL_PERCENT: u64 = 80;
 pub(super) const SEEN: &str = "DELETE FROM seen WHERE (source, message_id) IN
     (SELECT source, message_id FROM seen WHERE received_at < ?1 ORDER BY received_at LIMIT ?2)";
 pub(super) const TRAIL: &str = "DELETE FROM events WHERE position IN
-    (SELECT position FROM events WHERE received_at < ?1 ORDER BY received_at LIMIT ?2)";
-/// Those that are open or dead have to stay.
-pub(super) const ENDED: &str = "DELETE FROM deliveries WHERE sequence IN
-    (SELECT sequence FROM deliveries INDEXED BY deliveries_by_end
-     WHERE state IN (3, 4, 6, 7) AND ended_at < ?1 ORDER BY ended_at LIMIT ?2)";
+    (SELECT position FROM events WHERE worth = ?3 AND received_at < ?1 ORDER BY received_at LIMIT ?2)";
+/// Deliveries that ended, of lanes whose contacts were refreshed. Those that are open or dead have to stay.
+const REFRESHED: &str =
+    "FROM deliveries INDEXED BY deliveries_refreshed WHERE state IN (3, 4, 6, 7) AND lane IN (3, 4, 5)";
+/// Those of the other lanes.
+const CONVERTED: &str =
+    "FROM deliveries INDEXED BY deliveries_by_end WHERE state IN (3, 4, 6, 7) AND lane NOT IN (3, 4, 5)";
+
+/// What became of an event is kept by what it is worth: 0 of nobody, 1 a refresh, 2 a lead, an order or a withdrawal. What was
+/// kept before counts as the last.
+pub(super) const STEP: &str = "
+    ALTER TABLE events ADD COLUMN worth INTEGER NOT NULL DEFAULT 2;
+    DROP INDEX events_by_receipt;
+    CREATE INDEX events_by_worth ON events (worth, received_at);
+    CREATE INDEX deliveries_refreshed ON deliveries (ended_at) WHERE state IN (3, 4, 6, 7) AND lane IN (3, 4, 5);
+    INSERT INTO sizes VALUES
+        ('trail 0', 0),
+        ('trail 1', (SELECT coalesce(sum(length(body) + 200), 0) FROM deliveries
+            WHERE state IN (3, 4, 6, 7) AND lane IN (3, 4, 5)));
+    INSERT INTO sizes SELECT 'trail 2', size - (SELECT size FROM sizes WHERE name = 'trail 1') FROM sizes WHERE name = 'trail';
+    DELETE FROM sizes WHERE name = 'trail';
+    DROP TRIGGER event_sized;
+    DROP TRIGGER event_unsized;
+    DROP TRIGGER delivery_sized;
+    DROP TRIGGER delivery_unsized;
+    DROP TRIGGER delivery_size_left;
+    DROP TRIGGER delivery_size_came;
+    CREATE TRIGGER event_sized AFTER INSERT ON events BEGIN
+        UPDATE sizes SET size = size + length(new.body) + length(new.message_id) + 200 WHERE name = 'trail ' || new.worth;
+    END;
+    CREATE TRIGGER event_unsized AFTER DELETE ON events BEGIN
+        UPDATE sizes SET size = size - length(old.body) - length(old.message_id) - 200 WHERE name = 'trail ' || old.worth;
+    END;
+    CREATE TRIGGER delivery_sized AFTER INSERT ON deliveries WHEN new.state IN (3, 4, 6, 7) BEGIN
+        UPDATE sizes SET size = size + length(new.body) + 200
+            WHERE name = iif(new.lane IN (3, 4, 5), 'trail 1', 'trail 2');
+    END;
+    CREATE TRIGGER delivery_unsized AFTER DELETE ON deliveries WHEN old.state IN (3, 4, 6, 7) BEGIN
+        UPDATE sizes SET size = size - length(old.body) - 200
+            WHERE name = iif(old.lane IN (3, 4, 5), 'trail 1', 'trail 2');
+    END;
+    CREATE TRIGGER delivery_size_left AFTER UPDATE OF body ON deliveries WHEN old.state IN (3, 4, 6, 7) BEGIN
+        UPDATE sizes SET size = size - length(old.body) - 200
+            WHERE name = iif(old.lane IN (3, 4, 5), 'trail 1', 'trail 2');
+    END;
+    CREATE TRIGGER delivery_size_came AFTER UPDATE OF body ON deliveries WHEN new.state IN (3, 4, 6, 7) BEGIN
+        UPDATE sizes SET size = size + length(new.body) + 200
+            WHERE name = iif(new.lane IN (3, 4, 5), 'trail 1', 'trail 2');
+    END;
+";
+
+/// The number of a worth in the file.
+pub(super) fn number(worth: Worth) -> i64 {
+    match worth {
+        Worth::Anonymous => 0,
+        Worth::Refresh => 1,
+        Worth::Conversion => 2,
+    }
+}
+
+/// The worth of a number.
+pub(super) fn worth(number: i64) -> Result<Worth, StoreError> {
+    let found = Worth::ALL.into_iter().find(|worth| self::number(*worth) == number);
+    found.ok_or_else(|| StoreError::Unreadable("worth", number.to_string()))
+}
+
+/// Deliveries of a worth that ended, where there are any.
+pub(super) fn ended(worth: Worth) -> Option<&'static str> {
+    match worth {
+        Worth::Anonymous => None,
+        Worth::Refresh => Some(REFRESHED),
+        Worth::Conversion => Some(CONVERTED),
+    }
+}
 
 /// Deletes a part of what the state need not keep; the answer is how many rows. `waiting_since` is when the
 /// oldest event was received that has not taken effect, `now` the half hour that it is.
@@ -40,16 +109,17 @@ pub(super) fn prune_state(
     let behind = waiting_since.is_some_and(|since| since < keep.seen_since);
     let seen = (!behind).then_some((SEEN, keep.seen_since));
     let transaction = state.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let crowded = size(&transaction, "trail")? > keep.trail_bytes_max;
-    let oldest = if crowded { oldest_of_the_trail(&transaction)? } else { None };
-    let trail_since = oldest.map_or(keep.trail_since, |oldest| keep.trail_since.max(oldest));
     let mut rows = 0;
-    for (sql, since) in [(TRAIL, trail_since), (ENDED, trail_since)].into_iter().chain(seen) {
+    for worth in Worth::ALL {
+        rows += prune_trail(&transaction, worth, keep)?;
+    }
+    if let Some((sql, since)) = seen {
         rows += transaction.prepare_cached(sql)?.execute((since.0, ROWS_MAX))? as u64;
     }
-    rows += failed::prune(&transaction, keep.trail_since, ROWS_MAX)?;
+    let trail_since = keep.trail.conversion.since;
+    rows += failed::prune(&transaction, trail_since, ROWS_MAX)?;
     rows += tallies::prune(&transaction, now, ROWS_MAX)?;
-    rows += outputs::prune(&transaction, keep.trail_since, ROWS_MAX)?;
+    rows += outputs::prune(&transaction, trail_since, ROWS_MAX)?;
     rows += won::prune(&transaction, keep.won_since, ROWS_MAX)?;
     // The limit holds whatever waits: a message that comes again after so many others counts again.
     let excess = int(size(&transaction, "seen")?.saturating_sub(keep.seen_max));
@@ -60,6 +130,34 @@ pub(super) fn prune_state(
     Ok(rows)
 }
 
+/// Deletes a part of the trail that is worth so much, and of the deliveries.
+fn prune_trail(state: &Connection, worth: Worth, keep: Keep) -> Result<u64, StoreError> {
+    let keep = keep.trail.of(worth);
+    let crowded = size(state, &format!("trail {}", number(worth)))? > keep.bytes_max;
+    let oldest = if crowded { oldest_of_the_trail(state, worth)? } else { None };
+    let since = oldest.map_or(keep.since, |oldest| keep.since.max(oldest));
+    let mut rows = state.prepare_cached(TRAIL)?.execute((since.0, ROWS_MAX, number(worth)))?;
+    if let Some(ended) = ended(worth) {
+        rows += state.prepare_cached(&delete_ended(ended))?.execute((since.0, ROWS_MAX))?;
+    }
+    Ok(rows as u64)
+}
+
+pub(super) fn delete_ended(ended: &str) -> String {
+    format!(
+        "DELETE FROM deliveries WHERE sequence IN (SELECT sequence {ended} AND ended_at < ?1 ORDER BY ended_at LIMIT ?2)"
+    )
+}
+
+/// The oldest event of which the trail is kept, by what it is worth.
+pub(super) fn trail_since(state: &Connection) -> Result<Worths<Option<UnixMicros>>, StoreError> {
+    let mut statement = state.prepare_cached("SELECT min(received_at) FROM events WHERE worth = ?1")?;
+    Worths::try_each(|worth| {
+        let oldest: Option<i64> = statement.query_row([number(worth)], |row| row.get(0))?;
+        Ok(oldest.map(UnixMicros))
+    })
+}
+
 /// How much there is of something that has a limit.
 fn size(state: &Connection, name: &str) -> Result<u64, StoreError> {
     let size = state
@@ -68,18 +166,22 @@ fn size(state: &Connection, name: &str) -> Result<u64, StoreError> {
     Ok(uint(size))
 }
 
-/// A moment before which there is a part of the trail, and about as much as goes at once.
-fn oldest_of_the_trail(state: &Connection) -> Result<Option<UnixMicros>, StoreError> {
+/// A moment before which there is a part of the trail that is worth so much, and about as much as goes at once.
+fn oldest_of_the_trail(state: &Connection, worth: Worth) -> Result<Option<UnixMicros>, StoreError> {
+    let ended = ended(worth).map_or_else(String::new, |ended| {
+        format!(
+            "UNION ALL
+             SELECT * FROM (SELECT ended_at AS at {ended} AND ended_at IS NOT NULL ORDER BY ended_at LIMIT ?1)"
+        )
+    });
     let oldest: Option<i64> = state
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT max(at) FROM (SELECT at FROM (
-                SELECT * FROM (SELECT received_at AS at FROM events ORDER BY received_at LIMIT ?1)
-                UNION ALL
-                SELECT * FROM (SELECT ended_at AS at FROM deliveries INDEXED BY deliveries_by_end
-                    WHERE state IN (3, 4, 6, 7) AND ended_at IS NOT NULL ORDER BY ended_at LIMIT ?1)
-             ) ORDER BY at LIMIT ?1)",
-        )?
-        .query_row([ROWS_MAX], |row| row.get(0))?;
+                SELECT * FROM (SELECT received_at AS at FROM events WHERE worth = ?2 ORDER BY received_at LIMIT ?1)
+                {ended}
+             ) ORDER BY at LIMIT ?1)"
+        ))?
+        .query_row([ROWS_MAX, number(worth)], |row| row.get(0))?;
     Ok(oldest.map(|at| UnixMicros(at.saturating_add(1))))
 }
 

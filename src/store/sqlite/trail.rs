@@ -7,12 +7,13 @@ use rusqlite::{Connection, Row, ToSql, named_params};
 use serde::{Deserialize, Serialize};
 
 use super::columns::{email, from_text, int, state, state_number, subject, to_text, uint};
+use super::retention;
 use crate::clock::UnixMicros;
 use crate::decision::{Action, Outcome};
 use crate::delivery::{Account, Delivery, DeliveryId, State};
 use crate::event::{Email, Kind, Position, SourceName};
 use crate::store::{DeliveryQuery, DeliveryStands, DeliverySummary, EventQuery, StoreError};
-use crate::trail::EventTrail;
+use crate::trail::{EventTrail, Worth};
 
 /// What of a trail has no column of its own.
 #[derive(Serialize, Deserialize)]
@@ -29,7 +30,8 @@ struct Rest {
     page: Option<String>,
 }
 
-const COLUMNS: &str = "position, message_id, source, person, email, outcome, duplicates, received_at, body";
+const COLUMNS: &str =
+    "position, message_id, source, person, email, outcome, duplicates, received_at, body, worth";
 
 /// Writes the trail of an event.
 pub(super) fn put(connection: &Connection, event: &EventTrail) -> Result<(), StoreError> {
@@ -46,9 +48,9 @@ pub(super) fn put(connection: &Connection, event: &EventTrail) -> Result<(), Sto
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO events
-                (position, message_id, source, name, person, email, outcome, duplicates, received_at, body)
+                (position, message_id, source, name, person, email, outcome, duplicates, received_at, worth, body)
              VALUES (:position, :message_id, :source, :name, :person, :email, :outcome, :duplicates,
-                :received_at, :body)",
+                :received_at, :worth, :body)",
         )?
         .execute(named_params! {
             ":position": int(event.position.0),
@@ -60,6 +62,7 @@ pub(super) fn put(connection: &Connection, event: &EventTrail) -> Result<(), Sto
             ":outcome": event.outcome.as_str(),
             ":duplicates": int(event.duplicates),
             ":received_at": event.received_at.0,
+            ":worth": retention::number(event.worth),
             ":body": to_text("trail", &rest)?,
         })?;
     Ok(())
@@ -81,6 +84,7 @@ fn trail(row: &Row<'_>) -> Result<EventTrail, StoreError> {
         email: address.as_deref().map(email).transpose()?,
         page: rest.page,
         outcome: Outcome::parse(&outcome).ok_or(StoreError::Unreadable("outcome", outcome))?,
+        worth: retention::worth(row.get(9)?)?,
         reason: rest.reason,
         delivery_id: rest.delivery_id,
         duplicates: uint(row.get(6)?),
@@ -101,6 +105,15 @@ impl Filter {
         if let Some(value) = value {
             self.conditions.push(condition);
             self.values.push(Box::new(value));
+        }
+        self
+    }
+
+    /// A condition that holds a moment once for each worth of an event.
+    fn with_moment(mut self, condition: &'static str, moment: Option<UnixMicros>) -> Self {
+        if let Some(moment) = moment {
+            self.conditions.push(condition);
+            self.values.extend(Worth::ALL.map(|_| Box::new(moment.0) as Box<dyn ToSql>));
         }
         self
     }
@@ -129,10 +142,14 @@ impl Filter {
 
 /// Where in the trail a time begins and ends. Requests that arrive together may be stored in another order than they
 /// were received in, so the neighbourhood belongs to it; `received_at` decides exactly.
-const NOT_BEFORE: &str = "position >= (SELECT coalesce(min(position), 9223372036854775807) FROM
-    (SELECT position FROM events WHERE received_at >= ? ORDER BY received_at LIMIT 1000))";
-const NOT_AFTER: &str = "position <= (SELECT coalesce(max(position), -1) FROM
-    (SELECT position FROM events WHERE received_at <= ? ORDER BY received_at DESC LIMIT 1000))";
+const NOT_BEFORE: &str = "position >= (SELECT coalesce(min(position), 9223372036854775807) FROM (
+    SELECT * FROM (SELECT position FROM events WHERE worth = 0 AND received_at >= ? ORDER BY received_at LIMIT 1000) UNION ALL
+    SELECT * FROM (SELECT position FROM events WHERE worth = 1 AND received_at >= ? ORDER BY received_at LIMIT 1000) UNION ALL
+    SELECT * FROM (SELECT position FROM events WHERE worth = 2 AND received_at >= ? ORDER BY received_at LIMIT 1000)))";
+const NOT_AFTER: &str = "position <= (SELECT coalesce(max(position), -1) FROM (
+    SELECT * FROM (SELECT position FROM events WHERE worth = 0 AND received_at <= ? ORDER BY received_at DESC LIMIT 1000) UNION ALL
+    SELECT * FROM (SELECT position FROM events WHERE worth = 1 AND received_at <= ? ORDER BY received_at DESC LIMIT 1000) UNION ALL
+    SELECT * FROM (SELECT position FROM events WHERE worth = 2 AND received_at <= ? ORDER BY received_at DESC LIMIT 1000)))";
 
 /// Events, newest first. Those of a contact, a person, a name, an outcome or a time are found; for several conditions
 /// and for a source the trail is walked back until enough fit.
@@ -167,9 +184,9 @@ fn of_outcome(connection: &Connection, query: EventQuery) -> Result<Vec<EventTra
         .with("name = ?", query.event.map(|name| name.to_lowercase()))
         .with("outcome = ?", query.outcomes.first().copied().map(Outcome::as_str))
         .with("source = ?", query.source.map(|source| source.0))
-        .with(NOT_BEFORE, query.since.map(|since| since.0))
+        .with_moment(NOT_BEFORE, query.since)
         .with("received_at >= ?", query.since.map(|since| since.0))
-        .with(NOT_AFTER, query.until.map(|until| until.0))
+        .with_moment(NOT_AFTER, query.until)
         .with("received_at <= ?", query.until.map(|until| until.0))
         .rows(connection, (COLUMNS, "events", "position"), query.limit.rows(), trail)
 }

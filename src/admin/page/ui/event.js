@@ -154,7 +154,7 @@ function steps(event, contact, delivery, actions) {
       "delivery",
       "Delivery of the contact",
       ends,
-      delivery ? [h("p", {}, link(["deliveries", delivery.id], `Delivery ${delivery.id}`)), deliveryParts(delivery)] : h("p", { class: "faint" }, event.delivery_id ? "It is no longer kept (retention.trail_days_max)." : "It led to no call."),
+      delivery ? [h("p", {}, link(["deliveries", delivery.id], `Delivery ${delivery.id}`)), deliveryParts(delivery)] : h("p", { class: "faint" }, event.delivery_id ? "It is no longer kept." : "It led to no call."),
     ),
     actions.map(actionBox),
   );
@@ -197,7 +197,7 @@ async function withRecord(action) {
 function unknown(about) {
   return empty(
     "No event with this message id",
-    "It was not received, is being processed right now, or is no longer kept (retention.trail_days_max). See ",
+    "It was not received, is being processed right now, or is no longer kept. What became of leads and orders is kept longest (retention.trail_days_max), of events without an address shortest. See ",
     h("a", { href: "#/events" }, "what was received"),
     " and what was ",
     h("a", { href: "#/events?outcome=rejected" }, "rejected"),

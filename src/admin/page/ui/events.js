@@ -5,7 +5,7 @@ import { csvButton } from "./csv.js";
 import { h, show } from "./dom.js";
 import { listen, liveState, watch } from "./live.js";
 import { goTo } from "./main.js";
-import { contactLink, empty, link, outcome, pages, table, tableRow, time, whyOf } from "./rows.js";
+import { contactLink, empty, into, link, outcome, pages, table, tableRow, time, whyOf } from "./rows.js";
 import { OUTCOMES, count, many, person } from "./words.js";
 
 // More rows than this are let go while the list is live.
@@ -170,9 +170,17 @@ function none(params) {
   );
 }
 
+// How far back the list can answer.
+function reach({ trail_since: since }) {
+  const parts = [["leads, orders and withdrawals", since.conversions], ["other events with an address", since.refreshes], ["events without one", since.anonymous]];
+  const known = parts.filter(([, moment]) => moment).map(([what, moment], nth) => [nth > 0 && "; ", `${what} since `, time(moment)]);
+  return known.length > 0 && ["What became of events is known back to here: ", known, ". How long it is kept stands in [retention]."];
+}
+
 export async function events(place, { params, rows: had }) {
   const asked = query(params);
   const place_of_list = h("div", { class: "list" });
+  const reaches = h("p", { class: "faint reach" });
   // What each row shows, by its key.
   const shown = new Map();
   let body = null;
@@ -193,6 +201,7 @@ export async function events(place, { params, rows: had }) {
     h("div", { class: "title" }, h("h1", {}, "Events"), h("div", { class: "tools" }, state, csvButton("events", "api/events", () => query(params), "events"), pause)),
     filters(params),
     place_of_list,
+    reaches,
   );
 
   const list = pages(place_of_list, {
@@ -327,6 +336,7 @@ export async function events(place, { params, rows: had }) {
   tellState();
   watch(asked);
   await read();
+  await into(reaches, get("api/status"), reach);
   return () => {
     clearTimeout(again);
     stop();

@@ -50,7 +50,7 @@ const BECAME = {
 // What became of the delivery that an event opened or joined: a word, its tone, a sentence. Null where it led to none.
 export function became(event) {
   if (event.outcome !== "queued" && event.outcome !== "absorbed") return null;
-  if (!event.delivery) return ["no longer kept", "calm", "What became of its delivery is no longer kept (retention.trail_days_max)."];
+  if (!event.delivery) return ["no longer kept", "calm", "What became of its delivery is no longer kept."];
   const { state, ended_at, account } = event.delivery;
   if (state === "delivered" && account?.startsWith("dry_run:")) return ["not sent", "calm", "A dry run: what would be sent is shown below. Nothing was."];
   const [word, sentence] = BECAME[state] ?? [String(state), ""];

@@ -3,6 +3,7 @@
 use super::*;
 use crate::delivery::State;
 use crate::store::{Counts, Plan, Put};
+use crate::store::{Keep, KeepTrail, Worths};
 use crate::trail::{Act, ActKind, Said, Span, Tallied};
 
 fn counting(span: i64, tallied: &Tallied, by: i64) -> Plan {
@@ -28,13 +29,12 @@ async fn tallies_add_up_by_the_half_hour_and_go_after_nine_days() {
     assert_eq!(between(now, now + 1).await, [(event.clone(), 5), (consent.clone(), 1)]);
     assert_eq!(between(now - 1, now).await, [(event, 7)]);
     assert_eq!(between(now - 433, now - 432).await, [(ended, 9)]);
-    let keep = crate::store::Keep {
+    let keep = Keep {
         journal_since: UnixMicros(0),
         journal_bytes_max: u64::MAX,
-        trail_since: UnixMicros(0),
+        trail: Worths::all(KeepTrail { since: UnixMicros(0), bytes_max: u64::MAX }),
         seen_since: UnixMicros(0),
         won_since: UnixMicros(0),
-        trail_bytes_max: u64::MAX,
         seen_max: u64::MAX,
     };
     store.prune(keep).await.unwrap();

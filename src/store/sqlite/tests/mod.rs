@@ -31,7 +31,7 @@ use crate::store::{
     DueOrder, DueQuery, Journal, NewRecord, Outbox, StateStore, StoreError, StoreSettings, Stream, Trail,
     Upkeep, Walks,
 };
-use crate::trail::EventTrail;
+use crate::trail::{EventTrail, Worth};
 
 /// The moment at which the clock of these tests stands.
 const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
@@ -109,6 +109,7 @@ fn trail(position: u64, outcome: Outcome) -> EventTrail {
         email: Some(email("jo")),
         page: None,
         outcome,
+        worth: Worth::Conversion,
         reason: "it says so".to_owned(),
         delivery_id: Some(DeliveryId("d1-0".to_owned())),
         duplicates: 0,

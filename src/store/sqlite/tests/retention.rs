@@ -6,16 +6,15 @@ use std::fs;
 use super::*;
 use crate::delivery::State;
 use crate::store::sqlite::{migrations, retention};
-use crate::store::{Counts, Failed, Keep, Keys, Plan, Progress, Put, Record};
+use crate::store::{Counts, Failed, Keep, KeepTrail, Keys, Plan, Progress, Put, Record, Totals, Worths};
 
 /// Keeps everything.
 pub(super) const ALL: Keep = Keep {
     journal_since: UnixMicros(i64::MIN),
     journal_bytes_max: u64::MAX,
-    trail_since: UnixMicros(i64::MIN),
+    trail: Worths::all(KeepTrail { since: UnixMicros(i64::MIN), bytes_max: u64::MAX }),
     won_since: UnixMicros(i64::MIN),
     seen_since: UnixMicros(i64::MIN),
-    trail_bytes_max: u64::MAX,
     seen_max: u64::MAX,
 };
 
@@ -23,12 +22,15 @@ pub(super) const ALL: Keep = Keep {
 pub(super) const NONE: Keep = Keep {
     journal_since: UnixMicros(i64::MAX),
     journal_bytes_max: u64::MAX,
-    trail_since: UnixMicros(i64::MAX),
+    trail: Worths::all(KeepTrail { since: UnixMicros(i64::MAX), bytes_max: u64::MAX }),
     won_since: UnixMicros(i64::MAX),
     seen_since: UnixMicros(i64::MAX),
-    trail_bytes_max: u64::MAX,
     seen_max: u64::MAX,
 };
+
+fn trail_since(at: i64) -> Worths<KeepTrail> {
+    Worths::all(KeepTrail { since: UnixMicros(at), bytes_max: u64::MAX })
+}
 
 /// Prunes to the end; answers how much went.
 pub(super) async fn prune(store: &SqliteStore, keep: Keep) -> u64 {
@@ -166,8 +168,11 @@ async fn old_trails_and_ended_deliveries_go_and_dead_and_open_ones_stay() {
     let progress = Some(Progress { stream: Stream::Live, from: Position(0), to: Position(4), events: 4 });
     store.apply(Plan { progress, puts, counts, ..Plan::default() }).await.unwrap();
     let before = store.totals(account()).await.unwrap();
-    assert_eq!(prune(&store, Keep { trail_since: UnixMicros(10), ..ALL }).await, 6);
-    assert_eq!(store.totals(account()).await.unwrap(), before);
+    assert_eq!(prune(&store, Keep { trail: trail_since(10), ..ALL }).await, 6);
+    let counted =
+        async || Totals { trail_since: Worths::default(), ..store.totals(account()).await.unwrap() };
+    let before = Totals { trail_since: Worths::default(), ..before };
+    assert_eq!(counted().await, before);
     assert_eq!(
         (before.queued, before.open.values().sum::<u64>(), before.ended.values().sum::<u64>()),
         (9, 4, 5)
@@ -182,7 +187,7 @@ async fn old_trails_and_ended_deliveries_go_and_dead_and_open_ones_stay() {
     }
     // The number of a delivery that is gone is not given again.
     assert_eq!(prune(&store, NONE).await, 3, "a group, a trail, a delivery");
-    assert_eq!(store.totals(account()).await.unwrap(), before);
+    assert_eq!(counted().await, before);
 }
 
 #[tokio::test]
@@ -231,7 +236,8 @@ async fn at_its_size_the_trail_loses_the_oldest_whatever_their_age() {
     let dead = delivery("dead", "jo", Lane::Login, 1).die("no".to_owned(), UnixMicros(1));
     let puts = (1..=1000).map(|position| Put::Trail(received(position))).chain([Put::Delivery(0, dead)]);
     state::put(&store, puts).await.unwrap();
-    let at_most = |bytes| Keep { trail_bytes_max: bytes, ..ALL };
+    let limits = |bytes_max| KeepTrail { since: UnixMicros(i64::MIN), bytes_max };
+    let at_most = |bytes| Keep { trail: Worths::all(limits(bytes)), ..ALL };
     assert_eq!(prune(&store, at_most(600_000)).await, 0, "a trail takes about 400 bytes");
     let gone = prune(&store, at_most(200_000)).await;
     assert!((500..1000).contains(&gone), "{gone}");
@@ -239,6 +245,83 @@ async fn at_its_size_the_trail_loses_the_oldest_whatever_their_age() {
     assert!(store.event(format!("m{}", gone + 1), None).await.unwrap().is_some());
     assert_eq!(prune(&store, at_most(0)).await, 1000 - gone, "and what is dead stays");
     assert!(store.delivery(DeliveryId("dead".to_owned())).await.unwrap().is_some());
+}
+
+/// A trail of this worth, received at the moment of its position.
+fn worth(position: u64, worth: Worth) -> Put {
+    let received_at = UnixMicros(i64::try_from(position).unwrap());
+    Put::Trail(EventTrail { received_at, worth, ..trail(position, Outcome::Queued) })
+}
+
+async fn kept_of(store: &SqliteStore, positions: std::ops::RangeInclusive<u64>) -> Vec<u64> {
+    let mut kept = Vec::new();
+    for position in positions {
+        if store.event(format!("m{position}"), None).await.unwrap().is_some() {
+            kept.push(position);
+        }
+    }
+    kept
+}
+
+#[tokio::test]
+async fn what_is_worth_more_is_kept_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let puts = (1..=9).zip(Worth::ALL.into_iter().cycle()).map(|(position, of)| worth(position, of));
+    let ended = [("login", Lane::Login), ("order", Lane::Conversion)];
+    let ended = ended.map(|(id, lane)| Put::Delivery(0, delivery(id, id, lane, 1).deliver(UnixMicros(5))));
+    state::put(&store, puts.chain(ended)).await.unwrap();
+    let since = |at| KeepTrail { since: UnixMicros(at), bytes_max: u64::MAX };
+    let trail = Worths { anonymous: since(100), refresh: since(6), conversion: since(4) };
+    assert_eq!(prune(&store, Keep { trail, ..ALL }).await, 3 + 2 + 1 + 1);
+    assert_eq!(kept_of(&store, 1..=9).await, [6, 8, 9]);
+    let kept = |id: &str| store.delivery(DeliveryId(id.to_owned()));
+    assert!(kept("login").await.unwrap().is_none());
+    assert!(kept("order").await.unwrap().is_some());
+    let totals = store.totals(account()).await.unwrap();
+    let oldest = Worths { anonymous: None, refresh: Some(UnixMicros(8)), conversion: Some(UnixMicros(6)) };
+    assert_eq!(totals.trail_since, oldest);
+}
+
+#[tokio::test]
+async fn a_crowd_of_page_views_of_nobody_pushes_no_order_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let orders = (1..=10).map(|position| worth(position, Worth::Conversion));
+    let views = (11..=1000).map(|position| worth(position, Worth::Anonymous));
+    state::put(&store, orders.chain(views)).await.unwrap();
+    let limits = KeepTrail { since: UnixMicros(i64::MIN), bytes_max: 100_000 };
+    assert!(prune(&store, Keep { trail: Worths::all(limits), ..ALL }).await > 500);
+    assert_eq!(kept_of(&store, 1..=12).await, (1..=10).collect::<Vec<_>>());
+    assert_eq!(kept_of(&store, 1000..=1000).await, [1000]);
+}
+
+#[tokio::test]
+async fn what_was_kept_before_trails_had_a_worth_counts_as_worth_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let mut old = rusqlite::Connection::open(&path).unwrap();
+    let before = migrations::STATE.iter().position(|step| *step == retention::STEP).unwrap();
+    migrations::migrate(&mut old, &migrations::STATE[..before], &path).unwrap();
+    old.execute_batch(
+        r#"INSERT INTO events (position, message_id, source, name, outcome, duplicates, received_at, body)
+               VALUES (1, 'm1', 'website', 'page', 'no_email', 0, 7,
+               '{"kind":"page","event":"page","at":5,"reason":"","delivery_id":null,"notes":[]}');
+           INSERT INTO deliveries (id, account, email, lane, state, opened_at, next_attempt_at, revision, body, ended_at)
+               VALUES ('a', '', '', 4, 3, 1, 1, 1, '{}', 9), ('b', '', '', 2, 3, 1, 1, 1, '{}', 9);"#,
+    )
+    .unwrap();
+    drop(old);
+    let store = open(folder.path());
+    let file = rusqlite::Connection::open(&path).unwrap();
+    let size = |name: &str| -> i64 {
+        file.query_row("SELECT size FROM sizes WHERE name = ?1", [name], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(store.event("m1".to_owned(), None).await.unwrap().unwrap().worth, Worth::Conversion);
+    assert_eq!(size("trail 1"), 202, "a refresh that ended");
+    assert!(size("trail 2") > 404, "{}", size("trail 2"));
+    assert_eq!(prune(&store, NONE).await, 3);
+    assert_eq!((size("trail 0"), size("trail 1"), size("trail 2")), (0, 0, 0));
 }
 
 #[tokio::test]
@@ -300,7 +383,7 @@ async fn a_store_from_before_there_was_retention_learns_when_its_rows_are_from()
     assert_eq!((trail.received_at, trail.at), (UnixMicros(7), UnixMicros(5)));
     assert_eq!(prune(&store, Keep { seen_since: UnixMicros(7), ..ALL }).await, 1);
     assert_eq!(seen_of(&store, &["m1", "m2"]).await, ["m1"]);
-    assert_eq!(prune(&store, Keep { trail_since: UnixMicros(9), ..ALL }).await, 1, "the trail");
+    assert_eq!(prune(&store, Keep { trail: trail_since(9), ..ALL }).await, 1, "the trail");
     assert_eq!(prune(&store, NONE).await, 2, "the delivery and what was seen");
 }
 
@@ -309,9 +392,12 @@ async fn what_has_had_its_time_is_found_by_an_index() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let file = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
-    for sql in [retention::SEEN, retention::TRAIL, retention::ENDED] {
+    let ended = Worth::ALL.into_iter().filter_map(retention::ended).map(retention::delete_ended);
+    let all = [retention::SEEN, retention::TRAIL].map(str::to_owned).into_iter().chain(ended);
+    for sql in all {
         let mut statement = file.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps = statement.query_map((0, 1), |row| row.get::<_, String>(3)).unwrap();
+        let bound = rusqlite::params_from_iter((0..statement.parameter_count()).map(|_| 1));
+        let steps = statement.query_map(bound, |row| row.get::<_, String>(3)).unwrap();
         let scans: BTreeSet<String> =
             steps.map(Result::unwrap).filter(|step| step.starts_with("SCAN")).collect();
         assert_eq!(scans, BTreeSet::new());

@@ -20,8 +20,8 @@ use crate::event::{Email, Kind, Position, SourceName, Trust};
 use crate::person::{Person, PersonKey};
 use crate::store::sqlite::{OpenError, Places, SqliteStore};
 use crate::store::{
-    Journal, Keep, Keys, NewRecord, Outbox, Plan, Privacy, Progress, Put, StateStore, StoreSettings, Stream,
-    Upkeep, Versioned,
+    Journal, Keep, KeepTrail, Keys, NewRecord, Outbox, Plan, Privacy, Progress, Put, StateStore,
+    StoreSettings, Stream, Upkeep, Versioned, Worths,
 };
 
 const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
@@ -183,9 +183,8 @@ async fn neither_pruning_nor_new_events_change_what_is_being_copied() {
         journal_since: NOW.plus(Duration::from_hours(1)),
         journal_bytes_max: 1 << 30,
         won_since: UnixMicros(i64::MIN),
-        trail_since: NOW,
+        trail: Worths::all(KeepTrail { since: NOW, bytes_max: 1 << 30 }),
         seen_since: NOW,
-        trail_bytes_max: 1 << 30,
         seen_max: 1000,
     };
     assert!(store.prune(all).await.unwrap() > 0, "it went from the journal");
