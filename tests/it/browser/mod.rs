@@ -22,6 +22,8 @@ mod measured;
 mod now;
 /// What a mapping would change, before it is applied.
 mod plan;
+/// The ten questions that people bring, each answered in two clicks at most.
+mod questions;
 /// How events get from the tag to the service.
 mod queue;
 /// A service that answers as a test says, for the tests of the queue.

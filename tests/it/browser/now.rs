@@ -7,7 +7,7 @@ use crate::support::app::{Service, Setup};
 use crate::support::browser::Browser;
 use crate::support::events::{ann, identify_ann, identify_sam, lead_of_ann, lead_of_sam};
 
-async fn opened(service: &Service) -> Browser {
+pub async fn opened(service: &Service) -> Browser {
     let browser = Browser::start().await;
     browser.open(&format!("{}/debug", service.private_url())).await;
     browser.shows("h1", "Now").await;
@@ -71,8 +71,9 @@ async fn a_calm_day_says_that_nothing_is_wrong_and_what_came() {
     service.finish().await;
 }
 
-#[tokio::test]
-async fn a_bad_day_answers_what_is_wrong_when_calls_leave_what_was_dropped_and_what_to_do() {
+/// A service on a day on which much is wrong: a contact is refused, a form of a page sends no email, an event has no rule, a banner
+/// says no, and more is owed than the account's hour allows.
+pub async fn bad_day() -> Service {
     let setup = Setup::new().with("ALLOWANCE__PER_HOUR", "4").with("CONSENT__REQUIRED", "");
     let service = setup.start().await;
     service.crm.fault(json!({"status": 422, "email": ann(1), "times": 9, "body": {"errors": {"code": 422, "message": ["Last name can't be blank"]}}}));
@@ -88,6 +89,12 @@ async fn a_bad_day_answers_what_is_wrong_when_calls_leave_what_was_dropped_and_w
     let leads = (2..8).flat_map(|number| [identify_ann(number), lead_of_ann(number)]).collect();
     service.send_all(leads).await;
     service.processed().await;
+    service
+}
+
+#[tokio::test]
+async fn a_bad_day_answers_what_is_wrong_when_calls_leave_what_was_dropped_and_what_to_do() {
+    let service = bad_day().await;
     let browser = opened(&service).await;
 
     // Is anything wrong, may calls leave, and if not when; when is the backlog gone; how long do leads wait.
