@@ -19,6 +19,9 @@ pub(super) struct Arguments {
     /// Where it listens
     #[arg(long, default_value = "127.0.0.1:9090")]
     listen: SocketAddr,
+    /// An account of the older product (freshsales.io), whose API is below /api/
+    #[arg(long)]
+    classic: bool,
     /// The account's bundle alias
     #[arg(long, default_value = "acme")]
     bundle_alias: String,
@@ -73,6 +76,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Outcome {
     start_logging(&LogConfig::default())?;
     let options = SandboxOptions {
+        classic: arguments.classic,
         bundle_alias: arguments.bundle_alias.clone(),
         api_key: arguments.api_key,
         require_names: !arguments.no_require_names,

@@ -25,12 +25,12 @@ use crate::consent::{Category, ConsentConfig, HOLD, MARKETING};
 use crate::conversion::AD_USER_DATA;
 use crate::conversions;
 use crate::decision::{ConsentRules, Rehearsal, Settings, SourceDefaults, Unknown, status_value};
-use crate::deliver::{BulkConfig, DeliveryConfig};
+use crate::deliver::{BulkConfig, BulkMode, DeliveryConfig};
 use crate::delivery::{Account, Bound, HappeningKind, MarkerKey, Request};
 use crate::doors::Ways;
 use crate::event::SourceName;
 use crate::exports;
-use crate::freshsales::{Config as FreshsalesConfig, DryRunCrm, Mode};
+use crate::freshsales::{AccountKind, Config as FreshsalesConfig, DryRunCrm, Mode};
 use crate::happening;
 use crate::ingest::{
     Hooks, ServerConfig, SourceMode, Sources, hook_problems, is_taken, source_problems, ways,
@@ -135,6 +135,7 @@ impl Config {
         problems.extend(self.allowance.problems());
         problems.extend(self.delivery.problems());
         problems.extend(self.bulk.problems());
+        problems.extend(self.no_bulk());
         problems.extend(self.consent.problems());
         problems.extend(self.mapping.problems());
         problems.extend(self.integrations.problems());
@@ -306,6 +307,14 @@ impl Config {
         let describe = |call: &Request| Some((call.kind(), endpoint.as_ref()?.describe(call)));
         let requests = calls.iter().chain(&told).filter_map(describe).collect();
         Rehearsal { sources, requests, playing: false }
+    }
+
+    /// Whether an account is to be called in bulk that is not known to take such calls.
+    fn no_bulk(&self) -> Option<Problem> {
+        let classic = self.freshsales.kind == AccountKind::Classic;
+        let expected = "\"off\" where freshsales.kind is \"classic\": no call of many contacts is documented of Classic accounts";
+        (classic && self.bulk.mode == BulkMode::Backlog)
+            .then(|| Problem::new("bulk.mode", "backlog", expected))
     }
 
     /// Who is told of what happens; in a dry run nothing does.

@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use reqwest::Url;
+use serde::Deserialize;
 
 use crate::delivery::{Account, CallKind};
 
@@ -16,9 +17,11 @@ const LOGIN_SUFFIX: &str = ".freshworks.com";
 const CLASSIC_SUFFIX: &str = ".freshsales.io";
 /// Paths of the web application that a pasted address may end with; they choose nothing.
 const PASTED_PATHS: [&str; 5] = ["", "/crm", "/crm/", "/crm/sales", "/crm/sales/"];
-const UPSERT_PATH: &str = "/crm/sales/api/contacts/upsert";
+/// Where what the user pastes of a Classic account may go on; it chooses nothing.
+const CLASSIC_PAGES: [&str; 5] = ["contacts", "accounts", "deals", "leads", "settings"];
 /// RFC 1035: a label has at most this many bytes.
 const LABEL_BYTES_MAX: usize = 63;
+const UPSERT: &str = "contacts/upsert";
 
 /// Why there is no address to call. None of these repeats what was configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,12 +31,18 @@ pub enum AccountProblem {
         "the bundle alias: `acme` where Freshsales is opened at https://acme.myfreshworks.com/crm/sales/"
     )]
     AliasMissing,
-    /// An account of the older product.
+    /// An account of the older product, while one of the suite is configured.
     #[error(
-        "a Freshsales Suite alias: this is a Classic account (freshsales.io), which is not supported yet; a Suite \
-         account is opened at https://acme.myfreshworks.com/crm/sales/"
+        "a Freshsales Suite alias: this is the address of a Classic account (freshsales.io); set freshsales.kind = \
+         \"classic\" if Freshsales is opened there, or the alias of https://acme.myfreshworks.com/crm/sales/"
     )]
     ClassicAccount,
+    /// An account of the suite, while a Classic one is configured.
+    #[error(
+        "the alias of a Classic account: this is the address of a Freshsales Suite account (myfreshworks.com); set \
+         freshsales.kind = \"suite\" if Freshsales is opened there, or the alias of https://acme.freshsales.io"
+    )]
+    SuiteAccount,
     /// Neither a label nor a host of Freshworks.
     #[error(
         "one name of letters, digits and hyphens, such as `acme` in https://acme.myfreshworks.com/crm/sales/"
@@ -55,7 +64,9 @@ impl AccountProblem {
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
-            Self::AliasMissing | Self::ClassicAccount | Self::NotAnAlias => "freshsales.bundle_alias",
+            Self::AliasMissing | Self::ClassicAccount | Self::SuiteAccount | Self::NotAnAlias => {
+                "freshsales.bundle_alias"
+            }
             Self::NotAnOrigin | Self::MoreThanAnOrigin | Self::PlainHttp => "freshsales.base_url",
         }
     }
@@ -65,24 +76,59 @@ impl AccountProblem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BundleAlias(String);
 
+/// Which product an account is of: they have other addresses, and the shapes of contacts, companies, deals and notes in common
+/// (developer.freshsales.io and developers.freshworks.com).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountKind {
+    /// Freshsales Suite, at `acme.myfreshworks.com/crm/sales`.
+    #[default]
+    Suite,
+    /// Freshsales Classic, the older product, at `acme.freshsales.io`.
+    Classic,
+}
+
+impl AccountKind {
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Suite => SUITE_SUFFIX,
+            Self::Classic => CLASSIC_SUFFIX,
+        }
+    }
+
+    /// What the path of every call begins with.
+    fn api(self) -> &'static str {
+        match self {
+            Self::Suite => "/crm/sales/api/",
+            Self::Classic => "/api/",
+        }
+    }
+}
+
 impl BundleAlias {
-    /// Reads `acme`, `acme.myfreshworks.com`, `https://acme.myfreshworks.com/crm/sales/`, `acme.freshworks.com`.
+    /// Reads `acme`; of a Suite account `acme.myfreshworks.com`, `https://acme.myfreshworks.com/crm/sales/`,
+    /// `acme.freshworks.com`; of a Classic one `acme.freshsales.io`, `https://acme.freshsales.io/contacts`.
     ///
     /// # Errors
-    /// Everything else; a Classic account by its name.
-    pub fn parse(pasted: &str) -> Result<Self, AccountProblem> {
+    /// Everything else; an account of the other kind by its name.
+    pub fn parse(pasted: &str, kind: AccountKind) -> Result<Self, AccountProblem> {
         let text = pasted.trim_matches([' ', '\t', '\r', '\n']).to_ascii_lowercase();
         if text.is_empty() {
             return Err(AccountProblem::AliasMissing);
         }
         let address = text.strip_prefix("https://");
         let (host, path) = split_path(address.unwrap_or(&text));
-        if host.strip_suffix(CLASSIC_SUFFIX).is_some_and(is_label) {
-            return Err(AccountProblem::ClassicAccount);
-        }
+        let classic = host.strip_suffix(CLASSIC_SUFFIX);
         let suite = host.strip_suffix(SUITE_SUFFIX).or_else(|| host.strip_suffix(LOGIN_SUFFIX));
-        let label = match suite {
-            Some(label) if path == "/" || PASTED_PATHS.contains(&path) => label,
+        let (named, other, problem) = match kind {
+            AccountKind::Suite => (suite, classic, AccountProblem::ClassicAccount),
+            AccountKind::Classic => (classic, suite, AccountProblem::SuiteAccount),
+        };
+        if other.is_some_and(is_label) {
+            return Err(problem);
+        }
+        let label = match named {
+            Some(label) if may_end(path, kind) => label,
             // A bare label is one only when nothing stood around it.
             None if address.is_none() && path.is_empty() => host,
             Some(_) | None => return Err(AccountProblem::NotAnAlias),
@@ -100,6 +146,17 @@ impl BundleAlias {
 impl fmt::Display for BundleAlias {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Whether an address that somebody pasted may go on like this.
+fn may_end(path: &str, kind: AccountKind) -> bool {
+    match kind {
+        AccountKind::Suite => path == "/" || PASTED_PATHS.contains(&path),
+        AccountKind::Classic => {
+            let page = path.trim_matches('/');
+            page.is_empty() && path.len() < 2 || CLASSIC_PAGES.contains(&page) && path.len() <= page.len() + 2
+        }
     }
 }
 
@@ -122,6 +179,7 @@ fn is_label(text: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     account: Account,
+    kind: AccountKind,
     upsert_url: Url,
     named_alias: Option<BundleAlias>,
 }
@@ -131,32 +189,35 @@ impl Endpoint {
     ///
     /// # Errors
     /// An alias or a base URL that is refused.
-    pub fn new(bundle_alias: &str, base_url: &str) -> Result<Self, AccountProblem> {
-        let alias = BundleAlias::parse(bundle_alias)?;
+    pub fn new(kind: AccountKind, bundle_alias: &str, base_url: &str) -> Result<Self, AccountProblem> {
+        let alias = BundleAlias::parse(bundle_alias, kind)?;
         match origin(base_url)? {
-            Some(origin) => Self::at_origin(&origin, alias),
-            None => Self::of_account(&alias),
+            Some(origin) => Self::at_origin(kind, &origin, alias),
+            None => Self::of_account(kind, &alias),
         }
     }
 
-    fn of_account(alias: &BundleAlias) -> Result<Self, AccountProblem> {
-        let host = format!("{alias}{SUITE_SUFFIX}");
-        let url =
-            Url::parse(&format!("https://{host}{UPSERT_PATH}")).map_err(|_| AccountProblem::NotAnAlias)?;
+    fn of_account(kind: AccountKind, alias: &BundleAlias) -> Result<Self, AccountProblem> {
+        let host = format!("{alias}{}", kind.suffix());
+        let address = format!("https://{host}{}{UPSERT}", kind.api());
+        let url = Url::parse(&address).map_err(|_| AccountProblem::NotAnAlias)?;
         // The label was checked; this holds should the parser ever read it otherwise than we do.
         if url.host_str() != Some(host.as_str()) {
             return Err(AccountProblem::NotAnAlias);
         }
-        Ok(Self { account: Account(host), upsert_url: url, named_alias: None })
+        Ok(Self { account: Account(host), kind, upsert_url: url, named_alias: None })
     }
 
     /// Two aliases behind one origin (a sandbox) are two accounts, so the alias is part of the account's name.
-    fn at_origin(origin: &Url, alias: BundleAlias) -> Result<Self, AccountProblem> {
+    fn at_origin(kind: AccountKind, origin: &Url, alias: BundleAlias) -> Result<Self, AccountProblem> {
         let host = origin.host_str().ok_or(AccountProblem::NotAnOrigin)?;
         let port = origin.port_or_known_default().ok_or(AccountProblem::NotAnOrigin)?;
         Ok(Self {
             account: Account(format!("{host}:{port}/{alias}")),
-            upsert_url: origin.join(UPSERT_PATH).map_err(|_| AccountProblem::NotAnOrigin)?,
+            kind,
+            upsert_url: origin
+                .join(&format!("{}{UPSERT}", kind.api()))
+                .map_err(|_| AccountProblem::NotAnOrigin)?,
             named_alias: Some(alias),
         })
     }
@@ -173,10 +234,15 @@ impl Endpoint {
         &self.upsert_url
     }
 
-    /// The full address of another path of the same origin.
+    /// Which product the account is of.
+    pub(super) fn kind(&self) -> AccountKind {
+        self.kind
+    }
+
+    /// The full address of another call, by its path below the root of the API.
     pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.upsert_url.clone();
-        url.set_path(path);
+        url.set_path(&format!("{}{path}", self.kind.api()));
         url
     }
 
@@ -191,7 +257,12 @@ impl Endpoint {
 #[must_use]
 pub fn in_browser(account: &Account, kind: CallKind, id: u64) -> Option<String> {
     let host = account.0.as_str();
-    let alias = host.strip_suffix(SUITE_SUFFIX).filter(|label| is_label(label))?;
+    let of = |kind: AccountKind| host.strip_suffix(kind.suffix()).is_some_and(is_label);
+    let pages = match (of(AccountKind::Suite), of(AccountKind::Classic)) {
+        (true, _) => "/crm/sales",
+        (false, true) => "",
+        (false, false) => return None,
+    };
     let records = match kind {
         CallKind::Contact => "contacts",
         CallKind::Company => "accounts",
@@ -201,7 +272,7 @@ pub fn in_browser(account: &Account, kind: CallKind, id: u64) -> Option<String> 
             return None;
         }
     };
-    Some(format!("https://{alias}{SUITE_SUFFIX}/crm/sales/{records}/{id}"))
+    Some(format!("https://{host}{pages}/{records}/{id}"))
 }
 
 /// Reads a base URL; none when it is empty.

@@ -17,7 +17,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, 
 use reqwest::{Response, Url};
 use serde_json::Value;
 
-use super::account::Endpoint;
+use super::account::{AccountKind, Endpoint};
 use super::config::Config;
 use super::key::Key;
 use super::transport::Transport;
@@ -148,6 +148,14 @@ pub fn http_client(timeouts: Timeouts) -> Result<reqwest::Client, ClientError> {
     Ok(hardened(timeouts, &Transport::default())?.build().map_err(reqwest::Error::without_url)?)
 }
 
+impl Client {
+    /// Which product the account is of.
+    #[must_use]
+    pub(super) fn account_kind(&self) -> AccountKind {
+        self.0.endpoint.kind()
+    }
+}
+
 impl Crm for Client {
     fn account(&self) -> &Account {
         self.0.endpoint.account()
@@ -204,11 +212,11 @@ fn headers(endpoint: &Endpoint) -> Result<HeaderMap, ClientError> {
 
 impl Endpoint {
     fn bulk_url(&self) -> Url {
-        self.url("/crm/sales/api/contacts/bulk_upsert")
+        self.url("contacts/bulk_upsert")
     }
 
     fn job_url(&self, id: &JobId) -> Url {
-        self.url(&format!("/crm/sales/api/job_statuses/{}", id.as_str()))
+        self.url(&format!("job_statuses/{}", id.as_str()))
     }
 
     /// A call as people are shown it, the key redacted.

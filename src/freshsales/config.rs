@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use super::account::{self, AccountProblem, BundleAlias, Endpoint};
+use super::account::{self, AccountKind, AccountProblem, BundleAlias, Endpoint};
 use super::key::{ApiKey, ApiKeyProblem, Key};
 use super::transport::Transport;
 use crate::config_problem::{Problem, REDACTED};
@@ -31,6 +31,8 @@ pub enum Mode {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Which product the account is of.
+    pub kind: AccountKind,
     /// The account, as its user pasted it.
     pub bundle_alias: String,
     /// The API key as configured; [`ApiKey::parse`] reads it.
@@ -59,6 +61,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            kind: AccountKind::Suite,
             bundle_alias: String::new(),
             api_key: SecretString::from(String::new()),
             api_key_file: String::new(),
@@ -83,7 +86,7 @@ impl Config {
     /// # Errors
     /// An alias or a base URL that is refused.
     pub fn endpoint(&self) -> Result<Endpoint, AccountProblem> {
-        Endpoint::new(&self.bundle_alias, &self.base_url)
+        Endpoint::new(self.kind, &self.bundle_alias, &self.base_url)
     }
 
     /// The key that calls begin with, and the file that it may be read from again.
@@ -98,7 +101,7 @@ impl Config {
     /// Everything that is wrong with the section. A dry run needs no key, but a key that is there must be one.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
-        let alias = BundleAlias::parse(&self.bundle_alias).err();
+        let alias = BundleAlias::parse(&self.bundle_alias, self.kind).err();
         let origin = account::origin(&self.base_url).err();
         let mut problems: Vec<Problem> =
             alias.into_iter().chain(origin).map(|problem| self.address_problem(problem)).collect();
@@ -129,9 +132,10 @@ impl Config {
 
     fn address_problem(&self, problem: AccountProblem) -> Problem {
         let value = match problem {
-            AccountProblem::AliasMissing | AccountProblem::ClassicAccount | AccountProblem::NotAnAlias => {
-                &self.bundle_alias
-            }
+            AccountProblem::AliasMissing
+            | AccountProblem::ClassicAccount
+            | AccountProblem::SuiteAccount
+            | AccountProblem::NotAnAlias => &self.bundle_alias,
             AccountProblem::NotAnOrigin | AccountProblem::MoreThanAnOrigin | AccountProblem::PlainHttp => {
                 &self.base_url
             }

@@ -29,7 +29,7 @@ use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Request, 
 use crate::event::Email;
 use crate::telemetry::Panicked;
 
-pub use account::{AccountProblem, BundleAlias, Endpoint, in_browser};
+pub use account::{AccountKind, AccountProblem, BundleAlias, Endpoint, in_browser};
 pub use bulk::{BulkResult, JobAnswer, JobReport, JobResult, JobState, RowEnd, SentRow, job_of, job_state};
 pub use by_hand::{AskedByHand, ByHand, ToldByHand, WAITING_MAX};
 pub use check::{CALLS_MAX, Expected, Finding, Level, Report, TestContact, check};

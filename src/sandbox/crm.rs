@@ -14,7 +14,7 @@ use super::kinds::Kind;
 use super::now::Now;
 use super::options::{Quirk, SandboxOptions};
 use super::reply::{Ending, Reply};
-use super::routes::{self, API, Entity, Route};
+use super::routes::{self, Entity, Route};
 use super::state::State;
 use super::{fields, search, selectors, shown};
 
@@ -75,7 +75,7 @@ fn take_effect(
     now: Now,
 ) -> Result<Answer, Refusal> {
     let found = |body: Option<Value>| body.map(|body| ok(&body)).ok_or(Refusal::NotFound);
-    let route = routes::route(&call.method, call.uri.path())?;
+    let route = routes::route(&call.method, call.uri.path(), options)?;
     if options.has(Quirk::NoContactRights) && route.touches_contacts() {
         return Err(Refusal::NotAllowed);
     }
@@ -88,7 +88,9 @@ fn take_effect(
         Route::BulkUpsert => {
             let State { jobs, book, lists, .. } = desk.state;
             let job = jobs.open(body?, book, &Account { options, lists }, now)?;
-            Ok(ok(&json!({"job_status_url": format!("{}{API}job_statuses/{job}", call.origin())})))
+            Ok(ok(
+                &json!({"job_status_url": format!("{}{}job_statuses/{job}", call.origin(), options.api())}),
+            ))
         }
         Route::JobStatus(id) => found(desk.state.jobs.poll(id, now.monotonic)),
         Route::Selector(name) => found(desk.state.lists.answer(&name)),

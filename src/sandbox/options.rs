@@ -8,6 +8,8 @@ use serde_json::Value;
 /// How the sandbox behaves; the default is an account called `acme` without limits.
 #[derive(Clone, Debug)]
 pub struct SandboxOptions {
+    /// Whether it is an account of the older product, whose API is below `/api/` and takes no bulk calls.
+    pub classic: bool,
     /// The account's name, the first label of its host.
     pub bundle_alias: String,
     /// The one key that is accepted.
@@ -81,6 +83,7 @@ pub enum Quirk {
 impl Default for SandboxOptions {
     fn default() -> Self {
         Self {
+            classic: false,
             bundle_alias: "acme".to_owned(),
             api_key: "sandbox-key".to_owned(),
             require_names: true,
@@ -108,6 +111,11 @@ impl Default for SandboxOptions {
 }
 
 impl SandboxOptions {
+    /// What every path of the API begins with.
+    pub(super) fn api(&self) -> &'static str {
+        if self.classic { "/api/" } else { "/crm/sales/api/" }
+    }
+
     /// Whether the account has this quirk.
     pub(super) fn has(&self, quirk: Quirk) -> bool {
         self.quirks.contains(&quirk)

@@ -4,10 +4,7 @@ use axum::http::Method;
 
 use super::answer::Refusal;
 use super::kinds::Kind;
-use super::options::Forbidden;
-
-/// What every path of the API begins with.
-pub(super) const API: &str = "/crm/sales/api/";
+use super::options::{Forbidden, SandboxOptions};
 
 /// A contact, or a record of another kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,9 +175,12 @@ fn right_to(kind: Kind) -> Option<Forbidden> {
 }
 
 /// What a call wants.
-pub(super) fn route(method: &Method, path: &str) -> Result<Route, Refusal> {
-    let rest = path.strip_prefix(API).ok_or(Refusal::NotFound)?;
+pub(super) fn route(method: &Method, path: &str, options: &SandboxOptions) -> Result<Route, Refusal> {
+    let rest = path.strip_prefix(options.api()).ok_or(Refusal::NotFound)?;
     let segments: Vec<&str> = rest.split('/').collect();
+    if options.classic && matches!(*segments, ["contacts", "bulk_upsert"] | ["job_statuses", _]) {
+        return Err(Refusal::NotFound);
+    }
     let mut here = of_account(&segments)?;
     if here.is_empty() {
         here = of_entity(&segments)?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::command::{freshsignal, output};
 use crate::support::crm::Crm;
 
-const KEY: &str = "canary-live-key-4711";
+pub const KEY: &str = "canary-live-key-4711";
 
 /// What a run said: exit code, standard output, standard error.
 pub struct Run {
@@ -65,7 +65,7 @@ async fn check(crm: &Crm, arguments: &[&str], more: &[(&str, &str)], mapping: &s
     Run { code, said, complained }
 }
 
-async fn live(crm: &Crm, more: &[(&str, &str)], mapping: &str) -> Run {
+pub async fn live(crm: &Crm, more: &[(&str, &str)], mapping: &str) -> Run {
     check(crm, &["--live"], more, mapping).await
 }
 

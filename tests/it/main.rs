@@ -30,6 +30,8 @@ mod browser;
 mod bulk;
 /// Marked secrets and personal data through a whole run at trace level.
 mod canary;
+/// An account of the older product.
+mod classic;
 /// Clocks that jump and come back.
 mod clocks;
 /// The real binary: what each command takes, prints and exits with.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::{Reply, Unanswered};
+use super::super::{AccountKind, Reply, Unanswered};
 use super::Finding;
 
 /// Whether anything else is worth a call.
@@ -23,7 +23,7 @@ pub(super) enum Access {
 const RIGHTS: &str = "in Freshsales under Admin Settings, Roles";
 
 /// What the reply to the first question, the owners, says of alias and key.
-pub(super) fn account(reply: Result<&Reply, &Unanswered>) -> (Access, Vec<Finding>) {
+pub(super) fn account(reply: Result<&Reply, &Unanswered>, kind: AccountKind) -> (Access, Vec<Finding>) {
     let shut = |text: String| (Access::Shut, vec![Finding::wrong(text)]);
     let reply = match reply {
         Ok(reply) => reply,
@@ -35,7 +35,7 @@ pub(super) fn account(reply: Result<&Reply, &Unanswered>) -> (Access, Vec<Findin
                 let fine = format!("alias and key are right; contacts may be given to {} users", owners.len());
                 (Access::Open { owners: Some(owners) }, vec![Finding::fine(fine)])
             }
-            None if reply.html => shut(page(reply.status)),
+            None if reply.html => shut(format!("{}. If none does, {}", page(reply.status), other_kind(kind))),
             None => shut(format!(
                 "the answer ({}) is not one of Freshsales: set freshsales.bundle_alias (and freshsales.base_url, \
                  where it is set) to a Freshsales account",
@@ -50,9 +50,14 @@ pub(super) fn account(reply: Result<&Reply, &Unanswered>) -> (Access, Vec<Findin
         403 => (Access::Hidden, Vec::new()),
         404 | 300..=399 => shut(format!(
             "Freshsales has no account at this address ({}): set freshsales.bundle_alias to the first part of the \
-             address that Freshsales is opened at",
-            reply.status
+             address that Freshsales is opened at; {}",
+            reply.status,
+            other_kind(kind)
         )),
+        // Seen: the host of that name that a Suite account has, too, limits all who ask.
+        429 if kind == AccountKind::Classic => {
+            shut(format!("{}. If it stays so, {}", troubled(429, reply), other_kind(kind)))
+        }
         status => shut(troubled(status, reply)),
     }
 }
@@ -73,6 +78,19 @@ pub(super) fn without_owners(reply: Result<&Reply, &Unanswered>) -> (Access, Vec
             (Access::Shut, vec![Finding::wrong(wrong)])
         }
         Ok(_) | Err(_) => (Access::Shut, vec![contacts(reply, false)]),
+    }
+}
+
+/// What to look at where an account may be of the other kind.
+fn other_kind(kind: AccountKind) -> &'static str {
+    match kind {
+        AccountKind::Suite => {
+            "where that is https://acme.freshsales.io it is a Classic account: set freshsales.kind = \"classic\""
+        }
+        AccountKind::Classic => {
+            "look where Freshsales is opened: at https://acme.myfreshworks.com/crm/sales it is a Suite account, which has \
+             nothing but a web host at freshsales.io: set freshsales.kind = \"suite\""
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub async fn check(client: &Client, expected: &Expected, test: Option<TestContac
     let report = Report { calls_max: CALLS_MAX, ..Report::default() };
     let mut inquiry = Inquiry { client, report };
     let reply = inquiry.ask(Question::Owners).await;
-    let (mut access, mut found) = access::account(reply.as_ref());
+    let (mut access, mut found) = access::account(reply.as_ref(), client.account_kind());
     let mut filters = None;
     if access == Access::Hidden {
         let reply = inquiry.ask(Question::ContactFilters).await;

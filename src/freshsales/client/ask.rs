@@ -71,7 +71,7 @@ impl Question {
     }
 
     pub(super) fn path(self) -> String {
-        let rest = match self {
+        match self {
             Self::Owners => "selector/owners".to_owned(),
             Self::ContactFields => "settings/contacts/fields".to_owned(),
             Self::ContactFilters => "contacts/filters".to_owned(),
@@ -85,8 +85,7 @@ impl Question {
             Self::DeleteDeal(id) => format!("deals/{id}"),
             Self::DeleteCompany(id) => format!("sales_accounts/{id}"),
             Self::Forget(id) => format!("contacts/{id}/forget"),
-        };
-        format!("/crm/sales/api/{rest}")
+        }
     }
 
     fn query(self) -> Option<&'static str> {

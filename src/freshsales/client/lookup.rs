@@ -8,7 +8,7 @@ use super::{Endpoint, Inner};
 use crate::delivery::AttemptRequest;
 use crate::event::Email;
 
-const PATH: &str = "/crm/sales/api/lookup";
+const PATH: &str = "lookup";
 
 impl Inner {
     pub(super) async fn look_up(&self, email: Email) -> LookupResult {

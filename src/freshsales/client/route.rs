@@ -67,7 +67,7 @@ impl Endpoint {
     }
 
     pub(super) fn route(&self, request: &Request) -> Route {
-        let to = |method: Method, path: &str| Route { method, url: self.url(&api(path)) };
+        let to = |method: Method, path: &str| Route { method, url: self.url(path) };
         match request {
             Request::UpsertContact { shows_companies, .. } => {
                 let mut url = self.upsert_url().clone();
@@ -133,7 +133,7 @@ impl Endpoint {
     }
 
     fn look_up_of(&self, value: &str, field: &str, entity: &str) -> Route {
-        let mut url = self.url(&api("lookup"));
+        let mut url = self.url("lookup");
         url.query_pairs_mut().append_pair("q", value).append_pair("f", field).append_pair("entities", entity);
         Route { method: Method::GET, url }
     }
@@ -161,8 +161,4 @@ fn told_path(what: HappeningKind, (kind, id): (TargetKind, u64), everywhere: boo
         (HappeningKind::Activity, TargetKind::Contact) if !everywhere => format!("{record}/{id}/activities"),
         (HappeningKind::Activity | HappeningKind::Task, _) => list_of(what).to_owned(),
     }
-}
-
-fn api(path: &str) -> String {
-    format!("/crm/sales/api/{path}")
 }

@@ -1,9 +1,14 @@
 //! From a pasted alias to an origin: what is accepted, and what never chooses where a call goes.
 
-use crate::freshsales::{AccountProblem, BundleAlias, Endpoint};
+use crate::delivery::CallKind;
+use crate::freshsales::{AccountKind, AccountProblem, BundleAlias, Endpoint, in_browser};
 
 fn endpoint(bundle_alias: &str, base_url: &str) -> Result<Endpoint, AccountProblem> {
-    Endpoint::new(bundle_alias, base_url)
+    Endpoint::new(AccountKind::Suite, bundle_alias, base_url)
+}
+
+fn classic(bundle_alias: &str, base_url: &str) -> Result<Endpoint, AccountProblem> {
+    Endpoint::new(AccountKind::Classic, bundle_alias, base_url)
 }
 
 fn problem(bundle_alias: &str, base_url: &str) -> AccountProblem {
@@ -37,7 +42,7 @@ fn an_alias_may_be_pasted_in_many_forms() {
 #[test]
 fn a_label_may_have_63_characters_digits_and_inner_hyphens() {
     for label in ["a", "7", "4you-2", &"a".repeat(63)] {
-        assert_eq!(BundleAlias::parse(label).unwrap().as_str(), label);
+        assert_eq!(BundleAlias::parse(label, AccountKind::Suite).unwrap().as_str(), label);
     }
 }
 
@@ -49,6 +54,9 @@ fn every_hostile_alias_is_refused() {
     for alias in hostile {
         assert!(endpoint(&alias, "").is_err(), "{alias:?}");
         assert!(endpoint(&alias, "https://proxy.example.com").is_err(), "{alias:?}");
+        if !alias.ends_with(".freshsales.io") && !alias.ends_with(".freshsales.io/leads") {
+            assert!(classic(&alias, "").is_err(), "{alias:?}");
+        }
     }
 }
 
@@ -57,8 +65,43 @@ fn a_classic_account_is_named() {
     for pasted in ["acme.freshsales.io", "https://acme.freshsales.io/leads", "Acme.Freshsales.IO"] {
         assert_eq!(problem(pasted, ""), AccountProblem::ClassicAccount);
     }
-    assert!(problem("acme.freshsales.io", "").to_string().contains("not supported yet"));
+    assert!(problem("acme.freshsales.io", "").to_string().contains("freshsales.kind = \"classic\""));
     assert_eq!(problem(" ", ""), AccountProblem::AliasMissing);
+}
+
+#[test]
+fn a_classic_account_has_another_host_and_other_paths() {
+    for pasted in
+        ["acme", "Acme.Freshsales.IO", "https://acme.freshsales.io", "https://acme.freshsales.io/contacts"]
+    {
+        let endpoint = classic(pasted, "").unwrap();
+        assert_eq!(endpoint.account().0, "acme.freshsales.io", "{pasted}");
+        assert_eq!(endpoint.upsert_url().as_str(), "https://acme.freshsales.io/api/contacts/upsert");
+    }
+    let local = classic("acme", "http://127.0.0.1:9090").unwrap();
+    assert_eq!(local.upsert_url().as_str(), "http://127.0.0.1:9090/api/contacts/upsert");
+    assert_eq!(local.named_alias().map(BundleAlias::as_str), Some("acme"));
+    for pasted in ["acme.myfreshworks.com", "https://acme.freshworks.com/crm/sales/"] {
+        assert_eq!(classic(pasted, "").unwrap_err(), AccountProblem::SuiteAccount, "{pasted}");
+    }
+    for pasted in [
+        "https://acme.freshsales.io/contacts/1",
+        "acme.freshsales.io//",
+        "a.b.freshsales.io",
+        "acme.freshsales.io.evil.com",
+    ] {
+        assert!(classic(pasted, "").is_err(), "{pasted}");
+    }
+}
+
+#[test]
+fn a_record_is_seen_where_its_account_is_opened() {
+    let seen = |endpoint: Endpoint, kind| in_browser(endpoint.account(), kind, 7);
+    let suite = seen(endpoint("acme", "").unwrap(), CallKind::Company);
+    assert_eq!(suite.as_deref(), Some("https://acme.myfreshworks.com/crm/sales/accounts/7"));
+    let classic_one = seen(classic("acme", "").unwrap(), CallKind::Contact);
+    assert_eq!(classic_one.as_deref(), Some("https://acme.freshsales.io/contacts/7"));
+    assert_eq!(seen(endpoint("acme", "http://127.0.0.1:9090").unwrap(), CallKind::Contact), None);
 }
 
 #[test]

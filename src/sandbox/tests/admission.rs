@@ -26,6 +26,19 @@ async fn another_alias_is_a_404_whichever_way_it_is_given() {
 }
 
 #[tokio::test]
+async fn an_account_of_the_older_product_has_other_paths_and_no_bulk_calls() {
+    let older = account_with(SandboxOptions { classic: true, ..SandboxOptions::default() });
+    assert_eq!(older.post("/api/contacts/upsert", named("sam.lee@example.com")).await.status, 201);
+    assert!(older.stored().is_some());
+    for (method, path) in
+        [("POST", UPSERT), ("POST", "/api/contacts/bulk_upsert"), ("GET", "/api/job_statuses/1")]
+    {
+        assert_eq!(older.send(request(method, path, named("jo@example.com"))).await.status, 404, "{path}");
+    }
+    assert_eq!(account().post("/api/contacts/upsert", named("jo@example.com")).await.status, 404);
+}
+
+#[tokio::test]
 async fn loopback_without_an_alias_is_the_configured_account() {
     let key = ("authorization", "Token token=sandbox-key");
     assert_eq!(status_with(&[key, ("host", "localhost:9090")]).await, 200);
