@@ -9,10 +9,13 @@ use super::{Failure, Outcome, complain, load_to_serve, runtime, sample, say, set
 use crate::alerts::{Heartbeat, Message, Receiver};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::freshsales::{Client, Expected, Mode, Report, TestContact, Timeouts, Transport, check};
+use crate::freshsales::{
+    BundleAlias, Client, Expected, Mode, Report, TestContact, Timeouts, Transport, check,
+};
 use crate::webhook::{Failed, Taken};
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command")]
 pub(super) struct Arguments {
     /// The configuration file; else `FRESHSIGNAL_CONFIG` names one
     #[arg(long, value_name = "FILE")]
@@ -23,6 +26,9 @@ pub(super) struct Arguments {
     /// Also writes a test contact, and a company, a deal and a note where the mapping has such; reads what stuck, and deletes them
     #[arg(long, requires = "live")]
     probe: bool,
+    /// Then prints what was found once more, without names of the account, people or custom fields, to be shown to others
+    #[arg(long, requires = "live")]
+    report: bool,
     /// Also has the running service compare so many of its contacts (at most 100) with Freshsales; a call each
     #[arg(long, requires = "live", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
     sample: Option<u64>,
@@ -52,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if !arguments.live {
         return Ok(());
     }
-    let judged = live(&config, arguments.probe);
+    let judged = live(&config, arguments.probe, arguments.report);
     match arguments.sample {
         // What is wrong with the account is known before, and said in the end.
         Some(contacts) => sample::run(&config, contacts).and(judged),
@@ -113,7 +119,7 @@ fn said(key: &str, came: Result<Taken, Failed>) -> Result<bool, Failure> {
     Ok(wrong)
 }
 
-fn live(config: &Config, probe: bool) -> Outcome {
+fn live(config: &Config, probe: bool, to_share: bool) -> Outcome {
     let client = client(config)?;
     let settings = settings_of(config)?;
     let expected = Expected {
@@ -124,7 +130,15 @@ fn live(config: &Config, probe: bool) -> Outcome {
     };
     let test = if probe { Some(test_contact(config)?) } else { None };
     let report = runtime()?.block_on(check(&client, &expected, test));
-    show(&report)
+    let judged = show(&report);
+    if to_share {
+        let account = &config.freshsales;
+        let alias = BundleAlias::parse(&account.bundle_alias, account.kind);
+        let alias = alias.map_or_else(|_| String::new(), |alias| alias.to_string());
+        say("\nTo be shown to others; read it once before you do, for words of Freshsales stand in it:\n")?;
+        say(&report.to_share(account.kind, &alias))?;
+    }
+    judged
 }
 
 /// What asks the account of a configuration.

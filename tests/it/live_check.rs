@@ -96,6 +96,27 @@ async fn an_account_that_fits_is_fine_and_nothing_was_written() {
 }
 
 #[tokio::test]
+async fn a_report_that_is_shown_to_others_names_neither_account_nor_contact_nor_field() {
+    let crm = crm(SandboxOptions::default()).await;
+    let mapping = "[fields.\"custom_field.cf_colour\"]\nfrom = [\"traits.colour\"]";
+    let run = check(&crm, &["--live", "--probe", "--report"], &[], mapping).await;
+    assert_eq!(run.code, 1, "{}{}", run.said, run.complained);
+    let (said, shared) = run.said.split_once("To be shown to others").unwrap();
+    assert!(said.contains("cf_colour"), "{said}");
+    for line in [
+        "an account of the kind suite, 8 calls",
+        "- fine: alias and key are right",
+        "- fine: stored as sent:",
+        "cf_(field)",
+    ] {
+        assert!(shared.contains(line), "{line}: {shared}");
+    }
+    for name in ["acme", "cf_colour", "example.com", "127.0.0.1", "@"] {
+        assert!(!shared.contains(name), "{name}: {shared}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_may_not_see_owners_and_may_see_contacts_is_right() {
     let crm =
         crm(SandboxOptions { forbidden: [Forbidden::Owners].into(), ..SandboxOptions::default() }).await;

@@ -9,6 +9,7 @@ mod mapping;
 mod names;
 mod probe;
 mod records;
+mod shared;
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,7 @@ pub use finding::{Finding, Level};
 pub use probe::TestContact;
 
 use super::fields::{ContactField, contact_fields};
-use super::{CallResult, Client, Crm, Question, Reply, Unanswered};
+use super::{AccountKind, CallResult, Client, Crm, Question, Reply, Unanswered};
 use crate::delivery::Request;
 use crate::mapping::Preset;
 use crate::selectors::{Kind, Selectors};
