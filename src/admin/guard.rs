@@ -1,24 +1,34 @@
-//! The guard before every route of the private listener: the token, the host it was called by, the page that called.
+//! The guard before every route of the private listener: the token and its role, the host it was called by, the page that
+//! called. Behind it, what is answered to somebody who may not see people is masked.
 //!
 //! Answers with no CORS header at all, so no page of another origin can read anything. Must not say why a token is wrong.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::body::{Body, to_bytes};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
+use super::look::{Looked, Looks};
+use super::mask::mask;
+use super::role::{Named, Role, Who};
 use crate::http::ApiError;
 
 /// Who may use the private listener.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    /// The token; without one only a listener on loopback is open, any other refuses everybody.
+    /// The token of nobody in particular, who may everything; without any only a listener on loopback is open, any other
+    /// refuses everybody.
     pub token: Option<SecretString>,
+    /// Those with tokens of their own, as they are now.
+    pub people: watch::Receiver<Arc<Vec<Named>>>,
     /// Host names accepted beside `localhost` and IP literals; without a token an IP literal must be one of loopback.
     pub allowed_hosts: Vec<String>,
     /// Whether the listener is on loopback.
@@ -38,15 +48,29 @@ const OWN_SITES: [&str; 2] = ["same-origin", "none"];
 pub(super) enum Access {
     /// Everybody: it shows no data.
     Anybody,
-    /// Who has the token.
-    Token,
+    /// Who has a token with this role, or one that may more.
+    Role(Role),
 }
 
-/// The guard of one route.
+impl Access {
+    /// Whether somebody with this role may use it.
+    pub fn admits(self, role: Role) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Role(needed) => role >= needed,
+        }
+    }
+}
+
+/// The guard of one path.
 #[derive(Clone)]
 pub(super) struct Guard {
     pub admin: Arc<Admin>,
-    pub access: Access,
+    /// Its name in the log of looks.
+    pub path: &'static str,
+    /// What each of its methods needs.
+    pub needs: Arc<[(Method, Access)]>,
+    pub looks: Arc<Looks>,
 }
 
 /// Why a request is turned away.
@@ -56,12 +80,24 @@ enum Denied {
     Origin,
     OtherSite,
     Token,
+    /// The token is one, and may less than this.
+    Role(Role),
+    /// Somebody who may not see people looks for one.
+    Search,
 }
+
+/// Parameters that name nobody; of others a guess is answered by whether there are rows.
+const NAMING_NOBODY: [&str; 12] = [
+    "limit", "before", "outcome", "state", "source", "since", "until", "zone", "event", "door", "deep",
+    "hours",
+];
+/// What is answered at once is masked up to this size.
+const MASKED_BYTES_MAX: usize = 32 << 20;
 
 /// Turns away who may not use a route; marks every answer as not to be kept, but for what says otherwise itself.
 pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    let mut response = match guard.admin.admit(request.method(), request.headers(), guard.access) {
-        Ok(()) => next.run(request).await,
+    let mut response = match guard.admit(&request) {
+        Ok(who) => guard.answer(who, request, next).await,
         Err(denied) => denied.into_response(),
     };
     let headers = response.headers_mut();
@@ -71,8 +107,92 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     response
 }
 
+impl Guard {
+    /// What a method needs. One that is not there says so to whoever may least.
+    fn access(&self, method: &Method) -> Access {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let found = self.needs.iter().find(|(one, _)| one == method).map(|(_, access)| *access);
+        let open = self.needs.iter().all(|(_, access)| *access == Access::Anybody);
+        found.unwrap_or(if open && !self.needs.is_empty() {
+            Access::Anybody
+        } else {
+            Access::Role(Role::View)
+        })
+    }
+
+    fn admit(&self, request: &Request) -> Result<Option<Who>, Denied> {
+        let headers = request.headers();
+        self.admin.reached(request.method(), headers)?;
+        let Access::Role(needed) = self.access(request.method()) else { return Ok(None) };
+        let who = self.admin.who(headers).ok_or(Denied::Token)?;
+        if who.role < needed {
+            return Err(Denied::Role(needed));
+        }
+        if who.is_masked() && !names_nobody(request.uri()) {
+            return Err(Denied::Search);
+        }
+        Ok(Some(who))
+    }
+
+    /// The answer, with who asked on the request; nobody: it shows no data.
+    async fn answer(&self, who: Option<Who>, mut request: Request, next: Next) -> Response {
+        let Some(who) = who else { return next.run(request).await };
+        let searched = who_is_searched(request.uri());
+        request.extensions_mut().insert(who.clone());
+        let mut response = next.run(request).await;
+        if who.is_masked() {
+            return masked(response).await;
+        }
+        if response.status().is_success() {
+            let seen = response.extensions_mut().remove::<Looked>();
+            for whom in seen.map(|Looked(whom)| whom).into_iter().chain(searched.map(Some)) {
+                self.looks.note(&who, self.path, whom.as_deref()).await;
+            }
+        }
+        response
+    }
+}
+
+/// What a handler says of its answer: it holds nobody, or is masked already.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HoldsNobody;
+
+/// Whether every parameter of a query is one that names nobody.
+fn names_nobody(uri: &Uri) -> bool {
+    let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri);
+    pairs.is_ok_and(|Query(pairs)| pairs.iter().all(|(name, _)| NAMING_NOBODY.contains(&name.as_str())))
+}
+
+/// The address by which a list is narrowed down.
+fn who_is_searched(uri: &Uri) -> Option<String> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    let found = pairs.into_iter().find(|(name, _)| name == "email").map(|(_, value)| value);
+    found.filter(|value| !value.trim().is_empty())
+}
+
+/// The same answer without people. What can't be masked is refused.
+async fn masked(response: Response) -> Response {
+    if response.extensions().get::<HoldsNobody>().is_some() {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(whole) = to_bytes(body, MASKED_BYTES_MAX).await else {
+        return ApiError::internal().into_response();
+    };
+    if whole.is_empty() {
+        return (parts, Body::empty()).into_response();
+    }
+    let Ok(mut value) = serde_json::from_slice::<Value>(&whole) else {
+        return Denied::Role(Role::Read).into_response();
+    };
+    mask(&mut value);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    (parts, Body::from(value.to_string())).into_response()
+}
+
 impl Admin {
-    fn admit(&self, method: &Method, headers: &HeaderMap, access: Access) -> Result<(), Denied> {
+    /// Nobody is let in yet, but asked in a way that may be answered.
+    fn reached(&self, method: &Method, headers: &HeaderMap) -> Result<(), Denied> {
         // A page whose name was pointed at this machine (DNS rebinding) shows itself by the name.
         let host = only(headers, &header::HOST).filter(|host| self.allows_host(host)).ok_or(Denied::Host)?;
         if headers.contains_key(header::ORIGIN) {
@@ -87,11 +207,12 @@ impl Admin {
             let site = only(headers, &SEC_FETCH_SITE);
             site.filter(|site| OWN_SITES.contains(site)).ok_or(Denied::OtherSite)?;
         }
-        match access {
-            Access::Anybody => Ok(()),
-            Access::Token if self.allows_bearer(headers) => Ok(()),
-            Access::Token => Err(Denied::Token),
-        }
+        Ok(())
+    }
+
+    /// Whether any token is known.
+    fn has_tokens(&self) -> bool {
+        self.token.is_some() || !self.people.borrow().is_empty()
     }
 
     fn allows_host(&self, host: &str) -> bool {
@@ -99,8 +220,7 @@ impl Admin {
         let literal = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         // Without a token whoever reaches the listener is let in. On loopback only this machine does, unless something
         // forwards to it; then it is called by the address that others reach.
-        let literal =
-            literal.is_ok_and(|address| self.token.is_some() || address.to_canonical().is_loopback());
+        let literal = literal.is_ok_and(|address| self.has_tokens() || address.to_canonical().is_loopback());
         self.public || literal || name.eq_ignore_ascii_case("localhost") || self.is_named(host)
     }
 
@@ -113,13 +233,21 @@ impl Admin {
         self.allowed_hosts.iter().any(same)
     }
 
-    fn allows_bearer(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.token else { return self.loopback && !self.public };
+    /// Whose token the request carries. Every token is compared, so that the time tells nobody how far a guess came.
+    fn who(&self, headers: &HeaderMap) -> Option<Who> {
+        if !self.has_tokens() {
+            return (self.loopback && !self.public).then(Who::owner);
+        }
         let bearer = only(headers, &header::AUTHORIZATION).and_then(|value| value.split_once(' '));
-        bearer.is_some_and(|(scheme, given)| {
-            let same = given.trim().as_bytes().ct_eq(token.expose_secret().as_bytes());
-            scheme.eq_ignore_ascii_case("bearer") && same.into()
-        })
+        let (_, given) = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))?;
+        let is = |token: &SecretString| -> bool {
+            given.trim().as_bytes().ct_eq(token.expose_secret().as_bytes()).into()
+        };
+        let mut who = self.token.as_ref().filter(|token| is(token)).map(|_| Who::owner());
+        for one in self.people.borrow().iter() {
+            who = who.or(is(&one.token).then(|| one.who.clone()));
+        }
+        who
     }
 }
 
@@ -162,6 +290,18 @@ impl IntoResponse for Denied {
                 "the private listener takes no order from a page of another site (Sec-Fetch-Site)",
             )
             .into_response(),
+            Self::Role(role) => {
+                let message = format!(
+                    "your token may not do this: it needs the role `{}`; ask whoever keeps `admin.tokens`",
+                    role.as_str()
+                );
+                ApiError::new(StatusCode::FORBIDDEN, "role_too_low", message).because(role.as_str()).into_response()
+            }
+            Self::Search => {
+                let message = "to look for somebody needs the role `read`: with `view` people are masked, and a filter by \
+                               one would tell who is there";
+                ApiError::new(StatusCode::FORBIDDEN, "role_too_low", message).because("read").into_response()
+            }
             Self::Token => {
                 let message = "the admin token is missing or wrong: send `Authorization: Bearer TOKEN`; `freshsignal token` prints it";
                 let error = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message);

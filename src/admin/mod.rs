@@ -6,10 +6,14 @@
 //! shows is personal data, so every route that shows any is behind the guard.
 
 mod api;
+mod asked;
 mod config;
 mod guard;
+mod look;
+mod mask;
 mod metrics;
 mod page;
+mod role;
 
 #[cfg(test)]
 mod tests;
@@ -19,14 +23,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Notify, Semaphore, watch};
 
 pub use api::{Commands, Given, Reloaded};
-pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN};
+pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN, TokenConfig};
 pub use guard::Admin;
+pub use role::{Named, Role, Who};
 
 use crate::allowance::{Quotas, Usage};
 use crate::cause::Board;
@@ -39,11 +45,13 @@ use crate::health::{Snapshot, StoreReading, Vitals};
 use crate::http::ApiError;
 use crate::store::{SharedStore, quotas};
 use api::{
-    History, alerts, commands, companies, connect, contacts, crm, dead_letters, deals, deliveries, events,
-    exports, happenings, history, ledger, map, now, openapi, outputs, people, plan, resend, selectors,
-    status, stream,
+    History, acts, alerts, commands, companies, connect, contacts, crm, dead_letters, deals, deliveries,
+    events, exports, happenings, history, ledger, map, now, openapi, outputs, people, plan, resend,
+    selectors, status, stream,
 };
-use guard::{Access, Guard, guard};
+use asked::Asked;
+use guard::{Access, Guard, HoldsNobody, guard};
+use look::{Looked, Looks};
 
 /// What the running service knows beside the store.
 #[derive(Clone, Debug)]
@@ -86,6 +94,9 @@ pub struct Debugger {
     commands: Commands,
     metrics: PrometheusHandle,
     history: Arc<History>,
+    /// Who asks.
+    who: Who,
+    looks: Arc<Looks>,
     /// Places for live streams.
     watchers: Arc<Semaphore>,
     /// The place of the one plan that is made at a time.
@@ -103,6 +114,12 @@ struct Route {
     handler: fn(MethodFilter) -> MethodRouter<Debugger>,
 }
 
+const ANYBODY: Access = Access::Anybody;
+const VIEW: Access = Access::Role(Role::View);
+const READ: Access = Access::Role(Role::Read);
+const ACT: Access = Access::Role(Role::Act);
+const EDIT: Access = Access::Role(Role::Edit);
+const OWNER: Access = Access::Role(Role::Owner);
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
 const DELETE: MethodFilter = MethodFilter::DELETE;
@@ -116,66 +133,80 @@ const fn route(
     Route { method, path, access, handler }
 }
 
-/// Every route there is: the router is built from this table, and the tests walk it.
+/// What each method of a path needs.
+type Needs = Vec<(Method, Access)>;
+
+fn method_of(filter: MethodFilter) -> Method {
+    match filter {
+        POST => Method::POST,
+        DELETE => Method::DELETE,
+        _ => Method::GET,
+    }
+}
+
+/// Every route there is, with the role that it needs: the router is built from this table, and the tests walk it.
 const ROUTES: &[Route] = &[
-    route(GET, "/api/events", Access::Token, |method| on(method, events::list)),
-    route(GET, "/api/events/{message_id}", Access::Token, |method| on(method, events::one)),
-    route(POST, "/api/events/{message_id}/retry", Access::Token, |method| on(method, events::retry)),
-    route(GET, "/api/deliveries", Access::Token, |method| on(method, deliveries::list)),
-    route(GET, "/api/deliveries/{id}", Access::Token, |method| on(method, deliveries::one)),
-    route(GET, "/api/contacts/{email}", Access::Token, |method| on(method, contacts::one)),
-    route(POST, "/api/contacts/resend", Access::Token, |method| on(method, resend::order)),
-    route(GET, "/api/crm/contacts", Access::Token, |method| on(method, crm::contact)),
-    route(GET, "/api/crm/sample", Access::Token, |method| on(method, crm::sample)),
-    route(GET, "/api/deals", Access::Token, |method| on(method, deals::list)),
-    route(GET, "/api/deals/{kind}/{key}", Access::Token, |method| on(method, deals::one)),
-    route(POST, "/api/deals/{kind}/{key}/order", Access::Token, |method| on(method, deals::order)),
-    route(GET, "/api/companies", Access::Token, |method| on(method, companies::list)),
-    route(GET, "/api/companies/{name}", Access::Token, |method| on(method, companies::one)),
-    route(GET, "/api/happenings", Access::Token, |method| on(method, happenings::list)),
-    route(GET, "/api/happenings/{id}", Access::Token, |method| on(method, happenings::one)),
-    route(POST, "/api/happenings/{id}/tell", Access::Token, |method| on(method, happenings::tell)),
-    route(POST, "/api/happenings/{id}/drop", Access::Token, |method| on(method, happenings::leave)),
-    route(GET, "/api/people", Access::Token, |method| on(method, people::held)),
-    route(DELETE, "/api/people", Access::Token, |method| on(method, people::erase)),
-    route(GET, "/api/people/suppress", Access::Token, |method| on(method, people::suppressed)),
-    route(POST, "/api/people/suppress", Access::Token, |method| on(method, people::suppress)),
-    route(DELETE, "/api/people/suppress", Access::Token, |method| on(method, people::unsuppress)),
-    route(GET, "/api/erasures/{erasure}", Access::Token, |method| on(method, people::erasure)),
-    route(GET, "/api/dead-letters", Access::Token, |method| on(method, dead_letters::list)),
-    route(POST, "/api/dead-letters/redrive", Access::Token, |method| on(method, dead_letters::order)),
-    route(DELETE, "/api/dead-letters/{email}", Access::Token, |method| on(method, dead_letters::give_up)),
-    route(POST, "/api/ledger/distrust", Access::Token, |method| on(method, ledger::doubt)),
-    route(POST, "/api/pause", Access::Token, |method| on(method, commands::pause)),
-    route(POST, "/api/resume", Access::Token, |method| on(method, commands::resume)),
-    route(POST, "/api/plan", Access::Token, |method| on(method, plan::plan)),
-    route(POST, "/api/reload", Access::Token, |method| on(method, commands::reload)),
-    route(GET, "/api/connect", Access::Token, |method| on(method, connect::connect)),
-    route(GET, "/api/now", Access::Token, |method| on(method, now::now)),
-    route(GET, "/api/status", Access::Token, |method| on(method, status::status)),
-    route(GET, "/api/status/history", Access::Token, |method| on(method, history::history)),
-    route(GET, "/api/alerts", Access::Token, |method| on(method, alerts::list)),
-    route(GET, "/api/outputs", Access::Token, |method| on(method, outputs::list)),
-    route(GET, "/api/outputs/{name}", Access::Token, |method| on(method, outputs::one)),
-    route(POST, "/api/outputs/{name}/redrive", Access::Token, |method| on(method, outputs::redrive)),
-    route(POST, "/api/outputs/{name}/discard", Access::Token, |method| on(method, outputs::discard)),
-    route(POST, "/api/outputs/{name}/resume", Access::Token, |method| on(method, outputs::resume)),
-    route(GET, "/api/exports", Access::Token, |method| on(method, exports::list)),
-    route(POST, "/api/exports", Access::Token, |method| on(method, exports::order)),
-    route(GET, "/api/exports/contacts", Access::Token, |method| on(method, exports::contacts)),
-    route(GET, "/api/exports/{id}", Access::Token, |method| on(method, exports::one)),
-    route(DELETE, "/api/exports/{id}", Access::Token, |method| on(method, exports::discard)),
-    route(GET, "/api/exports/{id}/file", Access::Token, |method| on(method, exports::file)),
-    route(GET, "/api/selectors", Access::Token, |method| on(method, selectors::selectors)),
-    route(GET, "/api/stream", Access::Token, |method| on(method, stream::stream)),
-    route(POST, "/api/map", Access::Token, |method| on(method, map::map)),
-    route(GET, "/metrics", Access::Token, |method| on(method, metrics::metrics)),
-    route(GET, "/", Access::Anybody, |method| on(method, page::home)),
-    route(GET, "/debug", Access::Anybody, |method| on(method, page::index)),
-    route(GET, "/debug/{file}", Access::Anybody, |method| on(method, page::file)),
-    route(GET, "/openapi.json", Access::Anybody, |method| on(method, openapi::document)),
-    route(GET, "/healthz", Access::Anybody, |method| on(method, status::alive)),
-    route(GET, "/readyz", Access::Anybody, |method| on(method, status::ready)),
+    route(GET, "/api/events", VIEW, |method| on(method, events::list)),
+    route(GET, "/api/events/{message_id}", VIEW, |method| on(method, events::one)),
+    route(POST, "/api/events/{message_id}/retry", ACT, |method| on(method, events::retry)),
+    route(GET, "/api/deliveries", VIEW, |method| on(method, deliveries::list)),
+    route(GET, "/api/deliveries/{id}", VIEW, |method| on(method, deliveries::one)),
+    route(GET, "/api/contacts/{email}", READ, |method| on(method, contacts::one)),
+    route(POST, "/api/contacts/resend", ACT, |method| on(method, resend::order)),
+    route(GET, "/api/crm/contacts", READ, |method| on(method, crm::contact)),
+    route(GET, "/api/crm/sample", READ, |method| on(method, crm::sample)),
+    route(GET, "/api/deals", READ, |method| on(method, deals::list)),
+    route(GET, "/api/deals/{kind}/{key}", READ, |method| on(method, deals::one)),
+    route(POST, "/api/deals/{kind}/{key}/order", ACT, |method| on(method, deals::order)),
+    route(GET, "/api/companies", READ, |method| on(method, companies::list)),
+    route(GET, "/api/companies/{name}", READ, |method| on(method, companies::one)),
+    route(GET, "/api/happenings", READ, |method| on(method, happenings::list)),
+    route(GET, "/api/happenings/{id}", READ, |method| on(method, happenings::one)),
+    route(POST, "/api/happenings/{id}/tell", ACT, |method| on(method, happenings::tell)),
+    route(POST, "/api/happenings/{id}/drop", ACT, |method| on(method, happenings::leave)),
+    route(GET, "/api/people", READ, |method| on(method, people::held)),
+    route(DELETE, "/api/people", ACT, |method| on(method, people::erase)),
+    route(GET, "/api/people/suppress", READ, |method| on(method, people::suppressed)),
+    route(POST, "/api/people/suppress", ACT, |method| on(method, people::suppress)),
+    route(DELETE, "/api/people/suppress", ACT, |method| on(method, people::unsuppress)),
+    route(GET, "/api/erasures/{erasure}", VIEW, |method| on(method, people::erasure)),
+    route(GET, "/api/dead-letters", VIEW, |method| on(method, dead_letters::list)),
+    route(POST, "/api/dead-letters/redrive", ACT, |method| on(method, dead_letters::order)),
+    route(DELETE, "/api/dead-letters/{email}", ACT, |method| on(method, dead_letters::give_up)),
+    route(POST, "/api/ledger/distrust", ACT, |method| on(method, ledger::doubt)),
+    route(POST, "/api/pause", ACT, |method| on(method, commands::pause)),
+    route(POST, "/api/resume", ACT, |method| on(method, commands::resume)),
+    route(POST, "/api/plan", EDIT, |method| on(method, plan::plan)),
+    route(POST, "/api/reload", EDIT, |method| on(method, commands::reload)),
+    route(GET, "/api/connect", VIEW, |method| on(method, connect::connect)),
+    route(GET, "/api/now", VIEW, |method| on(method, now::now)),
+    route(GET, "/api/status", VIEW, |method| on(method, status::status)),
+    route(GET, "/api/status/history", VIEW, |method| on(method, history::history)),
+    route(GET, "/api/alerts", VIEW, |method| on(method, alerts::list)),
+    route(GET, "/api/outputs", VIEW, |method| on(method, outputs::list)),
+    route(GET, "/api/outputs/{name}", READ, |method| on(method, outputs::one)),
+    route(POST, "/api/outputs/{name}/redrive", ACT, |method| on(method, outputs::redrive)),
+    route(POST, "/api/outputs/{name}/discard", ACT, |method| on(method, outputs::discard)),
+    route(POST, "/api/outputs/{name}/resume", ACT, |method| on(method, outputs::resume)),
+    route(GET, "/api/exports", VIEW, |method| on(method, exports::list)),
+    route(POST, "/api/exports", ACT, |method| on(method, exports::order)),
+    route(GET, "/api/exports/contacts", READ, |method| on(method, exports::contacts)),
+    route(GET, "/api/exports/{id}", VIEW, |method| on(method, exports::one)),
+    route(DELETE, "/api/exports/{id}", ACT, |method| on(method, exports::discard)),
+    route(GET, "/api/exports/{id}/file", READ, |method| on(method, exports::file)),
+    route(GET, "/api/selectors", VIEW, |method| on(method, selectors::selectors)),
+    route(GET, "/api/stream", VIEW, |method| on(method, stream::stream)),
+    route(POST, "/api/map", READ, |method| on(method, map::map)),
+    route(GET, "/api/me", VIEW, |method| on(method, acts::me)),
+    route(GET, "/api/acts", READ, |method| on(method, acts::acts)),
+    route(GET, "/api/looks", OWNER, |method| on(method, acts::looks)),
+    route(GET, "/metrics", VIEW, |method| on(method, metrics::metrics)),
+    route(GET, "/", ANYBODY, |method| on(method, page::home)),
+    route(GET, "/debug", ANYBODY, |method| on(method, page::index)),
+    route(GET, "/debug/{file}", ANYBODY, |method| on(method, page::file)),
+    route(GET, "/openapi.json", ANYBODY, |method| on(method, openapi::document)),
+    route(GET, "/healthz", ANYBODY, |method| on(method, status::alive)),
+    route(GET, "/readyz", ANYBODY, |method| on(method, status::ready)),
 ];
 
 impl Debugger {
@@ -192,9 +223,12 @@ impl Debugger {
     ) -> Self {
         metrics::describe();
         let started_at = clock.wall();
+        let looks = Arc::new(Looks::new(Arc::clone(&store), Arc::clone(&clock), settings.clone()));
         Self {
             store,
             settings,
+            who: Who::default(),
+            looks,
             clock,
             admin: Arc::new(admin),
             live,
@@ -224,21 +258,34 @@ impl Debugger {
 
     /// The routes of the private listener.
     pub fn router(&self) -> Router {
-        let guarded = |access| from_fn_with_state(Guard { admin: Arc::clone(&self.admin), access }, guard);
         // Several methods of a path share its fallback and its guard.
-        let mut paths: BTreeMap<&str, (Access, MethodRouter<Self>)> = BTreeMap::new();
+        let mut paths: BTreeMap<&'static str, (Needs, MethodRouter<Self>)> = BTreeMap::new();
         for route in ROUTES {
             let handler = (route.handler)(route.method);
-            let (_, others) = paths.remove(route.path).unwrap_or((route.access, MethodRouter::new()));
-            paths.insert(route.path, (route.access, others.merge(handler)));
+            let (mut needs, others) = paths.remove(route.path).unwrap_or_default();
+            needs.push((method_of(route.method), route.access));
+            paths.insert(route.path, (needs, others.merge(handler)));
         }
-        let add = |router: Router<Self>, (path, (access, handler)): (&str, (Access, MethodRouter<Self>))| {
+        let add = |router: Router<Self>,
+                   (path, (needs, handler)): (&'static str, (Needs, MethodRouter<Self>))| {
             let handler = handler.fallback(async || ApiError::method_not_allowed());
-            router.route(path, handler.layer(guarded(access)))
+            let guarded = from_fn_with_state(self.guard(path, needs), guard);
+            router.route(path, handler.layer(guarded))
         };
-        // What does not exist is nobody's business without the token either.
-        let unknown = any(async || ApiError::not_found()).layer(guarded(Access::Token));
+        // What does not exist is nobody's business without a token either.
+        let unknown = from_fn_with_state(self.guard("", Needs::new()), guard);
+        let unknown = any(async || ApiError::not_found()).layer(unknown);
         paths.into_iter().fold(Router::new(), add).fallback_service(unknown).with_state(self.clone())
+    }
+
+    fn guard(&self, path: &'static str, needs: Needs) -> Guard {
+        Guard { admin: Arc::clone(&self.admin), path, needs: needs.into(), looks: Arc::clone(&self.looks) }
+    }
+
+    /// The routes that whoever asks may use.
+    fn may(&self) -> Vec<String> {
+        let may = ROUTES.iter().filter(|route| route.access.admits(self.who.role));
+        may.map(|route| format!("{} {}", method_of(route.method), route.path)).collect()
     }
 
     fn settings(&self) -> Arc<Settings> {

@@ -178,13 +178,13 @@ impl App {
         };
         let board = watch::Sender::new(Board::default());
         let live = live_of(&config, &vitals, &board, &erasing, &reload);
-        let (admin, bells) = (admin_of(&config)?, Bells::default());
+        let (admin, bells) = (admin_of(&config, &reload.people)?, Bells::default());
         let commands = commands_of(&bells, &reload);
         let watched = reload.settings.subscribe();
         let debugger =
             Debugger::new(shared, watched, Arc::clone(&clock), admin, live, commands, metrics.clone());
         Ok(Self {
-            admin_on_public: admin_on_public(&config)?,
+            admin_on_public: admin_on_public(&config, &reload.people)?,
             config,
             store,
             crm,

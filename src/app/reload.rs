@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use super::token::People;
 use crate::admin::{Given, Reloaded};
 use crate::alerts::Config as AlertsConfig;
 use crate::clock::Clock;
@@ -32,6 +33,7 @@ pub struct Reload {
     pub(super) whom: watch::Sender<Arc<Whom>>,
     pub(super) ways: watch::Sender<Arc<Ways>>,
     pub(super) conversions: watch::Sender<Arc<conversions::Config>>,
+    pub(super) people: People,
     pub(super) ingest: Ingest,
     pub(super) load: Arc<Load>,
     /// The configuration in use, to tell what another one changes.
@@ -68,6 +70,7 @@ impl Reload {
             whom: watch::Sender::new(Arc::new(whom_of(config))),
             ways: watch::Sender::new(Arc::new(config.ways(&config.server))),
             conversions: watch::Sender::new(Arc::new(config.conversions.clone())),
+            people: watch::Sender::new(Arc::new(config.admin.people())),
             ingest,
             load,
             config: Arc::new(Mutex::new(config.clone())),
@@ -187,6 +190,7 @@ impl Reload {
         self.alerts.send_replace(config.alerts.clone());
         self.whom.send_replace(Arc::new(whom_of(&config)));
         self.conversions.send_replace(Arc::new(config.conversions.clone()));
+        self.people.send_replace(Arc::new(config.admin.people()));
         self.ingest.replace_sources(&config.sources);
         self.ingest.replace_hooks(&config.hooks, &config.sources);
         // Of `[server]` what it was started with.

@@ -5,13 +5,18 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
+use tokio::sync::watch;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Named};
 use crate::config::Config;
+
+/// People with tokens of their own, as the configuration in use has them.
+pub(super) type People = watch::Sender<Arc<Vec<Named>>>;
 
 const FILE: &str = "admin-token";
 const RANDOM_BYTES: usize = 32;
@@ -64,26 +69,33 @@ fn made_at_first_start(folder: &Path) -> Result<SecretString, TokenError> {
     Ok(SecretString::from(token))
 }
 
-/// Off loopback a token is needed: without one in the configuration it is made at first start.
-pub(super) fn admin_of(config: &Config) -> Result<Admin, TokenError> {
+/// Off loopback a token is needed: where the configuration has none of somebody who may everything, one is made at first start.
+pub(super) fn admin_of(config: &Config, people: &People) -> Result<Admin, TokenError> {
     let loopback = config.admin.address().is_some_and(|address| address.ip().is_loopback());
     let token = match config.admin.token() {
-        None if !loopback => Some(made_at_first_start(&config.store.path)?),
+        None if !loopback && !config.admin.has_owner() => Some(made_at_first_start(&config.store.path)?),
         token => token,
     };
-    Ok(Admin { token, allowed_hosts: config.admin.allowed_hosts.clone(), loopback, public: false })
+    let allowed_hosts = config.admin.allowed_hosts.clone();
+    Ok(Admin { token, people: people.subscribe(), allowed_hosts, loopback, public: false })
 }
 
-/// Who may use the private routes on the public listener: whoever has the token, which is made where none is configured.
-pub(super) fn admin_on_public(config: &Config) -> Result<Option<(String, Admin)>, TokenError> {
+/// Who may use the private routes on the public listener: whoever has a token, which is made where none is configured.
+pub(super) fn admin_on_public(
+    config: &Config,
+    people: &People,
+) -> Result<Option<(String, Admin)>, TokenError> {
     let path = config.admin.path.clone();
     if path.is_empty() {
         return Ok(None);
     }
     let token = match config.admin.token() {
-        None => made_at_first_start(&config.store.path)?,
-        Some(token) => token,
+        None if !config.admin.has_owner() => Some(made_at_first_start(&config.store.path)?),
+        token => token,
     };
     let allowed_hosts = config.admin.allowed_hosts.clone();
-    Ok(Some((path, Admin { token: Some(token), allowed_hosts, loopback: false, public: true })))
+    Ok(Some((
+        path,
+        Admin { token, people: people.subscribe(), allowed_hosts, loopback: false, public: true },
+    )))
 }

@@ -1,6 +1,6 @@
 //! What differs between two configurations: names of keys and sections, never a value.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::ExposeSecret;
 
@@ -46,7 +46,7 @@ impl Config {
     }
 
     /// Every section but the sources, by its name, as text to compare. It holds secrets, so it is never shown.
-    fn sections(&self) -> [(&'static str, String); 18] {
+    fn sections(&self) -> [(&'static str, String); 19] {
         // Taken apart in full: a new section can't be forgotten here.
         let Self {
             server,
@@ -73,7 +73,12 @@ impl Config {
         } = self;
         // Secrets print redacted.
         let token = admin.token().map(|token| token.expose_secret().to_owned());
-        let admin = AdminConfig { token_file: String::new(), ..admin.clone() };
+        let tokens: Vec<_> = admin
+            .people()
+            .iter()
+            .map(|one| (one.who.clone(), one.token.expose_secret().to_owned()))
+            .collect();
+        let admin = AdminConfig { token_file: String::new(), tokens: BTreeMap::new(), ..admin.clone() };
         let key = [&freshsales.api_key, &freshsales.proxy].map(ExposeSecret::expose_secret);
         let none = String::new;
         let freshsales = FreshsalesConfig {
@@ -86,6 +91,7 @@ impl Config {
         [
             ("server", format!("{server:?}")),
             ("admin", format!("{admin:?} {token:?}")),
+            ("admin.tokens", format!("{tokens:?}")),
             ("alerts", format!("{:?}", alerts.compared())),
             ("conversions", conversions.compared()),
             ("exports", format!("{exports:?}")),

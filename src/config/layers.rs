@@ -316,12 +316,30 @@ fn problems_by_key(tree: &Map<String, Value>) -> Vec<Problem> {
             }
             continue;
         }
+        let keys = if section == "admin" { without_tokens(keys, &mut problems) } else { keys };
         let known = one_section(section, keys, &mut problems);
         if !known {
             problems.push(Problem::new(section, "", "a section of config/default.toml"));
         }
     }
     problems
+}
+
+/// Reads each key of each `[admin.tokens.NAME]` alone; answers the rest of the section.
+fn without_tokens(mut keys: HashMap<String, Value>, problems: &mut Vec<Problem>) -> HashMap<String, Value> {
+    let Some(tokens) = keys.remove("tokens") else { return keys };
+    let Ok(tokens) = tokens.into_table() else {
+        problems.push(Problem::new("admin.tokens", REDACTED, "sections such as [admin.tokens.jane]"));
+        return keys;
+    };
+    for (name, token) in tokens {
+        let path = format!("admin.tokens.{name}");
+        match token.into_table() {
+            Ok(keys) => each_key::<crate::admin::TokenConfig>(&path, keys, problems),
+            Err(_) => problems.push(Problem::new(path, REDACTED, "a section with token and role")),
+        }
+    }
+    keys
 }
 
 fn one_section(section: &str, keys: HashMap<String, Value>, problems: &mut Vec<Problem>) -> bool {

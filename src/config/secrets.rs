@@ -43,6 +43,9 @@ pub(super) fn read_files(config: &mut Config) -> Vec<Problem> {
     }
     let admin = &mut config.admin;
     one("admin.token", &admin.token_file, &mut admin.token, &mut problems);
+    for (name, one_of) in &mut config.admin.tokens {
+        one(&format!("admin.tokens.{name}.token"), &one_of.token_file, &mut one_of.token, &mut problems);
+    }
     let alerts = &mut config.alerts;
     one("alerts.url", &alerts.url_file, &mut alerts.url, &mut problems);
     one("alerts.secret", &alerts.secret_file, &mut alerts.secret, &mut problems);

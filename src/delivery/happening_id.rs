@@ -19,6 +19,9 @@ const MARKER_CHARS: usize = 10;
 /// Digits and letters without those that are taken for one another.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
+/// Characters of a mark: 100 bits.
+const MARK_CHARS: usize = 20;
+
 /// The key of a data folder that ids are made under.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct MarkerKey([u8; 32]);
@@ -31,6 +34,15 @@ impl MarkerKey {
         let mut key = [0; 32];
         key.iter_mut().zip(tag.as_ref()).for_each(|(byte, made)| *byte = *made);
         Self(key)
+    }
+
+    /// What stands for a text that is not kept itself: the same for the same text, and nothing to whom has not the key.
+    #[must_use]
+    pub fn mark(&self, text: &str) -> String {
+        let text = format!("mark:{}:{text}", text.len());
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), text.as_bytes());
+        let letter = |byte: &u8| ALPHABET.get(usize::from(byte % 32)).copied().map(char::from);
+        tag.as_ref().iter().take(MARK_CHARS).filter_map(letter).collect()
     }
 }
 

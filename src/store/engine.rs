@@ -28,7 +28,7 @@ use crate::export::{Export, Row};
 use crate::output::{Gate, Output};
 use crate::person::PersonKey;
 use crate::selectors::Selectors;
-use crate::trail::{Act, EventTrail, Span, Tallied};
+use crate::trail::{Act, EventTrail, Look, Span, Tallied};
 
 /// What ingest and processing need of the journal: events in, durable once answered; events out, in order.
 pub trait Journal: Send + Sync + 'static {
@@ -245,6 +245,9 @@ pub trait Trail: Send + Sync + 'static {
 
     /// What was ordered or done lately, the last first.
     fn acts(&self, limit: usize) -> Answer<Vec<Act>>;
+
+    /// Who was shown a person lately, the last first; only looks at one, where a hash is given.
+    fn looks(&self, whom: Option<String>, limit: usize) -> Answer<Vec<Look>>;
 
     /// What became of the causes that a person is told of. Rows of causes that this version does not know are left out.
     fn alerts(&self) -> Answer<Vec<Alert>>;

@@ -83,6 +83,7 @@ fn change(put: &Put) -> Option<Change> {
         | Put::BulkJobEnded(..)
         | Put::Alert(_)
         | Put::Act(_)
+        | Put::Look(_)
         | Put::Output(_)
         | Put::Won(..)
         | Put::Export(_) => None,

@@ -19,7 +19,7 @@ use crate::happening::Happening;
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::selectors::{Kind, List};
 use crate::store::{Failed, PutExport, PutOutput, Revision, Stream};
-use crate::trail::{Act, EventTrail, Span, Tallied, Tallies};
+use crate::trail::{Act, EventTrail, Look, Span, Tallied, Tallies};
 
 /// Everything one decision changes.
 #[derive(Clone, Debug, Default)]
@@ -111,6 +111,8 @@ pub enum Put {
     Alert(Box<Alert>),
     /// Something that was ordered or done.
     Act(Act),
+    /// Somebody was shown a person.
+    Look(Look),
     /// Something of what other systems of the user are told.
     Output(PutOutput),
     /// A deal was won at a moment, or is won no more. The first moment of each counts.

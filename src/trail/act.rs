@@ -34,11 +34,19 @@ pub enum ActKind {
     Doubted,
     /// Outputs were told again, discarded or resumed.
     Outputs,
+    /// Contacts are sent whole once more.
+    Resent,
+    /// An event that had failed was decided on again.
+    Retried,
+    /// An export was ordered or dropped.
+    Exported,
+    /// Settings were changed on the page.
+    Edited,
 }
 
 impl ActKind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Started,
         Self::Reloaded,
         Self::Paused,
@@ -51,6 +59,10 @@ impl ActKind {
         Self::Decided,
         Self::Doubted,
         Self::Outputs,
+        Self::Resent,
+        Self::Retried,
+        Self::Exported,
+        Self::Edited,
     ];
 
     /// The word in JSON.
@@ -69,6 +81,10 @@ impl ActKind {
             Self::Decided => "decided",
             Self::Doubted => "doubted",
             Self::Outputs => "outputs",
+            Self::Resent => "resent",
+            Self::Retried => "retried",
+            Self::Exported => "exported",
+            Self::Edited => "edited",
         }
     }
 
@@ -86,7 +102,7 @@ pub struct Act {
     pub at: UnixMicros,
     /// What.
     pub kind: ActKind,
-    /// Whose token it was; empty where there is one for all, or none.
+    /// Whose token it was; empty where there is one for all, or none, and where the service did it by itself.
     pub who: String,
     /// Which, in words without personal data.
     pub about: String,

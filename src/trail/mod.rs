@@ -1,13 +1,15 @@
 //! The trail: what happened to an event, in words a person understands.
 //!
 //! Pure data for the debugger, with what is counted of it by the half hour ([`Tallied`]) and what people and the service did
-//! meanwhile ([`Act`]). Must not decide anything.
+//! meanwhile ([`Act`], [`Look`]). Must not decide anything.
 
 mod act;
+mod look;
 mod tally;
 mod worth;
 
 pub use act::{Act, ActKind};
+pub use look::Look;
 pub use tally::{SPAN, Said, Span, Tallied, Tallies, tally};
 pub use worth::Worth;
 

@@ -253,7 +253,8 @@ fn unknown_keys(name: &str, page: &str, known: &BTreeSet<String>) -> Vec<String>
     let unknown = keys.filter(|key| {
         let section = key.split('.').next().unwrap_or_default();
         let key = key.replace("sources.website.", "sources.NAME.").replace("hooks.stripe.", "hooks.NAME.");
-        let key = key.replace("outputs.shop.", "outputs.NAME.");
+        let key =
+            key.replace("outputs.shop.", "outputs.NAME.").replace("admin.tokens.jane.", "admin.tokens.NAME.");
         sections.contains(section) && !known.contains(&key)
     });
     unknown.map(|key| format!("{name}: {key}")).collect()
@@ -374,7 +375,12 @@ fn unknown_setting(tables: &toml::Table, known: &BTreeSet<String>) -> Option<Str
     let mapping = |section: &str| ["events", "fields", "deals", "company", "counted"].contains(&section);
     let mut keys = Vec::new();
     for (section, table) in tables.iter().filter(|(section, _)| !mapping(section)) {
-        let inner = table.as_table()?;
+        let mut inner = table.as_table()?.clone();
+        if let Some(people) = inner.remove("tokens").filter(|_| section == "admin") {
+            let named =
+                people.as_table().into_iter().flat_map(toml::Table::values).filter_map(toml::Value::as_table);
+            keys.extend(named.flat_map(toml::Table::keys).map(|key| format!("admin.tokens.NAME.{key}")));
+        }
         if ["sources", "hooks", "outputs", "exports"].contains(&section.as_str()) {
             let named = inner.values().filter_map(toml::Value::as_table);
             keys.extend(named.flat_map(toml::Table::keys).map(|key| format!("{section}.NAME.{key}")));

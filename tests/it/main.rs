@@ -101,6 +101,8 @@ mod privacy;
 mod respelled;
 /// Settings change, and every contact is looked at again without an event.
 mod review;
+/// People with tokens of their own: what each is shown, and who did what.
+mod roles;
 /// Every call counts: what costs one, which contact goes first, what an outage costs.
 mod scarce;
 /// The SDKs people already have: real ones, scripts that send as others do, and what was sent.

@@ -1,13 +1,12 @@
 //! Alerts: the causes that a person is told of, since when each is or was, and whether they were told.
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::Uri;
 use serde::Serialize;
 
 use super::answer::{rfc3339, rfc3339_or_null};
 use super::query::Params;
-use crate::admin::Debugger;
+use crate::admin::Asked;
 use crate::cause::{Alert, Beat, Board};
 use crate::clock::UnixMicros;
 use crate::http::ApiError;
@@ -66,10 +65,7 @@ impl AlertView {
 }
 
 /// `GET /api/alerts`
-pub(in crate::admin) async fn list(
-    State(app): State<Debugger>,
-    uri: Uri,
-) -> Result<Json<AlertsView>, ApiError> {
+pub(in crate::admin) async fn list(Asked(app): Asked, uri: Uri) -> Result<Json<AlertsView>, ApiError> {
     Params::read(&uri, &[])?;
     let Board { format, receiver_error, heartbeat, alerts } = app.live.board.borrow().clone();
     let beat = |Beat { answered_at, error, beats }| BeatView { beats, answered_at, error };

@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -18,7 +17,7 @@ use super::answer::{failed, not_done};
 use super::plan::For;
 use super::query::Params;
 use super::status::DestinationView;
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger};
 use crate::clock::UnixMicros;
 use crate::config_problem::Problem;
 use crate::decision::Settings;
@@ -75,7 +74,7 @@ impl fmt::Debug for Commands {
 }
 
 /// `POST /api/pause`
-pub(in crate::admin) async fn pause(State(app): State<Debugger>, uri: Uri) -> Result<Json<Value>, ApiError> {
+pub(in crate::admin) async fn pause(Asked(app): Asked, uri: Uri) -> Result<Json<Value>, ApiError> {
     Params::read(&uri, &[])?;
     let (destination, _) = app.destination(ActKind::Paused, Destination::pause).await?;
     tracing::warn!("calls were paused by hand: nothing is sent until somebody resumes them");
@@ -83,7 +82,7 @@ pub(in crate::admin) async fn pause(State(app): State<Debugger>, uri: Uri) -> Re
 }
 
 /// `POST /api/resume`
-pub(in crate::admin) async fn resume(State(app): State<Debugger>, uri: Uri) -> Result<Json<Value>, ApiError> {
+pub(in crate::admin) async fn resume(Asked(app): Asked, uri: Uri) -> Result<Json<Value>, ApiError> {
     Params::read(&uri, &[])?;
     let (destination, gate) = app.destination(ActKind::Resumed, Destination::resume).await?;
     tracing::info!(state = destination.state, "calls were resumed by hand");
@@ -106,7 +105,7 @@ fn resumed(gate: &Gate) -> String {
 }
 
 /// `POST /api/reload`
-pub(in crate::admin) async fn reload(State(app): State<Debugger>, uri: Uri) -> Result<Response, ApiError> {
+pub(in crate::admin) async fn reload(Asked(app): Asked, uri: Uri) -> Result<Response, ApiError> {
     Params::read(&uri, &[])?;
     // What it changes is looked at before: afterwards nothing differs any more.
     let plan = app.planned(Given::default(), For::Reload).await.ok().and_then(Result::ok);
@@ -170,7 +169,7 @@ impl Debugger {
 
     /// Notes something that was ordered.
     pub(in crate::admin) fn act(&self, kind: ActKind, about: impl Into<String>) -> Put {
-        Put::Act(Act { at: self.now(), kind, who: String::new(), about: about.into() })
+        Put::Act(Act { at: self.now(), kind, who: self.who.name.clone(), about: about.into() })
     }
 
     /// Applies what was ordered; the turn must be held. Wakes those who carry it out.

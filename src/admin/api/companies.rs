@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
+use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
 use axum::http::Uri;
 use serde::Serialize;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use super::deals::RecordWord;
 use super::deliveries::{DeliveryView, Detail};
 use super::query::{Cursor, Params, invalid};
 use super::record::{Beside, state_of};
-use crate::admin::Debugger;
+use crate::admin::Asked;
 use crate::clock::UnixMicros;
 use crate::company::{Attributes, Company, Next, Standing};
 use crate::decision::{Settings, World, consider_company};
@@ -71,10 +71,7 @@ pub(in crate::admin) struct CompanyPage {
 }
 
 /// `GET /api/companies`
-pub(in crate::admin) async fn list(
-    State(app): State<Debugger>,
-    uri: Uri,
-) -> Result<Json<CompanyPage>, ApiError> {
+pub(in crate::admin) async fn list(Asked(app): Asked, uri: Uri) -> Result<Json<CompanyPage>, ApiError> {
     let params = Params::read(&uri, &["limit", "before", "state", "search"])?;
     let (subjects, next) = app.listed(&params, RecordsOf::Companies, Cursor::Companies).await?;
     let settings = app.settings();
@@ -89,7 +86,7 @@ pub(in crate::admin) async fn list(
 
 /// `GET /api/companies/{name}`
 pub(in crate::admin) async fn one(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<OneCompany>, ApiError> {

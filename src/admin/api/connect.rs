@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::State;
 use axum::http::Uri;
+use axum::{Extension, Json};
 use serde::Serialize;
 
 use super::answer::{rfc3339, rfc3339_or_null};
 use super::query::Params;
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger, HoldsNobody};
 use crate::clock::UnixMicros;
 use crate::doors::{
     Address, Arrived, Door, HookProof, HookWay, Off, SecretEnd, Seen, Snippet, SourceWays, Ways, advice,
@@ -141,9 +140,9 @@ impl From<&Arrived> for ArrivedView {
 
 /// `GET /api/connect`
 pub(in crate::admin) async fn connect(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     uri: Uri,
-) -> Result<Json<ConnectView>, ApiError> {
+) -> Result<(Extension<HoldsNobody>, Json<ConnectView>), ApiError> {
     Params::read(&uri, &[])?;
     let ways = app.live.ways.borrow().clone();
     let (address, view) = address_of(&ways, app.public);
@@ -162,12 +161,16 @@ pub(in crate::admin) async fn connect(
         arrived: ArrivedView::from(&look.arrived(None, &door, 0)),
         door: door.as_str(),
     });
-    Ok(Json(ConnectView {
-        address: view,
-        counted_since: app.started_at,
-        sources,
-        strays: strays.into_iter().filter(|stray| stray.arrived.refused > 0).collect(),
-    }))
+    // Of doors and what to paste there; nothing that a client sent.
+    Ok((
+        Extension(HoldsNobody),
+        Json(ConnectView {
+            address: view,
+            counted_since: app.started_at,
+            sources,
+            strays: strays.into_iter().filter(|stray| stray.arrived.refused > 0).collect(),
+        }),
+    ))
 }
 
 /// The configured address; else the one that the public listener has on this machine.

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::Json;
+use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
 use axum::http::Uri;
+use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use super::last_said::{HeardView, LastSaid, heard, last_said};
 use super::listed::ListedView;
 use super::query::{Params, invalid};
 use super::why::{Circumstances, why};
-use crate::admin::Debugger;
+use crate::admin::{Asked, Looked};
 use crate::allowance::{Quotas, Usage};
 use crate::clock::UnixMicros;
 use crate::consent::{Category, Choice};
@@ -143,10 +143,10 @@ struct GateView {
 
 /// `GET /api/contacts/{email}`
 pub(in crate::admin) async fn one(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
-) -> Result<Json<ContactView>, ApiError> {
+) -> Result<(Extension<Looked>, Json<ContactView>), ApiError> {
     let email = path.ok().and_then(|Path(text)| Email::parse(&text).ok());
     let email = email.ok_or_else(|| invalid("email", "an email address"))?;
     Params::read(&uri, &[])?;
@@ -163,8 +163,10 @@ pub(in crate::admin) async fn one(
         mode: app.live.mode,
         now: app.now(),
     };
+    let looked = Extension(Looked(Some(email.as_str().to_owned())));
     let view = ContactView::of(email, &world, &settings, &beside);
-    view.map(Json).ok_or_else(|| nothing("nothing is known of this contact"))
+    let view = view.ok_or_else(|| nothing("nothing is known of this contact"))?;
+    Ok((looked, Json(view)))
 }
 
 /// Everything the state of records depends on. Unless the turn is held, the two look-ups are moments apart, so a record that is

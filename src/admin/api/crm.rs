@@ -5,16 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::State;
 use axum::http::Uri;
+use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::answer::{failed, rfc3339};
 use super::contacts::load;
 use super::query::{Params, invalid};
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger, Looked};
 use crate::clock::UnixMicros;
 use crate::contact::{Attributes, STATUS, is_blank, same, shown, wanted};
 use crate::decision::{Settings, World, consider};
@@ -63,16 +62,17 @@ struct AttributeView {
 
 /// `GET /api/crm/contacts`
 pub(in crate::admin) async fn contact(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     uri: Uri,
-) -> Result<Json<ComparedView>, ApiError> {
+) -> Result<(Extension<Looked>, Json<ComparedView>), ApiError> {
     let params = Params::read(&uri, &["email"])?;
     let email = params.email()?.ok_or_else(|| invalid("email", "an email address"))?;
     let settings = app.settings();
     let told = app.ask(email.clone(), &settings).await;
     let subjects = BTreeSet::from([Subject::from(email.clone())]);
     let world = load(&app.store, &subjects, &settings).await.map_err(failed)?;
-    Ok(Json(ComparedView::of(email, told, &world, &settings, app.now())))
+    let looked = Extension(Looked(Some(email.as_str().to_owned())));
+    Ok((looked, Json(ComparedView::of(email, told, &world, &settings, app.now()))))
 }
 
 /// Contacts to compare, from a place by chance.
@@ -85,9 +85,9 @@ pub(in crate::admin) struct SampleView {
 
 /// `GET /api/crm/sample`
 pub(in crate::admin) async fn sample(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     uri: Uri,
-) -> Result<Json<SampleView>, ApiError> {
+) -> Result<(Extension<Looked>, Json<SampleView>), ApiError> {
     let params = Params::read(&uri, &["limit"])?;
     let few = |text: &str| text.parse().ok().filter(|limit| (1..=SAMPLE_MAX).contains(limit));
     let limit = params.get("limit", "a number from 1 to 100", few)?.unwrap_or(SAMPLE_DEFAULT);
@@ -103,7 +103,7 @@ pub(in crate::admin) async fn sample(
             }
         }
     }
-    Ok(Json(SampleView { held, emails }))
+    Ok((Extension(Looked(None)), Json(SampleView { held, emails })))
 }
 
 impl Debugger {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Request};
 use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use super::answer::{failed, nothing, rfc3339_or_null};
 use super::contacts::load;
 use super::order::{MANY_NAMES, not_an_order, order_in};
 use super::query::{Cursor, Params, invalid, one_more, page};
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger};
 use crate::clock::UnixMicros;
 use crate::decision::{RedriveAll, Urgency, World, dead_letter, discard, redrive_letter};
 use crate::delivery::{Delivery, DeliveryId, Lane, State as Stage, Subject};
@@ -70,10 +70,7 @@ pub(in crate::admin) struct DeadLetterPage {
 }
 
 /// `GET /api/dead-letters`
-pub(in crate::admin) async fn list(
-    State(app): State<Debugger>,
-    uri: Uri,
-) -> Result<Json<DeadLetterPage>, ApiError> {
+pub(in crate::admin) async fn list(Asked(app): Asked, uri: Uri) -> Result<Json<DeadLetterPage>, ApiError> {
     let params = Params::read(&uri, &["limit", "before", "email", "subject", "reason"])?;
     let limit = params.limit()?;
     let query = DeliveryQuery {
@@ -126,7 +123,7 @@ pub(in crate::admin) struct OrderView {
 
 /// `POST /api/dead-letters/redrive`
 pub(in crate::admin) async fn order(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     request: Request,
 ) -> Result<Json<OrderView>, ApiError> {
     let (parts, body) = request.into_parts();
@@ -219,7 +216,7 @@ impl Debugger {
 
 /// `DELETE /api/dead-letters/{email}`
 pub(in crate::admin) async fn give_up(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<Value>, ApiError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Request};
 use axum::http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use super::deliveries::{DeliveryView, Detail};
 use super::order::{FEW_WORDS, order_in};
 use super::query::{Cursor, Params, invalid};
 use super::record::{Beside, state_of};
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger};
 use crate::clock::UnixMicros;
 use crate::deal::{Attributes, Birth, Candidate, Carried, Deal, HeldBack, Next, Standing};
 use crate::decision::{
@@ -124,10 +124,7 @@ pub(in crate::admin) struct DealPage {
 const FILTERS: &[&str] = &["limit", "before", "email", "kind", "held", "state", "search"];
 
 /// `GET /api/deals`
-pub(in crate::admin) async fn list(
-    State(app): State<Debugger>,
-    uri: Uri,
-) -> Result<Json<DealPage>, ApiError> {
+pub(in crate::admin) async fn list(Asked(app): Asked, uri: Uri) -> Result<Json<DealPage>, ApiError> {
     let params = Params::read(&uri, FILTERS)?;
     let of = RecordsOf::Deals {
         email: params.email()?,
@@ -149,7 +146,7 @@ const HELD: &str = "one of no_email, contact, contact_refused, company, name, co
 
 /// `GET /api/deals/{kind}/{key}`
 pub(in crate::admin) async fn one(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<(String, String)>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<OneDeal>, ApiError> {
@@ -360,7 +357,7 @@ pub(in crate::admin) struct Ordered {
 
 /// `POST /api/deals/{kind}/{key}/order`
 pub(in crate::admin) async fn order(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<(String, String)>, PathRejection>,
     request: Request,
 ) -> Result<Json<Ordered>, ApiError> {

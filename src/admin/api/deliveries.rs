@@ -1,15 +1,15 @@
 //! Deliveries: the list, newest first, and one delivery with every attempt that is kept.
 
-use axum::Json;
+use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
 use axum::http::Uri;
+use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::answer::{failed, nothing, rfc3339, rfc3339_or_null};
 use super::query::{Cursor, Params, invalid, one_more, page};
-use crate::admin::Debugger;
+use crate::admin::{Asked, Looked};
 use crate::clock::UnixMicros;
 use crate::delivery::{
     Account, Attempt, AttemptRequest, AttemptResponse, Delivery, DeliveryId, Lane, State as Stage, Subject,
@@ -125,10 +125,7 @@ pub(in crate::admin) struct DeliveryPage {
 const STATE: &str = "one of waiting, in_flight, retrying, delivered, superseded, dead, discarded, erased";
 
 /// `GET /api/deliveries`
-pub(in crate::admin) async fn list(
-    State(app): State<Debugger>,
-    uri: Uri,
-) -> Result<Json<DeliveryPage>, ApiError> {
+pub(in crate::admin) async fn list(Asked(app): Asked, uri: Uri) -> Result<Json<DeliveryPage>, ApiError> {
     let params = Params::read(&uri, &["limit", "before", "email", "subject", "state"])?;
     let limit = params.limit()?;
     let query = DeliveryQuery {
@@ -148,13 +145,15 @@ pub(in crate::admin) async fn list(
 
 /// `GET /api/deliveries/{id}`
 pub(in crate::admin) async fn one(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
-) -> Result<Json<DeliveryView>, ApiError> {
+) -> Result<(Extension<Looked>, Json<DeliveryView>), ApiError> {
     let Path(id) = path.map_err(|_| invalid("id", "the id of a delivery"))?;
     Params::read(&uri, &[])?;
     let delivery = app.store.delivery(DeliveryId(id)).await.map_err(failed)?;
     let delivery = delivery.ok_or_else(|| nothing("no delivery of this id is kept"))?;
-    Ok(Json(DeliveryView::of(delivery, Detail::Whole)))
+    let view = DeliveryView::of(delivery, Detail::Whole);
+    let looked = Looked(view.email.as_ref().map(|email| email.as_str().to_owned()));
+    Ok((Extension(looked), Json(view)))
 }

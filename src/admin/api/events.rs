@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::Json;
+use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
+use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use super::answer::{failed, not_done, nothing, rfc3339, rfc3339_or_null};
 use super::deliveries::{DeliveryView, Detail};
 use super::query::{Cursor, Params, invalid, one_more, page};
 use super::rejected::{self, Narrow, REJECTED, RejectedView};
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger, Looked};
 use crate::clock::UnixMicros;
 use crate::config_problem::REDACTED;
 use crate::decision::{Action, Outcome};
@@ -22,8 +22,8 @@ use crate::delivery::{Account, DeliveryId, State as Stage, Subject};
 use crate::event::{Email, Kind, Position, SourceName, parse_body};
 use crate::http::ApiError;
 use crate::person::PersonKey;
-use crate::store::{DeliveryStands, EventQuery, Limited, StoreError};
-use crate::trail::EventTrail;
+use crate::store::{DeliveryStands, EventQuery, Limited, Plan, StoreError};
+use crate::trail::{ActKind, EventTrail};
 use crate::turn::{self, Undecided};
 
 /// An event in a list.
@@ -188,10 +188,7 @@ const OUTCOME: &str = "one or several, with commas between them, of failed, dupl
                        switched_off, excluded, consent_denied, queued, absorbed, unchanged, rejected";
 
 /// `GET /api/events`
-pub(in crate::admin) async fn list(
-    State(app): State<Debugger>,
-    uri: Uri,
-) -> Result<Json<EventPage>, ApiError> {
+pub(in crate::admin) async fn list(Asked(app): Asked, uri: Uri) -> Result<Json<EventPage>, ApiError> {
     let params = Params::read(&uri, FILTERS)?;
     let limit = params.limit()?;
     let query = match listed(&params)? {
@@ -237,10 +234,10 @@ impl Debugger {
 
 /// `GET /api/events/{message_id}`
 pub(in crate::admin) async fn one(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
-) -> Result<Json<OneEvent>, ApiError> {
+) -> Result<(Extension<Looked>, Json<OneEvent>), ApiError> {
     let Path(message_id) = path.map_err(|_| invalid("message_id", "the id of a message"))?;
     let source = Params::read(&uri, &["source"])?.text("source").map(SourceName);
     let trail = app.store.event(message_id, source).await.map_err(failed)?;
@@ -253,12 +250,13 @@ pub(in crate::admin) async fn one(
         None => None,
     };
     let delivery = delivery.map(|delivery| DeliveryView::of(delivery, Detail::Summary));
-    Ok(Json(OneEvent { event: EventView::from(trail), raw, delivery }))
+    let looked = Looked(trail.email.as_ref().map(|email| email.as_str().to_owned()));
+    Ok((Extension(looked), Json(OneEvent { event: EventView::from(trail), raw, delivery })))
 }
 
 /// `POST /api/events/{message_id}/retry`: decides on an event again that could not be processed.
 pub(in crate::admin) async fn retry(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<Value>, ApiError> {
@@ -279,7 +277,7 @@ pub(in crate::admin) async fn retry(
     let by = (&app.commands.decide, &*settings, &*app.clock);
     match turn::retry(&app.store, &kept, trail.duplicates, by).await {
         Ok(outcome) => {
-            app.commands.owed.notify_one();
+            app.carry_out_noted(Plan::default(), ActKind::Retried, "an event").await?;
             Ok(Json(json!({ "success": true, "outcome": outcome })))
         }
         Err(Undecided::Panicked(_, place)) => {

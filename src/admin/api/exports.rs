@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Request};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use super::answer::{failed, nothing, rfc3339, rfc3339_or_null};
 use super::contacts;
 use super::order::{FEW_WORDS, order_in};
 use super::query::{Params, invalid};
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger, Looked};
 use crate::clock::UnixMicros;
 use crate::conversion::cell;
 use crate::delivery::Subject;
@@ -30,6 +30,7 @@ use crate::export::{
 use crate::freshsales::Mode;
 use crate::http::ApiError;
 use crate::store::{ExportRows, Plan, Put, PutExport, StoreError};
+use crate::trail::ActKind;
 
 /// What the body must be.
 const ORDERS: &str = r#"{"what":"deals","won":true,"days":30,"pipeline":"Default Pipeline","calls_max":50}"#;
@@ -100,10 +101,7 @@ pub(in crate::admin) struct ExportsView {
 }
 
 /// `GET /api/exports`
-pub(in crate::admin) async fn list(
-    State(app): State<Debugger>,
-    uri: Uri,
-) -> Result<Json<ExportsView>, ApiError> {
+pub(in crate::admin) async fn list(Asked(app): Asked, uri: Uri) -> Result<Json<ExportsView>, ApiError> {
     Params::read(&uri, &[])?;
     let mut exports = Vec::new();
     for export in app.store.exports().await.map_err(failed)? {
@@ -114,7 +112,7 @@ pub(in crate::admin) async fn list(
 
 /// `GET /api/exports/{id}`
 pub(in crate::admin) async fn one(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<ExportView>, ApiError> {
@@ -125,7 +123,7 @@ pub(in crate::admin) async fn one(
 
 /// `POST /api/exports`
 pub(in crate::admin) async fn order(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     request: Request,
 ) -> Result<Json<ExportView>, ApiError> {
     let (parts, body) = request.into_parts();
@@ -149,20 +147,20 @@ pub(in crate::admin) async fn order(
 
 /// `DELETE /api/exports/{id}`
 pub(in crate::admin) async fn discard(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<Value>, ApiError> {
     Params::read(&uri, &[])?;
     let export = app.export(path).await?;
     let puts = vec![Put::Export(PutExport::Gone(export.id))];
-    app.carry_out(Plan { puts, ..Plan::default() }).await?;
+    app.carry_out_noted(Plan { puts, ..Plan::default() }, ActKind::Exported, "an export was dropped").await?;
     Ok(Json(json!({ "success": true })))
 }
 
 /// `GET /api/exports/{id}/file`
 pub(in crate::admin) async fn file(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
@@ -188,11 +186,17 @@ pub(in crate::admin) async fn file(
         let lines: String = rows.iter().map(line).collect();
         Ok(Some((Bytes::from(lines), (app, export, next))))
     });
-    Ok(streamed(format, head, rows))
+    Ok(seen(streamed(format, head, rows)))
+}
+
+/// A file shows many.
+fn seen(mut file: Response) -> Response {
+    file.extensions_mut().insert(Looked(None));
+    file
 }
 
 /// `GET /api/exports/contacts`
-pub(in crate::admin) async fn contacts(State(app): State<Debugger>, uri: Uri) -> Result<Response, ApiError> {
+pub(in crate::admin) async fn contacts(Asked(app): Asked, uri: Uri) -> Result<Response, ApiError> {
     let format = format_of(&Params::read(&uri, &["format"])?)?;
     let head = match format {
         Format::Csv => format!("{}\r\n", OF_CONTACTS.join(",")),
@@ -205,7 +209,7 @@ pub(in crate::admin) async fn contacts(State(app): State<Debugger>, uri: Uri) ->
         let lines = app.lines_of(emails, format).await?;
         Ok(Some((Bytes::from(lines), (app, next))))
     });
-    Ok(streamed(format, head, rows))
+    Ok(seen(streamed(format, head, rows)))
 }
 
 fn format_of(params: &Params) -> Result<Format, ApiError> {
@@ -275,7 +279,7 @@ impl Debugger {
             export.fail("freshsales.mode is dry_run: nothing is asked".to_owned(), self.now());
         }
         puts.push(Put::Export(PutExport::Export(Box::new(export.clone()))));
-        self.carry_out(Plan { puts, ..Plan::default() }).await?;
+        self.carry_out_noted(Plan { puts, ..Plan::default() }, ActKind::Exported, "deals").await?;
         Ok(export)
     }
 

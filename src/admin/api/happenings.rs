@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
+use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use serde::Serialize;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use super::contacts::load;
 use super::deliveries::{DeliveryView, Detail};
 use super::query::{Cursor, Params, invalid};
 use super::record::Beside;
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger};
 use crate::clock::UnixMicros;
 use crate::decision::{
     HappeningOrder, NoHappening, Settings, World, consider_happening, may_drop, may_tell, order_happening,
@@ -89,10 +89,7 @@ const STATES: &str = "one of planned, sent, unanswered, told, unclear, dropped";
 const HELD: &str = "one of no_email, contact, contact_refused, deal, company, name, consent, unclear";
 
 /// `GET /api/happenings`
-pub(in crate::admin) async fn list(
-    State(app): State<Debugger>,
-    uri: Uri,
-) -> Result<Json<HappeningPage>, ApiError> {
+pub(in crate::admin) async fn list(Asked(app): Asked, uri: Uri) -> Result<Json<HappeningPage>, ApiError> {
     let params = Params::read(&uri, &["limit", "before", "email", "state", "held"])?;
     let of = RecordsOf::Happenings {
         email: params.email()?,
@@ -112,7 +109,7 @@ pub(in crate::admin) async fn list(
 
 /// `GET /api/happenings/{id}`
 pub(in crate::admin) async fn one(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<OneHappening>, ApiError> {
@@ -230,7 +227,7 @@ pub(in crate::admin) struct Ordered {
 
 /// `POST /api/happenings/{id}/tell`
 pub(in crate::admin) async fn tell(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<Ordered>, ApiError> {
@@ -239,7 +236,7 @@ pub(in crate::admin) async fn tell(
 
 /// `POST /api/happenings/{id}/drop`
 pub(in crate::admin) async fn leave(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<Ordered>, ApiError> {

@@ -7,14 +7,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::Uri;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::rfc3339;
 use super::query::Params;
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger};
 use crate::allowance::Usage;
 use crate::clock::UnixMicros;
 use crate::delivery::{Lane, State as Stage};
@@ -89,10 +88,7 @@ pub(in crate::admin) struct HistoryView {
 }
 
 /// `GET /api/status/history`
-pub(in crate::admin) async fn history(
-    State(app): State<Debugger>,
-    uri: Uri,
-) -> Result<Json<HistoryView>, ApiError> {
+pub(in crate::admin) async fn history(Asked(app): Asked, uri: Uri) -> Result<Json<HistoryView>, ApiError> {
     let params = Params::read(&uri, &["hours"])?;
     let in_range = |hours: &usize| (1..=HOURS_KEPT_MAX).contains(hours);
     let hours = params.get("hours", "a number from 1 to 24", |text| text.parse().ok().filter(in_range))?;

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::failed;
 use super::order::{FEW_WORDS, not_an_order, order_in};
 use super::query::Params;
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger};
 use crate::clock::UnixMicros;
 use crate::decision::{World, distrust};
 use crate::destination::Doubt;
@@ -30,10 +30,7 @@ struct Order {
 }
 
 /// `POST /api/ledger/distrust`
-pub(in crate::admin) async fn doubt(
-    State(app): State<Debugger>,
-    request: Request,
-) -> Result<Json<Value>, ApiError> {
+pub(in crate::admin) async fn doubt(Asked(app): Asked, request: Request) -> Result<Json<Value>, ApiError> {
     let (parts, body) = request.into_parts();
     Params::read(&parts.uri, &[])?;
     let order: Order = order_in(&parts, body, FEW_WORDS, ORDERS).await?;

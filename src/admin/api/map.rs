@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 
-use crate::admin::Debugger;
+use crate::admin::Asked;
 use crate::decision::{DryRun, DryRunLine, DryRunRefusal};
 use crate::event::broken;
 use crate::http::{ApiError, BodyLimits, read_whole};
@@ -15,10 +15,7 @@ use crate::http::{ApiError, BodyLimits, read_whole};
 const LIMITS: BodyLimits = BodyLimits { bytes_max: 65_536, deadline: Duration::from_secs(10) };
 
 /// `POST /api/map`
-pub(in crate::admin) async fn map(
-    State(app): State<Debugger>,
-    request: Request,
-) -> Result<Json<DryRunLine>, ApiError> {
+pub(in crate::admin) async fn map(Asked(app): Asked, request: Request) -> Result<Json<DryRunLine>, ApiError> {
     let (parts, body) = request.into_parts();
     let body = read_whole(&parts, body, LIMITS).await?;
     let text = std::str::from_utf8(&body.bytes);

@@ -2,6 +2,7 @@
 //!
 //! Reads the store and shows it; what a person orders becomes a plan of the decision's functions. Must not decide.
 
+pub(super) mod acts;
 pub(super) mod alerts;
 mod answer;
 pub(super) mod commands;

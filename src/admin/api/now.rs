@@ -8,14 +8,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::Uri;
 use serde::Serialize;
 
 use super::answer::{failed, rfc3339, rfc3339_or_null};
 use super::query::Params;
 use super::status::{StandingView, standing_of};
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger};
 use crate::allowance::Usage;
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
@@ -179,7 +178,7 @@ struct ChangeView {
 }
 
 /// `GET /api/now`
-pub(in crate::admin) async fn now(State(app): State<Debugger>, uri: Uri) -> Result<Json<NowView>, ApiError> {
+pub(in crate::admin) async fn now(Asked(app): Asked, uri: Uri) -> Result<Json<NowView>, ApiError> {
     let params = Params::read(&uri, &["zone"])?;
     let zone = |text: &str| text.parse::<i64>().ok().filter(|minutes| minutes.abs() <= ZONE_MINUTES_MAX);
     let zone = params.get("zone", "minutes east of UTC, from -840 to 840", zone)?.unwrap_or(0);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Request};
 use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{failed, nothing, rfc3339, rfc3339_or_null};
 use super::order::{MANY_NAMES, not_an_order, order_in};
 use super::query::{Cursor, Params, invalid, one_more, page};
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger};
 use crate::clock::UnixMicros;
 use crate::delivery::Subject;
 use crate::event::Email;
@@ -87,10 +87,7 @@ impl ReceiverView {
 }
 
 /// `GET /api/outputs`
-pub(in crate::admin) async fn list(
-    State(app): State<Debugger>,
-    uri: Uri,
-) -> Result<Json<OutputsView>, ApiError> {
+pub(in crate::admin) async fn list(Asked(app): Asked, uri: Uri) -> Result<Json<OutputsView>, ApiError> {
     Params::read(&uri, &[])?;
     let settings = app.settings();
     let mut totals = app.store.totals(settings.account.clone()).await.map_err(failed)?.outputs;
@@ -150,7 +147,7 @@ pub(in crate::admin) struct MessagePage {
 
 /// `GET /api/outputs/{name}`
 pub(in crate::admin) async fn one(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<MessagePage>, ApiError> {
@@ -187,7 +184,7 @@ struct Order {
 
 /// `POST /api/outputs/{name}/redrive`
 pub(in crate::admin) async fn redrive(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
@@ -197,7 +194,7 @@ pub(in crate::admin) async fn redrive(
 
 /// `POST /api/outputs/{name}/discard`
 pub(in crate::admin) async fn discard(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
@@ -206,7 +203,7 @@ pub(in crate::admin) async fn discard(
 
 /// `POST /api/outputs/{name}/resume`
 pub(in crate::admin) async fn resume(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<Value>, ApiError> {

@@ -5,14 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use serde::{Deserialize, Serialize};
 
 use super::answer::failed;
 use super::contacts::load;
 use super::order::{MANY_NAMES, not_an_order, order_in};
 use super::query::{Params, invalid};
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger};
 use crate::clock::UnixMicros;
 use crate::decision::{may_resend, resend};
 use crate::delivery::{Lane, Subject};
@@ -20,6 +20,7 @@ use crate::event::Email;
 use crate::health::Added;
 use crate::http::ApiError;
 use crate::store::{LIMIT_MAX, Plan};
+use crate::trail::ActKind;
 
 /// Contacts that one order looks at; of more it says where the next goes on.
 const LOOKED_AT_MAX: usize = 2_000;
@@ -77,7 +78,7 @@ struct Walk {
 
 /// `POST /api/contacts/resend`
 pub(in crate::admin) async fn order(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     request: Request,
 ) -> Result<Json<ResendView>, ApiError> {
     let (parts, body) = request.into_parts();
@@ -178,7 +179,8 @@ impl Debugger {
         }
         walk.contacts += ordered;
         if ordered > 0 && !walk.preview {
-            self.carry_out(Plan::of(world, &settings.account)).await?;
+            let about = format!("{ordered} contacts");
+            self.carry_out_noted(Plan::of(world, &settings.account), ActKind::Resent, about).await?;
             tracing::info!(contacts = ordered, "contacts will be sent whole once more, by hand");
         }
         Ok(())

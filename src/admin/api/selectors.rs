@@ -1,13 +1,12 @@
 //! Selectors: which lists of the account the mapping's names are looked up in, how old they are, and what is missing in them.
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::Uri;
 use serde::Serialize;
 
 use super::answer::rfc3339_or_null;
 use super::query::Params;
-use crate::admin::Debugger;
+use crate::admin::Asked;
 use crate::clock::UnixMicros;
 use crate::decision::Settings;
 use crate::http::ApiError;
@@ -37,7 +36,7 @@ struct SelectorView {
 
 /// `GET /api/selectors`
 pub(in crate::admin) async fn selectors(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     uri: Uri,
 ) -> Result<Json<SelectorsView>, ApiError> {
     Params::read(&uri, &[])?;

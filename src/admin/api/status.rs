@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -11,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{rfc3339, rfc3339_or_null};
 use super::query::Params;
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger};
 use crate::allowance::{Quota, Usage};
 use crate::clock::UnixMicros;
 use crate::decision::{Outcome, RedriveAll, Review};
@@ -170,10 +169,7 @@ struct ShutView {
 }
 
 /// `GET /api/status`
-pub(in crate::admin) async fn status(
-    State(app): State<Debugger>,
-    uri: Uri,
-) -> Result<Json<StatusView>, ApiError> {
+pub(in crate::admin) async fn status(Asked(app): Asked, uri: Uri) -> Result<Json<StatusView>, ApiError> {
     Params::read(&uri, &[])?;
     view(&app).await.map(Json)
 }
@@ -281,7 +277,7 @@ impl DestinationView {
 }
 
 /// `GET /healthz`: the process lives. `?deep=1`: nothing asks for a person, so that an alarm can hang on it.
-pub(in crate::admin) async fn alive(State(app): State<Debugger>, uri: Uri) -> Result<Response, ApiError> {
+pub(in crate::admin) async fn alive(Asked(app): Asked, uri: Uri) -> Result<Response, ApiError> {
     let deep = Params::read(&uri, &["deep"])?.get("deep", "1 or 0", flag)?.unwrap_or(false);
     if !deep {
         return Ok(ok());
@@ -311,7 +307,7 @@ fn ok() -> Response {
 }
 
 /// `GET /readyz`
-pub(in crate::admin) async fn ready(State(app): State<Debugger>) -> Response {
+pub(in crate::admin) async fn ready(Asked(app): Asked) -> Response {
     match app.store.refusing() {
         None => ok(),
         Some(reason) => {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use bytes::Bytes;
@@ -22,7 +21,8 @@ use super::events::{self, Listed};
 use super::query::Params;
 use super::rejected::RejectedView;
 use super::status;
-use crate::admin::Debugger;
+use crate::admin::mask::mask;
+use crate::admin::{Asked, Debugger, HoldsNobody};
 use crate::clock::Sleep;
 use crate::http::ApiError;
 use crate::store::{Change, News};
@@ -37,7 +37,7 @@ const SHOWN_MAX: u64 = 200;
 const REFUSALS_MAX: usize = 100;
 
 /// `GET /api/stream`
-pub(in crate::admin) async fn stream(State(app): State<Debugger>, uri: Uri) -> Result<Response, ApiError> {
+pub(in crate::admin) async fn stream(Asked(app): Asked, uri: Uri) -> Result<Response, ApiError> {
     let listed = events::listed(&Params::read(&uri, events::NARROWING)?)?;
     let place = Arc::clone(&app.watchers).try_acquire_owned().map_err(|_| too_many())?;
     let watcher = Watcher::new(app, listed, place);
@@ -46,6 +46,8 @@ pub(in crate::admin) async fn stream(State(app): State<Debugger>, uri: Uri) -> R
         Some((Ok::<_, Infallible>(frame), watcher))
     });
     let mut response = Response::new(Body::from_stream(frames));
+    // Each frame is masked by itself.
+    response.extensions_mut().insert(HoldsNobody);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // Proxies collect answers before they pass them on, unless they are told.
@@ -109,10 +111,12 @@ impl Watcher {
         }
         let frame = match change {
             Change::Event(event) => match events::with_deliveries(&self.app, vec![*event]).await {
-                Ok(listed) => listed.first().and_then(|listed| frame("event", listed)),
+                Ok(listed) => listed.first().and_then(|listed| self.frame("event", listed)),
                 Err(_) => None,
             },
-            Change::Delivery(delivery) => frame("delivery", &DeliveryView::of(*delivery, Detail::Summary)),
+            Change::Delivery(delivery) => {
+                self.frame("delivery", &DeliveryView::of(*delivery, Detail::Summary))
+            }
         };
         match frame {
             Some(_) => self.shown += 1,
@@ -129,10 +133,10 @@ impl Watcher {
         let mut frames = self.refusals();
         let missed = std::mem::take(&mut self.skipped);
         if missed > 0 {
-            frames.extend(frame("skipped", &json!({ "changes": missed })));
+            frames.extend(self.frame("skipped", &json!({ "changes": missed })));
         }
         match status::view(&self.app).await {
-            Ok(view) => frames.extend(frame("status", &view)),
+            Ok(view) => frames.extend(self.frame("status", &view)),
             // It says nothing new, but shows that the stream lives.
             Err(_) => frames.push(Bytes::from_static(b": the status can't be read now\n\n")),
         }
@@ -147,13 +151,17 @@ impl Watcher {
         new.retain(|(number, _)| *number > last);
         new.into_iter()
             .rev()
-            .filter_map(|(_, refused)| frame("event", &RejectedView::from(refused)))
+            .filter_map(|(_, refused)| self.frame("event", &RejectedView::from(refused)))
             .collect()
     }
-}
 
-/// One server-sent event. JSON has no line ends of its own, so the data is one line.
-fn frame(name: &str, data: &impl Serialize) -> Option<Bytes> {
-    let data = serde_json::to_string(data).ok()?;
-    Some(Bytes::from(format!("event: {name}\ndata: {data}\n\n")))
+    /// One server-sent event, without people where whoever watches may not see them. JSON has no line ends of its own, so the
+    /// data is one line.
+    fn frame(&self, name: &str, data: &impl Serialize) -> Option<Bytes> {
+        let mut data = serde_json::to_value(data).ok()?;
+        if self.app.who.is_masked() {
+            mask(&mut data);
+        }
+        Some(Bytes::from(format!("event: {name}\ndata: {data}\n\n")))
+    }
 }

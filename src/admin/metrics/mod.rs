@@ -2,12 +2,12 @@
 //!
 //! Label values come from closed lists, never from input.
 
-use axum::extract::State;
+use axum::Extension;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
-use crate::admin::Debugger;
+use crate::admin::{Asked, HoldsNobody};
 use crate::allowance::Window;
 use crate::deal::HeldBack;
 use crate::decision::Outcome;
@@ -84,13 +84,15 @@ pub(super) fn describe() {
 }
 
 /// `GET /metrics`
-pub(super) async fn metrics(State(app): State<Debugger>) -> Result<Response, ApiError> {
+pub(super) async fn metrics(Asked(app): Asked) -> Result<Response, ApiError> {
     let reading = app.reading().await?;
     let snapshot = app.snapshot(&reading);
     set(snapshot);
     set_risks(&risks(snapshot, app.store.as_ref()));
     metrics_process::Collector::default().collect();
-    Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], app.metrics.render()).into_response())
+    // Labels are words of the service and names of the configuration.
+    let holds_nobody = Extension(HoldsNobody);
+    Ok((holds_nobody, [(header::CONTENT_TYPE, TEXT_FORMAT)], app.metrics.render()).into_response())
 }
 
 fn set(snapshot: Snapshot<'_>) {

@@ -43,6 +43,7 @@ const FILES: &[File] = &[
     file!("style.css", CSS),
     file!("icon.svg", SVG),
     file!("main.js", SCRIPT),
+    file!("acts.js", SCRIPT),
     file!("api.js", SCRIPT),
     file!("csv.js", SCRIPT),
     file!("dom.js", SCRIPT),

@@ -278,6 +278,10 @@ impl Trail for FakeStore {
         none()
     }
 
+    fn looks(&self, _: Option<String>, _: usize) -> Answer<Vec<crate::trail::Look>> {
+        none()
+    }
+
     fn alerts(&self) -> Answer<Vec<crate::cause::Alert>> {
         none()
     }

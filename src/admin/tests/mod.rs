@@ -14,6 +14,7 @@ mod openapi;
 mod page;
 mod people;
 mod rejected;
+mod roles;
 mod sqlite;
 mod status;
 mod stream;
@@ -76,7 +77,8 @@ struct Lab {
 impl Lab {
     /// On loopback without a token.
     fn new() -> Self {
-        let admin = Admin { token: None, allowed_hosts: Vec::new(), loopback: true, public: false };
+        let people = watch::Sender::new(Arc::default()).subscribe();
+        let admin = Admin { token: None, people, allowed_hosts: Vec::new(), loopback: true, public: false };
         let usage = Usage { hour: window(900, 100), minute: window(90, 10) };
         let (refused, consent, pressure) = (Arc::default(), SharedTally::default(), Pressure::default());
         Self {

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 
 use super::{
     SqliteStore, acts, alerts, blank, crowds, deals, erase, exports, failed, files, forget, happenings,
-    listed, listings, outbox, outputs, records, refusals, retention, search, selectors, state, suppressed,
-    tallies, trail, walks, won,
+    listed, listings, looks, outbox, outputs, records, refusals, retention, search, selectors, state,
+    suppressed, tallies, trail, walks, won,
 };
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
@@ -34,7 +34,7 @@ use crate::store::{
     Record, RecordQuery, Room, Silent, Slot, StateStore, StoreError, Stream, Suppressed, Totals, Trail, Turn,
     Upkeep, Versioned, Walks, WonQuery,
 };
-use crate::trail::{Act, EventTrail, Span, Tallied};
+use crate::trail::{Act, EventTrail, Look, Span, Tallied};
 
 impl Journal for SqliteStore {
     fn append(&self, records: Vec<NewRecord>) -> Answer<Position> {
@@ -324,6 +324,10 @@ impl Trail for SqliteStore {
 
     fn acts(&self, limit: usize) -> Answer<Vec<Act>> {
         self.state_readers.ask(move |state| acts::latest(state, limit))
+    }
+
+    fn looks(&self, whom: Option<String>, limit: usize) -> Answer<Vec<Look>> {
+        self.state_readers.ask(move |state| looks::latest(state, whom.as_deref(), limit))
     }
 
     fn alerts(&self) -> Answer<Vec<Alert>> {

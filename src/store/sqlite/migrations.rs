@@ -366,6 +366,7 @@ super::suppressed::STEP,
     super::refusals::STEP,
     super::acts::STEP,
     super::retention::STEP,
+    super::looks::STEP,
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

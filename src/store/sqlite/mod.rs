@@ -25,6 +25,7 @@ mod in_place;
 mod journal;
 mod listed;
 mod listings;
+mod looks;
 mod migrations;
 mod old_data;
 mod outbox;

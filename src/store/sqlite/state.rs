@@ -21,7 +21,7 @@ use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
 use super::write_back::WriteBack;
 use super::{
-    acts, alerts, crm_ids, crowds, deals, erase, exports, failed, happenings, outbox, outputs, search,
+    acts, alerts, crm_ids, crowds, deals, erase, exports, failed, happenings, looks, outbox, outputs, search,
     selectors, suppressed, tallies, tombstones, trail, walks, won,
 };
 use crate::allowance::SlotId;
@@ -294,6 +294,7 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
         Put::BulkJobEnded(account, id) => outbox::end_bulk_job(connection, account, id),
         Put::Selectors(account, kind, list) => selectors::put(connection, account, *kind, list),
         Put::Act(act) => acts::put(connection, act),
+        Put::Look(look) => looks::put(connection, look),
         Put::Alert(alert) => alerts::put(connection, alert),
         Put::Output(output) => outputs::put(connection, output),
         Put::Export(export) => exports::put(connection, export),

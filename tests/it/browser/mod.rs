@@ -28,6 +28,8 @@ mod questions;
 mod queue;
 /// A service that answers as a test says, for the tests of the queue.
 mod recorder;
+/// Tokens of people: views by role, masked people, who did what.
+mod roles;
 /// A shop with the tag, for the tests of the tag.
 mod shop;
 /// The calls of the tag and what they become.

@@ -51,7 +51,9 @@ pub fn known_keys(reference: &str) -> BTreeSet<String> {
     let mut section = "sources";
     for line in reference.lines().filter_map(|line| line.strip_prefix("# ")) {
         if let Some(header) = line.strip_prefix('[') {
-            section = header.split(['.', ']']).next().unwrap_or_default();
+            let tokens = "admin.tokens";
+            let is_person = header.starts_with(tokens);
+            section = if is_person { tokens } else { header.split(['.', ']']).next().unwrap_or_default() };
         } else if line.contains(" = ") {
             let parts = line.split(['#', ';']).filter_map(|part| part.split(" = ").next());
             keys.extend(parts.map(|key| format!("{section}.NAME.{}", key.trim())));
@@ -59,6 +61,7 @@ pub fn known_keys(reference: &str) -> BTreeSet<String> {
     }
     keys.insert("hooks.NAME.events".to_owned());
     keys.insert("sources.NAME.write_keys_file".to_owned());
+    keys.insert("admin.tokens".to_owned());
     keys.extend(defaults(reference).into_keys());
     keys
 }
@@ -154,7 +157,10 @@ mod tests {
         assert_eq!(key_of("src/a.rs"), None);
         let reference = "# [sources.website]\n# a = 1\n[b]\nc = 2\n";
         let known: Vec<_> = known_keys(reference).into_iter().collect();
-        assert_eq!(known, ["b.c", "hooks.NAME.events", "sources.NAME.a", "sources.NAME.write_keys_file"]);
+        assert_eq!(
+            known,
+            ["admin.tokens", "b.c", "hooks.NAME.events", "sources.NAME.a", "sources.NAME.write_keys_file"]
+        );
         assert_eq!(defaults(reference)["b.c"], toml::Value::Integer(2));
     }
 

@@ -90,7 +90,10 @@ fn keys_of_environment(text: &str) -> BTreeSet<String> {
     let names = words(text, "FRESHSIGNAL_");
     let names = names.iter().filter_map(|name| name.strip_prefix("FRESHSIGNAL_"));
     let keys = names.filter(|name| name.contains("__")).map(|name| name.to_lowercase().replace("__", "."));
-    keys.map(|key| key.replace("sources.website.", "sources.NAME.")).collect()
+    let general = |key: String| {
+        key.replace("sources.website.", "sources.NAME.").replace("admin.tokens.jane.", "admin.tokens.NAME.")
+    };
+    keys.map(general).collect()
 }
 
 /// The configuration that a manifest carries.

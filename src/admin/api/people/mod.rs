@@ -8,16 +8,16 @@ mod suppress;
 
 use std::time::Duration;
 
-use axum::Json;
+use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
+use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::{failed, nothing, rfc3339};
 use super::query::{Params, invalid, refused};
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger, Looked};
 use crate::clock::UnixMicros;
 use crate::erasure::{Erasure, ErasureSubject, Forgetting, Receipt};
 use crate::http::ApiError;
@@ -33,10 +33,15 @@ const RECEIPT_WITHIN: Duration = Duration::from_secs(25);
 const ORDERS_MAX: usize = 10_000;
 
 /// `GET /api/people`
-pub(in crate::admin) async fn held(State(app): State<Debugger>, uri: Uri) -> Result<Json<Value>, ApiError> {
+pub(in crate::admin) async fn held(
+    Asked(app): Asked,
+    uri: Uri,
+) -> Result<(Extension<Looked>, Json<Value>), ApiError> {
     let params = Params::read(&uri, &["email", "userId", "people"])?;
     let subject = subject(&params)?;
-    dossier::of(&app, &subject).await.map(Json).map_err(failed)
+    let looked = Looked(params.email()?.map(|email| email.as_str().to_owned()));
+    let held = dossier::of(&app, &subject).await.map_err(failed)?;
+    Ok((Extension(looked), Json(held)))
 }
 
 /// What an erasure answers: numbers alone.
@@ -128,7 +133,7 @@ impl ErasureView {
 
 /// `DELETE /api/people`
 pub(in crate::admin) async fn erase(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     uri: Uri,
 ) -> Result<(StatusCode, Json<ErasureView>), ApiError> {
     let params = Params::read(&uri, &["email", "userId", "people", "forget_in_crm"])?;
@@ -142,7 +147,7 @@ pub(in crate::admin) async fn erase(
 
 /// `GET /api/erasures/{erasure}`: how far an order is.
 pub(in crate::admin) async fn erasure(
-    State(app): State<Debugger>,
+    Asked(app): Asked,
     path: Result<Path<u64>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<ErasureView>, ApiError> {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::Uri;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use super::super::answer::{failed, nothing};
 use super::super::contacts::load;
 use super::super::order::{FEW_WORDS, order_in};
 use super::super::query::{Cursor, Params, invalid, one_more, page, refused};
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger};
 use crate::clock::UnixMicros;
 use crate::decision::{Settings, World, suppress as never_send, unsuppress as send_again};
 use crate::event::Email;
@@ -33,10 +33,7 @@ struct Order {
 }
 
 /// `POST /api/people/suppress`
-pub(in crate::admin) async fn suppress(
-    State(app): State<Debugger>,
-    request: Request,
-) -> Result<Json<Value>, ApiError> {
+pub(in crate::admin) async fn suppress(Asked(app): Asked, request: Request) -> Result<Json<Value>, ApiError> {
     let (parts, body) = request.into_parts();
     Params::read(&parts.uri, &[])?;
     let order: Order = order_in(&parts, body, FEW_WORDS, ORDERS).await?;
@@ -49,10 +46,7 @@ pub(in crate::admin) async fn suppress(
 }
 
 /// `DELETE /api/people/suppress`
-pub(in crate::admin) async fn unsuppress(
-    State(app): State<Debugger>,
-    uri: Uri,
-) -> Result<Json<Value>, ApiError> {
+pub(in crate::admin) async fn unsuppress(Asked(app): Asked, uri: Uri) -> Result<Json<Value>, ApiError> {
     let params = Params::read(&uri, &["email"])?;
     let email = params.email()?.ok_or_else(|| refused("email", "give `email`".to_owned()))?;
     let note = (ActKind::Unsuppressed, Privacy::Unsuppress(email.clone()));
@@ -63,10 +57,7 @@ pub(in crate::admin) async fn unsuppress(
 }
 
 /// `GET /api/people/suppress`
-pub(in crate::admin) async fn suppressed(
-    State(app): State<Debugger>,
-    uri: Uri,
-) -> Result<Json<Value>, ApiError> {
+pub(in crate::admin) async fn suppressed(Asked(app): Asked, uri: Uri) -> Result<Json<Value>, ApiError> {
     let params = Params::read(&uri, &["limit", "before"])?;
     let (limit, before) = (params.limit()?, params.before(Cursor::Suppressed)?);
     let rows = app.store.suppressed(before, one_more(limit).rows()).await.map_err(failed)?;

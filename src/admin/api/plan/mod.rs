@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use super::answer::failed;
 use super::commands::{Given, kept};
 use super::order::order_in;
 use super::query::Params;
-use crate::admin::Debugger;
+use crate::admin::{Asked, Debugger};
 use crate::config_problem::Problem;
 use crate::decision::{Change, Foreseen, Settings};
 use crate::delivery::{Account, Lane};
@@ -106,10 +106,7 @@ struct SampleView {
 }
 
 /// `POST /api/plan`
-pub(in crate::admin) async fn plan(
-    State(app): State<Debugger>,
-    request: Request,
-) -> Result<Response, ApiError> {
+pub(in crate::admin) async fn plan(Asked(app): Asked, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     Params::read(&parts.uri, &[])?;
     let given: Given = order_in(&parts, body, TEXTS, SHAPE).await?;

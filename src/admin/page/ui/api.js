@@ -52,13 +52,13 @@ function askForToken(wrong) {
     const body = h(
       "div",
       { class: "stack" },
-      h("p", {}, "This listener is not open without the admin token. ", h("code", {}, "freshsignal token"), " prints it."),
-      h("label", { for: "token" }, "Admin token"),
+      h("p", {}, "This listener is not open without a token: one of your own, or the admin token, which ", h("code", {}, "freshsignal token"), " prints."),
+      h("label", { for: "token" }, "Token"),
       field,
       wrong && h("p", { class: "wrong", role: "alert" }, "That token is not the one. Look for spaces, and that it is of this data folder."),
       h("p", { class: "faint" }, "It is kept in this tab until you close it, and sent to this service alone."),
     );
-    const answer = await ask("Admin token", body, [{ label: "Continue", value: "ok", primary: true }]);
+    const answer = await ask("Token", body, [{ label: "Continue", value: "ok", primary: true }]);
     const token = field.value.trim();
     if (answer && token) sessionStorage.setItem(TOKEN, token);
     asking = null;
@@ -83,7 +83,7 @@ async function request(path, options = {}) {
     if (had && had === sessionStorage.getItem(TOKEN)) sessionStorage.removeItem(TOKEN);
     if (sessionStorage.getItem(TOKEN)) continue;
     if (declined || !(await askForToken(Boolean(had)))) {
-      throw new Failure(401, "unauthorized", "Nothing is shown without the admin token.");
+      throw new Failure(401, "unauthorized", "Nothing is shown without a token.");
     }
   }
 }
@@ -113,6 +113,19 @@ export async function send(method, path, body) {
     options.body = typeof body === "string" ? body : JSON.stringify(body);
   }
   return read(await request(path, options));
+}
+
+// Who asks and what they may, read once: whoever signs in anew loads the page again.
+let asked = null;
+export function me() {
+  asked ??= get("api/me").catch((error) => {
+    asked = null;
+    throw error;
+  });
+  return asked;
+}
+export async function may(route) {
+  return (await me()).may.includes(route);
 }
 
 // Server-sent events by `fetch`, because an EventSource can't send the token. Ends when the stream does.

@@ -1,6 +1,7 @@
 // Contacts: a search, those that had deliveries lately, and one with all that explains it.
 
 import { get, orNull } from "./api.js";
+import { lookers } from "./acts.js";
 import { h, outside, show } from "./dom.js";
 import { readAgain } from "./live.js";
 import { comparing } from "./compare.js";
@@ -131,6 +132,7 @@ export async function contact(place, { about }) {
       compared,
     ),
     held(about),
+    lookers(about),
   ];
   const unknown = () =>
     empty(

@@ -8,7 +8,7 @@ import { dealNote, dealParts, dealPill, inFreshsales } from "./deals.js";
 import { deliveryParts } from "./deliveries.js";
 import { happeningNote, happeningPill } from "./happenings.js";
 import { listen } from "./live.js";
-import { contactLink, empty, facts, into, json, link, note, origin, outcome, pill, placeOf, recordLink, time } from "./rows.js";
+import { contactLink, empty, facts, into, isMasked, json, link, note, origin, outcome, pill, placeOf, recordLink, time } from "./rows.js";
 import { ACTIONS, KINDS, OUTCOMES, became, many, person, subjectName, wordOf } from "./words.js";
 
 // At which step an outcome ends the way.
@@ -87,6 +87,8 @@ function actionBox({ action, deal, happening }) {
   );
 }
 
+const MASKED = "People are masked before your role.";
+
 function steps(event, contact, delivery, actions) {
   const ends = ENDS[event.outcome];
   const notes = event.notes ?? [];
@@ -94,6 +96,8 @@ function steps(event, contact, delivery, actions) {
   const left = notes.filter((text) => LEFT_OUT_NOTE.test(text));
   const others = notes.filter((text) => !CONSENT_NOTE.test(text) && !LEFT_OUT_NOTE.test(text));
   const list = (texts) => texts.length > 0 && h("ul", { class: "plain" }, texts.map((text) => h("li", {}, text)));
+  // Of whom nothing is shown nothing is concluded either.
+  const masked = isMasked(event.person) || isMasked(event.email);
   const fields = contact?.fields ?? [];
   const mine = fields.filter((field) => field.message_id === event.message_id);
   const said = (field) =>
@@ -121,14 +125,14 @@ function steps(event, contact, delivery, actions) {
       "person",
       "Person",
       ends,
-      event.person ? facts([["Whose it is", link([["events"], { person: event.person }], person(event.person))], ["Email", contactLink(event.email) ?? "none is known"]]) : h("p", { class: "faint" }, "Not looked at."),
+      event.person ? facts([["Whose it is", masked ? event.person : link([["events"], { person: event.person }], person(event.person))], ["Email", contactLink(event.email) ?? "none is known"]]) : h("p", { class: "faint" }, "Not looked at."),
       list(others),
     ),
     step(
       "consent",
       "Consent",
       ends,
-      consent.length ? list(consent) : h("p", { class: "faint" }, "When it was processed, no choice about marketing was known."),
+      consent.length ? list(consent) : h("p", { class: "faint" }, masked ? MASKED : "When it was processed, no choice about marketing was known."),
       contact && !contact.gate.open && note("stop", "The gate is shut now", contact.gate.reason),
     ),
     step(
@@ -140,7 +144,7 @@ function steps(event, contact, delivery, actions) {
             h("p", { class: "faint" }, "What the contact has from this event, by the mapping in use now:"),
             h("ul", { class: "plain" }, mine.map((field) => h("li", {}, h("code", {}, field.attribute), " from ", origin(field.path)))),
           ]
-        : h("p", { class: "faint" }, contact ? "No value that the contact has now is from this event. Where each value came from is shown with the contact, below." : "It led to no contact."),
+        : h("p", { class: "faint" }, masked ? MASKED : contact ? "No value that the contact has now is from this event. Where each value came from is shown with the contact, below." : "It led to no contact."),
       left.length > 0 && [h("h3", {}, "Left out"), list(left)],
     ),
     step(
@@ -148,7 +152,7 @@ function steps(event, contact, delivery, actions) {
       "Contact, as it is now",
       ends,
       contact && h("p", { class: "faint" }, "Later events and a new mapping count here too. What was sent for this event is shown with its delivery, below."),
-      contact ? contactParts(contact, said) : h("p", { class: "faint" }, event.email ? "Nothing is known of this contact any more." : "There is none without an email."),
+      contact ? contactParts(contact, said) : h("p", { class: "faint" }, masked ? MASKED : event.email ? "Nothing is known of this contact any more." : "There is none without an email."),
     ),
     step(
       "delivery",
@@ -183,6 +187,7 @@ function answer(event, delivery, actions) {
 
 // An action with the deal that it is about, or with what is told, as that stands now.
 async function withRecord(action) {
+  if (isMasked(action.subject)) return { action };
   if (action.subject.startsWith("happening:")) {
     const [, id] = action.subject.split(":");
     return { action, happening: await orNull(get(`api/happenings/${encodeURIComponent(id)}`)) };
@@ -213,7 +218,7 @@ export async function event(place, { about, params }) {
     const event = await orNull(get(`api/events/${encodeURIComponent(about)}`, { source: params.source }));
     if (!event) return null;
     const [contact, delivery, ...actions] = await Promise.all([
-      event.email ? orNull(get(`api/contacts/${encodeURIComponent(event.email)}`)) : null,
+      event.email && !isMasked(event.email) ? orNull(get(`api/contacts/${encodeURIComponent(event.email)}`)) : null,
       event.delivery_id ? orNull(get(`api/deliveries/${encodeURIComponent(event.delivery_id)}`)) : null,
       ...(event.actions ?? []).map(withRecord),
     ]);

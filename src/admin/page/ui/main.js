@@ -1,10 +1,11 @@
 // The page: which view is shown, the state in its head, and the keyboard.
 
-import { Failure, get, isSignedIn, signOut } from "./api.js";
+import { Failure, get, isSignedIn, me, signOut } from "./api.js";
 import { ask, h, show } from "./dom.js";
 import { listen, liveState, watch } from "./live.js";
 import { problem, walk } from "./rows.js";
 import { isSandbox, soon } from "./words.js";
+import { acts } from "./acts.js";
 import { connect } from "./connect.js";
 import { companies, company } from "./companies.js";
 import { contact, contacts } from "./contacts.js";
@@ -22,17 +23,18 @@ import { status } from "./status.js";
 
 const VIEWS = [
   { path: "events", name: "Events", list: events, one: event },
-  { path: "contacts", name: "Contacts", list: contacts, one: contact },
-  { path: "deals", name: "Deals", list: deals, one: deal },
-  { path: "companies", name: "Companies", list: companies, one: company },
+  { path: "contacts", name: "Contacts", list: contacts, one: contact, needs: "GET /api/contacts/{email}" },
+  { path: "deals", name: "Deals", list: deals, one: deal, needs: "GET /api/deals" },
+  { path: "companies", name: "Companies", list: companies, one: company, needs: "GET /api/companies" },
   { path: "deliveries", name: "Deliveries", list: deliveries, one: delivery },
   { path: "dead-letters", name: "Dead letters", list: deadLetters },
-  { path: "playground", name: "Playground", list: playground },
+  { path: "playground", name: "Playground", list: playground, needs: "POST /api/map" },
   { path: "status", name: "Status", list: status },
   { path: "connect", name: "Connect", list: connect },
-  { path: "happenings", name: "Notes", list: happenings, one: happening },
+  { path: "happenings", name: "Notes", list: happenings, one: happening, needs: "GET /api/happenings" },
   { path: "outputs", name: "Outputs", list: outputs, one: output },
-  { path: "plan", name: "Plan", list: plan },
+  { path: "plan", name: "Plan", list: plan, needs: "POST /api/plan" },
+  { path: "acts", name: "Who did what", list: acts, needs: "GET /api/acts" },
   { path: "now", name: "Now", list: now },
 ];
 // The first view is no. 0, so that the others keep their keys.
@@ -236,5 +238,13 @@ listen((name, data) => {
   // The service is back: what could not be read is read again.
   if (name === "live" && data === "live" && main.querySelector(".problem")) go();
 });
+// Views that this token may not see are not offered.
+function showMe({ name, role, may }) {
+  for (const { path, needs } of VIEWS) document.querySelector(`#nav a[data-view="${path}"]`).hidden = Boolean(needs) && !may.includes(needs);
+  const who = document.getElementById("who");
+  who.hidden = !name;
+  show(who, name, h("span", { class: "faint" }, ` ${role}`));
+}
 get("api/status").then(showStatus, () => {});
+me().then(showMe, () => {});
 go();

@@ -33,6 +33,11 @@ export function whyOf(event) {
   return (then && event.delivery?.reason) || event.reason;
 }
 
+// Whether a role is shown this without whom it is of.
+export function isMasked(text) {
+  return Boolean(text?.includes("•"));
+}
+
 export function time(moment) {
   return moment ? h("time", { datetime: moment, title: full(moment) }, clock(moment)) : h("span", { class: "faint" }, "—");
 }
@@ -58,6 +63,8 @@ export function named(record) {
 
 // Where a record has a page of its own: what stands after `#/`, and its parameters.
 export function placeOf(subject) {
+  // Whom is masked.
+  if (isMasked(subject)) return null;
   const [, kind, key] = /^(contact|company|deal|happening|list):(.*)$/s.exec(subject ?? "") ?? [];
   if (kind === "happening") return ["happenings", key];
   // A place on a list is seen on the page of its contact.
@@ -75,6 +82,8 @@ export function recordLink(subject, text = subjectName(subject), attributes) {
 }
 
 export function contactLink(email) {
+  // A masked address leads nowhere.
+  if (isMasked(email)) return email;
   return email ? link(["contacts", email], email) : null;
 }
 
@@ -92,7 +101,7 @@ export function problem(error, again) {
   return h(
     "div",
     { class: "problem", role: "alert" },
-    h("h2", {}, error.status === 404 ? "Not found" : "This could not be read"),
+    h("h2", {}, error.status === 404 ? "Not found" : error.code === "role_too_low" ? "Not for your role" : "This could not be read"),
     h("p", {}, error.message),
     error.status === 401
       ? h("p", {}, h("button", { type: "button", on: { click: () => location.reload() } }, "Enter the token"))

@@ -127,6 +127,15 @@ export const ACTIONS = {
 export const SAID = { granted: "Granted", denied: "Denied", unclear: "Unclear" };
 
 // What was ordered, and what the service did by itself.
+// What each role may.
+export const ROLES = {
+  view: "sees what happens; people are masked",
+  read: "sees people, too",
+  act: "orders, too: pause, send again, discard, erase",
+  edit: "reloads and plans, too",
+  owner: "sees who looked at whom, too",
+};
+
 export const CHANGES = {
   started: "Service started",
   reloaded: "Configuration reloaded",
@@ -140,6 +149,10 @@ export const CHANGES = {
   decided: "Decided by hand",
   doubted: "Calls doubted since",
   outputs: "Output ordered",
+  resent: "Contacts sent whole again",
+  retried: "Failed event decided again",
+  exported: "Export ordered",
+  edited: "Settings changed",
   review_began: "All contacts looked at again",
   review_ended: "Look at all contacts ended",
   alert_began: "Alert",
