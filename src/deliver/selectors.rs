@@ -13,7 +13,7 @@ use super::worker::{self, Listed};
 use super::{Deliverer, Next, Round};
 use crate::decision::{self, Settings};
 use crate::delivery::Verdict;
-use crate::selectors::{Answered, Kind, List, Selectors, Table};
+use crate::selectors::{Answered, ENTRIES_MAX, Kind, LISTS_PER_PAGE, List, Selectors, Table};
 use crate::store::{Put, StoreError};
 use crate::telemetry::caught;
 
@@ -24,12 +24,16 @@ const RETRY_FIRST: Duration = Duration::from_secs(5);
 const RETRY_MAX: Duration = Duration::from_hours(1);
 /// After so many failures in a row calls no longer wait for lists.
 const FAILURES_HOLDING: u32 = 3;
+/// Pages of lists of contacts that are asked for: as many entries as are kept.
+const PAGES_MAX: u64 = (ENTRIES_MAX / LISTS_PER_PAGE) as u64;
 
 /// What the loop remembers of lists between rounds.
 #[derive(Default)]
 pub(super) struct Lists {
     /// A question is on its way.
     asking: bool,
+    /// The lists of contacts that the pages so far had, and how many those were.
+    pages: Option<(Table, u64)>,
     failures: u32,
     /// Nothing is asked before this moment of the monotonic clock.
     not_before: Duration,
@@ -72,6 +76,23 @@ impl Lists {
         self.by = Some(Arc::clone(settings));
     }
 
+    /// Takes a page of the lists of contacts to those before; tells whether another is to be asked for before anything is learned.
+    /// Where a page is missing, all are asked for again.
+    fn gather(&mut self, kind: Kind, learned: Option<Answered>) -> (Option<Answered>, bool) {
+        if kind != Kind::Lists {
+            return (learned, false);
+        }
+        let (before, pages) = self.pages.take().unwrap_or_default();
+        let Some(Answered::Known(page)) = learned else { return (learned, false) };
+        let full = page.is_full_page() && pages + 1 < PAGES_MAX;
+        let (all, new) = page.after(before);
+        if full && new {
+            self.pages = Some((all, pages + 1));
+            return (None, true);
+        }
+        (Some(Answered::Known(all)), false)
+    }
+
     /// A question was not answered.
     fn failed(&mut self, now: Duration) {
         let wait = RETRY_FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(RETRY_MAX);
@@ -102,7 +123,9 @@ impl Deliverer {
             return Ok(names(None));
         }
         let due = settings.selectors.due(&needed, &lists.missing, wall);
-        let next = due.first().or_else(|| lists.doubted.iter().find(|kind| needed.contains(kind))).copied();
+        let next = lists.pages.as_ref().map(|_| Kind::Lists);
+        let next = next.or_else(|| due.first().copied());
+        let next = next.or_else(|| lists.doubted.iter().find(|kind| needed.contains(kind)).copied());
         let Some(kind) = next else {
             let due_at = |kind: &Kind| settings.selectors.due_at(*kind, &lists.missing);
             let next = needed.iter().filter_map(due_at).min();
@@ -117,7 +140,8 @@ impl Deliverer {
         };
         self.note_slot(slot, wall, None, round).await?;
         round.lists.asking = true;
-        round.calls.spawn(worker::list(Arc::clone(&self.crm), slot, kind));
+        let page = round.lists.pages.as_ref().map_or(1, |(_, pages)| pages + 1);
+        round.calls.spawn(worker::list(Arc::clone(&self.crm), slot, kind, page));
         Ok(names(None))
     }
 
@@ -136,7 +160,9 @@ impl Deliverer {
         worker::count_call(&listed.result);
         // An answer that meets a defect is none: the list is asked for again, and calls wait for it no longer than for any other.
         let learned = caught(|| answer(listed)).unwrap_or_default();
+        let (learned, more) = round.lists.gather(listed.kind, learned);
         match &learned {
+            _ if more => round.lists.failures = 0,
             Some(_) => {
                 round.lists.failures = 0;
                 round.lists.doubted.remove(&listed.kind);

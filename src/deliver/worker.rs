@@ -136,9 +136,10 @@ pub(super) struct Listed {
     pub result: CallResult,
 }
 
-/// Asks the account for one of its lists.
-pub(super) async fn list(crm: Arc<dyn Crm>, slot: SlotId, kind: Kind) -> Done {
-    let result = made(&*crm, Request::Selector(kind.name())).await;
+/// Asks the account for one of its lists; of the lists of contacts for a page.
+pub(super) async fn list(crm: Arc<dyn Crm>, slot: SlotId, kind: Kind, page: u64) -> Done {
+    let request = if kind == Kind::Lists { Request::Lists { page } } else { Request::Selector(kind.name()) };
+    let result = made(&*crm, request).await;
     Done::List(Box::new(Listed { slot, kind, result }))
 }
 

@@ -116,6 +116,11 @@ pub enum Request {
     },
     /// Asks for a list of the account that gives names their ids, by the last part of its address: `owners`.
     Selector(&'static str),
+    /// Asks for the lists of contacts that the account has, which are no selector and come in pages.
+    Lists {
+        /// From 1.
+        page: u64,
+    },
     /// Asks the cheapest question that proves alias and key.
     Probe,
     /// Has a contact forgotten for good.
@@ -282,7 +287,7 @@ impl Request {
                 what.call_kind()
             }
             Self::ListContacts { .. } => CallKind::List,
-            Self::Selector(_) | Self::Probe => CallKind::Selector,
+            Self::Selector(_) | Self::Lists { .. } | Self::Probe => CallKind::Selector,
         }
     }
 
@@ -307,6 +312,7 @@ impl Request {
             | Self::ShowWholeDeal { .. }
             | Self::DeleteTold { .. }
             | Self::Selector(_)
+            | Self::Lists { .. }
             | Self::Probe
             | Self::Forget { .. } => None,
         }
@@ -344,6 +350,7 @@ impl Request {
             | Self::ShowWholeDeal { .. }
             | Self::DeleteTold { .. }
             | Self::Selector(_)
+            | Self::Lists { .. }
             | Self::Probe
             | Self::Forget { .. } => None,
         }
@@ -371,6 +378,7 @@ impl Request {
             | Self::ListTold { .. }
             | Self::ListDeals { .. }
             | Self::Selector(_)
+            | Self::Lists { .. }
             | Self::Probe => false,
         }
     }

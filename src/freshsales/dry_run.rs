@@ -82,6 +82,7 @@ fn id_of(request: &Request) -> Option<u64> {
         | Request::ShowWholeDeal { .. }
         | Request::DeleteTold { .. }
         | Request::Selector(_)
+        | Request::Lists { .. }
         | Request::Probe
         | Request::Forget { .. } => return None,
     };

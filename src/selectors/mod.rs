@@ -19,7 +19,7 @@ use serde_json::Value;
 
 pub use kind::{Kind, Named, OF_COMPANY, OF_CONTACT, OF_DEAL, attribute};
 pub use resolved::{HAVE_MAX, Resolved};
-pub use table::{ENTRIES_MAX, Entry, Forecast, PARTS_MAX, Stage, Table};
+pub use table::{ENTRIES_MAX, Entry, Forecast, LISTS_PER_PAGE, PARTS_MAX, Stage, Table};
 
 use crate::clock::UnixMicros;
 use crate::event::fold_name;

@@ -12,6 +12,8 @@ use crate::event::fold_name;
 pub const ENTRIES_MAX: usize = 5_000;
 /// Stages of a pipeline, or statuses of a stage, that are kept.
 pub const PARTS_MAX: usize = 200;
+/// Lists of contacts come in pages of so many, the most that Freshsales gives.
+pub const LISTS_PER_PAGE: usize = 100;
 /// A longer name is no name.
 const NAME_CHARS_MAX: usize = 255;
 
@@ -102,6 +104,30 @@ impl Table {
         }
         let left_out = items.len().saturating_sub(entries.len());
         Some(Self { entries, left_out })
+    }
+
+    /// Whether it may be a page that others follow.
+    #[must_use]
+    pub fn is_full_page(&self) -> bool {
+        self.entries.len() + self.left_out >= LISTS_PER_PAGE
+    }
+
+    /// Puts this table behind what the pages before had; tells whether there was anything new in it, without which an account
+    /// that knows no pages would be asked for ever.
+    #[must_use]
+    pub fn after(self, before: Self) -> (Self, bool) {
+        let mut all = before;
+        let known = all.entries.len();
+        for entry in self.entries {
+            if all.entries.iter().all(|had| had.id != entry.id) {
+                all.entries.push(entry);
+            }
+        }
+        let new = all.entries.len() > known;
+        all.left_out += if new { self.left_out } else { 0 };
+        all.left_out += all.entries.len().saturating_sub(ENTRIES_MAX);
+        all.entries.truncate(ENTRIES_MAX);
+        (all, new)
     }
 }
 

@@ -23,11 +23,13 @@ use super::fields::{ContactField, contact_fields};
 use super::{AccountKind, CallResult, Client, Crm, Question, Reply, Unanswered};
 use crate::delivery::Request;
 use crate::mapping::Preset;
-use crate::selectors::{Kind, Selectors};
+use crate::selectors::{Kind, LISTS_PER_PAGE, Selectors};
 use access::Access;
 
 /// Calls that one check makes at the most; a probe of companies and deals makes some more.
 pub const CALLS_MAX: u32 = 16;
+/// Pages of lists of contacts that it asks for.
+const LISTS_PAGES_MAX: u64 = 3;
 
 /// What the configuration says, as far as an account can contradict it.
 #[derive(Clone, Debug)]
@@ -132,6 +134,10 @@ impl Inquiry<'_> {
             self.report.findings.extend(found);
         }
         for kind in names::to_ask(expected) {
+            if kind == Kind::Lists {
+                self.lists(&mut selectors).await;
+                continue;
+            }
             let reply = self.ask(Question::List(kind.name())).await;
             let found = names::learn(kind, reply.as_ref(), &mut selectors);
             self.report.findings.extend(found);
@@ -143,6 +149,24 @@ impl Inquiry<'_> {
             let reply = self.ask(Question::DealFilters).await;
             self.report.findings.extend(access::deals(reply.as_ref()));
         }
+    }
+
+    /// The lists of contacts, page by page.
+    async fn lists(&mut self, selectors: &mut Selectors) {
+        for page in 1..=LISTS_PAGES_MAX {
+            let before = selectors.list(Kind::Lists).cloned();
+            let reply = self.ask(Question::Lists(page)).await;
+            let found = names::learn(Kind::Lists, reply.as_ref(), selectors);
+            let wrong = found.is_some();
+            self.report.findings.extend(found);
+            if wrong || !names::follows(before, selectors) {
+                return;
+            }
+        }
+        self.find(Finding::note(format!(
+            "the account has more than {} lists of contacts; names that are not among those were not looked for",
+            LISTS_PAGES_MAX as usize * LISTS_PER_PAGE
+        )));
     }
 
     async fn fields(&mut self) -> Option<Vec<ContactField>> {

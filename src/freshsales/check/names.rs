@@ -10,7 +10,7 @@ use crate::clock::UnixMicros;
 use crate::contact::CUSTOM_FIELD_PREFIX;
 use crate::decision;
 use crate::mapping::DealRule;
-use crate::selectors::{self, Answered, Kind, Selectors, Table};
+use crate::selectors::{self, Answered, Kind, List, Selectors, Table};
 
 /// The lists to be asked for, but the users, who were asked for already.
 pub(super) fn to_ask(expected: &Expected) -> BTreeSet<Kind> {
@@ -51,6 +51,21 @@ pub(super) fn learn(
     finding
 }
 
+/// Puts a page of lists of contacts behind those before; tells whether another may follow.
+pub(super) fn follows(before: Option<List>, selectors: &mut Selectors) -> bool {
+    let Some(List { answer: Answered::Known(page), .. }) = selectors.list(Kind::Lists).cloned() else {
+        return false;
+    };
+    let full = page.is_full_page();
+    let before = match before.map(|list| list.answer) {
+        Some(Answered::Known(before)) => before,
+        Some(Answered::Forbidden | Answered::Unreadable) | None => Table::default(),
+    };
+    let (all, new) = page.after(before);
+    selectors.learn(Kind::Lists, UnixMicros(0), Answered::Known(all));
+    full && new
+}
+
 /// What the account says of the names that stand in the mapping.
 pub(super) fn judge(expected: &Expected, selectors: &Selectors) -> Vec<Finding> {
     let missing = decision::missing_names(&expected.preset, selectors);
@@ -58,7 +73,9 @@ pub(super) fn judge(expected: &Expected, selectors: &Selectors) -> Vec<Finding> 
         return vec![Finding::fine("the account has every name that stands in the mapping")];
     }
     let wrong = |missing: String| {
-        Finding::wrong(format!("{missing}: contacts go without it, and deals that need it wait"))
+        Finding::wrong(format!(
+            "{missing}: contacts go without it until it is there, and deals and changes of lists that need it wait"
+        ))
     };
     missing.into_iter().map(wrong).collect()
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::words;
 use super::rate::rate_hint;
+use super::route::lists_query;
 use super::{Client, Inner, RESPONSE_BYTES_MAX};
 use crate::allowance::RateHint;
 
@@ -26,6 +27,8 @@ pub enum Question {
     ContactFilters,
     /// One of the account's lists that give names their ids, by the last part of its address.
     List(&'static str),
+    /// A page of the lists of contacts, from 1.
+    Lists(u64),
     /// Which fields deals have.
     DealFields,
     /// One contact, with the companies it belongs to.
@@ -58,6 +61,7 @@ impl Question {
             | Self::ContactFields
             | Self::ContactFilters
             | Self::List(_)
+            | Self::Lists(_)
             | Self::DealFields
             | Self::DealFilters
             | Self::DealsOf(_)
@@ -76,6 +80,7 @@ impl Question {
             Self::ContactFields => "settings/contacts/fields".to_owned(),
             Self::ContactFilters => "contacts/filters".to_owned(),
             Self::List(name) => format!("selector/{name}"),
+            Self::Lists(_) => "lists".to_owned(),
             Self::DealFields => "settings/deals/fields".to_owned(),
             Self::DealFilters => "deals/filters".to_owned(),
             Self::Contact(id) | Self::DealsOf(id) => format!("contacts/{id}"),
@@ -88,10 +93,11 @@ impl Question {
         }
     }
 
-    fn query(self) -> Option<&'static str> {
+    fn query(self) -> Option<String> {
         match self {
-            Self::Contact(_) => Some("include=sales_accounts"),
-            Self::DealsOf(_) => Some("include=deals"),
+            Self::Contact(_) => Some("include=sales_accounts".to_owned()),
+            Self::DealsOf(_) => Some("include=deals".to_owned()),
+            Self::Lists(page) => Some(lists_query(page)),
             Self::Owners
             | Self::ContactFields
             | Self::ContactFilters
@@ -116,6 +122,7 @@ impl Question {
             | Self::ContactFields
             | Self::ContactFilters
             | Self::List(_)
+            | Self::Lists(_)
             | Self::DealFields
             | Self::DealFilters
             | Self::Contact(_)
@@ -131,7 +138,9 @@ impl Question {
     fn bytes_max(self) -> usize {
         match self {
             // Of an account with thousands of users the list of them is as long.
-            Self::ContactFields | Self::DealFields | Self::Owners | Self::List(_) => FIELDS_BYTES_MAX,
+            Self::ContactFields | Self::DealFields | Self::Owners | Self::List(_) | Self::Lists(_) => {
+                FIELDS_BYTES_MAX
+            }
             Self::ContactFilters
             | Self::DealFilters
             | Self::Contact(_)
@@ -204,7 +213,7 @@ impl Client {
 impl Inner {
     async fn ask(&self, question: Question) -> Result<Reply, Unanswered> {
         let mut url = self.endpoint.url(&question.path());
-        url.set_query(question.query());
+        url.set_query(question.query().as_deref());
         let request = self.http.request(question.method(), url);
         let request = match question.body() {
             Some(body) => request.body(body.to_string().into_bytes()),

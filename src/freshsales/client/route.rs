@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Endpoint, RESPONSE_BYTES_MAX};
 use crate::delivery::{AttemptRequest, HappeningKind, Request, TargetKind};
+use crate::selectors::LISTS_PER_PAGE;
 
 /// A list of an account may have hundreds of entries, and a contact hundreds of deals.
 const LIST_BYTES_MAX: usize = 1024 * 1024;
@@ -34,7 +35,9 @@ impl Request {
             | Self::ShowWholeDeal { .. }
             | Self::FindDeal { .. } => LIST_BYTES_MAX,
             // A hundred notes may be as long as notes can be.
-            Self::Selector(_) | Self::ListTold { .. } | Self::ListDeals { .. } => SELECTOR_BYTES_MAX,
+            Self::Selector(_) | Self::Lists { .. } | Self::ListTold { .. } | Self::ListDeals { .. } => {
+                SELECTOR_BYTES_MAX
+            }
             Self::UpsertContact { .. }
             | Self::RenameContact { .. }
             | Self::UpsertCompany { .. }
@@ -108,10 +111,9 @@ impl Endpoint {
                 let what = if *on { "add_contacts" } else { "remove_contacts" };
                 to(Method::PUT, &format!("lists/{list}/{what}"))
             }
-            // Lists of contacts are no selector, and come in pages.
-            Request::Selector("lists") => {
+            Request::Lists { page } => {
                 let mut route = to(Method::GET, "lists");
-                route.url.set_query(Some("per_page=100"));
+                route.url.set_query(Some(&lists_query(*page)));
                 route
             }
             Request::ListDeals { page, .. } => {
@@ -137,6 +139,11 @@ impl Endpoint {
         url.query_pairs_mut().append_pair("q", value).append_pair("f", field).append_pair("entities", entity);
         Route { method: Method::GET, url }
     }
+}
+
+/// A page of the lists of contacts.
+pub(super) fn lists_query(page: u64) -> String {
+    format!("page={page}&per_page={LISTS_PER_PAGE}")
 }
 
 /// Where all of a kind are.
