@@ -172,7 +172,7 @@ fn dispatch(command: Command) -> Outcome {
 
 /// The configuration of this process, its warnings said.
 fn load(file: Option<&Path>) -> Result<Loaded, Failure> {
-    let loaded = config::load(file, &environment())?;
+    let loaded = config::load(file, &environment()).inspect_err(|_| say_that_none_was_named(file))?;
     for warning in &loaded.warnings {
         complain(&format!("warning: {warning}"));
     }
@@ -180,9 +180,24 @@ fn load(file: Option<&Path>) -> Result<Loaded, Failure> {
     Ok(loaded)
 }
 
+/// Whoever has a file and does not name it is told of keys that they have set.
+fn say_that_none_was_named(file: Option<&Path>) {
+    let named = environment().iter().any(|(name, value)| name == config::FILE_VARIABLE && !value.is_empty());
+    if file.is_some() || named {
+        return;
+    }
+    let here = Path::new("freshsignal.toml");
+    let there = if here.exists() { " freshsignal.toml in this folder is not read by itself." } else { "" };
+    complain(&format!(
+        "no configuration file was named, so the defaults and the environment alone were read: name it by --config FILE or \
+         FRESHSIGNAL_CONFIG.{there}"
+    ));
+}
+
 /// The same, and enough to serve.
 fn load_to_serve(file: Option<&Path>) -> Result<config::Config, Failure> {
-    let loaded = config::examine(file, &environment())?.approved_to_serve()?;
+    let examined = config::examine(file, &environment()).and_then(config::Examined::approved_to_serve);
+    let loaded = examined.inspect_err(|_| say_that_none_was_named(file))?;
     for warning in &loaded.warnings {
         complain(&format!("warning: {warning}"));
     }

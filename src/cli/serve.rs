@@ -12,12 +12,15 @@ use super::{Failure, Outcome, environment, load_to_serve, runtime, start_logging
 use crate::app::{App, Listeners, Reload};
 use crate::clock::SystemClock;
 use crate::config;
+use crate::freshsales::Mode;
 
 /// Serves until SIGTERM or SIGINT.
 pub(super) fn run(file: Option<&Path>) -> Outcome {
     let config = load_to_serve(file)?;
     start_logging(&config.log)?;
     let addresses = (config.server.listen.clone(), config.admin.listen.clone());
+    let (data, account) = (config.store.path.clone(), config.account().0);
+    let mode = if config.freshsales.mode == Mode::DryRun { "dry_run" } else { "live" };
     let file = file.map(Path::to_path_buf);
     let load = move |texts: config::Texts<'_>| {
         config::examine_with(file.as_deref(), texts, &environment())?.approved_to_serve()
@@ -25,22 +28,34 @@ pub(super) fn run(file: Option<&Path>) -> Outcome {
     // Opening the store may wait for another process to leave the data folder, so it comes before the runtime.
     let app = App::build(config, Arc::new(load), Arc::new(SystemClock::default()))?;
     runtime()?.block_on(async {
-        let listeners = Listeners { public: bind(&addresses.0).await?, private: bind(&addresses.1).await? };
+        let listeners = Listeners {
+            public: bind("server.listen", &addresses.0).await?,
+            private: bind("admin.listen", &addresses.1).await?,
+        };
         let stop = CancellationToken::new();
         watch_signals(&stop, app.reload())?;
         // Port 0 is chosen by the system: what is said is where they really are.
         let at = |listener: &TcpListener| listener.local_addr().map_err(Failure::running);
         let (public, private) = (at(&listeners.public)?, at(&listeners.private)?);
-        tracing::info!(%public, %private, "freshsignal accepts events");
+        tracing::info!(%public, %private, data = %data.display(), account, mode, "freshsignal accepts events");
         app.run(listeners, stop).await?;
         tracing::info!("stopped: every accepted event is on disk");
         Ok(())
     })
 }
 
-async fn bind(address: &str) -> Result<TcpListener, Failure> {
+async fn bind(key: &str, address: &str) -> Result<TcpListener, Failure> {
     let bound = TcpListener::bind(address).await;
-    bound.with_context(|| format!("can't listen on {address}")).map_err(Failure::running)
+    let words = || match &bound {
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            format!(
+                "can't listen on {address} ({key}): another program has this port; stop it, or choose another address"
+            )
+        }
+        Err(_) | Ok(_) => format!("can't listen on {address} ({key})"),
+    };
+    let words = words();
+    bound.context(words).map_err(Failure::running)
 }
 
 /// SIGTERM and SIGINT stop; SIGHUP reads the configuration again.

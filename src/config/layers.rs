@@ -11,7 +11,7 @@ use crate::config_problem::{Problem, REDACTED};
 
 const PREFIX: &str = "FRESHSIGNAL_";
 /// The variable that names the file when no argument does.
-const FILE_VARIABLE: &str = "FRESHSIGNAL_CONFIG";
+pub const FILE_VARIABLE: &str = "FRESHSIGNAL_CONFIG";
 /// Keys whose value is a list; `*` is any name.
 const LISTS: [&str; 17] = [
     "server.trusted_proxies",
@@ -31,6 +31,31 @@ const LISTS: [&str; 17] = [
     "identity.ignore_ids",
     "identity.keep_ids",
     "filters.exclude_emails",
+];
+
+/// The sections there are.
+const SECTIONS: [&str; 21] = [
+    "admin",
+    "alerts",
+    "allowance",
+    "bulk",
+    "consent",
+    "conversions",
+    "delivery",
+    "exports",
+    "filters",
+    "freshsales",
+    "happenings",
+    "hooks",
+    "identity",
+    "integrations",
+    "log",
+    "mapping",
+    "outputs",
+    "retention",
+    "server",
+    "sources",
+    "store",
 ];
 
 /// The environment, as pairs.
@@ -319,7 +344,7 @@ fn problems_by_key(tree: &Map<String, Value>) -> Vec<Problem> {
         let keys = if section == "admin" { without_tokens(keys, &mut problems) } else { keys };
         let known = one_section(section, keys, &mut problems);
         if !known {
-            problems.push(Problem::new(section, "", "a section of config/default.toml"));
+            problems.push(Problem::new(section, "", no_such("section", section, &SECTIONS)));
         }
     }
     problems
@@ -368,14 +393,43 @@ fn one_section(section: &str, keys: HashMap<String, Value>, problems: &mut Vec<P
 
 fn each_key<S: DeserializeOwned>(section: &str, keys: HashMap<String, Value>, problems: &mut Vec<Problem>) {
     for (key, value) in keys {
-        let shown = if secrets::is_secret(&key) { REDACTED.to_owned() } else { plain(&value) };
+        let shown = plain(&value);
+        let path = format!("{section}.{key}");
+        let secret = secrets::is_secret(&key);
         let alone = Value::new(None, ValueKind::Table(Map::from_iter([(key.clone(), value)])));
         if let Err(error) = alone.clone().try_deserialize::<S>() {
             // Some libraries repeat the value, which may be a secret.
-            let expected =
-                if secrets::is_secret(&key) { "text".to_owned() } else { in_words::<S>(alone, &error) };
-            problems.push(Problem::new(format!("{section}.{key}"), shown, expected));
+            let words = in_words::<S>(alone, &error);
+            let (shown, expected) = if let Some(known) = keys_instead(&words) {
+                // It may be a secret whose key is misspelt.
+                (REDACTED.to_owned(), no_such("key", &key, &known))
+            } else if secret && is_list(&path) {
+                (REDACTED.to_owned(), "a list of texts, such as [\"…\"]".to_owned())
+            } else if secret {
+                (REDACTED.to_owned(), "text".to_owned())
+            } else {
+                (shown, words)
+            };
+            problems.push(Problem::new(path, shown, expected));
         }
+    }
+}
+
+/// The keys that there are, where the words say that this one is none of them.
+fn keys_instead(words: &str) -> Option<Vec<&str>> {
+    let known = words.strip_prefix("unknown field ")?;
+    // The key itself stands first.
+    Some(known.split('`').skip(3).step_by(2).collect())
+}
+
+/// That there is no such key or section, and which one may be meant.
+fn no_such(what: &str, name: &str, known: &[&str]) -> String {
+    let nearest = known.iter().map(|other| (strsim::jaro_winkler(name, other), other));
+    let nearest =
+        nearest.filter(|(likeness, _)| *likeness > 0.8).max_by(|one, other| one.0.total_cmp(&other.0));
+    match nearest {
+        Some((_, meant)) => format!("there is no such {what}; is `{meant}` meant?"),
+        None => format!("there is no such {what}; there are {}", known.join(", ")),
     }
 }
 

@@ -44,7 +44,9 @@ use crate::senders::{self, Constants, FiltersConfig, IdentityConfig, Integration
 use crate::store;
 use crate::telemetry::LogConfig;
 
-pub use layers::{Environment, Examined, LoadError, Loaded, Texts, examine, examine_with, load};
+pub use layers::{
+    Environment, Examined, FILE_VARIABLE, LoadError, Loaded, Texts, examine, examine_with, load,
+};
 
 /// The built-in layer: every key, its default, its comment.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");

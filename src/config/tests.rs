@@ -151,6 +151,24 @@ fn wrong_types_wrong_sense_and_what_serving_lacks_are_told_together() {
 }
 
 #[test]
+fn a_key_that_does_not_exist_is_told_with_the_one_that_may_be_meant_and_without_its_value() {
+    let text = "[freshsales]\napi_kye = \"hunter2\"\n[source.website]\nwrite_key = \"hunter2\"\n[sources.website]\n\
+        write_keys = \"hunter2\"\nzzz = \"hunter2\"";
+    let mut found = problems(text, &[("ADMIN__TOKN", "hunter2")]);
+    found.sort();
+    assert!(!found.join("\n").contains("hunter2"), "{found:#?}");
+    for line in [
+        "freshsales.api_kye = \"(redacted)\": there is no such key; is `api_key` meant?",
+        "admin.tokn = \"(redacted)\": there is no such key; is `token` meant?",
+        "source = \"\": there is no such section; is `sources` meant?",
+        "sources.website.write_keys = \"(redacted)\": a list of texts, such as [\"…\"]",
+        "sources.website.zzz = \"(redacted)\": there is no such key; there are enabled, write_key, ",
+    ] {
+        assert!(found.iter().any(|problem| problem.starts_with(line)), "{line}: {found:#?}");
+    }
+}
+
+#[test]
 fn a_secret_is_never_repeated() {
     let found = problems("[admin]\ntoken = [\"hunter2\"]\n[freshsales]\napi_key = { a = \"hunter2\" }", &[]);
     assert_eq!(found.len(), 2, "{found:#?}");

@@ -200,8 +200,12 @@ pub fn erase(
         take_back(device, extent, world);
     }
     receipt.mentions += forget_mentions(extent, world);
+    let mut unknown = Vec::new();
     for email in &extent.emails {
-        let Some(contact) = world.contacts.remove(email) else { continue };
+        let Some(contact) = world.contacts.remove(email) else {
+            unknown.push(email);
+            continue;
+        };
         receipt.contacts += 1;
         for (account, standing) in contact.standing {
             let of = Of { email, account, ours: &settings.account };
@@ -214,6 +218,21 @@ pub fn erase(
             if order.forget_in_crm {
                 order_to_forget(&standing, of, behind, order.erasure, world, &mut receipt);
             }
+        }
+    }
+    // Who was erased here before, or never was here, may still be there.
+    if order.forget_in_crm && receipt.forget_ordered + receipt.forget_elsewhere == 0 {
+        for email in unknown {
+            let of = Of { email, account: settings.account.clone(), ours: &settings.account };
+            order_forgetting(
+                Target::Address(email.clone()),
+                false,
+                of,
+                None,
+                order.erasure,
+                world,
+                &mut receipt,
+            );
         }
     }
     let forgets = order.forget_in_crm.then_some(order.erasure);
@@ -339,11 +358,24 @@ fn order_to_forget(
         }
         None => Target::Address(of.email.clone()),
     };
+    let may_exist = written || matches!(target, Target::Contact(..));
+    order_forgetting(target, may_exist, of, behind, erasure, world, receipt);
+}
+
+fn order_forgetting(
+    target: Target,
+    may_exist: bool,
+    of: Of<'_>,
+    behind: Option<DeliveryId>,
+    erasure: u64,
+    world: &mut World,
+    receipt: &mut Receipt,
+) {
     receipt.forget_ordered += 1;
     world.forgets.push(ForgetOrder {
         id: ForgetId { erasure, nth: world.forgets.len() as u64 },
         account: of.account,
-        may_exist: written || matches!(target, Target::Contact(..)),
+        may_exist,
         target,
         behind,
         next_attempt_at: receipt.erased_at,

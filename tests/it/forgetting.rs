@@ -308,3 +308,47 @@ async fn a_withdrawal_waits_for_the_bulk_call_that_may_write_over_it_and_says_un
     service.settled().await;
     service.finish().await;
 }
+
+#[tokio::test]
+async fn who_was_erased_here_before_is_looked_for_there_and_whom_nobody_has_is_said_to_be_nobody() {
+    let service = Setup::new().driven_clock().start().await;
+    service.send(identify_sam()).await;
+    service.send(lead_of_sam()).await;
+    service.settled().await;
+    let erase = async |forget: bool| {
+        said(service.private_delete(&format!("/api/people?email={EMAIL}&forget_in_crm={forget}"))).await
+    };
+    let (status, here) = erase(false).await;
+    assert_eq!(
+        (status, &here["done"], &here["message"]),
+        (StatusCode::OK, &json!(true), &Value::Null),
+        "{here}"
+    );
+    assert!(service.crm.contact(EMAIL).is_some(), "it was not asked for there");
+
+    let before = service.crm.calls();
+    let order =
+        tokio::spawn(said(service.private_delete(&format!("/api/people?email={EMAIL}&forget_in_crm=true"))));
+    eventually("the contact is forgotten", async || {
+        service.pass(Duration::from_secs(1));
+        if service.crm.contact(EMAIL).is_none() { Ok(()) } else { Err("it is there".to_owned()) }
+    })
+    .await;
+    let found = eventually("the erasure is done", async || {
+        service.pass(Duration::from_secs(1));
+        let (_, shown) = said(service.private("/api/erasures/2")).await;
+        if shown["done"] == true { Ok(shown) } else { Err(shown.to_string()) }
+    })
+    .await;
+    assert_eq!(
+        (&found["forget_in_crm"]["ordered"], &found["forget_in_crm"]["forgotten"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(found["message"], Value::Null);
+    assert_eq!(calls_since(&service, before).len(), 2, "a look-up and the order");
+    order.await.unwrap();
+
+    let (_, nobody) = said(service.private_delete("/api/people?email=nobody@example.com")).await;
+    assert!(nobody["message"].as_str().unwrap().starts_with("nobody was found"), "{nobody}");
+    service.finish().await;
+}

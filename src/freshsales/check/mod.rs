@@ -165,7 +165,7 @@ impl Inquiry<'_> {
         }
         self.find(Finding::note(format!(
             "the account has more than {} lists of contacts; names that are not among those were not looked for",
-            LISTS_PAGES_MAX as usize * LISTS_PER_PAGE
+            LISTS_PAGES_MAX * LISTS_PER_PAGE as u64
         )));
     }
 

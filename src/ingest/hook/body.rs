@@ -15,7 +15,9 @@ const NESTING_MAX: usize = 8;
 #[must_use]
 pub fn read(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+    // Tools that say nothing of it, such as `curl -d`, call JSON a form. No field of one begins so.
+    let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
+    if !is_json && kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
         return Some(fields(body));
     }
     match serde_json::from_slice(body).ok()? {

@@ -294,6 +294,19 @@ async fn what_a_workflow_says_again_a_minute_later_is_said_anew() {
 }
 
 #[tokio::test]
+async fn json_is_read_as_json_whatever_its_content_type_says() {
+    let mut message = first_of("freshsales");
+    message.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+    message.headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
+    let (as_form, as_json) = (bench(&message), bench(&first_of("freshsales")));
+    as_form.send(signed(&message)).await;
+    as_json.send(signed(&first_of("freshsales"))).await;
+    let raw = |bench: &Bench| bench.records().into_iter().map(|record| record.raw).collect::<Vec<_>>();
+    assert_eq!(raw(&as_form), raw(&as_json));
+    assert_eq!(raw(&as_form).len(), 1);
+}
+
+#[tokio::test]
 async fn a_token_may_stand_in_authorization_as_a_bearer() {
     let message = Message { config: "token_header = 'Authorization'".to_owned(), ..first_of("generic") };
     let bench = bench_with(&message, &format!("secret = '{TEXT_SECRET}'"));

@@ -13,8 +13,19 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it open.
-    #[error("the data folder {0} is in use by another process")]
+    #[error(
+        "the data folder {0} is in use by another process: stop that first; a second service needs a store.path and an account \
+         of its own"
+    )]
     InUse(PathBuf),
+    /// Other files are in it, and none of ours.
+    #[error("the folder {0} holds other files: name a folder of its own for the data (store.path)")]
+    NotOurs(PathBuf),
+    /// The folder that it would be made in is not there.
+    #[error(
+        "the data folder {0} can't be made: {1} does not exist. Is its disk mounted? Make that folder, or correct store.path"
+    )]
+    NoParent(PathBuf, PathBuf),
     /// It is no folder.
     #[error("the data folder {0} is not a folder")]
     NotAFolder(PathBuf),
@@ -61,6 +72,8 @@ impl OpenError {
         match self {
             Self::InUse(_) => 75,
             Self::NotAFolder(_)
+            | Self::NotOurs(_)
+            | Self::NoParent(..)
             | Self::Permission(..)
             | Self::NetworkFileSystem(..)
             | Self::Ephemeral(..)

@@ -81,8 +81,16 @@ impl Folder {
         let denied = |error| OpenError::Permission(path.to_owned(), error);
         match fs::metadata(path) {
             Ok(found) if !found.is_dir() => return Err(OpenError::NotAFolder(path.to_owned())),
-            Ok(found) => restrict(path, &found, 0o700),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => make(path).map_err(denied)?,
+            Ok(found) => {
+                if holds_other_things(path).map_err(denied)? {
+                    return Err(OpenError::NotOurs(path.to_owned()));
+                }
+                restrict(path, &found, 0o700);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                has_parent(path)?;
+                make(path).map_err(denied)?;
+            }
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                 return Err(OpenError::NotAFolder(path.to_owned()));
             }
@@ -131,6 +139,30 @@ impl Folder {
 
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+}
+
+/// Whether there are files in a folder and none of ours: it is somebody else's, and its rights are not to be changed.
+fn holds_other_things(path: &Path) -> io::Result<bool> {
+    let ours = [JOURNAL_FILE, STATE_FILE, LOCK_FILE, UNFINISHED_FILE, "admin-token", "lost+found"];
+    let mut others = false;
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        if ours.iter().any(|own| name == *own) {
+            return Ok(false);
+        }
+        others = true;
+    }
+    Ok(others)
+}
+
+/// A folder is made where the one above it is: a path that is not there may be that of a disk that is not mounted.
+fn has_parent(path: &Path) -> Result<(), OpenError> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.exists() => {
+            Err(OpenError::NoParent(path.to_owned(), parent.to_owned()))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -55,7 +55,12 @@ pub(in crate::admin) struct ErasureView {
     erased_at: UnixMicros,
     erased: Erased,
     forget_in_crm: Forget,
+    /// What a person should know who expected more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'static str>,
 }
+
+const NOBODY: &str = "nobody was found and nothing erased: look at the spelling of what was asked for";
 
 #[derive(Serialize)]
 struct Erased {
@@ -69,6 +74,37 @@ struct Erased {
     trail_events: u64,
     message_ids: u64,
     mentions: u64,
+}
+
+impl Erased {
+    fn is_nothing(&self) -> bool {
+        let Self {
+            people,
+            anonymous_ids,
+            contacts,
+            deals,
+            happenings,
+            deliveries,
+            events,
+            trail_events,
+            message_ids,
+            mentions,
+        } = self;
+        [
+            people,
+            anonymous_ids,
+            contacts,
+            deals,
+            happenings,
+            deliveries,
+            events,
+            trail_events,
+            message_ids,
+            mentions,
+        ]
+        .into_iter()
+        .all(|count| *count == 0)
+    }
 }
 
 /// Contacts that Freshsales is told to forget, and what became of them.
@@ -113,10 +149,12 @@ impl ErasureView {
             mentions,
         };
         let Forgetting { waiting, forgotten, deleted, not_found, unclear } = forgetting;
+        let nobody = erasure.stage.is_done() && erased.is_nothing() && forgotten + waiting + unclear == 0;
         Self {
             success: true,
             erasure: erasure.id,
             done: erasure.stage.is_done(),
+            message: nobody.then_some(NOBODY),
             erased_at,
             erased,
             forget_in_crm: Forget {

@@ -39,7 +39,7 @@ async fn who_waits_gets_the_folder_when_the_other_leaves() {
 #[tokio::test]
 async fn folder_and_files_are_ours_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("deep/data");
+    let path = folder.path().join("data");
     let store = open(&path);
     append(&store, "a").await.unwrap();
     state::put(&store, []).await.unwrap();
@@ -155,4 +155,25 @@ fn a_statement_keeps_its_plan_whatever_values_it_is_executed_with() {
         assert_eq!(found.len(), 0);
     }
     assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
+}
+
+#[test]
+fn a_folder_that_holds_other_files_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("payroll.csv"), "1").unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(matches!(fails(folder.path()), OpenError::NotOurs(_)));
+    let mode = fs::metadata(folder.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o755, "nor are its rights changed");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_folder_is_made_only_where_the_one_above_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("not-mounted").join("data");
+    let error = fails(&path);
+    assert!(matches!(error, OpenError::NoParent(..)), "{error}");
+    assert!(error.to_string().contains("not-mounted does not exist. Is its disk mounted?"), "{error}");
+    assert!(!folder.path().join("not-mounted").exists());
 }
