@@ -31,6 +31,7 @@ pub mod happening;
 pub mod health;
 pub mod http;
 pub mod ingest;
+pub mod managed;
 pub mod mapping;
 pub mod openapi;
 pub mod output;

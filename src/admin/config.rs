@@ -33,6 +33,8 @@ pub struct Config {
     pub token_file: String,
     /// People with tokens of their own, by name.
     pub tokens: BTreeMap<String, TokenConfig>,
+    /// Whether settings may be changed on the page.
+    pub edit: bool,
     /// Host names accepted beside `localhost` and IP literals; without a token those of loopback alone.
     pub allowed_hosts: Vec<String>,
     /// Where all of it also is on the public listener, behind the token; empty: not there.
@@ -93,6 +95,7 @@ impl Default for Config {
             token: SecretString::from(String::new()),
             token_file: String::new(),
             tokens: BTreeMap::new(),
+            edit: false,
             allowed_hosts: Vec::new(),
             path: String::new(),
         }

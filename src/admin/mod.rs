@@ -8,6 +8,7 @@
 mod api;
 mod asked;
 mod config;
+mod editor;
 mod guard;
 mod look;
 mod mask;
@@ -29,8 +30,9 @@ use axum::routing::{MethodFilter, MethodRouter, any, on};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Notify, Semaphore, watch};
 
-pub use api::{Commands, Given, Reloaded};
+pub use api::{Commands, Given};
 pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN, TokenConfig};
+pub use editor::{Applied, Draft, EditRefused, Editor, Previewed, Reloaded, Seen};
 pub use guard::Admin;
 pub use role::{Named, Role, Who};
 
@@ -47,7 +49,7 @@ use crate::store::{SharedStore, quotas};
 use api::{
     History, acts, alerts, commands, companies, connect, contacts, crm, dead_letters, deals, deliveries,
     events, exports, happenings, history, ledger, map, now, openapi, outputs, people, plan, resend,
-    selectors, status, stream,
+    selectors, settings, status, stream,
 };
 use asked::Asked;
 use guard::{Access, Guard, HoldsNobody, guard};
@@ -177,6 +179,11 @@ const ROUTES: &[Route] = &[
     route(POST, "/api/pause", ACT, |method| on(method, commands::pause)),
     route(POST, "/api/resume", ACT, |method| on(method, commands::resume)),
     route(POST, "/api/plan", EDIT, |method| on(method, plan::plan)),
+    route(GET, "/api/settings", EDIT, |method| on(method, settings::settings)),
+    route(GET, "/api/settings/export", EDIT, |method| on(method, settings::export)),
+    route(GET, "/api/settings/paths", EDIT, |method| on(method, settings::paths)),
+    route(POST, "/api/settings/preview", EDIT, |method| on(method, settings::preview)),
+    route(POST, "/api/settings/apply", EDIT, |method| on(method, settings::apply)),
     route(POST, "/api/reload", EDIT, |method| on(method, commands::reload)),
     route(GET, "/api/connect", VIEW, |method| on(method, connect::connect)),
     route(GET, "/api/now", VIEW, |method| on(method, now::now)),

@@ -15,7 +15,7 @@ pub enum Role {
     Read,
     /// Orders: pause, redrive, erase.
     Act,
-    /// Reloads, and foresees what a configuration would change.
+    /// Changes settings, and foresees what that would change.
     Edit,
     /// Sees who looked at whom.
     Owner,

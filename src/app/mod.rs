@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod background;
+mod editing;
 mod exporting;
 mod flow;
 mod recorder;
@@ -24,6 +25,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use editing::Editing;
 pub use reload::{Load, Reload};
 pub use token::{TokenError, stored as stored_token};
 
@@ -355,7 +357,7 @@ fn live_of(
 
 /// What a person may order on the private listener.
 fn commands_of(bells: &Bells, reload: &Reload) -> Commands {
-    let (reload, planning) = (reload.clone(), reload.clone());
+    let (reload, planning, editing) = (reload.clone(), reload.clone(), reload.clone());
     Commands {
         owed: Arc::clone(&bells.owed),
         ordered: Arc::clone(&bells.ordered),
@@ -363,6 +365,7 @@ fn commands_of(bells: &Bells, reload: &Reload) -> Commands {
         decide: Arc::new(decide),
         reload: Arc::new(move || reload.reload()),
         plan: Arc::new(move |given: &Given| planning.planned(given)),
+        editor: Arc::new(Editing::new(editing)),
     }
 }
 

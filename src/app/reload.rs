@@ -119,7 +119,7 @@ impl Reload {
         }
     }
 
-    fn loaded(&self, texts: Texts<'_>) -> Result<Config, Vec<Problem>> {
+    pub(super) fn loaded(&self, texts: Texts<'_>) -> Result<Config, Vec<Problem>> {
         match (self.load)(texts) {
             Ok(loaded) => Ok(loaded.config),
             Err(LoadError::Problems(problems)) => Err(problems),
@@ -135,8 +135,11 @@ impl Reload {
     /// # Errors
     /// Problems of the other configuration.
     pub fn planned(&self, given: &Given) -> Result<Arc<Settings>, Vec<Problem>> {
-        let config =
-            self.loaded(Texts { config: given.config.as_deref(), mapping: given.mapping.as_deref() })?;
+        let config = self.loaded(Texts {
+            config: given.config.as_deref(),
+            mapping: given.mapping.as_deref(),
+            managed: None,
+        })?;
         let mut settings = match &given.mapping {
             Some(mapping) => config.settings_with(mapping)?,
             None => config.settings()?,
@@ -171,15 +174,7 @@ impl Reload {
         if self.take_key(&config) {
             taken_over.push("freshsales.api_key".to_owned());
         }
-        // A key that is taken over needs no restart.
-        let mut started = Config::clone(&self.started);
-        if self.key.is_some() {
-            started.freshsales.api_key.clone_from(&config.freshsales.api_key);
-        }
-        let mut needs_restart = started.changes(&config);
-        needs_restart.retain(|name| AT_START.contains(&name.as_str()));
-        let fixed = self.started.delivery.fixed_changes(&config.delivery);
-        needs_restart.extend(fixed.into_iter().map(|key| format!("delivery.{key}")));
+        let needs_restart = self.needs_restart(&config);
         self.settings.send_modify(|in_use| {
             // What the account calls things is not of the configuration.
             let new = Arc::make_mut(&mut settings);
@@ -197,6 +192,32 @@ impl Reload {
         self.ways.send_replace(Arc::new(config.ways(&self.started.server)));
         *in_use = config;
         Ok(Reloaded { taken_over, needs_restart })
+    }
+
+    /// The keys and sections of a configuration that take effect after a restart alone.
+    pub(super) fn needs_restart(&self, config: &Config) -> Vec<String> {
+        // A key that is taken over needs no restart.
+        let mut started = Config::clone(&self.started);
+        if self.key.is_some() {
+            started.freshsales.api_key.clone_from(&config.freshsales.api_key);
+        }
+        let mut needs_restart = started.changes(config);
+        needs_restart.retain(|name| AT_START.contains(&name.as_str()));
+        let fixed = self.started.delivery.fixed_changes(&config.delivery);
+        needs_restart.extend(fixed.into_iter().map(|key| format!("delivery.{key}")));
+        needs_restart
+    }
+
+    /// The settings that a reload would take over of a configuration.
+    pub(super) fn settings_of(&self, config: &Config) -> Result<Arc<Settings>, Vec<Problem>> {
+        let mut settings = config.settings()?;
+        let in_use = self.settings.borrow();
+        let new = Arc::make_mut(&mut settings);
+        new.account = in_use.account.clone();
+        new.consent.keep = in_use.consent.keep;
+        new.selectors = Arc::clone(&in_use.selectors);
+        new.marker_key = in_use.marker_key.clone();
+        Ok(settings)
     }
 
     /// Calls carry the key of another configuration from now on; answers whether it is another one.

@@ -70,6 +70,7 @@ impl Config {
             store,
             retention,
             log,
+            managed: _,
         } = self;
         // Secrets print redacted.
         let token = admin.token().map(|token| token.expose_secret().to_owned());

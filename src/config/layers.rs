@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use config::{File, FileFormat, Map, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
+use super::managed::{self, Stored};
 use super::{Config, DEFAULT, paths, secrets};
 use crate::config_problem::{Problem, REDACTED};
 
@@ -155,6 +156,8 @@ pub struct Texts<'a> {
     pub config: Option<&'a str>,
     /// In place of the mapping file, which is not read then.
     pub mapping: Option<&'a str>,
+    /// In place of what was changed on the page.
+    pub managed: Option<&'a Stored>,
 }
 
 /// The same with texts in place of what stands in the files.
@@ -174,17 +177,30 @@ pub fn examine_with(
     }
     let text = texts.config;
     let file_layer = || Layer { path: file.as_deref(), text };
-    let given = merged(None, file_layer(), overrides.clone())?;
+    let given = merged(&[], file_layer(), overrides.clone())?;
     let (others, notes) = by_other_names(environment, &given);
     overrides.extend(others);
     let overridden: Vec<String> = overrides.iter().map(|(key, _)| key.clone()).collect();
-    let mut tree = merged(Some(DEFAULT), file_layer(), overrides)?;
-    let mut problems = Vec::new();
-    if let Some(file) = &file {
-        let of_file = merged(None, Layer { path: Some(file), text }, Vec::new())?;
+    let of_file = match &file {
+        Some(file) => Some((file, merged(&[], Layer { path: Some(file), text }, Vec::new())?)),
+        None => None,
+    };
+    let whole = |below: &[&str]| {
+        let mut tree = merged(below, file_layer(), overrides.clone())?;
         let overridden = |key: &str| overridden.iter().any(|other| other == key);
-        problems.extend(paths::from_folder_of(file, &of_file, &overridden, &mut tree));
+        let moved =
+            of_file.as_ref().map(|(file, said)| paths::from_folder_of(file, said, &overridden, &mut tree));
+        Ok::<_, LoadError>((tree, moved.unwrap_or_default()))
+    };
+    let (mut tree, mut problems) = whole(&[DEFAULT])?;
+    let (mut managed, unreadable) = managed::on_disk(&tree, texts.managed);
+    if managed.is_on {
+        (tree, problems) = whole(&[DEFAULT, &managed.stored.layer()])?;
+        managed.values = managed::in_effect(&tree);
+        managed.locks =
+            managed::locks_over(&overrides, of_file.as_ref().map(|(file, said)| (file.as_path(), said)));
     }
+    problems.extend(unreadable);
     problems.extend(problems_by_key(&tree));
     problems.sort();
     for problem in &problems {
@@ -194,6 +210,8 @@ pub fn examine_with(
     let mut config: Config = value
         .try_deserialize()
         .map_err(|error| LoadError::Problems(vec![Problem::new("configuration", "", error.to_string())]))?;
+    config.managed = managed;
+    config.lock_rules(texts.mapping);
     problems.extend(secrets::read_files(&mut config));
     // A key that can't be used has its default, which must not be told as missing again.
     let told: Vec<String> = problems.iter().map(|problem| problem.key.clone()).collect();
@@ -223,7 +241,7 @@ struct Layer<'a> {
 }
 
 fn merged(
-    defaults: Option<&str>,
+    below: &[&str],
     file: Layer<'_>,
     overrides: Vec<(String, Value)>,
 ) -> Result<Map<String, Value>, LoadError> {
@@ -232,8 +250,8 @@ fn merged(
         why: error.to_string(),
     };
     let mut builder = config::Config::builder();
-    if let Some(defaults) = defaults {
-        builder = builder.add_source(File::from_str(defaults, FileFormat::Toml));
+    for text in below {
+        builder = builder.add_source(File::from_str(text, FileFormat::Toml));
     }
     if let Some(text) = file.text {
         builder = builder.add_source(File::from_str(text, FileFormat::Toml));

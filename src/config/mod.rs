@@ -4,6 +4,7 @@
 
 mod changes;
 mod layers;
+mod managed;
 mod paths;
 mod secrets;
 
@@ -35,6 +36,7 @@ use crate::happening;
 use crate::ingest::{
     Hooks, ServerConfig, SourceMode, Sources, hook_problems, is_taken, source_problems, ways,
 };
+use crate::managed::{laid_over, to_toml};
 use crate::mapping::region::Region;
 use crate::mapping::{IdentifyMode, MappingConfig, Preset, Shipped};
 use crate::output::{Receivers, Topic};
@@ -47,6 +49,7 @@ use crate::telemetry::LogConfig;
 pub use layers::{
     Environment, Examined, FILE_VARIABLE, LoadError, Loaded, Texts, examine, examine_with, load,
 };
+pub use managed::{Managed, Stored};
 
 /// The built-in layer: every key, its default, its comment.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -118,6 +121,9 @@ pub struct Config {
     /// What is logged.
     #[serde(default)]
     pub log: LogConfig,
+    /// What was changed on the page.
+    #[serde(skip)]
+    pub managed: Managed,
 }
 
 impl Config {
@@ -210,9 +216,15 @@ impl Config {
     /// The mapping with this text in place of the user's file.
     fn preset_from(&self, text: Option<&str>) -> Result<Preset, Vec<Problem>> {
         let path = &self.mapping.file;
+        let rules = self.managed.stored.document.rules().map(to_toml);
+        let whole = match (&rules, text) {
+            (Some(rules), Some(text)) => laid_over(rules, text),
+            (Some(rules), None) => Some(rules.clone()),
+            (None, _) => None,
+        };
         let shipped: Vec<Shipped> =
             self.mapping.presets.iter().filter_map(|name| Shipped::named(name)).collect();
-        Preset::layered(&shipped, text).map_err(|problems| {
+        Preset::layered(&shipped, whole.as_deref().or(text)).map_err(|problems| {
             let named = |problem: &crate::mapping::MappingProblem| {
                 Problem::new("mapping.file", path, problem.to_string())
             };

@@ -1,6 +1,6 @@
 //! Conversions: from what people send to what Freshsales takes.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::money::{money, money_cents};
@@ -11,7 +11,7 @@ use super::region::Region;
 use crate::event::{day, is_text_of_missing};
 
 /// How a value is converted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Convert {
     /// Text, trimmed; numbers and booleans as their text.

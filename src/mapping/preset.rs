@@ -240,6 +240,11 @@ impl Preset {
         self.names.get(folded).map(String::as_str)
     }
 
+    /// The rules of events, switched off or not, by the name that the mapping writes.
+    pub fn all_events(&self) -> impl Iterator<Item = (&str, &EventRule)> {
+        self.names.iter().filter_map(|(folded, name)| Some((name.as_str(), self.events.get(folded)?)))
+    }
+
     /// The rules of events, switched off or not.
     pub(super) fn event_rules(&self) -> impl Iterator<Item = &EventRule> {
         self.events.values()

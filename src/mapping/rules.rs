@@ -106,7 +106,7 @@ impl Default for EventDeal {
 
 /// A path that an attribute is read from, with a conversion of its own where it needs one (a full name is split, a first
 /// name is not), or as a fallback (a phone is taken for the mobile one where no mobile one was said).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged, expecting = "expected a path, or { path = \"…\", convert = \"…\", fallback = true }")]
 pub enum Origin {
     /// Just the path.
@@ -116,16 +116,16 @@ pub enum Origin {
 }
 
 /// A path that is read in its own way.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConvertedPath {
     /// The dotted path.
     pub path: String,
     /// How what stands there is converted; without it as the rule says.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub convert: Option<Convert>,
     /// Read only while the other paths say nothing that can be sent, and by one attribute alone.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fallback: bool,
 }
 
@@ -210,7 +210,7 @@ pub enum When {
 }
 
 /// Which of several statements counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pick {
     /// The newest: how things are.

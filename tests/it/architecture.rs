@@ -17,7 +17,7 @@ use source::{Import, imports};
 const LAYERS: &[&[&str]] = &[
     &["config_problem", "openapi"],
     &["clock", "telemetry"],
-    &["cause", "event"],
+    &["cause", "event", "managed"],
     &["consent", "conversion", "delivery", "doors", "http", "senders"],
     &["selectors"],
     &["destination", "allowance", "contact", "output"],
@@ -52,6 +52,7 @@ const LAYERS: &[&[&str]] = &[
 const PURE_ROOMS: &[&str] = &[
     "cause",
     "event",
+    "managed",
     "consent",
     "company",
     "contact",

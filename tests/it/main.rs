@@ -109,6 +109,8 @@ mod scarce;
 mod sdks;
 /// What senders switch off, ids that name nobody, a source that is tried out.
 mod senders;
+/// Settings changed on the page.
+mod settings;
 /// Told to stop under load: every accepted request is answered, and it ends in time.
 mod shutdown;
 /// A day of a shop under simulated time, beside the policies of the peers.

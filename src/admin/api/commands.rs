@@ -17,6 +17,7 @@ use super::answer::{failed, not_done};
 use super::plan::For;
 use super::query::Params;
 use super::status::DestinationView;
+use crate::admin::editor::{Editor, Reloaded};
 use crate::admin::{Asked, Debugger};
 use crate::clock::UnixMicros;
 use crate::config_problem::Problem;
@@ -27,15 +28,6 @@ use crate::http::ApiError;
 use crate::store::{Destination, Keys, Plan, Put};
 use crate::trail::{Act, ActKind};
 use crate::turn::Decide;
-
-/// What another configuration changed: names of keys and sections, never a value.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reloaded {
-    /// In effect now.
-    pub taken_over: Vec<String>,
-    /// Different from what the service was started with, and without effect until it is started again.
-    pub needs_restart: Vec<String>,
-}
 
 /// Reads the settings of another configuration, or says what is wrong with it.
 pub type Planned = dyn Fn(&Given) -> Result<Arc<Settings>, Vec<Problem>> + Send + Sync;
@@ -65,6 +57,8 @@ pub struct Commands {
     pub reload: Arc<dyn Fn() -> Result<Reloaded, Vec<Problem>> + Send + Sync>,
     /// The settings that another configuration has, without taking it over; blocks meanwhile.
     pub plan: Arc<Planned>,
+    /// Changes settings.
+    pub editor: Arc<dyn Editor>,
 }
 
 impl fmt::Debug for Commands {

@@ -32,10 +32,11 @@ mod record;
 mod rejected;
 pub(super) mod resend;
 pub(super) mod selectors;
+pub(super) mod settings;
 pub(super) mod status;
 pub(super) mod stream;
 mod why;
 
 pub(super) use answer::failed;
-pub use commands::{Commands, Given, Reloaded};
+pub use commands::{Commands, Given};
 pub(super) use history::History;

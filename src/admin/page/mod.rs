@@ -56,6 +56,8 @@ const FILES: &[File] = &[
     file!("plot.js", SCRIPT),
     file!("records.js", SCRIPT),
     file!("rows.js", SCRIPT),
+    file!("settings.js", SCRIPT),
+    file!("settings_mapping.js", SCRIPT),
     file!("events.js", SCRIPT),
     file!("event.js", SCRIPT),
     file!("compare.js", SCRIPT),

@@ -55,6 +55,23 @@ fn window(limit: u32, used: u32) -> Window {
     Window { limit, used }
 }
 
+/// Settings that are not changed on the page.
+struct NoEditor;
+
+impl Editor for NoEditor {
+    fn seen(&self) -> Result<Seen, EditRefused> {
+        Err(EditRefused::Off)
+    }
+
+    fn preview(&self, _: &Draft, _: (&str, UnixMicros)) -> Result<Previewed, EditRefused> {
+        Err(EditRefused::Off)
+    }
+
+    fn apply(&self, _: u64, _: UnixMicros) -> Result<Applied, EditRefused> {
+        Err(EditRefused::Off)
+    }
+}
+
 /// A debugger over a store in memory.
 struct Lab {
     store: Arc<FakeStore>,
@@ -161,6 +178,7 @@ impl Lab {
             by_hand: crate::freshsales::ByHand::default(),
             ordered: Arc::default(),
             decide: Arc::new(crate::decision::decide),
+            editor: Arc::new(NoEditor),
             plan: Arc::new(|_: &Given| Err(vec![Problem::new("mapping.file", "m.toml", "a readable file")])),
             reload: Arc::new(|| Err(vec![Problem::new("mapping.file", "m.toml", "a readable file")])),
         };

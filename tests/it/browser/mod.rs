@@ -30,6 +30,8 @@ mod queue;
 mod recorder;
 /// Tokens of people: views by role, masked people, who did what.
 mod roles;
+/// Settings: a change looked at, applied, undone.
+mod settings;
 /// A shop with the tag, for the tests of the tag.
 mod shop;
 /// The calls of the tag and what they become.

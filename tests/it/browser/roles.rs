@@ -8,7 +8,7 @@ use crate::support::app::Service;
 use crate::support::browser::Browser;
 use crate::support::events::{identify_sam, lead_of_sam};
 
-async fn signed_in(service: &Service, token: &str) -> Browser {
+pub async fn signed_in(service: &Service, token: &str) -> Browser {
     let browser = Browser::start().await;
     browser.open(&format!("{}/debug", service.private_url())).await;
     browser.fill("#token", token).await;
@@ -20,7 +20,7 @@ async fn signed_in(service: &Service, token: &str) -> Browser {
     browser
 }
 
-async fn pictures(browser: &Browser, name: &str) {
+pub async fn pictures(browser: &Browser, name: &str) {
     for (theme, width, height) in [("light", 1280, 1000), ("dark", 1280, 1000), ("phone", 390, 844)] {
         browser.color_scheme(if theme == "dark" { "dark" } else { "light" }).await;
         browser.size(width, height).await;

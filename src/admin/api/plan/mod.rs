@@ -129,12 +129,17 @@ impl Debugger {
             Ok(then) => then,
             Err(problems) => return Ok(Err(problems)),
         };
-        let now = self.settings();
         match what_for {
             For::Planning => {}
             // Calls go to the account that the service was started with.
-            For::Reload => Arc::make_mut(&mut then).account = now.account.clone(),
+            For::Reload => Arc::make_mut(&mut then).account = self.settings().account.clone(),
         }
+        self.foreseen(then).await.map(Ok)
+    }
+
+    /// What other settings would change.
+    pub(in crate::admin) async fn foreseen(&self, then: Arc<Settings>) -> Result<PlanView, ApiError> {
+        let now = self.settings();
         let Ok(_one) = self.planning.try_acquire() else {
             let message = "another plan is being made; retry in a few seconds";
             let busy = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message);
@@ -146,7 +151,7 @@ impl Debugger {
         let owed = lanes(&look.found);
         let more = owed.iter().map(|(lane, count)| (*lane, look.scaled(*count))).collect();
         let Added { calls, seconds } = self.snapshot(&reading).with(&more);
-        Ok(Ok(PlanView {
+        Ok(PlanView {
             account: Some(then.account.clone()).filter(|account| *account != now.account),
             contacts: look.contacts,
             looked_at: look.looked_at,
@@ -161,7 +166,7 @@ impl Debugger {
             samples: samples(&look.found, &look.later),
             paths: look.paths,
             owed,
-        }))
+        })
     }
 
     /// The events that one of the mappings names and the other does not, with how many came.

@@ -89,7 +89,7 @@ export function ask(title, body, buttons) {
         { class: "actions" },
         buttons.map((button) =>
           button.primary
-            ? h("button", { type: "submit", class: button.danger ? "danger" : "primary" }, button.label)
+            ? h("button", { type: "submit", class: button.danger ? "danger" : "primary", autofocus: Boolean(button.focus) }, button.label)
             : h("button", { type: "button", on: { click: () => answer(button.value) } }, button.label),
         ),
       ),

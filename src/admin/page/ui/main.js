@@ -19,6 +19,7 @@ import { now } from "./now.js";
 import { output, outputs } from "./outputs.js";
 import { plan } from "./plan.js";
 import { playground } from "./playground.js";
+import { settings } from "./settings.js";
 import { status } from "./status.js";
 
 const VIEWS = [
@@ -34,7 +35,8 @@ const VIEWS = [
   { path: "happenings", name: "Notes", list: happenings, one: happening, needs: "GET /api/happenings" },
   { path: "outputs", name: "Outputs", list: outputs, one: output },
   { path: "plan", name: "Plan", list: plan, needs: "POST /api/plan" },
-  { path: "acts", name: "Who did what", list: acts, needs: "GET /api/acts" },
+  { path: "settings", name: "Settings", list: settings, needs: "GET /api/settings" },
+  { path: "acts", name: "Log", list: acts, needs: "GET /api/acts" },
   { path: "now", name: "Now", list: now },
 ];
 // The first view is no. 0, so that the others keep their keys.

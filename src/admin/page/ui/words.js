@@ -132,7 +132,7 @@ export const ROLES = {
   view: "sees what happens; people are masked",
   read: "sees people, too",
   act: "orders, too: pause, send again, discard, erase",
-  edit: "reloads and plans, too",
+  edit: "changes settings, too",
   owner: "sees who looked at whom, too",
 };
 

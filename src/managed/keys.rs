@@ -1,0 +1,61 @@
+//! Which settings may be changed on the page. What is not here is refused: where data goes, who may do what, where it is
+//! kept and what is listened on stand in the file alone.
+
+/// Below it stands what a mapping file has.
+pub const RULES: &str = "rules";
+
+/// Patterns of paths; `*` is any name.
+const EDITABLE: &[&[&str]] = &[
+    &["consent", "required"],
+    &["consent", "categories", "*"],
+    &["consent", "unknown"],
+    &["consent", "propagate_withdrawal"],
+    &["sources", "*", "enabled"],
+    &["sources", "*", "write_keys"],
+    &["sources", "*", "allowed_origins"],
+    &["sources", "*", "trust"],
+    &["sources", "*", "default_country"],
+    &["sources", "*", "consent_unknown"],
+    &["sources", "*", "new_contacts_per_hour_max"],
+    &["sources", "*", "events_per_minute_max"],
+    &["sources", "*", "mode"],
+    &["sources", "*", "identify"],
+    &["sources", "*", "form"],
+    &["sources", "*", "form_event"],
+    &["sources", "*", "form_required"],
+    &["sources", "*", "form_redirects"],
+    &["allowance", "plan"],
+    &["allowance", "per_hour"],
+    &["allowance", "per_minute"],
+    &["allowance", "reserve_percent"],
+    &["delivery", "hold_seconds"],
+    &["mapping", "presets"],
+    &["mapping", "identify"],
+    &["mapping", "missing_names"],
+    &["mapping", "default_country"],
+    &["mapping", "complete_within_hours"],
+    &["filters", "exclude_emails"],
+    &["happenings", "merge_notes"],
+    &["happenings", "merge_minutes"],
+    &["happenings", "per_target_per_day_max"],
+    &[RULES, "fields", "*"],
+    &[RULES, "events", "*"],
+    &[RULES, "deals", "*"],
+];
+
+/// Whether a setting may be changed on the page.
+#[must_use]
+pub fn is_editable(path: &[String]) -> bool {
+    EDITABLE.iter().any(|pattern| {
+        let fits = |(wanted, part): (&&str, &String)| {
+            if *wanted == "*" { !part.trim().is_empty() } else { *wanted == part }
+        };
+        pattern.len() == path.len() && pattern.iter().zip(path).all(fits)
+    })
+}
+
+/// Whether it is a list of write keys: names of secrets stand there, never a secret.
+#[must_use]
+pub fn is_key_list(path: &[String]) -> bool {
+    matches!(path, [sources, _, keys] if sources == "sources" && keys == "write_keys")
+}

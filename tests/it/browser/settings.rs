@@ -1,0 +1,111 @@
+//! Settings on the page: a change gathered, looked at, applied and undone, by mouse and by keyboard.
+
+use serde_json::json;
+
+use super::debugger::go;
+use super::roles::{pictures, signed_in};
+use crate::settings::{EDITOR, editable};
+use crate::support::app::Service;
+use crate::support::browser::Browser;
+use crate::support::events::{ann, identify_ann, lead_of_ann};
+
+const ENTER: &str = "\u{e007}";
+
+async fn with_contacts() -> (Service, Browser) {
+    let service = editable().with("SOURCES__WEBSITE__TRUST", "server").start().await;
+    service.send_all((0..3).flat_map(|nth| [identify_ann(nth), lead_of_ann(nth)]).collect()).await;
+    service.settled().await;
+    let browser = signed_in(&service, EDITOR).await;
+    go(&browser, "#/settings").await;
+    browser.shows("main", "Attributes of a contact").await;
+    (service, browser)
+}
+
+async fn reviewed(service: &Service) {
+    let done = |status: &serde_json::Value| {
+        status["review"]["because"] == "settings" && status["review"]["state"] == "done"
+    };
+    service.until("all contacts were looked at", done).await;
+    service.settled().await;
+}
+
+#[tokio::test]
+async fn an_attribute_is_added_from_a_path_that_events_carry_looked_at_applied_and_undone_by_mouse() {
+    let (service, browser) = with_contacts().await;
+    browser.shows("#who", "erin edit").await;
+    browser.shows("main", "locked: set by FRESHSIGNAL_SOURCES__WEBSITE__TRUST").await;
+    pictures(&browser, "settings").await;
+    browser.click("#add-attribute").await;
+    let offered = "return [...document.querySelectorAll('#carried-paths option')].map((one) => one.value)";
+    let offered = browser.run(offered).await;
+    assert!(offered.as_array().unwrap().contains(&json!("traits.last_name")), "{offered}");
+    browser.fill("#attribute-name", "keyword").await;
+    browser.fill("#attribute-offer", "traits.last_name").await;
+    browser.click("dialog .setting-control button").await;
+    pictures(&browser, "settings-attribute").await;
+    browser.click("dialog button[type=submit]").await;
+    browser.shows("main", "1 change not applied yet").await;
+    browser.click("#look-at-it").await;
+    browser.shows("dialog", "3 calls would become owed").await;
+    pictures(&browser, "settings-preview").await;
+    assert_eq!(service.crm.calls(), 3, "nothing is applied yet");
+    browser.click("dialog button[type=submit]").await;
+    browser.shows("main .timeline", "rules.fields.keyword").await;
+    reviewed(&service).await;
+    assert_eq!(service.crm.contact(&ann(1)).unwrap()["keyword"], "No1");
+    pictures(&browser, "settings-changed").await;
+    browser.click("main .timeline button").await;
+    browser.shows("dialog", "rules.fields.keyword").await;
+    browser.click("dialog button[type=submit]").await;
+    browser.shows("main .timeline", "undid change 1").await;
+    assert_eq!(service.get("/api/settings").await["managed"], json!({}));
+    browser.close().await;
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn consent_is_required_and_a_key_is_made_by_keyboard_alone() {
+    let (service, browser) = with_contacts().await;
+    let focus = async |what: &str, script: &str| {
+        browser
+            .eventually(
+                what,
+                &format!("const found = {script}; found?.focus(); return document.activeElement === found"),
+            )
+            .await;
+    };
+    focus("the field of required categories", "[...document.querySelectorAll('.setting label')].find((one) => one.innerText.startsWith('Categories that must'))?.control").await;
+    browser.press("marketing").await;
+    browser.press("\t").await;
+    browser.shows("main", "1 change not applied yet").await;
+    focus("the button", "document.getElementById('look-at-it')").await;
+    browser.press(ENTER).await;
+    browser.shows("dialog", "consent.required").await;
+    focus("apply", "document.querySelector('dialog button[type=submit]')").await;
+    browser.press(ENTER).await;
+    browser.shows("main .timeline", "consent.required").await;
+    assert_eq!(service.get("/api/settings").await["values"]["consent"]["required"], json!(["marketing"]));
+
+    focus("another key", "[...document.querySelectorAll('.setting-group button')].find((one) => one.innerText.startsWith('Another write key'))").await;
+    browser.press(ENTER).await;
+    browser.shows("dialog", "sources.website.write_keys").await;
+    browser.press(ENTER).await;
+    let key = browser.text("#new-key").await;
+    assert!(key.len() >= 32, "{key}");
+    browser.press(ENTER).await;
+    browser.shows("main", "Keys that were made here").await;
+    let on = "return [...document.querySelectorAll('.setting label')].find((one) => one.innerText === 'On').control.checked";
+    assert_eq!(browser.run(on).await, json!(true), "a source is on unless something says otherwise");
+    pictures(&browser, "settings-key").await;
+    // A wrong value is named, and nothing of it is applied; the console notes the answer.
+    focus("pages that may send", "[...document.querySelectorAll('.setting label')].find((one) => one.innerText.startsWith('Pages that may send'))?.control").await;
+    browser.press("x\t").await;
+    focus("the button", "document.getElementById('look-at-it')").await;
+    browser.press(ENTER).await;
+    browser.shows("dialog", "sources.website.allowed_origins").await;
+    browser.press(ENTER).await;
+    let complaints = browser.complaints().await;
+    assert!(complaints.iter().all(|line| line.contains("422")), "{complaints:?}");
+    browser.close().await;
+    service.finish().await;
+}
