@@ -8,7 +8,6 @@ use tokio_util::sync::CancellationToken;
 use super::{App, RunError};
 use crate::deliver::keep_paused;
 use crate::http::{self, ServeLimits};
-use crate::store::SharedStore;
 
 impl App {
     /// Reads exports until `stop`. No event is taken, no contact is called.
@@ -16,9 +15,9 @@ impl App {
     /// # Errors
     /// The store failed, or a part ended that must not.
     pub async fn export_alone(self, listener: TcpListener, stop: CancellationToken) -> Result<(), RunError> {
-        let shared = Arc::clone(&self.store) as SharedStore;
-        keep_paused(&shared, self.crm.account()).await?;
-        self.know_lists(&shared).await?;
+        self.store.lead().await?;
+        keep_paused(&self.store, self.crm.account()).await?;
+        self.know_lists().await?;
         let limits = ServeLimits { shutdown_timeout: self.drain(), ..ServeLimits::default() };
         let private = http::serve(listener, self.debugger.router(), limits, stop.clone());
         let calls = self.deliverer().export_alone(stop.clone(), self.drain());

@@ -8,6 +8,7 @@ mod background;
 mod editing;
 mod exporting;
 mod flow;
+mod opening;
 mod recorder;
 mod reload;
 mod standing;
@@ -26,6 +27,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use editing::Editing;
+#[cfg(feature = "postgres")]
+pub use opening::database_settings;
 pub use reload::{Load, Reload};
 pub use token::{TokenError, stored as stored_token};
 
@@ -45,11 +48,12 @@ use crate::health::Vitals;
 use crate::http::forwarded::TrustedProxies;
 use crate::http::{self, ServeLimits};
 use crate::ingest::Ingest;
-use crate::store::sqlite::{OpenError, SqliteStore};
-use crate::store::{self, Plan, Put, SharedStore, StoreError};
+use crate::store::sqlite::OpenError;
+use crate::store::{ErrorClass, Plan, Put, SharedStore, StoreError};
 use crate::trail::{Act, ActKind};
 use crate::turn::{Flow, Stalls};
-use standing::{go_on, watch_files, watch_store};
+use opening::store_of;
+use standing::{go_on, look_after, watch_store};
 use token::{admin_of, admin_on_public};
 
 /// Why the service can't start.
@@ -61,6 +65,10 @@ pub enum BuildError {
     /// The data folder can't be used.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The database can't be used.
+    #[cfg(feature = "postgres")]
+    #[error(transparent)]
+    Database(#[from] crate::store::postgres::OpenError),
     /// The admin token can't be kept.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -94,7 +102,7 @@ pub struct Listeners {
 /// The service, ready to run.
 pub struct App {
     config: Config,
-    store: Arc<SqliteStore>,
+    store: SharedStore,
     crm: Arc<dyn Crm>,
     clock: Arc<dyn Clock>,
     reload: Reload,
@@ -133,6 +141,9 @@ struct Bells {
     by_hand: ByHand,
 }
 
+/// Between two tries to begin to work.
+const BEGIN_AGAIN: Duration = Duration::from_secs(1);
+
 type Parts = JoinSet<Result<(), RunError>>;
 
 /// An allowance of which nothing is used.
@@ -156,8 +167,8 @@ impl App {
         let (crm, key) = crm_of(&config, &clock)?;
         let metrics = recorder::installed().map_err(BuildError::Library)?;
         let store = store_of(&config, &clock)?;
-        go_on(&steady, &store);
-        let shared: SharedStore = Arc::clone(&store) as SharedStore;
+        go_on(&steady, &*store);
+        let shared = Arc::clone(&store);
         let ingest = ingest_of(&config, &shared, &clock);
         let usage = watch::Sender::new(unused(&config));
         let sharing = watch::Sender::new(config.bulk.sharing());
@@ -235,17 +246,15 @@ impl App {
         }
         let stop = shutdown.child_token();
         let mut parts = Parts::new();
-        let shared = Arc::clone(&self.store) as SharedStore;
-        let mut result = keep_paused(&shared, self.crm.account()).await.map_err(RunError::from);
-        result = result.and(self.know_lists(&shared).await.map_err(RunError::from));
-        result = result.and(self.note_start(&shared).await.map_err(RunError::from));
+        let mut result = self.know_lists().await.map_err(RunError::from);
         if result.is_err() {
             stop.cancel();
         }
         self.spawn_listeners(listeners, &stop, &mut parts);
-        self.spawn_workers(&stop, &mut parts);
         parts.spawn(watch_store(self.store.fatal(), stop.clone()));
-        parts.spawn(watch_files(Arc::clone(&self.store), stop.clone()));
+        parts.spawn(look_after(Arc::clone(&self.store), stop.clone()));
+        let led = self.led(&stop, &mut parts).await;
+        result = result.and(led);
         while let Some(ended) = parts.join_next().await {
             let ended = ended.map_err(RunError::from).and_then(std::convert::identity);
             if let Err(error) = &ended {
@@ -260,20 +269,74 @@ impl App {
         result
     }
 
+    /// Waits until this process is the one that works, and begins to; the listeners are there meanwhile. Answers early where a
+    /// part ends before.
+    async fn led(&self, stop: &CancellationToken, parts: &mut Parts) -> Result<(), RunError> {
+        let mut lead = self.store.lead();
+        let working = loop {
+            tokio::select! {
+                biased;
+                answer = &mut lead => break answer.map_err(RunError::from),
+                ended = parts.join_next() => {
+                    let ended = ended.map(|ended| ended.map_err(RunError::from).and_then(std::convert::identity));
+                    match ended {
+                        Some(Ok(())) if !stop.is_cancelled() => {}
+                        Some(Err(error)) => break Err(error),
+                        Some(Ok(())) | None => return Ok(()),
+                    }
+                }
+            }
+        };
+        let began = match working {
+            Ok(()) if stop.is_cancelled() => Ok(()),
+            Ok(()) => self.begin_work(stop, parts).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &began {
+            tracing::error!(%error, "the service stops after an error");
+            stop.cancel();
+        }
+        began
+    }
+
+    /// Begins to process, to deliver and to keep house.
+    async fn begin_work(&self, stop: &CancellationToken, parts: &mut Parts) -> Result<(), RunError> {
+        loop {
+            let kept = keep_paused(&self.store, self.crm.account()).await;
+            let noted = match kept {
+                Ok(()) => self.note_start().await,
+                Err(error) => Err(error),
+            };
+            let Err(error) = noted else { break };
+            if !matches!(error.class(), ErrorClass::Passes | ErrorClass::Again) {
+                return Err(error.into());
+            }
+            tracing::warn!(%error, "work can't begin yet: the store is busy, full or away; retrying in 1 s");
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = self.clock.sleep_until(self.clock.monotonic() + BEGIN_AGAIN) => {}
+            }
+        }
+        self.spawn_workers(stop, parts);
+        let changed = standing::ring(self.store.changed_beside(), Arc::clone(&self.bells.owed), stop.clone());
+        parts.spawn(changed);
+        Ok(())
+    }
+
     /// That the service was started is a change that explains others.
-    async fn note_start(&self, store: &SharedStore) -> Result<(), StoreError> {
+    async fn note_start(&self) -> Result<(), StoreError> {
         let mode = match self.config.freshsales.mode {
             Mode::Live => "live",
             Mode::DryRun => "dry run",
         };
         let about = format!("version {}, {mode}", env!("CARGO_PKG_VERSION"));
         let act = Act { at: self.clock.wall(), kind: ActKind::Started, who: String::new(), about };
-        store.apply(Plan { puts: vec![Put::Act(act)], ..Plan::default() }).await
+        self.store.apply(Plan { puts: vec![Put::Act(act)], ..Plan::default() }).await
     }
 
     /// The lists of the account that were asked for before, and the key of the data folder.
-    async fn know_lists(&self, store: &SharedStore) -> Result<(), StoreError> {
-        let selectors = Arc::new(store.selectors(self.crm.account().clone()).await?);
+    async fn know_lists(&self) -> Result<(), StoreError> {
+        let selectors = Arc::new(self.store.selectors(self.crm.account().clone()).await?);
         let marker_key = self.store.marker_key().await?;
         let known = (selectors, marker_key);
         self.reload.settings.send_modify(|settings| Arc::make_mut(settings).knows(known));
@@ -321,18 +384,6 @@ async fn served(listener: impl Future<Output = usize>) -> Result<(), RunError> {
         );
     }
     Ok(())
-}
-
-/// Opens the data folder.
-fn store_of(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<SqliteStore>, BuildError> {
-    let limits = store::StoreSettings {
-        network_file_system: config.store.network_file_system,
-        ephemeral: config.store.ephemeral,
-        withdrawn_file: config.store.record(),
-        journal_bytes_max: config.retention.journal_bytes_max,
-        ..store::StoreSettings::default()
-    };
-    Ok(SqliteStore::open(&config.store.path, limits, Arc::clone(clock))?)
 }
 
 /// What the private listener shows beside the store.

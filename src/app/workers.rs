@@ -15,14 +15,14 @@ use crate::exports::Exports;
 use crate::outputs::Outputs;
 use crate::process::Processor;
 use crate::retain::{self, Retirement};
-use crate::store::{Journal, SharedStore, StateStore, StoreError};
+use crate::store::{SharedStore, StoreError};
 use crate::walk::Reviewer;
 
 impl App {
     /// What watches whether more becomes owed than may leave.
     fn arrivals(&self) -> arrivals::Watch {
         arrivals::Watch {
-            store: Arc::clone(&self.store) as SharedStore,
+            store: Arc::clone(&self.store),
             settings: self.reload.settings.subscribe(),
             usage: self.usage.subscribe(),
             sharing: self.sharing.subscribe(),
@@ -46,7 +46,7 @@ impl App {
     /// What tells a person when something is wrong.
     fn teller(&self) -> Teller {
         Teller {
-            store: Arc::clone(&self.store) as SharedStore,
+            store: Arc::clone(&self.store),
             settings: self.reload.settings.subscribe(),
             vitals: self.vitals.clone(),
             clock: Arc::clone(&self.clock),
@@ -58,7 +58,7 @@ impl App {
     /// What tells other systems of what happened.
     fn outputs(&self) -> Outputs {
         Outputs {
-            store: Arc::clone(&self.store) as SharedStore,
+            store: Arc::clone(&self.store),
             settings: self.reload.settings.subscribe(),
             clock: Arc::clone(&self.clock),
             whom: self.reload.whom.subscribe(),
@@ -69,7 +69,7 @@ impl App {
     /// The files of conversions.
     pub(super) fn conversions(&self) -> Conversions {
         let (settings, config) = (self.reload.settings.subscribe(), self.reload.conversions.subscribe());
-        Conversions::new(Arc::clone(&self.store) as SharedStore, settings, config, Arc::clone(&self.clock))
+        Conversions::new(Arc::clone(&self.store), settings, config, Arc::clone(&self.clock))
     }
 
     /// What makes the calls.
@@ -77,7 +77,7 @@ impl App {
         Deliverer {
             settled: Arc::clone(&self.erasing.ordered),
             decide: claim,
-            store: Arc::clone(&self.store) as SharedStore,
+            store: Arc::clone(&self.store),
             crm: Arc::clone(&self.crm),
             settings: self.reload.settings.subscribe(),
             config: self.config.delivery.clone(),
@@ -96,7 +96,7 @@ impl App {
     /// What orders exports by itself.
     fn exports(&self) -> Exports {
         Exports {
-            store: Arc::clone(&self.store) as SharedStore,
+            store: Arc::clone(&self.store),
             settings: self.reload.settings.subscribe(),
             config: self.config.exports.clone(),
             clock: Arc::clone(&self.clock),
@@ -107,7 +107,7 @@ impl App {
 
     fn eraser(&self) -> Eraser {
         Eraser {
-            store: Arc::clone(&self.store) as SharedStore,
+            store: Arc::clone(&self.store),
             settings: self.reload.settings.subscribe(),
             clock: Arc::clone(&self.clock),
             ordered: Arc::clone(&self.erasing.ordered),
@@ -119,7 +119,7 @@ impl App {
 
     pub(super) fn spawn_workers(&self, stop: &CancellationToken, parts: &mut Parts) {
         let bells = &self.bells;
-        let store: SharedStore = Arc::clone(&self.store) as SharedStore;
+        let store: SharedStore = Arc::clone(&self.store);
         let processor = Processor {
             store: Arc::clone(&store),
             settings: self.reload.settings.subscribe(),

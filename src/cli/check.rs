@@ -12,7 +12,13 @@ use crate::config::Config;
 use crate::freshsales::{
     BundleAlias, Client, Expected, Mode, Report, TestContact, Timeouts, Transport, check,
 };
+use crate::store::Engine;
 use crate::webhook::{Failed, Taken};
+#[cfg(feature = "postgres")]
+use crate::{
+    app,
+    store::{StoreSettings, postgres::PostgresStore},
+};
 
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command")]
@@ -51,6 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         ));
     }
     say("the configuration is complete")?;
+    say_store(&config)?;
     say_way(&transport(&config)?)?;
     if arguments.alert {
         alert(&config)?;
@@ -64,6 +71,25 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         Some(contacts) => sample::run(&config, contacts).and(judged),
         None => judged,
     }
+}
+
+/// Connects to the database, where one is configured, and says what a 200 means with it.
+fn say_store(config: &Config) -> Outcome {
+    match config.store.kind {
+        Engine::Sqlite => Ok(()),
+        Engine::Postgres => say(&format!("the store: {}", looked_at(config)?)),
+    }
+}
+
+#[cfg(feature = "postgres")]
+fn looked_at(config: &Config) -> Result<String, Failure> {
+    let settings = app::database_settings(config, StoreSettings::default());
+    PostgresStore::look_at(&settings).map_err(|error| Failure::Code(error.exit_code(), error.into()))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn looked_at(_: &Config) -> Result<String, Failure> {
+    Err(Failure::Usage(anyhow!("store.kind: this program was built without PostgreSQL")))
 }
 
 fn transport(config: &Config) -> Result<Transport, Failure> {

@@ -107,6 +107,8 @@ impl From<BuildError> for Failure {
         match error {
             BuildError::Config(_) => Self::Usage(error.into()),
             BuildError::Store(open) => Self::Code(open.exit_code(), open.into()),
+            #[cfg(feature = "postgres")]
+            BuildError::Database(open) => Self::Code(open.exit_code(), open.into()),
             BuildError::Token(_) | BuildError::Library(_) => Self::Running(error.into()),
         }
     }

@@ -106,7 +106,7 @@ impl Config {
             ("identity", format!("{identity:?}")),
             ("filters", format!("{filters:?}")),
             ("happenings", format!("{happenings:?}")),
-            ("store", format!("{store:?}")),
+            ("store", format!("{store:?} {:?}", store.url.expose_secret())),
             ("retention", format!("{retention:?}")),
             ("log", format!("{log:?}")),
         ]

@@ -146,6 +146,7 @@ impl Config {
         problems.extend(self.no_bulk());
         problems.extend(self.consent.problems());
         problems.extend(self.mapping.problems());
+        problems.extend(self.store.problems());
         problems.extend(self.integrations.problems());
         problems.extend(self.identity.problems());
         problems.extend(self.filters.problems());

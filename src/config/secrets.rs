@@ -41,6 +41,14 @@ pub(super) fn read_files(config: &mut Config) -> Vec<Problem> {
             Err(problem) => problems.push(problem),
         }
     }
+    let store = &mut config.store;
+    one("store.url", &store.url_file, &mut store.url, &mut problems);
+    if !store.ca_file.is_empty() {
+        match read_up_to("store.ca_file", &store.ca_file, CERTIFICATES_BYTES_MAX) {
+            Ok(text) => store.ca = text,
+            Err(problem) => problems.push(problem),
+        }
+    }
     let admin = &mut config.admin;
     one("admin.token", &admin.token_file, &mut admin.token, &mut problems);
     for (name, one_of) in &mut config.admin.tokens {

@@ -38,6 +38,7 @@ const NO_ROOM: Duration = Duration::from_secs(10);
 pub(super) struct BulkCall {
     orders: Vec<CallOrder>,
     slot: SlotId,
+    claimed: worker::Claimed,
 }
 
 impl BulkCall {
@@ -232,6 +233,7 @@ impl Deliverer {
         };
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.push(Put::SlotTaken(self.account(), slot, now));
+        let claimed = worker::Claimed::now(&*self.clock);
         let applied = self.store.apply(plan).await;
         drop(turn);
         if let Err(error) = applied {
@@ -239,7 +241,7 @@ impl Deliverer {
             return Err(error);
         }
         round.bulk.left(orders.len());
-        let call = BulkCall { orders, slot };
+        let call = BulkCall { orders, slot, claimed };
         round.calls.spawn(leave(Arc::clone(&self.crm), Arc::clone(&self.clock), call));
         Ok(Batch::Left(alone))
     }
@@ -323,7 +325,7 @@ enum Batch {
 async fn leave(crm: Arc<dyn Crm>, clock: Arc<dyn Clock>, call: BulkCall) -> Done {
     let (started_at, began) = (clock.wall(), clock.monotonic());
     let body = bulk_body(call.orders.iter().filter_map(|order| order.request.body()));
-    let result = worker::made_in_bulk(&*crm, body).await;
+    let result = worker::made_in_bulk(&*crm, &*clock, call.claimed, body).await;
     let took = clock.monotonic().saturating_sub(began);
     Done::Bulk(Box::new(BulkFinished { call, result, started_at, took }))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::aside::Stopped;
 use super::bulk::InBulk;
 use super::selectors::Names;
-use super::worker::{self, Job};
+use super::worker::{self, Claimed, Job};
 use super::{Deliverer, Next, Round};
 use crate::allowance::Quotas;
 use crate::clock::UnixMicros;
@@ -260,7 +260,7 @@ impl Deliverer {
             // Somebody ordered a pause meanwhile.
             return Err(StoreError::Conflict.into());
         }
-        let mut slots = Vec::new();
+        let (mut slots, claimed_at) = (Vec::new(), Claimed::now(&*self.clock));
         for due in chosen {
             let Some(slot) = round.schedule.take(due.lane, self.clock.monotonic()) else { break };
             let claimed = caught(|| (self.decide)(&due.id, &mut world, &settings, now));
@@ -276,7 +276,7 @@ impl Deliverer {
             let bound = due.bound.clone();
             slots.extend(bound.map(|bound| Put::Bounded(self.account(), slot, bound)));
             let probe = *gate == Gate::OneContact;
-            jobs.push(Job { order, slot, opened_at: due.opened_at, probe });
+            jobs.push(Job { order, slot, opened_at: due.opened_at, probe, claimed: claimed_at });
         }
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.extend(slots);

@@ -191,7 +191,7 @@ impl Deliverer {
                 orders.push(order);
             }
         }
-        let mut puts = Vec::new();
+        let (mut puts, claimed) = (Vec::new(), worker::Claimed::now(&*self.clock));
         let mut call = None;
         if let Some(said) = said {
             let Some(slot) = round.schedule.take(first.lane.min(Lane::Refresh), self.clock.monotonic())
@@ -202,7 +202,7 @@ impl Deliverer {
             puts.push(Put::SlotTaken(self.account(), slot, now));
             world.destination.changed |= world.destination.document.leaves(CallKind::List, now);
             let probe = *gate == Gate::OneContact;
-            call = Some(ListCall { list: list.clone(), place: said, orders, slot, probe });
+            call = Some(ListCall { list: list.clone(), place: said, orders, slot, probe, claimed });
         }
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.extend(puts);

@@ -16,6 +16,27 @@ use crate::freshsales::{AskedByHand, BulkResult, CallResult, Crm, JobResult, Job
 use crate::selectors::Kind;
 use crate::telemetry::{Panicked, caught, caught_in};
 
+/// A call leaves so soon after its claim, or not at all: a process that slept in between may have been replaced.
+const LEAVES_WITHIN: Duration = Duration::from_secs(5);
+/// What is said of one that did not leave.
+const SLEPT: &str = "the call was not made: this process slept after it had claimed it";
+
+/// When a claim was made, by how long the machine has been running: that goes on while it sleeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claimed(Duration);
+
+impl Claimed {
+    /// Now.
+    pub fn now(clock: &dyn Clock) -> Self {
+        Self(clock.boottime())
+    }
+
+    /// Whether it is too late for its call to leave.
+    pub fn is_late(self, clock: &dyn Clock) -> bool {
+        clock.boottime().saturating_sub(self.0) > LEAVES_WITHIN
+    }
+}
+
 /// A call to make.
 pub(super) struct Job {
     pub order: CallOrder,
@@ -23,6 +44,8 @@ pub(super) struct Job {
     pub opened_at: UnixMicros,
     /// It leaves alone, to see whether calls are answered.
     pub probe: bool,
+    /// When it was claimed.
+    pub claimed: Claimed,
 }
 
 /// A call that has ended.
@@ -66,6 +89,14 @@ pub(super) struct Forgotten {
     pub result: CallResult,
 }
 
+/// Makes a call in the name of a claim, if it is not too late for that.
+async fn made_in_time(crm: &dyn Crm, clock: &dyn Clock, claimed: Claimed, request: Request) -> CallResult {
+    if claimed.is_late(clock) {
+        return CallResult::not_made(crm.describe(&request), SLEPT);
+    }
+    made(crm, request).await
+}
+
 /// Makes a call.
 async fn made(crm: &dyn Crm, request: Request) -> CallResult {
     let called = caught_in(async { crm.call(request.clone()).await }).await;
@@ -85,8 +116,16 @@ fn defect(crm: &dyn Crm, request: &Request, panicked: &Panicked) -> CallResult {
 }
 
 /// Makes a call of many contacts.
-pub(super) async fn made_in_bulk(crm: &dyn Crm, body: Value) -> BulkResult {
+pub(super) async fn made_in_bulk(
+    crm: &dyn Crm,
+    clock: &dyn Clock,
+    claimed: Claimed,
+    body: Value,
+) -> BulkResult {
     let request = Request::UpsertContact { body: Value::Null, shows_companies: false };
+    if claimed.is_late(clock) {
+        return BulkResult { call: CallResult::not_made(crm.describe(&request), SLEPT), job: None };
+    }
     let called = caught_in(async { crm.bulk_upsert(body).await }).await;
     called.unwrap_or_else(|panicked| BulkResult { call: defect(crm, &request, &panicked), job: None })
 }
@@ -181,7 +220,7 @@ pub(super) async fn export(
 pub(super) async fn call(crm: Arc<dyn Crm>, clock: Arc<dyn Clock>, job: Job) -> Done {
     let started_at = clock.wall();
     let began = clock.monotonic();
-    let result = made(&*crm, job.order.request.clone()).await;
+    let result = made_in_time(&*crm, &*clock, job.claimed, job.order.request.clone()).await;
     let took = clock.monotonic().saturating_sub(began);
     Done::Call(Box::new(Finished { job, result, started_at, took }))
 }
@@ -256,6 +295,8 @@ pub(super) struct ListCall {
     pub slot: SlotId,
     /// It leaves alone, to see whether calls are answered.
     pub probe: bool,
+    /// When its places were claimed.
+    pub claimed: Claimed,
 }
 
 /// One that has ended.
@@ -301,7 +342,7 @@ pub(super) async fn call_for_list(crm: Arc<dyn Crm>, clock: Arc<dyn Clock>, call
     let ids: Vec<&Value> = ids.collect();
     let body = json!({ "ids": ids });
     let request = Request::ListContacts { list: call.place.list, on: call.place.on, body };
-    let result = made(&*crm, request).await;
+    let result = made_in_time(&*crm, &*clock, call.claimed, request).await;
     let took = clock.monotonic().saturating_sub(began);
     Done::Listed(Box::new(ListFinished { call, result, started_at, took }))
 }

@@ -80,6 +80,19 @@ impl CallResult {
             status_label: "error",
         }
     }
+
+    /// A call that was not made, and why; it counts as one that was not answered.
+    #[must_use]
+    pub fn not_made(request: AttemptRequest, why: &str) -> Self {
+        Self {
+            verdict: Verdict::Passing { reason: why.to_owned() },
+            request,
+            response: None,
+            error: Some(why.to_owned()),
+            rate: RateHint::default(),
+            status_label: "error",
+        }
+    }
 }
 
 /// A CRM that is kept current. Tests and simulations bring their own.

@@ -88,6 +88,11 @@ pub fn unavailable(error: &StoreError) -> ApiError {
         StoreError::Full(_) => {
             storage_unavailable("there is no room to store events; nothing of this request was kept")
         }
+        StoreError::Unavailable(_) => {
+            let message = "events cannot be stored right now; send them again with the same messageId";
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", message)
+                .retry_after_seconds(OVERLOADED_RETRY_SECONDS)
+        }
         StoreError::Away(_)
         | StoreError::Fatal(_)
         | StoreError::Conflict

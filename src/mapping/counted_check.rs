@@ -138,7 +138,7 @@ pub(super) fn attribute_path_problem(field: &FieldRule) -> Option<String> {
     let astray = paths.filter(|path| *path != EVENT_DAY && !is_path(path)).collect::<Vec<_>>();
     let of_event = astray.first().is_some_and(|path| path.starts_with("event."));
     let else_day = if of_event { format!(", or be {EVENT_DAY}") } else { String::new() };
-    path_problem(astray.into_iter()).map(|problem| problem + &else_day)
+    path_problem(astray.into_iter()).map(|problem| problem + else_day.as_str())
 }
 
 fn is_number(convert: Convert) -> bool {

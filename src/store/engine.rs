@@ -20,7 +20,8 @@ use tokio::sync::watch;
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
 use crate::delivery::{
-    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, ListKey, Subject,
+    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, ListKey, MarkerKey,
+    Subject,
 };
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
@@ -85,7 +86,8 @@ pub trait StateStore: Send + Sync + 'static {
     /// How far the journal has taken effect, and a signal whenever it moves.
     fn processed_end(&self) -> ProcessedEnd;
 
-    /// Waits for the turn to load, decide and apply. An engine with real conflicts may give it at once.
+    /// Waits for the turn to load, decide and apply. Between processes the lease of [`Life::lead`] does
+    /// the same, and a plan of whoever lost it does not hold.
     fn turn(&self) -> Pin<Box<dyn Future<Output = Turn> + Send>>;
 
     /// Loads documents; what does not exist is not in the answer.
@@ -272,14 +274,49 @@ pub trait Upkeep: Send + Sync + 'static {
     /// Blanks a part of the events whose content is to go from the journal; answers how many. 0 is the end.
     fn blank(&self) -> Answer<u64>;
 
-    /// Makes sure that nothing that was deleted is left in any file; answers whether that was possible now.
+    /// Makes sure that nothing that was deleted is left in any file that the engine reaches; answers whether that was possible
+    /// now.
     fn wipe(&self) -> Answer<bool>;
+
+    /// What stays of whoever was erased where the engine does not reach, if anything does.
+    fn remains(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// How the engine itself is: whether it works here, whether it has failed, and its end.
+pub trait Life: Send + Sync + 'static {
+    /// The failure after which nothing is acknowledged any more, once there is one: the process has to end with 74 and recover
+    /// by starting again.
+    fn fatal(&self) -> watch::Receiver<Option<String>>;
+
+    /// The latest moment that was seen before the store opened; a clock that shows an earlier one was set back.
+    fn latest_moment(&self) -> UnixMicros;
+
+    /// The key of this store under which the ids of happenings are made. It never changes.
+    fn marker_key(&self) -> Answer<MarkerKey>;
+
+    /// Looks after what the store rests on as long as it is open.
+    fn look_after(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// Waits until this process is the one that works: that applies plans. Claims and slots of whoever worked before are void
+    /// and spent by then, or waited for. An engine of one process answers at once.
+    fn lead(&self) -> Answer<()>;
+
+    /// A signal whenever something was changed in another way than by a plan of this process: deliveries may be due, or a person
+    /// may have ordered something. An engine of one process never gives it.
+    fn changed_beside(&self) -> watch::Receiver<u64> {
+        watch::Sender::new(0).subscribe()
+    }
+
+    /// Writes what was accepted and leaves the store to others. Blocks meanwhile.
+    fn shut(&self);
 }
 
 /// A place to keep everything.
-pub trait Store: Journal + StateStore + Outbox + Walks + Outgoing + Trail + Upkeep {}
+pub trait Store: Journal + StateStore + Outbox + Walks + Outgoing + Trail + Upkeep + Life {}
 
-impl<E: Journal + StateStore + Outbox + Walks + Outgoing + Trail + Upkeep> Store for E {}
+impl<E: Journal + StateStore + Outbox + Walks + Outgoing + Trail + Upkeep + Life> Store for E {}
 
 /// A store shared by the stages.
 pub type SharedStore = Arc<dyn Store>;

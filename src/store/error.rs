@@ -13,6 +13,10 @@ pub enum StoreError {
     /// it is put back.
     #[error("{0} of the data folder was renamed, removed or replaced; put it back")]
     Away(String),
+    /// The engine is away: a connection to it was lost, or it can't do anything now. Whether anything was kept is not known;
+    /// goes on by itself when it is back.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
     /// Something the plan rests on has changed meanwhile.
     #[error("the stored data changed in the meantime")]
     Conflict,
@@ -49,7 +53,9 @@ impl StoreError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Fatal(_) | Self::Shut => ErrorClass::Ends,
-            Self::Overloaded | Self::Full(_) | Self::Away(_) | Self::TooSlow => ErrorClass::Passes,
+            Self::Overloaded | Self::Full(_) | Self::Away(_) | Self::Unavailable(_) | Self::TooSlow => {
+                ErrorClass::Passes
+            }
             Self::Conflict => ErrorClass::Again,
             Self::Unreadable(..) => ErrorClass::Document,
         }

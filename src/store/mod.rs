@@ -1,18 +1,25 @@
 //! The store: where events are kept safe, and where people, contacts and deliveries live.
 //!
-//! [`Store`] is shaped for more than one engine, as seven small traits: batches, documents with revisions, plans that apply
+//! [`Store`] is shaped for more than one engine, as eight small traits: batches, documents with revisions, plans that apply
 //! whole or not at all. No SQL, no clock and no id made up shows here. Must not decide anything.
 
+mod bodies;
+mod coding;
+mod columns;
 mod config;
+mod counters;
 mod documents;
 mod engine;
 mod error;
 mod exports;
 mod failed;
+mod failing;
 mod journal;
 mod keep;
 mod listed;
 mod lookup;
+mod marks;
+mod named;
 mod news;
 mod outputs;
 mod plan;
@@ -21,6 +28,8 @@ mod reach;
 mod records;
 mod working;
 
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod sqlite;
 
 use std::future::Future;
@@ -28,9 +37,9 @@ use std::pin::Pin;
 
 use tokio::sync::{OwnedMutexGuard, watch};
 
-pub use config::{Config, Engine, StoreSettings};
+pub use config::{Config, Durability, Engine, StoreSettings, Tls};
 pub use documents::{DEALS_OF_MAX, Documents, HAPPENINGS_OF_MAX, Keys, Place, Revision, Versioned};
-pub use engine::{Journal, Outbox, Outgoing, SharedStore, StateStore, Store, Trail, Upkeep, Walks};
+pub use engine::{Journal, Life, Outbox, Outgoing, SharedStore, StateStore, Store, Trail, Upkeep, Walks};
 pub use error::{ErrorClass, StoreError};
 pub use exports::{ExportRows, PutExport};
 pub use failed::Failed;

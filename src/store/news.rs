@@ -43,10 +43,21 @@ impl Herald {
 
     /// Tells what a plan that was applied has changed.
     pub fn tell(&self, plan: &Plan) {
+        self.tell_all(self.changes(plan));
+    }
+
+    /// What a plan changes, where anybody watches.
+    #[must_use]
+    pub fn changes(&self, plan: &Plan) -> Vec<Change> {
         if self.0.receiver_count() == 0 {
-            return;
+            return Vec::new();
         }
-        for change in plan.puts.iter().filter_map(change) {
+        plan.puts.iter().filter_map(change).collect()
+    }
+
+    /// Tells of changes that hold by now.
+    pub fn tell_all(&self, changes: Vec<Change>) {
+        for change in changes {
             // The last watcher may leave at any moment.
             let _ = self.0.send(change);
         }

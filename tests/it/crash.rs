@@ -135,7 +135,7 @@ async fn killed_in_the_middle_of_an_hour_it_is_granted_no_call_more() {
 }
 
 /// A service that takes forms and webhooks too, as many as come.
-fn with_every_door(setup: Setup) -> Setup {
+pub fn with_every_door(setup: Setup) -> Setup {
     [
         ("SOURCES__WEBSITE__FORM", "true"),
         ("SOURCES__WEBSITE__NEW_CONTACTS_PER_HOUR_MAX", "0"),
@@ -162,7 +162,7 @@ async fn load_and_kill(service: Service, memory: &Memory, seed: u64, events: u64
     within(Duration::from_mins(2), all).await.expect("a client still waits for a dead service");
 }
 
-fn number(value: &Value, key: &str) -> u64 {
+pub fn number(value: &Value, key: &str) -> u64 {
     value[key].as_u64().unwrap_or_else(|| panic!("no number `{key}` in {value}"))
 }
 
@@ -171,7 +171,7 @@ fn sum(value: &Value) -> u64 {
 }
 
 /// The conservation identity: each event accepted has one outcome or waits for it, each delivery one end or is open.
-fn assert_conserved(status: &Value) {
+pub fn assert_conserved(status: &Value) {
     let events = number(status, "journal_lag_events") + sum(&status["outcomes"]);
     assert_eq!(number(status, "accepted"), events, "{status}");
     let deliveries = sum(&status["open"]) + sum(&status["ended"]);
@@ -180,7 +180,7 @@ fn assert_conserved(status: &Value) {
 }
 
 /// The status once nothing waits any more.
-async fn drained(service: &Service) -> Value {
+pub async fn drained(service: &Service) -> Value {
     let mut status = Value::Null;
     until("everything to be delivered", DRAIN_MAX, async || {
         status = service.ask("/api/status").await;
@@ -206,7 +206,7 @@ async fn listed(service: &Service) -> Vec<Value> {
     events
 }
 
-async fn assert_nothing_is_lost_or_doubled(service: &Service, memory: &Memory, status: &Value) {
+pub async fn assert_nothing_is_lost_or_doubled(service: &Service, memory: &Memory, status: &Value) {
     assert_conserved(status);
     let events = listed(service).await;
     let (again, first): (Vec<&Value>, Vec<&Value>) =
@@ -249,7 +249,7 @@ fn message_id(event: &Value) -> &str {
 }
 
 /// The contacts are what the events that came through say, whatever was sent on the way.
-async fn assert_contacts_are_the_fold(service: &Service, memory: &Memory, sandbox: &Sandbox) {
+pub async fn assert_contacts_are_the_fold(service: &Service, memory: &Memory, sandbox: &Sandbox) {
     let sent = memory.sent();
     let came_through = listed(service).await;
     let ids: BTreeSet<&str> = came_through.iter().map(message_id).collect();
@@ -264,7 +264,7 @@ async fn assert_contacts_are_the_fold(service: &Service, memory: &Memory, sandbo
 }
 
 /// A call that left has a slot of the allowance on disk, killed or not, so a restart can't spend it again.
-fn assert_every_call_took_a_slot(status: &Value, sandbox: &Sandbox) {
+pub fn assert_every_call_took_a_slot(status: &Value, sandbox: &Sandbox) {
     let calls = sandbox.requests().len() as u64;
     let hour = &status["allowance"]["hour"];
     assert!(number(hour, "used") >= calls, "{calls} calls, slots: {hour}");

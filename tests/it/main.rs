@@ -124,6 +124,7 @@ mod told;
 /// Whom to believe: visitors beside servers, and scripts with harvested addresses.
 mod trust;
 /// The use cases of the documents, each by the configuration that its page shows.
+mod two_nodes;
 mod use_cases;
 /// What people change in Freshsales is heard, and not overruled by who repeats themselves.
 mod way_back;

@@ -24,6 +24,7 @@ pub(in crate::admin) fn failed(error: StoreError) -> ApiError {
         StoreError::Overloaded
         | StoreError::Full(_)
         | StoreError::Away(_)
+        | StoreError::Unavailable(_)
         | StoreError::Conflict
         | StoreError::Fatal(_)
         | StoreError::Shut => {

@@ -379,3 +379,27 @@ impl Upkeep for FakeStore {
         shut()
     }
 }
+
+impl crate::store::Life for FakeStore {
+    fn fatal(&self) -> watch::Receiver<Option<String>> {
+        watch::Sender::new(None).subscribe()
+    }
+
+    fn latest_moment(&self) -> UnixMicros {
+        UnixMicros(0)
+    }
+
+    fn marker_key(&self) -> Answer<crate::delivery::MarkerKey> {
+        shut()
+    }
+
+    fn look_after(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn lead(&self) -> Answer<()> {
+        shut()
+    }
+
+    fn shut(&self) {}
+}

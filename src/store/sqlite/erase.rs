@@ -5,14 +5,13 @@
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
-use serde::Deserialize;
 
 use super::columns::{from_text, int, or_passed_over, state, to_text, uint};
 use super::{exports, forget, outputs, state, suppressed, tombstones};
-use crate::clock::UnixMicros;
 use crate::delivery::{Delivery, State};
 use crate::erasure::{Erasure, ErasureStage, Extent, Forgetting, Receipt};
-use crate::event::{Email, Position, SourceName, Stamp};
+use crate::event::{Email, Position, SourceName};
+use crate::store::named::{self, names};
 use crate::store::{Counts, OpenErasures, Privacy, StoreError};
 
 /// Rows of the trail, of the deliveries and of the messages looked through at once, so that plans do not wait long.
@@ -103,25 +102,6 @@ pub(super) fn rows(connection: &mut Connection, mut erasure: Erasure) -> Result<
     Ok(erasure)
 }
 
-/// Whether one of the addresses stands in a text.
-fn names(extent: &Extent, text: &str) -> bool {
-    let mut addresses = extent.emails.iter();
-    // Most of what is stored is in lower case already.
-    addresses.any(|email| email.stands_in(text)) || {
-        let has_capitals = text.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii());
-        has_capitals && {
-            let lower = text.to_lowercase();
-            extent.emails.iter().any(|email| email.stands_in(&lower))
-        }
-    }
-}
-
-/// The moment in the body of a trail.
-#[derive(Deserialize)]
-struct When {
-    at: UnixMicros,
-}
-
 /// What the trail has on one event.
 struct Trail {
     position: i64,
@@ -134,19 +114,16 @@ fn trail_of_person(row: &Row<'_>, extent: &Extent) -> Result<Option<Trail>, Stor
     let text = |index| row.get_ref(index)?.as_str_or_null().map_err(rusqlite::Error::from);
     let (person, email, message_id, name, body) = (text(3)?, text(4)?, text(2)?, text(5)?, text(6)?);
     let message_id = message_id.unwrap_or_default();
-    let body = body.unwrap_or_default();
-    let key = person.and_then(|person| person.parse().ok());
-    let theirs = key.is_some_and(|key| {
-        extent.has(&key, || {
-            let at = from_text::<When>("trail", body).map(|when| when.at).unwrap_or_default();
-            Stamp { at, message_id: message_id.to_owned(), ..Stamp::default() }
-        })
-    });
-    let theirs = theirs || email.is_some_and(|email| extent.emails.iter().any(|known| known.is(email)));
-    let named = theirs || [message_id, name.unwrap_or_default(), body].iter().any(|text| names(extent, text));
-    let found =
-        Trail { position: row.get(0)?, source: row.get(1)?, message_id: message_id.to_owned(), theirs };
-    Ok(named.then_some(found))
+    let event = named::Event {
+        person,
+        email,
+        message_id,
+        name: name.unwrap_or_default(),
+        body: body.unwrap_or_default(),
+    };
+    let Some(theirs) = event.speaks_of(extent) else { return Ok(None) };
+    let message_id = message_id.to_owned();
+    Ok(Some(Trail { position: row.get(0)?, source: row.get(1)?, message_id, theirs }))
 }
 
 /// Deletes trails of the person's events, and what is remembered of their messages; their content is to go too.

@@ -14,12 +14,13 @@ use tokio::sync::watch;
 use super::{
     SqliteStore, acts, alerts, blank, crowds, deals, erase, exports, failed, files, forget, happenings,
     listed, listings, looks, outbox, outputs, records, refusals, retention, search, selectors, state,
-    suppressed, tallies, trail, walks, won,
+    suppressed, tallies, tombstones, trail, walks, won,
 };
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
 use crate::delivery::{
-    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, ListKey, Subject,
+    Account, Bound, BulkJob, CompanyKey, DealKey, Delivery, DeliveryId, HappeningId, ListKey, MarkerKey,
+    Subject,
 };
 use crate::erasure::{Erasure, ForgetOrder, Forgetting};
 use crate::event::{Email, Position, SourceName};
@@ -30,9 +31,9 @@ use crate::selectors::Selectors;
 use crate::store::{
     Answer, Appended, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination,
     Documents, Due, DueQuery, EventQuery, ExportRows, Failed, HappeningQuery, Journal, JournalEnd, Keep,
-    Keys, NewRecord, News, OpenErasures, Outbox, Outgoing, OutputQuery, Place, Plan, Processed, ProcessedEnd,
-    Record, RecordQuery, Room, Silent, Slot, StateStore, StoreError, Stream, Suppressed, Totals, Trail, Turn,
-    Upkeep, Versioned, Walks, WonQuery,
+    Keys, Life, NewRecord, News, OpenErasures, Outbox, Outgoing, OutputQuery, Place, Plan, Processed,
+    ProcessedEnd, Record, RecordQuery, Room, Silent, Slot, StateStore, StoreError, Stream, Suppressed,
+    Totals, Trail, Turn, Upkeep, Versioned, Walks, WonQuery,
 };
 use crate::trail::{Act, EventTrail, Look, Span, Tallied};
 
@@ -393,5 +394,32 @@ impl Upkeep for SqliteStore {
             let journal = keeper.wipe().await.unwrap_or(Err(StoreError::Shut))?;
             Ok(state.order(|state| state::wipe(state)).await? && journal)
         })
+    }
+}
+
+impl Life for SqliteStore {
+    fn fatal(&self) -> watch::Receiver<Option<String>> {
+        Self::fatal(self)
+    }
+
+    fn latest_moment(&self) -> UnixMicros {
+        self.latest
+    }
+
+    fn marker_key(&self) -> Answer<MarkerKey> {
+        self.state_readers.ask(|state| Ok(MarkerKey::of(&tombstones::key(state)?)))
+    }
+
+    fn look_after(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let in_place = self.in_place.clone();
+        Box::pin(async move { in_place.watch().await })
+    }
+
+    fn lead(&self) -> Answer<()> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn shut(&self) {
+        Self::shut(self);
     }
 }

@@ -1,36 +1,19 @@
 //! Events that were put aside because they could not be processed. Bounded in rows and bytes.
 
 use rusqlite::{Connection, OptionalExtension};
-use serde::{Deserialize, Serialize};
 
 use super::change::{change, change_one};
 use super::columns::{int, uint};
-use super::records;
 use crate::clock::UnixMicros;
 use crate::event::Position;
+use crate::store::bodies::{self, FAILED_BYTES_MAX as BYTES_MAX, FAILED_MAX as ROWS_MAX};
+use crate::store::counters::FAILED_LOST;
 use crate::store::{Failed, Record, StoreError};
-
-/// The counter of those that were given up.
-pub(super) const LOST: &str = "failed lost";
-
-/// How many are kept.
-pub(super) const ROWS_MAX: u64 = 10_000;
-/// Bytes of all of them.
-pub(super) const BYTES_MAX: u64 = 64 << 20;
-
-/// An event as a row holds it: the form of the journal, and what stood in its way.
-#[derive(Serialize, Deserialize)]
-struct Row {
-    record: Vec<u8>,
-    error: String,
-    at: i64,
-}
 
 /// Puts an event aside.
 pub(super) fn put(connection: &Connection, failed: &Failed) -> Result<(), StoreError> {
-    let Failed { record: Record { position, event }, error, at } = failed;
-    let row = Row { record: records::encode(std::iter::once(event))?, error: error.clone(), at: at.0 };
-    let body = postcard::to_stdvec(&row).map_err(|error| unreadable(&error))?;
+    let Record { position, event } = &failed.record;
+    let body = bodies::of_failed(failed)?;
     make_room(connection, body.len() as u64)?;
     let sql = "INSERT OR REPLACE INTO failed (position, source, received_at, bytes, body) VALUES (?1, ?2, ?3, ?4, ?5)";
     let values = (int(position.0), &event.source.0, event.received_at.0, int(body.len() as u64), body);
@@ -70,7 +53,7 @@ fn lost(connection: &Connection, rows: usize) -> Result<(), StoreError> {
         return Ok(());
     }
     let sql = "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = value + excluded.value";
-    change(connection, sql, (LOST, int(rows as u64))).map(|_| ())
+    change(connection, sql, (FAILED_LOST, int(rows as u64))).map(|_| ())
 }
 
 /// An event is aside no more.
@@ -105,17 +88,7 @@ pub(super) fn after(
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let body = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        found.push(read(Position(uint(row.get(0)?)), body)?);
+        found.push(bodies::failed(Position(uint(row.get(0)?)), body)?);
     }
     Ok(found)
-}
-
-fn read(position: Position, body: &[u8]) -> Result<Failed, StoreError> {
-    let row: Row = postcard::from_bytes(body).map_err(|error| unreadable(&error))?;
-    let record = records::decode_one(position, &row.record)?;
-    Ok(Failed { record, error: row.error, at: UnixMicros(row.at) })
-}
-
-fn unreadable(error: &postcard::Error) -> StoreError {
-    StoreError::Unreadable("failed event", error.to_string())
 }

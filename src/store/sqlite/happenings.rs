@@ -10,20 +10,9 @@ use rusqlite::{Connection, params};
 use super::change::{by_revision, change_one};
 use super::columns::{document, from_text, int, or_passed_over, to_text, uint};
 use super::deals::key;
-use super::{SqliteStore, tombstones};
-use crate::delivery::{Account, HappeningId, MarkerKey};
+use crate::delivery::{Account, HappeningId};
 use crate::happening::Happening;
 use crate::store::{Documents, HAPPENINGS_OF_MAX, HappeningQuery, Keys, Revision, StoreError, Versioned};
-
-impl SqliteStore {
-    /// The key of this data folder under which the ids of happenings are made. It never changes.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn marker_key(&self) -> Result<MarkerKey, StoreError> {
-        self.state_readers.ask(|state| Ok(MarkerKey::of(&tombstones::key(state)?))).await
-    }
-}
 
 /// The step of the schema: what is told once, and how many of each there are.
 pub(super) const STEP: &str = "

@@ -182,12 +182,6 @@ impl SqliteStore {
         self.fatal.watch()
     }
 
-    /// Looks every second whether a file that is away was put back, once one is; after a minute [`SqliteStore::fatal`] says
-    /// so. Waits for ever otherwise.
-    pub async fn watch_files(&self) {
-        self.in_place.watch().await;
-    }
-
     /// The latest moment that was seen before the store opened; a clock that shows an earlier one was set back.
     #[must_use]
     pub fn latest_moment(&self) -> UnixMicros {

@@ -6,11 +6,11 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::columns::{self, from_text, int, lane, lane_number, or_passed_over, subject, to_text, uint};
 use super::{deals, failed, happenings, outputs, present, retention, state, walks};
-use crate::allowance::{HOUR, Leaves, SlotId};
+use crate::allowance::{HOUR, SlotId};
 use crate::clock::{Moment, UnixMicros};
-use crate::decision::Outcome;
-use crate::delivery::{Account, Bound, BulkJob, DeliveryId, JobId, Lane, State};
+use crate::delivery::{Account, Bound, BulkJob, DeliveryId, JobId, Lane};
 use crate::event::Position;
+use crate::store::counters;
 use crate::store::{Destination, Due, DueOrder, DueQuery, Slot, StoreError, Totals, Versioned};
 
 /// Up to so many due deliveries are sorted; of more, those that are due are looked for in order.
@@ -301,48 +301,10 @@ fn read_counters(connection: &Connection, totals: &mut Totals) -> Result<(), Sto
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
         let (name, value): (String, i64) = (row.get(0)?, row.get(1)?);
-        or_passed_over("counter", read_counter(&name, uint(value), totals))?;
+        or_passed_over("counter", counters::read(&name, uint(value), totals))?;
     }
-    totals.outcomes.retain(|_, count| *count > 0);
-    totals.ended.retain(|_, count| *count > 0);
+    counters::tidy(totals);
     Ok(())
-}
-
-fn read_counter(name: &str, value: u64, totals: &mut Totals) -> Result<(), StoreError> {
-    let unknown = || StoreError::Unreadable("counter", name.to_owned());
-    if name == "queued" {
-        totals.queued = value;
-    } else if let Some(words) = name.strip_prefix("opened ") {
-        let (lane, source) = words.split_once(' ').map_or((words, None), |(lane, of)| (lane, Some(of)));
-        let load = totals.opened.entry(Lane::parse(lane).ok_or_else(unknown)?).or_default();
-        match source {
-            Some(source) => drop(load.first.insert(Bound::from(source.to_owned()), value)),
-            None => load.shared = value,
-        }
-    } else if let Some((receiver, what)) = outputs::counter(name) {
-        let of = totals.outputs.entry(receiver.to_owned()).or_default();
-        match what {
-            outputs::Counter::Taken => of.taken = value,
-            outputs::Counter::CrowdedOut => of.crowded_out = value,
-            outputs::Counter::Lost => of.lost = value,
-        }
-    } else if name == failed::LOST {
-        totals.failed_lost = value;
-    } else if let Some(word) = name.strip_prefix("outcome ") {
-        totals.outcomes.insert(Outcome::parse(word).ok_or_else(unknown)?, value);
-    } else if let Some(word) = name.strip_prefix("ended ") {
-        totals.ended.insert(State::parse(word).ok_or_else(unknown)?, value);
-    }
-    Ok(())
-}
-
-/// How a delivery leaves, by what its column says.
-fn leaves(alone: i64) -> Leaves {
-    match alone {
-        0 => Leaves::Shared,
-        columns::OF_A_LIST => Leaves::WithItsList,
-        _ => Leaves::Alone,
-    }
 }
 
 fn read_open(connection: &Connection, account: &Account, totals: &mut Totals) -> Result<(), StoreError> {
@@ -351,24 +313,15 @@ fn read_open(connection: &Connection, account: &Account, totals: &mut Totals) ->
     )?;
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
-        let (count, state) = (uint(row.get(5)?), columns::state(row.get(2)?)?);
-        let of = Account(row.get(0)?);
-        let ours = of == *account;
-        if state.is_open() {
-            *totals.open.entry(state).or_default() += count;
-        }
-        if state.is_open() && !ours {
-            *totals.other_accounts.entry(of).or_default() += count;
-        }
-        if ours && state == State::Dead {
-            totals.dead_letters += count;
-        } else if ours {
-            let lane = lane(row.get(1)?)?;
-            let owed = totals.owed.entry(lane).or_default();
-            owed.count += count;
-            let bound = Some(row.get(4)?).filter(|bound: &String| !bound.is_empty()).map(Bound::from);
-            owed.load.add(lane, state, leaves(row.get(3)?), bound, count);
-        }
+        let open = counters::Open {
+            account: Account(row.get(0)?),
+            lane: lane(row.get(1)?)?,
+            state: columns::state(row.get(2)?)?,
+            alone: row.get(3)?,
+            bound: row.get(4)?,
+            count: uint(row.get(5)?),
+        };
+        open.add_to(account, totals);
     }
     for (lane, owed) in &mut totals.owed {
         let oldest: Option<i64> = connection

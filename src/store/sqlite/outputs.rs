@@ -12,6 +12,7 @@ use crate::clock::UnixMicros;
 use crate::output::{
     CROWDED_OUT, DEAD_BYTES_MAX, DEAD_MAX, Gate, Message, Output, OutputState, WAITING_BYTES_MAX, WAITING_MAX,
 };
+use crate::store::counters::Counter;
 use crate::store::{
     OutputKey, OutputQuery, OutputTotals, OutputsOf, Plan, Put, PutOutput, StoreError, Versioned,
 };
@@ -71,35 +72,7 @@ const WAITING: i64 = 0;
 const DEAD: i64 = 1;
 /// A row takes about this beside its texts.
 const ROW_BYTES: u64 = 300;
-/// What a counter of a receiver begins with.
-const COUNTER: &str = "output ";
 const COLUMNS: &str = "sequence, state, attempts, tried_at, next_attempt_at, error, body";
-
-/// What is counted of a receiver, ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Counter {
-    Taken,
-    CrowdedOut,
-    Lost,
-}
-
-impl Counter {
-    const ALL: [Self; 3] = [Self::Taken, Self::CrowdedOut, Self::Lost];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Taken => "taken",
-            Self::CrowdedOut => "crowded_out",
-            Self::Lost => "lost",
-        }
-    }
-}
-
-/// The receiver that a counter is of, and what it counts.
-pub(super) fn counter(name: &str) -> Option<(&str, Counter)> {
-    let (what, receiver) = name.strip_prefix(COUNTER)?.split_once(' ')?;
-    Some((receiver, Counter::ALL.into_iter().find(|counter| counter.as_str() == what)?))
-}
 
 fn count(connection: &Connection, receiver: &str, what: Counter, by: usize) -> Result<(), StoreError> {
     if by == 0 {
@@ -107,8 +80,7 @@ fn count(connection: &Connection, receiver: &str, what: Counter, by: usize) -> R
     }
     let sql = "INSERT INTO counters (name, value) VALUES (?1, ?2)
                ON CONFLICT DO UPDATE SET value = value + excluded.value";
-    let name = format!("{COUNTER}{} {receiver}", what.as_str());
-    change(connection, sql, (name, int(by as u64))).map(|_| ())
+    change(connection, sql, (what.of(receiver), int(by as u64))).map(|_| ())
 }
 
 /// Whether something may be due once a plan is applied.

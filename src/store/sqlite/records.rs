@@ -1,74 +1,13 @@
-//! How events stand in a group of the journal, and reading them back. Must not write to the file.
-
-use std::collections::BTreeSet;
+//! Reading the journal. Must not write to the file.
 
 use rusqlite::Connection;
-use serde::{Deserialize, Serialize};
 
 use super::columns::{int, uint};
 use crate::clock::UnixMicros;
-use crate::event::{Kind, Position, SourceName, Trust};
-use crate::store::{NewRecord, Processed, Record, StoreError, Stream};
-
-/// An event in a group, borrowed on both ways. Its fields in this order are the format of the file.
-#[derive(Serialize, Deserialize)]
-struct Stored<'a> {
-    source: &'a str,
-    people: &'a str,
-    kind: &'a str,
-    received_at: i64,
-    at: i64,
-    message_id: &'a str,
-    /// One byte, which was `backfill` alone before.
-    marks: u8,
-    raw: &'a str,
-}
-
-/// It is old data being loaded.
-const BACKFILL: u8 = 1;
-/// Anybody may have sent it.
-const VISITOR: u8 = 2;
-
-fn marks(record: &NewRecord) -> u8 {
-    let trust = match record.trust {
-        Trust::Visitor => VISITOR,
-        Trust::Server => 0,
-    };
-    trust | if record.backfill { BACKFILL } else { 0 }
-}
-
-/// Room for what stands beside the raw event.
-const HEAD_BYTES: usize = 160;
-
-/// Events one after the other.
-pub(super) fn encode<'r>(
-    records: impl Iterator<Item = &'r NewRecord> + Clone,
-) -> Result<Vec<u8>, StoreError> {
-    let bytes = records.clone().map(|record| record.raw.len() + HEAD_BYTES).sum();
-    records
-        .into_iter()
-        .try_fold(Vec::with_capacity(bytes), |bytes, record| {
-            let stored = Stored {
-                source: &record.source.0,
-                people: &record.people,
-                kind: record.kind.as_str(),
-                received_at: record.received_at.0,
-                at: record.at.0,
-                message_id: &record.message_id,
-                marks: marks(record),
-                raw: &record.raw,
-            };
-            postcard::to_extend(&stored, bytes)
-        })
-        .map_err(|error| StoreError::Unreadable("record", error.to_string()))
-}
-
-/// One event that stands alone.
-pub(super) fn decode_one(position: Position, bytes: &[u8]) -> Result<Record, StoreError> {
-    let stored: Stored<'_> = postcard::from_bytes(bytes)
-        .map_err(|error| StoreError::Unreadable("failed event", error.to_string()))?;
-    stored.record(position)
-}
+use crate::event::Position;
+use crate::store::coding;
+pub(super) use crate::store::coding::{blanked, encode, received_before};
+use crate::store::{Processed, Record, StoreError, Stream};
 
 /// The table that holds the groups of a stream.
 pub(super) fn table(stream: Stream) -> &'static str {
@@ -106,11 +45,11 @@ pub(super) fn read(
                 return Ok(records);
             }
             let stored;
-            (stored, rest) = postcard::take_from_bytes::<Stored<'_>>(rest).map_err(|_| damaged(position))?;
+            (stored, rest) = coding::take(position, rest)?;
             if position <= after {
                 continue;
             }
-            bytes += stored.raw.len();
+            bytes += stored.raw_bytes();
             records.push(stored.record(position)?);
             if bytes >= bytes_max {
                 return Ok(records);
@@ -146,64 +85,4 @@ pub(super) fn waiting_since(
         since = [since, received].into_iter().flatten().min();
     }
     Ok(since)
-}
-
-/// Whether all events of a group were received before a moment.
-pub(super) fn received_before(
-    first: Position,
-    count: u64,
-    bytes: &[u8],
-    moment: UnixMicros,
-) -> Result<bool, StoreError> {
-    let mut rest = bytes;
-    for position in (first.0..first.0.saturating_add(count)).map(Position) {
-        let stored;
-        (stored, rest) = postcard::take_from_bytes::<Stored<'_>>(rest).map_err(|_| damaged(position))?;
-        if stored.received_at >= moment.0 {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// A group without the content of some of its events, which keep their places and their times; and which those were.
-pub(super) fn blanked(
-    first: Position,
-    count: u64,
-    bytes: &[u8],
-    positions: &BTreeSet<Position>,
-) -> Result<Vec<u8>, StoreError> {
-    let (mut rest, mut written) = (bytes, Vec::with_capacity(bytes.len()));
-    for position in (first.0..first.0.saturating_add(count)).map(Position) {
-        let stored;
-        (stored, rest) = postcard::take_from_bytes::<Stored<'_>>(rest).map_err(|_| damaged(position))?;
-        let blank = positions.contains(&position);
-        let kept = if blank { Stored { message_id: "", raw: "", ..stored } } else { stored };
-        written = postcard::to_extend(&kept, written)
-            .map_err(|error| StoreError::Unreadable("record", error.to_string()))?;
-    }
-    Ok(written)
-}
-
-impl Stored<'_> {
-    fn record(&self, position: Position) -> Result<Record, StoreError> {
-        Ok(Record {
-            position,
-            event: NewRecord {
-                source: SourceName(self.source.to_owned()),
-                people: self.people.to_owned(),
-                kind: Kind::of_record(self.kind).ok_or_else(|| damaged(position))?,
-                received_at: UnixMicros(self.received_at),
-                at: UnixMicros(self.at),
-                message_id: self.message_id.to_owned(),
-                backfill: self.marks & BACKFILL != 0,
-                trust: if self.marks & VISITOR == 0 { Trust::Server } else { Trust::Visitor },
-                raw: self.raw.to_owned(),
-            },
-        })
-    }
-}
-
-fn damaged(position: Position) -> StoreError {
-    StoreError::Fatal(format!("event {} of the journal can't be read", position.0))
 }

@@ -8,6 +8,7 @@ use super::columns::{int, uint};
 use super::{failed, outputs, records, tallies, won};
 use crate::clock::UnixMicros;
 use crate::event::Position;
+pub(super) use crate::store::columns::worth_number as number;
 use crate::store::{Keep, Processed, StoreError, Stream, Worths};
 use crate::trail::{Span, Worth};
 
@@ -73,21 +74,6 @@ pub(super) const STEP: &str = "
             WHERE name = iif(new.lane IN (3, 4, 5), 'trail 1', 'trail 2');
     END;
 ";
-
-/// The number of a worth in the file.
-pub(super) fn number(worth: Worth) -> i64 {
-    match worth {
-        Worth::Anonymous => 0,
-        Worth::Refresh => 1,
-        Worth::Conversion => 2,
-    }
-}
-
-/// The worth of a number.
-pub(super) fn worth(number: i64) -> Result<Worth, StoreError> {
-    let found = Worth::ALL.into_iter().find(|worth| self::number(*worth) == number);
-    found.ok_or_else(|| StoreError::Unreadable("worth", number.to_string()))
-}
 
 /// Deliveries of a worth that ended, where there are any.
 pub(super) fn ended(worth: Worth) -> Option<&'static str> {

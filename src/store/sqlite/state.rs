@@ -28,6 +28,7 @@ use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Bound, Delivery};
 use crate::event::{CrmRecord, Email, Position};
+use crate::store::counters;
 use crate::store::{
     Answer, Counts, Documents, Gone, Keys, Plan, Processed, Progress, Put, Revision, StoreError, Stream,
 };
@@ -423,18 +424,7 @@ pub(super) fn put_delivery(
 
 /// Adds to the counters.
 pub(super) fn count(connection: &Connection, counts: &Counts) -> Result<(), StoreError> {
-    let outcomes = counts.outcomes.iter();
-    let ended = counts.ended.iter();
-    let opened = counts.opened.iter().map(|((lane, first_of), by)| {
-        let bound = first_of.as_ref().map(ToString::to_string);
-        (["opened", lane.as_str()].into_iter().chain(bound.as_deref()).collect::<Vec<_>>().join(" "), *by)
-    });
-    let all = outcomes
-        .map(|(outcome, by)| (format!("outcome {}", outcome.as_str()), *by))
-        .chain(ended.map(|(state, by)| (format!("ended {}", state.as_str()), *by)))
-        .chain(opened)
-        .chain([("queued".to_owned(), counts.queued)]);
-    for (name, by) in all.filter(|(_, by)| *by != 0) {
+    for (name, by) in counters::names(counts) {
         let sql = "INSERT INTO counters (name, value) VALUES (?1, ?2)
                    ON CONFLICT DO UPDATE SET value = value + excluded.value";
         change_one(connection, sql, (name, by))?;

@@ -9,9 +9,8 @@ use crate::clock::UnixMicros;
 use crate::erasure::Mark;
 use crate::event::SourceName;
 use crate::store::StoreError;
-
-/// What the id of such a message begins with.
-pub(super) const MESSAGE: &str = "erased:";
+use crate::store::marks;
+pub(super) use crate::store::marks::hash;
 
 /// When each of these was erased; who was not is absent.
 pub(super) fn of(
@@ -38,9 +37,7 @@ pub(super) fn message_id(
     source: &SourceName,
     message_id: &str,
 ) -> Result<String, StoreError> {
-    let mark = Mark::Message(source.clone(), message_id.to_owned());
-    let hash = hash(&key(connection)?, &mark);
-    Ok(hash.as_ref().iter().fold(MESSAGE.to_owned(), |text, byte| format!("{text}{byte:02x}")))
+    Ok(marks::message_id(&key(connection)?, source, message_id))
 }
 
 /// Which of these messages are of somebody who was erased.
@@ -87,8 +84,4 @@ pub(super) fn key(connection: &Connection) -> Result<hmac::Key, StoreError> {
         Ok(hmac::Key::new(hmac::HMAC_SHA256, key))
     };
     Ok(connection.prepare_cached("SELECT key FROM tombstone_key")?.query_row((), read)?)
-}
-
-pub(super) fn hash(key: &hmac::Key, mark: &Mark) -> hmac::Tag {
-    hmac::sign(key, mark.text().as_bytes())
 }

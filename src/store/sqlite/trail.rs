@@ -4,47 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rusqlite::{Connection, Row, ToSql, named_params};
-use serde::{Deserialize, Serialize};
 
-use super::columns::{email, from_text, int, state, state_number, subject, to_text, uint};
+use super::columns::{from_text, int, state, state_number, subject, to_text, uint};
 use super::retention;
 use crate::clock::UnixMicros;
-use crate::decision::{Action, Outcome};
+use crate::decision::Outcome;
 use crate::delivery::{Account, Delivery, DeliveryId, State};
-use crate::event::{Email, Kind, Position, SourceName};
+use crate::event::{Email, SourceName};
+use crate::store::bodies;
 use crate::store::{DeliveryQuery, DeliveryStands, DeliverySummary, EventQuery, StoreError};
 use crate::trail::{EventTrail, Worth};
-
-/// What of a trail has no column of its own.
-#[derive(Serialize, Deserialize)]
-struct Rest {
-    kind: Kind,
-    event: String,
-    at: UnixMicros,
-    reason: String,
-    delivery_id: Option<DeliveryId>,
-    notes: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    actions: Vec<Action>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    page: Option<String>,
-}
 
 const COLUMNS: &str =
     "position, message_id, source, person, email, outcome, duplicates, received_at, body, worth";
 
 /// Writes the trail of an event.
 pub(super) fn put(connection: &Connection, event: &EventTrail) -> Result<(), StoreError> {
-    let rest = Rest {
-        kind: event.kind,
-        event: event.event.clone(),
-        at: event.at,
-        reason: event.reason.clone(),
-        delivery_id: event.delivery_id.clone(),
-        notes: event.notes.clone(),
-        actions: event.actions.clone(),
-        page: event.page.clone(),
-    };
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO events
@@ -63,34 +38,24 @@ pub(super) fn put(connection: &Connection, event: &EventTrail) -> Result<(), Sto
             ":duplicates": int(event.duplicates),
             ":received_at": event.received_at.0,
             ":worth": retention::number(event.worth),
-            ":body": to_text("trail", &rest)?,
+            ":body": bodies::of_trail(event)?,
         })?;
     Ok(())
 }
 
 fn trail(row: &Row<'_>) -> Result<EventTrail, StoreError> {
-    let rest: Rest = from_text("trail", row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?)?;
-    let address: Option<String> = row.get(4)?;
-    let outcome: String = row.get(5)?;
-    Ok(EventTrail {
-        position: Position(uint(row.get(0)?)),
+    let columns = bodies::TrailColumns {
+        position: uint(row.get(0)?),
         message_id: row.get(1)?,
-        source: SourceName(row.get(2)?),
-        kind: rest.kind,
-        event: rest.event,
-        received_at: UnixMicros(row.get(7)?),
-        at: rest.at,
+        source: row.get(2)?,
         person: row.get(3)?,
-        email: address.as_deref().map(email).transpose()?,
-        page: rest.page,
-        outcome: Outcome::parse(&outcome).ok_or(StoreError::Unreadable("outcome", outcome))?,
-        worth: retention::worth(row.get(9)?)?,
-        reason: rest.reason,
-        delivery_id: rest.delivery_id,
+        email: row.get(4)?,
+        outcome: row.get(5)?,
         duplicates: uint(row.get(6)?),
-        notes: rest.notes,
-        actions: rest.actions,
-    })
+        received_at: row.get(7)?,
+        worth: row.get(9)?,
+    };
+    columns.with(row.get_ref(8)?.as_str().map_err(rusqlite::Error::from)?)
 }
 
 /// Conditions of a look-up and their values, in the same order.

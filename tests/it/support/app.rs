@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::cluster;
 use super::crm::Crm;
 use super::folders;
 use super::wait::{WITHIN, eventually, in_time};
@@ -118,9 +119,32 @@ fn environment(setup: &Setup, crm: &Crm, folder: &TempDir) -> config::Environmen
         ("STORE__PATH", folder.path().display().to_string()),
         ("STORE__EPHEMERAL", "true".to_owned()),
     ];
-    let fixed = pairs.into_iter().map(|(key, value)| (format!("FRESHSIGNAL_{key}"), value));
+    let database = if setup.clock.is_none() { database(folder) } else { Vec::new() };
+    let pairs = pairs.into_iter().chain(database);
+    let fixed = pairs.map(|(key, value)| (format!("FRESHSIGNAL_{key}"), value));
     // The test's own keys come last: the last one counts.
     fixed.chain(setup.environment.iter().cloned()).collect()
+}
+
+/// The keys of a database that stands in for the data folder, where `FRESHSIGNAL_TEST_STORE=postgres` asks for that. A service on a
+/// driven clock keeps its folder: a database goes by a clock of its own, and refuses another.
+#[expect(clippy::disallowed_methods, reason = "it says how the tests run, and nothing of the service")]
+fn database(folder: &TempDir) -> Vec<(&'static str, String)> {
+    if std::env::var("FRESHSIGNAL_TEST_STORE").as_deref() != Ok("postgres") {
+        return Vec::new();
+    }
+    let Some(cluster) = cluster::private() else { return Vec::new() };
+    let name = folder.path().file_name().unwrap_or_default().to_string_lossy();
+    let schema = name.bytes().fold(String::new(), |schema, byte| format!("{schema}{byte:02x}"));
+    vec![
+        ("STORE__KIND", "postgres".to_owned()),
+        ("STORE__URL", cluster.url().to_owned()),
+        ("STORE__SCHEMA", format!("t{schema}")),
+        ("STORE__TLS", "off".to_owned()),
+        ("STORE__DURABILITY", "single".to_owned()),
+        ("STORE__APPEND_DEADLINE_MS", "20000".to_owned()),
+        ("STORE__LEASE_SECONDS", "300".to_owned()),
+    ]
 }
 
 struct Running {

@@ -97,7 +97,8 @@ impl Setup {
         service
     }
 
-    fn log(&self) -> String {
+    /// What it said.
+    pub fn log(&self) -> String {
         fs::read_to_string(&self.log_path).unwrap()
     }
 }

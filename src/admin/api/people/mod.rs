@@ -58,6 +58,9 @@ pub(in crate::admin) struct ErasureView {
     /// What a person should know who expected more.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'static str>,
+    /// What the engine can't reach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remains: Option<&'static str>,
 }
 
 const NOBODY: &str = "nobody was found and nothing erased: look at the spelling of what was asked for";
@@ -120,7 +123,7 @@ struct Forget {
 }
 
 impl ErasureView {
-    fn of(erasure: &Erasure, forgetting: Forgetting) -> Self {
+    fn of(erasure: &Erasure, forgetting: Forgetting, remains: Option<&'static str>) -> Self {
         let Receipt {
             erased_at,
             people,
@@ -165,6 +168,7 @@ impl ErasureView {
                 not_found,
                 unclear: unclear + forget_elsewhere,
             },
+            remains,
         }
     }
 }
@@ -180,7 +184,7 @@ pub(in crate::admin) async fn erase(
     let id = order(&app, subject, forget.unwrap_or(false)).await?;
     let (erasure, forgetting) = receipt(&app, id).await.map_err(failed)?.ok_or_else(ApiError::internal)?;
     let status = if erasure.stage.is_done() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(ErasureView::of(&erasure, forgetting))))
+    Ok((status, Json(ErasureView::of(&erasure, forgetting, app.store.remains()))))
 }
 
 /// `GET /api/erasures/{erasure}`: how far an order is.
@@ -193,7 +197,7 @@ pub(in crate::admin) async fn erasure(
     Params::read(&uri, &[])?;
     let found = app.store.erasure(id).await.map_err(failed)?;
     let (erasure, forgetting) = found.ok_or_else(|| nothing("there is no such erasure"))?;
-    Ok(Json(ErasureView::of(&erasure, forgetting)))
+    Ok(Json(ErasureView::of(&erasure, forgetting, app.store.remains())))
 }
 
 /// Whom a request is about: an address, or a user id in a name space of people.

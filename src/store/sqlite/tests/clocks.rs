@@ -19,13 +19,13 @@ fn jump(machine: &ManualClock, by: Duration) {
 }
 
 /// How long ago each slot was answered; `None`: it was not.
-async fn ages(store: &SqliteStore, steady: &impl Clock) -> Vec<Option<Duration>> {
+async fn ages(store: &Arc<SqliteStore>, steady: &impl Clock) -> Vec<Option<Duration>> {
     let now = steady.wall();
     let (slots, _) = store.slots(account(), now).await.unwrap();
     slots.into_iter().map(|slot| slot.answered_at.map(|answered_at| now.since(answered_at))).collect()
 }
 
-async fn call(store: &SqliteStore, steady: &impl Clock, slot: u64) {
+async fn call(store: &Arc<SqliteStore>, steady: &impl Clock, slot: u64) {
     let slot = SlotId(slot);
     state::put(store, [Put::SlotTaken(account(), slot, steady.wall())]).await.unwrap();
     state::put(store, [Put::SlotAnswered(account(), slot, steady.wall())]).await.unwrap();

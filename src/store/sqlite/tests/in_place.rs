@@ -56,7 +56,7 @@ async fn a_file_that_stays_away_for_a_minute_ends_the_store_though_nobody_sends(
     let store = SqliteStore::open(folder.path(), settings(), Arc::new(clock.clone())).unwrap();
     let watched = tokio::spawn({
         let store = Arc::clone(&store);
-        async move { store.watch_files().await }
+        async move { store.look_after().await }
     });
     let file = folder.path().join("journal.db");
     fs::rename(&file, folder.path().join("elsewhere")).unwrap();

@@ -1,47 +1,74 @@
-//! Tests of the embedded engine.
+//! Tests of the embedded engine: those that any engine has to pass, and its own.
 
 mod clocks;
-mod counted;
-mod deals;
-mod forget;
-mod happenings;
+mod embedded;
 mod in_place;
-mod journal;
-mod lookups;
-mod model;
 mod opening;
-mod retention;
-mod state;
-mod streams;
-mod subjects;
 mod unreadable;
+
+#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
+#[path = "../../tests/common.rs"]
+mod common;
+#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
+#[path = "../../tests/counted.rs"]
+mod counted;
+#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
+#[path = "../../tests/deals.rs"]
+mod deals;
+#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
+#[path = "../../tests/forget.rs"]
+mod forget;
+#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
+#[path = "../../tests/happenings.rs"]
+mod happenings;
+#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
+#[path = "../../tests/journal.rs"]
+mod journal;
+#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
+#[path = "../../tests/lookups.rs"]
+mod lookups;
+#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
+#[path = "../../tests/model.rs"]
+mod model;
+#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
+#[path = "../../tests/retention.rs"]
+mod retention;
+#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
+#[path = "../../tests/state.rs"]
+mod state;
+#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
+#[path = "../../tests/streams.rs"]
+mod streams;
+#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
+#[path = "../../tests/subjects.rs"]
+mod subjects;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::common::*;
 use super::files::STATE_FILE;
 use super::{SqliteStore, migrations};
-use crate::clock::{ManualClock, UnixMicros};
-use crate::contact::{Contact, InFlight, Standing};
+use crate::clock::{Clock, ManualClock, UnixMicros};
 use crate::decision::Outcome;
 use crate::delivery::{Account, Delivery, DeliveryId, Lane};
 use crate::event::{Email, Kind, Position, SourceName, Trust};
 use crate::store::{
-    DueOrder, DueQuery, Journal, NewRecord, Outbox, StateStore, StoreError, StoreSettings, Stream, Trail,
-    Upkeep, Walks,
+    DueOrder, DueQuery, Journal, Life, NewRecord, Outbox, Outgoing, StateStore, StoreError, StoreSettings,
+    Stream, Trail, Upkeep, Walks,
 };
-use crate::trail::{EventTrail, Worth};
+use crate::trail::Worth;
 
-/// The moment at which the clock of these tests stands.
-const NOW: UnixMicros = UnixMicros(1_700_000_000_000_000);
+/// The store that the tests are about.
+type TestStore = SqliteStore;
 
-fn settings() -> StoreSettings {
-    StoreSettings { lock_wait: Duration::ZERO, free_bytes_min: 0, ..StoreSettings::default() }
+fn open_by(path: &Path, settings: StoreSettings, clock: Arc<dyn Clock>) -> Arc<TestStore> {
+    SqliteStore::open(path, settings, clock).unwrap()
 }
 
-fn open_with(path: &Path, settings: StoreSettings, at: UnixMicros) -> Arc<SqliteStore> {
-    SqliteStore::open(path, settings, Arc::new(ManualClock::at(at))).unwrap()
+fn open_with(path: &Path, settings: StoreSettings, at: UnixMicros) -> Arc<TestStore> {
+    open_by(path, settings, Arc::new(ManualClock::at(at)))
 }
 
 /// The state as it was before the step of its schema that has these words.
@@ -53,89 +80,6 @@ fn file_from_before(folder: &Path, words: &str) -> rusqlite::Connection {
     file
 }
 
-fn open(path: &Path) -> Arc<SqliteStore> {
+fn open(path: &Path) -> Arc<TestStore> {
     open_with(path, settings(), NOW)
-}
-
-fn event(raw: &str) -> NewRecord {
-    NewRecord {
-        source: SourceName("website".to_owned()),
-        people: "default".to_owned(),
-        kind: Kind::Track,
-        received_at: NOW,
-        at: UnixMicros(-5),
-        message_id: "m1".to_owned(),
-        backfill: false,
-        trust: Trust::Server,
-        raw: raw.to_owned(),
-    }
-}
-
-fn account() -> Account {
-    Account("acme.myfreshworks.com".to_owned())
-}
-
-/// Everything that is due now.
-fn due_query() -> DueQuery {
-    DueQuery {
-        account: account(),
-        now: NOW,
-        lanes: Lane::BY_PRECEDENCE.into(),
-        order: DueOrder::LongestFirst,
-        held: Vec::new(),
-        shut: Vec::new(),
-        limit: 10,
-    }
-}
-
-fn email(name: &str) -> Email {
-    Email::parse(&format!("{name}@example.com")).unwrap()
-}
-
-fn delivery(id: &str, name: &str, lane: Lane, opened_at: i64) -> Delivery {
-    Delivery::open(DeliveryId(id.to_owned()), account(), email(name), lane, UnixMicros(opened_at))
-}
-
-fn trail(position: u64, outcome: Outcome) -> EventTrail {
-    EventTrail {
-        position: Position(position),
-        message_id: format!("m{position}"),
-        source: SourceName("website".to_owned()),
-        kind: Kind::Track,
-        event: "Lead Generated".to_owned(),
-        received_at: NOW,
-        at: NOW,
-        person: Some("user:42".to_owned()),
-        email: Some(email("jo")),
-        page: None,
-        outcome,
-        worth: Worth::Conversion,
-        reason: "it says so".to_owned(),
-        delivery_id: Some(DeliveryId("d1-0".to_owned())),
-        duplicates: 0,
-        notes: vec!["a note".to_owned()],
-        actions: Vec::new(),
-    }
-}
-
-/// A contact with a call on its way, and perhaps a delivery opened meanwhile.
-fn calling(id: &str, open: Option<&str>) -> Contact {
-    let mut standing = Standing::default();
-    standing.leave(InFlight {
-        delivery: DeliveryId(id.to_owned()),
-        attempt: 1,
-        sent: [("city".to_owned(), "Oslo".into())].into(),
-        whole: true,
-        asks: false,
-        renames: None,
-        kept_back: std::collections::BTreeMap::new(),
-        exempt: None,
-        left_at: None,
-    });
-    standing.open = open.map(|id| DeliveryId(id.to_owned()));
-    Contact { standing: [(account(), standing)].into(), ..Contact::default() }
-}
-
-async fn append(store: &SqliteStore, raw: &str) -> Result<Position, StoreError> {
-    store.append(vec![event(raw)]).await
 }

@@ -2,6 +2,7 @@
 
 use super::state::put;
 use super::*;
+use crate::contact::Contact;
 use crate::delivery::{AttemptRequest, BulkJob, BulkRow, JobId, State};
 use crate::erasure::{Erasure, ErasureSubject, ForgetId, ForgetOrder, Target};
 use crate::store::{Privacy, Put};

@@ -1,12 +1,9 @@
 //! Tests of retention: what goes, what stays, and that the counters do not notice.
 
-use std::collections::BTreeSet;
-use std::fs;
-
 use super::*;
 use crate::delivery::State;
-use crate::store::sqlite::{migrations, retention};
 use crate::store::{Counts, Failed, Keep, KeepTrail, Keys, Plan, Progress, Put, Record, Totals, Worths};
+use crate::trail::{EventTrail, Worth};
 
 /// Keeps everything.
 pub(super) const ALL: Keep = Keep {
@@ -28,12 +25,12 @@ pub(super) const NONE: Keep = Keep {
     seen_max: u64::MAX,
 };
 
-fn trail_since(at: i64) -> Worths<KeepTrail> {
+pub(super) fn trail_since(at: i64) -> Worths<KeepTrail> {
     Worths::all(KeepTrail { since: UnixMicros(at), bytes_max: u64::MAX })
 }
 
 /// Prunes to the end; answers how much went.
-pub(super) async fn prune(store: &SqliteStore, keep: Keep) -> u64 {
+pub(super) async fn prune(store: &Arc<TestStore>, keep: Keep) -> u64 {
     let mut gone = 0;
     loop {
         match store.prune(keep).await.unwrap() {
@@ -51,12 +48,12 @@ fn seen(message_id: &str, position: u64, at: i64) -> Put {
     Put::Seen(SourceName("website".to_owned()), message_id.to_owned(), Position(position), UnixMicros(at))
 }
 
-async fn journal(store: &SqliteStore) -> Vec<u64> {
+pub(super) async fn journal(store: &Arc<TestStore>) -> Vec<u64> {
     let records = store.read(Stream::Live, Position(0), 1000, usize::MAX).await.unwrap();
     records.iter().map(|record| record.position.0).collect()
 }
 
-async fn seen_of(store: &SqliteStore, ids: &[&str]) -> Vec<String> {
+pub(super) async fn seen_of(store: &Arc<TestStore>, ids: &[&str]) -> Vec<String> {
     let seen = ids.iter().map(|id| (SourceName("website".to_owned()), (*id).to_owned())).collect();
     let found = store.load(Keys { seen, ..Keys::default() }).await.unwrap();
     found.seen.into_keys().map(|(_, id)| id).collect()
@@ -100,37 +97,6 @@ async fn from_four_fifths_of_its_size_on_the_journal_loses_the_oldest_that_took_
     assert_eq!(journal(&store).await, (12..=20).collect::<Vec<_>>());
     assert_eq!(prune(&store, at_most(0)).await, 4, "what waits stays");
     assert_eq!(journal(&store).await, (16..=20).collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn a_journal_full_of_waiting_events_takes_more_once_they_took_effect() {
-    let folder = tempfile::tempdir().unwrap();
-    let bytes_max = 100 * 4096;
-    let small = StoreSettings { journal_bytes_max: bytes_max, ..settings() };
-    let store = open_with(folder.path(), small, NOW);
-    let keep = Keep { journal_bytes_max: bytes_max, ..ALL };
-    let big = "x".repeat(10_000);
-    let mut end = 0;
-    while let Ok(position) = append(&store, &big).await {
-        end = position.0;
-    }
-    assert_eq!(prune(&store, keep).await, 0, "all of it waits");
-    assert!(store.refusing().is_some());
-    assert!(matches!(append(&store, "small").await, Err(StoreError::Full(_))));
-    state::progress(&store, 0, end).await;
-    assert!(prune(&store, keep).await >= 5);
-    assert_eq!(store.refusing(), None);
-    // From now on the events take effect in time, and none is refused.
-    for _ in 0..100 {
-        assert_eq!(append(&store, &big).await.unwrap(), Position(end + 1));
-        state::progress(&store, end, end + 1).await;
-        end += 1;
-        prune(&store, keep).await;
-    }
-    assert!(journal(&store).await.len() >= 20);
-    drop(store);
-    // Pages were used again: three times as much went through as the file may hold.
-    assert!(fs::metadata(folder.path().join("journal.db")).unwrap().len() <= bytes_max);
 }
 
 #[tokio::test]
@@ -253,7 +219,7 @@ fn worth(position: u64, worth: Worth) -> Put {
     Put::Trail(EventTrail { received_at, worth, ..trail(position, Outcome::Queued) })
 }
 
-async fn kept_of(store: &SqliteStore, positions: std::ops::RangeInclusive<u64>) -> Vec<u64> {
+async fn kept_of(store: &Arc<TestStore>, positions: std::ops::RangeInclusive<u64>) -> Vec<u64> {
     let mut kept = Vec::new();
     for position in positions {
         if store.event(format!("m{position}"), None).await.unwrap().is_some() {
@@ -297,34 +263,6 @@ async fn a_crowd_of_page_views_of_nobody_pushes_no_order_out() {
 }
 
 #[tokio::test]
-async fn what_was_kept_before_trails_had_a_worth_counts_as_worth_most() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("state.db");
-    let mut old = rusqlite::Connection::open(&path).unwrap();
-    let before = migrations::STATE.iter().position(|step| *step == retention::STEP).unwrap();
-    migrations::migrate(&mut old, &migrations::STATE[..before], &path).unwrap();
-    old.execute_batch(
-        r#"INSERT INTO events (position, message_id, source, name, outcome, duplicates, received_at, body)
-               VALUES (1, 'm1', 'website', 'page', 'no_email', 0, 7,
-               '{"kind":"page","event":"page","at":5,"reason":"","delivery_id":null,"notes":[]}');
-           INSERT INTO deliveries (id, account, email, lane, state, opened_at, next_attempt_at, revision, body, ended_at)
-               VALUES ('a', '', '', 4, 3, 1, 1, 1, '{}', 9), ('b', '', '', 2, 3, 1, 1, 1, '{}', 9);"#,
-    )
-    .unwrap();
-    drop(old);
-    let store = open(folder.path());
-    let file = rusqlite::Connection::open(&path).unwrap();
-    let size = |name: &str| -> i64 {
-        file.query_row("SELECT size FROM sizes WHERE name = ?1", [name], |row| row.get(0)).unwrap()
-    };
-    assert_eq!(store.event("m1".to_owned(), None).await.unwrap().unwrap().worth, Worth::Conversion);
-    assert_eq!(size("trail 1"), 202, "a refresh that ended");
-    assert!(size("trail 2") > 404, "{}", size("trail 2"));
-    assert_eq!(prune(&store, NONE).await, 3);
-    assert_eq!((size("trail 0"), size("trail 1"), size("trail 2")), (0, 0, 0));
-}
-
-#[tokio::test]
 async fn beyond_their_number_the_oldest_messages_are_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
@@ -361,48 +299,6 @@ async fn positions_and_deliveries_are_never_numbered_twice() {
     };
     let found = store.deliveries(query).await.unwrap();
     assert_eq!(found.iter().map(|found| found.sequence).collect::<Vec<_>>(), [2]);
-}
-
-#[tokio::test]
-async fn a_store_from_before_there_was_retention_learns_when_its_rows_are_from() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("state.db");
-    let mut old = rusqlite::Connection::open(&path).unwrap();
-    migrations::migrate(&mut old, &migrations::STATE[..1], &path).unwrap();
-    old.execute_batch(
-        r#"INSERT INTO events VALUES (1, 'm1', 'website', 'page', NULL, NULL, 'queued', 0,
-               '{"kind":"page","event":"page","received_at":7,"at":5,"reason":"","delivery_id":null,"notes":[]}');
-           INSERT INTO seen VALUES ('website', 'm1', 1), ('website', 'm2', 2);
-           INSERT INTO deliveries (id, account, email, lane, state, opened_at, next_attempt_at, revision, body)
-               VALUES ('a', '', '', 0, 3, 1, 1, 1, '{"ended_at":9}'), ('b', '', '', 0, 0, 1, 1, 1, '{}');"#,
-    )
-    .unwrap();
-    drop(old);
-    let store = open(folder.path());
-    let trail = store.event("m1".to_owned(), None).await.unwrap().unwrap();
-    assert_eq!((trail.received_at, trail.at), (UnixMicros(7), UnixMicros(5)));
-    assert_eq!(prune(&store, Keep { seen_since: UnixMicros(7), ..ALL }).await, 1);
-    assert_eq!(seen_of(&store, &["m1", "m2"]).await, ["m1"]);
-    assert_eq!(prune(&store, Keep { trail: trail_since(9), ..ALL }).await, 1, "the trail");
-    assert_eq!(prune(&store, NONE).await, 2, "the delivery and what was seen");
-}
-
-#[tokio::test]
-async fn what_has_had_its_time_is_found_by_an_index() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
-    let file = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
-    let ended = Worth::ALL.into_iter().filter_map(retention::ended).map(retention::delete_ended);
-    let all = [retention::SEEN, retention::TRAIL].map(str::to_owned).into_iter().chain(ended);
-    for sql in all {
-        let mut statement = file.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let bound = rusqlite::params_from_iter((0..statement.parameter_count()).map(|_| 1));
-        let steps = statement.query_map(bound, |row| row.get::<_, String>(3)).unwrap();
-        let scans: BTreeSet<String> =
-            steps.map(Result::unwrap).filter(|step| step.starts_with("SCAN")).collect();
-        assert_eq!(scans, BTreeSet::new());
-    }
-    drop(store);
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::allowance::LaneLoad;
-use crate::clock::{Clock, Sleep};
 use crate::delivery::{Attempt, AttemptRequest, Bound, State};
 use crate::store::{
     Change, Counts, DeliveryQuery, DeliveryStands, DueOrder, DueQuery, EventQuery, Limited, Plan, Put,
@@ -14,7 +13,7 @@ fn waiting(id: &str, name: &str, lane: Lane, opened_at: i64, next: i64) -> Put {
     Put::Delivery(0, delivery)
 }
 
-async fn due(store: &SqliteStore, now: i64, limit: usize) -> (Vec<String>, Option<i64>) {
+async fn due(store: &Arc<TestStore>, now: i64, limit: usize) -> (Vec<String>, Option<i64>) {
     let query = DueQuery { now: UnixMicros(now), limit, ..due_query() };
     let (due, next) = store.due(query).await.unwrap();
     (due.into_iter().map(|due| due.id.0).collect(), next.map(|next| next.0))
@@ -100,7 +99,7 @@ async fn only_the_lanes_asked_for_are_found_in_either_order_however_much_is_due(
     }
 }
 
-fn all() -> EventQuery {
+pub(super) fn all() -> EventQuery {
     EventQuery::newest(Limited::to(500))
 }
 
@@ -190,37 +189,6 @@ async fn deliveries_are_listed_newest_first() {
     assert_eq!(find(None, Some(State::Dead), None).await, [row(3, "c")]);
     assert_eq!(store.delivery(DeliveryId("c".to_owned())).await.unwrap(), Some(dead));
     assert_eq!(store.delivery(DeliveryId("z".to_owned())).await.unwrap(), None);
-}
-
-/// A clock that runs a second whenever it is looked at.
-struct Hurried(std::sync::atomic::AtomicU64);
-
-impl Clock for Hurried {
-    fn wall(&self) -> UnixMicros {
-        NOW
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::from_secs(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
-    }
-
-    fn sleep_until(&self, _: Duration) -> Sleep {
-        Box::pin(std::future::pending())
-    }
-}
-
-#[tokio::test]
-async fn a_look_up_that_takes_too_long_is_ended() {
-    let folder = tempfile::tempdir().unwrap();
-    let clock = Arc::new(Hurried(0.into()));
-    let store = SqliteStore::open(folder.path(), settings(), clock).unwrap();
-    let events = (1..20_000).map(|position| Put::Trail(trail(position, Outcome::Queued)));
-    state::put(&store, events).await.unwrap();
-    let rare = EventQuery { source: Some(SourceName("silent".to_owned())), ..all() };
-    assert!(matches!(store.events(rare).await, Err(StoreError::TooSlow)));
-    let quick = EventQuery { limit: Limited::to(1), ..all() };
-    assert_eq!(store.events(quick).await.unwrap().len(), 1);
-    assert_eq!(*store.fatal().borrow(), None);
 }
 
 /// Requests that arrive together are stored in any order, and clocks are set: every second event is 3 ms early here.
@@ -384,7 +352,7 @@ async fn what_is_owed_is_counted_by_how_it_may_leave() {
     store.apply(Plan { puts, counts, ..Plan::default() }).await.unwrap();
     let refresh = LaneLoad { shared: 1, single: 2, listed: 0, first: [(shop.clone(), 1)].into() };
     let backfill = LaneLoad { shared: 1, ..LaneLoad::default() };
-    let check = async |store: &SqliteStore| {
+    let check = async |store: &Arc<TestStore>| {
         let owed = store.totals(account()).await.unwrap().owed;
         assert_eq!((&owed[&Lane::Refresh].load, owed[&Lane::Refresh].count), (&refresh, 5));
         assert_eq!((&owed[&Lane::Backfill].load, owed[&Lane::Backfill].count), (&backfill, 1));
@@ -402,28 +370,4 @@ async fn what_is_owed_is_counted_by_how_it_may_leave() {
     let back = Put::Delivery(2, deliveries[0].clone());
     store.apply(Plan { puts: vec![back], ..Plan::default() }).await.unwrap();
     check(&store).await;
-}
-
-#[tokio::test]
-async fn a_store_from_before_learns_how_what_is_owed_may_leave() {
-    let folder = tempfile::tempdir().unwrap();
-    let old = file_from_before(folder.path(), "ADD COLUMN alone");
-    old.execute_batch(
-        r#"INSERT INTO deliveries (id, account, email, lane, state, opened_at, next_attempt_at, revision, new_contact_of, body)
-               VALUES ('a', 'acme.myfreshworks.com', 'a@x.com', 4, 0, 1, 1, 1, 'shop', '{}'),
-                      ('b', 'acme.myfreshworks.com', 'b@x.com', 4, 2, 1, 1, 1, NULL, '{"alone":true}'),
-                      ('c', 'acme.myfreshworks.com', 'c@x.com', 4, 0, 1, 1, 1, NULL, '{}'),
-                      ('d', 'acme.myfreshworks.com', 'd@x.com', 4, 5, 1, 1, 1, NULL, '{}');"#,
-    )
-    .unwrap();
-    drop(old);
-    let store = open(folder.path());
-    let totals = store.totals(account()).await.unwrap();
-    let load = LaneLoad {
-        shared: 1,
-        single: 1,
-        listed: 0,
-        first: [(Bound::NewContacts(SourceName("shop".to_owned())), 1)].into(),
-    };
-    assert_eq!((&totals.owed[&Lane::Refresh].load, totals.dead_letters), (&load, 1));
 }

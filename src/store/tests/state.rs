@@ -9,13 +9,16 @@ use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::store::{Counts, Destination, Keys, Plan, Progress, Put, Slot, Versioned};
 
 /// Applies puts alone.
-pub(super) async fn put(store: &SqliteStore, puts: impl IntoIterator<Item = Put>) -> Result<(), StoreError> {
+pub(super) async fn put(
+    store: &Arc<TestStore>,
+    puts: impl IntoIterator<Item = Put>,
+) -> Result<(), StoreError> {
     let puts = puts.into_iter().collect();
     store.apply(Plan { puts, ..Plan::default() }).await
 }
 
 /// Lets the journal take effect, without any.
-pub(super) async fn progress(store: &SqliteStore, from: u64, to: u64) {
+pub(super) async fn progress(store: &Arc<TestStore>, from: u64, to: u64) {
     let progress =
         Progress { stream: Stream::Live, from: Position(from), to: Position(to), events: to - from };
     let plan = Plan { progress: Some(progress), ..Plan::default() };
@@ -157,7 +160,7 @@ async fn slots_survive_a_restart_and_an_open_one_is_spent_by_it() {
     put(&store, [Put::SlotAnswered(account(), SlotId(1), at(1))]).await.unwrap();
     drop(store);
     let clock = ManualClock::at(at(60));
-    let store = SqliteStore::open(folder.path(), settings(), Arc::new(clock.clone())).unwrap();
+    let store = open_by(folder.path(), settings(), Arc::new(clock.clone()));
     let slot = |id, answered: u64| Slot { id: SlotId(id), taken_at: NOW, answered_at: Some(at(answered)) };
     let slots = store.slots(account(), at(60)).await.unwrap();
     assert_eq!(slots, (vec![slot(1, 1), slot(2, 60), slot(3, 60)], 4));
@@ -261,24 +264,4 @@ async fn one_turn_at_a_time() {
     assert!(futures_util::poll!(&mut next).is_pending());
     drop(turn);
     next.await;
-}
-
-#[tokio::test]
-async fn after_a_plan_of_events_alone_the_next_commit_waits_for_the_disk_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
-    store.append(vec![event("{}"), event("{}")]).await.unwrap();
-    let progress =
-        |from, to| Progress { stream: Stream::Live, from: Position(from), to: Position(to), events: 1 };
-    let waits = || async {
-        let asked = |state: &mut rusqlite::Connection| {
-            Ok(state.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))?)
-        };
-        store.state.order(asked).await.unwrap() == 2
-    };
-    store.apply(Plan { progress: Some(progress(0, 1)), ..Plan::default() }).await.unwrap();
-    assert!(waits().await);
-    let twice = store.apply(Plan { progress: Some(progress(0, 1)), ..Plan::default() }).await;
-    assert!(matches!(twice, Err(StoreError::Conflict)), "{twice:?}");
-    assert!(waits().await);
 }

@@ -44,17 +44,3 @@ async fn whoever_is_looked_up_in_the_crm_waits_for_its_answer_and_one_call_at_a_
     let counted = Forgetting { forgotten: 1, not_found: 1, ..Forgetting::default() };
     assert_eq!(store.erasure(3).await.unwrap().unwrap().1, counted, "an end counts once");
 }
-
-#[tokio::test]
-async fn orders_of_an_older_file_go_on() {
-    let folder = tempfile::tempdir().unwrap();
-    // As it was before orders could look for an address.
-    let old = file_from_before(folder.path(), "CREATE TABLE forget_orders");
-    let id = 70_054_866_612_i64;
-    old.execute("INSERT INTO forgets VALUES (?1, ?2, ?3, 2)", (account().0, id, NOW.0)).unwrap();
-    drop(old);
-    let store = open(folder.path());
-    let (due, _) = store.forgets(account(), NOW).await.unwrap();
-    let due = due.expect("the order goes on");
-    assert_eq!((&due.target, due.failures), (&Target::Contact(70_054_866_612, [].into()), 2));
-}

@@ -65,23 +65,6 @@ async fn dead_letters_are_counted_by_their_reason_while_there_are_any() {
 }
 
 #[tokio::test]
-async fn dead_letters_of_before_are_counted_when_an_older_folder_is_opened() {
-    let folder = tempfile::tempdir().unwrap();
-    let old = file_from_before(folder.path(), "CREATE TABLE refusals");
-    let dead = delivery("a", "jo", Lane::Login, 1).die("no name".to_owned(), NOW);
-    let body = serde_json::to_string(&dead).unwrap();
-    let insert = "INSERT INTO deliveries (id, account, email, lane, state, opened_at, next_attempt_at, revision, body, subject)
-                  VALUES (?1, ?2, 'jo@example.com', 3, 5, 1, 1, 1, ?3, 'contact:jo@example.com')";
-    for (id, body) in [("a", body.as_str()), ("b", body.as_str()), ("c", "not json")] {
-        old.execute(insert, (id, &account().0, body)).unwrap();
-    }
-    drop(old);
-    let store = open(folder.path());
-    let most = store.refusals(account(), 9).await.unwrap();
-    assert_eq!(most, [("no name".to_owned(), 2), (String::new(), 1)]);
-}
-
-#[tokio::test]
 async fn what_was_ordered_is_listed_the_last_first() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());

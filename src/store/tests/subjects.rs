@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::delivery::{CallKind, CompanyKey, DealKey, State, Subject};
-use crate::store::sqlite::migrations;
-use crate::store::{DeliveryQuery, DueQuery, Limited, Plan, Put};
+use crate::store::{DeliveryQuery, DueQuery, Limited, Put};
 
 fn deal(key: &str) -> Subject {
     DealKey::of("default", "order", key).unwrap().into()
@@ -21,17 +20,17 @@ fn of_company(id: &str, name: &str) -> Delivery {
     Delivery::open(DeliveryId(id.to_owned()), account(), key, Lane::Conversion, UnixMicros(1))
 }
 
-async fn put(store: &SqliteStore, deliveries: impl IntoIterator<Item = Delivery>) {
+async fn put(store: &Arc<TestStore>, deliveries: impl IntoIterator<Item = Delivery>) {
     let puts = deliveries.into_iter().map(|delivery| Put::Delivery(0, delivery));
     state::put(store, puts).await.unwrap();
 }
 
-async fn due(store: &SqliteStore, query: DueQuery) -> Vec<(String, String)> {
+pub(super) async fn due(store: &Arc<TestStore>, query: DueQuery) -> Vec<(String, String)> {
     let (due, _) = store.due(query).await.unwrap();
     due.into_iter().map(|due| (due.id.0, due.subject.to_string())).collect()
 }
 
-fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(super) fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     expected.iter().map(|(id, subject)| ((*id).to_owned(), (*subject).to_owned())).collect()
 }
 
@@ -113,43 +112,4 @@ async fn a_call_of_a_deal_that_a_process_left_on_its_way_is_tried_again() {
     let store = open(folder.path());
     let left = store.delivery(DeliveryId("deal".to_owned())).await.unwrap().unwrap();
     assert_eq!(left.state, State::Retrying);
-}
-
-/// A delivery as it was written when there were contacts alone.
-fn old_row(delivery: &Delivery, state: u8) -> String {
-    let address = delivery.email().unwrap().as_str();
-    let mut body = serde_json::to_value(delivery).unwrap();
-    let fields = body.as_object_mut().unwrap();
-    fields.remove("subject");
-    fields.insert("email".to_owned(), address.into());
-    format!(
-        "INSERT INTO deliveries (id, account, email, lane, state, opened_at, next_attempt_at, revision, body)
-         VALUES ('{}', '{}', '{address}', 3, {state}, 1, 1, 1, '{body}');",
-        delivery.id, delivery.account.0
-    )
-}
-
-#[tokio::test]
-async fn deliveries_from_before_there_were_other_records_are_contacts_and_go_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("state.db");
-    let mut old = rusqlite::Connection::open(&path).unwrap();
-    let before = migrations::STATE.iter().position(|step| step.contains("COLUMN subject")).unwrap();
-    migrations::migrate(&mut old, &migrations::STATE[..before], &path).unwrap();
-    let waits = delivery("waits", "jo", Lane::Login, 1);
-    let flies = delivery("flies", "al", Lane::Login, 1).claim();
-    let dead = delivery("dead", "mo", Lane::Login, 1).die("refused".to_owned(), NOW);
-    old.execute_batch(&[old_row(&waits, 0), old_row(&flies, 1), old_row(&dead, 5)].concat()).unwrap();
-    drop(old);
-    let store = open(folder.path());
-    let contacts = [("waits", "contact:jo@example.com"), ("flies", "contact:al@example.com")];
-    assert_eq!(due(&store, due_query()).await, pairs(&contacts));
-    let letters = store.dead_letters(account(), 0, 9).await.unwrap();
-    let subjects: Vec<Subject> = letters.into_iter().map(|letter| letter.subject).collect();
-    assert_eq!(subjects, [Subject::Contact(email("mo"))]);
-    assert_eq!(store.delivery(waits.id.clone()).await.unwrap(), Some(waits.clone()));
-    // Written again it is written as deliveries are now.
-    let next = waits.claim();
-    store.apply(Plan { puts: vec![Put::Delivery(1, next.clone())], ..Plan::default() }).await.unwrap();
-    assert_eq!(store.delivery(next.id.clone()).await.unwrap(), Some(next));
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::retention::{NONE, prune};
 use super::*;
 use crate::allowance::SlotId;
+use crate::contact::{Contact, InFlight};
 use crate::decision::{ErasureOrder, Settings, erase, test_settings};
 use crate::delivery::State;
 use crate::erasure::{Erasure, ErasureStage, ErasureSubject};
@@ -219,7 +220,7 @@ fn address(contact: u8) -> Email {
 
 /// The stages in small, on the real store.
 struct Real {
-    store: Arc<SqliteStore>,
+    store: Arc<TestStore>,
     calls: Vec<(DeliveryId, u64)>,
 }
 
@@ -430,7 +431,7 @@ async fn take(step: Step, model: &mut Model, real: &mut Real, path: &Path) -> Re
     Ok(())
 }
 
-async fn compare(model: &Model, store: &SqliteStore) -> Result<(), StoreError> {
+async fn compare(model: &Model, store: &Arc<TestStore>) -> Result<(), StoreError> {
     let totals = store.totals(account()).await?;
     let (owed, slots, trail_since) = Default::default();
     assert_eq!(Totals { owed, slots, trail_since, ..totals }, model.totals());

@@ -8,8 +8,8 @@ use crate::delivery::{CompanyKey, DealKey, Delivery, DeliveryId, Lane, Subject};
 use crate::event::{Stamp, Trust};
 use crate::person::{PersonId, PersonKey, Said};
 use crate::store::{
-    DEALS_OF_MAX, DealQuery, Gone, Keys, Limited, Outgoing, Place, Plan, Put, PutDeal, RecordQuery,
-    RecordState, RecordsOf, Silent, Totals, WonQuery,
+    DEALS_OF_MAX, DealQuery, Gone, Keys, Limited, Place, Plan, Put, PutDeal, RecordQuery, RecordState,
+    RecordsOf, Silent, Totals, WonQuery,
 };
 
 fn key(number: usize) -> DealKey {
@@ -44,12 +44,12 @@ fn everything() -> DealQuery {
     DealQuery { after: None, found_by: None, held: None, limit: 9 }
 }
 
-async fn held(store: &SqliteStore) -> Vec<(String, u64)> {
+async fn held(store: &Arc<TestStore>) -> Vec<(String, u64)> {
     let Totals { held_deals, .. } = store.totals(account()).await.unwrap();
     held_deals.into_iter().collect()
 }
 
-async fn held_of(store: &SqliteStore, found_by: &str) -> usize {
+async fn held_of(store: &Arc<TestStore>, found_by: &str) -> usize {
     let keys = Keys { deals_of: [found_by.to_owned()].into(), ..Keys::default() };
     store.load(keys).await.unwrap().deals.len()
 }
@@ -234,7 +234,7 @@ async fn deals_and_companies_are_listed_newest_first_by_whose_they_are_and_how_t
 }
 
 async fn won(
-    store: &SqliteStore,
+    store: &Arc<TestStore>,
     since: i64,
     after: Option<(DealKey, UnixMicros)>,
 ) -> Vec<(DealKey, UnixMicros)> {

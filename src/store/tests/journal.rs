@@ -149,29 +149,3 @@ async fn a_full_journal_refuses_events_while_plans_apply_and_takes_them_again_af
     assert_eq!(store.read(Stream::Live, Position(0), 100, usize::MAX).await.unwrap().len(), 2);
     assert_eq!(*store.fatal().borrow(), None);
 }
-
-#[tokio::test]
-async fn a_disk_without_the_free_space_asked_for_refuses_events_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let all = StoreSettings { free_bytes_min: u64::MAX, ..settings() };
-    let store = open_with(folder.path(), all, NOW);
-    assert!(matches!(append(&store, "a").await, Err(StoreError::Full(_))));
-    state::put(&store, []).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_damaged_group_is_fatal_and_ends_acknowledging() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
-    append(&store, "a").await.unwrap();
-    drop(store);
-    let file = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
-    file.execute("UPDATE groups SET bytes = x'ffffff'", ()).unwrap();
-    drop(file);
-    let store = open(folder.path());
-    let read = store.read(Stream::Live, Position(0), 1, 1).await;
-    assert!(matches!(read, Err(StoreError::Fatal(_))));
-    assert!(matches!(append(&store, "b").await, Err(StoreError::Fatal(_))));
-    assert!(store.fatal().borrow().is_some());
-    assert!(store.refusing().is_some());
-}

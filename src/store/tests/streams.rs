@@ -2,24 +2,23 @@
 
 use super::retention::{ALL, NONE, prune};
 use super::*;
-use crate::store::sqlite::files::JOURNAL_FILE;
 use crate::store::{Keep, Plan, Processed, Progress};
 
-fn old(raw: &str) -> NewRecord {
+pub(super) fn old(raw: &str) -> NewRecord {
     NewRecord { backfill: true, ..event(raw) }
 }
 
-async fn of(store: &SqliteStore, stream: Stream) -> Vec<(u64, String)> {
+pub(super) async fn of(store: &Arc<TestStore>, stream: Stream) -> Vec<(u64, String)> {
     let records = store.read(stream, Position(0), 1_000, usize::MAX).await.unwrap();
     records.into_iter().map(|record| (record.position.0, record.event.raw)).collect()
 }
 
-async fn progress(store: &SqliteStore, stream: Stream, from: u64, to: u64, events: u64) {
+async fn progress(store: &Arc<TestStore>, stream: Stream, from: u64, to: u64, events: u64) {
     let progress = Progress { stream, from: Position(from), to: Position(to), events };
     store.apply(Plan { progress: Some(progress), ..Plan::default() }).await.unwrap();
 }
 
-fn row(position: u64, raw: &str) -> (u64, String) {
+pub(super) fn row(position: u64, raw: &str) -> (u64, String) {
     (position, raw.to_owned())
 }
 
@@ -163,50 +162,4 @@ async fn the_content_of_old_data_can_be_blanked_before_it_takes_effect() {
     assert_eq!(store.blank().await.unwrap(), 1);
     assert_eq!(of(&store, Stream::Old).await, [row(2, ""), row(3, "to stay")]);
     assert_eq!(of(&store, Stream::Live).await, [row(1, "live")]);
-}
-
-/// A folder of a version with one stream: both files without the last steps, with events of both kinds of which the
-/// first took effect.
-fn of_one_stream(folder: &Path) {
-    let state = file_from_before(folder, "ADD COLUMN old_position");
-    state.execute("UPDATE progress SET position = 1", ()).unwrap();
-    let path = folder.join(JOURNAL_FILE);
-    let mut journal = rusqlite::Connection::open(&path).unwrap();
-    migrations::migrate(&mut journal, &migrations::JOURNAL[..1], &path).unwrap();
-    let records = [event("a"), old("b"), event("c")];
-    let bytes = crate::store::sqlite::records::encode(records.iter()).unwrap();
-    journal.execute("INSERT INTO groups VALUES (1, 3, ?1)", [bytes]).unwrap();
-}
-
-#[tokio::test]
-async fn what_waits_in_a_journal_of_one_stream_is_read_to_its_end_in_its_order() {
-    let folder = tempfile::tempdir().unwrap();
-    of_one_stream(folder.path());
-    let store = open(folder.path());
-    assert_eq!(
-        store.processed().await.unwrap(),
-        Processed { live: Position(1), old: Position(0), events: 1 }
-    );
-    assert_eq!(store.append(vec![old("d")]).await.unwrap(), Position(4));
-    assert_eq!(of(&store, Stream::Live).await, [row(1, "a"), row(2, "b"), row(3, "c")]);
-    assert_eq!(of(&store, Stream::Old).await, [row(4, "d")]);
-    let totals = store.totals(account()).await.unwrap();
-    assert_eq!((totals.accepted, totals.processed), (4, 1));
-}
-
-#[tokio::test]
-async fn killed_between_the_two_files_a_folder_of_one_stream_opens_all_the_same() {
-    // Each file changes in a transaction of its own: either may be ahead.
-    for (journal_first, name) in [(true, JOURNAL_FILE), (false, STATE_FILE)] {
-        let folder = tempfile::tempdir().unwrap();
-        of_one_stream(folder.path());
-        let steps = if journal_first { migrations::JOURNAL } else { migrations::STATE };
-        let path = folder.path().join(name);
-        let mut file = rusqlite::Connection::open(&path).unwrap();
-        migrations::migrate(&mut file, steps, &path).unwrap();
-        drop(file);
-        let store = open(folder.path());
-        assert_eq!(store.processed().await.unwrap().events, 1);
-        assert_eq!(of(&store, Stream::Live).await.len(), 3);
-    }
 }

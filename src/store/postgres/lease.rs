@@ -1,0 +1,168 @@
+//! Who works: a row with a holder, an epoch and an end. It is renewed every third of its time and given back at the end.
+//!
+//! The clock of the database alone says when another may try; that nobody works who lost it is the fence's doing.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::core::{Core, TRY_AGAIN, processed};
+use super::dial::{Purpose, within};
+use super::journal::{self, Journal};
+use super::link::Link;
+use super::recovery;
+use super::value::{int, text, values};
+use crate::store::StoreError;
+
+/// How long one look may take.
+const LOOK_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Takes the lease where it is free, and over what its last holder left; answers whether it did.
+pub(super) async fn try_lead(core: Arc<Core>, turn: Arc<Mutex<()>>) -> Result<bool, StoreError> {
+    if core.took_over.load(Ordering::Acquire) {
+        return Ok(true);
+    }
+    let _turn = Arc::clone(&turn).lock_owned().await;
+    let link = core.dial.connect(Purpose::Write).await?;
+    // What was begun and failed since goes on.
+    if core.epoch.load(Ordering::Acquire) == 0 && !taken(&core, &link).await? {
+        return Ok(false);
+    }
+    if recovery::take_over(&core).await? {
+        let (core, turn) = (Arc::clone(&core), Arc::clone(&turn));
+        tokio::spawn(void_the_rest(core, turn));
+    }
+    core.took_over.store(true, Ordering::Release);
+    // The plans of a database that was never analysed are bad ones.
+    let _ = link.batch("ANALYZE deliveries; ANALYZE people; ANALYZE contacts; ANALYZE outputs").await;
+    Ok(true)
+}
+
+/// Takes the lease where it is free.
+async fn taken(core: &Core, link: &Link) -> Result<bool, StoreError> {
+    let sql = "UPDATE turns SET holder = $1, epoch = epoch + 1, last_plan = 0,
+            expires_at = clock_timestamp() + make_interval(secs => $2::float8)
+        WHERE tenant = 1 AND expires_at < clock_timestamp() RETURNING epoch";
+    let values = values![text(&core.settings.node), core.settings.lease.as_secs_f64()];
+    let Some(row) = link.row(sql, values).await? else { return Ok(false) };
+    if link.warnings() > 0 {
+        return Err(StoreError::Unavailable(
+            "a commit was cancelled while it waited for a standby".to_owned(),
+        ));
+    }
+    let epoch = int(&row, 0)?;
+    core.processed.send_replace(processed(link).await?);
+    core.epoch.store(epoch, Ordering::Release);
+    tracing::info!(epoch, "this node does the work now");
+    Ok(true)
+}
+
+/// Calls of the last holder that may still be on their way are waited for.
+async fn void_the_rest(core: Arc<Core>, turn: Arc<Mutex<()>>) {
+    loop {
+        core.clock.sleep_until(core.clock.monotonic() + TRY_AGAIN * 4).await;
+        if core.check().is_err() {
+            return;
+        }
+        let _turn = Arc::clone(&turn).lock_owned().await;
+        let voided = recovery::void_all(&core).await;
+        core.beside.send_modify(|times| *times += 1);
+        match voided {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(%error, "claims of the node that worked before could not be voided yet");
+            }
+        }
+    }
+}
+
+/// Waits until this node does the work.
+pub(super) async fn lead(core: Arc<Core>, turn: Arc<Mutex<()>>) -> Result<(), StoreError> {
+    let mut waits = false;
+    loop {
+        core.check()?;
+        match try_lead(Arc::clone(&core), Arc::clone(&turn)).await {
+            Ok(true) => return Ok(()),
+            Ok(false) if !waits => {
+                waits = true;
+                tracing::info!(
+                    "another node does the work; this one takes events, and takes over when that one is gone"
+                );
+            }
+            Err(error @ (StoreError::Fatal(_) | StoreError::Shut)) => return Err(error),
+            Ok(false) | Err(_) => {}
+        }
+        core.clock.sleep_until(core.clock.monotonic() + TRY_AGAIN).await;
+    }
+}
+
+/// Looks how far everything is, for what other nodes do, and renews the lease.
+pub(super) async fn look(core: Arc<Core>, journal: Arc<Journal>) {
+    let mut link: Option<Link> = None;
+    let mut renewed = core.clock.monotonic();
+    loop {
+        core.clock.sleep_until(core.clock.monotonic() + TRY_AGAIN).await;
+        if core.shut.load(Ordering::Acquire) {
+            return;
+        }
+        let due = core.clock.monotonic().saturating_sub(renewed) >= core.settings.lease / 3;
+        match within(LOOK_DEADLINE, look_once(&core, &journal, &mut link, due)).await {
+            Ok(()) if due => renewed = core.clock.monotonic(),
+            Ok(()) => {}
+            Err(error) => {
+                core.fatal.note(&error);
+                link = None;
+            }
+        }
+    }
+}
+
+async fn look_once(
+    core: &Core,
+    journal: &Journal,
+    link: &mut Option<Link>,
+    renew: bool,
+) -> Result<(), StoreError> {
+    let link = match link.take().filter(|link| !link.is_closed()) {
+        Some(open) => link.insert(open),
+        None => link.insert(core.dial.connect(Purpose::Write).await?),
+    };
+    journal.knows(journal::head(link).await?);
+    let epoch = core.epoch.load(Ordering::Acquire);
+    if epoch == 0 {
+        let now = processed(link).await?;
+        core.processed.send_if_modified(|known| std::mem::replace(known, now) != now);
+        return Ok(());
+    }
+    if !renew {
+        return Ok(());
+    }
+    let sql = "UPDATE turns SET expires_at = clock_timestamp() + make_interval(secs => $2::float8)
+               WHERE tenant = 1 AND epoch = $1";
+    if link.change(sql, values![epoch, core.settings.lease.as_secs_f64()]).await? == 0 {
+        return Err(StoreError::Fatal("another node has taken over the work".to_owned()));
+    }
+    Ok(())
+}
+
+/// Lets another node begin at once.
+pub(super) async fn give_back(core: &Core) {
+    let epoch = core.epoch.load(Ordering::Acquire);
+    if epoch == 0 {
+        return;
+    }
+    let work = async {
+        // Whatever is being written is done first.
+        let held = core.hold().await?;
+        let sql = "UPDATE turns SET expires_at = '-infinity', holder = '' WHERE tenant = 1 AND epoch = $1";
+        held.change(sql, values![epoch]).await?;
+        core.epoch.store(0, Ordering::Release);
+        Ok(())
+    };
+    if let Err(error) = within(LOOK_DEADLINE, work).await {
+        tracing::warn!(%error, "the work could not be given back: another node takes over when the lease has run out");
+    }
+}

@@ -1,0 +1,89 @@
+//! Tests of what only this engine has: the lease, the fence, texts with any character.
+
+use super::*;
+use crate::event::Position;
+use crate::store::{Keys, Plan, Progress, Put};
+
+fn settings_of(path: &Path) -> Option<PostgresSettings> {
+    Some(of_folder(cluster::private()?, path, settings()))
+}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(NOW))
+}
+
+#[tokio::test]
+async fn one_process_works_at_a_time_and_the_next_as_soon_as_it_has_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(settings) = settings_of(folder.path()) else { return };
+    let first = PostgresStore::open_leading(settings.clone(), clock()).unwrap();
+    let second = PostgresStore::open_leading(settings.clone(), clock());
+    assert!(matches!(second, Err(OpenError::InUse(_))));
+    drop(first);
+    PostgresStore::open_leading(settings, clock()).unwrap();
+}
+
+#[tokio::test]
+async fn whoever_lost_the_lease_commits_nothing_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(settings) = settings_of(folder.path()) else { return };
+    // A lease of no length has run out at once.
+    let settings = PostgresSettings { lease: Duration::ZERO, ..settings };
+    let first: Arc<TestStore> = PostgresStore::open_leading(settings.clone(), clock()).unwrap();
+    append(&first, "{}").await.unwrap();
+    let second: Arc<TestStore> = PostgresStore::open_leading(settings, clock()).unwrap();
+    let progress = Progress { stream: Stream::Live, from: Position(0), to: Position(1), events: 1 };
+    let plan = || Plan { progress: Some(progress), ..Plan::default() };
+    let refused = first.apply(plan()).await;
+    assert!(matches!(refused, Err(StoreError::Fatal(_))), "{refused:?}");
+    assert!(first.fatal().borrow().is_some());
+    second.apply(plan()).await.unwrap();
+    assert_eq!(second.processed().await.unwrap().live, Position(1));
+}
+
+#[tokio::test]
+async fn who_does_not_work_takes_events_and_shows_all_and_applies_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(settings) = settings_of(folder.path()) else { return };
+    let works: Arc<TestStore> = PostgresStore::open_leading(settings.clone(), clock()).unwrap();
+    let beside: Arc<TestStore> = PostgresStore::open(settings, clock()).unwrap();
+    assert_eq!(append(&beside, "a").await.unwrap(), Position(1));
+    assert_eq!(append(&works, "b").await.unwrap(), Position(2));
+    assert_eq!(append(&beside, "c").await.unwrap(), Position(3));
+    let read = works.read(Stream::Live, Position(0), 9, usize::MAX).await.unwrap();
+    let raw: Vec<&str> = read.iter().map(|record| record.event.raw.as_str()).collect();
+    assert_eq!(raw, ["a", "b", "c"]);
+    assert_eq!(beside.totals(account()).await.unwrap().accepted, 3);
+    let refused = beside.apply(Plan::default()).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn texts_hold_any_character_and_any_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(settings) = settings_of(folder.path()) else { return };
+    let store: Arc<TestStore> = PostgresStore::open_leading(settings, clock()).unwrap();
+    let long = "x".repeat(30_000);
+    for (position, text) in (1..).zip(["a\0b", "\u{1}\0", long.as_str()]) {
+        let mut event = trail(position, Outcome::Queued);
+        event.event = text.to_owned();
+        event.person = Some(format!("user:{text}"));
+        let key: crate::person::PersonKey = format!("user:{text}").parse().unwrap();
+        let person = Put::Person(key.clone(), 0, crate::person::Person::default());
+        let message = format!("m{}", text.get(..3).unwrap_or(text));
+        let seen = Put::Seen(SourceName("s\0".to_owned()), message.clone(), Position(position), NOW);
+        let puts = vec![Put::Trail(event.clone()), person, seen];
+        store.apply(Plan { puts, ..Plan::default() }).await.unwrap();
+        let keys = Keys {
+            people: [key.clone()].into(),
+            seen: [(SourceName("s\0".to_owned()), message)].into(),
+            ..Keys::default()
+        };
+        let found = store.load(keys).await.unwrap();
+        assert!(found.people.contains_key(&key) && found.seen.len() == 1);
+        let mut query = crate::store::EventQuery::newest(crate::store::Limited::to(9));
+        query.event = Some(text.to_owned());
+        query.person.clone_from(&event.person);
+        assert_eq!(store.events(query).await.unwrap(), [event]);
+    }
+}
