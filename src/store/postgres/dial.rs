@@ -133,6 +133,15 @@ pub(super) async fn within<T>(
     }
 }
 
+/// What work ends with, where it ends in time; else it may go on.
+#[expect(clippy::disallowed_methods, reason = "it guards a socket: the other side lives in real time")]
+pub(super) async fn in_time<T>(
+    deadline: Duration,
+    work: &mut (impl Future<Output = T> + Unpin),
+) -> Option<T> {
+    tokio::time::timeout(deadline, work).await.ok()
+}
+
 /// Refuses a machine whose clock is far from that of the database.
 pub(super) async fn same_time(link: &Link, clock: &dyn Clock) -> Result<(), OpenError> {
     let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::core::{Core, TRY_AGAIN};
-use super::dial::{Purpose, within};
+use super::dial::{Purpose, in_time};
 use super::link::Link;
 use super::retention::old_bytes_max;
 use super::value::{uint, values};
@@ -21,6 +21,10 @@ use crate::store::columns::int as signed;
 use crate::store::failing::Full;
 use crate::store::{Appended, NewRecord, StoreError, StoreSettings, Stream, coding};
 
+/// So long a commit is waited for whose answer nobody waits for any more; then its connection is closed.
+const VERY_LATE: Duration = Duration::from_secs(30);
+/// What is said of a commit that takes too long.
+const LATE: &str = "the database did not answer in time";
 /// A full journal takes events again when a 32nd of it is free.
 const ROOM_SHARE: u64 = 32;
 
@@ -38,6 +42,11 @@ impl Part {
         let events = records.clone().count() as u64;
         let received_to = records.clone().map(|record| record.received_at).max().unwrap_or_default();
         Ok(Self { bytes: coding::encode(records)?, events, received_to })
+    }
+
+    /// Those of a whole group.
+    fn all(group: &[Append], of: impl Fn(&Append) -> &Self) -> Self {
+        group.iter().fold(Self::default(), |part, append| part.and(of(append)))
     }
 
     fn and(mut self, other: &Self) -> Self {
@@ -283,7 +292,28 @@ pub(super) async fn run(journal: Arc<Journal>, core: Arc<Core>) {
             journal.arrived.notified().await;
             continue;
         }
-        let written = write(&journal, &core, &mut link, &group).await;
+        let (live, old) = (Part::all(&group, |append| &append.live), Part::all(&group, |append| &append.old));
+        let mut work = Box::pin(write(&core, link.take(), (live, old)));
+        let Some((written, open)) = in_time(journal.deadline, &mut work).await else {
+            // It may hold all the same; nobody waits for it any more, and nothing else is begun before it has ended.
+            fail(group, &StoreError::Unavailable(LATE.to_owned()));
+            let ended = refuse_until(&journal, &core, &mut work).await;
+            drop(work);
+            link = match ended {
+                Some((Ok(head), open)) => {
+                    journal.knows(head);
+                    open
+                }
+                Some((Err(error), _)) => {
+                    core.fatal.note(&error);
+                    wait(&journal, &core, &error).await
+                }
+                // Another server may have taken its place.
+                None => wait(&journal, &core, &StoreError::Unavailable(LATE.to_owned())).await,
+            };
+            continue;
+        };
+        link = open;
         match written {
             Ok(head) => answer(&journal, group, head),
             Err(error) => {
@@ -326,48 +356,77 @@ fn answer(journal: &Journal, group: Vec<Append>, head: Head) {
     }
 }
 
-/// Writes a group; answers where the journal ends afterwards. It holds as a whole or not at all.
+/// Writes a group; answers where the journal ends afterwards, and the connection. It holds as a whole or not at all.
 async fn write(
+    core: &Core,
+    link: Option<Link>,
+    parts: (Part, Part),
+) -> (Result<Head, StoreError>, Option<Link>) {
+    let link = match link.filter(|link| !link.is_closed()) {
+        Some(open) => Ok(open),
+        None => core.dial.connect(Purpose::Write).await,
+    };
+    match link {
+        Ok(link) => (insert(core, &link, parts).await, Some(link)),
+        Err(error) => (Err(error), None),
+    }
+}
+
+async fn insert(core: &Core, link: &Link, (live, old): (Part, Part)) -> Result<Head, StoreError> {
+    core.fatal.check()?;
+    let warned = link.warnings();
+    let sql = "WITH h AS (UPDATE heads SET last = last + $1 + $2, bytes = bytes + length($3::bytea) + length($4::bytea),
+            old_bytes = old_bytes + length($4::bytea) WHERE tenant = 1 RETURNING last, bytes, old_bytes),
+        l AS (INSERT INTO groups (stream, first, count, length, received_to, bytes)
+            SELECT 0, last - $2::bigint - $1::bigint + 1, $1::bigint, length($3), $5::bigint, $3 FROM h WHERE $1::bigint > 0),
+        o AS (INSERT INTO groups (stream, first, count, length, received_to, bytes)
+            SELECT 1, last - $2::bigint + 1, $2::bigint, length($4), $6::bigint, $4 FROM h WHERE $2::bigint > 0)
+        SELECT last, bytes, old_bytes FROM h";
+    let values = values![
+        signed(live.events),
+        signed(old.events),
+        live.bytes,
+        old.bytes,
+        live.received_to.0,
+        old.received_to.0,
+    ];
+    let row = link.row(sql, values).await?.ok_or_else(|| StoreError::Fatal("a row is missing".to_owned()))?;
+    if link.warnings() != warned {
+        core.uncertain.fetch_add(1, Ordering::Relaxed);
+        return Err(StoreError::Unavailable(
+            "a commit was cancelled while it waited for a standby".to_owned(),
+        ));
+    }
+    Ok(Head { last: Position(uint(&row, 0)?), bytes: uint(&row, 1)?, old_bytes: uint(&row, 2)? })
+}
+
+/// Refuses everything at once until a commit has ended that takes too long, as one does whose standby is gone: a second one
+/// would only wait behind it. Answers nothing where that takes very long.
+async fn refuse_until<T>(
     journal: &Journal,
     core: &Core,
-    link: &mut Option<Link>,
-    group: &[Append],
-) -> Result<Head, StoreError> {
-    core.fatal.check()?;
-    let live = group.iter().fold(Part::default(), |part, append| part.and(&append.live));
-    let old = group.iter().fold(Part::default(), |part, append| part.and(&append.old));
-    let work = async {
-        let link = match link.take().filter(|link| !link.is_closed()) {
-            Some(open) => link.insert(open),
-            None => link.insert(core.dial.connect(Purpose::Write).await?),
-        };
-        let warned = link.warnings();
-        let sql = "WITH h AS (UPDATE heads SET last = last + $1 + $2, bytes = bytes + length($3::bytea) + length($4::bytea),
-                old_bytes = old_bytes + length($4::bytea) WHERE tenant = 1 RETURNING last, bytes, old_bytes),
-            l AS (INSERT INTO groups (stream, first, count, length, received_to, bytes)
-                SELECT 0, last - $2::bigint - $1::bigint + 1, $1::bigint, length($3), $5::bigint, $3 FROM h WHERE $1::bigint > 0),
-            o AS (INSERT INTO groups (stream, first, count, length, received_to, bytes)
-                SELECT 1, last - $2::bigint + 1, $2::bigint, length($4), $6::bigint, $4 FROM h WHERE $2::bigint > 0)
-            SELECT last, bytes, old_bytes FROM h";
-        let values = values![
-            signed(live.events),
-            signed(old.events),
-            live.bytes,
-            old.bytes,
-            live.received_to.0,
-            old.received_to.0,
-        ];
-        let row =
-            link.row(sql, values).await?.ok_or_else(|| StoreError::Fatal("a row is missing".to_owned()))?;
-        if link.warnings() != warned {
-            core.uncertain.fetch_add(1, Ordering::Relaxed);
-            return Err(StoreError::Unavailable(
-                "a commit was cancelled while it waited for a standby".to_owned(),
-            ));
+    work: &mut (impl Future<Output = T> + Unpin),
+) -> Option<T> {
+    let until = core.clock.monotonic() + VERY_LATE;
+    journal.away.send_replace(Some(LATE.to_owned()));
+    tracing::error!(
+        why = LATE,
+        "the database is not available: events are refused with 503 until it is back"
+    );
+    loop {
+        fail(journal.take_all(), &StoreError::Unavailable(LATE.to_owned()));
+        tokio::select! {
+            done = &mut *work => {
+                journal.away.send_replace(None);
+                tracing::info!("the database is back: events are accepted");
+                return Some(done);
+            }
+            () = core.clock.sleep_until(core.clock.monotonic() + TRY_AGAIN) => {}
         }
-        Ok(Head { last: Position(uint(&row, 0)?), bytes: uint(&row, 1)?, old_bytes: uint(&row, 2)? })
-    };
-    within(journal.deadline, work).await
+        if core.clock.monotonic() >= until {
+            return None;
+        }
+    }
 }
 
 /// Refuses everything at once until the disk of the database has room for something.
