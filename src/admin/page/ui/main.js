@@ -92,6 +92,7 @@ async function go() {
     else item.removeAttribute("aria-current");
     if (here) item.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
+  showBanner();
   document.title = `${about ? `${about} · ` : ""}${next.name} · freshsignal`;
   const place = h("div", { class: `view ${next.path}` });
   show(main, place);
@@ -156,11 +157,13 @@ const TOLD = ["blocked", "unreachable", "paused", "throttled", "allowance_used_u
 function showBanner() {
   const lines = [];
   if (liveState() === "broken") lines.push(["stop", "The service does not answer; this page shows what it was. It tries again by itself."]);
-  for (const { state, tone, message, until } of latest?.standings ?? []) {
+  // The first view says all of that itself.
+  const elsewhere = view === HOME ? {} : (latest ?? {});
+  for (const { state, tone, message, until } of elsewhere.standings ?? []) {
     if (!TOLD.includes(state)) continue;
     lines.push([tone, until ? `${message}. Next call about ${soon(until)}.` : `${message}.`]);
   }
-  for (const risk of latest?.risks ?? []) lines.push(["stop", risk.message]);
+  for (const risk of elsewhere.risks ?? []) lines.push(["stop", risk.message]);
   const banner = document.getElementById("banner");
   const text = lines.map(([, line]) => line).join("\n");
   if (banner.dataset.text === text) return;
