@@ -51,10 +51,11 @@ impl Watch {
         let Usage { hour, minute } = *self.usage.borrow();
         let per_hour = hour.limit;
         let settings = Arc::clone(&self.settings.borrow());
+        let sharing = *self.sharing.borrow();
         let capacity = Capacity {
             limits: AllowanceLimits { per_hour, per_minute: minute.limit },
             shares: &self.shares,
-            sharing: *self.sharing.borrow(),
+            sharing,
             per_hour: &settings.per_hour,
         };
         let now = arrivals.observe(self.clock.monotonic(), opened_ever, capacity);

@@ -233,7 +233,7 @@ impl Deliverer {
         };
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.push(Put::SlotTaken(self.account(), slot, now));
-        let claimed = worker::Claimed::now(&*self.clock);
+        let claimed = worker::Claimed::now(&*self.clock, self.store.calls_leave_within());
         let applied = self.store.apply(plan).await;
         drop(turn);
         if let Err(error) = applied {

@@ -260,7 +260,8 @@ impl Deliverer {
             // Somebody ordered a pause meanwhile.
             return Err(StoreError::Conflict.into());
         }
-        let (mut slots, claimed_at) = (Vec::new(), Claimed::now(&*self.clock));
+        let (mut slots, claimed_at) =
+            (Vec::new(), Claimed::now(&*self.clock, self.store.calls_leave_within()));
         for due in chosen {
             let Some(slot) = round.schedule.take(due.lane, self.clock.monotonic()) else { break };
             let claimed = caught(|| (self.decide)(&due.id, &mut world, &settings, now));

@@ -191,7 +191,8 @@ impl Deliverer {
                 orders.push(order);
             }
         }
-        let (mut puts, claimed) = (Vec::new(), worker::Claimed::now(&*self.clock));
+        let (mut puts, claimed) =
+            (Vec::new(), worker::Claimed::now(&*self.clock, self.store.calls_leave_within()));
         let mut call = None;
         if let Some(said) = said {
             let Some(slot) = round.schedule.take(first.lane.min(Lane::Refresh), self.clock.monotonic())

@@ -16,24 +16,23 @@ use crate::freshsales::{AskedByHand, BulkResult, CallResult, Crm, JobResult, Job
 use crate::selectors::Kind;
 use crate::telemetry::{Panicked, caught, caught_in};
 
-/// A call leaves so soon after its claim, or not at all: a process that slept in between may have been replaced.
-const LEAVES_WITHIN: Duration = Duration::from_secs(5);
 /// What is said of one that did not leave.
 const SLEPT: &str = "the call was not made: this process slept after it had claimed it";
 
-/// When a claim was made, by how long the machine has been running: that goes on while it sleeps.
+/// Until when the call of a claim may leave, by how long the machine has been running, which goes on while it sleeps: a process
+/// that slept longer may have been replaced. Where nobody else can take over, whenever it is ready: a disk may be slow.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Claimed(Duration);
+pub(super) struct Claimed(Option<Duration>);
 
 impl Claimed {
-    /// Now.
-    pub fn now(clock: &dyn Clock) -> Self {
-        Self(clock.boottime())
+    /// Now, in a store whose calls have so long to leave.
+    pub fn now(clock: &dyn Clock, leaves_within: Option<Duration>) -> Self {
+        Self(leaves_within.map(|within| clock.boottime().saturating_add(within)))
     }
 
     /// Whether it is too late for its call to leave.
     pub fn is_late(self, clock: &dyn Clock) -> bool {
-        clock.boottime().saturating_sub(self.0) > LEAVES_WITHIN
+        self.0.is_some_and(|until| clock.boottime() > until)
     }
 }
 
@@ -345,4 +344,22 @@ pub(super) async fn call_for_list(crm: Arc<dyn Crm>, clock: Arc<dyn Clock>, call
     let result = made_in_time(&*crm, &*clock, call.claimed, request).await;
     let took = clock.monotonic().saturating_sub(began);
     Done::Listed(Box::new(ListFinished { call, result, started_at, took }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{ManualClock, UnixMicros};
+
+    #[test]
+    fn a_call_is_late_only_where_somebody_else_may_have_taken_over() {
+        let clock = ManualClock::at(UnixMicros(0));
+        let alone = Claimed::now(&clock, None);
+        let shared = Claimed::now(&clock, Some(Duration::from_secs(5)));
+        clock.advance(Duration::from_secs(5));
+        assert!(!alone.is_late(&clock) && !shared.is_late(&clock));
+        clock.advance(Duration::from_mins(1));
+        assert!(!alone.is_late(&clock), "its disk was slow");
+        assert!(shared.is_late(&clock));
+    }
 }

@@ -198,9 +198,10 @@ impl Eraser {
         let (receipt, mut waits) = decision::erase(&extent, order, &mut world, &settings, now);
         world.contribute(&settings);
         self.join_earlier(&extent, &mut waits).await?;
+        let last = *self.store.journal_end().borrow();
         let stage = ErasureStage::Rows {
             extent,
-            last: *self.store.journal_end().borrow(),
+            last,
             events_after: Position(0),
             deliveries_after: 0,
             messages_after: (String::new(), String::new()),

@@ -66,11 +66,12 @@ impl Snapshot<'_> {
             load
         });
         let Usage { hour, minute } = self.usage();
+        let sharing = *vitals.sharing.borrow();
         let means = Means {
             limits: AllowanceLimits { per_hour: hour.limit, per_minute: minute.limit },
             // Until calls may leave, slots become free.
             ages: self.ages().map(|age| age.saturating_add(wait)).collect(),
-            sharing: *vitals.sharing.borrow(),
+            sharing,
             quotas: &reading.quotas,
         };
         forecast(&lanes, &means)

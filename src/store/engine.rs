@@ -309,6 +309,11 @@ pub trait Life: Send + Sync + 'static {
         watch::Sender::new(0).subscribe()
     }
 
+    /// How soon after its claim a call has to leave, where another process may take over from one that sleeps.
+    fn calls_leave_within(&self) -> Option<Duration> {
+        None
+    }
+
     /// Writes what was accepted and leaves the store to others. Blocks meanwhile.
     fn shut(&self);
 }

@@ -5,6 +5,7 @@
 //! samples at the end can show it failing. It reads the source as text: code that only a macro would make is not seen.
 
 mod circles;
+mod locks;
 mod source;
 
 use std::collections::BTreeSet;

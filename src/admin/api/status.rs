@@ -195,6 +195,7 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
     let open = open.into_iter().map(|state| count(state.as_str(), totals.open.get(&state)));
     let ended = ended.into_iter().map(|state| count(state.as_str(), totals.ended.get(&state)));
     let owed = Lane::BY_PRECEDENCE.map(|lane| (lane.as_str().to_owned(), json!(snapshot.owed_in(lane))));
+    let pressure = *app.live.vitals.pressure.borrow();
     Ok(StatusView {
         version: env!("CARGO_PKG_VERSION"),
         account,
@@ -222,7 +223,7 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
         dead_letters: totals.dead_letters,
         failed_events: FailedView { kept: totals.failed, lost: totals.failed_lost },
         set_aside: totals.set_aside,
-        opened_last_hour: app.live.vitals.pressure.borrow().opened_last_hour,
+        opened_last_hour: pressure.opened_last_hour,
         new_contacts: new_contacts.collect(),
         withdrawals: withdrawals.collect(),
         risks: risks(snapshot, app.store.as_ref()),

@@ -419,6 +419,11 @@ impl Life for PostgresStore {
         self.core.beside.subscribe()
     }
 
+    fn calls_leave_within(&self) -> Option<Duration> {
+        // What a claim says of how long its call lasts leaves room for these.
+        Some(Duration::from_secs(5))
+    }
+
     fn shut(&self) {
         Self::shut(self);
     }

@@ -343,7 +343,7 @@ async fn the_token_is_asked_for_once_and_goes_along_with_everything() {
     service.processed().await;
     let browser = Browser::start().await;
     browser.open(&format!("{}/debug#/events", service.private_url())).await;
-    browser.shows("dialog", "Admin token").await;
+    browser.shows("dialog", "This listener is not open without a token").await;
     browser.press("\u{e00c}").await;
     browser.shows("main .problem", "Nothing is shown without the admin token").await;
     browser.shows(".live", "Not live").await;
@@ -352,7 +352,7 @@ async fn the_token_is_asked_for_once_and_goes_along_with_everything() {
         json!(0)
     );
     browser.click("main .problem button").await;
-    browser.shows("dialog", "Admin token").await;
+    browser.shows("dialog", "This listener is not open without a token").await;
     browser.fill("#token", "not-the-token").await;
     browser.press("\u{e007}").await;
     browser.shows("dialog .wrong", "not the one").await;
@@ -368,7 +368,7 @@ async fn the_token_is_asked_for_once_and_goes_along_with_everything() {
     browser.reload().await;
     rows_are(&browser, &["sam.lee@example.com"]).await;
     browser.click("#out").await;
-    browser.shows("dialog", "Admin token").await;
+    browser.shows("dialog", "This listener is not open without a token").await;
     browser.complaints().await;
     browser.close().await;
     service.finish().await;
