@@ -320,8 +320,9 @@ async fn what_strangers_sent_shows_as_text_and_never_runs() {
         let text = payload.split('\0').next().unwrap();
         assert!(shown.as_str().unwrap().contains(text), "{payload} does not show as it is");
     }
-    // Emails that are none are refused by name; the console knows of no more.
-    let refused = browser.complaints().await;
+    // Emails that are none are refused by name; the console knows of no more, but that nobody leafs so fast by hand.
+    let mut refused = browser.complaints().await;
+    refused.retain(|complaint| !complaint.contains("Throttling navigation"));
     assert!(refused.iter().all(|complaint| complaint.contains("400 (Bad Request)")), "{refused:?}");
     browser.close().await;
     service.finish().await;
@@ -345,7 +346,7 @@ async fn the_token_is_asked_for_once_and_goes_along_with_everything() {
     browser.open(&format!("{}/debug#/events", service.private_url())).await;
     browser.shows("dialog", "This listener is not open without a token").await;
     browser.press("\u{e00c}").await;
-    browser.shows("main .problem", "Nothing is shown without the admin token").await;
+    browser.shows("main .problem", "Nothing is shown without a token").await;
     browser.shows(".live", "Not live").await;
     assert_eq!(
         browser.run("return document.querySelectorAll('dialog, main tbody tr').length").await,
