@@ -84,9 +84,8 @@ impl Lists {
         }
         let (before, pages) = self.pages.take().unwrap_or_default();
         let Some(Answered::Known(page)) = learned else { return (learned, false) };
-        let full = page.is_full_page() && pages + 1 < PAGES_MAX;
-        let (all, new) = page.after(before);
-        if full && new {
+        let (all, more) = page.after(before);
+        if more && pages + 1 < PAGES_MAX {
             self.pages = Some((all, pages + 1));
             return (None, true);
         }

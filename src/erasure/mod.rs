@@ -189,6 +189,15 @@ pub struct Receipt {
     pub forget_elsewhere: u64,
 }
 
+impl Receipt {
+    /// Whether nothing was here of whoever was asked for.
+    #[must_use]
+    pub fn found_nobody(&self) -> bool {
+        let Self { erased_at, forget_ordered, forget_elsewhere, .. } = *self;
+        *self == Self { erased_at, forget_ordered, forget_elsewhere, ..Self::default() }
+    }
+}
+
 impl Erasure {
     /// A new order.
     #[must_use]

@@ -114,6 +114,12 @@ impl Client {
             .map_err(reqwest::Error::without_url)?;
         Ok(Self(Arc::new(Inner { endpoint, key, timeouts, clock, http })))
     }
+
+    /// Which product the account is of.
+    #[must_use]
+    pub(super) fn account_kind(&self) -> AccountKind {
+        self.0.endpoint.kind()
+    }
 }
 
 /// A client with a limit on everything, without redirects, and without a proxy that is not configured.
@@ -146,14 +152,6 @@ pub fn hardened(timeouts: Timeouts, transport: &Transport) -> Result<reqwest::Cl
 /// The TLS library refused its own defaults.
 pub fn http_client(timeouts: Timeouts) -> Result<reqwest::Client, ClientError> {
     Ok(hardened(timeouts, &Transport::default())?.build().map_err(reqwest::Error::without_url)?)
-}
-
-impl Client {
-    /// Which product the account is of.
-    #[must_use]
-    pub(super) fn account_kind(&self) -> AccountKind {
-        self.0.endpoint.kind()
-    }
 }
 
 impl Crm for Client {

@@ -106,16 +106,11 @@ impl Table {
         Some(Self { entries, left_out })
     }
 
-    /// Whether it may be a page that others follow.
-    #[must_use]
-    pub fn is_full_page(&self) -> bool {
-        self.entries.len() + self.left_out >= LISTS_PER_PAGE
-    }
-
-    /// Puts this table behind what the pages before had; tells whether there was anything new in it, without which an account
-    /// that knows no pages would be asked for ever.
+    /// Puts this page behind what those before had; tells whether another may follow: it was full, and had something new, without
+    /// which an account that knows no pages would be asked for ever.
     #[must_use]
     pub fn after(self, before: Self) -> (Self, bool) {
+        let full = self.entries.len() + self.left_out >= LISTS_PER_PAGE;
         let mut all = before;
         let known = all.entries.len();
         for entry in self.entries {
@@ -127,7 +122,7 @@ impl Table {
         all.left_out += if new { self.left_out } else { 0 };
         all.left_out += all.entries.len().saturating_sub(ENTRIES_MAX);
         all.entries.truncate(ENTRIES_MAX);
-        (all, new)
+        (all, full && new)
     }
 }
 

@@ -35,6 +35,50 @@ fn marks(record: &NewRecord) -> u8 {
     trust | if record.backfill { BACKFILL } else { 0 }
 }
 
+/// Events that are read from groups, up to a number or a size.
+pub(in crate::store) struct Reading {
+    after: Position,
+    events_max: usize,
+    bytes_max: usize,
+    /// What was read.
+    pub(in crate::store) records: Vec<Record>,
+    /// How many bytes that has.
+    pub(in crate::store) bytes: usize,
+}
+
+impl Reading {
+    /// Nothing yet of what stands behind a position.
+    pub(in crate::store) fn new(after: Position, events_max: usize, bytes_max: usize) -> Self {
+        Self { after, events_max, bytes_max, records: Vec::new(), bytes: 0 }
+    }
+
+    /// Reads a group; tells whether that is enough.
+    pub(in crate::store) fn group(
+        &mut self,
+        first: u64,
+        count: u64,
+        group: &[u8],
+    ) -> Result<bool, StoreError> {
+        let mut rest = group;
+        for position in (first..first.saturating_add(count)).map(Position) {
+            if self.records.len() >= self.events_max {
+                return Ok(true);
+            }
+            let stored;
+            (stored, rest) = take(position, rest)?;
+            if position <= self.after {
+                continue;
+            }
+            self.bytes += stored.raw_bytes();
+            self.records.push(stored.record(position)?);
+            if self.bytes >= self.bytes_max {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 /// Room for what stands beside the raw event.
 const HEAD_BYTES: usize = 160;
 

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::columns::from_text;
 use crate::clock::UnixMicros;
+use crate::delivery::{Delivery, State};
 use crate::erasure::Extent;
 use crate::event::{Email, Stamp};
 
@@ -18,6 +19,23 @@ pub(in crate::store) fn names(extent: &Extent, text: &str) -> bool {
             extent.emails.iter().any(|email| email.stands_in(&lower))
         }
     }
+}
+
+/// What stays of a delivery that speaks of somebody: while a call is owed, and as a dead letter of somebody else, all but the words;
+/// nothing otherwise. `theirs` is whether it is of an address that is erased.
+pub(in crate::store) fn left_of(
+    delivery: Delivery,
+    state: State,
+    theirs: bool,
+    extent: &Extent,
+) -> Option<Delivery> {
+    let stays = match state {
+        State::Waiting | State::InFlight | State::Retrying => true,
+        State::Dead => !theirs,
+        State::Delivered | State::Superseded | State::Discarded | State::Erased => false,
+    };
+    let person = delivery.person.filter(|person| !extent.emails.contains(person));
+    stays.then(|| Delivery { attempts: Vec::new(), reason: None, person, ..delivery })
 }
 
 /// The moment in the body of a trail.

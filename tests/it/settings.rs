@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::roles::OWNER;
-use crate::support::app::{Service, Setup, said};
+use crate::support::app::{Service, Setup, WRITE_KEY, said};
 use crate::support::events::{ann, identify_ann, lead_of_ann};
 
 pub const EDITOR: &str = "editor-0123456789abcdef0123456789abcdef";
@@ -20,6 +20,13 @@ pub fn editable() -> Setup {
 
 async fn post(service: &Service, path: &str, body: Value) -> (StatusCode, Value) {
     said(service.private_post(path).bearer_auth(EDITOR).json(&body)).await
+}
+
+/// What is answered to an event with this write key.
+async fn sent(service: &Service, key: &str) -> u16 {
+    let event = json!({"type": "track", "event": "x", "userId": "u"});
+    let request = service.post_without_key("/ingest").basic_auth(key, Some(""));
+    request.json(&event).send().await.unwrap().status().as_u16()
 }
 
 async fn revision(service: &Service) -> u64 {
@@ -172,23 +179,11 @@ async fn what_the_file_or_the_environment_says_is_locked_and_a_change_of_it_mean
 #[tokio::test]
 async fn a_write_key_is_rotated_with_both_good_until_the_old_one_is_dropped_and_is_said_once() {
     let service = editable().start().await;
-    let sent = async |key: &str| {
-        let event = json!({"type": "track", "event": "x", "userId": "u"});
-        service
-            .post_without_key("/ingest")
-            .basic_auth(key, Some(""))
-            .json(&event)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
-    };
     let made = |revision: u64| json!({"revision": revision, "new_key": "website"});
     let (_, looked) = post(&service, "/api/settings/preview", made(0)).await;
     let (_, applied) = apply(&service, &looked).await;
     let key = applied["new_keys"]["website"].as_str().unwrap().to_owned();
-    assert_eq!((sent(&key).await, sent(crate::support::app::WRITE_KEY).await), (200, 200));
+    assert_eq!((sent(&service, &key).await, sent(&service, WRITE_KEY).await), (200, 200));
     let shown = service.get("/api/settings").await;
     assert_eq!(
         shown["keys"],
@@ -198,21 +193,9 @@ async fn a_write_key_is_rotated_with_both_good_until_the_old_one_is_dropped_and_
         assert!(!service.get(path).await.to_string().contains(&key), "{path}");
     }
     let service = service.restart().await;
-    let event = json!({"type": "track", "event": "x", "userId": "u"});
-    let sent = async |key: &str| {
-        service
-            .post_without_key("/ingest")
-            .basic_auth(key, Some(""))
-            .json(&event)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
-    };
-    assert_eq!(sent(&key).await, 200);
+    assert_eq!(sent(&service, &key).await, 200);
     changed(&service, &["sources", "website", "write_keys"], Value::Null).await;
-    assert_eq!((sent(&key).await, sent(crate::support::app::WRITE_KEY).await), (401, 200));
+    assert_eq!((sent(&service, &key).await, sent(&service, WRITE_KEY).await), (401, 200));
     service.finish().await;
 }
 

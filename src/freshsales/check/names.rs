@@ -56,14 +56,13 @@ pub(super) fn follows(before: Option<List>, selectors: &mut Selectors) -> bool {
     let Some(List { answer: Answered::Known(page), .. }) = selectors.list(Kind::Lists).cloned() else {
         return false;
     };
-    let full = page.is_full_page();
     let before = match before.map(|list| list.answer) {
         Some(Answered::Known(before)) => before,
         Some(Answered::Forbidden | Answered::Unreadable) | None => Table::default(),
     };
-    let (all, new) = page.after(before);
+    let (all, more) = page.after(before);
     selectors.learn(Kind::Lists, UnixMicros(0), Answered::Known(all));
-    full && new
+    more
 }
 
 /// What the account says of the names that stand in the mapping.

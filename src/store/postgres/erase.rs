@@ -10,7 +10,7 @@ use crate::delivery::{Delivery, State};
 use crate::erasure::{Erasure, ErasureStage, Extent, Receipt};
 use crate::event::{Email, Position, SourceName};
 use crate::store::columns::{from_text, int as signed, state};
-use crate::store::named::{self, names};
+use crate::store::named::{self, left_of, names};
 use crate::store::{Counts, StoreError};
 
 /// Rows of the trail, of the deliveries and of the messages looked through at once, so that plans do not wait long.
@@ -122,24 +122,17 @@ async fn deliveries(
         if !(theirs || extent.shared.iter().any(is) || names(extent, &body)) {
             continue;
         }
-        let mut delivery = from_text::<Delivery>("delivery", &body)?;
-        let owed = match state {
-            State::Waiting | State::InFlight | State::Retrying => true,
-            State::Dead => !theirs,
-            State::Delivered | State::Superseded | State::Discarded | State::Erased => false,
-        };
-        if owed {
-            delivery.attempts.clear();
-            delivery.reason = None;
-            delivery.person = delivery.person.filter(|person| !extent.emails.contains(person));
-            batch.put(uint(&row, 0)?, &delivery)?;
+        let delivery = from_text::<Delivery>("delivery", &body)?;
+        let id = text(&delivery.id.0);
+        if let Some(left) = left_of(delivery, state, theirs, extent) {
+            batch.put(uint(&row, 0)?, &left)?;
             continue;
         }
         receipt.deliveries += 1;
         if state == State::Dead {
             counts.moved(Some(State::Dead), State::Erased);
         }
-        gone.push(text(&delivery.id.0));
+        gone.push(id);
     }
     let mut steps: Vec<Step> = batch.steps().collect();
     steps.extend(plan::counted(&counts));

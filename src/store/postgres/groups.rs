@@ -35,12 +35,13 @@ pub(super) async fn read(
                         WHERE tenant = 1 AND stream = $1 AND first <= $2), 0)
                 ORDER BY first LIMIT $3) AS g WINDOW w AS (ORDER BY first)) AS s
         WHERE before <= $4::bigint AND events <= $5::bigint ORDER BY first";
-    let (mut records, mut bytes, mut from) = (Vec::new(), 0, after);
+    let (mut reading, mut from) = (coding::Reading::new(after, events_max, bytes_max), after);
     loop {
-        let room =
-            bytes_max.saturating_sub(bytes).saturating_add(HEAD_BYTES.saturating_mul(events_max.min(10_000)));
+        let room = bytes_max
+            .saturating_sub(reading.bytes)
+            .saturating_add(HEAD_BYTES.saturating_mul(events_max.min(10_000)));
         let room = i64::try_from(room).unwrap_or(i64::MAX);
-        let events = i64::try_from(events_max.saturating_sub(records.len())).unwrap_or(i64::MAX);
+        let events = i64::try_from(events_max.saturating_sub(reading.records.len())).unwrap_or(i64::MAX);
         let next = signed(from.0.saturating_add(1));
         let rows = link.rows(sql, values![number(stream), next, GROUPS_MAX, room, events]).await?;
         let mut last = from;
@@ -49,25 +50,12 @@ pub(super) async fn read(
             let end = Position(first.saturating_add(count).saturating_sub(1));
             last = end;
             let group: Vec<u8> = column(row, 2)?;
-            let mut rest = group.as_slice();
-            for position in (first..=end.0).map(Position) {
-                if records.len() >= events_max {
-                    return Ok(records);
-                }
-                let stored;
-                (stored, rest) = coding::take(position, rest)?;
-                if position <= after {
-                    continue;
-                }
-                bytes += stored.raw_bytes();
-                records.push(stored.record(position)?);
-                if bytes >= bytes_max {
-                    return Ok(records);
-                }
+            if reading.group(first, count, &group)? {
+                return Ok(reading.records);
             }
         }
         if last == from {
-            return Ok(records);
+            return Ok(reading.records);
         }
         from = last;
     }

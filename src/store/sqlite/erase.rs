@@ -11,7 +11,7 @@ use super::{exports, forget, outputs, state, suppressed, tombstones};
 use crate::delivery::{Delivery, State};
 use crate::erasure::{Erasure, ErasureStage, Extent, Forgetting, Receipt};
 use crate::event::{Email, Position, SourceName};
-use crate::store::named::{self, names};
+use crate::store::named::{self, left_of, names};
 use crate::store::{Counts, OpenErasures, Privacy, StoreError};
 
 /// Rows of the trail, of the deliveries and of the messages looked through at once, so that plans do not wait long.
@@ -206,17 +206,10 @@ fn deliveries(
             }
         }
     }
-    for (revision, mut delivery, state, theirs) in found {
-        let owed = match state {
-            State::Waiting | State::InFlight | State::Retrying => true,
-            State::Dead => !theirs,
-            State::Delivered | State::Superseded | State::Discarded | State::Erased => false,
-        };
-        if owed {
-            delivery.attempts.clear();
-            delivery.reason = None;
-            delivery.person = delivery.person.filter(|person| !extent.emails.contains(person));
-            state::put_delivery(connection, revision, &delivery)?;
+    for (revision, delivery, state, theirs) in found {
+        let id = delivery.id.clone();
+        if let Some(left) = left_of(delivery, state, theirs, extent) {
+            state::put_delivery(connection, revision, &left)?;
             continue;
         }
         receipt.deliveries += 1;
@@ -225,7 +218,7 @@ fn deliveries(
             counts.moved(Some(State::Dead), State::Erased);
             state::count(connection, &counts)?;
         }
-        connection.prepare_cached("DELETE FROM deliveries WHERE id = ?1")?.execute([&delivery.id.0])?;
+        connection.prepare_cached("DELETE FROM deliveries WHERE id = ?1")?.execute([&id.0])?;
     }
     Ok(Some(to))
 }

@@ -25,8 +25,7 @@ pub(super) fn read(
     events_max: usize,
     bytes_max: usize,
 ) -> Result<Vec<Record>, StoreError> {
-    let mut records = Vec::new();
-    let mut bytes = 0;
+    let mut reading = coding::Reading::new(after, events_max, bytes_max);
     let groups = table(stream);
     let sql = format!(
         "SELECT first, count, bytes FROM {groups}
@@ -39,24 +38,11 @@ pub(super) fn read(
         if first.saturating_add(count) <= after.0.saturating_add(1) {
             continue;
         }
-        let mut rest = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
-        for position in (first..first.saturating_add(count)).map(Position) {
-            if records.len() >= events_max {
-                return Ok(records);
-            }
-            let stored;
-            (stored, rest) = coding::take(position, rest)?;
-            if position <= after {
-                continue;
-            }
-            bytes += stored.raw_bytes();
-            records.push(stored.record(position)?);
-            if bytes >= bytes_max {
-                return Ok(records);
-            }
+        if reading.group(first, count, row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?)? {
+            break;
         }
     }
-    Ok(records)
+    Ok(reading.records)
 }
 
 /// One event, while it is kept.

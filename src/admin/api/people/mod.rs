@@ -79,37 +79,6 @@ struct Erased {
     mentions: u64,
 }
 
-impl Erased {
-    fn is_nothing(&self) -> bool {
-        let Self {
-            people,
-            anonymous_ids,
-            contacts,
-            deals,
-            happenings,
-            deliveries,
-            events,
-            trail_events,
-            message_ids,
-            mentions,
-        } = self;
-        [
-            people,
-            anonymous_ids,
-            contacts,
-            deals,
-            happenings,
-            deliveries,
-            events,
-            trail_events,
-            message_ids,
-            mentions,
-        ]
-        .into_iter()
-        .all(|count| *count == 0)
-    }
-}
-
 /// Contacts that Freshsales is told to forget, and what became of them.
 #[derive(Serialize)]
 struct Forget {
@@ -152,7 +121,8 @@ impl ErasureView {
             mentions,
         };
         let Forgetting { waiting, forgotten, deleted, not_found, unclear } = forgetting;
-        let nobody = erasure.stage.is_done() && erased.is_nothing() && forgotten + waiting + unclear == 0;
+        let nobody =
+            erasure.stage.is_done() && erasure.receipt.found_nobody() && forgotten + waiting + unclear == 0;
         Self {
             success: true,
             erasure: erasure.id,

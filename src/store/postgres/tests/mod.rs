@@ -3,44 +3,34 @@
 //! They run against a private cluster of Debian's package `postgresql`. Where that is not installed they say so and run on the
 //! embedded engine once more.
 
+#![allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
+
 #[allow(dead_code, reason = "tests of the whole service use the rest")]
 #[path = "../../../../tests/it/support/cluster.rs"]
 mod cluster;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/common.rs"]
 mod common;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/counted.rs"]
 mod counted;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/deals.rs"]
 mod deals;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/forget.rs"]
 mod forget;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/happenings.rs"]
 mod happenings;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/journal.rs"]
 mod journal;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/lookups.rs"]
 mod lookups;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/model.rs"]
 mod model;
 mod own;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/retention.rs"]
 mod retention;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/state.rs"]
 mod state;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/streams.rs"]
 mod streams;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/subjects.rs"]
 mod subjects;
 

@@ -1,45 +1,35 @@
 //! Tests of the embedded engine: those that any engine has to pass, and its own.
 
+#![allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
+
 mod clocks;
 mod embedded;
 mod in_place;
 mod opening;
 mod unreadable;
 
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/common.rs"]
 mod common;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/counted.rs"]
 mod counted;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/deals.rs"]
 mod deals;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/forget.rs"]
 mod forget;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/happenings.rs"]
 mod happenings;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/journal.rs"]
 mod journal;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/lookups.rs"]
 mod lookups;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/model.rs"]
 mod model;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/retention.rs"]
 mod retention;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/state.rs"]
 mod state;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/streams.rs"]
 mod streams;
-#[allow(clippy::duplicate_mod, reason = "every engine passes the same tests")]
 #[path = "../../tests/subjects.rs"]
 mod subjects;
 
