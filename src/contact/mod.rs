@@ -160,6 +160,10 @@ pub struct Standing {
     /// When Freshsales last said which id the contact has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_heard_at: Option<UnixMicros>,
+    /// When a message that is not believed said last that it has changed there: it is read before its next call
+    /// (`hooks.*.verify`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubted_at: Option<UnixMicros>,
     /// Events that need no consent were told up to the one received then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exempt_told: Option<UnixMicros>,

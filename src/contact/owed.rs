@@ -83,7 +83,7 @@ pub struct Rules {
 /// A call that is owed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// What it carries beside the email.
+    /// What it carries beside the email. Empty: the contact is only read, since a message that is not believed spoke of it.
     pub attributes: Attributes,
     /// Whether that is everything wanted.
     pub whole: bool,
@@ -146,8 +146,12 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
     if let Some(why) = &wish.gate_shut {
         return if may_tell { only_status() } else { Owed::Nothing(WhyNothing::GateShut(why.clone())) };
     }
-    let begun =
-        if known { wish.may_update || withdrawal || !standing.unanswered.is_empty() } else { wish.started };
+    let reads = standing.doubted_at.is_some() && known;
+    let begun = if known {
+        wish.may_update || withdrawal || reads || !standing.unanswered.is_empty()
+    } else {
+        wish.started
+    };
     if !begun && !standing.send_whole {
         return Owed::Nothing(if known { WhyNothing::Unchanged } else { WhyNothing::NotStarted });
     }
@@ -160,7 +164,7 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
     let changed = differing(&wanted, &baseline, standing);
     let stale = standing.is_stale(rules.resend_before);
     let resend = changed.is_empty() && !standing.send_whole && !never_accepted;
-    if resend && !stale {
+    if resend && !stale && !reads {
         return Owed::Nothing(WhyNothing::Unchanged);
     }
     let whole = never_accepted || standing.send_whole || stale || rules.send == SendMode::All;
@@ -172,7 +176,13 @@ pub fn owed(wish: &Wish, standing: &Standing, rules: &Rules) -> Owed {
     }
     let mut attributes = if whole { whole_call(wanted, &changed, rules.send) } else { changed };
     attributes.retain(|name, _| !apart || name != STATUS);
-    Owed::Call(Call { attributes, whole, withdrawal: withdrawal && !apart, resend, stranger_of: None })
+    Owed::Call(Call {
+        attributes,
+        whole,
+        withdrawal: withdrawal && !apart,
+        resend: resend && stale,
+        stranger_of: None,
+    })
 }
 
 /// Everything wanted, less the status that Freshsales was told already: who unsubscribed there since stays

@@ -216,6 +216,10 @@ pub struct Standing {
     /// What Freshsales says that it has.
     #[serde(skip_serializing_if = "Hearing::is_empty")]
     pub hearing: Hearing,
+    /// When a message that is not believed said last that it has changed there: it is read before its next call
+    /// (`hooks.*.verify`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubted_at: Option<UnixMicros>,
     /// When it was found to be deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gone_at: Option<UnixMicros>,

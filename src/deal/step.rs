@@ -153,6 +153,9 @@ fn beginning(wish: &Wish, standing: &Standing, now: UnixMicros) -> Next {
 }
 
 fn change(wish: &Wish, standing: &Standing, id: u64, now: UnixMicros) -> Next {
+    if standing.doubted_at.is_some() {
+        return Next::Ask(Asked::Deal(id), now);
+    }
     let contacts: BTreeSet<u64> = wish.contacts.difference(&standing.contacts).copied().collect();
     let is_there = |name: &String, value: &Value| match standing.hearing.of(name) {
         Some(heard) => same(name, &heard.value, value),

@@ -27,6 +27,7 @@ pub fn may_share(id: &DeliveryId, world: &World, settings: &Settings) -> bool {
     delivery.lane.shares_calls()
         && known
         && standing.renames.is_none()
+        && standing.doubted_at.is_none()
         && !needs_a_look(email, &standing, world, settings)
 }
 

@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::forward::{self, Move};
 use super::refusal::{RecordRefusal, after_refused};
 use super::rename;
@@ -78,8 +76,15 @@ pub(super) fn settle_contact(
         return;
     }
     let frozen: BTreeSet<_> = next.hearing.frozen().map(|(name, at)| (name.clone(), at)).collect();
+    let reads = next.doubted_at.is_some() && next.in_flight.as_ref().is_some_and(|call| call.asks);
     let call = next.in_flight.clone().filter(|call| !call.asks);
     let mut transition = after(&settlement, email, &mut next, world, settings, now);
+    if reads {
+        let order = &settlement.order;
+        let what = (&order.delivery, &order.request, &settlement.verdict);
+        let notes = shown::read(email, what, &mut next, world, settings);
+        transition = after_reading(transition, notes, email, &mut next, world, settings, now);
+    }
     if let (Verdict::Stored(answer), Some(call)) = (&settlement.verdict, call) {
         let what = (&call.delivery, &call.sent);
         let notes = shown::hear(email, what, answer, &mut next, world, settings, now);
@@ -303,6 +308,7 @@ fn after(
 const LOOKED: &str = "Freshsales was asked for the contact, before its lifecycle stage is moved or its tags are joined with ours";
 const LOOKED_UP: &str =
     "Freshsales was asked for the contact first: what it has from elsewhere stays as it is";
+const READ: &str = "Freshsales was asked for the contact, since a message that is not believed by itself said that it changed (hooks.*.verify)";
 const JOINS: &str = "Freshsales showed which tags the contact has, so ours are added now";
 const MOVES: &str = "Freshsales showed where the contact stands, so its lifecycle stage is moved now";
 
@@ -314,10 +320,38 @@ fn go_on(why: &str, newer: Option<DeliveryId>, id: &DeliveryId, standing: &mut S
     if is_newer { Transition::Supersede(CARRIED.to_owned()) } else { Transition::Wait(why.to_owned()) }
 }
 
+/// A contact was read that a message spoke of: where nothing is owed by what is known now, its delivery is at its end.
+fn after_reading(
+    transition: Transition,
+    notes: Vec<String>,
+    email: &Email,
+    standing: &mut Standing,
+    world: &World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Transition {
+    let open = standing.open.take();
+    let left = left_to_send(email, standing, world, settings, now);
+    match transition {
+        Transition::Wait(_) if standing.doubted_at.is_none() && left.is_none() => {
+            let notes = std::iter::once(READ.to_owned()).chain(notes);
+            Transition::Deliver(Some(notes.collect::<Vec<_>>().join("; ")))
+        }
+        Transition::Wait(_) if !notes.is_empty() => {
+            standing.open = open;
+            Transition::Wait(notes.join("; "))
+        }
+        other => {
+            standing.open = open;
+            other
+        }
+    }
+}
+
 /// It is known whether Freshsales has the contact, and what it has of it from elsewhere.
 fn looked_up(verdict: &Verdict, standing: &mut Standing, settings: &Settings, now: UnixMicros) {
     standing.looked_up = true;
-    let found = if let Verdict::Stored(answer) = verdict { found_contact(answer) } else { None };
+    let found = if let Verdict::Stored(answer) = verdict { shown::found_contact(answer) } else { None };
     let Some(found) = found else { return };
     let (names, refusal) = (settings.preset.sent_names(), &settings.consent.unsubscribed);
     standing.theirs = shown_theirs(names, &found, &Attributes::new(), refusal).unwrap_or_default();
@@ -325,14 +359,6 @@ fn looked_up(verdict: &Verdict, standing: &mut Standing, settings: &Settings, no
     standing.contact_id = found.id;
     let seen = forward::seen(&Verdict::Stored(found), false, now);
     standing.stage_seen = seen.filter(|_| settings.preset.forward_only_stage().is_some());
-}
-
-/// The contact in the answer to a question by its address.
-fn found_contact(answer: &Stored) -> Option<Stored> {
-    let contacts = answer.shown.as_ref()?.get("contacts")?.get("contacts")?.as_array()?;
-    let contact = contacts.first()?.as_object()?;
-    let id = contact.get("id").and_then(Value::as_u64);
-    Some(Stored { id, created: false, shown: Some(contact.clone()) })
 }
 
 /// What becomes of a lifecycle stage that the call did not carry, or of another since. One that the contact is past of is

@@ -60,8 +60,13 @@ pub(super) fn claim_contact(
         }
         Owed::Call(call) => call,
     };
-    if renaming.is_none() && looks_first(&considered, &standing) {
-        return Some(look_up((id, attempt), email, world, settings, now));
+    if renaming.is_none() && (standing.doubted_at.is_some() || looks_first(&considered, &standing)) {
+        let reads = standing
+            .contact_id
+            .filter(|_| standing.doubted_at.is_some())
+            .map(|id| Request::ShowContact { id });
+        let question = reads.unwrap_or_else(|| Request::FindContact { email: email.clone() });
+        return Some(ask(question, (id, attempt), email, world, settings, now));
     }
     let carried = match carried(&mut call, &standing, renaming, settings, now) {
         Ok(carried) => carried,
@@ -109,8 +114,9 @@ pub(super) fn looks_first(considered: &Considered, standing: &Standing) -> bool 
     standing.accepted.is_none() && !standing.looked_up && !considered.wish.by_visitors.is_empty()
 }
 
-/// The question whether there is a contact with this address.
-fn look_up(
+/// A question about a contact leaves, before anything is sent of it.
+fn ask(
+    question: Request,
     (id, attempt): (&DeliveryId, u32),
     email: &Email,
     world: &mut World,
@@ -129,7 +135,7 @@ fn look_up(
         left_at: Some(now),
     });
     world.deliveries.change(id, Delivery::claim);
-    Request::FindContact { email: email.clone() }
+    question
 }
 
 /// What a call carries beside its attributes.

@@ -26,6 +26,7 @@ const NOT_KNOWN: &str = "nobody here has this record, so nothing of it is kept";
 const KNOWN: &str = "Freshsales has what it accepted from here, or what it said before";
 const NEWS: &str = "Freshsales has another value than it accepted from here; ours is not sent before its people say another than their last";
 const FROZEN: &str = "an attribute turned more than five times in ten minutes between two values, as where two systems answer each other: it stays as Freshsales has it, and what is said of it within an hour is not sent";
+const DOUBTED: &str = "whoever says so is not believed by itself (hooks.*.verify): Freshsales is asked for the record, and its answer counts";
 const REFUSED: &str =
     "somebody refused marketing in Freshsales: nothing subscribes them before they say yes, later";
 
@@ -64,6 +65,7 @@ pub(super) fn hear(
     let (outcome, reason) = match (told.merged, told.worth) {
         (Some(merged), _) => (Outcome::Merged, merged),
         (None, _) if refused => (Outcome::Heard, REFUSED.to_owned()),
+        (None, Some(_)) if said.doubted => (Outcome::Heard, DOUBTED.to_owned()),
         (None, Some(Worth::Frozen)) => (Outcome::Frozen, FROZEN.to_owned()),
         (None, Some(Worth::News)) => (Outcome::Heard, NEWS.to_owned()),
         (None, Some(Worth::Echo | Worth::Stale)) => (Outcome::Echo, KNOWN.to_owned()),
@@ -99,6 +101,12 @@ fn hear_contact(
     let Some(email) = named.clone().or_else(|| known.clone().filter(|_| reading.email().is_none())) else {
         return told;
     };
+    if said.doubted {
+        let doubted_at = &mut standing_of(&email, world, settings).doubted_at;
+        *doubted_at = (*doubted_at).max(Some(reading.received_at));
+        owe::evaluate_without_event(&email, DeliveryId::of(reading.position, 0), world, settings, now);
+        return Told { email: Some(email), worth: Some(Worth::Echo), ..told };
+    }
     let at = when(reading, said);
     let before =
         world.contacts.get(&email).map(|contact| contact.with(&settings.account)).unwrap_or_default();

@@ -10,7 +10,7 @@ use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::consent::{Choice, Statement};
 use crate::contact::{Attributes, COMPANIES, STATUS, Standing, Worth, is_blank, same, shown};
-use crate::delivery::{DeliveryId, Stored};
+use crate::delivery::{DeliveryId, Request, Stored, Verdict};
 use crate::event::{Email, Stamp, Trust};
 use crate::mapping::TAGS;
 use crate::person::Said;
@@ -60,6 +60,55 @@ pub(super) fn hear(
         ));
     }
     notes
+}
+
+/// Takes in the answer to a question that was asked since a message which is not believed spoke of the contact. Tells what a
+/// person should know.
+pub(super) fn read(
+    email: &Email,
+    (call, question, verdict): (&DeliveryId, &Request, &Verdict),
+    standing: &mut Standing,
+    world: &mut World,
+    settings: &Settings,
+) -> Vec<String> {
+    // What it has now it had when the message came, or another message follows.
+    let Some(doubted_at) = standing.doubted_at else { return Vec::new() };
+    let by_id = matches!(question, Request::ShowContact { .. });
+    match verdict {
+        Verdict::Stored(answer) => {
+            standing.doubted_at = None;
+            let contact = if by_id { shown_contact(answer) } else { found_contact(answer) };
+            match contact {
+                Some(contact) => {
+                    hear(email, (call, &Attributes::new()), &contact, standing, world, settings, doubted_at)
+                }
+                None => vec!["Freshsales has no contact with this address".to_owned()],
+            }
+        }
+        // It was merged with another one, or deleted: which id it has now is asked by its address.
+        Verdict::Gone { .. } if by_id => {
+            standing.contact_id = None;
+            vec!["Freshsales has the contact of this id no more, so it is asked by its address".to_owned()]
+        }
+        Verdict::Gone { reason } | Verdict::Refused { reason, .. } | Verdict::Shut { reason } => {
+            standing.doubted_at = None;
+            vec![format!("Freshsales did not say what it has, so nothing of what was told counts: {reason}")]
+        }
+        Verdict::Passing { .. } | Verdict::Throttled { .. } | Verdict::Blocked { .. } => Vec::new(),
+    }
+}
+
+/// The contact in the answer to a question by its address.
+pub(super) fn found_contact(answer: &Stored) -> Option<Stored> {
+    let contacts = answer.shown.as_ref()?.get("contacts")?.get("contacts")?.as_array()?;
+    let contact = contacts.first()?.as_object()?;
+    let id = contact.get("id").and_then(Value::as_u64);
+    Some(Stored { id, created: false, shown: Some(contact.clone()) })
+}
+
+fn shown_contact(answer: &Stored) -> Option<Stored> {
+    let contact = answer.shown.as_ref()?.get("contact")?.as_object()?;
+    Some(Stored { id: answer.id, created: false, shown: Some(contact.clone()) })
 }
 
 fn is_plain(value: &Value) -> bool {

@@ -65,7 +65,7 @@ pub(super) fn play(
                 let standing = standing_of(email, world, settings);
                 (standing.in_flight, standing.open) = (None, Some(id.clone()));
                 standing.stage_seen = Some(StageSeen { id: None, at: now });
-                standing.looked_up = true;
+                (standing.looked_up, standing.doubted_at) = (true, None);
             }
             Subject::Contact(email) => {
                 let answer = Stored { id: stored, ..Stored::default() };

@@ -10,6 +10,8 @@ use crate::clock::UnixMicros;
 
 /// Where it stands in the body of an event.
 pub const CRM: &str = "crm";
+/// Stands in it where whoever says it is not believed.
+pub const DOUBTED: &str = "verify";
 
 /// What kind of record was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +62,8 @@ pub struct CrmSaid {
     pub changed_at: Option<UnixMicros>,
     /// What it has, by attribute.
     pub said: BTreeMap<String, Value>,
+    /// Whoever says it is not believed: it only means that Freshsales is to be asked (`hooks.*.verify`).
+    pub doubted: bool,
 }
 
 impl CrmSaid {
@@ -75,6 +79,7 @@ impl CrmSaid {
             key: text("key").map(str::to_owned),
             changed_at: text("changed_at").and_then(with_zone),
             said: said.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            doubted: crm.get(DOUBTED).and_then(Value::as_bool).unwrap_or_default(),
         })
     }
 }

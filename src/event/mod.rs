@@ -20,7 +20,7 @@ mod tests;
 
 pub use age::{Arrival, is_backfill};
 pub use body::{parse_body, put_first};
-pub use crm::{CrmRecord, CrmSaid};
+pub use crm::{CRM, CrmRecord, CrmSaid, DOUBTED};
 pub use email::{Email, EmailProblem};
 pub use header::{EventLimits, EventRefusal, Header, NESTING_MAX};
 pub use mend::{Broken, broken, mend};

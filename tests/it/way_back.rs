@@ -244,3 +244,33 @@ async fn a_contact_that_is_named_by_its_id_alone_is_known_by_it_after_a_restart_
     );
     service.finish().await;
 }
+
+#[tokio::test]
+async fn where_hooks_are_verified_a_forged_one_changes_nothing_and_a_true_one_is_looked_up() {
+    let service = hearing().with("HOOKS__FRESHSALES__VERIFY", "true").start().await;
+    service.send(lead(OLD)).await;
+    service.settled().await;
+    let forged =
+        json!({"kind": "contact", "email": ANN, "mobile_number": NEW, "subscription_status": "unsubscribed"});
+    let says = async |body: &Value| {
+        let call = service.post_without_key("/hooks/freshsales").header("X-Freshsignal-Token", TOKEN);
+        assert_eq!(said(call.json(body)).await.0, 200);
+        service.settled().await;
+    };
+    says(&forged).await;
+    let shown = service.get(&format!("/api/contacts/{ANN}")).await;
+    assert_eq!(
+        (&shown["heard"], &shown["wanted"]["subscription_status"]),
+        (&json!({}), &Value::Null)
+    );
+    change(&service, json!({"mobile_number": REP, "subscription_status": "unsubscribed"})).await;
+    says(&json!({"kind": "contact", "email": ANN, "mobile_number": "what it says does not matter"})).await;
+    let shown = service.get(&format!("/api/contacts/{ANN}")).await;
+    assert_eq!(shown["heard"]["mobile_number"]["value"], REP, "{shown}");
+    assert_eq!(shown["wanted"]["subscription_status"], "unsubscribed", "{shown}");
+    let questions = service.crm.sandbox.requests().into_iter();
+    let questions = questions.filter(|call| call.method == "GET" && call.path.contains("/contacts/"));
+    assert_eq!((questions.count(), writes(&service)), (2, 1), "a question each, and nothing is written");
+    assert_eq!(outcomes(&service).await, ["heard", "heard"]);
+    service.finish().await;
+}

@@ -91,7 +91,15 @@ fn why_waiting(circumstances: Circumstances<'_>) -> String {
         State::Waiting if later => format!("held until {at} for more changes (delivery.hold_seconds)"),
         State::Retrying if later => format!("retrying at {at}{reason}"),
         State::Waiting | State::InFlight | State::Retrying => {
-            waiting_for_its_turn(circumstances.usage, circumstances.share_percent)
+            let waits = waiting_for_its_turn(circumstances.usage, circumstances.share_percent);
+            if circumstances.standing.doubted_at.is_some() {
+                format!(
+                    "a message that is not believed by itself said that it changed in Freshsales (hooks.*.verify), so it is read \
+                     there first; {waits}"
+                )
+            } else {
+                waits
+            }
         }
         State::Dead => format!("refused{reason}; it is tried again with the next event of the contact"),
         State::Delivered | State::Superseded | State::Discarded | State::Erased => {

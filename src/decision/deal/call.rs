@@ -9,7 +9,7 @@ use super::super::call::{CARRIED, Settlement, Transition, cause_in_words, end};
 use super::super::tell::{By, Moved, deal_moved};
 use super::super::{Settings, World};
 use super::wish::{Company, DealWish, open_stages, wish_of};
-use super::{evaluate_waiting, step};
+use super::{evaluate_waiting, heard, step};
 use crate::clock::UnixMicros;
 use crate::contact::Redrive;
 use crate::deal::{
@@ -139,10 +139,14 @@ pub(in crate::decision) fn settle(
     }
     let wanted = wish_of(key, &deal, world, settings).unwrap_or_default();
     let told = Told::of(&settlement, &standing, key);
+    let (before, cause) = (standing.doubted_at.map(|_| standing.clone()), order.delivery.clone());
     let transition = after(&settlement, key, &wanted, &mut standing, world, settings, now);
     let email = deal.email;
     end(settlement, transition, world, settings, now);
     world.deals.edit(key).standing.insert(settings.account.clone(), standing.clone());
+    if let Some(before) = before {
+        heard::told_by_freshsales(key, &cause, (&before, &standing), world, settings, now);
+    }
     if let Some(told) = told {
         told.tell(&wanted, &standing, world, settings, now);
     }
@@ -283,8 +287,9 @@ fn answered(
     let shown = answer.shown.as_ref().unwrap_or(&nothing);
     if let Asked::Deal(id) = asked {
         // Where it does not say, nobody has moved it as far as anybody can tell.
+        let notes = heard::read(shown, key, standing, settings);
         standing.seen = Some(seen_in(shown, id, now).unwrap_or(Seen { stage_id: 0, at: now }));
-        return Vec::new();
+        return notes;
     }
     let field = settings.preset.deal_kind(key.kind()).map(|rule| rule.key_field.as_str());
     let field = field.filter(|field| !field.is_empty());
@@ -453,7 +458,10 @@ pub(in crate::decision) fn played(
     let Some(standing) = world.deals.edit(key).standing.get_mut(&settings.account) else { return };
     let Some(id) = id else {
         match standing.asked() {
-            Some(Asked::Deal(_)) => standing.seen = Some(Seen { stage_id: 0, at: now }),
+            Some(Asked::Deal(_)) => {
+                standing.seen = Some(Seen { stage_id: 0, at: now });
+                standing.doubted_at = None;
+            }
             Some(Asked::DealsOf(_) | Asked::Key) | None => looked_in_vain(standing, now),
         }
         return;

@@ -3,6 +3,10 @@
 //! A deal that somebody made there with a key of ours is remembered as one that exists, so that a later event of it makes no
 //! second one. Must not judge which of two statements counts.
 
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
 use super::super::tell::{By, Moved, deal_moved};
 use super::super::{Action, Reading, Settings, World};
 use super::{Occasion, evaluate, id_without_event, wish_of};
@@ -39,6 +43,20 @@ pub(in crate::decision) fn hear(
     let Some(key) = which(reading, said, &mut heard, world, settings, now) else { return heard };
     let mut standing = world.deals.get(&key).map(|deal| deal.with(&settings.account)).unwrap_or_default();
     match is_it(&standing, said.id) {
+        Is::It if said.doubted => {
+            standing.doubted_at = standing.doubted_at.max(Some(reading.received_at));
+            *standing_of(&key, world, settings) = standing;
+            heard.worth = Some(Worth::Echo);
+            heard.actions.push(reconsider(&key, world, settings, now));
+            return heard;
+        }
+        Is::Taken(_) if said.doubted => {
+            // Whether it exists is asked before it is created; no message makes a deal of another's id.
+            standing.birth = standing.birth.distrusted(at);
+            *standing_of(&key, world, settings) = standing;
+            heard.worth = Some(Worth::Echo);
+            return heard;
+        }
         Is::It => {}
         Is::Taken(id) => {
             standing.adopt(id, None);
@@ -56,38 +74,91 @@ pub(in crate::decision) fn hear(
         }
     }
     heard.worth = heard.worth.max(Some(Worth::Echo));
+    let before = standing.clone();
+    let (worth, notes) = take_in(&said.said, &key, &mut standing, settings, at);
+    heard.worth = heard.worth.max(worth);
+    heard.notes.extend(notes);
+    *standing_of(&key, world, settings) = standing.clone();
+    told_by_freshsales(
+        &key,
+        &DeliveryId::of(reading.position, 0),
+        (&before, &standing),
+        world,
+        settings,
+        now,
+    );
+    heard.actions.push(reconsider(&key, world, settings, now));
+    heard
+}
+
+/// Takes in what Freshsales has of a deal. Tells what that is worth, and what a person should know.
+fn take_in(
+    said: &BTreeMap<String, Value>,
+    key: &DealKey,
+    standing: &mut Standing,
+    settings: &Settings,
+    at: UnixMicros,
+) -> (Option<Worth>, Vec<String>) {
     let rule = settings.preset.deal_kind(key.kind());
-    let (values, unclear) = rule.map(|rule| values(said, rule, settings)).unwrap_or_default();
-    heard.notes.extend(unclear);
-    let mut news = Vec::new();
-    let (stood, mut moved) = (stage_of(&standing), None);
+    let (values, mut notes) = rule.map(|rule| values(said, rule, settings)).unwrap_or_default();
+    let (mut most, mut news) = (None, Vec::new());
     for (name, value, stage) in values {
         let worth = standing.hear(&name, &value, at);
         if worth == Worth::Frozen {
-            heard.notes.push(format!("stays as Freshsales has it: {name}"));
-            world.freeze(format!("deal {name}"), now);
-        }
-        if worth == Worth::News {
-            moved = moved.or(stage);
-            news.push(name);
+            notes.push(format!("stays as Freshsales has it: {name}"));
         }
         if let Some(stage_id) = stage.filter(|_| standing.seen.is_none_or(|seen| seen.at < at)) {
             standing.seen = Some(Seen { stage_id, at });
         }
-        heard.worth = heard.worth.max(Some(worth));
+        if worth == Worth::News {
+            news.push(name);
+        }
+        most = most.max(Some(worth));
     }
     if !news.is_empty() {
-        heard
-            .notes
-            .push(format!("Freshsales has another value than it accepted from here: {}", news.join(", ")));
+        notes.push(format!("Freshsales has another value than it accepted from here: {}", news.join(", ")));
     }
-    *standing_of(&key, world, settings) = standing;
-    if let Some(stage_id) = moved {
-        let cause = DeliveryId::of(reading.position, 0);
-        tell_move(&key, stood.as_deref(), stage_id, &cause, world, settings, now);
+    (most, notes)
+}
+
+/// A deal was read that a message spoke of which is not believed by itself. Tells what a person should know.
+pub(super) fn read(
+    shown: &Map<String, Value>,
+    key: &DealKey,
+    standing: &mut Standing,
+    settings: &Settings,
+) -> Vec<String> {
+    // What it has now it had when the message came, or another message follows.
+    let Some(doubted_at) = standing.doubted_at.take() else { return Vec::new() };
+    let deal = shown.get("deal").and_then(Value::as_object).unwrap_or(shown);
+    let custom = deal.get("custom_field").and_then(Value::as_object).into_iter().flatten();
+    let custom = custom.map(|(name, value)| (format!("custom_field.{name}"), value.clone()));
+    let plain = deal.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let said = plain.filter(|(_, value)| !value.is_object() && !value.is_array()).chain(custom).collect();
+    take_in(&said, key, standing, settings, doubted_at).1
+}
+
+/// What else follows where Freshsales moved a deal, or an attribute of it turns again and again.
+pub(super) fn told_by_freshsales(
+    key: &DealKey,
+    cause: &DeliveryId,
+    (before, after): (&Standing, &Standing),
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) {
+    let frozen: BTreeMap<_, _> = before.hearing.frozen().collect();
+    for (name, at) in after.hearing.frozen() {
+        if frozen.get(name) != Some(&at) {
+            world.freeze(format!("deal {name}"), now);
+        }
     }
-    heard.actions.push(reconsider(&key, world, settings, now));
-    heard
+    let heard = |standing: &Standing| standing.hearing.of(STAGE).map(|heard| heard.value.clone());
+    if heard(before) != heard(after)
+        && let Some(seen) = after.seen
+    {
+        tell_move(key, stage_of(before).as_deref(), seen.stage_id, cause, world, settings, now);
+    }
 }
 
 /// The deal of here that is meant: the one with its id, or else with its key. One whose key moved to another is left alone.
@@ -102,7 +173,7 @@ fn which(
     let by_id = said.id.and_then(|id| known_as(id, world, settings));
     let by_key = meant(&settings.preset.deals_meant(said, &reading.people), world);
     match (by_id, by_key) {
-        (Some(known), Some(named)) if known != named => {
+        (Some(known), Some(named)) if known != named && !said.doubted => {
             heard.merged = Some(format!(
                 "Freshsales has this deal under the key {} now; it was {} here, which is left alone",
                 named.key(),
@@ -215,26 +286,22 @@ fn is_it(standing: &Standing, id: Option<u64>) -> Is {
     }
 }
 
-type Values = Vec<(String, serde_json::Value, Option<u64>)>;
+type Values = Vec<(String, Value, Option<u64>)>;
 
 /// What was said of the attributes that the kind keeps current, in names; with the stage its id. And what is not clear.
-fn values(said: &CrmSaid, rule: &DealRule, settings: &Settings) -> (Values, Vec<String>) {
+fn values(said: &BTreeMap<String, Value>, rule: &DealRule, settings: &Settings) -> (Values, Vec<String>) {
     let mut unclear = Vec::new();
     let mut values: Values = rule
         .fields
         .keys()
-        .filter_map(|name| Some((name.clone(), said.said.get(name)?.clone(), None)))
+        .filter_map(|name| Some((name.clone(), said.get(name)?.clone(), None)))
         .filter(|(name, ..)| name != STAGE && name != PIPELINE)
         .collect();
-    let stage = said
-        .said
-        .get("deal_stage_id")
-        .or_else(|| said.said.get(STAGE))
-        .or_else(|| said.said.get("deal_stage"));
+    let stage = said.get("deal_stage_id").or_else(|| said.get(STAGE)).or_else(|| said.get("deal_stage"));
     if let Some(stage) = stage {
         let text = deal::text_of(stage);
         let pipeline =
-            said.said.get(PIPELINE).map(deal::text_of).or_else(|| rule.pipeline.as_ref().map(Label::text));
+            said.get(PIPELINE).map(deal::text_of).or_else(|| rule.pipeline.as_ref().map(Label::text));
         let id =
             text.parse::<u64>().ok().or_else(|| settings.selectors.stage(pipeline.as_deref(), &text).id());
         match id.and_then(|id| settings.selectors.stage_by_id(id)) {
@@ -246,6 +313,6 @@ fn values(said: &CrmSaid, rule: &DealRule, settings: &Settings) -> (Values, Vec<
         }
     }
     // The same amount with another number of decimals is the same.
-    values.retain(|(name, value, _)| !same(name, value, &serde_json::Value::Null));
+    values.retain(|(name, value, _)| !same(name, value, &Value::Null));
     (values, unclear)
 }

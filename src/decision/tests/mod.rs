@@ -12,6 +12,7 @@ mod dry_run;
 mod erase;
 mod heard;
 mod heard_deals;
+mod heard_doubted;
 mod listings;
 mod names;
 mod nobody;

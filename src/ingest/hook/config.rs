@@ -43,6 +43,8 @@ pub struct HookConfig {
     pub source: String,
     /// Rules by the vendor's name of the event, over those that are shipped.
     pub events: Written,
+    /// `freshsales`: what is told of a record does not count by itself; the record is read before its next call.
+    pub verify: bool,
     /// Where the name of the event stands; empty: where the kind has it.
     pub event_name: String,
     /// Where the id of the message stands; empty: where the kind has it.
@@ -73,6 +75,7 @@ impl Default for HookConfig {
             secrets_file: String::new(),
             source: String::new(),
             events: Written::new(),
+            verify: false,
             event_name: String::new(),
             message_id: String::new(),
             header: String::new(),
@@ -172,6 +175,11 @@ impl HookConfig {
             return problems.found;
         };
         self.proof_problems(kind, &mut problems);
+        if self.verify && kind != Kind::Freshsales {
+            let expected =
+                "false: only records of Freshsales can be read before they count (kind = \"freshsales\")";
+            problems.add("verify", "true", expected);
+        }
         let rules = laid_over(&shipped(kind.names().rules), &self.events);
         for mistake in Rules::read(&rules).1 {
             problems.add(&format!("events.{}", mistake.key), &mistake.value, &mistake.expected);

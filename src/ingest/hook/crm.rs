@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::path::scalar;
 use super::rule::is_unfilled;
-use crate::event::{CrmRecord, Email, Kind};
+use crate::event::{CRM, CrmRecord, DOUBTED, Email, Kind};
 
 /// Attributes that are taken of one body.
 const ATTRIBUTES_MAX: usize = 200;
@@ -49,8 +49,15 @@ pub fn read(name: &str, body: &Value) -> Option<Map<String, Value>> {
     if let Some(email) = email {
         event.insert("traits".to_owned(), json!({ "email": email }));
     }
-    event.insert("crm".to_owned(), Value::Object(crm));
+    event.insert(CRM.to_owned(), Value::Object(crm));
     Some(event)
+}
+
+/// Notes that whoever said it is not believed.
+pub fn doubt(event: &mut Map<String, Value>) {
+    if let Some(Value::Object(crm)) = event.get_mut(CRM) {
+        crm.insert(DOUBTED.to_owned(), Value::Bool(true));
+    }
 }
 
 /// The record that a body speaks of: named by `kind`, nested under its name (reported by connectors), or the contact of a

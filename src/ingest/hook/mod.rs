@@ -76,6 +76,8 @@ struct Hook {
     ping: Option<&'static str>,
     /// It is Freshsales: what its records have is heard.
     hears_records: bool,
+    /// What it tells of a record only means that Freshsales is asked.
+    verifies: bool,
     rules: Rules,
 }
 
@@ -107,6 +109,7 @@ impl KnownHooks {
                 anew_each_minute: names.anew_each_minute,
                 ping: names.ping,
                 hears_records: kind == Kind::Freshsales,
+                verifies: hook.verify,
                 rules: hook.rules(kind),
             };
             Some((name.clone(), known))
@@ -200,6 +203,11 @@ impl Hook {
         let Some(mut heard) = crm::read(name, &message.body).filter(|_| self.hears_records) else {
             return (event, None);
         };
+        if self.verifies {
+            // No consent is taken from it either: whatever the body says, it does nothing but cause a question.
+            crm::doubt(&mut heard);
+            return (None, Some(heard));
+        }
         match event {
             Some(event) if says_consent_alone(&event) => {
                 for field in ["traits", "consent", "timestamp"] {
