@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     }
     for source in config.sources_without_trust() {
         complain(&format!(
-            "sources.{source}.trust is not set, so what its keys bring is believed as a server's. If its key stands in a page \
+            "note: sources.{source}.trust is not set, so what its keys bring is believed as a server's. If its key stands in a page \
              or an app, set trust = \"visitor\": then nobody who has it replaces what your servers say of a customer; else \
              trust = \"server\""
         ));

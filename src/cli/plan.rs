@@ -105,10 +105,11 @@ fn summary(plan: &Value) -> String {
     }
     let hours = |seconds: u64| seconds.div_ceil(360);
     let takes = match plan["seconds"].as_u64() {
-        Some(seconds) => format!("sent within {}.{} hours", hours(seconds) / 10, hours(seconds) % 10),
-        None => "for how long can't be told while no calls are made".to_owned(),
+        _ if plan["calls"] == 0 => String::new(),
+        Some(seconds) => format!(", sent within {}.{} hours", hours(seconds) / 10, hours(seconds) % 10),
+        None => ", and nobody can tell how long that takes while no calls are made".to_owned(),
     };
-    line(format!("calls that would become owed: {}, {takes}", plan["calls"]));
+    line(format!("calls that would become owed: {}{takes}", plan["calls"]));
     for (lane, count) in plan["owed"].as_object().into_iter().flatten() {
         line(format!("  {lane}: {count}"));
     }

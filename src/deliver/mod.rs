@@ -224,7 +224,7 @@ impl Deliverer {
         }
     }
 
-    /// New settings may satisfy a rule of the account that refused contact after contact.
+    /// New settings may satisfy a rule of the account that refused contact after contact, and a new key is refused no more.
     async fn settings_changed(&self) -> Result<(), StoreError> {
         let now = self.clock.wall();
         self.change_destination(|destination| destination.settings_changed(now)).await

@@ -148,10 +148,12 @@ impl Destination {
         self.try_attributes_again();
     }
 
-    /// The settings changed: whether a rule of the account still refuses what they make is worth a probe.
+    /// Settings were taken over, the key among them: whether a rule of the account still refuses what they make, or every call
+    /// is still refused, is worth a probe.
     pub fn settings_changed(&mut self, now: UnixMicros) {
-        if matches!(&self.obstacle, Some(Obstacle { kind: ObstacleKind::AccountRule { .. }, .. })) {
-            self.probe_at_once(now);
+        match self.obstacle.as_ref().map(|obstacle| &obstacle.kind) {
+            Some(ObstacleKind::AccountRule { .. } | ObstacleKind::Blocked { .. }) => self.probe_at_once(now),
+            Some(ObstacleKind::Unreachable) | None => {}
         }
     }
 

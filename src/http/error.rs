@@ -51,7 +51,13 @@ impl ApiError {
     /// No such route.
     #[must_use]
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such route")
+        Self::no_such("there is no such route")
+    }
+
+    /// There is nothing at this address; says what would have to be there.
+    #[must_use]
+    pub fn no_such(message: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
     /// The route exists, with another method.

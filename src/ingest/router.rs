@@ -59,7 +59,10 @@ impl Ingest {
             .method_not_allowed_fallback(async move |request| {
                 here.turn_down(request, ApiError::method_not_allowed()).await
             })
-            .fallback(async move |request| there.turn_down(request, ApiError::not_found()).await)
+            .fallback(async move |request: Request| {
+                let error = nothing_at(request.uri().path());
+                there.turn_down(request, error).await
+            })
     }
 
     /// Every path below `prefix` with what answers there.
@@ -174,5 +177,18 @@ impl Ingest {
     fn asked_first(&self, methods: MethodRouter) -> MethodRouter {
         let inner = Arc::clone(&self.0);
         methods.options(async move |headers: HeaderMap| inner.preflight(&headers))
+    }
+}
+
+/// There is no such route; whoever looks for the debugger here is told where it is.
+fn nothing_at(path: &str) -> ApiError {
+    const PRIVATE: [&str; 4] = ["api", "debug", "metrics", "admin"];
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    if PRIVATE.contains(&first) {
+        ApiError::no_such(
+            "there is no such route here: the debugger, its API and the metrics are on the private listener (admin.listen)",
+        )
+    } else {
+        ApiError::not_found()
     }
 }

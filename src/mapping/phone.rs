@@ -42,7 +42,9 @@ pub enum PhoneProblem {
     #[error("a program or a spreadsheet has made a fraction or an exponent of the phone number")]
     NotDigits,
     /// A national number, and nothing says of which country.
-    #[error("the phone number has no country code, and the country is not known")]
+    #[error(
+        "the phone number has no country code, and no country that can be read was said, nor mapping.default_country set"
+    )]
     NeedsRegion,
     /// Written internationally, with a calling code that nobody has.
     #[error("the phone number begins with a country code that does not exist")]

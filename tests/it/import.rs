@@ -7,7 +7,7 @@ use crate::support::command::{freshsignal, output};
 
 const ROWS: &str = "\u{feff}E-Mail;First Name;Phone;Country;Signed up;Newsletter;Plan\n\
     ann@example.com;Ann;+1 415 555 0142;US;2024-05-01;yes;pro\n\
-    bob@example.com;Bob;;DE;2024-05-02 10:00;no;\n\
+    bob@example.com;Bob;none at all;DE;2024-05-02 10:00;no;\n\
     ann@example.com;Anna;;;2023-01-01;;\n\
     nobody;Nobody;;;2024-05-03;;\n\
     eve@example.com;Eve;;;soon;;\n";
@@ -36,6 +36,7 @@ fn what_a_file_would_become_is_said_and_nothing_is_sent() {
         "column     Newsletter -> consent.marketing",
         "column     Plan -> traits.plan",
         "contacts   2, for a service that knows nobody yet",
+        "left out   1: mobile_number: this is not a phone number (traits.phone) (line 3)",
         "no contact 1: no date or time stands in the column of --at (line 6)",
         "calls      2 in about 1 h at 450 an hour; 1 with bulk.mode = \"backlog\"",
         "nothing was sent; add --send https://events.example.com to send it",
@@ -106,4 +107,18 @@ async fn a_file_that_is_sent_twice_makes_each_contact_once_and_replaces_nothing_
     let (code, _, said) = import(&file, &["--send", &url], &[("SOURCES__WEBSITE__WRITE_KEY", "another")]);
     assert!(code == 1 && said.contains("401"), "{said}");
     service.finish().await;
+}
+
+#[test]
+fn where_no_service_is_nothing_is_sent_and_nobody_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("customers.csv");
+    std::fs::write(&file, ROWS).unwrap();
+    let environment = [("SOURCES__WEBSITE__WRITE_KEY", WRITE_KEY)];
+    // Nobody listens at the port of an address that was let go again.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, _, said) = import(&file, &["--send", &format!("http://{free}")], &environment);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains(&format!("there is no service at http://{free}/v1/import: ")), "{said}");
+    assert!(said.contains("nothing was sent") && !said.contains("sending again"), "{said}");
 }

@@ -48,6 +48,20 @@ async fn a_key_that_is_rotated_in_its_file_is_taken_with_the_next_probe() {
 }
 
 #[tokio::test]
+async fn a_right_key_is_used_at_once_after_a_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, file) = service(&folder, OLD).await;
+    service.send_all(vec![identify_ann(1), lead_of_ann(1)]).await;
+    service.destination("blocked").await;
+    fs::write(&file, RIGHT).unwrap();
+    reload(&service).await;
+    // The clock stands still: nothing waits for the next probe.
+    service.settled().await;
+    assert_eq!(service.crm.sandbox.contacts().len(), 1);
+    service.finish().await;
+}
+
+#[tokio::test]
 async fn a_reload_takes_another_key_over_and_names_it_and_not_its_value() {
     let folder = tempfile::tempdir().unwrap();
     let (service, file) = service(&folder, RIGHT).await;

@@ -259,10 +259,7 @@ async fn where_hooks_are_verified_a_forged_one_changes_nothing_and_a_true_one_is
     };
     says(&forged).await;
     let shown = service.get(&format!("/api/contacts/{ANN}")).await;
-    assert_eq!(
-        (&shown["heard"], &shown["wanted"]["subscription_status"]),
-        (&json!({}), &Value::Null)
-    );
+    assert_eq!((&shown["heard"], &shown["wanted"]["subscription_status"]), (&json!({}), &Value::Null));
     change(&service, json!({"mobile_number": REP, "subscription_status": "unsubscribed"})).await;
     says(&json!({"kind": "contact", "email": ANN, "mobile_number": "what it says does not matter"})).await;
     let shown = service.get(&format!("/api/contacts/{ANN}")).await;

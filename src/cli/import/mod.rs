@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::decision::{DryRun, Settings};
 use crate::delivery::Lane;
 use crate::event::EventLimits;
+use crate::mapping::LeftOut;
 use rows::{Layout, Target, moment_of};
 
 /// Rows of a call of the bulk API.
@@ -112,17 +113,35 @@ struct Plan {
     people: BTreeSet<[u8; 32]>,
     contacts: BTreeSet<[u8; 32]>,
     /// Why rows make no contact, with how many and the first lines.
-    others: BTreeMap<String, (u64, Vec<u64>)>,
+    others: BTreeMap<String, Lines>,
+    /// Which attributes contacts go without, and why.
+    left_out: BTreeMap<String, Lines>,
     first: Option<Value>,
+}
+
+/// So many rows, and the first of their lines.
+#[derive(Default)]
+struct Lines(u64, Vec<u64>);
+
+impl Lines {
+    fn add(&mut self, line: u64) {
+        self.0 += 1;
+        if self.1.len() < LINES_NAMED {
+            self.1.push(line);
+        }
+    }
+
+    /// `2: why (line 3, 7)`
+    fn told(&self, why: &str) -> String {
+        let lines: Vec<String> = self.1.iter().map(u64::to_string).collect();
+        let more = if self.1.len() as u64 == self.0 { "" } else { ", …" };
+        format!("{}: {why} (line {}{more})", self.0, lines.join(", "))
+    }
 }
 
 impl Plan {
     fn other(&mut self, why: &str, line: u64) {
-        let (count, lines) = self.others.entry(why.to_owned()).or_default();
-        *count += 1;
-        if lines.len() < LINES_NAMED {
-            lines.push(line);
-        }
+        self.others.entry(why.to_owned()).or_default().add(line);
     }
 
     fn event(&mut self, line: u64, event: &Value, settings: &Settings, limits: EventLimits, now: UnixMicros) {
@@ -137,6 +156,9 @@ impl Plan {
             Ok(played) => match played.payload {
                 Some(payload) => {
                     self.contacts.insert(hash);
+                    for LeftOut { attribute, path, why } in played.left_out {
+                        self.left_out.entry(format!("{attribute}: {why} ({path})")).or_default().add(line);
+                    }
                     self.first.get_or_insert(payload);
                 }
                 None => self.other(&format!("{}: {}", played.outcome, played.reason), line),
@@ -181,9 +203,11 @@ fn told(plan: &Plan, layout: &Layout, config: &Config) -> String {
     let when = layout.as_of.as_deref().map_or_else(String::new, |moment| format!(" as of {moment}"));
     say("event", &format!("{}{when}, as old data: newer values that are known stay", layout.event));
     say("contacts", &format!("{contacts}, for a service that knows nobody yet"));
-    for (why, (count, lines)) in &plan.others {
-        let lines: Vec<String> = lines.iter().map(u64::to_string).collect();
-        say("no contact", &format!("{count}: {why} (line {})", lines.join(", ")));
+    for (why, lines) in &plan.others {
+        say("no contact", &lines.told(why));
+    }
+    for (why, lines) in &plan.left_out {
+        say("left out", &lines.told(why));
     }
     say(
         "calls",

@@ -141,9 +141,16 @@ impl Sender {
                     failures = if told.is_some() { 0 } else { failures + 1 };
                     (format!("the service answers {status}"), told.map(Duration::from_secs))
                 }
+                Err(error) if error.is_connect() && sent.is_nothing() => {
+                    return Err(Failure::Running(anyhow!(
+                        "there is no service at {}: {}; nothing was sent: look at the address, and whether the service runs",
+                        self.url,
+                        cause_of(&error)
+                    )));
+                }
                 Err(error) => {
                     failures += 1;
-                    (format!("the service does not answer ({})", error.without_url()), None)
+                    (format!("the service does not answer ({})", cause_of(&error)), None)
                 }
             };
             if failures >= TRIES {
@@ -158,7 +165,18 @@ impl Sender {
     }
 }
 
+/// What is behind an error of the client, without the address that it names.
+fn cause_of(error: &reqwest::Error) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.last().map_or_else(|| "no answer".to_owned(), ToString::to_string)
+}
+
 impl Sent {
+    /// Whether the service has had nothing yet.
+    fn is_nothing(&self) -> bool {
+        self.accepted + self.rejected == 0
+    }
+
     fn count(&mut self, answer: &Value, events: usize) {
         let rejected = answer["rejected"].as_array().map(Vec::as_slice).unwrap_or_default();
         for one in rejected {

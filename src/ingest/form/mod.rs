@@ -42,6 +42,8 @@ use texts::Text;
 pub const ROUTE: &str = "/form/{source}";
 /// Why a post is refused whose address names no source that takes forms.
 const UNKNOWN: &str = "unknown_form";
+const NO_FORM: &str =
+    "no source of this name takes forms: set `form = true` in its section, and look whether it is on";
 
 /// The code of a form that lacks something.
 pub const INVALID_FORM: &str = "invalid_form";
@@ -100,7 +102,7 @@ impl Inner {
         let sources = self.sources();
         let Some((source, form)) = sources.form(name) else {
             http::discard(&parts.headers, body, self.body_limits()).await;
-            let error = ApiError::not_found().because(UNKNOWN);
+            let error = ApiError::no_such(NO_FORM).because(UNKNOWN);
             self.note_refused(ROUTE, None, error.code(), error.reason());
             return error.into_response();
         };
@@ -230,7 +232,7 @@ impl Inner {
     /// The lines of HTML to paste into a page.
     pub(super) fn form_to_paste(&self, name: &str, prefix: &str, parts: &Parts) -> Response {
         let sources = self.sources();
-        let Some((_, form)) = sources.form(name) else { return ApiError::not_found().into_response() };
+        let Some((_, form)) = sources.form(name) else { return ApiError::no_such(NO_FORM).into_response() };
         let proxied = parts.extensions.get::<FromTrustedProxy>().is_some();
         let Some(address) = Address::of(&self.server.public_url, prefix, &parts.headers, proxied) else {
             return answer::unknown_host().into_response();

@@ -44,6 +44,8 @@ use signature::Wrong;
 pub const ROUTE: &str = "/hooks/{name}";
 /// Why a message is refused whose address names no hook that is on.
 const UNKNOWN: &str = "unknown_hook";
+const NO_HOOK: &str =
+    "no hook of this name is on: it needs a section of [hooks] with a secret, and a source that is on";
 /// Characters of a vendor's name of an event, as it is kept.
 const NAME_CHARS_MAX: usize = 100;
 /// Characters of an id that is kept as it is; a longer one is hashed.
@@ -124,7 +126,7 @@ impl Inner {
         let hooks = self.hooks();
         let Some(hook) = hooks.0.get(name) else {
             http::discard(&parts.headers, body, self.body_limits()).await;
-            let error = ApiError::not_found().because(UNKNOWN);
+            let error = ApiError::no_such(NO_HOOK).because(UNKNOWN);
             self.note_refused_at(Door::Hook(None), ROUTE, None, (error.code(), error.reason()));
             return error.into_response();
         };

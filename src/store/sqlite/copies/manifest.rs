@@ -83,9 +83,11 @@ impl Manifest {
         let damaged = |why: String| CopyError::Damaged { folder: folder.to_owned(), why };
         let path = folder.join(MANIFEST_FILE);
         let found = fs::metadata(&path).map_err(|error| {
-            damaged(format!(
-                "it has no {MANIFEST_FILE}, so it is not a backup, or only a part of one ({error})"
-            ))
+            damaged(if folder.is_dir() {
+                format!("it has no {MANIFEST_FILE}, so it is not a backup, or only a part of one ({error})")
+            } else {
+                "there is no such folder".to_owned()
+            })
         })?;
         if found.len() > MANIFEST_BYTES_MAX {
             return Err(damaged(format!("{MANIFEST_FILE} is too large")));
