@@ -60,12 +60,9 @@ pub(super) fn claim_contact(
         }
         Owed::Call(call) => call,
     };
-    if renaming.is_none() && (standing.doubted_at.is_some() || looks_first(&considered, &standing)) {
-        let reads = standing
-            .contact_id
-            .filter(|_| standing.doubted_at.is_some())
-            .map(|id| Request::ShowContact { id });
-        let question = reads.unwrap_or_else(|| Request::FindContact { email: email.clone() });
+    if renaming.is_none()
+        && let Some(question) = question_first(email, &considered, &standing)
+    {
         return Some(ask(question, (id, attempt), email, world, settings, now));
     }
     let carried = match carried(&mut call, &standing, renaming, settings, now) {
@@ -106,6 +103,15 @@ pub(super) fn claim_contact(
             shows_companies: settings.preset.empty_attributes().contains(COMPANIES),
         },
     })
+}
+
+/// The question that comes before anything is sent of a contact: of one that a message spoke of which is not believed by itself,
+/// and before a first call that carries what visitors said.
+fn question_first(email: &Email, considered: &Considered, standing: &Standing) -> Option<Request> {
+    let doubted = standing.doubted_at.is_some();
+    let by_id = standing.contact_id.filter(|_| doubted).map(|id| Request::ShowContact { id });
+    let by_address = || Request::FindContact { email: email.clone() };
+    (doubted || looks_first(considered, standing)).then(|| by_id.unwrap_or_else(by_address))
 }
 
 /// Whether Freshsales is asked whether it has the contact, before a first call that carries what visitors said: what people or

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::judge::Decided;
 use super::names::resolve;
 use super::world::standing_of;
-use super::{Outcome, Reading, Settings, World, deal, forward, learn, lists, owe};
+use super::{Outcome, Reading, Settings, World, deal, forward, learn, lists, owe, shown};
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
 use crate::contact::{COMPANIES, Contact, STATUS, StageSeen, Standing, Worth};
@@ -65,7 +65,7 @@ pub(super) fn hear(
     let (outcome, reason) = match (told.merged, told.worth) {
         (Some(merged), _) => (Outcome::Merged, merged),
         (None, _) if refused => (Outcome::Heard, REFUSED.to_owned()),
-        (None, Some(_)) if said.doubted => (Outcome::Heard, DOUBTED.to_owned()),
+        (None, Some(Worth::News)) if said.doubted => (Outcome::Heard, DOUBTED.to_owned()),
         (None, Some(Worth::Frozen)) => (Outcome::Frozen, FROZEN.to_owned()),
         (None, Some(Worth::News)) => (Outcome::Heard, NEWS.to_owned()),
         (None, Some(Worth::Echo | Worth::Stale)) => (Outcome::Echo, KNOWN.to_owned()),
@@ -101,15 +101,19 @@ fn hear_contact(
     let Some(email) = named.clone().or_else(|| known.clone().filter(|_| reading.email().is_none())) else {
         return told;
     };
-    if said.doubted {
-        let doubted_at = &mut standing_of(&email, world, settings).doubted_at;
-        *doubted_at = (*doubted_at).max(Some(reading.received_at));
-        owe::evaluate_without_event(&email, DeliveryId::of(reading.position, 0), world, settings, now);
-        return Told { email: Some(email), worth: Some(Worth::Echo), ..told };
-    }
     let at = when(reading, said);
     let before =
         world.contacts.get(&email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
+    if said.doubted {
+        let news = is_news(said, at, before, settings);
+        if news {
+            let doubted_at = &mut standing_of(&email, world, settings).doubted_at;
+            *doubted_at = (*doubted_at).max(Some(reading.received_at));
+            owe::evaluate_without_event(&email, DeliveryId::of(reading.position, 0), world, settings, now);
+        }
+        told.worth = Some(if news { Worth::News } else { Worth::Echo });
+        return Told { email: Some(email), ..told };
+    }
     let mut standing = before.clone();
     told.merged = hear_id(said, at, &mut standing);
     if let Some(old) = known.filter(|known| *known != email) {
@@ -151,6 +155,19 @@ fn hear_contact(
     lists::evaluate_without_event(&email, world, settings, now);
     told.email = Some(email);
     told
+}
+
+/// Whether a message says anything of a contact that is not known already. What our own calls wrote comes back in messages, and
+/// asks nothing.
+fn is_news(said: &CrmSaid, at: UnixMicros, mut standing: Standing, settings: &Settings) -> bool {
+    let other_id = said.id.zip(standing.contact_id).is_some_and(|(said, known)| said != known);
+    let status = said.said.get(STATUS);
+    let heard = Attributes::of(said, &standing, settings);
+    let says_nothing = heard.known.is_empty() && status.is_none();
+    let is_old = |worth: Worth| matches!(worth, Worth::Echo | Worth::Stale);
+    let known = heard.known.iter().all(|(name, value)| is_old(standing.hear(name, value, at)));
+    let other_status = status.is_some_and(|status| !shown::is_known_status(status, &standing));
+    says_nothing || other_id || other_status || !heard.unclear.is_empty() || !known
 }
 
 /// The contact of here that has an id there.

@@ -134,6 +134,12 @@ fn text_of(value: &Value) -> String {
     text.trim().to_lowercase()
 }
 
+/// Whether a contact has this status as far as is known: the one that was shown last, else the one that was accepted.
+pub(super) fn is_known_status(status: &Value, standing: &Standing) -> bool {
+    let told = || standing.baseline().get(STATUS).map(text_of);
+    standing.status_seen.clone().or_else(told).is_some_and(|known| known == text_of(status))
+}
+
 /// A status that we did not send and that is a refusal: somebody refused in Freshsales. It is one of the people, so that
 /// nothing subscribes them before they say yes, later.
 #[expect(clippy::too_many_arguments, reason = "one answer, and everything that it may change")]

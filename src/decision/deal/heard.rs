@@ -44,9 +44,15 @@ pub(in crate::decision) fn hear(
     let mut standing = world.deals.get(&key).map(|deal| deal.with(&settings.account)).unwrap_or_default();
     match is_it(&standing, said.id) {
         Is::It if said.doubted => {
+            // What our own calls wrote comes back in messages, and asks nothing.
+            let (worth, unclear) = take_in(&said.said, &key, &mut standing.clone(), settings, at);
+            if unclear.is_empty() && matches!(worth, Some(Worth::Echo | Worth::Stale)) {
+                heard.worth = Some(Worth::Echo);
+                return heard;
+            }
             standing.doubted_at = standing.doubted_at.max(Some(reading.received_at));
             *standing_of(&key, world, settings) = standing;
-            heard.worth = Some(Worth::Echo);
+            heard.worth = Some(Worth::News);
             heard.actions.push(reconsider(&key, world, settings, now));
             return heard;
         }
@@ -54,7 +60,7 @@ pub(in crate::decision) fn hear(
             // Whether it exists is asked before it is created; no message makes a deal of another's id.
             standing.birth = standing.birth.distrusted(at);
             *standing_of(&key, world, settings) = standing;
-            heard.worth = Some(Worth::Echo);
+            heard.worth = Some(Worth::News);
             return heard;
         }
         Is::It => {}

@@ -158,11 +158,38 @@ fn a_deal_that_is_only_claimed_to_exist_is_asked_for_before_it_is_created() {
     assert_eq!(service.standing_of(&key()).birth.id(), None, "no id is believed");
     service.send(event("Checkout Started", json!({})));
     service.contact_call(true);
-    service.now = service.now.plus(std::time::Duration::from_mins(5));
+    service.now = service.now.plus(Duration::from_mins(5));
     assert_eq!(service.call_of(&key(), shows(json!({"deals": []}))).0, "show contact");
     let made = object(json!({"id": 92, "deal_stage_id": 11}));
     assert_eq!(
         service.call_of(&key(), Verdict::Stored(Stored { id: Some(92), created: true, shown: Some(made) })).0,
         "create"
     );
+}
+
+#[test]
+fn what_our_own_calls_wrote_comes_back_and_asks_nothing() {
+    let mut service = with_sam();
+    let ours = json!({"first_name": "Sam", "mobile_number": "+1 (415) 555-0142", "subscription_status": "Subscribed"});
+    assert_eq!(service.send(claims(&ours)).outcome, Outcome::Echo);
+    assert_eq!((standing(&service).open, standing(&service).doubted_at), (None, None));
+    let mut other = claims(&ours);
+    other["crm"]["id"] = json!("77");
+    for news in [claims(&json!({"subscription_status": "unsubscribed"})), claims(&json!({})), other] {
+        assert_eq!(service.send(news.clone()).outcome, Outcome::Heard, "{news}");
+        let truth = json!({"contact": {"id": 1, "mobile_number": OLD, "subscription_status": "subscribed"}});
+        assert_eq!(asked(&mut service, shows(truth)).1, State::Delivered, "{news}");
+    }
+}
+
+#[test]
+fn what_our_own_call_wrote_of_a_deal_asks_nothing() {
+    let mut service = with(ORDERS);
+    service.send(event("Checkout Started", json!({})));
+    service.contact_call(true);
+    let made = object(json!({"id": 91, "deal_stage_id": 11}));
+    service.call_of(&key(), Verdict::Stored(Stored { id: Some(91), created: true, shown: Some(made) }));
+    let ours = json!({"custom_field.cf_order_id": "A-1", "stage": "New", "amount": "49.9"});
+    assert_eq!(service.send(claims_deal(91, &ours)).outcome, Outcome::Echo);
+    assert_eq!(service.standing_of(&key()).open, None);
 }
