@@ -15,8 +15,7 @@ pub(super) use super::world::standing_of;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::{
-    AfterStored, Attributes, COMPANIES, Call, InFlight, Owed, Standing, did_not_stick, owed, shown_blank,
-    shown_theirs,
+    AfterStored, Attributes, COMPANIES, Call, Owed, Standing, did_not_stick, owed, shown_blank, shown_theirs,
 };
 use crate::delivery::{Attempt, BlockCause, Bound, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
 use crate::destination::{Destination, Ended, backoff};
@@ -260,7 +259,7 @@ fn after(
     }
     let transition = match &settlement.verdict {
         Verdict::Stored(answer) => {
-            let known_blank = companies_known_blank(answer, standing);
+            let known_blank = shown::companies_known_blank(answer, standing);
             let done = after_stored(answer, standing, newer, id, now);
             standing.blank = shown_blank(settings.preset.empty_attributes(), answer);
             let (names, refusal) = (settings.preset.sent_names(), &settings.consent.unsubscribed);
@@ -381,14 +380,6 @@ fn moves_on(
         return Some(Move::Past(forward::settle_past(taken, stands, standing)));
     }
     Some(moves)
-}
-
-/// Whether a contact is known to have no company, of which this answer says nothing new: it does not show them, and none was
-/// told by the call.
-fn companies_known_blank(answer: &Stored, standing: &Standing) -> bool {
-    let told = |call: &InFlight| call.sent.contains_key(COMPANIES);
-    let shows = answer.shown.as_ref().is_some_and(|contact| contact.contains_key(COMPANIES));
-    !shows && standing.blank.contains(COMPANIES) && !standing.in_flight.as_ref().is_some_and(told)
 }
 
 /// What follows for a contact that was stored: what was kept back until it was, or nothing.

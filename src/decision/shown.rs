@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::consent::{Choice, Statement};
-use crate::contact::{Attributes, COMPANIES, STATUS, Standing, Worth, is_blank, same, shown};
+use crate::contact::{Attributes, COMPANIES, InFlight, STATUS, Standing, Worth, is_blank, same, shown};
 use crate::delivery::{DeliveryId, Request, Stored, Verdict};
 use crate::event::{Email, Stamp, Trust};
 use crate::mapping::TAGS;
@@ -109,6 +109,14 @@ pub(super) fn found_contact(answer: &Stored) -> Option<Stored> {
 fn shown_contact(answer: &Stored) -> Option<Stored> {
     let contact = answer.shown.as_ref()?.get("contact")?.as_object()?;
     Some(Stored { id: answer.id, created: false, shown: Some(contact.clone()) })
+}
+
+/// Whether a contact is known to have no company, of which this answer says nothing new: it does not show them, and none was
+/// told by the call.
+pub(super) fn companies_known_blank(answer: &Stored, standing: &Standing) -> bool {
+    let told = |call: &InFlight| call.sent.contains_key(COMPANIES);
+    let shows = answer.shown.as_ref().is_some_and(|contact| contact.contains_key(COMPANIES));
+    !shows && standing.blank.contains(COMPANIES) && !standing.in_flight.as_ref().is_some_and(told)
 }
 
 fn is_plain(value: &Value) -> bool {
