@@ -118,6 +118,8 @@ fn demo_environment(
         ("STORE__PATH", folder.join("data").display().to_string()),
         ("STORE__EPHEMERAL", "true".to_owned()),
         ("MAPPING__FILE", mapping.display().to_string()),
+        // Without it Freshsales would subscribe whoever was not asked.
+        ("CONSENT__UNKNOWN", "unsubscribed".to_owned()),
     ];
     pairs.into_iter().map(|(key, value)| (format!("FRESHSIGNAL_{key}"), value)).collect()
 }
