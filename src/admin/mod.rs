@@ -15,6 +15,7 @@ mod mask;
 mod metrics;
 mod page;
 mod role;
+mod setup;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN, TokenConfig};
 pub use editor::{Applied, Draft, EditRefused, Editor, Previewed, Reloaded, Seen};
 pub use guard::Admin;
 pub use role::{Named, Role, Who};
+pub use setup::{AccountRefused, Entry, NamedAccount, NewAccount, Setup, Stands, Tested};
 
 use crate::allowance::{Quotas, Usage};
 use crate::cause::Board;
@@ -49,7 +51,7 @@ use crate::store::{SharedStore, quotas};
 use api::{
     History, acts, alerts, commands, companies, connect, contacts, crm, dead_letters, deals, deliveries,
     events, exports, happenings, history, ledger, map, now, openapi, outputs, people, plan, resend,
-    selectors, settings, status, stream,
+    selectors, settings, setup as setting_up, status, stream,
 };
 use asked::Asked;
 use guard::{Access, Guard, HoldsNobody, guard};
@@ -92,6 +94,8 @@ pub struct Debugger {
     settings: watch::Receiver<Arc<Settings>>,
     clock: Arc<dyn Clock>,
     admin: Arc<Admin>,
+    /// Lets in whoever reads the log of a first start.
+    entry: Option<Arc<Entry>>,
     live: Live,
     commands: Commands,
     metrics: PrometheusHandle,
@@ -184,6 +188,9 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/settings/paths", EDIT, |method| on(method, settings::paths)),
     route(POST, "/api/settings/preview", EDIT, |method| on(method, settings::preview)),
     route(POST, "/api/settings/apply", EDIT, |method| on(method, settings::apply)),
+    route(GET, "/api/setup", EDIT, |method| on(method, setting_up::setup)),
+    route(POST, "/api/setup/session", ANYBODY, |method| on(method, setting_up::session)),
+    route(POST, "/api/setup/account", OWNER, |method| on(method, setting_up::account)),
     route(POST, "/api/reload", EDIT, |method| on(method, commands::reload)),
     route(GET, "/api/connect", VIEW, |method| on(method, connect::connect)),
     route(GET, "/api/now", VIEW, |method| on(method, now::now)),
@@ -238,6 +245,7 @@ impl Debugger {
             looks,
             clock,
             admin: Arc::new(admin),
+            entry: None,
             live,
             commands,
             metrics,
@@ -260,6 +268,14 @@ impl Debugger {
     #[must_use]
     pub fn guarded_by(mut self, admin: Admin) -> Self {
         self.admin = Arc::new(admin);
+        self.entry = None;
+        self
+    }
+
+    /// Lets in whoever reads the log of a first start.
+    #[must_use]
+    pub fn entered_by(mut self, entry: Option<Arc<Entry>>) -> Self {
+        self.entry = entry;
         self
     }
 

@@ -17,23 +17,31 @@ use crate::admin::{Applied, Draft, EditRefused, Editor, Previewed, Seen};
 use crate::clock::UnixMicros;
 use crate::config::{Config, Managed, Stored, Texts};
 use crate::managed::{Edit, Path, Wish, is_key_list};
+use tokio::sync::Mutex as Alone;
+use tokio_util::sync::CancellationToken;
 
 /// A preview is good for so long.
 const GOOD_FOR: Duration = Duration::from_mins(10);
 /// Previews that are kept.
 const KEPT_MAX: usize = 16;
 const KEY_BYTES: usize = 24;
+/// What the names of write keys begin with.
+const WRITE_KEY: &str = "key-";
 /// Characters of a key that are shown.
 const END_CHARS: usize = 4;
 
 /// Changes settings.
 pub(super) struct Editing {
-    reload: Reload,
-    previews: Mutex<Previews>,
+    pub(super) reload: Reload,
+    pub(super) previews: Mutex<Previews>,
+    /// Held while an account is asked.
+    pub(super) testing: Alone<()>,
+    /// Starts the service again.
+    pub(super) again: CancellationToken,
 }
 
 #[derive(Default)]
-struct Previews {
+pub(super) struct Previews {
     last: u64,
     kept: VecDeque<Kept>,
 }
@@ -51,12 +59,12 @@ struct Kept {
 }
 
 impl Editing {
-    pub(super) fn new(reload: Reload) -> Self {
-        Self { reload, previews: Mutex::default() }
+    pub(super) fn new(reload: Reload, again: CancellationToken) -> Self {
+        Self { reload, previews: Mutex::default(), testing: Alone::default(), again }
     }
 
     /// The configuration as it is on disk, with what was changed on the page or with this in its place.
-    fn loaded(&self, stored: Option<&Stored>) -> Result<Config, EditRefused> {
+    pub(super) fn loaded(&self, stored: Option<&Stored>) -> Result<Config, EditRefused> {
         let texts = Texts { managed: stored, ..Texts::default() };
         let config = self.reload.loaded(texts).map_err(EditRefused::Problems)?;
         let missing = config.serving_problems();
@@ -176,7 +184,7 @@ fn new_key(revision: u64) -> Result<(String, String), EditRefused> {
     let mut random = [0_u8; KEY_BYTES];
     getrandom::fill(&mut random).map_err(|error| EditRefused::NotWritten(error.to_string()))?;
     // A write key has no sign that an address or a header would change.
-    Ok((format!("key-{revision}"), URL_SAFE_NO_PAD.encode(random)))
+    Ok((format!("{WRITE_KEY}{revision}"), URL_SAFE_NO_PAD.encode(random)))
 }
 
 /// Nothing of what the file or the environment says can be changed here.
@@ -188,8 +196,12 @@ fn locked(edits: &[Edit], locks: &[(Path, String)]) -> Result<(), EditRefused> {
     }
 }
 
-/// Secrets that no setting and no change names any more go.
-fn forget_unnamed(stored: &mut Stored) {
-    let text = serde_json::to_string(&stored.document).unwrap_or_default();
-    stored.secrets.retain(|name, _| text.contains(&format!("\"{name}\"")));
+/// Secrets that no setting names any more go; a write key stays as long as a change names it, so that it can be undone.
+pub(super) fn forget_unnamed(stored: &mut Stored) {
+    let all = serde_json::to_string(&stored.document).unwrap_or_default();
+    let settings = serde_json::to_string(&stored.document.values).unwrap_or_default();
+    stored.secrets.retain(|name, _| {
+        let named = if name.starts_with(WRITE_KEY) { &all } else { &settings };
+        named.contains(&format!("\"{name}\""))
+    });
 }

@@ -3,6 +3,7 @@
 //! Takes bound listeners and a shutdown signal, so that a test, the demo and `serve` run the same thing. Must not read
 //! the environment or parse arguments.
 
+mod account;
 mod arrivals;
 mod background;
 mod editing;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -32,7 +34,7 @@ pub use opening::database_settings;
 pub use reload::{Load, Reload};
 pub use token::{TokenError, stored as stored_token};
 
-use crate::admin::{Admin, Commands, Debugger, Erasures, Given, Live};
+use crate::admin::{Admin, Commands, Debugger, Editor, Entry, Erasures, Given, Live};
 use crate::allowance::{Ledger, Pressure, Sharing, Usage};
 use crate::cause::Board;
 use crate::clock::{Clock, SteadyClock};
@@ -54,7 +56,7 @@ use crate::trail::{Act, ActKind};
 use crate::turn::{Flow, Stalls};
 use opening::store_of;
 use standing::{go_on, look_after, watch_store};
-use token::{admin_of, admin_on_public};
+use token::{admin_of, admin_on_public, entry_of};
 
 /// Why the service can't start.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +122,10 @@ pub struct App {
     metrics: PrometheusHandle,
     erasing: Erasing,
     also_public: Router,
+    /// Cancelled when the service is to start again.
+    again: CancellationToken,
+    /// Lets in whoever reads the log of a first start.
+    entry: Option<Arc<Entry>>,
     /// Where the private routes are on the public listener, and who may use them there.
     admin_on_public: Option<(String, Admin)>,
 }
@@ -192,10 +198,13 @@ impl App {
         let board = watch::Sender::new(Board::default());
         let live = live_of(&config, &vitals, &board, &erasing, &reload);
         let (admin, bells) = (admin_of(&config, &reload.people)?, Bells::default());
-        let commands = commands_of(&bells, &reload);
+        let again = CancellationToken::new();
+        let commands = commands_of(&bells, &reload, &again);
+        let entry = entry_of(&config, &admin)?.map(Arc::new);
         let watched = reload.settings.subscribe();
         let debugger =
-            Debugger::new(shared, watched, Arc::clone(&clock), admin, live, commands, metrics.clone());
+            Debugger::new(shared, watched, Arc::clone(&clock), admin, live, commands, metrics.clone())
+                .entered_by(entry.clone());
         Ok(Self {
             admin_on_public: admin_on_public(&config, &reload.people)?,
             config,
@@ -215,6 +224,8 @@ impl App {
             metrics,
             erasing,
             also_public: Router::new(),
+            again,
+            entry,
         })
     }
 
@@ -231,12 +242,25 @@ impl App {
         self.reload.clone()
     }
 
+    /// Cancelled when a change on the page needs the service to start again: whoever runs it stops it then, and builds another.
+    #[must_use]
+    pub fn again(&self) -> CancellationToken {
+        self.again.clone()
+    }
+
+    /// The code that lets in whoever reads the log, where nobody has set the service up yet.
+    #[must_use]
+    pub fn code(&self) -> Option<SecretString> {
+        self.entry.as_ref().and_then(|entry| entry.code())
+    }
+
     /// Runs until `shutdown`, then answers accepted requests and lets calls on their way end.
     ///
     /// # Errors
     /// The store failed, or a part ended that must not.
     pub async fn run(self, listeners: Listeners, shutdown: CancellationToken) -> Result<(), RunError> {
-        if self.config.freshsales.mode == Mode::DryRun {
+        let awaits_account = self.config.first_start.is_some_and(|first| first.awaits_account);
+        if self.config.freshsales.mode == Mode::DryRun && !awaits_account {
             tracing::warn!(
                 "freshsales.mode is dry_run: every payload is built and shown, and nothing is sent"
             );
@@ -407,8 +431,9 @@ fn live_of(
 }
 
 /// What a person may order on the private listener.
-fn commands_of(bells: &Bells, reload: &Reload) -> Commands {
-    let (reload, planning, editing) = (reload.clone(), reload.clone(), reload.clone());
+fn commands_of(bells: &Bells, reload: &Reload, again: &CancellationToken) -> Commands {
+    let (reload, planning) = (reload.clone(), reload.clone());
+    let editing = Arc::new(Editing::new(reload.clone(), again.clone()));
     Commands {
         owed: Arc::clone(&bells.owed),
         ordered: Arc::clone(&bells.ordered),
@@ -416,7 +441,8 @@ fn commands_of(bells: &Bells, reload: &Reload) -> Commands {
         decide: Arc::new(decide),
         reload: Arc::new(move || reload.reload()),
         plan: Arc::new(move |given: &Given| planning.planned(given)),
-        editor: Arc::new(Editing::new(editing)),
+        editor: Arc::clone(&editing) as Arc<dyn Editor>,
+        setup: editing,
     }
 }
 

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 use tokio::sync::watch;
 
-use crate::admin::{Admin, Named};
+use crate::admin::{Admin, Entry, Named};
 use crate::config::Config;
 
 /// People with tokens of their own, as the configuration in use has them.
@@ -55,9 +55,7 @@ fn made_at_first_start(folder: &Path) -> Result<SecretString, TokenError> {
     if let Some(token) = stored(folder)? {
         return Ok(token);
     }
-    let mut random = [0_u8; RANDOM_BYTES];
-    getrandom::fill(&mut random).map_err(|error| TokenError::Random(error.to_string()))?;
-    let token = URL_SAFE_NO_PAD.encode(random);
+    let token = random()?;
     let path = folder.join(FILE);
     let write = || {
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
@@ -67,6 +65,23 @@ fn made_at_first_start(folder: &Path) -> Result<SecretString, TokenError> {
     write().map_err(|cause| TokenError::File { path: path.clone(), cause })?;
     tracing::info!("an admin token was created; `freshsignal token` prints it");
     Ok(SecretString::from(token))
+}
+
+fn random() -> Result<String, TokenError> {
+    let mut random = [0_u8; RANDOM_BYTES];
+    getrandom::fill(&mut random).map_err(|error| TokenError::Random(error.to_string()))?;
+    Ok(URL_SAFE_NO_PAD.encode(random))
+}
+
+/// Who reads the log of a service that nobody has set up is let in by a code, once, as long as nobody says who else may use
+/// the page and this machine alone reaches it.
+pub(super) fn entry_of(config: &Config, admin: &Admin) -> Result<Option<Entry>, TokenError> {
+    let told = config.admin.token().is_some() || config.admin.has_owner();
+    let open = config.first_start.is_some_and(|first| first.awaits_account);
+    let Some(token) = admin.token.clone().filter(|_| open && admin.loopback && !told) else {
+        return Ok(None);
+    };
+    Ok(Some(Entry::new(SecretString::from(random()?), token)))
 }
 
 /// Off loopback a token is needed: where the configuration has none of somebody who may everything, one is made at first start.

@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 
-use super::{Failure, Outcome, complain, load_to_serve, runtime, sample, say, settings_of};
+use super::{Failure, Outcome, complain, load_with_account, runtime, sample, say, settings_of};
 use crate::alerts::{Heartbeat, Message, Receiver};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::freshsales::{
-    BundleAlias, Client, Expected, Mode, Report, TestContact, Timeouts, Transport, check,
-};
+use crate::freshsales::{BundleAlias, Client, Mode, Report, TestContact, Timeouts, Transport, check};
 use crate::store::Engine;
 use crate::webhook::{Failed, Taken};
 #[cfg(feature = "postgres")]
@@ -45,7 +43,7 @@ pub(super) struct Arguments {
 
 /// Names every problem of the configuration, also what only serving needs; then, where that is wanted, of the account.
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let config = load_to_serve(arguments.config.as_deref())?;
+    let config = load_with_account(arguments.config.as_deref())?;
     for warning in config.consent.warnings() {
         complain(&format!("warning: {warning}"));
     }
@@ -148,12 +146,7 @@ fn said(key: &str, came: Result<Taken, Failed>) -> Result<bool, Failure> {
 fn live(config: &Config, probe: bool, to_share: bool) -> Outcome {
     let client = client(config)?;
     let settings = settings_of(config)?;
-    let expected = Expected {
-        preset: settings.preset.clone(),
-        per_hour: config.allowance.of_the_account().per_hour,
-        subscribed: settings.consent.subscribed.clone(),
-        unsubscribed: settings.consent.unsubscribed.clone(),
-    };
+    let expected = config.expected(&settings);
     let test = if probe { Some(test_contact(config)?) } else { None };
     let report = runtime()?.block_on(check(&client, &expected, test));
     let judged = show(&report);

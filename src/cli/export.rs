@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::health::on_this_machine;
-use super::{Failure, Outcome, complain, environment, load_to_serve, runtime};
+use super::{Failure, Outcome, complain, environment, load_with_account, runtime};
 use crate::app::{App, stored_token};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
             "--won, --days, --pipeline and --calls-max are of deals: contacts are what is held here, and cost no call"
         )));
     }
-    let config = load_to_serve(arguments.config.as_deref())?;
+    let config = load_with_account(arguments.config.as_deref())?;
     let address = config.admin.address();
     let address = address.ok_or_else(|| Failure::Usage(anyhow!("admin.listen is no address")))?;
     let address = on_this_machine(address);

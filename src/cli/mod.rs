@@ -192,7 +192,8 @@ fn say_that_none_was_named(file: Option<&Path>) {
     let there = if here.exists() { " freshsignal.toml in this folder is not read by itself." } else { "" };
     complain(&format!(
         "no configuration file was named, so the defaults and the environment alone were read: name it by --config FILE or \
-         FRESHSIGNAL_CONFIG.{there}"
+         FRESHSIGNAL_CONFIG.{there} `freshsignal serve` without any FRESHSIGNAL_ variable, or with FRESHSIGNAL_ADMIN__EDIT=true and none of \
+         account and sources, is set up on its page instead"
     ));
 }
 
@@ -205,6 +206,18 @@ fn load_to_serve(file: Option<&Path>) -> Result<config::Config, Failure> {
     }
     loaded.notes.iter().for_each(|note| complain(note));
     Ok(loaded.config)
+}
+
+/// The same with an account, which one that is still to be set up on its page has not.
+fn load_with_account(file: Option<&Path>) -> Result<config::Config, Failure> {
+    let config = load_to_serve(file)?;
+    if config.first_start.is_some_and(|first| first.awaits_account) {
+        return Err(Failure::Usage(anyhow::anyhow!(
+            "there are no settings yet: neither a file was named nor a variable set, and nothing was set up on the page. \
+             `freshsignal serve` prints a link to the page that sets it up"
+        )));
+    }
+    Ok(config)
 }
 
 /// What deciding depends on; every problem of it is told at once.

@@ -71,6 +71,7 @@ impl Config {
             retention,
             log,
             managed: _,
+            first_start: _,
         } = self;
         // Secrets print redacted.
         let token = admin.token().map(|token| token.expose_secret().to_owned());

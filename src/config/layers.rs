@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use config::{File, FileFormat, Map, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
+use super::first_start::{self, FirstStart};
 use super::managed::{self, Stored};
+use super::variables::{Environment, FILE_VARIABLE, PREFIX};
 use super::{Config, DEFAULT, paths, secrets};
 use crate::config_problem::{Problem, REDACTED};
 
-const PREFIX: &str = "FRESHSIGNAL_";
-/// The variable that names the file when no argument does.
-pub const FILE_VARIABLE: &str = "FRESHSIGNAL_CONFIG";
 /// Keys whose value is a list; `*` is any name.
 const LISTS: [&str; 17] = [
     "server.trusted_proxies",
@@ -58,9 +57,6 @@ const SECTIONS: [&str; 21] = [
     "sources",
     "store",
 ];
-
-/// The environment, as pairs.
-pub type Environment = Vec<(String, String)>;
 
 /// A configuration that was read.
 #[derive(Clone, Debug)]
@@ -138,7 +134,14 @@ impl Examined {
 /// # Errors
 /// Everything that is.
 pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, LoadError> {
-    examine(file, environment)?.approved()
+    let found = examine(file, environment)?;
+    match found.config.first_start {
+        // Nothing was set up: what holds while somebody does is not meant for who tries the defaults.
+        Some(FirstStart { awaits_account: true }) => {
+            examine_layers(file, Texts::default(), environment, None)?.approved()
+        }
+        Some(FirstStart { awaits_account: false }) | None => found.approved(),
+    }
 }
 
 /// Reads the layers. `file` is the argument; without it the environment may name one.
@@ -169,6 +172,17 @@ pub fn examine_with(
     texts: Texts<'_>,
     environment: &Environment,
 ) -> Result<Examined, LoadError> {
+    let first = if texts.config.is_none() { first_start::layer(file, environment) } else { None };
+    examine_layers(file, texts, environment, first)
+}
+
+/// The same with this over the defaults.
+fn examine_layers(
+    file: Option<&Path>,
+    texts: Texts<'_>,
+    environment: &Environment,
+    first: Option<&str>,
+) -> Result<Examined, LoadError> {
     let named = environment.iter().find(|(name, value)| name == FILE_VARIABLE && !value.is_empty());
     let file = file.map(Path::to_path_buf).or_else(|| named.map(|(_, value)| PathBuf::from(value)));
     let (mut overrides, warnings) = from_environment(environment);
@@ -192,10 +206,13 @@ pub fn examine_with(
             of_file.as_ref().map(|(file, said)| paths::from_folder_of(file, said, &overridden, &mut tree));
         Ok::<_, LoadError>((tree, moved.unwrap_or_default()))
     };
-    let (mut tree, mut problems) = whole(&[DEFAULT])?;
+    let below: Vec<&str> = [DEFAULT].into_iter().chain(first).collect();
+    let (mut tree, mut problems) = whole(&below)?;
     let (mut managed, unreadable) = managed::on_disk(&tree, texts.managed);
     if managed.is_on {
-        (tree, problems) = whole(&[DEFAULT, &managed.stored.layer()])?;
+        let layer = managed.stored.layer();
+        let below: Vec<&str> = below.into_iter().chain([layer.as_str()]).collect();
+        (tree, problems) = whole(&below)?;
         managed.values = managed::in_effect(&tree);
         managed.locks =
             managed::locks_over(&overrides, of_file.as_ref().map(|(file, said)| (file.as_path(), said)));
@@ -213,6 +230,7 @@ pub fn examine_with(
     config.managed = managed;
     config.lock_rules(texts.mapping);
     problems.extend(secrets::read_files(&mut config));
+    config.first_start = first.map(|_| FirstStart::of(&mut config.freshsales));
     // A key that can't be used has its default, which must not be told as missing again.
     let told: Vec<String> = problems.iter().map(|problem| problem.key.clone()).collect();
     problems.extend(config.problems().into_iter().filter(|problem| !told.contains(&problem.key)));

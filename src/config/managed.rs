@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::config_problem::Problem;
-use crate::managed::{self, Document, is_editable, is_key_list, to_toml};
+use crate::managed::{self, Document, is_editable, is_key_list, is_owned, is_secret, to_toml};
 
 /// Below the data folder.
 const FOLDER: &str = "settings";
@@ -81,6 +81,7 @@ impl Stored {
     /// The layer as text of a configuration file, with the secrets in their places.
     pub(super) fn layer(&self) -> String {
         let mut settings = self.document.settings();
+        put_secrets(&mut settings, &mut Vec::new(), &self.secrets);
         let sources = settings.get_mut("sources").and_then(Value::as_object_mut).into_iter().flatten();
         for (_, source) in sources {
             let keys = source.get_mut("write_keys").and_then(Value::as_array_mut).into_iter().flatten();
@@ -91,6 +92,27 @@ impl Stored {
             }
         }
         to_toml(&settings)
+    }
+}
+
+/// Puts each secret where its name stands.
+fn put_secrets(
+    values: &mut serde_json::Map<String, Value>,
+    path: &mut managed::Path,
+    secrets: &BTreeMap<String, SecretString>,
+) {
+    for (name, value) in values {
+        path.push(name.clone());
+        match value {
+            Value::Object(inner) => put_secrets(inner, path, secrets),
+            Value::String(named) if is_secret(path) => {
+                let secret = secrets.get(named.as_str());
+                // A name without its secret opens nothing.
+                *named = secret.map_or_else(String::new, |secret| secret.expose_secret().to_owned());
+            }
+            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {}
+        }
+        path.pop();
     }
 }
 
@@ -241,7 +263,8 @@ fn put(values: &mut serde_json::Map<String, Value>, path: &[String], value: Valu
 
 /// The shortest part of a path that may be changed.
 fn editable_part(path: &[String]) -> Option<managed::Path> {
-    (1..=path.len()).filter_map(|parts| path.get(..parts)).find(|part| is_editable(part)).map(<[_]>::to_vec)
+    let may_be = |part: &&[String]| is_editable(part) || is_owned(part);
+    (1..=path.len()).filter_map(|parts| path.get(..parts)).find(may_be).map(<[_]>::to_vec)
 }
 
 fn leaves(keys: &Map<String, Layered>, path: &mut Vec<String>, told: &mut dyn FnMut(&[String], &Layered)) {

@@ -3,10 +3,12 @@
 //! The only room that reads the environment and configuration files. Must not start anything.
 
 mod changes;
+mod first_start;
 mod layers;
 mod managed;
 mod paths;
 mod secrets;
+mod variables;
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +33,7 @@ use crate::delivery::{Account, Bound, HappeningKind, MarkerKey, Request};
 use crate::doors::Ways;
 use crate::event::SourceName;
 use crate::exports;
-use crate::freshsales::{AccountKind, Config as FreshsalesConfig, DryRunCrm, Mode};
+use crate::freshsales::{AccountKind, Config as FreshsalesConfig, DryRunCrm, Expected, Mode};
 use crate::happening;
 use crate::ingest::{
     Hooks, ServerConfig, SourceMode, Sources, hook_problems, is_taken, source_problems, ways,
@@ -46,10 +48,10 @@ use crate::senders::{self, Constants, FiltersConfig, IdentityConfig, Integration
 use crate::store;
 use crate::telemetry::LogConfig;
 
-pub use layers::{
-    Environment, Examined, FILE_VARIABLE, LoadError, Loaded, Texts, examine, examine_with, load,
-};
+pub use first_start::FirstStart;
+pub use layers::{Examined, LoadError, Loaded, Texts, examine, examine_with, load};
 pub use managed::{Managed, Stored};
+pub use variables::{Environment, FILE_VARIABLE};
 
 /// The built-in layer: every key, its default, its comment.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -124,6 +126,9 @@ pub struct Config {
     /// What was changed on the page.
     #[serde(skip)]
     pub managed: Managed,
+    /// How far it was set up on the page, where nothing else says what it is for.
+    #[serde(skip)]
+    pub first_start: Option<FirstStart>,
 }
 
 impl Config {
@@ -180,10 +185,14 @@ impl Config {
         taken.then(|| Problem::new("admin.path", path, "a path where no route for events is, such as /admin"))
     }
 
-    /// What serving needs beyond a configuration that makes sense: an account and somebody who may send.
+    /// What serving needs beyond a configuration that makes sense: an account and somebody who may send. Both come later where it
+    /// is set up on the page.
     #[must_use]
     pub fn serving_problems(&self) -> Vec<Problem> {
         let mut problems = self.freshsales.problems();
+        if self.first_start.is_some() {
+            return problems;
+        }
         if self.hooks.is_empty() && !self.sources.values().any(crate::ingest::SourceConfig::is_on) {
             let expected = "at least one source with a write key, or nobody may send";
             problems.push(Problem::new("sources", "", expected));
@@ -350,6 +359,17 @@ impl Config {
             ]
         });
         limits.filter(|(_, max)| *max > 0).collect()
+    }
+
+    /// What an account is held against, by these settings.
+    #[must_use]
+    pub fn expected(&self, settings: &Settings) -> Expected {
+        Expected {
+            preset: settings.preset.clone(),
+            per_hour: self.allowance.of_the_account().per_hour,
+            subscribed: settings.consent.subscribed.clone(),
+            unsubscribed: settings.consent.unsubscribed.clone(),
+        }
     }
 
     /// The sources with keys that do not say how far they are believed.

@@ -1,5 +1,5 @@
-//! Which settings may be changed on the page. What is not here is refused: where data goes, who may do what, where it is
-//! kept and what is listened on stand in the file alone.
+//! Which settings may be changed on the page, and which of them by whoever owns the service alone: where data goes. What is
+//! not here is refused: who may do what, where it is kept and what is listened on stand in the file alone.
 
 /// Below it stands what a mapping file has.
 pub const RULES: &str = "rules";
@@ -43,10 +43,38 @@ const EDITABLE: &[&[&str]] = &[
     &[RULES, "deals", "*"],
 ];
 
-/// Whether a setting may be changed on the page.
+/// Where data goes.
+const OWNED: &[&[&str]] = &[
+    &["freshsales", "kind"],
+    &["freshsales", "bundle_alias"],
+    &["freshsales", "base_url"],
+    &["freshsales", "mode"],
+    &["freshsales", "api_key"],
+];
+
+/// Of those, the secrets: the name of one stands in the document, and it lies elsewhere.
+const SECRET: &[&[&str]] = &[&["freshsales", "api_key"]];
+
+/// Whether a setting may be changed on the page by whoever may change settings.
 #[must_use]
 pub fn is_editable(path: &[String]) -> bool {
-    EDITABLE.iter().any(|pattern| {
+    fits(EDITABLE, path)
+}
+
+/// Whether it may be changed on the page by whoever owns the service, and by nobody else.
+#[must_use]
+pub fn is_owned(path: &[String]) -> bool {
+    fits(OWNED, path)
+}
+
+/// Whether it is a secret: its name stands there, never the secret itself.
+#[must_use]
+pub fn is_secret(path: &[String]) -> bool {
+    fits(SECRET, path)
+}
+
+fn fits(patterns: &[&[&str]], path: &[String]) -> bool {
+    patterns.iter().any(|pattern| {
         let fits = |(wanted, part): (&&str, &String)| {
             if *wanted == "*" { !part.trim().is_empty() } else { *wanted == part }
         };

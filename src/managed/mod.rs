@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::UnixMicros;
 
-pub use keys::{RULES, is_editable, is_key_list};
+pub use keys::{RULES, is_editable, is_key_list, is_owned, is_secret};
 pub use written::{laid_over, to_toml};
 
 /// Changes that are kept to be shown and undone; the oldest go first.
@@ -153,12 +153,35 @@ impl Document {
         self.with(seen, wishes, (who, at), None)
     }
 
+    /// The document after a change of whoever owns the service: of where data goes alone.
+    ///
+    /// # Errors
+    /// The change can't be made.
+    pub fn changed_by_owner(
+        &self,
+        seen: u64,
+        wishes: &[Wish],
+        (who, at): (&str, UnixMicros),
+    ) -> Result<Self, Refused> {
+        if wishes.len() > EDITS_MAX || wishes.iter().any(is_too_large) {
+            return Err(Refused::TooMuch);
+        }
+        match wishes.iter().find(|wish| !is_owned(&wish.path)) {
+            Some(foreign) => Err(Refused::NotEditable(dotted(&foreign.path))),
+            None => self.with(seen, wishes, (who, at), None),
+        }
+    }
+
     /// The document without what a change made, as long as nothing of it was changed again.
     ///
     /// # Errors
     /// The change can't be undone.
     pub fn undone(&self, seen: u64, change: u64, (who, at): (&str, UnixMicros)) -> Result<Self, Refused> {
         let found = self.changes.iter().find(|one| one.revision == change).ok_or(Refused::Unknown(change))?;
+        // Where data goes is never changed as if it were a detail.
+        if let Some(owned) = found.edits.iter().find(|edit| !is_editable(&edit.path)) {
+            return Err(Refused::NotEditable(dotted(&owned.path)));
+        }
         let since = found.edits.iter().find(|edit| self.get(&edit.path) != edit.after.as_ref());
         if let Some(since) = since {
             return Err(Refused::ChangedSince(dotted(&since.path)));
@@ -309,6 +332,19 @@ mod tests {
         assert_eq!(nothing, Err(Refused::Nothing));
         let large = wish("consent/unknown", json!("x".repeat(VALUE_BYTES_MAX)));
         assert_eq!(none.changed(0, &[large], ("jane", AT)), Err(Refused::TooMuch));
+    }
+
+    #[test]
+    fn where_data_goes_is_changed_by_its_owner_alone_and_not_undone_by_others() {
+        let none = Document::default();
+        let alias = [wish("freshsales/bundle_alias", json!("acme"))];
+        let refused = Refused::NotEditable("freshsales.bundle_alias".into());
+        assert_eq!(none.changed(0, &alias, ("jane", AT)), Err(refused.clone()));
+        let owned = none.changed_by_owner(0, &alias, ("joe", AT)).unwrap();
+        assert_eq!(owned.undone(1, 1, ("jane", AT)), Err(refused));
+        let other = [wish("consent/required", json!(["marketing"]))];
+        let refused = Refused::NotEditable("consent.required".into());
+        assert_eq!(none.changed_by_owner(0, &other, ("joe", AT)), Err(refused));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::plan::For;
 use super::query::Params;
 use super::status::DestinationView;
 use crate::admin::editor::{Editor, Reloaded};
+use crate::admin::setup::Setup;
 use crate::admin::{Asked, Debugger};
 use crate::clock::UnixMicros;
 use crate::config_problem::Problem;
@@ -59,6 +60,8 @@ pub struct Commands {
     pub plan: Arc<Planned>,
     /// Changes settings.
     pub editor: Arc<dyn Editor>,
+    /// Sets up what a file would say otherwise.
+    pub setup: Arc<dyn Setup>,
 }
 
 impl fmt::Debug for Commands {

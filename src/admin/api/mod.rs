@@ -33,6 +33,7 @@ mod rejected;
 pub(super) mod resend;
 pub(super) mod selectors;
 pub(super) mod settings;
+pub(super) mod setup;
 pub(super) mod status;
 pub(super) mod stream;
 mod why;

@@ -18,7 +18,7 @@ use crate::admin::Asked;
 use crate::admin::editor::{Applied, Draft, EditRefused, Previewed};
 use crate::event::{Position, parse_body};
 use crate::http::ApiError;
-use crate::managed::{Change, Edit, Refused, dotted, to_toml};
+use crate::managed::{Change, Edit, Refused, dotted, is_secret, to_toml};
 use crate::mapping::Preset;
 use crate::store::{Plan, Stream};
 use crate::trail::ActKind;
@@ -200,8 +200,32 @@ pub(in crate::admin) async fn export(Asked(app): Asked, uri: Uri) -> Result<Json
             source.shift_remove("write_keys");
         }
     }
+    let mut secrets = Vec::new();
+    without_secrets(&mut settings, &mut Vec::new(), &mut secrets);
+    if app.commands.setup.stands().first_start {
+        // Without it what lies in the data folder, the secrets among it, would not count beside a file.
+        let mut whole = Map::from_iter([("admin".to_owned(), json!({ "edit": true }))]);
+        whole.append(&mut settings);
+        settings = whole;
+    }
     let sources: BTreeSet<&String> = keys.iter().map(|(source, _)| source).collect();
-    Ok(Json(json!({ "configuration": to_toml(&settings), "mapping": rules, "keys_left_out": sources })))
+    Ok(Json(json!({ "configuration": to_toml(&settings), "mapping": rules, "keys_left_out": sources,
+        "secrets_left_out": secrets })))
+}
+
+/// Takes out what only names a secret.
+fn without_secrets(values: &mut Map<String, Value>, path: &mut Vec<String>, left_out: &mut Vec<String>) {
+    values.retain(|name, value| {
+        path.push(name.clone());
+        let secret = is_secret(path);
+        if secret {
+            left_out.push(dotted(path));
+        } else if let Value::Object(inner) = value {
+            without_secrets(inner, path, left_out);
+        }
+        path.pop();
+        !secret
+    });
 }
 
 /// A path that events carry.
@@ -259,7 +283,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// Why nothing was changed.
-fn refused_by(refused: EditRefused) -> ApiError {
+pub(super) fn refused_by(refused: EditRefused) -> ApiError {
     match refused {
         EditRefused::Off => ApiError::new(StatusCode::CONFLICT, "editing_off", OFF),
         EditRefused::Change(refused @ (Refused::Stale(_) | Refused::ChangedSince(_))) => {

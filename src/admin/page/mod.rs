@@ -70,6 +70,7 @@ const FILES: &[File] = &[
     file!("dead_letters.js", SCRIPT),
     file!("outputs.js", SCRIPT),
     file!("playground.js", SCRIPT),
+    file!("start.js", SCRIPT),
     file!("status.js", SCRIPT),
     file!("suppress.js", SCRIPT),
 ];

@@ -33,7 +33,7 @@ fn only_the_page_and_the_health_routes_are_open() {
     let open = ROUTES.iter().filter(|route| route.access == Access::Anybody).map(|route| route.path);
     assert_eq!(
         open.collect::<Vec<_>>(),
-        ["/", "/debug", "/debug/{file}", "/openapi.json", "/healthz", "/readyz"]
+        ["/api/setup/session", "/", "/debug", "/debug/{file}", "/openapi.json", "/healthz", "/readyz"]
     );
 }
 
@@ -75,6 +75,9 @@ const THERE: &[(&str, &str)] = &[
     ("GET", "/api/settings/paths"),
     ("POST", "/api/settings/preview"),
     ("POST", "/api/settings/apply"),
+    ("GET", "/api/setup"),
+    ("POST", "/api/setup/session"),
+    ("POST", "/api/setup/account"),
     ("POST", "/api/reload"),
     ("GET", "/api/connect"),
     ("GET", "/api/now"),
@@ -136,8 +139,12 @@ async fn every_route_refuses_without_the_token_or_with_another() {
             }
             let reply = answer(&lab, builder).await;
             if route.access == Access::Anybody {
-                // The root leads to the page.
-                let expected = if route.path == "/" { 303 } else { 200 };
+                // The root leads to the page, and a session asks for its code.
+                let expected = match route.path {
+                    "/" => 303,
+                    "/api/setup/session" => 400,
+                    _ => 200,
+                };
                 assert_eq!(reply.status, expected, "{}", route.path);
                 let health = reply.text == r#"{"status":"ok"}"#;
                 assert_eq!(health, ["/healthz", "/readyz"].contains(&route.path), "{}", route.path);

@@ -72,6 +72,19 @@ impl Editor for NoEditor {
     }
 }
 
+/// Nothing is set up on the page.
+impl Setup for NoEditor {
+    fn stands(&self) -> Stands {
+        Stands { account: NamedAccount::Live, unasked: Some(String::new()), ..Stands::default() }
+    }
+
+    fn name_account(self: Arc<Self>, _: NewAccount, _: (String, UnixMicros)) -> Tested {
+        Box::pin(async { Err(AccountRefused::Closed) })
+    }
+
+    fn start_again(&self) {}
+}
+
 /// A debugger over a store in memory.
 struct Lab {
     store: Arc<FakeStore>,
@@ -179,6 +192,7 @@ impl Lab {
             ordered: Arc::default(),
             decide: Arc::new(crate::decision::decide),
             editor: Arc::new(NoEditor),
+            setup: Arc::new(NoEditor),
             plan: Arc::new(|_: &Given| Err(vec![Problem::new("mapping.file", "m.toml", "a readable file")])),
             reload: Arc::new(|| Err(vec![Problem::new("mapping.file", "m.toml", "a readable file")])),
         };

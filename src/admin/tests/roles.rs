@@ -44,7 +44,9 @@ fn every_route_has_the_role_that_the_document_says() {
 
 #[test]
 fn what_orders_or_changes_is_for_nobody_who_only_looks() {
-    for route in ROUTES.iter().filter(|route| method(route) != "GET" && route.path != "/api/map") {
+    // One reads a body, and one is for whoever has the code of the log.
+    let others = ["/api/map", "/api/setup/session"];
+    for route in ROUTES.iter().filter(|route| method(route) != "GET" && !others.contains(&route.path)) {
         assert!(matches!(route.access, Access::Role(role) if role >= Role::Act), "{}", route.path);
     }
 }

@@ -13,6 +13,18 @@ pub enum Level {
     Wrong,
 }
 
+impl Level {
+    /// Its word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::Note => "note",
+            Self::Wrong => "wrong",
+        }
+    }
+}
+
 /// What was found, in a sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -41,11 +53,6 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let level = match self.level {
-            Level::Fine => "fine",
-            Level::Note => "note",
-            Level::Wrong => "wrong",
-        };
-        write!(f, "{level}: {}", self.text)
+        write!(f, "{}: {}", self.level.as_str(), self.text)
     }
 }

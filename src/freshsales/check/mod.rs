@@ -47,6 +47,8 @@ pub struct Expected {
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
+    /// Whether alias and key are right; else nothing more was asked.
+    pub open: bool,
     /// In the order it was found.
     pub findings: Vec<Finding>,
     /// Calls that were made.
@@ -77,6 +79,7 @@ pub async fn check(client: &Client, expected: &Expected, test: Option<TestContac
     }
     inquiry.report.findings.extend(found);
     let Access::Open { owners } = access else { return inquiry.report };
+    inquiry.report.open = true;
     if let Ok(reply) = &reply {
         inquiry.find(access::allowance(reply, expected.per_hour));
     }

@@ -34,6 +34,8 @@ mod roles;
 mod settings;
 /// A shop with the tag, for the tests of the tag.
 mod shop;
+/// The first start: five steps to a contact.
+mod start;
 /// The calls of the tag and what they become.
 mod tag;
 /// Which page views there are, and what they say.

@@ -48,6 +48,11 @@ pub struct Served {
 impl Served {
     /// Starts it and waits until it accepts events. Both listeners should be configured on port 0.
     pub fn start(command: &mut Command) -> Self {
+        Self::start_saying(command, "accepts events")
+    }
+
+    /// The same for one that says this with the addresses of both listeners.
+    pub fn start_saying(command: &mut Command, text: &str) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stderr, mut stdout) = (child.stderr.take().unwrap(), child.stdout.take().unwrap());
         let (sender, lines) = sync_channel(LINES_MAX);
@@ -69,7 +74,7 @@ impl Served {
             public: nowhere.clone(),
             private: nowhere,
         };
-        let ready = served.wait_for("accepts events");
+        let ready = served.wait_for(text);
         let named = |key: &str| {
             let start =
                 ready.find(&format!("{key}=")).expect("the line names both listeners") + key.len() + 1;

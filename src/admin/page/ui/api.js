@@ -35,6 +35,18 @@ export function signOut() {
   location.reload();
 }
 
+// The link in the log of a first start has a code in it, which is good for the token, once.
+let noEntry = null;
+export async function enter(code) {
+  const options = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ code }) };
+  try {
+    const { token } = await read(await fetch("api/setup/session", options));
+    sessionStorage.setItem(TOKEN, token);
+  } catch (error) {
+    noEntry = error.message;
+  }
+}
+
 // Asks for the token, once however many requests wait for it. Who closes the question is not asked again by the live
 // stream a moment later: what could not be read has a button for it.
 let asking = null;
@@ -55,6 +67,7 @@ function askForToken(wrong) {
       h("p", {}, "This listener is not open without a token: one of your own, or the admin token, which ", h("code", {}, "freshsignal token"), " prints."),
       h("label", { for: "token" }, "Token"),
       field,
+      noEntry && h("p", { class: "wrong", role: "alert" }, `That link lets nobody in: ${noEntry}.`),
       wrong && h("p", { class: "wrong", role: "alert" }, "That token is not the one. Look for spaces, and that it is of this data folder."),
       h("p", { class: "faint" }, "It is kept in this tab until you close it, and sent to this service alone."),
     );

@@ -55,9 +55,10 @@ function state(found) {
   return h("span", { class: "pill wait" }, "Nothing came yet");
 }
 
-function way(found, door) {
+// A way in; `key` is put into what is pasted, where it is known.
+export function way(found, door, key = "") {
   const title = door.hook === null ? DOORS[door.door] : `${DOORS[door.door]} ${door.hook}`;
-  const sample = { key: "" };
+  const sample = { key };
   const snippets = door.paste.map((snippet) => pasted(snippet, sample));
   const needsKey = door.paste.some((snippet) => snippet.text.includes(MARK));
   const [first, ...more] = snippets;
@@ -68,7 +69,7 @@ function way(found, door) {
     door.look_at.length > 0 && note("wait", "What to look at", h("ul", { class: "plain" }, door.look_at.map((line) => h("li", {}, line)))),
     door.arrived.refusals.length > 0 && refusals(door.arrived.refusals),
     facts(door.enter.map((fact) => [fact.what, entered(fact)])),
-    needsKey && keyField(found, snippets, sample),
+    needsKey && keyField(found, snippets, sample, key),
     first?.element,
     more.length > 0 && h("details", { class: "attempt" }, h("summary", {}, `curl and SDKs (${more.length})`), more.map((snippet) => snippet.element)),
   );
@@ -100,9 +101,9 @@ function refusals(all) {
 }
 
 // A field for the write key: nobody can copy what is not shown, and the key is shown nowhere whole.
-function keyField(found, snippets, sample) {
+function keyField(found, snippets, sample, key) {
   const id = `key-${found.name}`;
-  const field = h("input", { id, autocomplete: "off", spellcheck: "false", placeholder: MARK });
+  const field = h("input", { id, autocomplete: "off", spellcheck: "false", placeholder: MARK, value: key });
   field.addEventListener("input", () => {
     sample.key = field.value.trim();
     for (const snippet of snippets) snippet.fill();
@@ -112,7 +113,7 @@ function keyField(found, snippets, sample) {
 
 function pasted(snippet, sample) {
   const text = () => (sample.key ? snippet.text.replaceAll(MARK, () => sample.key) : snippet.text);
-  const pre = h("pre", { tabindex: "0" }, snippet.text);
+  const pre = h("pre", { tabindex: "0" }, text());
   const element = h(
     "figure",
     { class: "json paste" },

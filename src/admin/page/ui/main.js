@@ -1,6 +1,6 @@
 // The page: which view is shown, the state in its head, and the keyboard.
 
-import { Failure, get, isSignedIn, me, signOut } from "./api.js";
+import { Failure, enter, get, isSignedIn, me, signOut } from "./api.js";
 import { ask, h, show } from "./dom.js";
 import { listen, liveState, watch } from "./live.js";
 import { problem, walk } from "./rows.js";
@@ -20,6 +20,7 @@ import { output, outputs } from "./outputs.js";
 import { plan } from "./plan.js";
 import { playground } from "./playground.js";
 import { settings } from "./settings.js";
+import { start } from "./start.js";
 import { status } from "./status.js";
 
 const VIEWS = [
@@ -37,10 +38,13 @@ const VIEWS = [
   { path: "plan", name: "Plan", list: plan, needs: "POST /api/plan" },
   { path: "settings", name: "Settings", list: settings, needs: "GET /api/settings" },
   { path: "acts", name: "Log", list: acts, needs: "GET /api/acts" },
+  { path: "start", name: "Start", list: start, needs: "GET /api/setup" },
   { path: "now", name: "Now", list: now },
 ];
 // The first view is no. 0, so that the others keep their keys.
 const HOME = VIEWS[VIEWS.length - 1];
+// In the head until the service is set up.
+const START = VIEWS[VIEWS.length - 2];
 
 const main = document.getElementById("main");
 let leave = null;
@@ -157,8 +161,8 @@ const TOLD = ["blocked", "unreachable", "paused", "throttled", "allowance_used_u
 function showBanner() {
   const lines = [];
   if (liveState() === "broken") lines.push(["stop", "The service does not answer; this page shows what it was. It tries again by itself."]);
-  // The first view says all of that itself.
-  const elsewhere = view === HOME ? {} : (latest ?? {});
+  // The first view says all of that itself, and before an account is named all of it is still to come.
+  const elsewhere = view === HOME || view === START ? {} : (latest ?? {});
   for (const { state, tone, message, until } of elsewhere.standings ?? []) {
     if (!TOLD.includes(state)) continue;
     lines.push([tone, until ? `${message}. Next call about ${soon(until)}.` : `${message}.`]);
@@ -227,7 +231,7 @@ function pressed(event) {
 
 show(
   document.getElementById("nav"),
-  [HOME, ...VIEWS.filter((view) => view !== HOME)].map(({ path, name }) => h("a", { href: `#/${path}`, "data-view": path }, name)),
+  [START, HOME, ...VIEWS.filter((view) => view !== HOME && view !== START)].map(({ path, name }) => h("a", { href: `#/${path}`, "data-view": path, hidden: path === START.path }, name)),
 );
 theme(false);
 density(false);
@@ -250,6 +254,24 @@ function showMe({ name, role, may }) {
   who.hidden = !name;
   show(who, name, h("span", { class: "faint" }, ` ${role}`));
 }
+// Whoever sets the service up begins there, and finds it in the head until it is done.
+async function showStart({ may }) {
+  const item = document.querySelector('#nav a[data-view="start"]');
+  item.hidden = true;
+  if (!may.includes("GET /api/setup")) return;
+  const { first_start, finished } = await get("api/setup");
+  item.hidden = !first_start || finished;
+  if (!item.hidden && !location.hash) goTo("start");
+}
+const code = /^#\/start\/([\w-]{20,})$/.exec(location.hash)?.[1];
+if (code) {
+  // Nobody reads it over a shoulder or in the history.
+  history.replaceState(null, "", "#/start");
+  await enter(code);
+}
 get("api/status").then(showStatus, () => {});
-me().then(showMe, () => {});
+me().then((who) => {
+  showMe(who);
+  return showStart(who);
+}).catch(() => {});
 go();

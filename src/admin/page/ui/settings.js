@@ -217,6 +217,7 @@ async function exported() {
     { class: "stack" },
     h("p", {}, "Paste it into the files, and undo it here, so that one place says it. What a file says wins."),
     found.keys_left_out.length > 0 && h("p", {}, `Write keys are left out: those of ${found.keys_left_out.join(", ")}.`),
+    found.secrets_left_out.length > 0 && h("p", {}, `Left out too: ${found.secrets_left_out.join(", ")}. With `, h("code", {}, "admin.edit = true"), " what lies in the data folder goes on to count, secrets too."),
     h("pre", { tabindex: "0" }, text || "# Nothing was changed here"),
   );
   await ask("As TOML", body, [{ label: "Close", value: null, primary: true }]);
