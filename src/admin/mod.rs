@@ -13,6 +13,7 @@ mod guard;
 mod look;
 mod mask;
 mod metrics;
+mod owned;
 mod page;
 mod role;
 mod setup;
@@ -35,6 +36,7 @@ pub use api::{Commands, Given};
 pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN, TokenConfig};
 pub use editor::{Applied, Draft, EditRefused, Editor, Previewed, Reloaded, Seen};
 pub use guard::Admin;
+pub use owned::{AccountWish, AlertsWish, Ordered, Owned, OwnedChange, OwnedWish, Owner};
 pub use role::{Named, Role, Who};
 pub use setup::{AccountRefused, Entry, NamedAccount, NewAccount, Setup, Stands, Tested};
 
@@ -50,8 +52,8 @@ use crate::http::ApiError;
 use crate::store::{SharedStore, quotas};
 use api::{
     History, acts, alerts, commands, companies, connect, contacts, crm, dead_letters, deals, deliveries,
-    events, exports, happenings, history, ledger, map, now, openapi, outputs, people, plan, resend,
-    selectors, settings, setup as setting_up, status, stream,
+    events, exports, happenings, history, ledger, map, now, openapi, outputs, owned as where_data_goes,
+    people, plan, resend, selectors, settings, setup as setting_up, status, stream,
 };
 use asked::Asked;
 use guard::{Access, Guard, HoldsNobody, guard};
@@ -188,6 +190,9 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/settings/paths", EDIT, |method| on(method, settings::paths)),
     route(POST, "/api/settings/preview", EDIT, |method| on(method, settings::preview)),
     route(POST, "/api/settings/apply", EDIT, |method| on(method, settings::apply)),
+    route(GET, "/api/settings/owned", EDIT, |method| on(method, where_data_goes::owned)),
+    route(POST, "/api/settings/owned", OWNER, |method| on(method, where_data_goes::change)),
+    route(DELETE, "/api/settings/owned", EDIT, |method| on(method, where_data_goes::revoke)),
     route(GET, "/api/setup", EDIT, |method| on(method, setting_up::setup)),
     route(POST, "/api/setup/session", ANYBODY, |method| on(method, setting_up::session)),
     route(POST, "/api/setup/account", OWNER, |method| on(method, setting_up::account)),

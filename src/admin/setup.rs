@@ -119,6 +119,8 @@ pub enum AccountRefused {
     Edit(EditRefused),
     /// It does not answer as an account does that can be used.
     Account(Vec<Finding>),
+    /// This name was to be typed for it.
+    Name(String),
 }
 
 /// What was found of an account that was taken, or why it was not.

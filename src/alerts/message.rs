@@ -15,8 +15,10 @@ use crate::webhook::Chat;
 pub struct Message {
     /// The same for every try to send it, so that a receiver that takes it twice can tell.
     pub id: String,
-    /// What it is about; none for a test.
+    /// What it is about; none for a test and for news of the settings.
     pub subject: Option<Subject>,
+    /// Whether it tells of settings that are about to change.
+    pub of_settings: bool,
     /// What happened, what follows, what to do.
     pub text: String,
     /// Which account the service fills.
@@ -64,14 +66,22 @@ impl Message {
             Note::Began | Note::Ended => 0,
         };
         let id = format!("{}-{}-{}-{nth}", cause.as_str(), note.as_str(), course.began_at.0);
-        Self { id, subject: Some(subject), text, account: String::new(), page: None, at }
+        Self { id, subject: Some(subject), of_settings: false, text, account: String::new(), page: None, at }
     }
 
     /// One that says that messages arrive.
     #[must_use]
     pub fn test(at: UnixMicros) -> Self {
         let (account, page) = (String::new(), None);
-        Self { id: format!("test-{}", at.0), subject: None, text: TEST.to_owned(), account, page, at }
+        let id = format!("test-{}", at.0);
+        Self { id, subject: None, of_settings: false, text: TEST.to_owned(), account, page, at }
+    }
+
+    /// One that says that somebody changes where data goes.
+    #[must_use]
+    pub fn of_settings(text: String, at: UnixMicros) -> Self {
+        let (account, page) = (String::new(), None);
+        Self { id: format!("settings-{}", at.0), subject: None, of_settings: true, text, account, page, at }
     }
 
     /// With what is true of every message of this service.
@@ -82,6 +92,7 @@ impl Message {
 
     fn headline(&self) -> String {
         match &self.subject {
+            None if self.of_settings => "Where data goes is about to change".to_owned(),
             None => "A test of the alerts".to_owned(),
             Some(Subject { cause, note: Note::Began, .. }) => cause.title().to_owned(),
             Some(Subject { cause, note: Note::Lasts, began_at, .. }) => {
@@ -94,6 +105,7 @@ impl Message {
     fn sign(&self) -> &'static str {
         match self.subject.as_ref().map(|subject| subject.note) {
             Some(Note::Began | Note::Lasts) => "\u{1f534}",
+            None if self.of_settings => "\u{1f7e1}",
             Some(Note::Ended) | None => "\u{1f7e2}",
         }
     }
@@ -128,7 +140,8 @@ impl Message {
     }
 
     fn json(&self) -> Value {
-        let kind = self.subject.as_ref().map_or("test", |subject| subject.note.as_str());
+        let none = if self.of_settings { "settings" } else { "test" };
+        let kind = self.subject.as_ref().map_or(none, |subject| subject.note.as_str());
         let subject = self.subject.as_ref();
         json!({
             "type": format!("alert.{kind}"),

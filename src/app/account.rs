@@ -17,7 +17,7 @@ use crate::managed::{Refused, Wish};
 /// What a dry run without an account is of.
 const NO_ACCOUNT: &str = "dry-run";
 /// By this an account of the older product is known.
-const CLASSIC: &str = ".freshsales.io";
+pub(super) const CLASSIC: &str = ".freshsales.io";
 
 /// An account that may be taken.
 struct Candidate {
@@ -77,7 +77,7 @@ impl Setup for Editing {
 }
 
 /// Whether an account may be named: where the page alone says what the service is for, and nothing was sent to one.
-fn is_open(config: &Config) -> bool {
+pub(super) fn is_open(config: &Config) -> bool {
     config.first_start.is_some() && config.freshsales.mode == Mode::DryRun
 }
 
@@ -147,7 +147,7 @@ fn wishes(account: &NewAccount, key_name: &str) -> Vec<Wish> {
 }
 
 /// What the account of a configuration answers to the questions of `check --live`.
-async fn asked(config: &Config) -> Result<Report, Vec<Problem>> {
+pub(super) async fn asked(config: &Config) -> Result<Report, Vec<Problem>> {
     let account = &config.freshsales;
     let problem = |key: &str, why: String| vec![Problem::new(key, "", why)];
     let key = account.key().map_err(|why| problem("freshsales.api_key", why.to_string()))?;
@@ -160,7 +160,7 @@ async fn asked(config: &Config) -> Result<Report, Vec<Problem>> {
     Ok(check(&client, &expected, None).await)
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, AccountRefused> + Send + 'static,
 ) -> Result<T, AccountRefused> {
     let done = tokio::task::spawn_blocking(work).await;

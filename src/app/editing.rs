@@ -17,7 +17,7 @@ use crate::admin::{Applied, Draft, EditRefused, Editor, Previewed, Seen};
 use crate::clock::UnixMicros;
 use crate::config::{Config, Managed, Stored, Texts};
 use crate::managed::{Edit, Path, Wish, is_key_list};
-use tokio::sync::Mutex as Alone;
+use tokio::sync::{Mutex as Alone, watch};
 use tokio_util::sync::CancellationToken;
 
 /// A preview is good for so long.
@@ -38,6 +38,8 @@ pub(super) struct Editing {
     pub(super) testing: Alone<()>,
     /// Starts the service again.
     pub(super) again: CancellationToken,
+    /// When what waits takes effect.
+    pub(super) due: watch::Sender<Option<UnixMicros>>,
 }
 
 #[derive(Default)]
@@ -60,7 +62,9 @@ struct Kept {
 
 impl Editing {
     pub(super) fn new(reload: Reload, again: CancellationToken) -> Self {
-        Self { reload, previews: Mutex::default(), testing: Alone::default(), again }
+        let pending = reload.started.managed.stored.document.pending.as_ref().map(|pending| pending.due);
+        let due = watch::Sender::new(pending);
+        Self { reload, previews: Mutex::default(), testing: Alone::default(), again, due }
     }
 
     /// The configuration as it is on disk, with what was changed on the page or with this in its place.
@@ -199,9 +203,10 @@ fn locked(edits: &[Edit], locks: &[(Path, String)]) -> Result<(), EditRefused> {
 /// Secrets that no setting names any more go; a write key stays as long as a change names it, so that it can be undone.
 pub(super) fn forget_unnamed(stored: &mut Stored) {
     let all = serde_json::to_string(&stored.document).unwrap_or_default();
-    let settings = serde_json::to_string(&stored.document.values).unwrap_or_default();
+    let document = &stored.document;
+    let named = serde_json::to_string(&(&document.values, &document.pending)).unwrap_or_default();
     stored.secrets.retain(|name, _| {
-        let named = if name.starts_with(WRITE_KEY) { &all } else { &settings };
+        let named = if name.starts_with(WRITE_KEY) { &all } else { &named };
         named.contains(&format!("\"{name}\""))
     });
 }

@@ -10,6 +10,7 @@ mod editing;
 mod exporting;
 mod flow;
 mod opening;
+mod owned;
 mod recorder;
 mod reload;
 mod standing;
@@ -34,7 +35,7 @@ pub use opening::database_settings;
 pub use reload::{Load, Reload};
 pub use token::{TokenError, stored as stored_token};
 
-use crate::admin::{Admin, Commands, Debugger, Editor, Entry, Erasures, Given, Live};
+use crate::admin::{Admin, Commands, Debugger, Editor, Entry, Erasures, Given, Live, Owner, Setup};
 use crate::allowance::{Ledger, Pressure, Sharing, Usage};
 use crate::cause::Board;
 use crate::clock::{Clock, SteadyClock};
@@ -124,6 +125,7 @@ pub struct App {
     also_public: Router,
     /// Cancelled when the service is to start again.
     again: CancellationToken,
+    editing: Arc<Editing>,
     /// Lets in whoever reads the log of a first start.
     entry: Option<Arc<Entry>>,
     /// Where the private routes are on the public listener, and who may use them there.
@@ -199,7 +201,8 @@ impl App {
         let live = live_of(&config, &vitals, &board, &erasing, &reload);
         let (admin, bells) = (admin_of(&config, &reload.people)?, Bells::default());
         let again = CancellationToken::new();
-        let commands = commands_of(&bells, &reload, &again);
+        let editing = Arc::new(Editing::new(reload.clone(), again.clone()));
+        let commands = commands_of(&bells, &reload, &editing);
         let entry = entry_of(&config, &admin)?.map(Arc::new);
         let watched = reload.settings.subscribe();
         let debugger =
@@ -225,6 +228,7 @@ impl App {
             erasing,
             also_public: Router::new(),
             again,
+            editing,
             entry,
         })
     }
@@ -277,6 +281,8 @@ impl App {
         self.spawn_listeners(listeners, &stop, &mut parts);
         parts.spawn(watch_store(self.store.fatal(), stop.clone()));
         parts.spawn(look_after(Arc::clone(&self.store), stop.clone()));
+        let waits = Arc::clone(&self.editing).wait_for_pending(Arc::clone(&self.clock), stop.clone());
+        parts.spawn(waits);
         let led = self.led(&stop, &mut parts).await;
         result = result.and(led);
         while let Some(ended) = parts.join_next().await {
@@ -431,9 +437,8 @@ fn live_of(
 }
 
 /// What a person may order on the private listener.
-fn commands_of(bells: &Bells, reload: &Reload, again: &CancellationToken) -> Commands {
+fn commands_of(bells: &Bells, reload: &Reload, editing: &Arc<Editing>) -> Commands {
     let (reload, planning) = (reload.clone(), reload.clone());
-    let editing = Arc::new(Editing::new(reload.clone(), again.clone()));
     Commands {
         owed: Arc::clone(&bells.owed),
         ordered: Arc::clone(&bells.ordered),
@@ -441,8 +446,9 @@ fn commands_of(bells: &Bells, reload: &Reload, again: &CancellationToken) -> Com
         decide: Arc::new(decide),
         reload: Arc::new(move || reload.reload()),
         plan: Arc::new(move |given: &Given| planning.planned(given)),
-        editor: Arc::clone(&editing) as Arc<dyn Editor>,
-        setup: editing,
+        editor: Arc::clone(editing) as Arc<dyn Editor>,
+        setup: Arc::clone(editing) as Arc<dyn Setup>,
+        owner: Arc::clone(editing) as Arc<dyn Owner>,
     }
 }
 

@@ -22,6 +22,8 @@ const DOCUMENT: &str = "managed.json";
 const SECRETS: &str = "secrets.json";
 /// A larger document is not read: changes and settings are bounded far below.
 const BYTES_MAX: u64 = 64 << 20;
+/// How often it is read again because somebody writes meanwhile.
+const READS_MAX: usize = 10;
 
 /// What lies in the data folder.
 #[derive(Clone, Debug, Default)]
@@ -54,8 +56,17 @@ impl Stored {
     /// It is there and can't be read.
     pub fn read(folder: &Path) -> Result<Self, Problem> {
         let folder = folder.join(FOLDER);
-        let document: Option<Document> = read(&folder.join(DOCUMENT))?;
-        let secrets: Option<BTreeMap<String, String>> = read(&folder.join(SECRETS))?;
+        let mut document: Option<Document> = read(&folder.join(DOCUMENT))?;
+        let mut secrets: Option<BTreeMap<String, String>> = read(&folder.join(SECRETS))?;
+        // Between the two somebody may have written: secrets go with the document that names them.
+        for _ in 0..READS_MAX {
+            let now: Option<Document> = read(&folder.join(DOCUMENT))?;
+            if now == document {
+                break;
+            }
+            document = now;
+            secrets = read(&folder.join(SECRETS))?;
+        }
         let secrets = secrets.unwrap_or_default().into_iter();
         Ok(Self {
             document: document.unwrap_or_default(),
@@ -63,7 +74,8 @@ impl Stored {
         })
     }
 
-    /// Writes it. The secrets come first: a document never names one that is not there.
+    /// Writes it. A document never names a secret that is not there: new ones come before it, and those that it names no more go
+    /// after it.
     ///
     /// # Errors
     /// The folder can't be written to; what lay there before still does.
@@ -72,10 +84,20 @@ impl Stored {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         let secrets: BTreeMap<&String, &str> =
             self.secrets.iter().map(|(name, secret)| (name, secret.expose_secret())).collect();
-        if !secrets.is_empty() {
+        let before: Option<BTreeMap<String, String>> =
+            read(&folder.join(SECRETS)).map_err(|problem| io::Error::other(problem.to_string()))?;
+        let before = before.unwrap_or_default();
+        let mut all: BTreeMap<&String, &str> =
+            before.iter().map(|(name, secret)| (name, secret.as_str())).collect();
+        all.extend(&secrets);
+        if !all.is_empty() {
+            write(&folder, SECRETS, &serde_json::to_vec_pretty(&all)?)?;
+        }
+        write(&folder, DOCUMENT, &serde_json::to_vec_pretty(&self.document)?)?;
+        if all != secrets {
             write(&folder, SECRETS, &serde_json::to_vec_pretty(&secrets)?)?;
         }
-        write(&folder, DOCUMENT, &serde_json::to_vec_pretty(&self.document)?)
+        Ok(())
     }
 
     /// The layer as text of a configuration file, with the secrets in their places.
@@ -380,6 +402,24 @@ mod tests {
         fs::write(&file, "{\"key-1\": \"a-new-key").unwrap();
         let problem = Stored::read(folder.path()).unwrap_err().to_string();
         assert!(problem.contains("secrets.json") && !problem.contains("a-new-key"), "{problem}");
+    }
+
+    #[test]
+    fn a_change_that_can_not_be_written_leaves_settings_and_secrets_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = stored(folder.path(), &[wish(&["sources", "shop", "write_keys"], json!(["key-1"]))]);
+        // As on a full disk the document can't be written, after the secrets.
+        let in_the_way = folder.path().join("settings/managed.json.new");
+        fs::create_dir(&in_the_way).unwrap();
+        let after = Stored { document: Document::default(), secrets: BTreeMap::new() };
+        assert!(after.write(folder.path()).is_err());
+        let kept = Stored::read(folder.path()).unwrap();
+        assert_eq!(kept.document, before.document);
+        assert_eq!(kept.secrets["key-1"].expose_secret(), "a-new-key");
+        fs::remove_dir(&in_the_way).unwrap();
+        after.write(folder.path()).unwrap();
+        let secrets = fs::read_to_string(folder.path().join("settings/secrets.json")).unwrap();
+        assert!(!secrets.contains("a-new-key"), "what nothing names is gone");
     }
 
     #[test]

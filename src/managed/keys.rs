@@ -50,10 +50,13 @@ const OWNED: &[&[&str]] = &[
     &["freshsales", "base_url"],
     &["freshsales", "mode"],
     &["freshsales", "api_key"],
+    &["alerts", "url"],
+    &["alerts", "format"],
+    &["alerts", "secret"],
 ];
 
 /// Of those, the secrets: the name of one stands in the document, and it lies elsewhere.
-const SECRET: &[&[&str]] = &[&["freshsales", "api_key"]];
+const SECRET: &[&[&str]] = &[&["freshsales", "api_key"], &["alerts", "url"], &["alerts", "secret"]];
 
 /// Whether a setting may be changed on the page by whoever may change settings.
 #[must_use]

@@ -37,6 +37,22 @@ pub struct Document {
     /// What was changed, the oldest first.
     #[serde(default)]
     pub changes: Vec<Change>,
+    /// What takes effect later, unless somebody revokes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
+}
+
+/// A change of where data goes that waits, so that whoever did not want it can stop it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pending {
+    /// When it was ordered.
+    pub at: UnixMicros,
+    /// When it takes effect.
+    pub due: UnixMicros,
+    /// Whose token it was.
+    pub who: String,
+    /// What.
+    pub wishes: Vec<Wish>,
 }
 
 /// What somebody changed at one time.
@@ -67,7 +83,7 @@ pub struct Edit {
 }
 
 /// What somebody wants of one setting; null: that the page says nothing of it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     /// Which.
@@ -170,6 +186,31 @@ impl Document {
             Some(foreign) => Err(Refused::NotEditable(dotted(&foreign.path))),
             None => self.with(seen, wishes, (who, at), None),
         }
+    }
+
+    /// The document with such a change to come; one that waits already gives way.
+    ///
+    /// # Errors
+    /// The change can't be made.
+    pub fn waiting(&self, seen: u64, pending: Pending) -> Result<Self, Refused> {
+        self.changed_by_owner(seen, &pending.wishes, (&pending.who, pending.at))?;
+        Ok(Self { revision: self.revision + 1, pending: Some(pending), ..self.clone() })
+    }
+
+    /// The document once what waited has come to its time; nothing before. It may be
+    /// impossible by then.
+    #[must_use]
+    pub fn come(&self, now: UnixMicros) -> Option<Result<Self, Refused>> {
+        let pending = self.pending.clone().filter(|pending| pending.due <= now)?;
+        let without = Self { pending: None, ..self.clone() };
+        Some(without.changed_by_owner(self.revision, &pending.wishes, (&pending.who, now)))
+    }
+
+    /// The document without what waits; nothing where nothing does.
+    #[must_use]
+    pub fn revoked(&self) -> Option<Self> {
+        self.pending.as_ref()?;
+        Some(Self { revision: self.revision + 1, pending: None, ..self.clone() })
     }
 
     /// The document without what a change made, as long as nothing of it was changed again.
@@ -345,6 +386,20 @@ mod tests {
         let other = [wish("consent/required", json!(["marketing"]))];
         let refused = Refused::NotEditable("consent.required".into());
         assert_eq!(none.changed_by_owner(0, &other, ("joe", AT)), Err(refused));
+    }
+
+    #[test]
+    fn what_waits_comes_at_its_time_and_not_before_and_not_when_it_was_revoked() {
+        let wishes = vec![wish("freshsales/bundle_alias", json!("acme"))];
+        let pending = Pending { at: UnixMicros(1), due: UnixMicros(10), who: "joe".into(), wishes };
+        let waits = Document::default().waiting(0, pending.clone()).unwrap();
+        assert!(waits.values.is_empty() && waits.come(UnixMicros(9)).is_none());
+        let come = waits.come(UnixMicros(10)).unwrap().unwrap();
+        assert_eq!(come.get(&path("freshsales/bundle_alias")), Some(&json!("acme")));
+        assert_eq!((come.pending, come.changes[0].who.as_str()), (None, "joe"));
+        let revoked = waits.revoked().unwrap();
+        assert!(revoked.come(UnixMicros(99)).is_none() && revoked.revoked().is_none());
+        assert_eq!(revoked.waiting(0, pending), Err(Refused::Stale(2)));
     }
 
     #[test]

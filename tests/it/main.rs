@@ -89,6 +89,8 @@ mod openapi;
 mod orders;
 /// Other systems are told what happened, once, in order, and of nobody who does not want it.
 mod outputs;
+/// Where data goes, changed on the page.
+mod owned;
 /// Calls paused and resumed by hand.
 mod pause;
 /// The right data of the right person, with the right to send it: identity and consent.

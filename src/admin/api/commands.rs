@@ -18,6 +18,7 @@ use super::plan::For;
 use super::query::Params;
 use super::status::DestinationView;
 use crate::admin::editor::{Editor, Reloaded};
+use crate::admin::owned::Owner;
 use crate::admin::setup::Setup;
 use crate::admin::{Asked, Debugger};
 use crate::clock::UnixMicros;
@@ -62,6 +63,8 @@ pub struct Commands {
     pub editor: Arc<dyn Editor>,
     /// Sets up what a file would say otherwise.
     pub setup: Arc<dyn Setup>,
+    /// Changes where data goes.
+    pub owner: Arc<dyn Owner>,
 }
 
 impl fmt::Debug for Commands {

@@ -25,6 +25,7 @@ pub(super) mod now;
 pub(super) mod openapi;
 mod order;
 pub(super) mod outputs;
+pub(super) mod owned;
 pub(super) mod people;
 pub(super) mod plan;
 mod query;

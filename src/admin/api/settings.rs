@@ -78,7 +78,7 @@ fn change_view(change: &Change) -> Value {
         "edits": edits.iter().map(edit_view).collect::<Vec<_>>() })
 }
 
-fn edit_view(edit: &Edit) -> Value {
+pub(super) fn edit_view(edit: &Edit) -> Value {
     json!({ "path": edit.path, "key": dotted(&edit.path), "before": edit.before, "after": edit.after })
 }
 
@@ -278,7 +278,9 @@ fn carried(path: String, value: &Value, found: &mut BTreeMap<String, Carried>) {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::internal())
 }
 

@@ -220,16 +220,28 @@ pub(in crate::admin) async fn account(Asked(app): Asked, request: Request) -> Re
             setup.start_again();
             Ok(Json(json!({ "success": true, "findings": told(&findings) })).into_response())
         }
-        Err(AccountRefused::Closed) => Err(ApiError::new(
+        Err(refused) => not_taken(refused),
+    }
+}
+
+/// Why an account, or another receiver, is not taken.
+pub(super) fn not_taken(refused: AccountRefused) -> Result<Response, ApiError> {
+    match refused {
+        AccountRefused::Closed => Err(ApiError::new(
             StatusCode::CONFLICT,
             "set_up_already",
-            "an account is named already: another one is a change of its own, see docs/how-to/edit-on-the-page.md",
+            "an account is named already: another one is a change of where data goes, in the settings",
         )),
-        Err(AccountRefused::Edit(EditRefused::Problems(problems))) => {
+        AccountRefused::Name(name) => Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "wrong_name",
+            format!("nothing was changed: type the name of what is changed to, {name}"),
+        )),
+        AccountRefused::Edit(EditRefused::Problems(problems)) => {
             Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(kept(&problems))).into_response())
         }
-        Err(AccountRefused::Edit(refused)) => Err(refused_by(refused)),
-        Err(AccountRefused::Account(findings)) => {
+        AccountRefused::Edit(refused) => Err(refused_by(refused)),
+        AccountRefused::Account(findings) => {
             let wrong = findings.iter().find(|finding| finding.level == Level::Wrong);
             let message = wrong.map_or("the account can't be used", |finding| finding.text.as_str());
             let body = json!({ "success": false, "code": "account_refused", "message": message,
@@ -239,7 +251,7 @@ pub(in crate::admin) async fn account(Asked(app): Asked, request: Request) -> Re
     }
 }
 
-fn told(findings: &[Finding]) -> Vec<Value> {
+pub(super) fn told(findings: &[Finding]) -> Vec<Value> {
     let one = |finding: &Finding| json!({ "level": finding.level.as_str(), "text": finding.text });
     findings.iter().map(one).collect()
 }

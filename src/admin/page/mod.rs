@@ -69,6 +69,7 @@ const FILES: &[File] = &[
     file!("deliveries.js", SCRIPT),
     file!("dead_letters.js", SCRIPT),
     file!("outputs.js", SCRIPT),
+    file!("owned.js", SCRIPT),
     file!("playground.js", SCRIPT),
     file!("start.js", SCRIPT),
     file!("status.js", SCRIPT),

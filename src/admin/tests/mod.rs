@@ -85,6 +85,20 @@ impl Setup for NoEditor {
     fn start_again(&self) {}
 }
 
+impl Owner for NoEditor {
+    fn owned(&self) -> Result<Owned, EditRefused> {
+        Err(EditRefused::Off)
+    }
+
+    fn change(self: Arc<Self>, _: OwnedWish, _: (String, UnixMicros)) -> Ordered {
+        Box::pin(async { Err(AccountRefused::Edit(EditRefused::Off)) })
+    }
+
+    fn revoke(&self) -> Result<bool, EditRefused> {
+        Err(EditRefused::Off)
+    }
+}
+
 /// A debugger over a store in memory.
 struct Lab {
     store: Arc<FakeStore>,
@@ -193,6 +207,7 @@ impl Lab {
             decide: Arc::new(crate::decision::decide),
             editor: Arc::new(NoEditor),
             setup: Arc::new(NoEditor),
+            owner: Arc::new(NoEditor),
             plan: Arc::new(|_: &Given| Err(vec![Problem::new("mapping.file", "m.toml", "a readable file")])),
             reload: Arc::new(|| Err(vec![Problem::new("mapping.file", "m.toml", "a readable file")])),
         };

@@ -145,6 +145,10 @@ impl Folder {
 /// Whether there are files in a folder and none of ours: it is somebody else's, and its rights are not to be changed.
 fn holds_other_things(path: &Path) -> io::Result<bool> {
     let ours = [JOURNAL_FILE, STATE_FILE, LOCK_FILE, UNFINISHED_FILE, "admin-token", "lost+found"];
+    // Settings of the page that were brought here come before everything else.
+    if path.join("settings").join("managed.json").is_file() {
+        return Ok(false);
+    }
     let mut others = false;
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name();

@@ -4,10 +4,12 @@ use serde_json::json;
 
 use super::debugger::go;
 use super::roles::{pictures, signed_in};
+use crate::roles::OWNER;
 use crate::settings::{EDITOR, editable};
-use crate::support::app::Service;
+use crate::support::app::{Service, Setup};
 use crate::support::browser::Browser;
 use crate::support::events::{ann, identify_ann, lead_of_ann};
+use crate::support::wait::eventually;
 
 const ENTER: &str = "\u{e007}";
 
@@ -106,6 +108,41 @@ async fn consent_is_required_and_a_key_is_made_by_keyboard_alone() {
     browser.press(ENTER).await;
     let complaints = browser.complaints().await;
     assert!(complaints.iter().all(|line| line.contains("422")), "{complaints:?}");
+    browser.close().await;
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn other_alerts_are_ordered_by_typing_their_host_and_revoked_by_whoever_may_edit() {
+    let setup = Setup::new().account_on_page().with("ADMIN__TOKEN", OWNER);
+    let setup = setup.with("ADMIN__TOKENS__ERIN__TOKEN", EDITOR).with("ADMIN__TOKENS__ERIN__ROLE", "edit");
+    let service = setup.start().await;
+    let browser = signed_in(&service, OWNER).await;
+    go(&browser, "#/settings").await;
+    browser.fill("#owned-url", "https://hooks.example.com/services/x").await;
+    browser.click("#owned-alerts button").await;
+    browser.shows("dialog", "takes effect in ten minutes").await;
+    pictures(&browser, "settings-owned").await;
+    browser.fill("#typed-name", "hooks.example.com").await;
+    browser.click("dialog .danger").await;
+    browser.find("#revoke").await;
+    let pending = service.get("/api/settings/owned").await["pending"].clone();
+    assert_eq!(pending["keys"][0], json!("alerts.url"), "{pending}");
+    browser.close().await;
+
+    let browser = signed_in(&service, EDITOR).await;
+    go(&browser, "#/settings").await;
+    browser.find("#revoke").await;
+    let offered = browser.run("return document.querySelector('#owned-alerts')").await;
+    assert!(offered.is_null(), "who may edit is not offered what the service refuses");
+    browser.run("document.getElementById('revoke').scrollIntoView({ block: 'center' })").await;
+    pictures(&browser, "settings-waits").await;
+    browser.click("#revoke").await;
+    let revoked = async || {
+        let pending = service.get("/api/settings/owned").await["pending"].clone();
+        if pending.is_null() { Ok(()) } else { Err(pending.to_string()) }
+    };
+    eventually("nothing waits any more", revoked).await;
     browser.close().await;
     service.finish().await;
 }

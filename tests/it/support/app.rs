@@ -36,6 +36,8 @@ pub struct Setup {
     found: Option<&'static str>,
     /// The folder of its mapping file.
     mapping: Option<TempDir>,
+    /// Whether its account stands in the settings of the page.
+    account_on_page: bool,
 }
 
 impl Setup {
@@ -46,7 +48,14 @@ impl Setup {
             sandbox: SandboxOptions::default(),
             found: None,
             mapping: None,
+            account_on_page: false,
         }
+    }
+
+    /// Its account stands in the settings of the page and nowhere else.
+    pub fn account_on_page(mut self) -> Self {
+        self.account_on_page = true;
+        self.with("ADMIN__EDIT", "true")
     }
 
     /// Sets a key the way the environment does, as in `CONSENT__REQUIRED`.
@@ -93,6 +102,9 @@ impl Setup {
             let account = format!("{}/{}", crm.address, self.sandbox.bundle_alias);
             folders::make(name, folder.path(), &account);
         }
+        if self.account_on_page {
+            write_account(&self.sandbox, &crm, folder.path());
+        }
         let environment = Arc::new(Mutex::new(environment(&self, &crm, &folder)));
         let running = Running::start(&environment, Arc::clone(&clock)).await;
         let client = http_client(Timeouts { connect: WITHIN, attempt: WITHIN }).unwrap();
@@ -109,6 +121,18 @@ impl Setup {
     }
 }
 
+/// Puts the account into the settings of the page, as the page does.
+fn write_account(sandbox: &SandboxOptions, crm: &Crm, folder: &Path) {
+    let settings = folder.join("settings");
+    std::fs::create_dir(&settings).unwrap();
+    let account = serde_json::json!({ "bundle_alias": sandbox.bundle_alias, "api_key": "api-key-1",
+        "base_url": format!("http://{}", crm.address) });
+    let document = serde_json::json!({ "revision": 1, "values": { "freshsales": account } });
+    let secrets = serde_json::json!({ "api-key-1": sandbox.api_key });
+    std::fs::write(settings.join("managed.json"), document.to_string()).unwrap();
+    std::fs::write(settings.join("secrets.json"), secrets.to_string()).unwrap();
+}
+
 fn environment(setup: &Setup, crm: &Crm, folder: &TempDir) -> config::Environment {
     let pairs = [
         ("SOURCES__WEBSITE__WRITE_KEY", WRITE_KEY.to_owned()),
@@ -120,7 +144,8 @@ fn environment(setup: &Setup, crm: &Crm, folder: &TempDir) -> config::Environmen
         ("STORE__EPHEMERAL", "true".to_owned()),
     ];
     let database = if setup.clock.is_none() { database(folder) } else { Vec::new() };
-    let pairs = pairs.into_iter().chain(database);
+    let elsewhere = |key: &str| setup.account_on_page && key.starts_with("FRESHSALES__");
+    let pairs = pairs.into_iter().filter(|(key, _)| !elsewhere(key)).chain(database);
     let fixed = pairs.map(|(key, value)| (format!("FRESHSIGNAL_{key}"), value));
     // The test's own keys come last: the last one counts.
     fixed.chain(setup.environment.iter().cloned()).collect()

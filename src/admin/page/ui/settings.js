@@ -3,6 +3,7 @@
 
 import { get, send } from "./api.js";
 import { ask, h, show, toast } from "./dom.js";
+import { owned } from "./owned.js";
 import { figures, inShort, wrong } from "./plan.js";
 import { copyButton, facts, into, link, loading, note, problem, section, table, time } from "./rows.js";
 import { attributes, events } from "./settings_mapping.js";
@@ -170,7 +171,8 @@ function changeLine(change, undo) {
     h("strong", {}, change.who || "no name"),
     change.undoes && ` undid change ${change.undoes}`,
     " ",
-    h("button", { type: "button", class: "small", "aria-label": `Undo change ${change.revision}`, on: { click: () => undo(change) } }, "Undo…"),
+    // Where data goes is never undone like a detail.
+    !change.edits.some(({ path }) => ["freshsales", "alerts"].includes(path[0])) && h("button", { type: "button", class: "small", "aria-label": `Undo change ${change.revision}`, on: { click: () => undo(change) } }, "Undo…"),
     h("ul", { class: "plain" }, change.edits.map(edit)),
   ];
 }
@@ -227,6 +229,7 @@ export async function settings(place) {
   const [body, waiting] = [h("div", { class: "list" }), h("div", { class: "list pending", role: "status" })];
   let sheet = null;
   let paths = null;
+  let destination = null;
   show(place, h("div", { class: "title" }, h("h1", {}, "Settings"), h("div", { class: "tools" }, h("button", { type: "button", on: { click: exported } }, "As TOML"))), body, waiting);
   const apply = async (draft) => {
     const done = await propose({ revision: sheet.found.revision, ...draft });
@@ -263,6 +266,7 @@ export async function settings(place) {
       consent(sheet),
       sources(sheet, another),
       allowance(sheet),
+      destination,
       section("Changes", changes.length ? h("ol", { class: "plain timeline" }, changes.map((change) => h("li", {}, changeLine(change, undo)))) : h("p", { class: "faint" }, "Nothing was changed here yet. Who ordered what else is under ", h("a", { href: "#/acts" }, "the log"), ".")),
     );
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
@@ -277,6 +281,7 @@ export async function settings(place) {
         return;
       }
       paths ??= await get("api/settings/paths").catch(() => ({ paths: [], looked_at: 0 }));
+      destination ??= await owned();
       sheet = new Sheet(found, draw);
       draw();
     } catch (error) {

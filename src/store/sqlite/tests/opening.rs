@@ -169,6 +169,15 @@ fn a_folder_that_holds_other_files_is_left_as_it_is() {
 }
 
 #[test]
+fn a_folder_with_settings_of_the_page_that_were_brought_there_is_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("settings")).unwrap();
+    assert!(matches!(fails(folder.path()), OpenError::NotOurs(_)));
+    fs::write(folder.path().join("settings/managed.json"), "{}").unwrap();
+    drop(open(folder.path()));
+}
+
+#[test]
 fn a_folder_is_made_only_where_the_one_above_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("not-mounted").join("data");
