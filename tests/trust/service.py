@@ -52,10 +52,10 @@ def until(seconds, what, look):
 
 
 class Sandbox:
-    def __init__(self, binary):
-        self.port = free_port()
+    def __init__(self, binary, latency_ms=0):
+        self.port, self.latency_ms = free_port(), latency_ms
         self.process = subprocess.Popen(
-            [binary, "sandbox", "--listen", f"127.0.0.1:{self.port}", "--no-require-names"],
+            [binary, "sandbox", "--listen", f"127.0.0.1:{self.port}", "--no-require-names", "--latency-ms", str(latency_ms)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(10, "the sandbox listens", lambda: self.get("/sandbox/requests") is not None)
 
@@ -163,17 +163,17 @@ class Service:
 class Client:
     """One connection to the public listener, kept open."""
 
-    def __init__(self, port):
-        self.port, self.connection = port, None
+    def __init__(self, port, timeout=30):
+        self.port, self.timeout, self.connection = port, timeout, None
         self.authorization = "Basic " + base64.b64encode(f"{KEY}:".encode()).decode()
 
-    def post(self, path, body, headers=None):
+    def post(self, path, body, headers=None, tries=2):
         """The status and the answer, parsed where it is JSON. The connection is opened anew where it was closed."""
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
         heads = {"Authorization": self.authorization, "Content-Type": "application/json"} | (headers or {})
-        for attempt in (1, 2):
+        for attempt in range(1, tries + 1):
             if self.connection is None:
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+                self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
             try:
                 self.connection.request("POST", path, body, heads)
                 answer = self.connection.getresponse()
@@ -181,7 +181,7 @@ class Client:
             except (http.client.HTTPException, OSError):
                 self.connection.close()
                 self.connection = None
-                if attempt == 2:
+                if attempt == tries:
                     raise
         return None
 

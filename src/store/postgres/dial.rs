@@ -1,12 +1,16 @@
 //! Opens connections, each set up for what it is for and read back: a server that does not do what it is told is refused.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::OpenError;
-use super::link::Link;
+use super::link::{Link, Server};
 use super::settings::{PostgresSettings, SettingsProblem};
 use super::value::{column, int, values};
 use crate::clock::Clock;
@@ -14,7 +18,9 @@ use crate::store::{Durability, StoreError, Tls};
 
 /// Versions before lack what is needed.
 const VERSION_MIN: i32 = 150_000;
-/// How long all of connecting may take; the library's own limit is for each host.
+/// A server that refuses is asked again after this long, while another is silent.
+const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// How long all of connecting to a server may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Clocks of nodes and of the database are no further apart.
@@ -31,11 +37,17 @@ pub(super) enum Purpose {
 
 /// Where to connect and how.
 pub(super) struct Dial {
-    target: Config,
+    shared: Arc<Shared>,
+}
+
+/// What each try to connect needs.
+struct Shared {
+    targets: Vec<Config>,
     tls: Option<MakeRustlsConnect>,
     schema: String,
     lookup_timeout: Duration,
-    deadline: Duration,
+    /// The server that took writes last.
+    newest: watch::Sender<Server>,
 }
 
 impl Dial {
@@ -44,34 +56,69 @@ impl Dial {
             Tls::VerifyFull => Some(MakeRustlsConnect::new(settings.tls_config()?)),
             Tls::Off => None,
         };
-        Ok(Self {
-            target: settings.target()?,
+        let shared = Shared {
+            targets: settings.targets()?,
             tls,
             schema: settings.schema.clone(),
             lookup_timeout: settings.limits.lookup_timeout,
-            deadline: CONNECT_DEADLINE,
-        })
+            newest: watch::Sender::new(Server::default()),
+        };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The schema that holds the tables.
     pub(super) fn schema(&self) -> &str {
-        &self.schema
+        &self.shared.schema
     }
 
-    /// Connects. The address and the password are in no error.
+    /// Connects to whichever server takes writes. One that refuses is asked again while another has not answered at all: it may
+    /// be promoted meanwhile. The address and the password are in no error.
     pub(super) async fn connect(&self, purpose: Purpose) -> Result<Link, StoreError> {
-        let connecting = Box::pin(async {
-            let link = if let Some(tls) = &self.tls {
-                let (client, connection) = self.target.connect(tls.clone()).await?;
-                Link::over(client, connection)
-            } else {
-                let (client, connection) = self.target.connect(NoTls).await?;
-                Link::over(client, connection)
-            };
-            self.set_up(&link, purpose).await?;
-            Ok(link)
-        });
-        within(self.deadline, connecting).await
+        let mut tries = JoinSet::new();
+        let mut silent: BTreeSet<usize> = (0..self.shared.targets.len()).collect();
+        let begin = |tries: &mut JoinSet<_>, nth: usize, again: bool| {
+            let shared = Arc::clone(&self.shared);
+            tries.spawn(async move {
+                if again {
+                    a_moment().await;
+                }
+                (nth, within(CONNECT_DEADLINE, shared.connect(nth, purpose)).await)
+            });
+        };
+        for nth in &silent {
+            begin(&mut tries, *nth, false);
+        }
+        let mut why = StoreError::Unavailable("the address names no server".to_owned());
+        while let Some(tried) = tries.join_next().await {
+            let Ok((nth, connected)) = tried else { return Err(StoreError::Shut) };
+            match connected {
+                Ok(link) => return Ok(link),
+                Err(error) => why = error,
+            }
+            silent.remove(&nth);
+            if silent.is_empty() {
+                return Err(why);
+            }
+            begin(&mut tries, nth, true);
+        }
+        Err(why)
+    }
+}
+
+impl Shared {
+    async fn connect(&self, nth: usize, purpose: Purpose) -> Result<Link, StoreError> {
+        let Some(target) = self.targets.get(nth) else { return Err(StoreError::Shut) };
+        let newest = self.newest.subscribe();
+        let mut link = if let Some(tls) = &self.tls {
+            let (client, connection) = target.connect(tls.clone()).await?;
+            Link::over(client, connection, newest)
+        } else {
+            let (client, connection) = target.connect(NoTls).await?;
+            Link::over(client, connection, newest)
+        };
+        self.set_up(&link, purpose).await?;
+        link.is_of(server(&link).await?, &self.newest)?;
+        Ok(link)
     }
 
     async fn set_up(&self, link: &Link, purpose: Purpose) -> Result<(), StoreError> {
@@ -119,6 +166,26 @@ impl Dial {
         }
         Ok(())
     }
+}
+
+/// Which server answers. What a provider does not tell stays unknown.
+async fn server(link: &Link) -> Result<Server, StoreError> {
+    let sql = "SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint";
+    let Some(row) = link.row(sql, values![]).await? else { return Ok(Server::default()) };
+    let started = int(&row, 0)?;
+    let sql = "SELECT (SELECT system_identifier FROM pg_control_system()),
+                      ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint";
+    let (cluster, timeline) = match link.row(sql, values![]).await {
+        Ok(Some(row)) => (int(&row, 0)?, int(&row, 1)?),
+        Ok(None) | Err(_) => (0, 0),
+    };
+    Ok(Server { cluster, timeline, started })
+}
+
+/// Between two tries to connect to a server that refuses.
+#[expect(clippy::disallowed_methods, reason = "the other side lives in real time")]
+async fn a_moment() {
+    tokio::time::sleep(TRIED_AGAIN_AFTER).await;
 }
 
 /// Fails where something of the network takes longer than it may.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 use tokio_postgres::error::Severity;
 use tokio_postgres::{AsyncMessage, Client, Connection, Error, Row, Statement};
@@ -20,8 +20,29 @@ use tokio_postgres::{AsyncMessage, Client, Connection, Error, Row, Statement};
 use super::value::Value;
 use crate::store::StoreError;
 
+/// What is said of a server that is not the primary any more.
+const REPLACED: &str = "another server of the database has taken the place of this one";
+
 /// Prepared statements that are kept; with more all are forgotten.
 const PREPARED_MAX: usize = 256;
+
+/// Which server a connection leads to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Server {
+    /// The number that a cluster and its standbys share; 0 where it is not told.
+    pub(super) cluster: i64,
+    /// How often a standby became the primary; 0 where it is not told.
+    pub(super) timeline: i64,
+    /// When it was started, in microseconds.
+    pub(super) started: i64,
+}
+
+impl Server {
+    /// Whether another one of the same cluster has taken its place.
+    fn was_replaced_by(self, other: Self) -> bool {
+        self.cluster == other.cluster && self.timeline < other.timeline
+    }
+}
 
 /// A connection that is open.
 pub(super) struct Link {
@@ -29,6 +50,8 @@ pub(super) struct Link {
     prepared: Mutex<HashMap<String, Statement>>,
     warnings: Arc<AtomicU64>,
     driver: AbortHandle,
+    server: Option<Server>,
+    newest: watch::Receiver<Server>,
 }
 
 impl Drop for Link {
@@ -68,7 +91,11 @@ type UnderWay<'a> = Pin<Box<dyn Future<Output = Result<u64, Error>> + Send + 'a>
 
 impl Link {
     /// Takes over a connection that was made.
-    pub(super) fn over<S, T>(client: Client, mut connection: Connection<S, T>) -> Self
+    pub(super) fn over<S, T>(
+        client: Client,
+        mut connection: Connection<S, T>,
+        newest: watch::Receiver<Server>,
+    ) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -85,12 +112,46 @@ impl Link {
                 }
             }
         });
-        Self { client, prepared: Mutex::default(), warnings, driver: driver.abort_handle() }
+        let driver = driver.abort_handle();
+        Self { client, prepared: Mutex::default(), warnings, driver, server: None, newest }
     }
 
-    /// Whether it is closed.
+    /// Notes which server it leads to, and for all connections that this one takes writes now. Refuses one whose place another
+    /// has taken: it may answer what is no longer so, and what it is told is never kept.
+    pub(super) fn is_of(&mut self, server: Server, newest: &watch::Sender<Server>) -> Result<(), StoreError> {
+        newest.send_if_modified(|known| {
+            let other = *known != server && !server.was_replaced_by(*known);
+            if other {
+                *known = server;
+            }
+            other
+        });
+        if *newest.borrow() != server {
+            return Err(StoreError::Unavailable(REPLACED.to_owned()));
+        }
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// Whether it is closed, or another server has taken the place of the one that it leads to.
     pub(super) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.client.is_closed() || self.server.is_some_and(|server| *self.newest.borrow() != server)
+    }
+
+    /// Gives up what is asked of a server whose place another has taken: it may never answer, and never say so.
+    async fn while_it_serves<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, StoreError> {
+        let Some(server) = self.server else { return Ok(work.await?) };
+        let mut newest = self.newest.clone();
+        tokio::select! {
+            done = work => Ok(done?),
+            Ok(_) = newest.wait_for(|newest| *newest != server) => {
+                self.driver.abort();
+                Err(StoreError::Unavailable(REPLACED.to_owned()))
+            }
+        }
     }
 
     /// How many warnings the server sent. It sends them before the answer that they belong to.
@@ -113,15 +174,18 @@ impl Link {
 
     /// Statements without values, one after the other.
     pub(super) async fn batch(&self, sql: &str) -> Result<(), StoreError> {
-        Ok(self.client.batch_execute(sql).await?)
+        self.while_it_serves(Box::pin(self.client.batch_execute(sql))).await
     }
 
     /// The rows that a statement answers.
     pub(super) async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        let statement = self.prepare(sql).await?;
-        let values: Vec<_> =
-            values.iter().map(|value| &**value as &(dyn tokio_postgres::types::ToSql + Sync)).collect();
-        Ok(self.client.query(&statement, &values).await?)
+        self.while_it_serves(Box::pin(async {
+            let statement = self.prepare(sql).await?;
+            let values: Vec<_> =
+                values.iter().map(|value| &**value as &(dyn tokio_postgres::types::ToSql + Sync)).collect();
+            self.client.query(&statement, &values).await
+        }))
+        .await
     }
 
     /// The only row that a statement answers, if it answers one.
@@ -131,20 +195,35 @@ impl Link {
 
     /// How many rows a statement changed.
     pub(super) async fn change(&self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
-        let statement = self.prepare(sql).await?;
-        Ok(self.client.execute_raw(&statement, values).await?)
+        self.while_it_serves(Box::pin(async {
+            let statement = self.prepare(sql).await?;
+            self.client.execute_raw(&statement, values).await
+        }))
+        .await
     }
 
     /// Sends all statements before the first is answered, and fails as the first that fails. Without a transaction around
     /// them each holds by itself.
     pub(super) async fn steps(&self, steps: Vec<Step>) -> Result<(), StoreError> {
+        let musts: Vec<Must> = steps.iter().map(|step| step.must).collect();
+        let answers = self.while_it_serves(Box::pin(self.answers(steps))).await?;
+        for (answer, must) in answers.into_iter().zip(musts) {
+            let changed = answer.unwrap_or(Ok(0))?;
+            if let Must::Change(rows) = must
+                && changed != rows as u64
+            {
+                return Err(StoreError::Conflict);
+            }
+        }
+        Ok(())
+    }
+
+    async fn answers(&self, steps: Vec<Step>) -> Result<Vec<Option<Result<u64, Error>>>, Error> {
         let mut statements = Vec::with_capacity(steps.len());
         for step in &steps {
             statements.push(self.prepare(&step.sql).await?);
         }
-        let (musts, values): (Vec<Must>, Vec<Vec<Value>>) =
-            steps.into_iter().map(|step| (step.must, step.values)).unzip();
-        let sent = statements.iter().zip(values);
+        let sent = statements.iter().zip(steps.into_iter().map(|step| step.values));
         let mut under_way: Vec<UnderWay<'_>> = sent
             .map(|(statement, values)| Box::pin(self.client.execute_raw(statement, values)) as UnderWay<'_>)
             .collect();
@@ -164,15 +243,7 @@ impl Link {
                 *answer = Some(one.await);
             }
         }
-        for (answer, must) in answers.into_iter().zip(musts) {
-            let changed = answer.unwrap_or(Ok(0))?;
-            if let Must::Change(rows) = must
-                && changed != rows as u64
-            {
-                return Err(StoreError::Conflict);
-            }
-        }
-        Ok(())
+        Ok(answers)
     }
 }
 

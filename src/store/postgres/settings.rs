@@ -71,11 +71,33 @@ fn is_plain(name: &str) -> bool {
 }
 
 impl PostgresSettings {
-    /// The address as the library takes it, checked.
+    /// The address as the library takes it, checked: one for each server that it names. Each is tried by itself, since one that
+    /// takes connections and answers nothing must not keep the others from being asked.
     ///
     /// # Errors
     /// Says what is wrong, without the address.
-    pub fn target(&self) -> Result<Config, SettingsProblem> {
+    pub fn targets(&self) -> Result<Vec<Config>, SettingsProblem> {
+        let whole = self.target()?;
+        let (hosts, addresses, ports) = (whole.get_hosts(), whole.get_hostaddrs(), whole.get_ports());
+        let servers = hosts.len().max(addresses.len());
+        Ok((0..servers)
+            .map(|nth| {
+                let mut one = of_no_server(&whole);
+                match hosts.get(nth) {
+                    Some(Host::Tcp(name)) => _ = one.host(name),
+                    #[cfg(unix)]
+                    Some(Host::Unix(folder)) => _ = one.host_path(folder),
+                    None => {}
+                }
+                addresses.get(nth).map(|address| one.hostaddr(*address));
+                // One port may be that of all.
+                ports.get(nth).or(ports.first()).map(|port| one.port(*port));
+                one
+            })
+            .collect())
+    }
+
+    fn target(&self) -> Result<Config, SettingsProblem> {
         if !is_plain(&self.schema) {
             return Err(SettingsProblem::Schema);
         }
@@ -125,6 +147,27 @@ impl PostgresSettings {
     }
 }
 
+/// What an address says beside the servers.
+fn of_no_server(whole: &Config) -> Config {
+    let mut one = Config::new();
+    whole.get_user().map(|user| one.user(user));
+    whole.get_password().map(|password| one.password(password));
+    whole.get_dbname().map(|name| one.dbname(name));
+    whole.get_options().map(|options| one.options(options));
+    whole.get_application_name().map(|name| one.application_name(name));
+    whole.get_connect_timeout().map(|timeout| one.connect_timeout(*timeout));
+    whole.get_tcp_user_timeout().map(|timeout| one.tcp_user_timeout(*timeout));
+    whole.get_keepalives_interval().map(|interval| one.keepalives_interval(interval));
+    whole.get_keepalives_retries().map(|retries| one.keepalives_retries(retries));
+    one.ssl_mode(whole.get_ssl_mode())
+        .ssl_negotiation(whole.get_ssl_negotiation())
+        .channel_binding(whole.get_channel_binding())
+        .keepalives(whole.get_keepalives())
+        .keepalives_idle(whole.get_keepalives_idle())
+        .target_session_attrs(whole.get_target_session_attrs());
+    one
+}
+
 /// Whether a host is this machine.
 fn is_here(host: &Host) -> bool {
     match host {
@@ -172,6 +215,35 @@ mod tests {
             let other = PostgresSettings { schema: schema.to_owned(), ..settings(away, Tls::VerifyFull) };
             assert_eq!(other.target().unwrap_err(), SettingsProblem::Schema, "{schema}");
         }
+    }
+
+    #[test]
+    fn each_server_of_an_address_is_tried_by_itself_with_all_that_it_says() {
+        let url = "postgres://u:p@db-a,db-b:6000/d?options=-csearch_path%3Dx";
+        let targets = settings(url, Tls::VerifyFull).targets().unwrap();
+        let servers: Vec<_> =
+            targets.iter().map(|one| (one.get_hosts().to_vec(), one.get_ports().to_vec())).collect();
+        let tcp = |name: &str| vec![Host::Tcp(name.to_owned())];
+        assert_eq!(servers, [(tcp("db-a"), vec![5432]), (tcp("db-b"), vec![6000])]);
+        let whole = settings(url, Tls::VerifyFull).target().unwrap();
+        for one in &targets {
+            assert_eq!(
+                (
+                    one.get_password(),
+                    one.get_options(),
+                    one.get_tcp_user_timeout(),
+                    one.get_target_session_attrs()
+                ),
+                (
+                    whole.get_password(),
+                    whole.get_options(),
+                    whole.get_tcp_user_timeout(),
+                    whole.get_target_session_attrs()
+                )
+            );
+        }
+        let one_port = settings("host=db-a,db-b port=6000 user=u", Tls::VerifyFull).targets().unwrap();
+        assert!(one_port.iter().all(|one| one.get_ports() == [6000]));
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! Tests of what only this engine has: the lease, the fence, texts with any character.
 
+use std::net::TcpListener;
+
+use secrecy::ExposeSecret;
+
 use super::*;
 use crate::event::Position;
 use crate::store::{Keys, Plan, Progress, Put};
@@ -39,6 +43,21 @@ async fn whoever_lost_the_lease_commits_nothing_and_says_so() {
     assert!(first.fatal().borrow().is_some());
     second.apply(plan()).await.unwrap();
     assert_eq!(second.processed().await.unwrap().live, Position(1));
+}
+
+#[tokio::test]
+async fn servers_that_take_connections_and_answer_nothing_keep_nobody_from_the_one_that_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(settings) = settings_of(folder.path()) else { return };
+    // As servers that are frozen: the system takes their connections.
+    let silent = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [one, other] = silent.each_ref().map(|silent| silent.local_addr().unwrap());
+    let url = settings.url.expose_secret();
+    let servers = format!("port={},{},5432 host=127.0.0.1,127.0.0.1,", one.port(), other.port());
+    let url = SecretString::from(url.replacen("host=", &servers, 1));
+    let store: Arc<TestStore> =
+        PostgresStore::open_leading(PostgresSettings { url, ..settings }, clock()).unwrap();
+    append(&store, "{}").await.unwrap();
 }
 
 #[tokio::test]
