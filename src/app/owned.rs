@@ -17,6 +17,7 @@ use crate::admin::{
 use crate::alerts::{Message, Receiver};
 use crate::clock::{Clock, UnixMicros};
 use crate::config::{Config, Managed, Stored};
+use crate::config_problem::Problem;
 use crate::freshsales::{BundleAlias, Mode};
 use crate::managed::{Edit, Path, Pending, Refused, Wish, dotted, is_owned};
 
@@ -24,6 +25,9 @@ use crate::managed::{Edit, Path, Pending, Refused, Wish, dotted, is_owned};
 const WAIT: Duration = Duration::from_mins(10);
 /// After a change could not be written down.
 const AGAIN: Duration = Duration::from_secs(30);
+
+/// Asking an address with the key shows it the key, so nobody learns the one in use by naming another address.
+const KEY_OF_ITS_OWN: &str = "the API key of that account: the one in use is sent to its own address alone";
 
 /// What a wish comes to.
 struct Looked {
@@ -152,6 +156,11 @@ impl Editing {
         stored.document = changed.map_err(|refused| AccountRefused::Edit(EditRefused::Change(refused)))?;
         let edits = stored.document.changes.last().map(|change| change.edits.clone()).unwrap_or_default();
         let config = self.loaded(Some(&stored)).map_err(AccountRefused::Edit)?;
+        let names_key = |account: &AccountWish| !account.api_key.expose_secret().trim().is_empty();
+        if before.account() != config.account() && !wish.account.as_ref().is_some_and(names_key) {
+            let problem = Problem::new("freshsales.api_key", "", KEY_OF_ITS_OWN);
+            return Err(AccountRefused::Edit(EditRefused::Problems(vec![problem])));
+        }
         let name = match &wish.account {
             Some(_) => BundleAlias::parse(&config.freshsales.bundle_alias, config.freshsales.kind)
                 .map_or_else(|_| config.freshsales.bundle_alias.clone(), |alias| alias.to_string()),

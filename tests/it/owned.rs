@@ -113,6 +113,24 @@ async fn another_account_is_asked_typed_and_waits_and_who_was_told_of_alerts_hea
 }
 
 #[tokio::test]
+async fn the_key_in_use_is_shown_to_no_other_address() {
+    let ear = Ear::listen().await;
+    let (service, other) = with_contacts(&ear).await;
+    for name in [None, Some("other")] {
+        let mut wanted = to(&service, &other, "").await;
+        wanted["name"] = json!(name);
+        let (status, answer) = post(&service, OWNER, &wanted).await;
+        assert_eq!(
+            (status.as_u16(), &answer["problems"][0]["key"]),
+            (422, &json!("freshsales.api_key")),
+            "{answer}"
+        );
+    }
+    assert_eq!(other.sandbox.requests().len(), 0, "the other address was asked nothing");
+    service.finish().await;
+}
+
+#[tokio::test]
 async fn what_waits_is_revoked_by_whoever_may_edit_and_a_restart_forgets_neither() {
     let ear = Ear::listen().await;
     let (service, other) = with_contacts(&ear).await;
