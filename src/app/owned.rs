@@ -18,7 +18,7 @@ use crate::alerts::{Message, Receiver};
 use crate::clock::{Clock, UnixMicros};
 use crate::config::{Config, Managed, Stored};
 use crate::config_problem::Problem;
-use crate::freshsales::{BundleAlias, Mode};
+use crate::freshsales::{AccountKind, BundleAlias, Mode};
 use crate::managed::{Edit, Path, Pending, Refused, Wish, dotted, is_owned};
 
 /// Long enough for whoever did not want it to read of it and to stop it.
@@ -305,7 +305,9 @@ fn account_wishes(account: &AccountWish, before: &Config, next: u64) -> Vec<Wish
     if alias != before.freshsales.bundle_alias.trim() {
         wishes.push(wish(["freshsales", "bundle_alias"], Some(alias)));
         let classic = alias.to_ascii_lowercase().contains(CLASSIC);
-        wishes.push(wish(["freshsales", "kind"], classic.then_some("classic")));
+        if classic != (before.freshsales.kind == AccountKind::Classic) {
+            wishes.push(wish(["freshsales", "kind"], Some(if classic { "classic" } else { "suite" })));
+        }
     }
     if base_url != before.freshsales.base_url.trim() {
         wishes.push(wish(["freshsales", "base_url"], Some(base_url)));

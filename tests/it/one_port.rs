@@ -50,6 +50,14 @@ async fn under_admin_path_everything_private_is_behind_the_token_by_whatever_nam
     assert_eq!(page.status(), StatusCode::OK);
     assert!(page.text().await.unwrap().contains("src=\"debug/main.js\""));
     assert_eq!(status(&service, "/admin/debug/main.js", &[]).await, StatusCode::OK);
+    // With its slash or without, the path leads to the page.
+    for (path, leads_to) in [("/admin", "admin/debug"), ("/admin/", "debug")] {
+        let answer = service.public(Method::GET, path).send().await.unwrap();
+        assert_eq!(
+            (answer.status(), &answer.headers()["location"]),
+            (StatusCode::SEE_OTHER, &leads_to.parse().unwrap())
+        );
+    }
     // Everything else is as without it.
     let event = service.post("/ingest").body(r#"{"type": "page", "userId": "u-1"}"#).send().await.unwrap();
     assert_eq!(event.status(), StatusCode::OK);

@@ -6,8 +6,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::body::Body;
-use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use axum::extract::{OriginalUri, Path};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -81,9 +81,14 @@ pub(super) async fn index(headers: HeaderMap) -> Response {
     answer(&INDEX, &headers)
 }
 
-/// `GET /`: to the page, which is beside it wherever these routes are.
-pub(super) async fn home() -> Response {
-    (StatusCode::SEE_OTHER, [(header::LOCATION, "debug")]).into_response()
+/// `GET /`: to the page, which is beside it wherever these routes are. Below a path on the public listener the slash at its end
+/// may be missing, and what is beside it is named from the last part of the path then.
+pub(super) async fn home(OriginalUri(asked): OriginalUri) -> Response {
+    let page = match asked.path().rsplit_once('/') {
+        Some((_, last)) if !last.is_empty() => format!("{last}/debug"),
+        Some(_) | None => "debug".to_owned(),
+    };
+    (StatusCode::SEE_OTHER, [(header::LOCATION, page)]).into_response()
 }
 
 /// `GET /debug/{file}`

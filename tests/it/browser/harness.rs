@@ -56,6 +56,19 @@ async fn what_a_page_complains_of_is_seen() {
 }
 
 #[tokio::test]
+async fn what_keeps_people_from_using_a_page_is_seen() {
+    let bad = "<!doctype html><html lang=en><title>Bad</title><main><h1>Bad</h1><input></main>";
+    let site = Site::start(vec![page("/", bad)]).await;
+    let browser = Browser::start().await;
+    browser.open(&site.url("/")).await;
+    if let Some(barriers) = browser.barriers().await {
+        assert!(barriers.to_string().contains("label"), "{barriers}");
+    }
+    browser.complaints().await;
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn a_page_without_its_network_gets_nothing_until_it_is_back() {
     let site = Site::start(vec![page("/", "<!doctype html><title>Shop</title>")]).await;
     let browser = Browser::start().await;

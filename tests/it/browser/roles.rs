@@ -27,6 +27,9 @@ pub async fn pictures(browser: &Browser, name: &str) {
         browser.screenshot(&format!("{name}-{theme}")).await;
         let wider = browser.run("return document.documentElement.scrollWidth - innerWidth").await;
         assert!(wider.as_i64().unwrap() <= 0, "wider than the screen ({theme}): {wider}");
+        if let Some(barriers) = browser.barriers().await {
+            assert_eq!(barriers, json!([]), "{name} ({theme})");
+        }
     }
     browser.size(1280, 900).await;
 }

@@ -197,6 +197,23 @@ impl Browser {
         path
     }
 
+    /// What keeps people from using the page who see, hear or type otherwise, by axe-core. Without it this is not looked for, and
+    /// said.
+    #[expect(clippy::print_stderr, reason = "what is not tested is said")]
+    pub async fn barriers(&self) -> Option<Value> {
+        let axe =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("sdks/node_modules/axe-core/axe.min.js");
+        let Ok(axe) = std::fs::read_to_string(axe) else {
+            eprintln!(
+                "SKIPPED: a page was not looked at by axe-core: run scripts/test, which installs it below target/"
+            );
+            return None;
+        };
+        let ask = "return axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
+            violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`))";
+        Some(self.run(&format!("{axe};{ask}")).await)
+    }
+
     /// Errors and warnings that the console has got since the last look, failed requests included.
     pub async fn complaints(&self) -> Vec<String> {
         let log = self.driver.browser_log().await.unwrap();
