@@ -65,11 +65,23 @@ def judge(rig, status, tight):
             for email, title in sender.last.items():
                 must(email in contacts, f"{email} is not in the CRM")
                 found = contacts[email].get("job_title")
-                must(found == title, f"{email} has the title {found} in the CRM, and {title} was acknowledged last")
+                must(found == title, f"{email} has the title {found} in the CRM, and {title} was acknowledged last: {explained(rig, email)}")
     for node in rig.nodes:
         must("panicked" not in node.told(), f"something panicked: {node.told()[-2000:]}")
     ended = sum(code != -9 for node in rig.nodes for code in node.ended)
     return {"acknowledged": len(rig.acknowledged), "calls": calls, "ended": ended}
+
+
+def explained(rig, email):
+    """What the nodes and the CRM say of a contact."""
+    contact = next(node for node in rig.nodes if node.ready()).get(f"/api/contacts/{email}")[1]
+    shown = {key: contact.get(key) for key in ("wanted", "accepted", "owed", "why", "fields")}
+    calls = [(request["at"], (request["body"] or {}).get("contact", {}).get("job_title"))
+             for request in rig.sandbox.get("/sandbox/requests")["requests"]
+             if ((request["body"] or {}).get("unique_identifier") or {}).get("emails") == email]
+    events = [(event["received_at"], event["timestamp"], event["message_id"], event["outcome"], event["delivery_id"])
+              for event in listed(next(node for node in rig.nodes if node.ready())) if event["email"] == email]
+    return f"{shown}; calls {calls}; events {events[:6]}"
 
 
 def journal(rig, status):

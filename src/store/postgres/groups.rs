@@ -90,12 +90,13 @@ pub(super) async fn of(link: &Link, position: Position) -> Result<Option<Group>,
     Ok(None)
 }
 
-/// When the last event was received, if it is still kept.
+/// When the last event was received, if it is still kept, or the last slot taken. When a slot counts as answered may be to come:
+/// the call of a node that is gone is given its time.
 pub(super) async fn latest(link: &Link) -> Result<UnixMicros, StoreError> {
     let sql = "SELECT greatest(
             (SELECT coalesce(max(received_to), 0) FROM groups WHERE tenant = 1 AND first >=
                 (SELECT coalesce(max(first), 0) FROM groups WHERE tenant = 1 AND stream = 0)),
-            (SELECT greatest(coalesce(max(taken_at), 0), coalesce(max(answered_at), 0)) FROM slots WHERE tenant = 1))";
+            (SELECT coalesce(max(taken_at), 0) FROM slots WHERE tenant = 1))";
     let row = link.row(sql, values![]).await?;
     Ok(UnixMicros(row.map(|row| int(&row, 0)).transpose()?.unwrap_or(0)))
 }

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::allowance::SlotId;
 use crate::event::Position;
 use crate::store::{Keys, Plan, Progress, Put};
 
@@ -58,6 +59,24 @@ async fn servers_that_take_connections_and_answer_nothing_keep_nobody_from_the_o
     let store: Arc<TestStore> =
         PostgresStore::open_leading(PostgresSettings { url, ..settings }, clock()).unwrap();
     append(&store, "{}").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_time_that_a_call_of_another_is_given_moves_no_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(settings) = settings_of(folder.path()) else { return };
+    let settings = PostgresSettings { call_lasts: Duration::from_secs(25), ..settings };
+    let first: Arc<TestStore> = PostgresStore::open_leading(settings.clone(), clock()).unwrap();
+    let taken = Put::SlotTaken(account(), SlotId(1), NOW);
+    first.apply(Plan { puts: vec![taken], ..Plan::default() }).await.unwrap();
+    drop(first);
+    // What was on its way counts as answered when its time is over, and that is to come.
+    let second: Arc<TestStore> = PostgresStore::open_leading(settings.clone(), clock()).unwrap();
+    let (slots, _) = second.slots(account(), NOW).await.unwrap();
+    assert_eq!(slots[0].answered_at, Some(NOW.plus(Duration::from_secs(25))));
+    drop(second);
+    let third: Arc<TestStore> = PostgresStore::open_leading(settings, clock()).unwrap();
+    assert_eq!(third.latest_moment(), NOW, "whoever starts then goes on from what was");
 }
 
 #[tokio::test]
