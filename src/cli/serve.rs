@@ -48,8 +48,18 @@ pub(super) fn run(file: Option<&Path>) -> Outcome {
                 asked.cancelled().await;
                 until_again.cancel();
             });
-            app.run(shared(&listeners)?, until).await?;
-            if stop.is_cancelled() || !again.is_cancelled() {
+            let run = app.run(shared(&listeners)?, until);
+            tokio::pin!(run);
+            tokio::select! {
+                // Whoever comes now is refused at once: the sockets are not to be used again.
+                () = stop.cancelled() => {
+                    drop(listeners);
+                    run.await?;
+                    break;
+                }
+                ended = &mut run => ended?,
+            }
+            if !again.is_cancelled() {
                 break;
             }
             let config = load(config::Texts::default())?.config;

@@ -145,7 +145,8 @@ pub(in crate::decision) fn settle(
     end(settlement, transition, world, settings, now);
     world.deals.edit(key).standing.insert(settings.account.clone(), standing.clone());
     if let Some(before) = before {
-        heard::told_by_freshsales(key, &cause, (&before, &standing), world, settings, now);
+        let stage = standing.seen.map(|seen| seen.stage_id);
+        heard::told_by_freshsales(key, &cause, (&before, &standing), stage, world, settings, now);
     }
     if let Some(told) = told {
         told.tell(&wanted, &standing, world, settings, now);

@@ -45,8 +45,8 @@ pub(in crate::decision) fn hear(
     match is_it(&standing, said.id) {
         Is::It if said.doubted => {
             // What our own calls wrote comes back in messages, and asks nothing.
-            let (worth, unclear) = take_in(&said.said, &key, &mut standing.clone(), settings, at);
-            if unclear.is_empty() && matches!(worth, Some(Worth::Echo | Worth::Stale)) {
+            let TakenIn { worth, notes, .. } = take_in(&said.said, &key, &mut standing.clone(), settings, at);
+            if notes.is_empty() && matches!(worth, Some(Worth::Echo | Worth::Stale)) {
                 heard.worth = Some(Worth::Echo);
                 return heard;
             }
@@ -81,39 +81,43 @@ pub(in crate::decision) fn hear(
     }
     heard.worth = heard.worth.max(Some(Worth::Echo));
     let before = standing.clone();
-    let (worth, notes) = take_in(&said.said, &key, &mut standing, settings, at);
+    let TakenIn { worth, notes, stage } = take_in(&said.said, &key, &mut standing, settings, at);
     heard.worth = heard.worth.max(worth);
     heard.notes.extend(notes);
     *standing_of(&key, world, settings) = standing.clone();
-    told_by_freshsales(
-        &key,
-        &DeliveryId::of(reading.position, 0),
-        (&before, &standing),
-        world,
-        settings,
-        now,
-    );
+    let cause = DeliveryId::of(reading.position, 0);
+    told_by_freshsales(&key, &cause, (&before, &standing), stage, world, settings, now);
     heard.actions.push(reconsider(&key, world, settings, now));
     heard
 }
 
-/// Takes in what Freshsales has of a deal. Tells what that is worth, and what a person should know.
+/// What became of what Freshsales has of a deal.
+struct TakenIn {
+    worth: Option<Worth>,
+    /// What a person should know.
+    notes: Vec<String>,
+    /// The id of the stage that was said.
+    stage: Option<u64>,
+}
+
+/// Takes in what Freshsales has of a deal.
 fn take_in(
     said: &BTreeMap<String, Value>,
     key: &DealKey,
     standing: &mut Standing,
     settings: &Settings,
     at: UnixMicros,
-) -> (Option<Worth>, Vec<String>) {
+) -> TakenIn {
     let rule = settings.preset.deal_kind(key.kind());
     let (values, mut notes) = rule.map(|rule| values(said, rule, settings)).unwrap_or_default();
-    let (mut most, mut news) = (None, Vec::new());
-    for (name, value, stage) in values {
+    let (mut most, mut news, mut stage) = (None, Vec::new(), None);
+    for (name, value, said) in values {
         let worth = standing.hear(&name, &value, at);
         if worth == Worth::Frozen {
             notes.push(format!("stays as Freshsales has it: {name}"));
         }
-        if let Some(stage_id) = stage.filter(|_| standing.seen.is_none_or(|seen| seen.at < at)) {
+        stage = said.or(stage);
+        if let Some(stage_id) = said.filter(|_| standing.seen.is_none_or(|seen| seen.at < at)) {
             standing.seen = Some(Seen { stage_id, at });
         }
         if worth == Worth::News {
@@ -124,7 +128,7 @@ fn take_in(
     if !news.is_empty() {
         notes.push(format!("Freshsales has another value than it accepted from here: {}", news.join(", ")));
     }
-    (most, notes)
+    TakenIn { worth: most, notes, stage }
 }
 
 /// A deal was read that a message spoke of which is not believed by itself. Tells what a person should know.
@@ -141,14 +145,15 @@ pub(super) fn read(
     let custom = custom.map(|(name, value)| (format!("custom_field.{name}"), value.clone()));
     let plain = deal.iter().map(|(name, value)| (name.clone(), value.clone()));
     let said = plain.filter(|(_, value)| !value.is_object() && !value.is_array()).chain(custom).collect();
-    take_in(&said, key, standing, settings, doubted_at).1
+    take_in(&said, key, standing, settings, doubted_at).notes
 }
 
-/// What else follows where Freshsales moved a deal, or an attribute of it turns again and again.
+/// What else follows where Freshsales moved a deal to a stage, or an attribute of it turns again and again.
 pub(super) fn told_by_freshsales(
     key: &DealKey,
     cause: &DeliveryId,
     (before, after): (&Standing, &Standing),
+    stage: Option<u64>,
     world: &mut World,
     settings: &Settings,
     now: UnixMicros,
@@ -161,9 +166,9 @@ pub(super) fn told_by_freshsales(
     }
     let heard = |standing: &Standing| standing.hearing.of(STAGE).map(|heard| heard.value.clone());
     if heard(before) != heard(after)
-        && let Some(seen) = after.seen
+        && let Some(stage_id) = stage
     {
-        tell_move(key, stage_of(before).as_deref(), seen.stage_id, cause, world, settings, now);
+        tell_move(key, stage_of(before).as_deref(), stage_id, cause, world, settings, now);
     }
 }
 
