@@ -244,6 +244,19 @@ impl Journal {
         });
     }
 
+    /// Takes in where the journal ends by a look that began when it was known to end at `before`. Only a server that took another's
+    /// place can end earlier: what was seen of the other was never kept. Whatever comes next is to ring all the same.
+    pub(super) fn looked(&self, before: Position, head: Head) {
+        self.end.send_if_modified(|end| {
+            let went_back = *end == before && head.last < before;
+            if went_back {
+                *end = head.last;
+            }
+            went_back
+        });
+        self.knows(head);
+    }
+
     pub(super) fn appended(&self) -> Appended {
         Appended {
             appends: self.appends.load(Ordering::Relaxed),

@@ -120,7 +120,7 @@ pub(super) async fn look(core: Arc<Core>, journal: Arc<Journal>) {
     }
 }
 
-async fn look_once(
+pub(super) async fn look_once(
     core: &Core,
     journal: &Journal,
     link: &mut Option<Link>,
@@ -130,7 +130,8 @@ async fn look_once(
         Some(open) => link.insert(open),
         None => link.insert(core.dial.connect(Purpose::Write).await?),
     };
-    journal.knows(journal::head(link).await?);
+    let known = *journal.end.borrow();
+    journal.looked(known, journal::head(link).await?);
     let epoch = core.epoch.load(Ordering::Acquire);
     if epoch == 0 {
         let now = processed(link).await?;

@@ -7,6 +7,8 @@ use secrecy::ExposeSecret;
 use super::*;
 use crate::allowance::SlotId;
 use crate::event::Position;
+use crate::store::postgres::dial::Purpose;
+use crate::store::postgres::lease;
 use crate::store::{Keys, Plan, Progress, Put};
 
 fn settings_of(path: &Path) -> Option<PostgresSettings> {
@@ -77,6 +79,29 @@ async fn the_time_that_a_call_of_another_is_given_moves_no_clock() {
     drop(second);
     let third: Arc<TestStore> = PostgresStore::open_leading(settings, clock()).unwrap();
     assert_eq!(third.latest_moment(), NOW, "whoever starts then goes on from what was");
+}
+
+#[tokio::test]
+async fn where_a_promoted_server_lacks_what_was_seen_the_next_event_rings_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(settings) = settings_of(folder.path()) else { return };
+    let works = PostgresStore::open_leading(settings.clone(), clock()).unwrap();
+    let store: Arc<TestStore> = works.clone();
+    for raw in ["a", "b", "c"] {
+        append(&store, raw).await.unwrap();
+    }
+    // As on a standby that had the first alone: commits of which nobody was told were seen, and are gone.
+    let link = works.core.dial.connect(Purpose::Write).await.unwrap();
+    link.batch("DELETE FROM groups WHERE first > 1; UPDATE heads SET last = 1").await.unwrap();
+    let look = async || lease::look_once(&works.core, &works.journal, &mut None, false).await.unwrap();
+    let mut end = store.journal_end();
+    look().await;
+    assert_eq!(*end.borrow_and_update(), Position(1));
+    let beside: Arc<TestStore> = PostgresStore::open(settings, clock()).unwrap();
+    assert_eq!(append(&beside, "d").await.unwrap(), Position(2));
+    look().await;
+    assert!(end.has_changed().unwrap());
+    assert_eq!(*end.borrow(), Position(2));
 }
 
 #[tokio::test]
