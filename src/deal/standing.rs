@@ -270,12 +270,12 @@ impl Standing {
         self.hearing.hear(attribute, value, self.accepted.get(attribute), at)
     }
 
-    /// A question was answered, or will not be; whichever, no record was changed by it. Answers what was asked.
-    pub fn asked(&mut self) -> Option<Asked> {
+    /// A question was answered, or will not be; whichever, no record was changed by it. Answers what was asked, and when it left.
+    pub fn asked(&mut self) -> Option<(Asked, UnixMicros)> {
         match self.in_flight.take() {
-            Some(InFlight { carried: Carried::Question(asked), delivery, .. }) => {
+            Some(InFlight { carried: Carried::Question(asked), delivery, left_at, .. }) => {
                 self.open = Some(delivery);
-                Some(asked)
+                Some((asked, left_at))
             }
             other => {
                 self.in_flight = other;

@@ -75,12 +75,11 @@ pub(super) fn settle_contact(
         return;
     }
     let frozen: BTreeSet<_> = next.hearing.frozen().map(|(name, at)| (name.clone(), at)).collect();
-    let reads = next.doubted_at.is_some() && next.in_flight.as_ref().is_some_and(|call| call.asks);
+    let question = next.in_flight.clone().filter(|call| call.asks && next.doubted_at.is_some());
     let call = next.in_flight.clone().filter(|call| !call.asks);
     let mut transition = after(&settlement, email, &mut next, world, settings, now);
-    if reads {
-        let order = &settlement.order;
-        let what = (&order.delivery, &order.request, &settlement.verdict);
+    if let Some(question) = question {
+        let what = (&question, &settlement.order.request, &settlement.verdict);
         let notes = shown::read(email, what, &mut next, world, settings);
         transition = after_reading(transition, notes, email, &mut next, world, settings, now);
     }

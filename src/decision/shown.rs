@@ -66,21 +66,25 @@ pub(super) fn hear(
 /// person should know.
 pub(super) fn read(
     email: &Email,
-    (call, question, verdict): (&DeliveryId, &Request, &Verdict),
+    (call, question, verdict): (&InFlight, &Request, &Verdict),
     standing: &mut Standing,
     world: &mut World,
     settings: &Settings,
 ) -> Vec<String> {
     // What it has now it had when the message came, or another message follows.
     let Some(doubted_at) = standing.doubted_at else { return Vec::new() };
+    // One that came while the question was on its way may tell of a later change: it is asked for once more.
+    let asked_again =
+        Some(doubted_at).filter(|doubted_at| call.left_at.is_none_or(|left_at| *doubted_at > left_at));
+    let at = call.left_at.map_or(doubted_at, |left_at| doubted_at.min(left_at));
     let by_id = matches!(question, Request::ShowContact { .. });
     match verdict {
         Verdict::Stored(answer) => {
-            standing.doubted_at = None;
+            standing.doubted_at = asked_again;
             let contact = if by_id { shown_contact(answer) } else { found_contact(answer) };
             match contact {
                 Some(contact) => {
-                    hear(email, (call, &Attributes::new()), &contact, standing, world, settings, doubted_at)
+                    hear(email, (&call.delivery, &Attributes::new()), &contact, standing, world, settings, at)
                 }
                 None => vec!["Freshsales has no contact with this address".to_owned()],
             }
@@ -91,7 +95,7 @@ pub(super) fn read(
             vec!["Freshsales has the contact of this id no more, so it is asked by its address".to_owned()]
         }
         Verdict::Gone { reason } | Verdict::Refused { reason, .. } | Verdict::Shut { reason } => {
-            standing.doubted_at = None;
+            standing.doubted_at = asked_again;
             vec![format!("Freshsales did not say what it has, so nothing of what was told counts: {reason}")]
         }
         Verdict::Passing { .. } | Verdict::Throttled { .. } | Verdict::Blocked { .. } => Vec::new(),

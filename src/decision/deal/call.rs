@@ -236,8 +236,8 @@ fn after(
         Verdict::Gone { reason } => {
             match standing.asked() {
                 // Its contact is gone, not the deal: nobody can say which deals it had.
-                Some(Asked::DealsOf(_)) => looked_in_vain(standing, now),
-                Some(Asked::Deal(_) | Asked::Key) | None => standing.gone(now),
+                Some((Asked::DealsOf(_), _)) => looked_in_vain(standing, now),
+                Some((Asked::Deal(_) | Asked::Key, _)) | None => standing.gone(now),
             }
             standing.in_flight = None;
             go_on(
@@ -274,9 +274,9 @@ fn stored(answer: &Stored, standing: &mut Standing, now: UnixMicros) {
     standing.stored(answer.id, stage.map(|seen| seen.stage_id), now);
 }
 
-/// Freshsales answered a question. Tells what a person should know.
+/// Freshsales answered a question that left then. Tells what a person should know.
 fn answered(
-    asked: Asked,
+    (asked, left_at): (Asked, UnixMicros),
     answer: &Stored,
     key: &DealKey,
     wanted: &DealWish,
@@ -288,7 +288,7 @@ fn answered(
     let shown = answer.shown.as_ref().unwrap_or(&nothing);
     if let Asked::Deal(id) = asked {
         // Where it does not say, nobody has moved it as far as anybody can tell.
-        let notes = heard::read(shown, key, standing, settings);
+        let notes = heard::read((shown, left_at), key, standing, settings);
         standing.seen = Some(seen_in(shown, id, now).unwrap_or(Seen { stage_id: 0, at: now }));
         return notes;
     }
@@ -459,11 +459,11 @@ pub(in crate::decision) fn played(
     let Some(standing) = world.deals.edit(key).standing.get_mut(&settings.account) else { return };
     let Some(id) = id else {
         match standing.asked() {
-            Some(Asked::Deal(_)) => {
+            Some((Asked::Deal(_), _)) => {
                 standing.seen = Some(Seen { stage_id: 0, at: now });
                 standing.doubted_at = None;
             }
-            Some(Asked::DealsOf(_) | Asked::Key) | None => looked_in_vain(standing, now),
+            Some((Asked::DealsOf(_) | Asked::Key, _)) | None => looked_in_vain(standing, now),
         }
         return;
     };

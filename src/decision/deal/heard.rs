@@ -131,21 +131,24 @@ fn take_in(
     TakenIn { worth: most, notes, stage }
 }
 
-/// A deal was read that a message spoke of which is not believed by itself. Tells what a person should know.
+/// A deal was read, by a question that left then, since a message spoke of it which is not believed by itself. Tells what a
+/// person should know.
 pub(super) fn read(
-    shown: &Map<String, Value>,
+    (shown, left_at): (&Map<String, Value>, UnixMicros),
     key: &DealKey,
     standing: &mut Standing,
     settings: &Settings,
 ) -> Vec<String> {
     // What it has now it had when the message came, or another message follows.
-    let Some(doubted_at) = standing.doubted_at.take() else { return Vec::new() };
+    let Some(doubted_at) = standing.doubted_at else { return Vec::new() };
+    // One that came while the question was on its way may tell of a later change: it is asked for once more.
+    standing.doubted_at = Some(doubted_at).filter(|doubted_at| *doubted_at > left_at);
     let deal = shown.get("deal").and_then(Value::as_object).unwrap_or(shown);
     let custom = deal.get("custom_field").and_then(Value::as_object).into_iter().flatten();
     let custom = custom.map(|(name, value)| (format!("custom_field.{name}"), value.clone()));
     let plain = deal.iter().map(|(name, value)| (name.clone(), value.clone()));
     let said = plain.filter(|(_, value)| !value.is_object() && !value.is_array()).chain(custom).collect();
-    take_in(&said, key, standing, settings, doubted_at).notes
+    take_in(&said, key, standing, settings, doubted_at.min(left_at)).notes
 }
 
 /// What else follows where Freshsales moved a deal to a stage, or an attribute of it turns again and again.

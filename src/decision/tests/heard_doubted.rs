@@ -193,3 +193,45 @@ fn what_our_own_call_wrote_of_a_deal_asks_nothing() {
     assert_eq!(service.send(claims_deal(91, &ours)).outcome, Outcome::Echo);
     assert_eq!(service.standing_of(&key()).open, None);
 }
+
+#[test]
+fn what_is_told_while_the_question_is_on_its_way_is_asked_for_once_more() {
+    let mut service = with_sam();
+    service.send(claims(&json!({"mobile_number": REP})));
+    let id = standing(&service).open.unwrap();
+    let order = claim(&id, &mut service.world, &service.settings, service.now).unwrap();
+    service.now = service.now.plus(Duration::from_secs(1));
+    service.send(claims(&json!({"subscription_status": "unsubscribed"})));
+    service.settle(
+        order,
+        shows(json!({"contact": {"id": 1, "mobile_number": REP, "subscription_status": "subscribed"}})),
+    );
+    assert!(standing(&service).doubted_at.is_some(), "they may have refused after the contact was read");
+    assert_eq!(standing(&service).hearing.of("mobile_number").unwrap().value, json!(REP));
+    let truth = json!({"contact": {"id": 1, "mobile_number": REP, "subscription_status": "unsubscribed"}});
+    assert_eq!(asked(&mut service, shows(truth)), (Request::ShowContact { id: 1 }, State::Delivered));
+    assert_eq!((standing(&service).open, standing(&service).doubted_at), (None, None));
+    assert_eq!(standing(&service).hearing.of("subscription_status").unwrap().value, json!("unsubscribed"));
+}
+
+#[test]
+fn what_is_told_of_a_deal_while_its_question_is_on_its_way_is_asked_for_once_more() {
+    let mut service = with(ORDERS);
+    service.send(event("Checkout Started", json!({})));
+    service.contact_call(true);
+    let made = object(json!({"id": 91, "deal_stage_id": 11}));
+    service.call_of(&key(), Verdict::Stored(Stored { id: Some(91), created: true, shown: Some(made) }));
+    service.send(claims_deal(91, &json!({"custom_field.cf_order_id": "A-1", "amount": "1"})));
+    let id = service.standing_of(&key()).open.unwrap();
+    let order = claim(&id, &mut service.world, &service.settings, service.now).unwrap();
+    service.now = service.now.plus(Duration::from_secs(1));
+    service.send(claims_deal(91, &json!({"custom_field.cf_order_id": "A-1", "stage": "Won"})));
+    let before = json!({"deal": {"id": 91, "deal_stage_id": 11, "amount": "49.9"}});
+    service.settle(order, shows(before));
+    assert!(service.standing_of(&key()).doubted_at.is_some(), "it may have been won after it was read");
+    let truth = json!({"deal": {"id": 91, "deal_stage_id": 12, "amount": "49.9"}});
+    assert_eq!(service.call_of(&key(), shows(truth)).0, "show deal");
+    let standing = service.standing_of(&key());
+    assert_eq!((standing.doubted_at, standing.open), (None, None));
+    assert!(standing.hearing.of("stage").is_some());
+}
