@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::role::{Named, Role, Who};
 use crate::config_problem::{Problem, REDACTED};
@@ -27,7 +27,6 @@ pub struct Config {
     /// Address and port of the private listener.
     pub listen: String,
     /// The token as configured; empty: none on loopback, else one is made at first start.
-    #[serde(deserialize_with = "secret")]
     pub token: SecretString,
     /// A file that holds the token; empty: there is none.
     pub token_file: String,
@@ -46,7 +45,6 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct TokenConfig {
     /// The token.
-    #[serde(deserialize_with = "secret")]
     pub token: SecretString,
     /// A file that holds it.
     pub token_file: String,
@@ -100,10 +98,6 @@ impl Default for Config {
             path: String::new(),
         }
     }
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-    String::deserialize(deserializer).map(SecretString::from)
 }
 
 impl Config {

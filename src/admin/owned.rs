@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::editor::EditRefused;
 use super::setup::AccountRefused;
@@ -44,7 +44,7 @@ pub struct AccountWish {
     /// Its alias, as pasted.
     pub alias: String,
     /// Another key; empty: the one that is there.
-    #[serde(default = "nothing", deserialize_with = "secret")]
+    #[serde(default)]
     pub api_key: SecretString,
     /// Another origin; empty: the account's own.
     #[serde(default)]
@@ -56,12 +56,11 @@ pub struct AccountWish {
 #[serde(deny_unknown_fields)]
 pub struct AlertsWish {
     /// Where messages are posted.
-    #[serde(deserialize_with = "secret")]
     pub url: SecretString,
     /// Their form: a word of the configuration.
     pub format: String,
     /// What those of the form `json` are signed with; empty: the one that is there.
-    #[serde(default = "nothing", deserialize_with = "secret")]
+    #[serde(default)]
     pub secret: SecretString,
 }
 
@@ -80,14 +79,6 @@ pub struct OwnedWish {
     /// The name of what is changed to, typed again; without it nothing is changed.
     #[serde(default)]
     pub name: Option<String>,
-}
-
-fn nothing() -> SecretString {
-    SecretString::from(String::new())
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-    String::deserialize(deserializer).map(SecretString::from)
 }
 
 /// What a change of where data goes is, or was.

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
 use super::editor::EditRefused;
@@ -92,7 +92,7 @@ pub struct NewAccount {
     #[serde(default)]
     pub alias: String,
     /// The key; empty in a dry run.
-    #[serde(default = "nothing", deserialize_with = "secret")]
+    #[serde(default)]
     pub api_key: SecretString,
     /// Another origin in its place; empty: its own.
     #[serde(default)]
@@ -100,14 +100,6 @@ pub struct NewAccount {
     /// Whether nothing is to be sent.
     #[serde(default)]
     pub dry_run: bool,
-}
-
-fn nothing() -> SecretString {
-    SecretString::from(String::new())
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-    String::deserialize(deserializer).map(SecretString::from)
 }
 
 /// Why an account is not taken.

@@ -5,7 +5,7 @@
 
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::config_problem::{Problem, REDACTED};
 use crate::webhook::{AddressProblem, Reach, receiver_at, signing_key};
@@ -40,19 +40,16 @@ impl Format {
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where messages are posted; empty: nobody is told.
-    #[serde(deserialize_with = "secret")]
     pub url: SecretString,
     /// A file that holds it; empty: there is none.
     pub url_file: String,
     /// The form of a message.
     pub format: Format,
     /// What messages of the form `json` are signed with.
-    #[serde(deserialize_with = "secret")]
     pub secret: SecretString,
     /// A file that holds it; empty: there is none.
     pub secret_file: String,
     /// What is asked each minute while all is well; empty: nothing is.
-    #[serde(deserialize_with = "secret")]
     pub heartbeat_url: SecretString,
     /// A file that holds it; empty: there is none.
     pub heartbeat_url_file: String,
@@ -77,10 +74,6 @@ impl Default for Config {
             debugger_url: String::new(),
         }
     }
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-    String::deserialize(deserializer).map(SecretString::from)
 }
 
 impl Config {

@@ -3,7 +3,7 @@
 //! Reads no file; whoever loads the configuration has put the text of `password_file` into `password`.
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::config_problem::{Problem, REDACTED};
 use crate::conversion::Attribution;
@@ -22,7 +22,6 @@ pub struct Config {
     /// Who may read them.
     pub user: String,
     /// What proves it.
-    #[serde(deserialize_with = "secret")]
     pub password: SecretString,
     /// A file that holds it; empty: there is none.
     pub password_file: String,
@@ -43,10 +42,6 @@ impl Default for Config {
             click: Attribution::default(),
         }
     }
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-    String::deserialize(deserializer).map(SecretString::from)
 }
 
 impl Config {

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::account::{self, AccountKind, AccountProblem, BundleAlias, Endpoint};
 use super::key::{ApiKey, ApiKeyProblem, Key};
@@ -36,7 +36,6 @@ pub struct Config {
     /// The account, as its user pasted it.
     pub bundle_alias: String,
     /// The API key as configured; [`ApiKey::parse`] reads it.
-    #[serde(deserialize_with = "secret")]
     pub api_key: SecretString,
     /// A file that holds the API key; empty: there is none.
     pub api_key_file: String,
@@ -48,7 +47,6 @@ pub struct Config {
     #[serde(skip)]
     pub ca: String,
     /// The proxy that calls go by, as a URL that may hold a name and a password; empty: none.
-    #[serde(deserialize_with = "secret")]
     pub proxy: SecretString,
     /// A file that holds it; empty: there is none.
     pub proxy_file: String,
@@ -74,10 +72,6 @@ impl Default for Config {
             attempt_timeout_seconds: 20,
         }
     }
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-    String::deserialize(deserializer).map(SecretString::from)
 }
 
 impl Config {

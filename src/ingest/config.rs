@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use serde_json::Value;
 
@@ -87,12 +87,10 @@ pub struct SourceConfig {
     /// Whether it is on; off, its keys are unknown to everybody.
     pub enabled: bool,
     /// The write key; empty: there is none here.
-    #[serde(deserialize_with = "secret")]
     pub write_key: SecretString,
     /// A file that holds the write key; empty: there is none.
     pub write_key_file: String,
     /// More write keys, for rotation.
-    #[serde(deserialize_with = "secrets")]
     pub write_keys: Vec<SecretString>,
     /// A file with more write keys, one a line; empty: there is none.
     pub write_keys_file: String,
@@ -129,7 +127,6 @@ pub struct SourceConfig {
     /// Whose captcha its forms have: `turnstile` or `hcaptcha`; empty: none.
     pub form_captcha: String,
     /// The secret to check it with.
-    #[serde(deserialize_with = "secret")]
     pub form_captcha_secret: SecretString,
     /// A file that holds that secret; empty: there is none.
     pub form_captcha_secret_file: String,
@@ -178,15 +175,6 @@ impl Default for SourceConfig {
             set: BTreeMap::new(),
         }
     }
-}
-
-pub(super) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-    String::deserialize(deserializer).map(SecretString::from)
-}
-
-pub(super) fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretString>, D::Error> {
-    let keys = Vec::<String>::deserialize(deserializer)?;
-    Ok(keys.into_iter().map(SecretString::from).collect())
 }
 
 /// Longer keys don't fit well into a query string.

@@ -159,14 +159,7 @@ impl Document {
         wishes: &[Wish],
         (who, at): (&str, UnixMicros),
     ) -> Result<Self, Refused> {
-        if wishes.len() > EDITS_MAX || wishes.iter().any(is_too_large) {
-            return Err(Refused::TooMuch);
-        }
-        let foreign = wishes.iter().find(|wish| !is_editable(&wish.path));
-        if let Some(foreign) = foreign {
-            return Err(Refused::NotEditable(dotted(&foreign.path)));
-        }
-        self.with(seen, wishes, (who, at), None)
+        self.changed_where(is_editable, seen, wishes, (who, at))
     }
 
     /// The document after a change of whoever owns the service: of where data goes alone.
@@ -179,10 +172,20 @@ impl Document {
         wishes: &[Wish],
         (who, at): (&str, UnixMicros),
     ) -> Result<Self, Refused> {
+        self.changed_where(is_owned, seen, wishes, (who, at))
+    }
+
+    fn changed_where(
+        &self,
+        may: fn(&[String]) -> bool,
+        seen: u64,
+        wishes: &[Wish],
+        (who, at): (&str, UnixMicros),
+    ) -> Result<Self, Refused> {
         if wishes.len() > EDITS_MAX || wishes.iter().any(is_too_large) {
             return Err(Refused::TooMuch);
         }
-        match wishes.iter().find(|wish| !is_owned(&wish.path)) {
+        match wishes.iter().find(|wish| !may(&wish.path)) {
             Some(foreign) => Err(Refused::NotEditable(dotted(&foreign.path))),
             None => self.with(seen, wishes, (who, at), None),
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::config_problem::{Problem, REDACTED};
 use crate::output::{Conditions, Receiver, Receivers, Topic};
@@ -49,17 +49,14 @@ pub type Config = BTreeMap<String, OutputConfig>;
 #[serde(default, deny_unknown_fields)]
 pub struct OutputConfig {
     /// Where messages are posted.
-    #[serde(deserialize_with = "secret")]
     pub url: SecretString,
     /// A file that holds it; empty: there is none.
     pub url_file: String,
     /// What messages are signed with.
-    #[serde(deserialize_with = "secret")]
     pub secret: SecretString,
     /// A file that holds it; empty: there is none.
     pub secret_file: String,
     /// More of them, for rotation: a message is signed with each.
-    #[serde(deserialize_with = "secrets")]
     pub secrets: Vec<SecretString>,
     /// What is told.
     pub events: Vec<String>,
@@ -86,15 +83,6 @@ impl Default for OutputConfig {
             allow_private: false,
         }
     }
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-    String::deserialize(deserializer).map(SecretString::from)
-}
-
-fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretString>, D::Error> {
-    let all = Vec::<String>::deserialize(deserializer)?;
-    Ok(all.into_iter().map(SecretString::from).collect())
 }
 
 impl OutputConfig {

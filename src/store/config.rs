@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::config_problem::Problem;
 
@@ -23,7 +23,6 @@ pub struct Config {
     /// Where erasures and withdrawals of consent are noted for a restore; empty: in the data folder.
     pub withdrawn_file: PathBuf,
     /// The address of the database, with user and password.
-    #[serde(deserialize_with = "secret")]
     pub url: SecretString,
     /// A file that holds it; empty: there is none.
     pub url_file: String,
@@ -44,10 +43,6 @@ pub struct Config {
     pub append_deadline_ms: u64,
     /// How long a node that is gone is waited for before another works.
     pub lease_seconds: u64,
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-    String::deserialize(deserializer).map(SecretString::from)
 }
 
 impl Config {

@@ -9,7 +9,7 @@ use axum::http::HeaderName;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::super::config::{Sources, is_name, secret, secrets};
+use super::super::config::{Sources, is_name};
 use super::kind::{BODY, Encoding, KeyForm, Kind, Layout, WINDOW_SECONDS};
 use super::path::{self, Path};
 use super::rule::{Rules, Written, laid_over, shipped};
@@ -30,12 +30,10 @@ pub struct HookConfig {
     /// Who sends.
     pub kind: Option<Kind>,
     /// What it signs with, or the token it sends.
-    #[serde(deserialize_with = "secret")]
     pub secret: SecretString,
     /// A file that holds it; empty: there is none.
     pub secret_file: String,
     /// More of them, for rotation.
-    #[serde(deserialize_with = "secrets")]
     pub secrets: Vec<SecretString>,
     /// A file with more of them, one a line; empty: there is none.
     pub secrets_file: String,
