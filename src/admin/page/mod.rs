@@ -76,6 +76,12 @@ const FILES: &[File] = &[
     file!("suppress.js", SCRIPT),
 ];
 
+/// Every script of the page.
+#[cfg(test)]
+pub(super) fn scripts() -> impl Iterator<Item = &'static str> {
+    FILES.iter().filter(|file| file.kind == SCRIPT).map(|file| file.content)
+}
+
 /// `GET /debug`
 pub(super) async fn index(headers: HeaderMap) -> Response {
     answer(&INDEX, &headers)

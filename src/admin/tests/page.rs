@@ -52,6 +52,23 @@ async fn no_other_file_can_be_asked_for() {
     }
 }
 
+#[test]
+fn every_order_that_the_page_offers_names_a_route() {
+    let there: Vec<String> =
+        ROUTES.iter().map(|route| format!("{} {}", guard::method(route), route.path)).collect();
+    let mut named = 0;
+    for script in crate::admin::page::scripts() {
+        for marker in ["\"data-needs\": \"", "decision(\n    \""] {
+            for after in script.split(marker).skip(1) {
+                let route = after.split('"').next().unwrap();
+                assert!(there.iter().any(|one| one == route), "{route} is no route");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 12, "{named}");
+}
+
 /// Relative luminance of `#rrggbb`, as WCAG 2 defines it.
 fn luminance(colour: &str) -> f64 {
     let channel = |at: usize| {

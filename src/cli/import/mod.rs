@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     /// When all of it was so, for a file that does not say: the day of the export
     #[arg(long, value_name = "DATE")]
     as_of: Option<String>,
-    /// The event that each row becomes; it needs a place in the mapping
+    /// The event that each row becomes; it must be an event of the mapping
     #[arg(long, value_name = "NAME", default_value = "Signed Up")]
     event: String,
     /// Where a column goes, such as "Newsletter=consent.marketing"; may be repeated

@@ -66,6 +66,11 @@ async fn somebody_who_may_not_see_people_has_the_views_without_them_and_is_named
         pictures(&browser, &format!("view-{}", &hash[2..])).await;
     }
     assert_eq!(browser.complaints().await, Vec::<String>::new());
+    for (hash, may_order) in [("#/status", json!([])), ("#/dead-letters", json!([]))] {
+        go(&browser, hash).await;
+        browser.find("[data-needs]").await;
+        assert_eq!(browser.run(ORDERS).await, may_order, "{hash}");
+    }
     go(&browser, "#/events/sam-lead?source=website").await;
     browser.shows("h1", "Lead Generated").await;
     pictures(&browser, "view-event").await;
@@ -77,6 +82,25 @@ async fn somebody_who_may_not_see_people_has_the_views_without_them_and_is_named
     browser.click("#out").await;
     browser.find("#token").await;
     browser.complaints().await;
+    browser.close().await;
+    service.finish().await;
+}
+
+/// The buttons of orders that can be seen.
+const ORDERS: &str = "return [...document.querySelectorAll('[data-needs]')].filter((one) => one.checkVisibility()).map((one) => one.innerText)";
+
+#[tokio::test]
+async fn orders_are_offered_to_whom_may_give_them() {
+    let service = with_people().start().await;
+    let browser = signed_in(&service, crate::roles::READER).await;
+    go(&browser, "#/status").await;
+    browser.find("[data-needs]").await;
+    assert_eq!(browser.run(ORDERS).await, json!(["Pause calls"]), "a reload is for who may change settings");
+    browser.close().await;
+    let browser = signed_in(&service, OWNER).await;
+    go(&browser, "#/status").await;
+    browser.find("[data-needs]").await;
+    assert_eq!(browser.run(ORDERS).await, json!(["Pause calls", "Reload configuration"]));
     browser.close().await;
     service.finish().await;
 }

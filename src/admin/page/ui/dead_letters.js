@@ -14,8 +14,8 @@ const PAGE = 50;
 export async function deadLetters(place, { params, rows: had }) {
   const list = h("div", { class: "list" });
   const chosen = new Set();
-  const some = h("button", { type: "button", class: "primary", disabled: true, on: { click: () => redrive({ subjects: [...chosen] }) } }, "Send chosen again");
-  const all = h("button", { type: "button", on: { click: () => redrive({ all: true }) } }, "Send all again");
+  const some = h("button", { type: "button", "data-needs": "POST /api/dead-letters/redrive", class: "primary", disabled: true, on: { click: () => redrive({ subjects: [...chosen] }) } }, "Send chosen again");
+  const all = h("button", { type: "button", "data-needs": "POST /api/dead-letters/redrive", on: { click: () => redrive({ all: true }) } }, "Send all again");
   const fresh = h("button", { type: "button", hidden: true, on: { click: () => read() } }, "Show what changed");
   const submit = (event) => {
     event.preventDefault();
@@ -31,7 +31,7 @@ export async function deadLetters(place, { params, rows: had }) {
     h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Filter"), (params.email || params.reason) && h("a", { class: "button", href: "#/dead-letters" }, "Clear")),
   );
   const choose = (letter) => {
-    const box = h("input", { type: "checkbox", "aria-label": `Choose ${named(letter)}` });
+    const box = h("input", { type: "checkbox", "data-needs": "POST /api/dead-letters/redrive", "aria-label": `Choose ${named(letter)}` });
     box.addEventListener("change", () => {
       if (box.checked) chosen.add(letter.subject);
       else chosen.delete(letter.subject);
@@ -51,8 +51,8 @@ export async function deadLetters(place, { params, rows: had }) {
       name: "",
       class: "do",
       cell: (letter) => [
-        h("button", { type: "button", class: "small", on: { click: () => redrive({ subjects: [letter.subject] }) } }, "Send again"),
-        h("button", { type: "button", class: "small danger", on: { click: () => discard(letter) } }, "Discard"),
+        h("button", { type: "button", class: "small", "data-needs": "POST /api/dead-letters/redrive", on: { click: () => redrive({ subjects: [letter.subject] }) } }, "Send again"),
+        h("button", { type: "button", class: "small danger", "data-needs": "DELETE /api/dead-letters/{email}", on: { click: () => discard(letter) } }, "Discard"),
       ],
     },
   ];

@@ -6,7 +6,7 @@ import { ask, h, outside, show, toast } from "./dom.js";
 import { readAgain } from "./live.js";
 import { deliveryTable } from "./deliveries.js";
 import { comparison, contactLink, empty, facts, into, link, note, pill, recordLink, section, table, time } from "./rows.js";
-import { listing, select, sentence, text } from "./records.js";
+import { decision, listing, select, sentence, text } from "./records.js";
 import { HELD, RECORD_STATES, person, subjectName, wordOf } from "./words.js";
 
 // How it stands, in a word; of one on hold what it waits for.
@@ -100,8 +100,8 @@ function decisions(deal, done) {
     h("div", { class: "field" }, h("label", { for: "deal-id" }, "Another, by its number in Freshsales"), number),
     h("div", { class: "actions" }, h("button", { type: "submit" }, "Take over this one")),
   );
-  return section(
-    "Your decision",
+  return decision(
+    "POST /api/deals/{kind}/{key}/order",
     deal.candidates.length > 0 && [
       h("p", {}, "These deals of the contact are open. Which one is it?"),
       h(

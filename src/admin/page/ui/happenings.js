@@ -6,7 +6,7 @@ import { ask, h, show, toast } from "./dom.js";
 import { inFreshsales } from "./deals.js";
 import { deliveryTable } from "./deliveries.js";
 import { readAgain } from "./live.js";
-import { listing, select, sentence, text } from "./records.js";
+import { decision, listing, select, sentence, text } from "./records.js";
 import { contactLink, empty, facts, into, json, link, note, pill, recordLink, section, table, time } from "./rows.js";
 import { HAPPENINGS, HELD_HAPPENINGS, KINDS, subjectName, wordOf } from "./words.js";
 
@@ -62,8 +62,8 @@ function decisions(it, done) {
   const tell = () => order("tell", "Send it again?", `The ${what} is sent again. If Freshsales has it already, there will be two.`, "Send it again");
   const there = () => order("drop", "Is it there?", `No call is made of this ${what} any more.`, "It is there");
   const drop = () => order("drop", "Not tell it?", `No call is made of this ${what} any more.`, "Do not tell it");
-  return section(
-    "Your decision",
+  return decision(
+    "POST /api/happenings/{id}/tell",
     h(
       "div",
       { class: "actions" },

@@ -247,8 +247,17 @@ listen((name, data) => {
   // The service is back: what could not be read is read again.
   if (name === "live" && data === "live" && main.querySelector(".problem")) go();
 });
+// Nor are orders that it may not give: `data-needs` names the route of one, `data-lacks` stands in its place.
+function offer(may) {
+  const named = (attribute) => may.map((route) => `[${attribute}="${route}"]`);
+  const allowed = new CSSStyleSheet();
+  allowed.insertRule(`[data-needs]:not(${named("data-needs").join(", ")}) { display: none !important; }`);
+  allowed.insertRule(`[data-lacks]:is(${named("data-lacks").join(", ")}) { display: none; }`);
+  document.adoptedStyleSheets = [allowed];
+}
 // Views that this token may not see are not offered.
 function showMe({ name, role, may }) {
+  offer(may);
   for (const { path, needs } of VIEWS) document.querySelector(`#nav a[data-view="${path}"]`).hidden = Boolean(needs) && !may.includes(needs);
   const who = document.getElementById("who");
   who.hidden = !name;

@@ -46,9 +46,9 @@ export async function output(place, { about }) {
   const address = `api/outputs/${encodeURIComponent(about)}`;
   const head = h("div", {});
   const list = h("div", { class: "list" });
-  const again = h("button", { type: "button", class: "primary", on: { click: () => order("redrive", { all: true }, "Tell all dead letters again?") } }, "Tell all again");
-  const drop = h("button", { type: "button", class: "danger", on: { click: () => order("discard", { all: true }, "Discard all dead letters?") } }, "Discard all");
-  const resume = h("button", { type: "button", on: { click: () => order("resume", {}, "Call it again?") } }, "Call it again");
+  const again = h("button", { type: "button", "data-needs": "POST /api/outputs/{name}/redrive", class: "primary", on: { click: () => order("redrive", { all: true }, "Tell all dead letters again?") } }, "Tell all again");
+  const drop = h("button", { type: "button", "data-needs": "POST /api/outputs/{name}/discard", class: "danger", on: { click: () => order("discard", { all: true }, "Discard all dead letters?") } }, "Discard all");
+  const resume = h("button", { type: "button", "data-needs": "POST /api/outputs/{name}/resume", on: { click: () => order("resume", {}, "Call it again?") } }, "Call it again");
   show(place, h("p", { class: "crumb" }, h("a", { href: "#/outputs" }, "Outputs"), " / ", about), h("div", { class: "title" }, h("h1", {}, about), h("div", { class: "tools" }, resume, again, drop)), head, list);
   const columns = [
     { name: "Event", class: "what", cell: (message) => message.event },
@@ -63,8 +63,8 @@ export async function output(place, { about }) {
       class: "do",
       cell: (message) =>
         message.state === "dead" && [
-          h("button", { type: "button", class: "small", on: { click: () => order("redrive", { ids: [message.id] }, "Tell it again?") } }, "Tell again"),
-          h("button", { type: "button", class: "small danger", on: { click: () => order("discard", { ids: [message.id] }, "Discard it?") } }, "Discard"),
+          h("button", { type: "button", class: "small", "data-needs": "POST /api/outputs/{name}/redrive", on: { click: () => order("redrive", { ids: [message.id] }, "Tell it again?") } }, "Tell again"),
+          h("button", { type: "button", class: "small danger", "data-needs": "POST /api/outputs/{name}/discard", on: { click: () => order("discard", { ids: [message.id] }, "Discard it?") } }, "Discard"),
         ],
     },
   ];

@@ -5,7 +5,7 @@ import { csvButton } from "./csv.js";
 import { h, show } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
-import { empty, grown, pages } from "./rows.js";
+import { empty, grown, pages, section } from "./rows.js";
 
 const PAGE = 50;
 
@@ -60,4 +60,13 @@ export async function listing(place, { params, rows: had }, { path, title, subje
 export function sentence(words) {
   const said = String(words ?? "");
   return `${said.charAt(0).toUpperCase()}${said.slice(1)}${/[.!?]$/.test(said) ? "" : "."}`;
+}
+
+// What only a person can decide, and who that is. `route` is the order that the buttons give.
+export function decision(route, ...body) {
+  return section(
+    "Your decision",
+    h("div", { class: "stack", "data-needs": route }, body),
+    h("p", { class: "faint", "data-lacks": route }, "Somebody with the role ", h("code", {}, "act"), " decides this."),
+  );
 }

@@ -68,10 +68,10 @@ function destination(status) {
       "div",
       { class: "actions" },
       paused
-        ? h("button", { type: "button", class: "primary", on: { click: () => order("resume") } }, "Resume calls")
-        : h("button", { type: "button", on: { click: () => order("pause") } }, "Pause calls"),
-      stuck && h("button", { type: "button", class: "primary", on: { click: () => order("resume") } }, "Try again now"),
-      h("button", { type: "button", on: { click: reload } }, "Reload configuration"),
+        ? h("button", { type: "button", class: "primary", "data-needs": "POST /api/resume", on: { click: () => order("resume") } }, "Resume calls")
+        : h("button", { type: "button", "data-needs": "POST /api/pause", on: { click: () => order("pause") } }, "Pause calls"),
+      stuck && h("button", { type: "button", class: "primary", "data-needs": "POST /api/resume", on: { click: () => order("resume") } }, "Try again now"),
+      h("button", { type: "button", "data-needs": "POST /api/reload", on: { click: reload } }, "Reload configuration"),
     ),
   );
 }

@@ -25,6 +25,7 @@ export function suppression(email, since, changed) {
   };
   const never = () => order("Never send this address?", NEVER, "Never send it", "POST", "api/people/suppress", { email });
   const again = () => order("Send this address again?", AGAIN, "Send it again", "DELETE", `api/people/suppress?email=${encodeURIComponent(email)}`);
-  const button = (label, click) => h("button", { type: "button", class: "quiet", on: { click } }, label);
-  return since ? ["suppressed since ", time(since), " ", button("Send again…", again)] : button("Never send…", never);
+  const button = (label, needs, click) => h("button", { type: "button", class: "quiet", "data-needs": needs, on: { click } }, label);
+  if (since) return ["suppressed since ", time(since), " ", button("Send again…", "DELETE /api/people/suppress", again)];
+  return button("Never send…", "POST /api/people/suppress", never);
 }
