@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::label::Label;
 use super::rules::{FieldRule, Origin};
@@ -55,7 +55,7 @@ impl Default for DealRule {
 }
 
 /// What tells the deals of a kind apart.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged, expecting = "expected a list of paths, or \"person\" for one deal of this kind per person")]
 pub enum DealKeyRule {
     /// What stands at the first of these paths that says something.
@@ -65,7 +65,7 @@ pub enum DealKeyRule {
 }
 
 /// Whose deal it is, where that tells deals apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Whose {
     /// The person's.

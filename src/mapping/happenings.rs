@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::label::Label;
 use super::template::{Template, TemplateProblem};
 use crate::delivery::Lane;
 
 /// What a note, an activity or a task hangs on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hangs {
     /// The contact of the event's person.
@@ -24,8 +24,8 @@ pub enum Hangs {
 }
 
 /// A text of several lines with placeholders.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Lines(Vec<Template>);
 
 impl TryFrom<String> for Lines {
@@ -34,6 +34,12 @@ impl TryFrom<String> for Lines {
     fn try_from(text: String) -> Result<Self, TemplateProblem> {
         let lines = text.trim().lines().map(|line| Template::try_from(line.trim().to_owned()));
         lines.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl From<Lines> for String {
+    fn from(Lines(lines): Lines) -> Self {
+        lines.iter().map(Template::to_string).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -51,8 +57,8 @@ impl Lines {
 }
 
 /// How long after its event a task is due: `30m`, `2h`, `3d`, `1w`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Due(Duration);
 
 /// A text that is no such time.
@@ -79,6 +85,16 @@ impl TryFrom<String> for Due {
     }
 }
 
+/// As it is written, in the largest unit.
+impl From<Due> for String {
+    fn from(Due(after): Due) -> Self {
+        let minutes = after.as_secs() / 60;
+        let units = [(7 * 24 * 60, 'w'), (24 * 60, 'd'), (60, 'h')];
+        let (size, unit) = units.into_iter().find(|(size, _)| minutes % size == 0).unwrap_or((1, 'm'));
+        format!("{}{unit}", minutes / size)
+    }
+}
+
 impl Due {
     /// So long.
     #[must_use]
@@ -88,7 +104,7 @@ impl Due {
 }
 
 /// A note that an event leaves.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventNote {
     /// What it hangs on.
@@ -100,7 +116,7 @@ pub struct EventNote {
 }
 
 /// A sales activity that an event leaves.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventActivity {
     /// What it hangs on.
@@ -121,7 +137,7 @@ pub struct EventActivity {
 }
 
 /// A task that an event leaves.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventTask {
     /// What it hangs on.

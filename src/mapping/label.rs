@@ -2,10 +2,10 @@
 //!
 //! Must not know lists of an account.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What the account calls something, or its id there.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged, expecting = "expected a name of your account, or its id as a number")]
 pub enum Label {
     /// A name.

@@ -2,13 +2,13 @@
 //!
 //! Data alone. Must not know who is on them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::label::Label;
 use crate::event::fold_name;
 
 /// What one event says of lists.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventLists {
     /// Its person is put on these.

@@ -85,7 +85,7 @@ pub struct EventField {
 }
 
 /// What one event says of a deal.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventDeal {
     /// The kind of the deal: the name of its table.

@@ -3,8 +3,9 @@
 //! Must not know where values come from.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::problem::is_path;
 use crate::happening::Piece;
@@ -13,8 +14,8 @@ use crate::happening::Piece;
 const WORDS: [&str; 3] = ["key", "email", "company.name"];
 
 /// A text with placeholders. `{a|b|words}` is the first of `a` and `b` that says something, else the words.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Template {
     parts: Vec<Part>,
 }
@@ -59,6 +60,30 @@ impl TryFrom<String> for Template {
         }
         parts.extend((!rest.is_empty()).then(|| Part::Text(rest.to_owned())));
         Ok(Self { parts })
+    }
+}
+
+/// As it is written.
+impl fmt::Display for Template {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in &self.parts {
+            match part {
+                Part::Text(words) => out.write_str(words)?,
+                Part::Placeholder { sources, otherwise } if otherwise.is_empty() => {
+                    write!(out, "{{{}}}", sources.join("|"))?;
+                }
+                Part::Placeholder { sources, otherwise } => {
+                    write!(out, "{{{}|{otherwise}}}", sources.join("|"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<Template> for String {
+    fn from(template: Template) -> Self {
+        template.to_string()
     }
 }
 

@@ -19,7 +19,8 @@ use crate::admin::editor::{Applied, Draft, EditRefused, Previewed};
 use crate::event::{Position, parse_body};
 use crate::http::ApiError;
 use crate::managed::{Change, Edit, Refused, dotted, is_secret, to_toml};
-use crate::mapping::Preset;
+use crate::mapping::{DealRule, EventRule, Preset};
+use crate::selectors::{Answered, Kind, Selectors};
 use crate::store::{Plan, Stream};
 use crate::trail::ActKind;
 
@@ -63,6 +64,8 @@ pub(in crate::admin) async fn settings(Asked(app): Asked, uri: Uri) -> Result<Re
         "managed": seen.document.values,
         "fields": fields_of(&settings.preset),
         "events": events_of(&settings.preset),
+        "deals": kinds_of_deals(&settings.preset),
+        "stages": stages_of(&settings.selectors),
         "locks": locks.collect::<Vec<_>>(),
         "keys": keys.collect::<Vec<_>>(),
         "changes": changes.into_iter().map(change_view).collect::<Vec<_>>(),
@@ -126,7 +129,33 @@ fn fields_of(preset: &Preset) -> Vec<FieldView> {
 
 fn events_of(preset: &Preset) -> Vec<Value> {
     let names = preset.all_events();
-    names.map(|(name, rule)| json!({ "name": name, "lane": rule.lane, "send": rule.send })).collect()
+    let view = |(name, rule): (&str, &EventRule)| {
+        json!({ "name": name, "lane": rule.lane, "send": rule.send, "follows": {
+            "deal": rule.deal, "note": rule.note, "task": rule.task, "activity": rule.activity, "lists": rule.lists } })
+    };
+    names.map(view).collect()
+}
+
+/// The kinds of deals as they are written, but for attributes beside amount and currency.
+fn kinds_of_deals(preset: &Preset) -> Vec<Value> {
+    let from = |rule: &DealRule, name: &str| -> Vec<String> {
+        let origins = rule.fields.get(name).into_iter().flat_map(|field| &field.from);
+        origins.map(|origin| origin.path().to_owned()).collect()
+    };
+    let view = |(kind, rule): (&str, &DealRule)| {
+        json!({ "kind": kind, "key": rule.key, "key_field": rule.key_field, "name": rule.name, "pipeline": rule.pipeline,
+            "forward_only": rule.forward_only, "adopt": rule.adopt, "amount": from(rule, "amount"), "currency": from(rule, "currency") })
+    };
+    preset.deal_kinds().map(view).collect()
+}
+
+/// The names of the account's stages of deals, as far as they are known.
+fn stages_of(selectors: &Selectors) -> BTreeSet<&str> {
+    let Some(Answered::Known(pipelines)) = selectors.list(Kind::DealPipelines).map(|list| &list.answer)
+    else {
+        return BTreeSet::new();
+    };
+    pipelines.entries.iter().flat_map(|one| &one.stages).map(|stage| stage.name.as_str()).collect()
 }
 
 /// What the body of a change must be.

@@ -57,6 +57,7 @@ const FILES: &[File] = &[
     file!("records.js", SCRIPT),
     file!("rows.js", SCRIPT),
     file!("settings.js", SCRIPT),
+    file!("settings_follow.js", SCRIPT),
     file!("settings_mapping.js", SCRIPT),
     file!("events.js", SCRIPT),
     file!("event.js", SCRIPT),

@@ -146,3 +146,75 @@ async fn other_alerts_are_ordered_by_typing_their_host_and_revoked_by_whoever_ma
     browser.close().await;
     service.finish().await;
 }
+
+#[tokio::test]
+async fn a_kind_of_deal_and_what_follows_an_event_are_set_on_the_page_and_reach_freshsales() {
+    let service = Setup::new().with("ADMIN__EDIT", "true").with("ADMIN__TOKEN", OWNER).start().await;
+    let browser = signed_in(&service, OWNER).await;
+    go(&browser, "#/settings").await;
+    browser.click("#add-kind").await;
+    browser.fill("#kind-name", "order").await;
+    browser.fill("#kind-key", "properties.order_id").await;
+    browser.fill("#kind-key-field", "custom_field.cf_order_id").await;
+    pictures(&browser, "settings-kind").await;
+    browser.click("dialog button[type=submit]").await;
+    browser.shows("main", "1 change not applied yet").await;
+    let change = "[...document.querySelectorAll('main button')].find((one) => one.getAttribute('aria-label') === 'Change what follows Order Completed')";
+    browser.run(&format!("{change}.scrollIntoView({{ block: 'center' }})")).await;
+    pictures(&browser, "settings-events").await;
+    browser.run(&format!("{change}.click()")).await;
+    browser.run("document.getElementById('follows-kind').value = 'order'").await;
+    browser.fill("#follows-stage", "Won").await;
+    browser.fill("#follows-note", "Ordered {properties.order_id}").await;
+    pictures(&browser, "settings-follows").await;
+    browser.click("dialog button[type=submit]").await;
+    browser.shows("main", "deal order → Won, a note").await;
+    browser.click("#look-at-it").await;
+    browser.shows("dialog", "deals.order").await;
+    browser.click("dialog button[type=submit]").await;
+    browser.shows("main .timeline", "Order Completed").await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+
+    let order = json!({"type": "track", "event": "Order Completed", "messageId": "order-1", "userId": "u-1",
+        "context": {"traits": {"email": "sam.lee@example.com", "name": "Sam Lee"}}, "properties": {"order_id": "A-1", "total": 49.9}});
+    service.send_all(vec![order]).await;
+    service.settled().await;
+    let told = async || {
+        let found = service.get("/api/happenings").await["happenings"][0]["state"].clone();
+        if found == "told" { Ok(()) } else { Err(found.to_string()) }
+    };
+    eventually("the note is written", told).await;
+    let deal = service.get("/api/deals/order/A-1").await;
+    assert_eq!(deal["accepted"]["stage"], json!("Won"), "{deal}");
+    assert_eq!(deal["accepted"]["amount"], json!(49.9), "{deal}");
+
+    // The note is taken out again, and the deal stays.
+    go(&browser, "#/now").await;
+    go(&browser, "#/settings").await;
+    browser.shows("main", "deal order → Won, a note").await;
+    browser.run(&format!("{change}.scrollIntoView({{ block: 'center' }}); {change}.click()")).await;
+    browser.run("document.getElementById('follows-note').value = ''").await;
+    browser.click("dialog button[type=submit]").await;
+    browser.click("#look-at-it").await;
+    browser.shows("dialog", "Order Completed").await;
+    browser.click("dialog button[type=submit]").await;
+    let gone = async || {
+        let seen = service.get("/api/settings").await;
+        let event = seen["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["name"] == "Order Completed")
+            .unwrap()
+            .clone();
+        let follows = &event["follows"];
+        if follows["note"].is_null() && follows["deal"]["stage"] == "Won" {
+            Ok(())
+        } else {
+            Err(follows.to_string())
+        }
+    };
+    eventually("the note is taken out", gone).await;
+    browser.close().await;
+    service.finish().await;
+}

@@ -6,6 +6,7 @@ import { ask, h, show, toast } from "./dom.js";
 import { owned } from "./owned.js";
 import { figures, inShort, wrong } from "./plan.js";
 import { copyButton, facts, into, link, loading, note, problem, section, table, time } from "./rows.js";
+import { deals } from "./settings_follow.js";
 import { attributes, events } from "./settings_mapping.js";
 import { many } from "./words.js";
 
@@ -15,7 +16,16 @@ const keyOf = (path) => JSON.stringify(path);
 export function said(value) {
   if (value === null || value === undefined) return h("span", { class: "faint" }, "as the file or the default says");
   if (Array.isArray(value) && value.every((one) => typeof one === "string")) return value.length ? h("code", {}, value.join(", ")) : h("span", { class: "faint" }, "none");
+  if (typeof value === "object" && !Array.isArray(value)) return h("code", {}, flat(value).join("; "));
   return h("code", {}, typeof value === "string" ? value || "\"\"" : JSON.stringify(value));
+}
+
+// What stands in a section, by dotted keys.
+function flat(section, above = "") {
+  return Object.entries(section).flatMap(([name, value]) => {
+    if (value !== null && typeof value === "object" && !Array.isArray(value)) return flat(value, `${above}${name}.`);
+    return `${above}${name} = ${Array.isArray(value) ? value.join(", ") : value}`;
+  });
 }
 
 function at(values, path) {
@@ -24,7 +34,7 @@ function at(values, path) {
 
 // A source has no section among the defaults.
 function defaultOf([section, , key]) {
-  return section === "sources" ? { enabled: true, allowed_origins: ["*"] }[key] : undefined;
+  return section === "sources" ? { enabled: true, allowed_origins: ["*"], form: false, form_event: "Lead Generated" }[key] : undefined;
 }
 
 // What the controls of this view share: what is set, what is wanted, what is locked.
@@ -91,6 +101,12 @@ function list(sheet, path, label, placeholder) {
   return row(sheet, path, label, input);
 }
 
+function text(sheet, path, label, placeholder) {
+  const input = h("input", { type: "text", value: sheet.value(path) ?? "", placeholder, autocomplete: "off", spellcheck: "false" });
+  input.addEventListener("change", () => sheet.want(path, input.value.trim()));
+  return row(sheet, path, label, input);
+}
+
 function yes(sheet, path, label) {
   const box = h("input", { type: "checkbox", checked: String(sheet.value(path)) === "true" });
   box.addEventListener("change", () => sheet.want(path, box.checked));
@@ -132,6 +148,13 @@ function source(sheet, name, made, more) {
     choice(sheet, path("trust"), "Its keys", [["", "not said: as a server's"], ["visitor", "stand in pages or apps"], ["server", "stay on a server"]]),
     choice(sheet, path("mode"), "Calls", [["", "are made"], ["dry_run", "are shown, not made"]]),
     number(sheet, path("events_per_minute_max"), "Events in a minute, at most (0: no limit)"),
+    yes(sheet, path("form"), "Takes forms"),
+    String(sheet.value(path("form"))) === "true" && [
+      h("p", { class: "faint" }, "A form posts to ", h("code", {}, `/form/${name}`), " on the address of the service."),
+      text(sheet, path("form_event"), "The event that a form is", "Lead Generated"),
+      list(sheet, path("form_required"), "Fields that must be filled, beside the email", "name, phone"),
+      list(sheet, path("form_redirects"), "Pages that a visitor may be sent to afterwards", "https://shop.example/thanks"),
+    ],
     mine.length > 0 && [h("p", { class: "faint" }, "Keys that were made here, beside those of the file:"), h("ul", { class: "plain" }, mine.map(key)), sheet.wanted.has(keyOf(path("write_keys"))) && h("span", { class: "pill wait" }, "not applied yet")],
     h("p", {}, h("button", { type: "button", on: { click: () => more(name) } }, "Another write key…")),
   );
@@ -263,6 +286,7 @@ export async function settings(place) {
       body,
       attributes(sheet, paths),
       events(sheet),
+      deals(sheet),
       consent(sheet),
       sources(sheet, another),
       allowance(sheet),

@@ -2,6 +2,7 @@
 
 import { ask, h } from "./dom.js";
 import { section, table } from "./rows.js";
+import { changeFollows, followsCell } from "./settings_follow.js";
 import { LANES } from "./words.js";
 
 const CONVERTS = ["text", "lower", "name", "first_name", "last_name", "phone", "integer", "number", "money", "money_cents", "boolean", "date", "tags", "address"];
@@ -95,10 +96,11 @@ export function events(sheet) {
     const wish = sheet.wanted.get(JSON.stringify(path(event.name)))?.value;
     return { lane: wish?.lane ?? event.lane, send: wish?.send ?? event.send };
   };
-  // What the page says of an event beside these two stays.
+  // What the page says of an event beside what is changed stays. A part that is taken out leaves what lies below.
   const want = (event, changed) => {
-    const ours = sheet.found.managed.rules?.events?.[event.name] ?? {};
-    sheet.want(path(event.name), { ...ours, ...now(event), ...changed });
+    const wish = sheet.wanted.get(JSON.stringify(path(event.name)))?.value;
+    const all = { ...(wish ?? sheet.found.managed.rules?.events?.[event.name]), ...now(event), ...changed };
+    sheet.want(path(event.name), Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)));
   };
   const on = (event) => {
     const box = h("input", { type: "checkbox", id: `event-on-${event.name}`, "aria-label": `${event.name} counts`, checked: now(event).send, disabled: Boolean(sheet.locked(path(event.name))) });
@@ -123,6 +125,7 @@ export function events(sheet) {
     { name: "Event", class: "what", cell: (event) => event.name },
     { name: "Makes and changes contacts", cell: on },
     { name: "Lane", cell: lane },
+    { name: "What follows", class: "why", cell: (event) => followsCell(sheet, event, (one) => changeFollows(sheet, one, want)) },
     { name: "Said by", class: "do", cell: (event) => sheet.state(path(event.name)) },
   ];
   const rows = [...sheet.found.events, ...added.map((one) => ({ name: one.path[2], ...one.value }))];
