@@ -37,7 +37,7 @@ ___TEMPLATE_PARAMETERS___
     "simpleValueType": true,
     "defaultValue": "load",
     "selectItems": [
-      { "value": "load", "displayValue": "load: the tag alone, which sends one page view" },
+      { "value": "load", "displayValue": "load: only loads the tag, which sends one page view" },
       { "value": "identify", "displayValue": "identify: who the visitor is" },
       { "value": "track", "displayValue": "track: something happened" },
       { "value": "page", "displayValue": "page: a further page view" },
@@ -81,7 +81,7 @@ const makeTableMap = require('makeTableMap');
 // Calls wait in this list until the script has loaded, and reach it afterwards.
 const push = createQueue('datafly');
 const table = data.fields && data.fields.length ? makeTableMap(data.fields, 'key', 'value') : {};
-// A table holds texts: what says yes or no is no text for a consent.
+// The table holds only texts, but consent needs true and false.
 const fields = {};
 for (const key in table) {
   fields[key] = table[key] === 'true' ? true : table[key] === 'false' ? false : table[key];
