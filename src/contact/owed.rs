@@ -199,11 +199,13 @@ fn whole_call(mut wanted: Attributes, changed: &Attributes, send: SendMode) -> A
 #[must_use]
 pub fn wanted(wish: &Wish, standing: &Standing) -> Attributes {
     let mut wanted = wish.attributes.clone();
-    if !standing.known() {
-        // One that a look-up has shown was not made by this call.
-        let new = wish.on_create.iter().filter(|(name, _)| !standing.theirs.contains(*name));
-        wanted.extend(new.map(|(name, value)| (name.clone(), value.clone())));
-    }
+    // A first call that was not answered may have made no contact: what it carried for a new one is carried until one is.
+    let may_be_new = |name: &String| {
+        !standing.known() || (standing.accepted.is_none() && standing.unanswered.contains_key(name))
+    };
+    // One that a look-up has shown was not made by this call.
+    let new = wish.on_create.iter().filter(|(name, _)| may_be_new(name) && !standing.theirs.contains(*name));
+    wanted.extend(new.map(|(name, value)| (name.clone(), value.clone())));
     let blank = wish.on_empty.iter().filter(|(name, _)| standing.blank.contains(*name));
     wanted.extend(blank.map(|(name, value)| (name.clone(), value.clone())));
     wanted.retain(|name, value| standing.left_out.get(name) != Some(value));

@@ -167,7 +167,9 @@ fn hear_refusal(
 ) -> Option<String> {
     let status = text_of(shown(STATUS, contact).filter(|value| is_plain(value))?);
     let seen = standing.status_seen.replace(status.clone());
-    let told = standing.baseline().get(STATUS) == Some(&settings.consent.unsubscribed);
+    // What a call without an answer said may have arrived.
+    let unsubscribed = Some(&settings.consent.unsubscribed);
+    let told = [standing.baseline().get(STATUS), standing.unanswered.get(STATUS)].contains(&unsubscribed);
     let is_news = seen.as_ref() != Some(&status) && !sent.contains_key(STATUS) && !answer.created && !told;
     if !is_news || !is_refusal(&status, settings) {
         return None;

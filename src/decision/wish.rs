@@ -204,8 +204,9 @@ fn put_status(
 ) {
     let rules = &settings.consent;
     let by_stranger = heard.and_then(Heard::refused_by_stranger);
+    // One that came by no source is what Freshsales shows: no visitor named the address.
     considered.wish.refused_by_stranger =
-        by_stranger.map(|refusal| SourceName(refusal.statement.source.clone().unwrap_or_default()));
+        by_stranger.and_then(|refusal| refusal.statement.source.clone()).map(SourceName);
     let stand = considered.stands.get(&rules.marketing).cloned().unwrap_or_default();
     let wish = &mut considered.wish;
     let (marketing, unclear) = (&rules.marketing, stand.unclear.as_ref());
@@ -291,8 +292,8 @@ fn leave_unkept(world: &World, considered: &mut Considered) {
 
 /// What is to be told of what visitors said of consent.
 fn of_visitors(heard: &Heard<Stand>) -> String {
-    if let Some(refusal) = heard.refused_by_stranger() {
-        let source = refusal.statement.source.as_deref().unwrap_or_default();
+    let by_stranger = heard.refused_by_stranger().and_then(|refusal| refusal.statement.source.as_deref());
+    if let Some(source) = by_stranger {
         return format!(
             ", said by a visitor who named the address: Freshsales is told within \
              sources.{source}.withdrawals_per_hour_max"

@@ -1,6 +1,10 @@
 //! One outcome per event, with the contact that follows.
 
+use serde_json::Map;
+
 use super::*;
+use crate::delivery::{Request, Stored, Verdict};
+use crate::event::Email;
 
 fn sam() -> Value {
     json!({"type": "identify", "userId": "u", "context": marketing(true), "traits": {
@@ -191,6 +195,45 @@ fn denied_and_unknown_are_told_apart() {
     let lead = service.send(lead("u"));
     assert_eq!(service.deliver(&lead).unwrap()["subscription_status"], 2);
     assert_eq!(service.send(json!({"type": "page", "userId": "u"})).outcome, Outcome::Unchanged);
+}
+
+/// A new contact nobody asked for consent, whose first call gets no answer, so that nobody knows whether it was made; and the
+/// call after it, under a rule that may be another.
+fn lost_first_call(then: Option<Unknown>) -> (Service, CallOrder) {
+    let mut with_unknown = settings();
+    with_unknown.consent.unknown = Some(Unknown::Status(json!("unsubscribed")));
+    let mut service = Service::new(with_unknown);
+    let lead = json!({"type": "track", "event": "Lead Generated", "userId": "u",
+        "context": {"traits": {"email": "sam@example.com"}}});
+    let lead = service.send(lead).delivery_id.unwrap();
+    let first = claim(&lead, &mut service.world, &service.settings, service.now).unwrap();
+    service.settle(first, Verdict::Passing { reason: "no answer".to_owned() });
+    service.settings.consent.unknown = then;
+    let second = claim(&lead, &mut service.world, &service.settings, service.now).unwrap();
+    (service, second)
+}
+
+#[test]
+fn what_is_sent_of_a_new_contact_alone_is_sent_until_a_call_of_it_is_answered() {
+    let (_, second) = lost_first_call(Some(Unknown::Status(json!("unsubscribed"))));
+    let Request::UpsertContact { body, .. } = second.request else { panic!("no upsert") };
+    assert_eq!(
+        body["contact"]["subscription_status"], "unsubscribed",
+        "or whoever is made now is subscribed"
+    );
+}
+
+#[test]
+fn the_status_of_a_call_without_an_answer_is_no_refusal_when_freshsales_shows_it() {
+    for then in [Some(Unknown::Status(json!("unsubscribed"))), None] {
+        let (mut service, second) = lost_first_call(then);
+        let shown = Map::from_iter([("subscription_status".to_owned(), json!("unsubscribed"))]);
+        service.settle(second, Verdict::Stored(Stored { id: Some(1), created: false, shown: Some(shown) }));
+        let email = Email::parse("sam@example.com").unwrap();
+        let standing = service.world.contacts.get(&email).unwrap().with(&service.settings.account);
+        assert!(standing.hearing.of("subscription_status").is_none(), "nobody refused anything");
+        assert_eq!(standing.open, None);
+    }
 }
 
 #[test]
