@@ -150,17 +150,19 @@ pub(super) fn verify(arguments: &Verify) -> Outcome {
         Some(folder) => folder.clone(),
         None => load(arguments.config.as_deref())?.config.store.path,
     };
-    let Verified { findings, accepted, events, documents, earlier_version } = sqlite::verify(&folder)?;
+    let Verified { findings, accepted, events, documents, backup, earlier_version } =
+        sqlite::verify(&folder)?;
     for finding in &findings {
         say(finding)?;
     }
     let place = folder.display();
+    let what = if backup { "a backup" } else { "a data folder, which `restore` does not take as a backup" };
     match findings.len() {
         0 if earlier_version => say(&format!(
             "{place}: the files are sound and of an earlier version; what they hold is looked at once the service has opened them"
         )),
         0 => say(&format!(
-            "{place} is sound: {accepted} events accepted, {events} of them in the journal, {documents} documents read"
+            "{place} is sound: {accepted} events accepted, {events} of them in the journal, {documents} documents read; it is {what}"
         )),
         1 => Err(Failure::Code(super::EXIT_DISK, anyhow!("{place}: one thing is wrong"))),
         more => Err(Failure::Code(super::EXIT_DISK, anyhow!("{place}: {more} things are wrong"))),

@@ -10,7 +10,7 @@ use super::first_start::{self, FirstStart};
 use super::managed::{self, Stored};
 use super::variables::{Environment, FILE_VARIABLE, PREFIX};
 use super::{Config, DEFAULT, paths, secrets};
-use crate::config_problem::{Problem, REDACTED};
+use crate::config_problem::{self, Problem, REDACTED};
 
 /// Keys whose value is a list; `*` is any name.
 const LISTS: [&str; 17] = [
@@ -267,6 +267,15 @@ fn merged(
         path: file.path.map(Path::to_path_buf).unwrap_or_default(),
         why: error.to_string(),
     };
+    let found = match (file.text, file.path) {
+        (Some(text), _) => Some(text.to_owned()),
+        // That it can't be read is said below.
+        (None, Some(path)) => std::fs::read_to_string(path).ok(),
+        (None, None) => None,
+    };
+    if let Some(why) = found.as_deref().and_then(config_problem::broken_toml) {
+        return Err(LoadError::File { path: file.path.map(Path::to_path_buf).unwrap_or_default(), why });
+    }
     let mut builder = config::Config::builder();
     for text in below {
         builder = builder.add_source(File::from_str(text, FileFormat::Toml));
@@ -473,7 +482,7 @@ fn no_such(what: &str, name: &str, known: &[&str]) -> String {
 fn in_words<S: DeserializeOwned>(alone: Value, error: &config::ConfigError) -> String {
     let tree = alone.try_deserialize::<serde_json::Value>().ok();
     let words = tree.and_then(|tree| serde_json::from_value::<S>(tree).err());
-    words.map_or_else(|| error.to_string(), |words| words.to_string())
+    config_problem::in_words(&words.map_or_else(|| error.to_string(), |words| words.to_string()))
 }
 
 fn plain(value: &Value) -> String {

@@ -363,8 +363,9 @@ impl Standing {
         self.contact_id = answer.id.or(self.contact_id);
         self.refused = None;
         self.last_delivered = Some(call.delivery);
-        let other = other_id || (answer.created && knew);
-        let not_told = other && !told && self.forget_status();
+        let made_anew = answer.created && knew;
+        let other = other_id || made_anew;
+        let not_told = other && (self.hear_anew(made_anew) | (!told && self.forget_status())) && !told;
         self.send_whole = other && (!call.whole || not_told);
         if self.send_whole {
             return AfterStored::OnceMore("Freshsales answered with another contact, so it is sent whole");
@@ -394,6 +395,17 @@ impl Standing {
             self.theirs.insert(attribute.to_owned());
         }
         worth
+    }
+
+    /// What was heard was said of another contact: of one that was made anew nothing was. Tells whether its status was among it.
+    fn hear_anew(&mut self, made_anew: bool) -> bool {
+        let heard = self.hearing.of(STATUS).is_some();
+        self.hearing.keep_only(|name| !made_anew && name != STATUS);
+        self.status_seen = None;
+        if made_anew {
+            self.theirs.clear();
+        }
+        heard
     }
 
     /// Freshsales may not have the status it was told any more; tells whether it was told one.

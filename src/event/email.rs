@@ -169,7 +169,8 @@ fn only_one_in(text: &str) -> Option<String> {
         if !word.contains('@') {
             continue;
         }
-        let address = spelled(word)?;
+        // A path is no address, and what is left of one is somebody else's.
+        let address = spelled(word).filter(|address| !address.contains('/'))?;
         match &found {
             Some((known, ..)) if *known != address => return None,
             Some(_) => {}

@@ -120,7 +120,10 @@ fn sift_keys<R: DeserializeOwned>(here: &[&str], rule: &mut Table, problems: &mu
         let alone = Table::from_iter([(key.to_owned(), value.clone())]);
         let read = alone.try_into::<R>();
         if let Err(error) = &read {
-            problems.push(MappingProblem::of(&[here, &[key]].concat(), error.message()));
+            problems.push(MappingProblem::of(
+                &[here, &[key]].concat(),
+                crate::config_problem::in_words(error.message()),
+            ));
         }
         read.is_ok()
     });

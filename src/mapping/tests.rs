@@ -264,11 +264,11 @@ country = ["traits.country"]
         "line 5, events.Upgraded.sent: unknown field `sent`, expected one of `lane`, `send`, `consent`, `fields`, `deal`, \
          `note`, `activity`, `task`, `lists`",
         "line 7, events.Demo Booked.lane: must be conversion, login, refresh or backfill",
-        "line 9, events.Demo Booked.fields.city.from: invalid type: string \"traits.city\", expected a sequence",
+        "line 9, events.Demo Booked.fields.city.from: a text: \"traits.city\", expected a list, such as [\"…\"]",
         "line 12, events.Demo Booked.fields.zipcode: must be a table of keys",
         "line 14, fields.city.form: unknown field `form`, expected one of `from`, `const`, `values`, `rules`, `convert`, \
          `when`, `pick`, `aggregate`, `of`, `max_chars`, `forward_only`",
-        "line 15, fields.city.max_chars: invalid type: string \"many\", expected usize",
+        "line 15, fields.city.max_chars: a text: \"many\", expected a whole number of 0 or more",
         "line 16, fields.city.from: \"city\" must begin with traits., properties., context. or group. and name what is in it",
         "line 18, fields.state.from: expected a path, or { path = \"…\", convert = \"…\", fallback = true }",
         "line 20, fields.country: must be a table of keys",

@@ -235,3 +235,27 @@ fn what_is_told_of_a_deal_while_its_question_is_on_its_way_is_asked_for_once_mor
     assert_eq!((standing.doubted_at, standing.open), (None, None));
     assert!(standing.hearing.of("stage").is_some());
 }
+
+#[test]
+fn whoever_refused_in_freshsales_and_was_deleted_there_is_made_anew_as_who_refused() {
+    for merged in [false, true] {
+        let mut service = with_sam();
+        let mut refused = claims(&json!({"subscription_status": "unsubscribed", "mobile_number": REP}));
+        refused["crm"]["verify"] = json!(false);
+        refused["consent"] = json!({"marketing": false});
+        assert_eq!(service.send(refused).outcome, Outcome::Heard);
+        assert!(standing(&service).hearing.of("subscription_status").is_some());
+        let id = service.send(lead("+14155550177")).delivery_id.unwrap();
+        let order = claim(&id, &mut service.world, &service.settings, service.now).unwrap();
+        service.settle(order, Verdict::Stored(Stored { id: Some(2), created: !merged, shown: None }));
+        let (again, _) =
+            asked(&mut service, Verdict::Stored(Stored { id: Some(2), created: false, shown: None }));
+        let Request::UpsertContact { body, .. } = again else { panic!("no upsert: {again:?}") };
+        assert_eq!(
+            body["contact"]["subscription_status"], "unsubscribed",
+            "another contact never heard of it"
+        );
+        assert_eq!(body["contact"]["mobile_number"], "+14155550177");
+        assert_eq!(standing(&service).open, None);
+    }
+}

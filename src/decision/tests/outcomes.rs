@@ -273,7 +273,7 @@ fn a_new_email_is_a_new_contact_and_the_old_one_only_hears_of_a_withdrawal() {
     assert_eq!(renamed.outcome, Outcome::Queued);
     assert_eq!(service.deliver(&renamed).unwrap()["emails"], "new@example.com");
     service.send(json!({"type": "identify", "userId": "u", "context": marketing(false)}));
-    let old = crate::event::Email::parse("sam.lee@example.com").unwrap();
+    let old = Email::parse("sam.lee@example.com").unwrap();
     let open = service.world.contacts.get(&old).unwrap().with(&service.settings.account).open.unwrap();
     let body = simulate(&open, &mut service.world, &service.settings, service.now).unwrap();
     assert_eq!(

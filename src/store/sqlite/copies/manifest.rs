@@ -82,12 +82,13 @@ impl Manifest {
     pub(super) fn read(folder: &Path) -> Result<Self, CopyError> {
         let damaged = |why: String| CopyError::Damaged { folder: folder.to_owned(), why };
         let path = folder.join(MANIFEST_FILE);
+        if !folder.is_dir() {
+            return Err(CopyError::NoFolder(folder.to_owned()));
+        }
         let found = fs::metadata(&path).map_err(|error| {
-            damaged(if folder.is_dir() {
-                format!("it has no {MANIFEST_FILE}, so it is not a backup, or only a part of one ({error})")
-            } else {
-                "there is no such folder".to_owned()
-            })
+            damaged(format!(
+                "it has no {MANIFEST_FILE}, so it is not a backup, or only a part of one ({error})"
+            ))
         })?;
         if found.len() > MANIFEST_BYTES_MAX {
             return Err(damaged(format!("{MANIFEST_FILE} is too large")));

@@ -52,6 +52,9 @@ pub enum CopyError {
         /// In words.
         why: String,
     },
+    /// What is to be restored is no folder.
+    #[error("there is no folder {}; nothing was changed: name the folder of a backup", .0.display())]
+    NoFolder(PathBuf),
     /// There is something in the way.
     #[error(
         "the data folder {} is not empty; nothing was changed: empty it, or add --replace, which moves what is there into a \
@@ -76,7 +79,11 @@ impl CopyError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Exists(_) | Self::Inside(_) | Self::NoData { .. } | Self::NotEmpty(_) => 2,
+            Self::Exists(_)
+            | Self::Inside(_)
+            | Self::NoData { .. }
+            | Self::NoFolder(_)
+            | Self::NotEmpty(_) => 2,
             Self::Room { .. } => 1,
             Self::UnderWay(_) => 75,
             Self::Torn | Self::Damaged { .. } | Self::File { .. } => 74,

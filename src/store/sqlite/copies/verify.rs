@@ -40,6 +40,8 @@ pub struct Verified {
     pub events: u64,
     /// Documents that could be read.
     pub documents: u64,
+    /// It is a backup: what the service works in is none.
+    pub backup: bool,
     /// The files are of an earlier version, so what they hold was not looked at.
     pub earlier_version: bool,
 }
@@ -51,7 +53,8 @@ pub struct Verified {
 pub fn verify(folder: &Path) -> Result<Verified, CopyError> {
     crate::store::give_way();
     let mut verified = Verified::default();
-    if folder.join(MANIFEST_FILE).exists() {
+    verified.backup = folder.join(MANIFEST_FILE).exists();
+    if verified.backup {
         verified.findings.extend(Manifest::read(folder)?.differences(folder));
     }
     let pair = match Pair::begin(folder) {
