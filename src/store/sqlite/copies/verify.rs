@@ -52,8 +52,7 @@ pub struct Verified {
 /// There is nothing to look at, or it may not be read. What is damaged is no error but a finding, and the rest is looked at.
 pub fn verify(folder: &Path) -> Result<Verified, CopyError> {
     crate::store::give_way();
-    let mut verified = Verified::default();
-    verified.backup = folder.join(MANIFEST_FILE).exists();
+    let mut verified = Verified { backup: folder.join(MANIFEST_FILE).exists(), ..Verified::default() };
     if verified.backup {
         verified.findings.extend(Manifest::read(folder)?.differences(folder));
     }
