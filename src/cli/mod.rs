@@ -16,6 +16,7 @@ mod plan;
 mod sample;
 mod sandbox;
 mod serve;
+mod store;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -68,6 +69,9 @@ enum Command {
     Restore(backup::Restore),
     /// Says whether a data folder or a backup is sound; changes nothing
     Verify(backup::Verify),
+    /// Moves the store between a database and a data folder
+    #[command(subcommand)]
+    Store(store::Store),
 }
 
 #[derive(Debug, clap::Args)]
@@ -169,6 +173,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Backup(arguments) => backup::back_up(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
         Command::Verify(arguments) => backup::verify(&arguments),
+        Command::Store(command) => store::run(&command),
     }
 }
 

@@ -135,6 +135,22 @@ pub(in crate::store) fn received_before(
     Ok(true)
 }
 
+/// When the last event of a group was received.
+#[cfg(feature = "postgres")]
+pub(in crate::store) fn received_to(
+    first: Position,
+    count: u64,
+    bytes: &[u8],
+) -> Result<UnixMicros, StoreError> {
+    let (mut rest, mut latest) = (bytes, i64::MIN);
+    for position in (first.0..first.0.saturating_add(count)).map(Position) {
+        let stored;
+        (stored, rest) = take(position, rest)?;
+        latest = latest.max(stored.received_at);
+    }
+    Ok(UnixMicros(latest.max(0)))
+}
+
 /// A group without the content of some of its events, which keep their places and their times; and which those were.
 pub(in crate::store) fn blanked(
     first: Position,

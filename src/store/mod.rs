@@ -19,6 +19,8 @@ mod keep;
 mod listed;
 mod lookup;
 mod marks;
+#[cfg(feature = "postgres")]
+pub mod moving;
 mod named;
 mod news;
 mod outputs;

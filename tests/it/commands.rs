@@ -32,7 +32,7 @@ fn version_and_help_are_results_and_wrong_arguments_are_not() {
     assert_eq!(code, 0);
     for command in [
         "serve", "demo", "check", "map", "hook", "import", "compare", "plan", "export", "health", "token",
-        "sandbox", "backup", "restore", "verify",
+        "sandbox", "backup", "restore", "verify", "store",
     ] {
         assert!(stdout.contains(&format!("  {command} ")), "{command}: {stdout}");
     }
@@ -42,6 +42,34 @@ fn version_and_help_are_results_and_wrong_arguments_are_not() {
         let (code, stdout, stderr) = output(&mut freshsignal(arguments, NOTHING), "");
         assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
         assert!(!stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn moving_a_store_needs_the_configuration_of_nodes_and_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("to");
+    let to = to.to_str().unwrap();
+    for way in ["export", "import"] {
+        let (code, stdout, stderr) =
+            output(&mut freshsignal(&["store", way, to], &complete(folder.path())), "");
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(
+            stderr.contains("store.kind is \"sqlite\": this needs the configuration of the nodes"),
+            "{stderr}"
+        );
+        let (code, _, stderr) = output(&mut freshsignal(&["store", way], NOTHING), "");
+        assert_eq!(code, 2, "{stderr}");
+        let away = [
+            ("STORE__KIND", "postgres"),
+            ("STORE__URL", "postgres://u:canary-password@127.0.0.1:9/d"),
+            ("STORE__TLS", "off"),
+        ];
+        std::fs::create_dir_all(folder.path().join("to")).unwrap();
+        let (code, _, stderr) = output(&mut freshsignal(&["store", way, to], &away), "");
+        let expected = if way == "export" { 74 } else { 2 };
+        assert_eq!(code, expected, "{stderr}");
+        assert!(!stderr.contains("canary-password"), "{stderr}");
     }
 }
 

@@ -312,11 +312,30 @@ struct Help(BTreeMap<String, String>);
 impl Help {
     fn read() -> Self {
         let help = |arguments: &[&str]| output(&mut freshsignal(arguments, &[]), "").1;
-        let all = help(&["--help"]);
-        let list = all.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-        let commands = list.lines().filter_map(|line| line.split_whitespace().next());
-        let commands = commands.filter(|command| *command != "help");
-        Self(commands.map(|command| (command.to_owned(), help(&[command, "--help"]))).collect())
+        let commands = Self::listed(&help(&["--help"]));
+        Self(commands.into_iter().map(|command| (command.clone(), help(&[&command, "--help"]))).collect())
+    }
+
+    /// The commands that a help lists.
+    fn listed(help: &str) -> Vec<String> {
+        let list =
+            help.split("Commands:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
+        let first = list.lines().filter_map(|line| line.split_whitespace().next().map(str::to_owned));
+        first.filter(|command| command != "help").collect()
+    }
+
+    /// The help of what a call asks for: where a command has commands of its own, that of the one that is named.
+    fn of<'a>(&self, command: &str, mut words: impl Iterator<Item = &'a str>) -> Option<String> {
+        let own = self.0.get(command)?;
+        let below = Self::listed(own);
+        if below.is_empty() {
+            return Some(own.clone());
+        }
+        let named = words.next()?;
+        below
+            .iter()
+            .any(|listed| listed == named)
+            .then(|| output(&mut freshsignal(&[command, named, "--help"], &[]), "").1)
     }
 }
 
@@ -340,7 +359,7 @@ fn wrong_commands(name: &str, page: &str, help: &Help) -> Vec<String> {
         };
         let switches =
             words.take_while(|word| !["|", "<<", "&&"].contains(word)).filter(|word| word.starts_with("--"));
-        match help.0.get(command) {
+        match help.of(command, rest.split_whitespace().skip(1)) {
             None => wrong.push(format!("{name}: freshsignal {command}")),
             Some(text) => {
                 let unknown = switches.filter(|word| {

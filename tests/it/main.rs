@@ -75,6 +75,8 @@ mod live_check;
 mod live_probe;
 /// Documented events end as exactly the documented contacts; nothing is sent without a reason.
 mod main_job;
+/// A store that moves between a data folder and a database, and a service that goes on with it.
+mod moving;
 /// Names in the place of ids, and the lists of the account that they are looked up in.
 mod names;
 /// Events that say of nobody what they say.

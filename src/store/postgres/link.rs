@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 use tokio_postgres::error::Severity;
-use tokio_postgres::{AsyncMessage, Client, Connection, Error, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, Connection, CopyInSink, CopyOutStream, Error, Row, Statement};
 
 use super::value::Value;
 use crate::store::StoreError;
@@ -200,6 +201,16 @@ impl Link {
             self.client.execute_raw(&statement, values).await
         }))
         .await
+    }
+
+    /// Takes rows in as the statement says. What was not finished is not kept.
+    pub(super) async fn copy_in(&self, sql: &str) -> Result<CopyInSink<Bytes>, StoreError> {
+        self.while_it_serves(Box::pin(self.client.copy_in(sql))).await
+    }
+
+    /// Gives rows out as the statement says, no faster than they are taken.
+    pub(super) async fn copy_out(&self, sql: &str) -> Result<CopyOutStream, StoreError> {
+        self.while_it_serves(Box::pin(self.client.copy_out(sql))).await
     }
 
     /// Sends all statements before the first is answered, and fails as the first that fails. Without a transaction around

@@ -30,6 +30,7 @@ pub(super) async fn take_over(core: &Core) -> Result<bool, StoreError> {
 }
 
 async fn begin(link: &Link, core: &Core) -> Result<(), StoreError> {
+    super::same::is_the_same(link, core).await?;
     slots::spend(link, core, core.now()).await?;
     // The code may be another one now.
     let sql = "UPDATE deliveries SET next_attempt_at = 0 WHERE tenant = 1 AND next_attempt_at = $1 AND state IN (0, 2)";

@@ -27,7 +27,7 @@ pub(super) fn text(ours: &str) -> String {
 }
 
 /// A text as it was.
-fn ours(text: String) -> String {
+pub(super) fn ours(text: String) -> String {
     if text.contains('\u{1}') {
         text.replace("\u{1}\u{1}", "\0").replace("\u{1}\u{2}", "\u{1}")
     } else {

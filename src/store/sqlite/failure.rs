@@ -53,8 +53,8 @@ pub enum OpenError {
         /// The newest schema known here.
         known: i64,
     },
-    /// A restore into it was killed.
-    #[error("a restore into the data folder {0} was not finished: run `freshsignal restore` again")]
+    /// A restore or an export into it was killed.
+    #[error("a restore or an export into the data folder {0} was not finished: run the same command again")]
     Unfinished(PathBuf),
     /// The library is not one to trust with data.
     #[error("SQLite does not work as it must: {0}")]

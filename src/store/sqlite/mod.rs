@@ -27,6 +27,8 @@ mod listed;
 mod listings;
 mod looks;
 mod migrations;
+#[cfg(feature = "postgres")]
+pub(in crate::store) mod moving;
 mod old_data;
 mod outbox;
 mod outputs;

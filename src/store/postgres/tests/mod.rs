@@ -24,6 +24,7 @@ mod journal;
 mod lookups;
 #[path = "../../tests/model.rs"]
 mod model;
+mod moving;
 mod own;
 #[path = "../../tests/retention.rs"]
 mod retention;

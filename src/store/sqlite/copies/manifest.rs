@@ -13,7 +13,7 @@ use super::problem::CopyError;
 use crate::store::sqlite::files::{self, JOURNAL_FILE, STATE_FILE};
 
 /// The name of the manifest.
-pub(super) const MANIFEST_FILE: &str = "manifest.json";
+pub(in crate::store::sqlite) const MANIFEST_FILE: &str = "manifest.json";
 /// The token of the private listener, where one was made.
 pub(super) const TOKEN_FILE: &str = "admin-token";
 /// What a backup may hold, and nothing else is read.
@@ -50,7 +50,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(super) fn of(folder: &Path, name: &str) -> Result<Self, CopyError> {
+    pub(in crate::store::sqlite) fn of(folder: &Path, name: &str) -> Result<Self, CopyError> {
         let path = folder.join(name);
         let (bytes, sha256) = checksum(&path)?;
         Ok(Self { name: name.to_owned(), bytes, sha256 })
@@ -58,7 +58,12 @@ impl Entry {
 }
 
 impl Manifest {
-    pub(super) fn new(made_at: String, journal_end: u64, taken_effect: u64, files: Vec<Entry>) -> Self {
+    pub(in crate::store::sqlite) fn new(
+        made_at: String,
+        journal_end: u64,
+        taken_effect: u64,
+        files: Vec<Entry>,
+    ) -> Self {
         let made_by = concat!("freshsignal ", env!("CARGO_PKG_VERSION")).to_owned();
         Self { format: FORMAT, made_by, made_at, journal_end, taken_effect, files }
     }
@@ -69,7 +74,7 @@ impl Manifest {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    pub(super) fn write(&self, folder: &Path) -> Result<(), CopyError> {
+    pub(in crate::store::sqlite) fn write(&self, folder: &Path) -> Result<(), CopyError> {
         let path = folder.join(MANIFEST_FILE);
         let written = files::private_file(&path).and_then(|mut file| {
             file.write_all(format!("{}\n", serde_json::to_string_pretty(self)?).as_bytes())?;

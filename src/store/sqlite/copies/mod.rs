@@ -22,3 +22,6 @@ pub use problem::CopyError;
 pub use restore::{RestoreOrder, Restored, restore};
 pub use take::back_up;
 pub use verify::{Verified, verify};
+
+#[cfg(feature = "postgres")]
+pub(super) use {manifest::MANIFEST_FILE, pair::Pair};

@@ -22,34 +22,34 @@ const TRIES: usize = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// The two files, each at its moment.
-pub(super) struct Pair {
-    pub(super) state: Connection,
-    pub(super) journal: Connection,
-    pub(super) standing: Standing,
+pub(in crate::store::sqlite) struct Pair {
+    pub(in crate::store::sqlite) state: Connection,
+    pub(in crate::store::sqlite) journal: Connection,
+    pub(in crate::store::sqlite) standing: Standing,
 }
 
 /// How far the two files go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(in crate::store::sqlite) struct Standing {
     /// The position of the last event.
-    pub(super) end: Position,
+    pub(in crate::store::sqlite) end: Position,
     /// The highest position that took effect.
-    pub(super) seen: Position,
+    pub(in crate::store::sqlite) seen: Position,
     /// How far they have taken effect; none where a file has the schema of an earlier version.
-    pub(super) counted: Option<Counted>,
+    pub(in crate::store::sqlite) counted: Option<Counted>,
 }
 
 /// How the events of the journal add up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Counted {
-    pub(super) processed: Processed,
+pub(in crate::store::sqlite) struct Counted {
+    pub(in crate::store::sqlite) processed: Processed,
     /// Events in the journal that have not taken effect.
-    pub(super) waiting: u64,
+    pub(in crate::store::sqlite) waiting: u64,
 }
 
 impl Standing {
     /// Whether each event that was accepted has taken effect or waits, by what can be told.
-    pub(super) fn adds_up(&self) -> bool {
+    pub(in crate::store::sqlite) fn adds_up(&self) -> bool {
         let adds_up = |counted: Counted| self.end.0 == counted.processed.events + counted.waiting;
         self.seen <= self.end && self.counted.is_none_or(adds_up)
     }
@@ -61,7 +61,7 @@ impl Pair {
         clippy::disallowed_methods,
         reason = "another process lives in real time, and nothing here is driven by a clock"
     )]
-    pub(super) fn begin(folder: &Path) -> Result<Self, CopyError> {
+    pub(in crate::store::sqlite) fn begin(folder: &Path) -> Result<Self, CopyError> {
         for file in [STATE_FILE, JOURNAL_FILE] {
             if !folder.join(file).is_file() {
                 return Err(CopyError::NoData { folder: folder.to_owned(), file });

@@ -61,6 +61,9 @@ pub enum CopyError {
          folder of its own inside it", .0.display()
     )]
     NotEmpty(PathBuf),
+    /// There is something where a folder is to be written.
+    #[error("the folder {} is not empty; nothing was changed: name an empty one, or one that does not exist yet", .0.display())]
+    Occupied(PathBuf),
     /// The data folder can't be used.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -83,7 +86,8 @@ impl CopyError {
             | Self::Inside(_)
             | Self::NoData { .. }
             | Self::NoFolder(_)
-            | Self::NotEmpty(_) => 2,
+            | Self::NotEmpty(_)
+            | Self::Occupied(_) => 2,
             Self::Room { .. } => 1,
             Self::UnderWay(_) => 75,
             Self::Torn | Self::Damaged { .. } | Self::File { .. } => 74,
@@ -104,7 +108,7 @@ impl CopyError {
     }
 
     /// An error of a file, with its name.
-    pub(super) fn of(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+    pub(in crate::store::sqlite) fn of(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |cause| Self::File { path, cause }
     }
