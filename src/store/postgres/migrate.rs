@@ -1,13 +1,19 @@
 //! Brings the schema of a database up to date, step by step, each whole or not at all.
+//!
+//! Nodes of two versions work with one schema while they are replaced one after the other: what a step adds, nodes of the version
+//! before do not use and do not need. So a node bears a schema that is one step ahead of it, and no more.
 
 use super::link::Link;
 use super::tables;
 use super::value::{int, values};
 use crate::store::StoreError;
 
+/// So many steps a schema may be ahead of a node: those of the next version, which only adds.
+pub(super) const AHEAD_MAX: i64 = 1;
+
 /// Why a schema can't be used.
 pub(super) enum NotMigrated {
-    /// A later version made it: its number, and the newest known here.
+    /// A version after the next made it: its number, and the newest known here.
     Newer(i64, i64),
     /// The database failed.
     Store(StoreError),
@@ -34,8 +40,18 @@ pub(super) async fn migrate(link: &Link, schema: &str, key: Vec<u8>) -> Result<(
     let done = done.map(|row| int(&row, 0)).transpose()?.unwrap_or(0);
     let steps = tables::steps();
     let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
-    let newer = || NotMigrated::Newer(done, known);
-    let missing = usize::try_from(done).ok().and_then(|done| steps.get(done..)).ok_or_else(newer)?;
+    if done > known + AHEAD_MAX {
+        return Err(NotMigrated::Newer(done, known));
+    }
+    let missing = usize::try_from(done).ok().and_then(|done| steps.get(done..)).unwrap_or_default();
+    if done > known {
+        tracing::info!(
+            schema,
+            found = done,
+            known,
+            "the schema is of the next version, which this one works with"
+        );
+    }
     for (version, step) in (done + 1..).zip(missing) {
         link.batch(&tables::sql(step)).await?;
         link.change("INSERT INTO migrations (version) VALUES ($1)", values![version]).await?;

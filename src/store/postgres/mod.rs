@@ -78,8 +78,11 @@ pub enum OpenError {
     /// It does not do what is demanded of it.
     #[error("the database of the store is not safe enough: {0}")]
     Durability(String),
-    /// A later version made its schema.
-    #[error("the schema {schema} was made by a later version (it is {found}, this one knows {known})")]
+    /// A version after the next made its schema.
+    #[error(
+        "the schema {schema} is too far ahead of this version (it is {found}, this one knows {known} and bears one more): start the \
+         version that made it, or the one before"
+    )]
     Newer {
         /// Which.
         schema: String,

@@ -1,4 +1,5 @@
-//! The tables, as lists of steps. A step that was released is never changed: add another.
+//! The tables, as lists of steps. A step that was released is never changed: add another, one for a version. It only adds, since
+//! nodes of the version before work with the same tables until they are replaced: a test reads each step for that.
 //!
 //! `tenant` leads every key, so that one database may hold several accounts some day; today it is 1. Texts are compared byte
 //! by byte, as everywhere in this project. Long ones are found by a hash or by how they begin: no index holds them whole.

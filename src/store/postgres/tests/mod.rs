@@ -28,6 +28,7 @@ mod moving;
 mod own;
 #[path = "../../tests/retention.rs"]
 mod retention;
+mod rolling;
 #[path = "../../tests/state.rs"]
 mod state;
 #[path = "../../tests/streams.rs"]
