@@ -83,6 +83,37 @@ fn both_services_of_compose_are_hardened() {
 }
 
 #[test]
+fn both_nodes_of_compose_are_alike_hardened_and_reached_from_here_alone() {
+    let compose = text("compose.nodes.yaml");
+    for promise in HARDENING.iter().chain(&["pull_policy: never", "network_mode: \"service:database\""]) {
+        assert!(compose.contains(promise), "{promise}");
+    }
+    let published: Vec<&str> = service_lines(&compose, "database")
+        .into_iter()
+        .filter_map(|line| line.strip_prefix("- \"")?.split('"').next())
+        .filter(|port| port.contains(':'))
+        .collect();
+    assert_eq!(published.len(), 5);
+    assert!(published.iter().all(|port| port.starts_with("127.0.0.1:")), "{published:?}");
+    let listens = |node: &str| -> Vec<String> {
+        let lines = service_lines(&compose, node);
+        assert!(lines.contains(&"<<: *node") && lines.contains(&"<<: *settings"), "{node}");
+        let own = lines.iter().filter_map(|line| line.split_once("LISTEN: 0.0.0.0:"));
+        own.map(|(_, port)| format!("127.0.0.1:{port}:{port}")).collect()
+    };
+    let ports = [listens("node-a"), listens("node-b")].concat();
+    assert_eq!(ports, published[..4]);
+    for promise in [
+        "FRESHSIGNAL_STORE__KIND: postgres",
+        "FRESHSIGNAL_STORE__DURABILITY: single",
+        "FRESHSIGNAL_STORE__TLS: \"off\"",
+        "FRESHSIGNAL_FRESHSALES__BASE_URL: http://127.0.0.1:9090",
+    ] {
+        assert!(compose.contains(promise), "{promise}");
+    }
+}
+
+#[test]
 fn the_service_of_compose_keeps_its_data_and_the_private_listener_to_itself() {
     let compose = text("compose.yaml");
     let lines = service_lines(&compose, "freshsignal");

@@ -7,7 +7,8 @@ use super::markdown::{first_words, rows};
 use super::unknown_setting;
 
 /// Files beside the pages that name keys by the environment.
-const ELSEWHERE: [&str; 4] = ["Dockerfile", "compose.yaml", "compose.override.yaml", "compose.account.yaml"];
+const ELSEWHERE: [&str; 5] =
+    ["Dockerfile", "compose.yaml", "compose.override.yaml", "compose.account.yaml", "compose.nodes.yaml"];
 
 #[test]
 fn every_metric_that_an_alert_or_a_plot_names_is_recorded() {
@@ -38,12 +39,46 @@ fn every_key_that_is_named_by_the_environment_exists() {
 }
 
 #[test]
-fn the_configuration_in_the_manifest_has_keys_that_exist() {
+fn the_configuration_in_each_manifest_has_keys_that_exist() {
     let known = code::known_keys(&text("config/default.toml"));
-    let manifest = text("deploy/kubernetes/freshsignal.yaml");
-    let tables: toml::Table = in_manifest(&manifest).parse().unwrap();
-    assert!(tables.contains_key("freshsales"));
-    assert_eq!(unknown_setting(&tables, &known), None);
+    for (manifest, kind) in [("freshsignal", None), ("nodes", Some("postgres"))] {
+        let manifest = text(&format!("deploy/kubernetes/{manifest}.yaml"));
+        let tables: toml::Table = in_manifest(&manifest).parse().unwrap();
+        assert!(tables.contains_key("freshsales"));
+        assert_eq!(unknown_setting(&tables, &known), None);
+        assert_eq!(tables["store"].get("kind").and_then(toml::Value::as_str), kind);
+    }
+}
+
+#[test]
+fn a_deployment_of_nodes_has_two_that_lose_nothing_with_a_machine() {
+    let manifest = text("deploy/kubernetes/nodes.yaml");
+    for promise in [
+        "kind: Deployment",
+        "replicas: 2",
+        "rollingUpdate: { maxSurge: 1, maxUnavailable: 0 }",
+        "minAvailable: 1",
+        "topologyKey: kubernetes.io/hostname",
+        "httpGet: { path: /readyz, port: events }",
+        "readOnlyRootFilesystem: true",
+        "capabilities: { drop: [ALL] }",
+        "runAsNonRoot: true",
+        "durability = \"verify\"",
+    ] {
+        assert!(manifest.contains(promise), "{promise}");
+    }
+    assert!(!manifest.contains("volumeClaim"), "a node keeps nothing of its own");
+    // The wait before the end is a part of the time for it.
+    let number = |key: &str| -> u64 {
+        let rest = manifest.split(key).nth(1).unwrap();
+        rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+    };
+    let shutdown: toml::Table = text("config/default.toml").parse().unwrap();
+    let shutdown = shutdown["server"]["shutdown_seconds"].as_integer().unwrap().unsigned_abs();
+    let handing_over = 10;
+    assert!(
+        number("terminationGracePeriodSeconds: ") >= number("sleep: { seconds: ") + shutdown + handing_over
+    );
 }
 
 #[test]
