@@ -30,6 +30,8 @@ pub(super) fn routes() -> Router<Sandbox> {
             get(async |State(sandbox): State<Sandbox>| shown("activities", &sandbox.activities())),
         )
         .route("/sandbox/tasks", get(async |State(sandbox): State<Sandbox>| shown("tasks", &sandbox.tasks())))
+        .route("/sandbox/leads", get(async |State(sandbox): State<Sandbox>| shown("leads", &sandbox.leads())))
+        .route("/sandbox/leads/{id}/convert", post(convert))
         .route("/sandbox/lists", get(async |State(sandbox): State<Sandbox>| shown("lists", &sandbox.lists())))
         .route("/sandbox/calls", get(calls))
         .route("/sandbox/selectors/{name}", get(selector).put(set_selector))
@@ -47,6 +49,13 @@ fn shown(name: &str, records: &[Value]) -> Json<Value> {
 
 async fn calls(State(sandbox): State<Sandbox>) -> Json<Value> {
     Json(json!({"calls": sandbox.calls()}))
+}
+
+async fn convert(State(sandbox): State<Sandbox>, Path(lead): Path<u64>) -> Response {
+    match sandbox.convert(lead) {
+        Some(contact) => Json(json!({"contact": contact})).into_response(),
+        None => refused(StatusCode::NOT_FOUND, "There is no such lead, or no contact can be made of it."),
+    }
 }
 
 async fn selector(State(sandbox): State<Sandbox>, Path(name): Path<String>) -> Response {

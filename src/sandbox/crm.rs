@@ -117,6 +117,7 @@ fn take_effect(
         Route::HangingOn(kind, entity, id) => search::hanging_on(call, kind, entity, id, desk.state),
         Route::ListContacts { list, on } => desk.list_contacts(list, on, body?),
         Route::ContactsOfList(list) => found(shown::contacts_of(desk.state, Kind::List, list)),
+        Route::Convert(lead) => desk.convert(lead),
         Route::Nothing => Err(Refusal::NotFound),
     }
 }
@@ -137,7 +138,8 @@ fn named_emails(call: &Call, body: &Value) -> Vec<String> {
         .into_iter()
         .flatten()
         .chain(items)
-        .filter_map(|part| part.get("emails")?.as_str().map(contacts::identity));
+        .filter_map(|part| part.get("emails")?.as_str().map(contacts::identity))
+        .chain(body.pointer("/lead/email").and_then(Value::as_str).map(contacts::identity));
     let in_query =
         Query::<Asked>::try_from_uri(&call.uri).ok().map(|Query(asked)| contacts::identity(&asked.q));
     in_body.chain(in_query).collect()

@@ -100,6 +100,25 @@ impl Desk<'_> {
         }
     }
 
+    /// A lead becomes a contact, as by somebody in the web application: what hangs on the lead hangs on the contact from then on,
+    /// and the lead is no more. Answers with the contact.
+    pub(super) fn convert(&mut self, id: u64) -> Result<Answer, Refusal> {
+        let lead = self.state.records.get(Kind::Lead, id).ok_or(Refusal::NotFound)?;
+        let mut given = lead.attributes.clone();
+        let email = given.remove("email").unwrap_or_default();
+        let email = email.as_str().unwrap_or_default().to_owned();
+        let company = given.remove("company").and_then(|company| company.get("name").cloned());
+        given.extend(company.map(|name| ("company_name".to_owned(), name)));
+        for none in ["lead_stage_id", "department"] {
+            given.remove(none);
+        }
+        let account = Account { options: self.options, lists: &self.state.lists };
+        let (upserted, contact) = self.state.book.upsert(&email, &given, &account, self.now.wall)?;
+        self.state.records.hang_on(("Lead", id), ("Contact", contact));
+        self.state.records.delete(Kind::Lead, id);
+        self.answer(upserted, StatusCode::OK, Entity::Contact, contact, &[])
+    }
+
     pub(super) fn list_contacts(&mut self, list: u64, on: bool, body: &Value) -> Result<Answer, Refusal> {
         let ids =
             body.get("ids").and_then(Value::as_array).ok_or(Refusal::Malformed("ids should be a list"))?;

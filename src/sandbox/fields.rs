@@ -107,7 +107,7 @@ pub(super) fn of_kind(kind: Kind, options: &SandboxOptions) -> Value {
     let is_unique = |name: &str| match kind {
         Kind::Company => name == "name",
         Kind::Deal => options.unique_deal_field.as_deref() == Some(name),
-        Kind::Note | Kind::Activity | Kind::Task | Kind::List => false,
+        Kind::Note | Kind::Activity | Kind::Task | Kind::List | Kind::Lead => false,
     };
     listed(kind.shape().attributes, &kind.custom_fields(options), &is_required, &is_unique, options)
 }
@@ -187,8 +187,10 @@ fn check(name: &str, value: &Value, takes: Takes, lists: &Lists) -> Result<(), P
         Takes::Accounts => check_accounts(name, value),
         Takes::NewAccount if value.get("name").is_some_and(Value::is_string) => Ok(()),
         Takes::NewAccount => Err(expected(name, "an object with a name")),
-        Takes::Target if matches!(value.as_str(), Some("Contact" | "Deal" | "SalesAccount")) => Ok(()),
-        Takes::Target => Err(expected(name, "Contact, Deal or SalesAccount")),
+        Takes::Target if matches!(value.as_str(), Some("Contact" | "Lead" | "Deal" | "SalesAccount")) => {
+            Ok(())
+        }
+        Takes::Target => Err(expected(name, "Contact, Lead, Deal or SalesAccount")),
         Takes::Custom if value.is_object() => Ok(()),
         Takes::Custom => Err(expected(name, "an object")),
     }

@@ -75,6 +75,36 @@ pub(super) const CONTACT: [Attribute; 29] = [
     ("sales_accounts", "Accounts", Takes::Accounts),
 ];
 
+const LEAD: [Attribute; 27] = [
+    ("first_name", "First name", Takes::Text),
+    ("last_name", "Last name", Takes::Text),
+    ("email", "Email", Takes::Email),
+    ("mobile_number", "Mobile", Takes::Text),
+    ("work_number", "Work", Takes::Text),
+    ("job_title", "Job title", Takes::Text),
+    ("department", "Department", Takes::Text),
+    ("company", "Company", Takes::NewAccount),
+    ("address", "Address", Takes::Text),
+    ("city", "City", Takes::Text),
+    ("state", "State", Takes::Text),
+    ("zipcode", "Zipcode", Takes::Text),
+    ("country", "Country", Takes::Text),
+    ("external_id", "External ID", Takes::Text),
+    ("time_zone", "Time zone", Takes::Text),
+    ("facebook", "Facebook", Takes::Text),
+    ("twitter", "Twitter", Takes::Text),
+    ("linkedin", "LinkedIn", Takes::Text),
+    ("medium", "Medium", Takes::Text),
+    ("keyword", "Keyword", Takes::Text),
+    ("tags", "Tags", Takes::List),
+    ("subscription_status", "Subscription status", Takes::Status),
+    ("lead_stage_id", "Lead stage", Takes::Id),
+    ("lead_source_id", "Source", Takes::Listed("lead_sources")),
+    ("territory_id", "Territory", Takes::Listed("territories")),
+    ("owner_id", "Sales owner", Takes::Listed("owners")),
+    ("campaign_id", "Campaign", Takes::Listed("campaigns")),
+];
+
 const COMPANY: [Attribute; 17] = [
     ("name", "Name", Takes::Text),
     ("phone", "Phone", Takes::Text),
@@ -162,6 +192,8 @@ pub(super) enum Kind {
     Activity,
     Task,
     List,
+    /// Of an account of the older product alone.
+    Lead,
 }
 
 /// What there is to know of a kind.
@@ -184,8 +216,8 @@ pub(super) struct Shape {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Company, Self::Deal, Self::Note, Self::Activity, Self::Task, Self::List];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Company, Self::Deal, Self::Note, Self::Activity, Self::Task, Self::List, Self::Lead];
 
     /// The kind that a segment of a path names.
     pub(super) fn of_path(segment: &str) -> Option<Self> {
@@ -205,6 +237,7 @@ impl Kind {
             Self::Activity => &ACTIVITIES,
             Self::Task => &TASKS,
             Self::List => &LISTS,
+            Self::Lead => &LEADS,
         }
     }
 
@@ -222,6 +255,7 @@ impl Kind {
                 }
                 fields
             }
+            Self::Lead => options.custom_fields.clone(),
             Self::Note | Self::Activity | Self::Task | Self::List => Vec::new(),
         }
     }
@@ -231,7 +265,9 @@ impl Kind {
         let required = self.shape().required.iter().map(|name| (*name).to_owned());
         match self {
             Self::Deal => required.chain(options.deal_requires.iter().cloned()).collect(),
-            Self::Company | Self::Note | Self::Activity | Self::Task | Self::List => required.collect(),
+            Self::Company | Self::Note | Self::Activity | Self::Task | Self::List | Self::Lead => {
+                required.collect()
+            }
         }
     }
 }
@@ -301,4 +337,15 @@ static LISTS: Shape = Shape {
     required: &["name"],
     created: StatusCode::CREATED,
     first_id: 70_026_000_001,
+};
+
+static LEADS: Shape = Shape {
+    many: "leads",
+    one: "lead",
+    called: "a lead",
+    target: Some("Lead"),
+    attributes: &LEAD,
+    required: &[],
+    created: StatusCode::CREATED,
+    first_id: 70_027_000_001,
 };

@@ -147,6 +147,26 @@ impl Sandbox {
         self.records(Kind::Task)
     }
 
+    /// Every lead of an account of the older product.
+    #[must_use]
+    pub fn leads(&self) -> Vec<Value> {
+        self.records(Kind::Lead)
+    }
+
+    /// Converts a lead into a contact, as somebody does in the web application; the contact, or `None` where there is no such
+    /// lead.
+    #[must_use]
+    pub fn convert(&self, lead: u64) -> Option<Value> {
+        let Shared { options, clock, changed, .. } = self.shared.as_ref();
+        let mut state = self.lock();
+        let now = Now { wall: clock.wall(), monotonic: clock.monotonic() };
+        let answer = desk::Desk { state: &mut state, options, now }.convert(lead).ok()?;
+        told::tell_changes(&mut state);
+        drop(state);
+        changed.send_replace(());
+        serde_json::from_slice::<Value>(&answer.body).ok()?.get("contact").cloned()
+    }
+
     /// Every list, with the ids of its contacts.
     #[must_use]
     pub fn lists(&self) -> Vec<Value> {

@@ -60,6 +60,8 @@ pub enum Forbidden {
     Deals,
     /// Notes.
     Notes,
+    /// Leads, of an account of the older product.
+    Leads,
 }
 
 /// Something that was seen of some accounts.

@@ -61,6 +61,10 @@ impl Records {
         if !missing.is_empty() {
             return Err(Refusal::Invalid(missing));
         }
+        let says = |name| attributes.get(name).and_then(Value::as_str).is_some_and(|v| !v.trim().is_empty());
+        if kind == Kind::Lead && around.options.require_names && !says("first_name") && !says("last_name") {
+            return Err(Refusal::MissingNames);
+        }
         self.hold_together(kind, None, &attributes, around)?;
         let account = self.account_along(&mut attributes, around)?;
         if self.count(kind) >= RECORDS_MAX {
@@ -138,6 +142,20 @@ impl Records {
         Ok(contact_ids.len())
     }
 
+    /// What hangs on one record hangs on another from now on; both by their word in `targetable_type` and their id.
+    pub(super) fn hang_on(&mut self, from: (&str, u64), to: (&str, u64)) {
+        for book in self.books.values_mut() {
+            let hangs = |record: &&mut Record| {
+                let id = record.attributes.get("targetable_id").and_then(Value::as_u64);
+                (record.text("targetable_type"), id) == (Some(from.0), Some(from.1))
+            };
+            for record in book.records.values_mut().filter(hangs) {
+                record.attributes.insert("targetable_type".to_owned(), json!(to.0));
+                record.attributes.insert("targetable_id".to_owned(), json!(to.1));
+            }
+        }
+    }
+
     /// Deletes all records. Their ids are never given again.
     pub(super) fn clear(&mut self) {
         self.books.values_mut().for_each(|book| book.records.clear());
@@ -155,7 +173,7 @@ impl Records {
             Kind::Company => self.taken_name(id, attributes),
             Kind::Deal => self.wrong_deal(id, attributes, around),
             Kind::Note | Kind::Activity | Kind::Task => self.no_target(attributes, around),
-            Kind::List => None,
+            Kind::List | Kind::Lead => None,
         };
         problem.map_or(Ok(()), |problem| Err(Refusal::Invalid(vec![problem])))
     }

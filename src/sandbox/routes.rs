@@ -97,6 +97,8 @@ pub(super) enum Route {
     ListContacts { list: u64, on: bool },
     /// `GET /contacts/lists/{id}`.
     ContactsOfList(u64),
+    /// `POST /leads/{id}/convert`.
+    Convert(u64),
     /// A path that exists for other methods and answers this one with 404.
     Nothing,
 }
@@ -121,6 +123,7 @@ impl Route {
                 Entity::Contact => None,
                 Entity::Of(kind) => right_to(*kind),
             },
+            Self::Convert(_) => Some(Forbidden::Leads),
             Self::UpsertContact
             | Self::BulkUpsert
             | Self::JobStatus(_)
@@ -161,6 +164,7 @@ impl Route {
             | Self::Create(_)
             | Self::UpsertCompany
             | Self::UpsertDeal
+            | Self::Convert(_)
             | Self::Nothing => false,
         }
     }
@@ -170,6 +174,7 @@ fn right_to(kind: Kind) -> Option<Forbidden> {
     match kind {
         Kind::Deal => Some(Forbidden::Deals),
         Kind::Note => Some(Forbidden::Notes),
+        Kind::Lead => Some(Forbidden::Leads),
         Kind::Company | Kind::Activity | Kind::Task | Kind::List => None,
     }
 }
@@ -179,6 +184,10 @@ pub(super) fn route(method: &Method, path: &str, options: &SandboxOptions) -> Re
     let rest = path.strip_prefix(options.api()).ok_or(Refusal::NotFound)?;
     let segments: Vec<&str> = rest.split('/').collect();
     if options.classic && matches!(*segments, ["contacts", "bulk_upsert"] | ["job_statuses", _]) {
+        return Err(Refusal::NotFound);
+    }
+    // The suite has none.
+    if !options.classic && matches!(*segments, ["leads", ..] | ["settings", "leads", ..]) {
         return Err(Refusal::NotFound);
     }
     let mut here = of_account(&segments)?;
@@ -217,6 +226,7 @@ fn of_account(segments: &[&str]) -> Result<Vec<(Method, Route)>, Refusal> {
         ["settings", entities, "fields"] => {
             one(Method::GET, Route::Fields(Entity::of_path(entities).ok_or(Refusal::NotFound)?))
         }
+        ["leads", lead, "convert"] => one(Method::POST, Route::Convert(id(lead)?)),
         ["lookup"] => one(Method::GET, Route::Lookup),
         ["search"] => one(Method::GET, Route::Search),
         ["filtered_search", entity] => {

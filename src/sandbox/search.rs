@@ -57,6 +57,7 @@ fn is_looked_up_by(entity: Entity, field: &str) -> bool {
         || match entity {
             Entity::Contact => matches!(field, "email" | "mobile_number" | "work_number" | "external_id"),
             Entity::Of(Kind::Company) => matches!(field, "name" | "website"),
+            Entity::Of(Kind::Lead) => matches!(field, "email" | "mobile_number" | "work_number"),
             Entity::Of(Kind::Deal) => field == "name",
             Entity::Of(Kind::Note | Kind::Activity | Kind::Task | Kind::List) => false,
         }

@@ -37,7 +37,9 @@ fn body_of(entity: Entity, id: u64, state: &State) -> Option<Value> {
             }
             deal
         }
-        Entity::Of(Kind::Company | Kind::Note | Kind::Activity | Kind::Task | Kind::List) => return None,
+        Entity::Of(Kind::Company | Kind::Note | Kind::Activity | Kind::Task | Kind::List | Kind::Lead) => {
+            return None;
+        }
     };
     names(&mut body, state);
     body.insert("kind".to_owned(), json!(entity.one()));

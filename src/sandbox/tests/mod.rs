@@ -5,6 +5,7 @@ mod bulk;
 mod control;
 mod deals;
 mod faults;
+mod leads;
 mod quirks;
 mod reading;
 mod records;
