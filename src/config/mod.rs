@@ -261,6 +261,7 @@ impl Config {
     fn settings_by(&self, preset: Preset) -> Settings {
         Settings {
             account: self.account(),
+            leads: self.freshsales.makes_leads(),
             preset,
             default_region: self.mapping.default_region(),
             identify: self.mapping.identify,
@@ -321,8 +322,13 @@ impl Config {
             Mode::DryRun => std::collections::BTreeSet::new(),
         };
         let body = serde_json::Value::Null;
+        let person = if self.freshsales.makes_leads() {
+            Request::CreateLead { body: body.clone() }
+        } else {
+            Request::UpsertContact { body: body.clone(), shows_companies: false }
+        };
         let calls = [
-            Request::UpsertContact { body: body.clone(), shows_companies: false },
+            person,
             Request::UpsertCompany { body: body.clone() },
             Request::CreateDeal { body: body.clone() },
         ];
@@ -366,6 +372,7 @@ impl Config {
     pub fn expected(&self, settings: &Settings) -> Expected {
         Expected {
             preset: settings.preset.clone(),
+            leads: settings.leads,
             per_hour: self.allowance.of_the_account().per_hour,
             subscribed: settings.consent.subscribed.clone(),
             unsubscribed: settings.consent.unsubscribed.clone(),

@@ -4,6 +4,7 @@
 
 mod consent;
 mod heard;
+mod lead;
 mod owed;
 mod payload;
 mod place;
@@ -20,15 +21,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::UnixMicros;
-use crate::delivery::{Account, DeliveryId, ListKey, Stored};
+use crate::delivery::{Account, Birth, DeliveryId, ListKey, Stored};
 use crate::event::Email;
 
 pub use consent::{CHANGES_MAX, ConsentChange, ConsentHistory};
 pub use heard::{HeardValue, Hearing, Worth, same};
+pub use lead::{Holds, LEAD_LOOKS_MAX, Lead, LeadStep, NOT_OF_LEADS};
 pub use owed::{Call, Exclusion, Owed, Rules, SendMode, WhyNothing, Wish, owed, wanted};
 pub use payload::{
-    COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, is_blank, rename_body, shown,
-    shown_blank, shown_theirs, upsert_body,
+    COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, is_blank, lead_body, rename_body,
+    shown, shown_blank, shown_theirs, upsert_body,
 };
 pub use place::{Member, Place, PlaceCall, PlaceOwed};
 
@@ -102,6 +104,9 @@ pub struct Standing {
     /// Its id in Freshsales.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact_id: Option<u64>,
+    /// They are a lead of the account, or are to become one; nothing of a contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead: Option<Lead>,
     /// What Freshsales last accepted; `None` before the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Attributes>,
@@ -347,7 +352,7 @@ impl Standing {
             return AfterStored::Settled;
         };
         let knew = self.accepted.is_some();
-        let other_id = matches!((self.contact_id, answer.id), (Some(old), Some(new)) if old != new);
+        let other_id = matches!((self.record_id(), answer.id), (Some(old), Some(new)) if old != new);
         let differs =
             |(name, value): (&String, &Value)| call.sent.get(name).is_some_and(|sent| sent != value);
         let late_write = self.unanswered.iter().any(differs);
@@ -360,7 +365,11 @@ impl Standing {
         self.accepted_at = Some(now);
         self.exempt_told = self.exempt_told.max(call.exempt);
         self.ours |= answer.created;
-        self.contact_id = answer.id.or(self.contact_id);
+        match (&mut self.lead, answer.id) {
+            (Some(lead), Some(id)) => lead.birth = Birth::Told { id },
+            (None, Some(id)) => self.contact_id = Some(id),
+            (Some(_) | None, None) => {}
+        }
         self.refused = None;
         self.last_delivered = Some(call.delivery);
         let made_anew = answer.created && knew;
@@ -416,6 +425,9 @@ impl Standing {
     /// Nobody knows whether the call on its way was applied.
     pub fn unanswered(&mut self) {
         if let Some(call) = self.in_flight.take() {
+            if let Some(lead) = &mut self.lead {
+                lead.unanswered(call.left_at.unwrap_or(UnixMicros(0)));
+            }
             self.unanswered.extend(call.sent);
             self.open = Some(call.delivery);
         }
@@ -426,12 +438,18 @@ impl Standing {
     pub fn distrust(&mut self) -> bool {
         self.send_whole |= self.known();
         self.lists.values_mut().for_each(Member::distrust);
+        if let Some(lead) = &mut self.lead {
+            lead.looked_at = None;
+        }
         self.known()
     }
 
     /// The call on its way was answered, and not applied.
     pub fn not_applied(&mut self) -> Option<InFlight> {
         let call = self.in_flight.take()?;
+        if let Some(lead) = &mut self.lead {
+            lead.not_applied();
+        }
         self.open = Some(call.delivery.clone());
         Some(call)
     }

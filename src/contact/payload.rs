@@ -44,6 +44,21 @@ pub fn rename_body(email: &Email, attributes: &Attributes) -> Value {
     json!({ "contact": contact_of(email, attributes) })
 }
 
+/// The body of `POST /leads` and `PUT /leads/{id}` of an account of the older product. Like that of a contact, but for two names
+/// (seen in clients of the vendor's API): the address is `email`, and the company an object with a name.
+#[must_use]
+pub fn lead_body(email: &Email, attributes: &Attributes) -> Value {
+    let mut lead = Map::new();
+    for (name, value) in contact_of(email, attributes) {
+        match name.as_str() {
+            "emails" => lead.insert("email".to_owned(), value),
+            "company_name" => lead.insert("company".to_owned(), json!({ "name": value })),
+            _ => lead.insert(name, value),
+        };
+    }
+    json!({ "lead": lead })
+}
+
 fn contact_of(email: &Email, attributes: &Attributes) -> Map<String, Value> {
     let mut contact = Map::new();
     contact.insert("emails".to_owned(), json!(email.as_str()));

@@ -21,6 +21,8 @@ pub enum HeldBack {
     NoEmail,
     /// Its contact has no id yet.
     Contact,
+    /// Its person is a lead of the account, and a deal belongs to contacts.
+    Lead,
     /// Its contact was refused, for this reason.
     ContactRefused(String),
     /// Its company has no id yet.
@@ -43,9 +45,10 @@ pub enum HeldBack {
 
 impl HeldBack {
     /// All words of [`as_str`](Self::as_str).
-    pub const WORDS: [&'static str; 11] = [
+    pub const WORDS: [&'static str; 12] = [
         "no_email",
         "contact",
+        "lead",
         "contact_refused",
         "company",
         "name",
@@ -63,6 +66,7 @@ impl HeldBack {
         match self {
             Self::NoEmail => "no_email",
             Self::Contact => "contact",
+            Self::Lead => "lead",
             Self::ContactRefused(_) => "contact_refused",
             Self::Company => "company",
             Self::Name(_) => "name",
@@ -81,6 +85,11 @@ impl HeldBack {
         match self {
             Self::NoEmail => "no email of its person is known yet".to_owned(),
             Self::Contact => "its contact has no id in Freshsales yet".to_owned(),
+            Self::Lead => {
+                "its person is a lead in Freshsales, and deals belong to contacts: it goes once somebody there has converted the \
+                 lead"
+                    .to_owned()
+            }
             Self::ContactRefused(why) => format!("its contact was refused: {why}"),
             Self::Company => "its company has no id in Freshsales yet".to_owned(),
             Self::Name(why) | Self::Consent(why) => why.clone(),

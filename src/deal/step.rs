@@ -53,6 +53,8 @@ pub struct Wish {
     pub contacts: BTreeSet<u64>,
     /// The contact it is looked for at: that of its newest person.
     pub contact: Option<u64>,
+    /// That person is a lead, no contact.
+    pub is_lead: bool,
     /// Freshsales had that contact before us.
     pub contact_is_older: bool,
     /// Freshsales keeps its key in an attribute that can be searched.
@@ -133,7 +135,9 @@ fn beginning(wish: &Wish, standing: &Standing, now: UnixMicros) -> Next {
     if !begun && !wish.adopt {
         return Next::Held(HeldBack::NotBegun);
     }
-    let Some(contact) = wish.contact else { return Next::Held(HeldBack::Contact) };
+    let Some(contact) = wish.contact else {
+        return Next::Held(if wish.is_lead { HeldBack::Lead } else { HeldBack::Contact });
+    };
     let may_be_there = wish.adopt || (wish.look_first && wish.contact_is_older);
     let several = !standing.candidates.is_empty() && wish.adopt;
     let looked = |at: UnixMicros| !several || now.since(at) < LOOK_AGAIN;

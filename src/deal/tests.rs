@@ -327,6 +327,7 @@ fn every_cause_has_a_word_of_its_own_and_a_sentence() {
     let all = [
         HeldBack::NoEmail,
         HeldBack::Contact,
+        HeldBack::Lead,
         HeldBack::ContactRefused(words()),
         HeldBack::Company,
         HeldBack::Name(words()),

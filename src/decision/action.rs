@@ -168,6 +168,7 @@ impl Action {
             HeldBack::NotBegun => ActionState::NoDeal,
             HeldBack::Consent(_) => ActionState::ConsentDenied,
             HeldBack::Contact
+            | HeldBack::Lead
             | HeldBack::ContactRefused(_)
             | HeldBack::Company
             | HeldBack::Name(_)

@@ -28,6 +28,7 @@ pub fn may_share(id: &DeliveryId, world: &World, settings: &Settings) -> bool {
         && known
         && standing.renames.is_none()
         && standing.doubted_at.is_none()
+        && !standing.may_be_lead(settings.leads)
         && !needs_a_look(email, &standing, world, settings)
 }
 

@@ -4,53 +4,25 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::forward::{self, Move};
+use super::lead;
 use super::refusal::{RecordRefusal, after_refused};
 use super::rename;
 use super::settings::rules;
+pub use super::settlement::{CallOrder, Settlement};
 use super::shown;
 use super::tags;
 use super::tell::{self, Answered};
+pub(super) use super::transition::{CARRIED, Transition, go_on};
 use super::wish::consider;
 pub(super) use super::world::standing_of;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
 use crate::contact::{
-    AfterStored, Attributes, COMPANIES, Call, Owed, Standing, did_not_stick, owed, shown_blank, shown_theirs,
+    AfterStored, COMPANIES, Call, Owed, Standing, did_not_stick, owed, shown_blank, shown_theirs,
 };
-use crate::delivery::{Attempt, BlockCause, Bound, Delivery, DeliveryId, Request, Stored, Subject, Verdict};
-use crate::destination::{Destination, Ended, backoff};
+use crate::delivery::{BlockCause, Bound, DeliveryId, Request, Stored, Verdict};
 use crate::event::Email;
 use crate::mapping::TAGS;
-
-/// A call to make.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CallOrder {
-    /// Its delivery.
-    pub delivery: DeliveryId,
-    /// The record that it is about.
-    pub subject: Subject,
-    /// Which attempt it is: the fence against answers of older claims.
-    pub attempt: u32,
-    /// What is sent.
-    pub request: Request,
-}
-
-/// How an attempt ended, and what else bears on what follows.
-#[derive(Clone, Debug)]
-pub struct Settlement {
-    /// The call.
-    pub order: CallOrder,
-    /// What its answer means.
-    pub verdict: Verdict,
-    /// The attempt for the debugger.
-    pub attempt: Attempt,
-    /// From 0 to 1: where between half and whole the next wait lies.
-    pub jitter: f64,
-    /// Whether other contacts were answered since this one failed last.
-    pub others_answered: bool,
-    /// The call left alone, to see whether calls are answered.
-    pub probe: bool,
-}
 
 /// Settles an attempt of a contact.
 pub(super) fn settle_contact(
@@ -77,7 +49,8 @@ pub(super) fn settle_contact(
     let frozen: BTreeSet<_> = next.hearing.frozen().map(|(name, at)| (name.clone(), at)).collect();
     let question = next.in_flight.clone().filter(|call| call.asks && next.doubted_at.is_some());
     let call = next.in_flight.clone().filter(|call| !call.asks);
-    let mut transition = after(&settlement, email, &mut next, world, settings, now);
+    let transition = after(&settlement, email, &mut next, world, settings, now);
+    let mut transition = lead::unless_converted(transition, &settlement, &mut next, now);
     if let Some(question) = question {
         let what = (&question, &settlement.order.request, &settlement.verdict);
         let notes = shown::read(email, what, &mut next, world, settings);
@@ -133,103 +106,10 @@ pub(super) fn end(
     }
 }
 
-impl Settlement {
-    /// What follows a failure that will pass: it is a failure of this record, unless the destination is in trouble.
-    pub(super) fn passing(
-        &self,
-        reason: &str,
-        world: &World,
-        settings: &Settings,
-        now: UnixMicros,
-    ) -> Transition {
-        if self.destination(world, false, settings, now).obstacle.is_some() {
-            return Transition::Wait(reason.to_owned());
-        }
-        after_failure(reason, world.deliveries.get(&self.order.delivery), self.others_answered, settings, now)
-    }
-
-    /// How the destination stands after it.
-    pub(super) fn destination(
-        &self,
-        world: &World,
-        refused_for_good: bool,
-        settings: &Settings,
-        now: UnixMicros,
-    ) -> Destination {
-        let ended = Ended {
-            verdict: &self.verdict,
-            kind: self.order.request.kind(),
-            delivery: &self.order.delivery,
-            probe: self.probe,
-            refused_for_good,
-            retry_max: settings.retry.max,
-        };
-        world.destination.document.after(ended, now)
-    }
-}
-
 /// Whether the call on its way is this attempt of this delivery.
 pub(super) fn is_claim(standing: &Standing, id: &DeliveryId, attempt: u32) -> bool {
     standing.in_flight.as_ref().is_some_and(|call| call.delivery == *id && call.attempt == attempt)
 }
-
-/// What a delivery does after an attempt.
-pub(super) enum Transition {
-    Deliver(Option<String>),
-    Supersede(String),
-    Die(String),
-    /// Tried again after its own wait; so much of the time since its last failure counts towards giving it up.
-    Backoff(String, Duration),
-    /// Waits without burning anything.
-    Wait(String),
-    /// What is left waits for a quota.
-    WaitFor(Bound),
-    /// Tried once more at a moment.
-    TryOnceMore(String, UnixMicros),
-    /// Tried once more without an attribute.
-    Salvage(String),
-}
-
-impl Transition {
-    /// The same, and something more to tell of what was stored.
-    fn with_note(self, more: String) -> Self {
-        match self {
-            Self::Deliver(note) => {
-                Self::Deliver(Some(note.into_iter().chain([more]).collect::<Vec<_>>().join("; ")))
-            }
-            Self::Supersede(_)
-            | Self::Die(_)
-            | Self::Backoff(..)
-            | Self::Wait(_)
-            | Self::WaitFor(_)
-            | Self::TryOnceMore(..)
-            | Self::Salvage(_) => self,
-        }
-    }
-
-    fn apply(self, delivery: Delivery, settings: &Settings, jitter: f64, now: UnixMicros) -> Delivery {
-        match self {
-            Self::Deliver(note) => {
-                let notes: Vec<String> = delivery.notes.iter().cloned().chain(note).collect();
-                let reason = (!notes.is_empty()).then(|| notes.join("; "));
-                Delivery { reason, ..delivery.deliver(now) }
-            }
-            Self::Supersede(why) => delivery.supersede(&why, now),
-            Self::Die(why) => delivery.die(why, now),
-            Self::Backoff(why, counts) => {
-                let wait = backoff(settings.retry.first, settings.retry.max, delivery.failures + 1, jitter);
-                let failing = delivery.failing.saturating_add(counts);
-                Delivery { failing, ..delivery }.retry(why, now, now.plus(wait))
-            }
-            Self::Wait(why) => delivery.wait(why, now),
-            Self::WaitFor(bound) => delivery.wait_for(bound, now),
-            Self::TryOnceMore(why, at) => delivery.retry(why, now, at),
-            Self::Salvage(note) => delivery.salvage(note, now),
-        }
-    }
-}
-
-pub(super) const CARRIED: &str = "a newer delivery of the contact carries it";
 
 /// What the answer does to the standing of the contact, and what the delivery does then.
 fn after(
@@ -243,6 +123,9 @@ fn after(
     let id = &settlement.order.delivery;
     // A change that came meanwhile opened the next delivery: it carries everything this one did not bring.
     let newer = standing.open.take();
+    if let Some(transition) = lead::after(settlement, newer.as_ref(), standing, world, settings, now) {
+        return transition;
+    }
     let question = standing.in_flight.as_ref().is_some_and(|call| call.asks);
     let seen = forward::seen(&settlement.verdict, question, now);
     let tags = tags::seen(&settlement.verdict, question, now).filter(|_| settings.preset.sends_tags());
@@ -310,14 +193,6 @@ const READ: &str = "Freshsales was asked for the contact, since a message that i
 const JOINS: &str = "Freshsales showed which tags the contact has, so ours are added now";
 const MOVES: &str = "Freshsales showed where the contact stands, so its lifecycle stage is moved now";
 
-/// A question was answered: the delivery goes on with that, or leaves it to a newer one.
-fn go_on(why: &str, newer: Option<DeliveryId>, id: &DeliveryId, standing: &mut Standing) -> Transition {
-    standing.in_flight = None;
-    let is_newer = newer.is_some();
-    standing.open = newer.or_else(|| Some(id.clone()));
-    if is_newer { Transition::Supersede(CARRIED.to_owned()) } else { Transition::Wait(why.to_owned()) }
-}
-
 /// A contact was read that a message spoke of: where nothing is owed by what is known now, its delivery is at its end.
 fn after_reading(
     transition: Transition,
@@ -332,7 +207,8 @@ fn after_reading(
     let left = left_to_send(email, standing, world, settings, now);
     match transition {
         Transition::Wait(_) if standing.doubted_at.is_none() && left.is_none() => {
-            let notes = std::iter::once(READ.to_owned()).chain(notes);
+            let read = if standing.lead.is_some() { lead::STILL } else { READ };
+            let notes = std::iter::once(read.to_owned()).chain(notes);
             Transition::Deliver(Some(notes.collect::<Vec<_>>().join("; ")))
         }
         Transition::Wait(_) if !notes.is_empty() => {
@@ -351,9 +227,7 @@ fn looked_up(verdict: &Verdict, standing: &mut Standing, settings: &Settings, no
     standing.looked_up = true;
     let found = if let Verdict::Stored(answer) = verdict { shown::found_contact(answer) } else { None };
     let Some(found) = found else { return };
-    let (names, refusal) = (settings.preset.sent_names(), &settings.consent.unsubscribed);
-    standing.theirs = shown_theirs(names, &found, &Attributes::new(), refusal).unwrap_or_default();
-    standing.blank = shown_blank(settings.preset.empty_attributes(), &found);
+    shown::take_in(&found, standing, settings);
     standing.contact_id = found.id;
     let seen = forward::seen(&Verdict::Stored(found), false, now);
     standing.stage_seen = seen.filter(|_| settings.preset.forward_only_stage().is_some());
@@ -417,27 +291,6 @@ fn what_is_left(
         return Transition::Wait(FILLS.to_owned());
     }
     done
-}
-
-/// A failure of this contact that will pass. It is given up once it has failed for long enough; only its own waits
-/// between two tries count, and only while other contacts got answers.
-fn after_failure(
-    reason: &str,
-    delivery: Option<&Delivery>,
-    others_answered: bool,
-    settings: &Settings,
-    now: UnixMicros,
-) -> Transition {
-    let retry = settings.retry;
-    let Some(delivery) = delivery else { return Transition::Backoff(reason.to_owned(), Duration::ZERO) };
-    let own_wait = backoff(retry.first, retry.max, delivery.failures, 1.0);
-    let since = delivery.last_failure_at.map_or(Duration::ZERO, |last| now.since(last));
-    let counts = if others_answered { since.min(own_wait) } else { Duration::ZERO };
-    if delivery.failing.saturating_add(counts) >= retry.give_up_after {
-        Transition::Die(format!("given up: {reason}"))
-    } else {
-        Transition::Backoff(reason.to_owned(), counts)
-    }
 }
 
 const FILLS: &str = "Freshsales has no value for an attribute that is sent only then, so it is sent now";

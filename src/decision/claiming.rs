@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::call::CARRIED;
 use super::considered::Considered;
 use super::forward::{self, Move};
+use super::lead;
 use super::owe::why_dropped;
 use super::rename::{self, Renaming};
 use super::tags::{self, Join};
@@ -14,7 +15,9 @@ use super::wish::consider;
 use super::world::standing_of;
 use super::{Settings, World};
 use crate::clock::UnixMicros;
-use crate::contact::{Attributes, COMPANIES, Call, InFlight, Owed, Standing, rename_body, upsert_body};
+use crate::contact::{
+    Attributes, COMPANIES, Call, InFlight, LeadStep, Owed, Standing, lead_body, rename_body, upsert_body,
+};
 use crate::delivery::{Bound, Delivery, DeliveryId, Request};
 use crate::event::Email;
 use crate::mapping::TAGS;
@@ -60,8 +63,12 @@ pub(super) fn claim_contact(
         }
         Owed::Call(call) => call,
     };
+    let step = lead::step(&standing, renaming.is_some(), settings, now);
+    if waits_to_look(step, id, world, now) {
+        return None;
+    }
     if renaming.is_none()
-        && let Some(question) = question_first(email, &considered, &standing)
+        && let Some(question) = question_first(email, &considered, &standing, step)
     {
         return Some(ask(question, (id, attempt), email, world, settings, now));
     }
@@ -73,17 +80,7 @@ pub(super) fn claim_contact(
             return None;
         }
     };
-    let in_flight = InFlight {
-        delivery: id.clone(),
-        attempt,
-        whole: call.whole && carried.look.is_none(),
-        asks: carried.look.is_some(),
-        exempt: considered.wish.exempt.filter(|_| carried.look.is_none()),
-        renames: carried.renames.and_then(|_| standing.renames.map(|renames| renames.from)),
-        sent: if carried.look.is_none() { call.attributes } else { Attributes::new() },
-        kept_back: carried.kept_back,
-        left_at: Some(now),
-    };
+    let in_flight = on_its_way((id, attempt), call, &carried, &standing, considered.wish.exempt, now);
     let own = standing_of(email, world, settings);
     if renaming.is_none() {
         (own.accepted, own.unanswered) = (carried.standing.accepted, carried.standing.unanswered);
@@ -98,17 +95,69 @@ pub(super) fn claim_contact(
     Some(match (carried.renames, carried.look) {
         (Some(id), _) => Request::RenameContact { id, body: rename_body(email, &sent) },
         (None, Some(id)) => Request::ShowContact { id },
-        (None, None) => Request::UpsertContact {
-            body: upsert_body(email, &sent),
+        (None, None) => {
+            standing_of(email, world, settings).leaves_as(step);
+            written(step, email, &sent, settings)
+        }
+    })
+}
+
+/// Whether it is too early to ask which record has the address; then the delivery waits.
+fn waits_to_look(step: LeadStep, id: &DeliveryId, world: &mut World, now: UnixMicros) -> bool {
+    let LeadStep::Look(at) = step else { return false };
+    if at > now {
+        world.deliveries.change(id, |delivery| delivery.wait(lead::ASKED_LATER.to_owned(), at));
+    }
+    at > now
+}
+
+/// The call that leaves now.
+fn on_its_way(
+    (id, attempt): (&DeliveryId, u32),
+    call: Call,
+    carried: &Carries,
+    standing: &Standing,
+    exempt: Option<UnixMicros>,
+    now: UnixMicros,
+) -> InFlight {
+    let renames = standing.renames.as_ref().map(|renames| renames.from.clone());
+    InFlight {
+        delivery: id.clone(),
+        attempt,
+        whole: call.whole && carried.look.is_none(),
+        asks: carried.look.is_some(),
+        exempt: exempt.filter(|_| carried.look.is_none()),
+        renames: renames.filter(|_| carried.renames.is_some()),
+        sent: if carried.look.is_none() { call.attributes } else { Attributes::new() },
+        kept_back: carried.kept_back.clone(),
+        left_at: Some(now),
+    }
+}
+
+/// The call that writes a record: the contact, or the lead that somebody is until a person converts it.
+fn written(step: LeadStep, email: &Email, sent: &Attributes, settings: &Settings) -> Request {
+    match step {
+        LeadStep::Create => Request::CreateLead { body: lead_body(email, sent) },
+        LeadStep::Update(id) => Request::UpdateLead { id, body: lead_body(email, sent) },
+        LeadStep::Contact | LeadStep::Look(_) => Request::UpsertContact {
+            body: upsert_body(email, sent),
             shows_companies: settings.preset.empty_attributes().contains(COMPANIES),
         },
-    })
+    }
 }
 
 /// The question that comes before anything is sent of a contact: of one that a message spoke of which is not believed by itself,
 /// and before a first call that carries what visitors said.
-fn question_first(email: &Email, considered: &Considered, standing: &Standing) -> Option<Request> {
+fn question_first(
+    email: &Email,
+    considered: &Considered,
+    standing: &Standing,
+    step: LeadStep,
+) -> Option<Request> {
     let doubted = standing.doubted_at.is_some();
+    if matches!(step, LeadStep::Look(_)) || (doubted && standing.lead.is_some()) {
+        return Some(Request::FindPerson { email: email.clone() });
+    }
     let by_id = standing.contact_id.filter(|_| doubted).map(|id| Request::ShowContact { id });
     let by_address = || Request::FindContact { email: email.clone() };
     (doubted || looks_first(considered, standing)).then(|| by_id.unwrap_or_else(by_address))

@@ -27,6 +27,8 @@ const KNOWN: &str = "Freshsales has what it accepted from here, or what it said 
 const NEWS: &str = "Freshsales has another value than it accepted from here; ours is not sent before its people say another than their last";
 const FROZEN: &str = "an attribute turned more than five times in ten minutes between two values, as where two systems answer each other: it stays as Freshsales has it, and what is said of it within an hour is not sent";
 const DOUBTED: &str = "whoever says so is not believed by itself (hooks.*.verify): Freshsales is asked for the record, and its answer counts";
+const WAS_LEAD: &str =
+    "the person is a lead as far as is known here: Freshsales is asked which record has the address now";
 const REFUSED: &str =
     "somebody refused marketing in Freshsales: nothing subscribes them before they say yes, later";
 
@@ -104,8 +106,11 @@ fn hear_contact(
     let at = when(reading, said);
     let before =
         world.contacts.get(&email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
-    if said.doubted {
-        let news = is_news(said, at, before, settings);
+    // The lead was converted, it seems: which record has the address is asked, and that shows what it holds.
+    let was_lead = before.lead.is_some() && said.id.is_some();
+    if said.doubted || was_lead {
+        let news = was_lead || is_news(said, at, before, settings);
+        told.notes.extend(was_lead.then(|| WAS_LEAD.to_owned()));
         if news {
             let doubted_at = &mut standing_of(&email, world, settings).doubted_at;
             *doubted_at = (*doubted_at).max(Some(reading.received_at));

@@ -69,6 +69,8 @@ pub(super) fn settle_erased(
 ) {
     world.deliveries.erase(&settlement.order.delivery);
     let end = match &settlement.verdict {
+        // The id is that of a lead, or would be: which record has the address is looked up.
+        Verdict::Stored(_) if settlement.order.request.record() == Some("lead") => CallEnd::Unknown,
         Verdict::Stored(stored) => CallEnd::Stored(stored.id),
         Verdict::Refused { .. }
         | Verdict::Throttled { .. }
@@ -349,7 +351,11 @@ fn order_to_forget(
     receipt: &mut Receipt,
 ) {
     let written = standing.accepted.is_some() || !standing.unanswered.is_empty();
-    let target = match standing.contact_id {
+    let target = match standing.record_id() {
+        Some(id) if standing.lead.is_some() => {
+            // A lead that is gone may have become a contact, which is looked for by its address.
+            Target::Lead(id, (of.account == *of.ours).then(|| of.email.clone()))
+        }
         Some(id) => Target::Contact(id, BTreeSet::new()),
         None if !standing.known() => return,
         None if of.account != *of.ours => {
@@ -358,7 +364,7 @@ fn order_to_forget(
         }
         None => Target::Address(of.email.clone()),
     };
-    let may_exist = written || matches!(target, Target::Contact(..));
+    let may_exist = written || matches!(target, Target::Contact(..) | Target::Lead(..));
     order_forgetting(target, may_exist, of, behind, erasure, world, receipt);
 }
 

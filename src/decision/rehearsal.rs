@@ -34,7 +34,7 @@ pub(super) fn play(world: &mut World, settings: &Settings, now: UnixMicros) {
 fn described(request: &Request, settings: &Settings) -> Option<AttemptRequest> {
     let shown = settings.rehearsal.requests.get(&request.kind())?.clone();
     let body = request.body()?.clone();
-    Some(if let Request::UpdateDeal { id, .. } = request {
+    Some(if let Request::UpdateDeal { id, .. } | Request::UpdateLead { id, .. } = request {
         AttemptRequest { method: "PUT".to_owned(), url: format!("{}/{id}", shown.url), body, ..shown }
     } else {
         AttemptRequest { body, ..shown }

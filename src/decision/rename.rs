@@ -45,7 +45,7 @@ pub(super) fn begin(key: &PersonKey, before: Option<&Email>, world: &mut World, 
     let from = passed_on.map_or_else(|| before.clone(), |renames| renames.from);
     let old = world.contacts.get(&from).map(|contact| contact.with(&settings.account)).unwrap_or_default();
     let new = world.contacts.get(&email).map(|contact| contact.with(&settings.account)).unwrap_or_default();
-    if from == email || !old.known() || new.known() || new.contact_id.is_some() {
+    if from == email || !old.known() || old.lead.is_some() || new.known() || new.contact_id.is_some() {
         return;
     }
     if [&from, &email].into_iter().any(|email| world.suppressed.contains_key(email)) {

@@ -39,6 +39,7 @@ impl Settings {
     pub fn fingerprint(&self) -> Fingerprint {
         let Self {
             account,
+            leads: _,
             preset,
             default_region,
             missing_names,

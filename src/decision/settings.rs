@@ -94,6 +94,8 @@ pub struct SourceDefaults {
 pub struct Settings {
     /// The account that is kept current.
     pub account: Account,
+    /// People whom nobody knows there become leads (`freshsales.classic_new = "lead"`).
+    pub leads: bool,
     /// The mapping.
     pub preset: Preset,
     /// Where phones without `+` and without a country are at home.

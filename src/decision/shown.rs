@@ -6,11 +6,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::{Settings, World};
+use super::{Settings, World, lead};
 use crate::clock::UnixMicros;
 use crate::consent::{Choice, Statement};
-use crate::contact::{Attributes, COMPANIES, InFlight, STATUS, Standing, Worth, is_blank, same, shown};
-use crate::delivery::{DeliveryId, Request, Stored, Verdict};
+use crate::contact::{
+    Attributes, COMPANIES, InFlight, STATUS, Standing, Worth, is_blank, same, shown, shown_blank,
+    shown_theirs,
+};
+use crate::delivery::{DeliveryId, Request, Stored, Verdict, whole_number};
 use crate::event::{Email, Stamp, Trust};
 use crate::mapping::TAGS;
 use crate::person::Said;
@@ -73,6 +76,10 @@ pub(super) fn read(
 ) -> Vec<String> {
     // What it has now it had when the message came, or another message follows.
     let Some(doubted_at) = standing.doubted_at else { return Vec::new() };
+    if lead::is_looked_for(standing) {
+        // The next look is heard.
+        return Vec::new();
+    }
     // One that came while the question was on its way may tell of a later change: it is asked for once more.
     let asked_again =
         Some(doubted_at).filter(|doubted_at| call.left_at.is_none_or(|left_at| *doubted_at > left_at));
@@ -86,6 +93,7 @@ pub(super) fn read(
                 Some(contact) => {
                     hear(email, (&call.delivery, &Attributes::new()), &contact, standing, world, settings, at)
                 }
+                None if standing.lead.is_some() => Vec::new(),
                 None => vec!["Freshsales has no contact with this address".to_owned()],
             }
         }
@@ -102,11 +110,26 @@ pub(super) fn read(
     }
 }
 
+/// Takes in what a look-up shows of a record: what it has that is not from here, and what it has no value of.
+pub(super) fn take_in(found: &Stored, standing: &mut Standing, settings: &Settings) {
+    let (names, refusal) = (settings.preset.sent_names(), &settings.consent.unsubscribed);
+    let mut ours = standing.accepted.clone().unwrap_or_default();
+    // A call without an answer may have written it.
+    let written = |(name, value): &(&String, &Value)| {
+        let there = found.shown.as_ref().and_then(|record| shown(name, record));
+        there.is_some_and(|there| same(name, value, there))
+    };
+    let arrived = standing.unanswered.iter().filter(written);
+    ours.extend(arrived.map(|(name, value)| (name.clone(), value.clone())));
+    standing.theirs = shown_theirs(names, found, &ours, refusal).unwrap_or_default();
+    standing.blank = shown_blank(settings.preset.empty_attributes(), found);
+}
+
 /// The contact in the answer to a question by its address.
 pub(super) fn found_contact(answer: &Stored) -> Option<Stored> {
     let contacts = answer.shown.as_ref()?.get("contacts")?.get("contacts")?.as_array()?;
     let contact = contacts.first()?.as_object()?;
-    let id = contact.get("id").and_then(Value::as_u64);
+    let id = contact.get("id").and_then(whole_number);
     Some(Stored { id, created: false, shown: Some(contact.clone()) })
 }
 

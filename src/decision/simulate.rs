@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::call::{CallOrder, standing_of};
 use super::{Settings, World, claim, company, deal, happening, lists};
 use crate::clock::UnixMicros;
-use crate::contact::StageSeen;
+use crate::contact::{Holds, StageSeen};
 use crate::delivery::{DeliveryId, Request, Stored, Subject};
 use crate::event::Email;
 
@@ -59,6 +59,7 @@ pub(super) fn play(
         let preset = &settings.preset;
         let needs_ids = preset.deal_kinds().next().is_some() || preset.company().is_some() || preset.tells();
         let needs_ids = needs_ids || preset.lists_contacts();
+        let needs_ids = needs_ids || matches!(request, Request::CreateLead { .. });
         let stored = needs_ids.then(|| id_of(&subject));
         match &subject {
             Subject::Contact(email) if is_question => {
@@ -66,6 +67,9 @@ pub(super) fn play(
                 (standing.in_flight, standing.open) = (None, Some(id.clone()));
                 standing.stage_seen = Some(StageSeen { id: None, at: now });
                 (standing.looked_up, standing.doubted_at) = (true, None);
+                if let Request::FindPerson { .. } = request {
+                    standing.found(Holds::Nothing, now);
+                }
             }
             Subject::Contact(email) => {
                 let answer = Stored { id: stored, ..Stored::default() };

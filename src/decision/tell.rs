@@ -48,7 +48,7 @@ pub(super) struct Answered<'a> {
 impl Answered<'_> {
     fn report(&self, topic: Topic, more: Value, now: UnixMicros) -> Report {
         let mut data = Map::new();
-        data.insert("contact".to_owned(), contact(self.email, self.after.contact_id));
+        data.insert("contact".to_owned(), contact(self.email, self.after));
         if let Value::Object(more) = more {
             data.extend(more);
         }
@@ -63,8 +63,16 @@ impl Answered<'_> {
     }
 }
 
-fn contact(email: &Email, id: Option<u64>) -> Value {
-    json!({ "email": email, "id": id })
+/// Whose it is. Somebody who is a lead has the id of a lead, and none of a contact.
+fn contact(email: &Email, standing: &Standing) -> Value {
+    match standing.lead_id() {
+        Some(lead) => json!({ "email": email, "id": null, "lead_id": lead }),
+        None => json!({ "email": email, "id": standing.contact_id }),
+    }
+}
+
+fn standing_with(email: &Email, world: &World, settings: &Settings) -> Standing {
+    world.contacts.get(email).map(|contact| contact.with(&settings.account)).unwrap_or_default()
 }
 
 /// Freshsales stored what it was sent of a contact.
@@ -113,7 +121,7 @@ pub(super) fn lead_refused(
 ) {
     if settings.receivers.is_empty()
         || answered.before.accepted.is_some()
-        || answered.after.contact_id.is_some()
+        || answered.after.record_id().is_some()
     {
         return;
     }
@@ -146,9 +154,8 @@ pub(super) fn consent_changed(
     if !counts || last(before).as_ref().is_some_and(denied) {
         return;
     }
-    let id = world.contacts.get(email).and_then(|contact| contact.with(&settings.account).contact_id);
     let mut data = Map::new();
-    data.insert("contact".to_owned(), contact(email, id));
+    data.insert("contact".to_owned(), contact(email, &standing_with(email, world, settings)));
     data.insert("source".to_owned(), json!(refusal.source));
     data.insert("said_at".to_owned(), json!(refusal.at.to_rfc3339()));
     let report = Report {
@@ -229,8 +236,7 @@ pub(super) fn deal_moved(moved: &Moved<'_>, world: &mut World, settings: &Settin
     let mut data = Map::new();
     data.insert("deal".to_owned(), told);
     if let Some(email) = moved.email {
-        let id = world.contacts.get(email).and_then(|it| it.with(&settings.account).contact_id);
-        data.insert("contact".to_owned(), contact(email, id));
+        data.insert("contact".to_owned(), contact(email, &standing_with(email, world, settings)));
     }
     let closed = match forecast {
         Forecast::Won => Some(Topic::DealWon),
@@ -290,9 +296,8 @@ pub(super) fn note_added(noted: &Noted<'_>, world: &mut World, settings: &Settin
         On::Company(Some(key)) => ("company", Subject::Company(key.clone())),
         On::Deal(key) => ("deal", Subject::Deal(key.clone())),
     };
-    let id = world.contacts.get(email).and_then(|it| it.with(&settings.account).contact_id);
     let mut data = Map::new();
-    data.insert("contact".to_owned(), contact(email, id));
+    data.insert("contact".to_owned(), contact(email, &standing_with(email, world, settings)));
     let note = json!({ "id": noted.id, "on": on, "event": noted.event, "text": noted.text });
     data.insert("note".to_owned(), note);
     let (person, cause) = (Some(email.clone()), noted.cause.clone());

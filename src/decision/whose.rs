@@ -49,7 +49,8 @@ pub(super) fn hold_of(
         return Some(PersonHold::Consent(why.clone()));
     }
     let standing = world.contacts.get(email)?.with(&settings.account);
-    let refused = standing.refused.is_some() && standing.contact_id.is_none() && standing.in_flight.is_none();
+    let refused =
+        standing.refused.is_some() && standing.record_id().is_none() && standing.in_flight.is_none();
     let letter = standing.open.as_ref().filter(|_| refused).and_then(|open| world.deliveries.get(open));
     letter.map(|letter| PersonHold::Refused(letter.reason.clone().unwrap_or_default()))
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::considered::Considered;
 use super::hearing::{Heard, Voice};
+use super::lead::leave_what_leads_lack;
 use super::names::put_ids;
 use super::reading::{BLANK_NAME, SOURCE};
 use super::{Settings, SourceDefaults, Unknown, World};
@@ -47,6 +48,7 @@ pub fn consider(email: &Email, world: &World, settings: &Settings) -> Considered
     put_status(&here, heard.get(&settings.consent.marketing), &mut considered, settings);
     let standing = contact.with(&settings.account);
     leave_theirs(&standing, &mut considered);
+    leave_what_leads_lack(&standing, &mut considered, settings);
     leave_unkept(world, &mut considered);
     let accepted_at = standing.accepted_at;
     let exempt = here.iter().filter_map(|facts| facts.exempt).max();

@@ -14,7 +14,7 @@ use crate::delivery::Verdict;
 use crate::erasure::{AfterAnswer, ForgetOrder};
 use crate::store::{Privacy, Put, StoreError};
 
-/// Freshsales does not have the contact.
+/// Freshsales does not have the record.
 const NOT_FOUND: u16 = 404;
 const THROTTLED: &str = "the account's allowance is used up";
 
@@ -127,6 +127,8 @@ fn after(forgotten: &Forgotten, now: UnixMicros) -> AfterAnswer {
         return order.looked_up(found, now);
     }
     let status = forgotten.result.response.as_ref().map(|response| response.status);
-    let done = matches!(forgotten.result.verdict, Verdict::Stored(_)) || status == Some(NOT_FOUND);
-    order.told(done, now)
+    if status == Some(NOT_FOUND) {
+        return order.missing(now);
+    }
+    order.told(matches!(forgotten.result.verdict, Verdict::Stored(_)), now)
 }

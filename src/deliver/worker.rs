@@ -143,6 +143,7 @@ pub(super) async fn asked_for_job(crm: &dyn Crm, id: JobId) -> JobResult {
 pub(super) async fn forget(crm: Arc<dyn Crm>, slot: SlotId, order: ForgetOrder, probe: bool) -> Done {
     let (result, found) = match &order.target {
         Target::Contact(id, _) => (made(&*crm, Request::Forget { id: *id }).await, None),
+        Target::Lead(id, _) => (made(&*crm, Request::ForgetLead { id: *id }).await, None),
         Target::Told(what, id) => (made(&*crm, Request::DeleteTold { what: *what, id: *id }).await, None),
         Target::Address(email) => {
             let looked_up = caught_in(async { crm.look_up(email.clone()).await }).await;

@@ -12,8 +12,8 @@ use crate::clock::UnixMicros;
 /// Beyond the time in which a call ends, Freshsales is given this long to apply it before it is asked.
 pub const ASK_AFTER: Duration = Duration::from_mins(1);
 
-/// Whether an account has a record whose creation can't be repeated safely: `POST /deals`, `/notes`, `/sales_activities` and
-/// `/tasks` know no key (seen on live accounts).
+/// Whether an account has a record whose creation can't be repeated safely: `POST /deals`, `/leads`, `/notes`, `/sales_activities`
+/// and `/tasks` know no key (seen on live accounts).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Birth {
@@ -29,9 +29,9 @@ pub enum Birth {
         /// How often Freshsales was asked since, and did not show it.
         asked: u32,
     },
-    /// Freshsales refused to create it because its key is taken there: it is looked for.
+    /// Freshsales refused to create it because its key is taken there, or it was there and is not any more: it is looked for.
     Taken {
-        /// When it was refused.
+        /// When Freshsales said so.
         at: UnixMicros,
         /// How often Freshsales was asked since, and did not show it.
         asked: u32,

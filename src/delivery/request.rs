@@ -29,6 +29,23 @@ pub enum Request {
         /// The address.
         email: Email,
     },
+    /// Asks which contact or lead has an address, and what it holds. Of an account of the older product.
+    FindPerson {
+        /// The address.
+        email: Email,
+    },
+    /// Creates a lead in an account of the older product. Not safe to repeat: sent twice, there are two.
+    CreateLead {
+        /// `{"lead":{"email":…}}`
+        body: Value,
+    },
+    /// Changes a lead; attributes that are absent stay as they are.
+    UpdateLead {
+        /// Its id in Freshsales.
+        id: u64,
+        /// `{"lead":{…}}`
+        body: Value,
+    },
     /// Asks for a contact with its companies and deals.
     ShowContact {
         /// Its id in Freshsales.
@@ -128,6 +145,11 @@ pub enum Request {
         /// Its id in Freshsales.
         id: u64,
     },
+    /// Has a lead forgotten for good.
+    ForgetLead {
+        /// Its id in Freshsales.
+        id: u64,
+    },
 }
 
 /// What is told once.
@@ -182,6 +204,8 @@ impl HappeningKind {
 pub enum TargetKind {
     /// A contact.
     Contact,
+    /// A lead of an account of the older product.
+    Lead,
     /// A deal.
     Deal,
     /// A company.
@@ -194,6 +218,7 @@ impl TargetKind {
     pub fn as_type(self) -> &'static str {
         match self {
             Self::Contact => "Contact",
+            Self::Lead => "Lead",
             Self::Deal => "Deal",
             Self::Company => "SalesAccount",
         }
@@ -204,7 +229,7 @@ impl TargetKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallKind {
-    /// Of contacts.
+    /// Of contacts, and of leads where people become leads first.
     Contact,
     /// Of companies.
     Company,
@@ -274,8 +299,12 @@ impl Request {
             Self::UpsertContact { .. }
             | Self::RenameContact { .. }
             | Self::FindContact { .. }
+            | Self::FindPerson { .. }
+            | Self::CreateLead { .. }
+            | Self::UpdateLead { .. }
             | Self::ShowContact { .. }
-            | Self::Forget { .. } => CallKind::Contact,
+            | Self::Forget { .. }
+            | Self::ForgetLead { .. } => CallKind::Contact,
             Self::UpsertCompany { .. } | Self::FindCompany { .. } => CallKind::Company,
             Self::CreateDeal { .. }
             | Self::UpdateDeal { .. }
@@ -297,12 +326,15 @@ impl Request {
         match self {
             Self::UpsertContact { body, .. }
             | Self::RenameContact { body, .. }
+            | Self::CreateLead { body }
+            | Self::UpdateLead { body, .. }
             | Self::UpsertCompany { body }
             | Self::CreateDeal { body }
             | Self::UpdateDeal { body, .. }
             | Self::Tell { body, .. }
             | Self::ListContacts { body, .. } => Some(body),
             Self::FindContact { .. }
+            | Self::FindPerson { .. }
             | Self::ShowContact { .. }
             | Self::FindCompany { .. }
             | Self::ShowDeal { .. }
@@ -314,7 +346,8 @@ impl Request {
             | Self::Selector(_)
             | Self::Lists { .. }
             | Self::Probe
-            | Self::Forget { .. } => None,
+            | Self::Forget { .. }
+            | Self::ForgetLead { .. } => None,
         }
     }
 
@@ -337,10 +370,12 @@ impl Request {
     pub fn record(&self) -> Option<&'static str> {
         match self {
             Self::UpsertContact { .. } | Self::RenameContact { .. } => Some("contact"),
+            Self::CreateLead { .. } | Self::UpdateLead { .. } => Some("lead"),
             Self::UpsertCompany { .. } => Some("sales_account"),
             Self::CreateDeal { .. } | Self::UpdateDeal { .. } | Self::ShowDeal { .. } => Some("deal"),
             Self::Tell { what, .. } => Some(what.record()),
             Self::FindContact { .. }
+            | Self::FindPerson { .. }
             | Self::ShowContact { .. }
             | Self::FindCompany { .. }
             | Self::FindDeal { .. }
@@ -352,7 +387,8 @@ impl Request {
             | Self::Selector(_)
             | Self::Lists { .. }
             | Self::Probe
-            | Self::Forget { .. } => None,
+            | Self::Forget { .. }
+            | Self::ForgetLead { .. } => None,
         }
     }
 
@@ -362,14 +398,18 @@ impl Request {
         match self {
             Self::RenameContact { .. }
             | Self::ShowContact { .. }
+            | Self::UpdateLead { .. }
             | Self::UpdateDeal { .. }
             | Self::ShowDeal { .. }
             | Self::ListContacts { .. }
             | Self::ShowWholeDeal { .. }
             | Self::DeleteTold { .. }
-            | Self::Forget { .. } => true,
+            | Self::Forget { .. }
+            | Self::ForgetLead { .. } => true,
             Self::UpsertContact { .. }
             | Self::FindContact { .. }
+            | Self::FindPerson { .. }
+            | Self::CreateLead { .. }
             | Self::UpsertCompany { .. }
             | Self::FindCompany { .. }
             | Self::CreateDeal { .. }

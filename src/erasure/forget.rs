@@ -35,6 +35,8 @@ pub enum Target {
     Contact(u64, BTreeSet<u64>),
     /// Which contact has this address.
     Address(Email),
+    /// To forget the lead of this id; where it has none of it, it is asked which record has this address.
+    Lead(u64, Option<Email>),
     /// To delete a note, an activity or a task of theirs on a deal or a company.
     Told(HappeningKind, u64),
 }
@@ -101,6 +103,8 @@ pub enum AfterAnswer {
 pub enum Found {
     /// One contact has it as its own.
     One(u64),
+    /// One lead has it as its own, and no contact.
+    Lead(u64),
     /// Nobody, so far.
     Nobody,
     /// Nobody who has it as their own: others that only resemble it, an answer that can't be read, or a refusal.
@@ -138,12 +142,12 @@ pub struct Forgetting {
 }
 
 impl ForgetOrder {
-    /// The address that is looked up, while the id is not known.
+    /// The address that is looked up, while the id is not known; that of a lead, which may have become a contact.
     #[must_use]
     pub fn address(&self) -> Option<&Email> {
         match &self.target {
-            Target::Address(email) => Some(email),
-            Target::Contact(..) | Target::Told(..) => None,
+            Target::Address(email) | Target::Lead(_, Some(email)) => Some(email),
+            Target::Contact(..) | Target::Lead(_, None) | Target::Told(..) => None,
         }
     }
 
@@ -155,8 +159,22 @@ impl ForgetOrder {
                 Some(next) => self.goes_on(Target::Contact(next, others), now),
                 None => AfterAnswer::Ended(ForgetEnd::Forgotten),
             },
+            Target::Lead(..) if forgotten => AfterAnswer::Ended(ForgetEnd::Forgotten),
             Target::Told(..) if forgotten => AfterAnswer::Ended(ForgetEnd::Deleted),
-            Target::Contact(..) | Target::Address(_) | Target::Told(..) => self.not_answered(now),
+            Target::Contact(..) | Target::Lead(..) | Target::Address(_) | Target::Told(..) => {
+                self.not_answered(now)
+            }
+        }
+    }
+
+    /// After the CRM said that it has no record of this id: nothing is to be forgotten, unless a lead was converted meanwhile.
+    #[must_use]
+    pub fn missing(self, now: UnixMicros) -> AfterAnswer {
+        match self.target.clone() {
+            Target::Lead(_, Some(email)) => self.goes_on(Target::Address(email), now),
+            Target::Contact(..) | Target::Lead(_, None) | Target::Address(_) | Target::Told(..) => {
+                self.told(true, now)
+            }
         }
     }
 
@@ -166,6 +184,7 @@ impl ForgetOrder {
         let last = match found {
             // From here on the id is enough, and the address goes.
             Found::One(id) => return self.goes_on(Target::Contact(id, BTreeSet::new()), now),
+            Found::Lead(id) => return self.goes_on(Target::Lead(id, None), now),
             Found::Several => return AfterAnswer::Ended(ForgetEnd::Unclear),
             Found::NoAnswer => return self.not_answered(now),
             Found::Nobody => ForgetEnd::NotFound,
@@ -196,7 +215,7 @@ impl ForgetOrder {
             (Target::Address(_), CallEnd::NotWritten) if !self.may_exist => {
                 return AfterAnswer::Ended(ForgetEnd::NotFound);
             }
-            (same @ Target::Told(..), CallEnd::Stored(Some(_)))
+            (same @ (Target::Told(..) | Target::Lead(..)), CallEnd::Stored(Some(_)))
             | (same, CallEnd::Stored(None) | CallEnd::NotWritten | CallEnd::Unknown) => same,
         };
         AfterAnswer::Open(Self { target, behind: None, ..self })

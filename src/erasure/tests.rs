@@ -162,7 +162,7 @@ fn a_call_without_an_answer_is_made_again_for_as_long_as_it_takes() {
         for _ in 0..20 {
             order = open(match target {
                 Target::Address(_) => order.looked_up(Found::NoAnswer, UnixMicros(0)),
-                Target::Contact(..) | Target::Told(..) => order.told(false, UnixMicros(0)),
+                Target::Contact(..) | Target::Lead(..) | Target::Told(..) => order.told(false, UnixMicros(0)),
             });
             minutes.push(order.next_attempt_at.0 / MINUTE);
         }
@@ -172,8 +172,10 @@ fn a_call_without_an_answer_is_made_again_for_as_long_as_it_takes() {
 
 #[test]
 fn the_end_of_the_call_on_its_way_says_which_contact_it_is() {
+    let lead = || Target::Lead(7, None);
     let known = || Target::Contact(7, BTreeSet::new());
     let target = |target: Target, end| open(order(target).after_call(end)).target;
+    assert_eq!(target(lead(), CallEnd::Stored(Some(8))), lead());
     assert_eq!(target(jo(), CallEnd::Stored(Some(8))), Target::Contact(8, BTreeSet::new()));
     assert_eq!(target(jo(), CallEnd::Stored(None)), jo());
     assert_eq!(target(jo(), CallEnd::Unknown), jo());
@@ -207,4 +209,25 @@ fn an_address_is_recognised_however_it_is_written() {
     }
     let other = r#"{"type":"identify","traits":{"email":"jane@möller.example"}}"#;
     assert_eq!(extent.concern("default", &stamp(5), other), Concern::Nothing);
+}
+
+#[test]
+fn a_lead_that_is_gone_is_looked_up_as_the_contact_that_it_may_be_and_one_that_was_looked_up_is_not() {
+    let email = Email::parse("jo@example.com").unwrap();
+    let known = order(Target::Lead(7, Some(email.clone())));
+    assert_eq!(known.address(), Some(&email), "it is needed once the lead is gone");
+    let gone = open(known.clone().missing(UnixMicros(5)));
+    assert_eq!((gone.target, gone.next_attempt_at), (jo(), UnixMicros(5)));
+    assert_eq!(known.told(true, UnixMicros(0)), AfterAnswer::Ended(ForgetEnd::Forgotten));
+    let found = open(order(jo()).looked_up(Found::Lead(7), UnixMicros(0)));
+    assert_eq!(
+        (found.address(), &found.target),
+        (None, &Target::Lead(7, None)),
+        "from here on the id is enough"
+    );
+    assert_eq!(found.missing(UnixMicros(0)), AfterAnswer::Ended(ForgetEnd::Forgotten));
+    assert_eq!(
+        order(Target::Contact(7, BTreeSet::new())).missing(UnixMicros(0)),
+        AfterAnswer::Ended(ForgetEnd::Forgotten)
+    );
 }

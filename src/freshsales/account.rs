@@ -182,6 +182,8 @@ pub struct Endpoint {
     kind: AccountKind,
     upsert_url: Url,
     named_alias: Option<BundleAlias>,
+    /// Whether people may be leads there, so that whoever is looked up is looked for among them too.
+    leads: bool,
 }
 
 impl Endpoint {
@@ -205,7 +207,7 @@ impl Endpoint {
         if url.host_str() != Some(host.as_str()) {
             return Err(AccountProblem::NotAnAlias);
         }
-        Ok(Self { account: Account(host), kind, upsert_url: url, named_alias: None })
+        Ok(Self { account: Account(host), kind, upsert_url: url, named_alias: None, leads: false })
     }
 
     /// Two aliases behind one origin (a sandbox) are two accounts, so the alias is part of the account's name.
@@ -219,6 +221,7 @@ impl Endpoint {
                 .join(&format!("{}{UPSERT}", kind.api()))
                 .map_err(|_| AccountProblem::NotAnOrigin)?,
             named_alias: Some(alias),
+            leads: false,
         })
     }
 
@@ -232,6 +235,17 @@ impl Endpoint {
     #[must_use]
     pub fn upsert_url(&self) -> &Url {
         &self.upsert_url
+    }
+
+    /// The same, whose people may be leads.
+    #[must_use]
+    pub fn with_leads(self, leads: bool) -> Self {
+        Self { leads, ..self }
+    }
+
+    /// Whether its people may be leads.
+    pub(super) fn has_leads(&self) -> bool {
+        self.leads
     }
 
     /// Which product the account is of.
@@ -273,6 +287,13 @@ pub fn in_browser(account: &Account, kind: CallKind, id: u64) -> Option<String> 
         }
     };
     Some(format!("https://{host}{pages}/{records}/{id}"))
+}
+
+/// Where a lead is seen in the web application of an account of the older product; `None` behind another origin.
+#[must_use]
+pub fn lead_in_browser(account: &Account, id: u64) -> Option<String> {
+    let host = account.0.as_str();
+    host.strip_suffix(CLASSIC_SUFFIX).is_some_and(is_label).then(|| format!("https://{host}/leads/{id}"))
 }
 
 /// Reads a base URL; none when it is empty.

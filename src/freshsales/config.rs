@@ -27,12 +27,25 @@ pub enum Mode {
     DryRun,
 }
 
+/// What people become whom nobody knows in an account of the older product.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewPeople {
+    /// Contacts, as in the suite.
+    #[default]
+    Contact,
+    /// Leads, which people in Freshsales convert into contacts.
+    Lead,
+}
+
 /// The `[freshsales]` section.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Which product the account is of.
     pub kind: AccountKind,
+    /// What people become whom nobody knows there; leads in an account of the older product alone.
+    pub classic_new: NewPeople,
     /// The account, as its user pasted it.
     pub bundle_alias: String,
     /// The API key as configured; [`ApiKey::parse`] reads it.
@@ -60,6 +73,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             kind: AccountKind::Suite,
+            classic_new: NewPeople::Contact,
             bundle_alias: String::new(),
             api_key: SecretString::from(String::new()),
             api_key_file: String::new(),
@@ -80,7 +94,17 @@ impl Config {
     /// # Errors
     /// An alias or a base URL that is refused.
     pub fn endpoint(&self) -> Result<Endpoint, AccountProblem> {
-        Endpoint::new(self.kind, &self.bundle_alias, &self.base_url)
+        let endpoint = Endpoint::new(self.kind, &self.bundle_alias, &self.base_url)?;
+        Ok(endpoint.with_leads(self.makes_leads()))
+    }
+
+    /// Whether people whom nobody knows become leads.
+    #[must_use]
+    pub fn makes_leads(&self) -> bool {
+        match (self.kind, self.classic_new) {
+            (AccountKind::Classic, NewPeople::Lead) => true,
+            (AccountKind::Classic, NewPeople::Contact) | (AccountKind::Suite, _) => false,
+        }
     }
 
     /// The key that calls begin with, and the file that it may be read from again.
@@ -101,6 +125,10 @@ impl Config {
             alias.into_iter().chain(origin).map(|problem| self.address_problem(problem)).collect();
         problems.extend(self.key_problem());
         problems.extend(self.transport().err());
+        if self.classic_new == NewPeople::Lead && !self.makes_leads() {
+            let expected = "\"contact\" where freshsales.kind is \"suite\": only Classic accounts have leads beside contacts";
+            problems.push(Problem::new("freshsales.classic_new", "lead", expected));
+        }
         if !(1..=ATTEMPT_TIMEOUT_SECONDS_MAX).contains(&self.attempt_timeout_seconds) {
             let expected = format!("1 to {ATTEMPT_TIMEOUT_SECONDS_MAX} seconds");
             let key = "freshsales.attempt_timeout_seconds";

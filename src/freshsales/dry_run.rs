@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{CallResult, Crm, CrmAnswer, Endpoint, LookupResult};
 use crate::allowance::RateHint;
@@ -66,12 +66,16 @@ impl Crm for DryRunCrm {
 /// nothing.
 fn id_of(request: &Request) -> Option<u64> {
     let body = match request {
-        Request::UpdateDeal { id, .. } | Request::RenameContact { id, .. } => return Some(*id),
+        Request::UpdateDeal { id, .. }
+        | Request::RenameContact { id, .. }
+        | Request::UpdateLead { id, .. } => return Some(*id),
         Request::UpsertContact { body, .. }
         | Request::UpsertCompany { body }
         | Request::CreateDeal { body }
+        | Request::CreateLead { body }
         | Request::Tell { body, .. } => body,
         Request::FindContact { .. }
+        | Request::FindPerson { .. }
         | Request::ShowContact { .. }
         | Request::FindCompany { .. }
         | Request::ShowDeal { .. }
@@ -84,15 +88,20 @@ fn id_of(request: &Request) -> Option<u64> {
         | Request::Selector(_)
         | Request::Lists { .. }
         | Request::Probe
-        | Request::Forget { .. } => return None,
+        | Request::Forget { .. }
+        | Request::ForgetLead { .. } => return None,
     };
     let mut hasher = DefaultHasher::new();
     body.get("unique_identifier").unwrap_or(body).to_string().hash(&mut hasher);
     Some(hasher.finish() >> 32)
 }
 
-/// Nothing stands in any list of what was told.
+/// Nothing stands in any list of what was told, and nobody has an address.
 fn listed(request: &Request) -> Option<Map<String, Value>> {
+    if let Request::FindPerson { .. } = request {
+        let none = |name: &str| (name.to_owned(), json!({ name: [] }));
+        return Some(["leads", "contacts"].map(none).into_iter().collect());
+    }
     let Request::ListTold { .. } = request else { return None };
     let lists = ["notes", "sales_activities", "tasks"];
     Some(lists.map(|name| (name.to_owned(), Value::Array(Vec::new()))).into_iter().collect())

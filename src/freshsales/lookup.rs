@@ -42,16 +42,26 @@ pub fn found(verdict: &Verdict, answer: Option<&[u8]>, email: &Email) -> Found {
 
 fn among(answer: &[u8], email: &Email) -> Found {
     let answer: Option<Map<String, Value>> = serde_json::from_slice(answer).ok();
-    let Some(contacts) = answer.as_ref().and_then(contacts_in) else {
+    let contacts = answer.as_ref().and_then(contacts_in);
+    let leads = answer.as_ref().and_then(leads_in);
+    if contacts.is_none() && leads.is_none() {
         return Found::Unclear;
-    };
-    let theirs: Vec<&Value> = contacts.iter().filter(|contact| is_own(contact, email)).collect();
-    match (theirs.as_slice(), contacts.is_empty()) {
-        ([contact], _) => contact.get("id").and_then(whole_number).map_or(Found::Unclear, Found::One),
+    }
+    let all = || contacts.into_iter().chain(leads).flatten();
+    let own = |record: &&Value| is_own(record, email);
+    let theirs: Vec<&Value> = all().filter(own).collect();
+    let is_lead = leads.is_some_and(|leads| leads.iter().any(|lead| is_own(lead, email)));
+    let found = if is_lead { Found::Lead } else { Found::One };
+    match (theirs.as_slice(), all().next().is_none()) {
+        ([record], _) => record.get("id").and_then(whole_number).map_or(Found::Unclear, found),
         ([], true) => Found::Nobody,
         ([], false) => Found::Unclear,
         ([_, _, ..], _) => Found::Several,
     }
+}
+
+fn leads_in(answer: &Map<String, Value>) -> Option<&Vec<Value>> {
+    answer.get("leads")?.get("leads")?.as_array()
 }
 
 /// The contacts in an answer whose own address it is; `None` where it shows no list of contacts.

@@ -29,7 +29,7 @@ use crate::delivery::{Account, AttemptRequest, AttemptResponse, JobId, Request, 
 use crate::event::Email;
 use crate::telemetry::Panicked;
 
-pub use account::{AccountKind, AccountProblem, BundleAlias, Endpoint, in_browser};
+pub use account::{AccountKind, AccountProblem, BundleAlias, Endpoint, in_browser, lead_in_browser};
 pub use bulk::{BulkResult, JobAnswer, JobReport, JobResult, JobState, RowEnd, SentRow, job_of, job_state};
 pub use by_hand::{AskedByHand, ByHand, ToldByHand, WAITING_MAX};
 pub use check::{CALLS_MAX, Expected, Finding, Level, Report, TestContact, check};
@@ -37,7 +37,7 @@ pub use client::{
     Client, ClientError, PROBE_NOTE, Question, RESPONSE_BYTES_MAX, Reply, Timeouts, Unanswered, hardened,
     http_client,
 };
-pub use config::{ATTEMPT_TIMEOUT_SECONDS_MAX, Config, Mode};
+pub use config::{ATTEMPT_TIMEOUT_SECONDS_MAX, Config, Mode, NewPeople};
 pub use dry_run::DryRunCrm;
 pub use key::{ApiKey, ApiKeyProblem, Key};
 pub use lookup::{LookupResult, found, own_among};

@@ -47,6 +47,9 @@ pub fn verdict(
             "Freshsales refused the API key (401): it is wrong, or its user is disabled".to_owned(),
         ),
         403 => forbidden(call),
+        404 if is_error_of_the_api(body) && matches!(call, Request::UpdateLead { .. }) => {
+            Verdict::Gone { reason: "Freshsales has no such lead any more (404)".to_owned() }
+        }
         404 if is_error_of_the_api(body) && call.names_an_id() => Verdict::Gone {
             reason: format!("Freshsales has no such {} any more (404)", call.kind().as_str()),
         },
@@ -57,6 +60,11 @@ pub fn verdict(
         404 if is_error_of_the_api(body) && call.kind() != CallKind::Contact => {
             refused(call, status, retry_after, content_type, body, now)
         }
+        404 if is_error_of_the_api(body) && matches!(call, Request::CreateLead { .. }) => blocked(
+            BlockCause::NoSuchAccount,
+            "Freshsales has no leads in this account (404): set freshsales.classic_new = \"contact\""
+                .to_owned(),
+        ),
         404 => blocked(
             BlockCause::NoSuchAccount,
             "Freshsales has no account at this address (404): the bundle alias is wrong".to_owned(),
@@ -100,6 +108,9 @@ fn is_error_of_the_api(body: &[u8]) -> bool {
 fn forbidden(call: &Request) -> Verdict {
     match (call, call.kind()) {
         (Request::Probe, _) => Verdict::Stored(Stored::default()),
+        (Request::CreateLead { .. } | Request::UpdateLead { .. }, _) => {
+            blocked(BlockCause::Forbidden, "the user of the API key may not edit leads (403)".to_owned())
+        }
         (_, CallKind::Contact) => {
             blocked(BlockCause::Forbidden, "the user of the API key may not edit contacts (403)".to_owned())
         }
@@ -163,11 +174,16 @@ fn refused(
         let attribute = was_sent(CONTACT_STATUS);
         let again = attribute.is_none();
         (attribute, again)
-    } else if says_not_unique(&lower, &["email", "emails", "contact"]) {
+    } else if says_not_unique(&lower, &["email", "emails", "contact", "lead"]) {
         (None, true)
     } else {
         (words::named_attribute(&meant, sent), false)
     };
+    // Its own name is that of the mapping.
+    let attribute = attribute.map(|name| {
+        let is_company = name == "company" && call.record() == Some("lead");
+        if is_company { "company_name".to_owned() } else { name }
+    });
     let demanded = words::demands(&lower);
     Verdict::Refused { reason: refusal_in_words(call, status, &said), attribute, demanded, again }
 }
@@ -186,7 +202,9 @@ fn is_throttle_page(said: &ErrorWords, body: &[u8], sent: &Map<String, Value>) -
 }
 
 fn refusal_in_words(call: &Request, status: u16, said: &ErrorWords) -> String {
+    let is_lead = call.record() == Some("lead");
     let what = match call.kind() {
+        CallKind::Contact if is_lead => "lead",
         CallKind::Selector => "question",
         kind @ (CallKind::Contact
         | CallKind::Company

@@ -67,6 +67,7 @@ mod hooks;
 mod import;
 /// Keys that are rotated while the service runs.
 mod keys;
+mod leads;
 /// Who is put on lists of contacts, and in how few calls.
 mod listings;
 /// `check --live`: what is wrong with an account, and what to do about it.

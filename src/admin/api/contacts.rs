@@ -20,15 +20,15 @@ use crate::allowance::{Quotas, Usage};
 use crate::clock::UnixMicros;
 use crate::consent::{Category, Choice};
 use crate::contact::{
-    Attributes, Call, ConsentChange, ConsentHistory, Contact, InFlight, Owed, Refused, Standing, upsert_body,
-    wanted,
+    Attributes, Call, ConsentChange, ConsentHistory, Contact, InFlight, Owed, Refused, Standing, lead_body,
+    upsert_body, wanted,
 };
 use crate::decision::{Considered, Settings, World, consider, owed_now};
-use crate::delivery::{BulkJob, CallKind, Delivery, DeliveryId, Lane, Subject};
+use crate::delivery::{Account, BulkJob, CallKind, Delivery, DeliveryId, Lane, Subject};
 use crate::destination::Destination;
 use crate::erasure::ForgetOrder;
 use crate::event::Email;
-use crate::freshsales::{Mode, in_browser};
+use crate::freshsales::{Mode, in_browser, lead_in_browser};
 use crate::http::ApiError;
 use crate::mapping::{LeftOut, MappedField};
 use crate::person::Person;
@@ -52,6 +52,9 @@ pub(in crate::admin) struct ContactView {
     owed: Option<OwedView>,
     why: String,
     contact_id: Option<u64>,
+    /// The id of the lead, of somebody who is one; they have none of a contact then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lead_id: Option<u64>,
     /// Where it is seen in Freshsales; null behind another origin.
     link: Option<String>,
     #[serde(serialize_with = "rfc3339_or_null")]
@@ -270,7 +273,7 @@ pub(super) fn exported(
     let considered = consider(email, world, settings);
     let (standing, owed) = owed_now(email, &considered, world, settings, now);
     let wanted = wanted(&considered.wish, &standing);
-    let call = OwedView::of(owed, email);
+    let call = OwedView::of(owed, email, &standing);
     let kind_of = |call: &OwedView| match (call.withdrawal, call.whole) {
         (true, _) => "withdrawal",
         (false, true) => "whole",
@@ -309,12 +312,13 @@ impl ContactView {
             accepted,
             heard: heard(&standing),
             last_said: last_said(&standing, &wish, &fields),
-            owed: OwedView::of(owed, &email),
+            owed: OwedView::of(owed, &email, &standing),
             suppressed_at: world.suppressed.get(&email).copied(),
             email,
             why,
-            link: contact_id.and_then(|id| in_browser(&settings.account, CallKind::Contact, id)),
+            link: seen_at(&standing, &settings.account),
             contact_id,
+            lead_id: standing.lead_id(),
             accepted_at,
             in_flight: in_flight.map(InFlightView::from),
             open_delivery: open.map(|delivery| DeliveryView::of(delivery.clone(), Detail::Summary)),
@@ -327,6 +331,14 @@ impl ContactView {
             unusable_emails: unusable_emails(world, contact),
             gate: GateView { open: wish.gate_shut.is_none(), reason: wish.gate_shut },
         })
+    }
+}
+
+/// Where the contact, or the lead, is seen in Freshsales.
+fn seen_at(standing: &Standing, account: &Account) -> Option<String> {
+    match standing.lead_id() {
+        Some(lead) => lead_in_browser(account, lead),
+        None => in_browser(account, CallKind::Contact, standing.contact_id?),
     }
 }
 
@@ -346,11 +358,12 @@ fn refused_value(attribute: &str) -> LeftOut {
 }
 
 impl OwedView {
-    fn of(owed: Owed, email: &Email) -> Option<Self> {
+    fn of(owed: Owed, email: &Email, standing: &Standing) -> Option<Self> {
         match owed {
             Owed::Nothing(_) => None,
             Owed::Call(Call { attributes, whole, withdrawal, resend: _, stranger_of: _ }) => {
-                Some(Self { whole, withdrawal, payload: upsert_body(email, &attributes) })
+                let body = if standing.lead.is_some() { lead_body } else { upsert_body };
+                Some(Self { whole, withdrawal, payload: body(email, &attributes) })
             }
         }
     }

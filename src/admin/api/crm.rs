@@ -31,6 +31,8 @@ const SAMPLE_DEFAULT: usize = 20;
 /// Pages of contacts that are looked through for it.
 const SAMPLE_PAGES_MAX: usize = 10;
 
+const IS_LEAD: &str = "no contact has the address: the person is a lead, and contacts alone are compared";
+
 /// What Freshsales has beside what is wanted.
 #[derive(Serialize)]
 pub(in crate::admin) struct ComparedView {
@@ -168,6 +170,9 @@ impl ComparedView {
             [_] => "one",
             [_, _, ..] => "several",
         };
+        if theirs.is_empty() && standing.lead.is_some() {
+            return Self { why: Some(IS_LEAD.to_owned()), ..view };
+        }
         let nothing = Map::new();
         let contact = theirs.first().copied().unwrap_or(&nothing);
         view.contact_id = contact.get("id").and_then(Value::as_u64);

@@ -20,9 +20,9 @@ use crate::decision::{
     HappeningOrder, NoHappening, Settings, World, consider_happening, may_drop, may_tell, order_happening,
     told_body,
 };
-use crate::delivery::{CallKind, HappeningId, HappeningKind, Subject, TargetKind};
+use crate::delivery::{Account, CallKind, HappeningId, HappeningKind, Subject, TargetKind};
 use crate::event::Email;
-use crate::freshsales::in_browser;
+use crate::freshsales::{in_browser, lead_in_browser};
 use crate::happening::{Happening, Held, Next, State as Stands};
 use crate::http::ApiError;
 use crate::store::{For, Keys, Plan, RecordsOf, load_records};
@@ -128,7 +128,7 @@ pub(in crate::admin) async fn one(
     Ok(Json(OneHappening {
         happening: view,
         marker: id.marker().to_owned(),
-        link: target.and_then(|(kind, id)| in_browser(&settings.account, call_kind(kind), id)),
+        link: target.and_then(|target| seen_at(&settings.account, target)),
         payload: told_body(&id, &world, &settings, app.now()),
         may_tell: may_tell(&standing),
         may_drop: may_drop(&standing),
@@ -140,11 +140,13 @@ pub(in crate::admin) async fn one(
     }))
 }
 
-fn call_kind(kind: TargetKind) -> CallKind {
+/// Where the record that it hangs on is seen.
+fn seen_at(account: &Account, (kind, id): (TargetKind, u64)) -> Option<String> {
     match kind {
-        TargetKind::Contact => CallKind::Contact,
-        TargetKind::Deal => CallKind::Deal,
-        TargetKind::Company => CallKind::Company,
+        TargetKind::Contact => in_browser(account, CallKind::Contact, id),
+        TargetKind::Lead => lead_in_browser(account, id),
+        TargetKind::Deal => in_browser(account, CallKind::Deal, id),
+        TargetKind::Company => in_browser(account, CallKind::Company, id),
     }
 }
 

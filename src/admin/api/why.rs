@@ -92,7 +92,9 @@ fn why_waiting(circumstances: Circumstances<'_>) -> String {
         State::Retrying if later => format!("retrying at {at}{reason}"),
         State::Waiting | State::InFlight | State::Retrying => {
             let waits = waiting_for_its_turn(circumstances.usage, circumstances.share_percent);
-            if circumstances.standing.doubted_at.is_some() {
+            if circumstances.standing.lead.is_some() && circumstances.standing.doubted_at.is_some() {
+                format!("Freshsales is asked first whether the lead has become a contact; {waits}")
+            } else if circumstances.standing.doubted_at.is_some() {
                 format!(
                     "a message that is not believed by itself said that it changed in Freshsales (hooks.*.verify), so it is read \
                      there first; {waits}"

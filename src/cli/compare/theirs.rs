@@ -175,7 +175,8 @@ async fn one(client: &Client, email: &Email) -> Result<Answer, String> {
     let looked = client.look_up(email.clone()).await;
     let id = match looked.found {
         Found::One(id) => id,
-        Found::Nobody => return Ok(Answer::Absent),
+        // Of a lead there is no contact to compare with.
+        Found::Nobody | Found::Lead(_) => return Ok(Answer::Absent),
         Found::Several | Found::Unclear => return Ok(Answer::Unclear),
         Found::NoAnswer => {
             let why =

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::action::{Action, ActionState};
 use super::owe::{Effect, What};
-use super::{Considered, Reading, Settings, World};
+use super::{Considered, Reading, Settings, World, lead};
 use crate::allowance::HOUR;
 use crate::clock::UnixMicros;
 use crate::company::{Attributes, Next, Standing, WAITING_MAX};
@@ -59,7 +59,8 @@ pub(super) fn owe(
     now: UnixMicros,
 ) -> (usize, Vec<Action>) {
     let mut keys: Vec<(CompanyKey, Option<&Effect>)> = Vec::new();
-    for effect in effects.iter().filter(|effect| is_begun(effect)) {
+    let is_contact = |effect: &&Effect| !lead::may_be(&effect.email, world, settings);
+    for effect in effects.iter().filter(|effect| is_begun(effect)).filter(is_contact) {
         let key = effect.considered.company.as_deref().and_then(CompanyKey::of);
         keys.extend(key.map(|key| (key, Some(effect))));
     }

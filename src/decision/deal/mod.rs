@@ -12,7 +12,7 @@ mod wish;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::action::{Action, ActionState};
-use super::{Reading, Settings, World, company};
+use super::{Reading, Settings, World, company, lead};
 use crate::allowance::HOUR;
 use crate::clock::UnixMicros;
 use crate::deal::{self, Deal, DealSaid, HeldBack, Next, Standing};
@@ -175,6 +175,9 @@ fn evaluate(
                         settings,
                         now,
                     );
+                }
+                if let (HeldBack::Lead, true, Some(email)) = (&held, occasion.by_event, &wanted.email) {
+                    lead::doubt(email, world, settings, now);
                 }
                 standing.held = Some(held);
                 action

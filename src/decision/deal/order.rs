@@ -49,6 +49,7 @@ fn is_a_persons(held: &HeldBack) -> bool {
         HeldBack::Several(_) | HeldBack::LeftAlone | HeldBack::Gone | HeldBack::Unclear => true,
         HeldBack::NoEmail
         | HeldBack::Contact
+        | HeldBack::Lead
         | HeldBack::ContactRefused(_)
         | HeldBack::Company
         | HeldBack::Name(_)

@@ -129,6 +129,7 @@ fn put_contacts(emails: &[Email], wish: &mut Wish, world: &World, settings: &Set
     wish.contacts = emails.iter().filter_map(|email| standing(email)?.contact_id).collect();
     let newest = emails.first().and_then(standing).unwrap_or_default();
     (wish.contact, wish.contact_is_older) = (newest.contact_id, !newest.ours);
+    wish.is_lead = newest.lead_id().is_some();
 }
 
 /// What its person, or the contact, has to do with a call that is not made.

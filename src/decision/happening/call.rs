@@ -5,14 +5,14 @@ use serde_json::Map;
 
 use super::super::call::{CARRIED, Settlement, Transition, cause_in_words, end};
 use super::super::tell::{Noted, note_added};
-use super::super::{Settings, World};
+use super::super::{Settings, World, lead};
 use super::evaluate::evaluate_without_event;
 use super::merge::{Rider, riders_to_tell};
 use super::wish::{HappeningWish, wish_of};
 use crate::clock::UnixMicros;
 use crate::delivery::{
     Account, Birth, CallKind, Delivery, DeliveryId, HappeningId, HappeningKind, Request, State, Stored,
-    Verdict,
+    TargetKind, Verdict,
 };
 use crate::happening::{
     Carried, Happening, InFlight, Next, PAGES_MAX, Part, Standing, Wanted, body_of, found_in, next,
@@ -125,6 +125,7 @@ pub(in crate::decision) fn settle(
         return;
     }
     let transition = after(&settlement, id, &mut happening, world, settings, now);
+    let transition = unless_converted(transition, &settlement, &mut happening, world, settings, now);
     end(settlement, transition, world, settings, now);
     let told = happening.standing.birth.id();
     *world.happenings.edit(id) = happening;
@@ -132,6 +133,29 @@ pub(in crate::decision) fn settle(
         tell_others(id, told, world, settings, now);
         riders_are_told(id, told, world, now);
     }
+}
+
+/// A lead that takes nothing may have become a contact: that is asked before anybody has to look at it.
+fn unless_converted(
+    transition: Transition,
+    settlement: &Settlement,
+    happening: &mut Happening,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Transition {
+    let Transition::Die(why) = transition else { return transition };
+    let told = settlement.order.request.attributes();
+    let of_lead =
+        told.and_then(|told| told.get("targetable_type")?.as_str()) == Some(TargetKind::Lead.as_type());
+    let email = happening.email.clone().filter(|_| of_lead);
+    if !email.is_some_and(|email| lead::doubt(&email, world, settings, now)) {
+        return Transition::Die(why);
+    }
+    happening.standing.refused = false;
+    Transition::Wait(format!(
+        "its lead did not take it, so Freshsales is asked which record has the address now: {why}"
+    ))
 }
 
 /// Other systems are told of a note, with all that went along in it.

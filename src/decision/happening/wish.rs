@@ -9,6 +9,7 @@ use super::super::whose::{PersonHold, email_of, hold_of};
 use super::super::wish::consider;
 use super::super::{Considered, Settings, World};
 use crate::clock::UnixMicros;
+use crate::contact::Standing;
 use crate::deal::Deal;
 use crate::delivery::{CompanyKey, DealKey, State, TargetKind};
 use crate::event::{Email, Trust};
@@ -144,8 +145,14 @@ type Target = Result<(TargetKind, u64), Held>;
 
 fn contact_of(email: Option<&Email>, world: &World, settings: &Settings) -> Target {
     let contact = email.and_then(|email| world.contacts.get(email));
-    let id = contact.and_then(|contact| contact.standing.get(&settings.account)?.contact_id);
-    id.map(|id| (TargetKind::Contact, id)).ok_or(Held::Contact)
+    let standing = contact.and_then(|contact| contact.standing.get(&settings.account));
+    // It is asked whether the lead has become a contact.
+    if standing.is_some_and(Standing::is_lead_doubted) {
+        return Err(Held::Contact);
+    }
+    let lead = standing.and_then(Standing::lead_id).map(|id| (TargetKind::Lead, id));
+    let contact = || standing.and_then(|standing| standing.contact_id).map(|id| (TargetKind::Contact, id));
+    lead.or_else(contact).ok_or(Held::Contact)
 }
 
 fn deal_of(key: &DealKey, world: &World, settings: &Settings) -> Target {

@@ -30,6 +30,8 @@ pub use call::{place_of, settle_members, wait_for_list};
 pub enum HeldPlace {
     /// Freshsales does not have the contact yet, or its id is not known.
     Contact,
+    /// The person is a lead of the account, and lists hold contacts.
+    Lead,
     /// The contact was refused, or is none, for this reason.
     ContactRefused(String),
     /// Consent is required and not given; says which.
@@ -47,6 +49,10 @@ impl HeldPlace {
                 "the call of its contact goes first: Freshsales knows contacts of lists by their ids"
                     .to_owned()
             }
+            Self::Lead => {
+                "its person is a lead in Freshsales, and lists hold contacts: it is put there once somebody has converted the lead"
+                    .to_owned()
+            }
             Self::ContactRefused(why) => format!("its contact is not in Freshsales: {why}"),
             Self::Consent(why) | Self::Name(why) => why.clone(),
         }
@@ -55,7 +61,7 @@ impl HeldPlace {
     fn state(&self) -> ActionState {
         match self {
             Self::Consent(_) => ActionState::ConsentDenied,
-            Self::Contact | Self::ContactRefused(_) | Self::Name(_) => ActionState::Held,
+            Self::Contact | Self::Lead | Self::ContactRefused(_) | Self::Name(_) => ActionState::Held,
         }
     }
 }
@@ -107,7 +113,9 @@ fn place(
         }
     };
     let standing = world.contacts.get(email).and_then(|contact| contact.standing.get(&settings.account));
-    let contact = standing.and_then(|standing| standing.contact_id).ok_or(HeldPlace::Contact)?;
+    let is_lead = standing.is_some_and(|standing| standing.lead_id().is_some());
+    let held = if is_lead { HeldPlace::Lead } else { HeldPlace::Contact };
+    let contact = standing.and_then(|standing| standing.contact_id).ok_or(held)?;
     Ok(Place { list, contact, on: listing.on })
 }
 

@@ -13,6 +13,8 @@ mod erase;
 mod heard;
 mod heard_deals;
 mod heard_doubted;
+mod leads;
+mod leads_lost;
 mod listings;
 mod names;
 mod nobody;
@@ -49,6 +51,7 @@ const START: i64 = 1_900_000_000_000_000;
 pub fn settings() -> Settings {
     Settings {
         account: Account("acme".into()),
+        leads: false,
         preset: Preset::parse(None).unwrap(),
         default_region: None,
         identify: IdentifyMode::Update,

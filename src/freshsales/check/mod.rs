@@ -5,6 +5,7 @@
 
 mod access;
 mod finding;
+mod leads;
 mod mapping;
 mod names;
 mod probe;
@@ -36,6 +37,8 @@ const LISTS_PAGES_MAX: u64 = 3;
 pub struct Expected {
     /// The mapping.
     pub preset: Preset,
+    /// Whether people whom nobody knows become leads.
+    pub leads: bool,
     /// Calls an hour that the configuration takes the account to have, before any reserve.
     pub per_hour: u32,
     /// What is written for a granted consent.
@@ -88,6 +91,10 @@ pub async fn check(client: &Client, expected: &Expected, test: Option<TestContac
     if let Some(fields) = &fields {
         inquiry.report.findings.extend(mapping::judge(&expected.preset, fields, owners.as_deref()));
         inquiry.report.findings.extend(mapping::judge_status(expected, fields));
+    }
+    if expected.leads {
+        let reply = inquiry.ask(Question::LeadFields).await;
+        inquiry.report.findings.extend(leads::judge(expected, reply.as_ref()));
     }
     let reply = match filters {
         Some(reply) => reply,

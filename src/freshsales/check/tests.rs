@@ -170,6 +170,7 @@ fn values_of_consent_are_compared_with_numbered_options() {
     };
     let expected = |subscribed: Value, unsubscribed: Value| Expected {
         preset: Preset::parse(None).unwrap(),
+        leads: false,
         per_hour: 1_000,
         subscribed,
         unsubscribed,

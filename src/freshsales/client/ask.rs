@@ -23,6 +23,8 @@ pub enum Question {
     Owners,
     /// Which fields contacts have.
     ContactFields,
+    /// Which fields leads have, in an account of the older product.
+    LeadFields,
     /// Which lists of contacts the user may see: proves that contacts are open to it.
     ContactFilters,
     /// One of the account's lists that give names their ids, by the last part of its address.
@@ -59,6 +61,7 @@ impl Question {
         match self {
             Self::Owners
             | Self::ContactFields
+            | Self::LeadFields
             | Self::ContactFilters
             | Self::List(_)
             | Self::Lists(_)
@@ -78,6 +81,7 @@ impl Question {
         match self {
             Self::Owners => "selector/owners".to_owned(),
             Self::ContactFields => "settings/contacts/fields".to_owned(),
+            Self::LeadFields => "settings/leads/fields".to_owned(),
             Self::ContactFilters => "contacts/filters".to_owned(),
             Self::List(name) => format!("selector/{name}"),
             Self::Lists(_) => "lists".to_owned(),
@@ -100,6 +104,7 @@ impl Question {
             Self::Lists(page) => Some(lists_query(page)),
             Self::Owners
             | Self::ContactFields
+            | Self::LeadFields
             | Self::ContactFilters
             | Self::List(_)
             | Self::DealFields
@@ -120,6 +125,7 @@ impl Question {
             } })),
             Self::Owners
             | Self::ContactFields
+            | Self::LeadFields
             | Self::ContactFilters
             | Self::List(_)
             | Self::Lists(_)
@@ -138,9 +144,12 @@ impl Question {
     fn bytes_max(self) -> usize {
         match self {
             // Of an account with thousands of users the list of them is as long.
-            Self::ContactFields | Self::DealFields | Self::Owners | Self::List(_) | Self::Lists(_) => {
-                FIELDS_BYTES_MAX
-            }
+            Self::ContactFields
+            | Self::LeadFields
+            | Self::DealFields
+            | Self::Owners
+            | Self::List(_)
+            | Self::Lists(_) => FIELDS_BYTES_MAX,
             Self::ContactFilters
             | Self::DealFilters
             | Self::Contact(_)

@@ -16,7 +16,7 @@ impl Inner {
         url.query_pairs_mut()
             .append_pair("q", email.as_str())
             .append_pair("f", "email")
-            .append_pair("entities", "contact");
+            .append_pair("entities", self.endpoint.looked_up());
         let request = self.endpoint.describe_look_up();
         let (call, received) = self.whole(self.http.request(Method::GET, url), request).await;
         let answer = received.as_ref().filter(|received| received.broken.is_none());
@@ -26,6 +26,11 @@ impl Inner {
 }
 
 impl Endpoint {
+    /// Among which records an address is looked for.
+    fn looked_up(&self) -> &'static str {
+        if self.has_leads() { "lead,contact" } else { "contact" }
+    }
+
     /// What a look-up sends, without the address.
     #[must_use]
     pub fn describe_look_up(&self) -> AttemptRequest {

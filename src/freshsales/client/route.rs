@@ -30,6 +30,7 @@ impl Request {
     pub(super) fn answer_bytes_max(&self) -> usize {
         match self {
             Self::FindContact { .. }
+            | Self::FindPerson { .. }
             | Self::ShowContact { .. }
             | Self::FindCompany { .. }
             | Self::ShowWholeDeal { .. }
@@ -40,6 +41,8 @@ impl Request {
             }
             Self::UpsertContact { .. }
             | Self::RenameContact { .. }
+            | Self::CreateLead { .. }
+            | Self::UpdateLead { .. }
             | Self::UpsertCompany { .. }
             | Self::CreateDeal { .. }
             | Self::UpdateDeal { .. }
@@ -48,7 +51,8 @@ impl Request {
             | Self::ListContacts { .. }
             | Self::DeleteTold { .. }
             | Self::Probe
-            | Self::Forget { .. } => RESPONSE_BYTES_MAX,
+            | Self::Forget { .. }
+            | Self::ForgetLead { .. } => RESPONSE_BYTES_MAX,
         }
     }
 }
@@ -58,9 +62,11 @@ impl Endpoint {
     #[must_use]
     pub fn describe(&self, request: &Request) -> AttemptRequest {
         let Route { method, mut url } = self.route(request);
+        // An address in an address would stand in whatever keeps these.
         if let Request::FindContact { .. } = request {
-            // An address in an address would stand in whatever keeps these.
             url.set_query(Some("f=email&entities=contact"));
+        } else if let Request::FindPerson { .. } = request {
+            url.set_query(Some("f=email&entities=lead,contact"));
         }
         self.shown(
             method.as_str(),
@@ -79,6 +85,9 @@ impl Endpoint {
             }
             Request::RenameContact { id, .. } => to(Method::PUT, &format!("contacts/{id}")),
             Request::FindContact { email } => self.look_up_of(email.as_str(), "email", "contact"),
+            Request::FindPerson { email } => self.look_up_of(email.as_str(), "email", "lead,contact"),
+            Request::CreateLead { .. } => to(Method::POST, "leads"),
+            Request::UpdateLead { id, .. } => to(Method::PUT, &format!("leads/{id}")),
             Request::ShowContact { id } => {
                 let mut route = to(Method::GET, &format!("contacts/{id}"));
                 route.url.set_query(Some("include=deals,sales_accounts"));
@@ -131,6 +140,7 @@ impl Endpoint {
             Request::Selector(list) => to(Method::GET, &format!("selector/{list}")),
             Request::Probe => to(Method::GET, "selector/owners"),
             Request::Forget { id } => to(Method::DELETE, &format!("contacts/{id}/forget")),
+            Request::ForgetLead { id } => to(Method::DELETE, &format!("leads/{id}/forget")),
         }
     }
 
@@ -155,17 +165,20 @@ fn list_of(what: HappeningKind) -> &'static str {
     }
 }
 
-/// Where those of a record are listed: notes and the activities of a contact with it, others among all (seen on live accounts,
+/// Where those of a record are listed: notes and the activities of a contact or a lead with it, others among all (seen on live accounts,
 /// or documented by the vendor). A note can't be read by its id (seen on live accounts).
 fn told_path(what: HappeningKind, (kind, id): (TargetKind, u64), everywhere: bool) -> String {
     let record = match kind {
         TargetKind::Contact => "contacts",
+        TargetKind::Lead => "leads",
         TargetKind::Deal => "deals",
         TargetKind::Company => "sales_accounts",
     };
     match (what, kind) {
         (HappeningKind::Note, _) => format!("{record}/{id}/notes"),
-        (HappeningKind::Activity, TargetKind::Contact) if !everywhere => format!("{record}/{id}/activities"),
+        (HappeningKind::Activity, TargetKind::Contact | TargetKind::Lead) if !everywhere => {
+            format!("{record}/{id}/activities")
+        }
         (HappeningKind::Activity | HappeningKind::Task, _) => list_of(what).to_owned(),
     }
 }

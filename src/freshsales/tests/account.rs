@@ -1,7 +1,7 @@
 //! From a pasted alias to an origin: what is accepted, and what never chooses where a call goes.
 
 use crate::delivery::CallKind;
-use crate::freshsales::{AccountKind, AccountProblem, BundleAlias, Endpoint, in_browser};
+use crate::freshsales::{AccountKind, AccountProblem, BundleAlias, Endpoint, in_browser, lead_in_browser};
 
 fn endpoint(bundle_alias: &str, base_url: &str) -> Result<Endpoint, AccountProblem> {
     Endpoint::new(AccountKind::Suite, bundle_alias, base_url)
@@ -102,6 +102,9 @@ fn a_record_is_seen_where_its_account_is_opened() {
     let classic_one = seen(classic("acme", "").unwrap(), CallKind::Contact);
     assert_eq!(classic_one.as_deref(), Some("https://acme.freshsales.io/contacts/7"));
     assert_eq!(seen(endpoint("acme", "http://127.0.0.1:9090").unwrap(), CallKind::Contact), None);
+    let lead = |endpoint: Endpoint| lead_in_browser(endpoint.account(), 7);
+    assert_eq!(lead(classic("acme", "").unwrap()).as_deref(), Some("https://acme.freshsales.io/leads/7"));
+    assert_eq!(lead(endpoint("acme", "").unwrap()), None, "the suite has none");
 }
 
 #[test]

@@ -28,6 +28,8 @@ struct Case {
 enum Call {
     #[default]
     UpsertContact,
+    CreateLead,
+    UpdateLead,
     ShowContact,
     UpsertCompany,
     FindCompany,
@@ -47,6 +49,8 @@ impl Call {
             Self::UpsertContact => {
                 Request::UpsertContact { body: json!({ "contact": sent }), shows_companies: false }
             }
+            Self::CreateLead => Request::CreateLead { body: json!({ "lead": sent }) },
+            Self::UpdateLead => Request::UpdateLead { id, body: json!({ "lead": sent }) },
             Self::ShowContact => Request::ShowContact { id },
             Self::UpsertCompany => Request::UpsertCompany { body: json!({ "sales_account": sent }) },
             Self::FindCompany => Request::FindCompany { website: "acme.example".to_owned() },
@@ -63,8 +67,10 @@ impl Call {
     }
 }
 
-const ALL: [Call; 11] = [
+const ALL: [Call; 13] = [
     Call::UpsertContact,
+    Call::CreateLead,
+    Call::UpdateLead,
     Call::ShowContact,
     Call::UpsertCompany,
     Call::FindCompany,

@@ -115,6 +115,9 @@ async fn each_request_is_one_call_to_its_own_address() {
             Request::FindCompany { website: text("a.example/?q=1&f=2") },
             "GET /crm/sales/api/lookup?q=a.example%2F%3Fq%3D1%26f%3D2&f=website&entities=sales_account",
         ),
+        (Request::CreateLead { body: body.clone() }, "POST /crm/sales/api/leads"),
+        (Request::UpdateLead { id, body: body.clone() }, "PUT /crm/sales/api/leads/70054866612"),
+        (Request::ForgetLead { id }, "DELETE /crm/sales/api/leads/70054866612/forget"),
         (Request::CreateDeal { body: body.clone() }, "POST /crm/sales/api/deals"),
         (Request::UpdateDeal { id, body: body.clone() }, "PUT /crm/sales/api/deals/70054866612"),
         (Request::ShowDeal { id }, "GET /crm/sales/api/deals/70054866612"),
@@ -145,12 +148,18 @@ async fn each_request_is_one_call_to_its_own_address() {
 
 #[tokio::test]
 async fn an_address_that_is_asked_for_is_in_no_record_of_the_call() {
-    let request = Request::FindContact { email: Email::parse("ann+1@example.com").unwrap() };
-    let call = request.clone();
-    let (result, sent) = exchange(answer("200 OK", "", "{}"), async |client| client.call(call).await).await;
-    let line = "GET /crm/sales/api/lookup?q=ann%2B1%40example.com&f=email&entities=contact HTTP/1.1\r\n";
-    assert!(sent.starts_with(line), "{sent}");
-    assert_eq!(path_of(&result.request.url), "/crm/sales/api/lookup?f=email&entities=contact");
+    let email = Email::parse("ann+1@example.com").unwrap();
+    let of_contact = Request::FindContact { email: email.clone() };
+    for (call, sent_as, shown) in [
+        (of_contact, "contact", "contact"),
+        (Request::FindPerson { email }, "lead%2Ccontact", "lead,contact"),
+    ] {
+        let (result, sent) =
+            exchange(answer("200 OK", "", "{}"), async |client| client.call(call).await).await;
+        let line = "GET /crm/sales/api/lookup?q=ann%2B1%40example.com&f=email&entities=";
+        assert!(sent.starts_with(&format!("{line}{sent_as} HTTP/1.1\r\n")), "{sent}");
+        assert_eq!(path_of(&result.request.url), format!("/crm/sales/api/lookup?f=email&entities={shown}"));
+    }
 }
 
 fn path_of(url: &str) -> &str {
@@ -166,7 +175,10 @@ async fn a_dry_run_answers_every_request_and_sends_none() {
     for request in [
         Request::UpsertContact { body: body.clone(), shows_companies: false },
         Request::CreateDeal { body: body.clone() },
-        Request::UpdateDeal { id: 7, body },
+        Request::UpdateDeal { id: 7, body: body.clone() },
+        Request::CreateLead { body: body.clone() },
+        Request::UpdateLead { id: 7, body },
+        Request::ForgetLead { id: 7 },
         Request::ShowContact { id: 7 },
         Request::Probe,
         Request::Forget { id: 7 },

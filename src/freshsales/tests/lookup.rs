@@ -37,6 +37,9 @@ async fn whom_an_answer_finds() {
     let ours = "jo+news@example.com";
     let contacts = |contacts: Value| json!({"contacts": {"contacts": contacts}}).to_string();
     let primary = |first: &str| json!({"id": 7, "emails": [{"value": "x@example.com"}, {"value": first, "is_primary": true}]});
+    let with_lead = |leads: Value, contacts: Value| {
+        json!({"leads": {"leads": leads}, "contacts": {"contacts": contacts}}).to_string()
+    };
     let table = [
         (contacts(json!([])), Found::Nobody),
         (contacts(json!([{"id": "7", "email": ours}])), Found::One(7)),
@@ -53,6 +56,11 @@ async fn whom_an_answer_finds() {
         (contacts(json!([{"id": 8, "email": "jo@example.com"}])), Found::Unclear),
         (contacts(json!([{"email": ours}])), Found::Unclear),
         (contacts(json!([{"id": 7, "email": ours}, {"id": 8, "email": ours}])), Found::Several),
+        (with_lead(json!([]), json!([])), Found::Nobody),
+        (with_lead(json!([{"id": 5, "email": ours}]), json!([])), Found::Lead(5)),
+        (with_lead(json!([]), json!([{"id": 7, "email": ours}])), Found::One(7)),
+        (with_lead(json!([{"id": 5, "email": ours}]), json!([{"id": 7, "email": ours}])), Found::Several),
+        (with_lead(json!([{"id": 5, "email": "jo@example.com"}]), json!([])), Found::Unclear),
         ("[]".to_owned(), Found::Unclear),
         ("{\"contacts\":{\"cont".to_owned(), Found::Unclear),
     ];

@@ -110,7 +110,7 @@ fn contact(email: &Email, contact: &Contact, extent: &Extent, wanted: &Value) ->
         .standing
         .iter()
         .map(|(account, standing)| {
-            json!({ "account": account, "contact_id": standing.contact_id, "accepted": standing.accepted,
+            json!({ "account": account, "contact_id": standing.contact_id, "lead_id": standing.lead_id(), "accepted": standing.accepted,
                 "accepted_at": standing.accepted_at.map(crate::clock::UnixMicros::to_rfc3339),
                 "sent_without_an_answer": standing.unanswered,
                 "refused": standing.refused.as_ref().map(|refused| &refused.wanted) })

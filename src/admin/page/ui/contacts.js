@@ -119,7 +119,8 @@ export async function contact(place, { about }) {
       "Contact",
       facts([
         ["Freshsales id", found.contact_id && outside(found.link, String(found.contact_id))],
-        ["In Freshsales", found.link && outside(found.link, "Open the contact")],
+        ["Lead in Freshsales", found.lead_id && outside(found.link, String(found.lead_id))],
+        ["In Freshsales", found.link && outside(found.link, found.lead_id ? "Open the lead" : "Open the contact")],
         ["Last accepted", found.accepted_at && time(found.accepted_at)],
         ["People", found.members.map((member, nth) => [nth > 0 && ", ", link([["events"], { person: member }], person(member))])],
         ["Consent", found.consent ?? "no choice about marketing is known"],

@@ -73,6 +73,7 @@ export const RECORD_STATES = {
 export const HELD = {
   no_email: ["Waits for an email", "wait"],
   contact: ["Waits for its contact", "wait"],
+  lead: ["Waits until its lead is a contact", "calm"],
   contact_refused: ["Its contact was refused", "stop"],
   company: ["Waits for its company", "wait"],
   name: ["Freshsales lacks a name", "stop"],
