@@ -1,6 +1,6 @@
 //! `freshsignal backup`, `restore` and `verify`: copies of the data folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use super::{Failure, Outcome, complain, load, say};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::store::Engine;
 use crate::store::sqlite::{self, CopyError, Places, RestoreOrder, Restored, Verified};
 
 #[derive(Debug, clap::Args)]
@@ -52,9 +53,21 @@ impl From<CopyError> for Failure {
     }
 }
 
+/// The configuration of a service that has a data folder.
+fn with_folder(file: Option<&Path>) -> Result<Config, Failure> {
+    let config = load(file)?.config;
+    match config.store.kind {
+        Engine::Sqlite => Ok(config),
+        Engine::Postgres => Err(Failure::Usage(anyhow!(
+            "store.kind is \"postgres\": the data is in the database, whose own backup is to be used (docs/how-to/two-nodes.md); \
+             `freshsignal store export --beside-nodes DIR` makes a backup of it that `restore` takes where store.kind is \"sqlite\""
+        ))),
+    }
+}
+
 /// Copies the data folder, whether the service runs or not.
 pub(super) fn back_up(arguments: &BackUp) -> Outcome {
-    let config = load(arguments.config.as_deref())?.config;
+    let config = with_folder(arguments.config.as_deref())?;
     let made = sqlite::back_up(&config.store.path, &arguments.folder, SystemClock::default().wall())?;
     say(&format!(
         "the backup {} is whole: {} events accepted, {} of them in effect, {} bytes",
@@ -67,7 +80,7 @@ pub(super) fn back_up(arguments: &BackUp) -> Outcome {
 
 /// Puts a backup into the data folder of the configuration.
 pub(super) fn restore(arguments: &Restore) -> Outcome {
-    let config = load(arguments.config.as_deref())?.config;
+    let config = with_folder(arguments.config.as_deref())?;
     let order = order(&config, arguments);
     let restored = sqlite::restore(&order, &(Arc::new(SystemClock::default()) as Arc<dyn Clock>))?;
     say(&format!(
@@ -148,7 +161,7 @@ fn tell_record(restored: &Restored) -> Outcome {
 pub(super) fn verify(arguments: &Verify) -> Outcome {
     let folder = match &arguments.folder {
         Some(folder) => folder.clone(),
-        None => load(arguments.config.as_deref())?.config.store.path,
+        None => with_folder(arguments.config.as_deref())?.store.path,
     };
     let Verified { findings, accepted, events, documents, backup, earlier_version } =
         sqlite::verify(&folder)?;

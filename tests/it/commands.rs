@@ -74,6 +74,26 @@ fn moving_a_store_needs_the_configuration_of_nodes_and_a_folder() {
 }
 
 #[test]
+fn copies_of_a_data_folder_are_none_of_a_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let backup = folder.path().join("backup");
+    let path = folder.path().join("data");
+    let database = [
+        ("STORE__KIND", "postgres"),
+        ("STORE__URL", "postgres://u:canary-password@127.0.0.1:9/d"),
+        ("STORE__PATH", path.to_str().unwrap()),
+    ];
+    for arguments in
+        [vec!["backup", backup.to_str().unwrap()], vec!["restore", backup.to_str().unwrap()], vec!["verify"]]
+    {
+        let (code, stdout, stderr) = output(&mut freshsignal(&arguments, &database), "");
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("store.kind is \"postgres\": the data is in the database"), "{stderr}");
+        assert!(!stderr.contains("canary-password") && !path.exists() && !backup.exists(), "{arguments:?}");
+    }
+}
+
+#[test]
 fn map_decides_a_line_for_a_line_and_remembers_people() {
     let lines = [
         json!({"type": "identify", "userId": "u", "messageId": "a", "traits": {"email": "u@example.com", "name": "Uma May"}})

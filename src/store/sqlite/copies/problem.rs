@@ -55,6 +55,14 @@ pub enum CopyError {
     /// What is to be restored is no folder.
     #[error("there is no folder {}; nothing was changed: name the folder of a backup", .0.display())]
     NoFolder(PathBuf),
+    /// The record that was named tells nothing of who is in the backup.
+    #[error("--withdrawn {}: {why}; nothing was changed: name the withdrawn.log of the data folder that the backup is of, or leave it out", path.display())]
+    Record {
+        /// Which file.
+        path: PathBuf,
+        /// In words.
+        why: &'static str,
+    },
     /// There is something in the way.
     #[error(
         "the data folder {} is not empty; nothing was changed: empty it, or add --replace, which moves what is there into a \
@@ -86,6 +94,7 @@ impl CopyError {
             | Self::Inside(_)
             | Self::NoData { .. }
             | Self::NoFolder(_)
+            | Self::Record { .. }
             | Self::NotEmpty(_)
             | Self::Occupied(_) => 2,
             Self::Room { .. } => 1,

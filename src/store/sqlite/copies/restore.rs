@@ -68,6 +68,9 @@ pub fn restore(order: &RestoreOrder, clock: &Arc<dyn Clock>) -> Result<Restored,
     if let Some(why) = manifest.differences(&order.backup).into_iter().next() {
         return Err(CopyError::Damaged { folder: order.backup.clone(), why });
     }
+    if let Some(record) = &order.other_record {
+        tells_of(record, &order.backup)?;
+    }
     let folder = Folder::take(&order.data, order.on, Duration::ZERO)?;
     let record = order.record.clone().unwrap_or_else(|| folder.file(withdrawn::FILE));
     let moved_to = make_room(&folder, order, &record, clock.wall())?;
@@ -86,6 +89,24 @@ pub fn restore(order: &RestoreOrder, clock: &Arc<dyn Clock>) -> Result<Restored,
     drop(pair);
     folder.set_unfinished(None).map_err(CopyError::of(&order.data))?;
     Ok(Restored { manifest, contacts, record: applied, looked_for: record, moved_to })
+}
+
+/// Refuses a record that tells nothing of whom the backup knows, before anything is changed.
+fn tells_of(record: &Path, backup: &Path) -> Result<(), CopyError> {
+    let refused = |why| Err(CopyError::Record { path: record.to_owned(), why });
+    let state = files::look_at(&backup.join(STATE_FILE))?;
+    // A backup of a version without a key gets one when it is brought to this version.
+    let Ok(key) = tombstones::key(&state) else { return Ok(()) };
+    match withdrawn::read(record, &key) {
+        Ok(None) => refused("there is no such file"),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => refused("it is not a text"),
+        Err(error) => Err(CopyError::of(record)(error)),
+        Ok(Some(noted)) if !noted.moments.is_empty() => Ok(()),
+        Ok(Some(noted)) if noted.foreign > 0 => {
+            refused("it is the record of another data folder, or none at all")
+        }
+        Ok(Some(_)) => Ok(()),
+    }
 }
 
 /// Notes that a restore is under way, and takes away what is there. A record of erasures stays where it is.

@@ -379,8 +379,15 @@ async fn a_record_of_another_folder_and_lines_cut_off_by_a_kill_tell_nothing() {
     back_up(&place.data, &place.backup, NOW).unwrap();
     let record = stranger.data.join("withdrawn.log");
     let order = RestoreOrder { other_record: Some(record), ..place.order() };
-    let (_, applied) = brought_back(&order).unwrap().record.unwrap();
-    assert_eq!(applied, Applied::default());
+    assert!(matches!(brought_back(&order), Err(CopyError::Record { .. })));
+    let (text, missing) = (place.data.with_file_name("text"), place.data.with_file_name("missing"));
+    fs::write(&text, "hello\n").unwrap();
+    for record in [text, missing] {
+        let order = RestoreOrder { other_record: Some(record), ..place.order() };
+        let refused = brought_back(&order).unwrap_err();
+        assert_eq!(refused.exit_code(), 2, "{refused}");
+        assert!(!place.other.exists(), "nothing is changed: {refused}");
+    }
     let head = fs::read_to_string(stranger.data.join("withdrawn.log")).unwrap();
     back_up(&stranger.data, &stranger.backup, NOW).unwrap();
     let cut = stranger.data.with_file_name("cut.log");
