@@ -7,6 +7,11 @@ use serde_json::Value;
 
 use super::{Choice, normal};
 
+/// Yes in other languages, where the word means nothing else that stands in such a place.
+const YES: &[&str] = &["ano", "da", "igen", "ja", "jah", "kyllä", "oui", "sí", "sì", "sim", "tak"];
+/// No in them. `si` is an if in Spanish and French, so it is neither; a no is believed more readily than a yes.
+const NO: &[&str] = &["ei", "não", "ne", "nee", "nein", "nej", "nem", "nie", "non", "nu"];
+
 /// Words of a yes, without spaces, `_` and `-`.
 const GRANTS: &[&str] = &[
     "accept",
@@ -220,8 +225,8 @@ impl Reading {
         match word.as_str() {
             "" => Self::Nothing,
             "false" => Self::unticked(asks),
-            _ if is_in(GRANTS) => Self::Choice(Choice::Granted),
-            _ if is_in(REFUSALS) => Self::Choice(Choice::Denied),
+            _ if is_in(GRANTS) || is_in(YES) => Self::Choice(Choice::Granted),
+            _ if is_in(REFUSALS) || is_in(NO) => Self::Choice(Choice::Denied),
             _ if is_in(NOT_ASKED) => Self::Nothing,
             _ if is_in(PARTLY) => Self::Partly,
             // A merge tag that nobody filled in.
@@ -231,8 +236,51 @@ impl Reading {
     }
 }
 
+/// Whether a value of a consent column says anything: a yes, a no, or that nobody was asked.
+#[must_use]
+pub fn is_understood(value: &str) -> bool {
+    match Reading::of(&Value::from(value), Asks::Tool) {
+        Reading::Choice(_) | Reading::Partly | Reading::Nothing => true,
+        Reading::Unknown => false,
+    }
+}
+
 /// A word without what spellings differ in: case, spaces, `_`, `-`, quotes.
 pub(super) fn folded(text: &str) -> String {
     let kept = |c: &char| !matches!(c, '_' | '-' | '"' | '\'' | '.' | '!') && !c.is_whitespace();
     text.chars().filter(kept).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_yes_and_a_no_are_understood_in_other_languages_and_what_may_be_both_is_not() {
+        for (text, choice) in [
+            ("Ja", Some(Choice::Granted)),
+            ("NEIN", Some(Choice::Denied)),
+            ("oui", Some(Choice::Granted)),
+            ("non", Some(Choice::Denied)),
+            ("Sì", Some(Choice::Granted)),
+            ("não", Some(Choice::Denied)),
+            ("tak", Some(Choice::Granted)),
+            ("si", None),
+        ] {
+            let read = Reading::of(&json!(text), Asks::Tool);
+            assert_eq!(read, choice.map_or(Reading::Unknown, Reading::Choice), "{text}");
+        }
+    }
+
+    #[test]
+    fn whether_a_value_is_understood_is_told() {
+        assert!(
+            is_understood("yes")
+                && is_understood("")
+                && is_understood("nein")
+                && !is_understood("vielleicht")
+        );
+    }
 }

@@ -34,16 +34,45 @@ fn what_a_file_would_become_is_said_and_nothing_is_sent() {
         "column     First Name -> traits.first_name",
         "column     Signed up -> when it was",
         "column     Newsletter -> consent.marketing",
-        "column     Plan -> traits.plan",
+        "column     Plan -> traits.plan: no attribute of the mapping reads it; if one is meant: --column \"Plan=traits.…\"",
         "contacts   2, for a service that knows nobody yet",
         "left out   1: mobile_number: this is not a phone number (traits.phone) (line 3)",
-        "no contact 1: no date or time stands in the column of --at (line 6)",
+        "no contact 1: no date or time stands in the column of --at: it takes 2026-01-31, 31.01.2026, a time after that, or seconds since 1970 (line 6)",
+        "no name    2: no last name, and most accounts refuse such a contact; name the column (--column \"HEADER=traits.last_name\"), or set mapping.missing_names = \"from_email\" (line 2, 3)",
         "calls      2 in about 1 h at 450 an hour; 1 with bulk.mode = \"backlog\"",
         "nothing was sent; add --send https://events.example.com to send it",
     ] {
         assert!(told.lines().any(|found| found == line), "{line} is missing in\n{told}");
     }
     assert!(told.contains("(line 5)") && told.contains("\"first_name\":\"Ann\""), "{told}");
+}
+
+#[test]
+fn a_file_of_another_country_is_told_line_by_line_before_anything_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kunden.csv");
+    let rows = "E-Mail;Nachname;Vorname;Signed up;Newsletter\r\n\
+        ann@example.com;Ahn;Ann;31.12.2024;ja\r\n\
+        bob@example.com;Bauer;Bob;1.5.2024 10:00;nein\r\n\
+        cleo@example.com;Claas;Cleo;2024-05-03;vielleicht\r\n\
+        dora@example.com;Dorn;Dora;03/05/2024;ja\r\n";
+    std::fs::write(&file, rows).unwrap();
+    let visitor = [("SOURCES__SHOP__WRITE_KEY", "key-0123456789"), ("SOURCES__SHOP__TRUST", "visitor")];
+    let (code, told, _) = import(&file, &["--column", "Nachname=traits.last_name"], &visitor);
+    assert_eq!(code, 0, "{told}");
+    for line in [
+        "column     Vorname -> traits.vorname: no attribute of the mapping reads it; if one is meant: --column \"Vorname=traits.…\"",
+        "contacts   3, for a service that knows nobody yet",
+        "consent    1: `vielleicht` in Newsletter is neither a yes nor a no, so it says nothing of consent; write yes or no in the file (line 4)",
+        "no contact 1: the date in the column of --at has slashes, so nobody can tell day from month: write it as 2026-01-31 or 31.01.2026 (line 5)",
+        "calls      6 in about 1 h at 450 an hour, also with bulk.mode = \"backlog\": the key of the source is a visitor's, so each contact is \
+         looked up before its first call; a source with trust = \"server\" needs 3, and 1 in bulk",
+    ] {
+        assert!(told.lines().any(|found| found == line), "{line} is missing in\n{told}");
+    }
+    std::fs::write(&file, "E-Mail;Signed up;Newsletter\nann@example.com;soon;ja\n").unwrap();
+    let (code, told, said) = import(&file, &[], &[]);
+    assert!(code == 1 && said.contains("no row makes a contact"), "{code} {told} {said}");
 }
 
 #[test]

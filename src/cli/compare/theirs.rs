@@ -11,6 +11,7 @@ use csv::StringRecord;
 use serde_json::Value;
 
 use super::super::check::client;
+use super::super::columns::Columns;
 use super::super::{Failure, columns, runtime};
 use crate::config::Config;
 use crate::contact::{Attributes, CUSTOM_FIELD_PREFIX};
@@ -53,13 +54,13 @@ pub(super) fn exported(
     mapped: &BTreeSet<String>,
     ours: &BTreeMap<Email, Attributes>,
 ) -> Result<Asked, Failure> {
-    let (headers, mut reader) = columns::open(file)?;
+    let Columns { headers, rows: mut reader, lines_behind } = columns::open(file)?;
     let columns = meanings(&headers, own, mapped)?;
     let unmapped = columns.iter().zip(&headers).filter(|(column, _)| **column == Column::Unmapped);
     let unmapped = unmapped.map(|(_, header)| header.clone()).collect();
     let mut found = Asked { rows: Some(0), unmapped, ..Asked::default() };
     let mut row = StringRecord::new();
-    while reader.read_record(&mut row).map_err(|error| columns::unreadable(&error))? {
+    while reader.read_record(&mut row).map_err(|error| columns::unreadable(&error, lines_behind))? {
         found.rows = found.rows.map(|rows| rows + 1);
         for email in emails(&row, &columns).filter(|email| ours.contains_key(email)) {
             found.contacts.insert(email, attributes(&row, &columns));

@@ -13,12 +13,14 @@ use anyhow::anyhow;
 use csv::StringRecord;
 use serde_json::Value;
 
+use super::columns::Columns;
 use super::{Failure, Outcome, columns, load, say, settings_of};
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::config::Config;
+use crate::consent::is_understood;
 use crate::decision::{DryRun, Settings};
 use crate::delivery::Lane;
-use crate::event::EventLimits;
+use crate::event::{EventLimits, Trust};
 use crate::mapping::LeftOut;
 use rows::{Layout, Target, moment_of};
 
@@ -67,11 +69,12 @@ struct Row {
 struct Table {
     layout: Layout,
     reader: csv::Reader<BufReader<File>>,
+    lines_behind: u64,
 }
 
 impl Table {
     fn open(arguments: &Arguments) -> Result<Self, Failure> {
-        let (headers, reader) = columns::open(&arguments.file)?;
+        let Columns { headers, rows: reader, lines_behind } = columns::open(&arguments.file)?;
         let as_of = match &arguments.as_of {
             None => None,
             Some(text) => Some(moment_of(text).ok_or_else(|| {
@@ -82,16 +85,18 @@ impl Table {
         };
         let Arguments { column, at, event, .. } = arguments;
         let layout = Layout::new(&headers, column, at.as_deref(), as_of, event);
-        Ok(Self { layout: layout.map_err(|problem| Failure::Usage(problem.into()))?, reader })
+        let layout = layout.map_err(|problem| Failure::Usage(problem.into()))?;
+        Ok(Self { layout, reader, lines_behind })
     }
 
     /// The next row; `None` at the end.
     fn next(&mut self) -> Result<Option<Row>, Failure> {
         let mut record = StringRecord::new();
-        if !self.reader.read_record(&mut record).map_err(|error| columns::unreadable(&error))? {
+        let unreadable = |error| columns::unreadable(&error, self.lines_behind);
+        if !self.reader.read_record(&mut record).map_err(unreadable)? {
             return Ok(None);
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |position| position.line() + self.lines_behind);
         let row: Vec<String> = record.iter().map(str::to_owned).collect();
         Ok(Some(Row { line, event: self.layout.event_of(&row).map_err(rows::RowProblem::words) }))
     }
@@ -102,7 +107,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let table = Table::open(arguments)?;
     match &arguments.send {
         Some(url) => send::run(table, url, arguments.source.as_deref(), &config),
-        None => plan(table, &config),
+        None => plan(table, arguments.source.as_deref(), &config),
     }
 }
 
@@ -116,6 +121,10 @@ struct Plan {
     others: BTreeMap<String, Lines>,
     /// Which attributes contacts go without, and why.
     left_out: BTreeMap<String, Lines>,
+    /// Contacts that have no last name.
+    nameless: Lines,
+    /// Values of columns of consent that say nothing, by column and value.
+    unclear: BTreeMap<(String, String), Lines>,
     first: Option<Value>,
 }
 
@@ -139,7 +148,38 @@ impl Lines {
     }
 }
 
+/// Values that are shown of what is not understood.
+const VALUES_NAMED: usize = 10;
+/// Characters of one.
+const VALUE_CHARS: usize = 24;
+
+/// Whether anything of a mapping reads a path, or what lies below it.
+fn is_read(path: &str, settings: &Settings) -> bool {
+    let preset = &settings.preset;
+    let emails = preset.email_paths().iter().map(String::as_str);
+    let mut paths = emails.chain(preset.trait_paths()).chain(preset.event_paths());
+    let is_consent = path.starts_with("consent.") || path.starts_with("context.consent");
+    let below = |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('.'));
+    path == "userId" || is_consent || paths.any(|read| read == path || below(read, path) || below(path, read))
+}
+
 impl Plan {
+    /// Notes what a column of consent holds that is neither a yes nor a no.
+    fn consent(&mut self, line: u64, event: &Value, layout: &Layout) {
+        for (header, target) in &layout.columns {
+            let Target::Path(path) = target else { continue };
+            let Some(category) = path.strip_prefix("consent.") else { continue };
+            let value =
+                event.pointer(&format!("/consent/{}", category.replace('.', "/"))).and_then(Value::as_str);
+            let Some(value) = value.filter(|value| !is_understood(value)) else { continue };
+            let value: String = value.chars().take(VALUE_CHARS).collect();
+            let key = (header.clone(), value);
+            if self.unclear.len() < VALUES_NAMED || self.unclear.contains_key(&key) {
+                self.unclear.entry(key).or_default().add(line);
+            }
+        }
+    }
+
     fn other(&mut self, why: &str, line: u64) {
         self.others.entry(why.to_owned()).or_default().add(line);
     }
@@ -155,7 +195,9 @@ impl Plan {
             Err(refusal) => self.other(&format!("rejected: {refusal}"), line),
             Ok(played) => match played.payload {
                 Some(payload) => {
-                    self.contacts.insert(hash);
+                    if self.contacts.insert(hash) && payload.get("last_name").is_none() {
+                        self.nameless.add(line);
+                    }
                     for LeftOut { attribute, path, why } in played.left_out {
                         self.left_out.entry(format!("{attribute}: {why} ({path})")).or_default().add(line);
                     }
@@ -167,7 +209,7 @@ impl Plan {
     }
 }
 
-fn plan(mut table: Table, config: &Config) -> Outcome {
+fn plan(mut table: Table, source: Option<&str>, config: &Config) -> Outcome {
     let settings = settings_of(config)?;
     let limits = EventLimits { event_bytes_max: config.server.event_bytes_max };
     let now = SystemClock::default().wall();
@@ -175,14 +217,29 @@ fn plan(mut table: Table, config: &Config) -> Outcome {
     while let Some(Row { line, event }) = table.next()? {
         plan.rows += 1;
         match event {
-            Ok(event) => plan.event(line, &event, &settings, limits, now),
+            Ok(event) => {
+                plan.consent(line, &event, &table.layout);
+                plan.event(line, &event, &settings, limits, now);
+            }
             Err(why) => plan.other(why, line),
         }
     }
-    say(&told(&plan, &table.layout, config))
+    say(&told(&plan, &table.layout, &settings, looks_up(source, config), config))?;
+    if plan.rows > 0 && plan.contacts.is_empty() {
+        return Err(Failure::Running(anyhow!("no row makes a contact")));
+    }
+    Ok(())
 }
 
-fn told(plan: &Plan, layout: &Layout, config: &Config) -> String {
+/// Whether what is sent with the key of this source is a visitor's, so that each contact is looked up before its first call.
+fn looks_up(source: Option<&str>, config: &Config) -> bool {
+    let meant = config.sources.iter().filter(|(name, it)| {
+        it.enabled && it.keys().next().is_some() && source.is_none_or(|source| source == *name)
+    });
+    meant.into_iter().next().is_some_and(|(_, source)| source.trust() == Trust::Visitor)
+}
+
+fn told(plan: &Plan, layout: &Layout, settings: &Settings, looks_up: bool, config: &Config) -> String {
     let mut text = String::new();
     let contacts = plan.contacts.len() as u64;
     let share = u64::from(config.delivery.share_percent(Lane::Backfill));
@@ -198,7 +255,13 @@ fn told(plan: &Plan, layout: &Layout, config: &Config) -> String {
             Target::Path(path) => path.as_str(),
             Target::Moment => "when it was",
         };
-        say("column", &format!("{header} -> {to}"));
+        let unread = matches!(target, Target::Path(path) if !is_read(path, settings));
+        let unread = if unread {
+            format!(": no attribute of the mapping reads it; if one is meant: --column \"{header}=traits.…\"")
+        } else {
+            String::new()
+        };
+        say("column", &format!("{header} -> {to}{unread}"));
     }
     let when = layout.as_of.as_deref().map_or_else(String::new, |moment| format!(" as of {moment}"));
     say("event", &format!("{}{when}, as old data: newer values that are known stay", layout.event));
@@ -209,14 +272,39 @@ fn told(plan: &Plan, layout: &Layout, config: &Config) -> String {
     for (why, lines) in &plan.left_out {
         say("left out", &lines.told(why));
     }
-    say(
-        "calls",
-        &format!(
-            "{contacts} in about {} h at {per_hour} an hour; {} with bulk.mode = \"backlog\"",
-            contacts.div_ceil(per_hour),
-            contacts.div_ceil(BULK_ROWS)
-        ),
-    );
+    for ((header, value), lines) in &plan.unclear {
+        let why = format!(
+            "`{value}` in {header} is neither a yes nor a no, so it says nothing of consent; write yes or no in the file"
+        );
+        say("consent", &lines.told(&why));
+    }
+    if plan.nameless.0 > 0 {
+        let why = "no last name, and most accounts refuse such a contact; name the column (--column \"HEADER=traits.last_name\"), or \
+                   set mapping.missing_names = \"from_email\"";
+        say("no name", &plan.nameless.told(why));
+    }
+    let hours = |calls: u64| calls.div_ceil(per_hour);
+    if looks_up {
+        let calls = contacts * 2;
+        say(
+            "calls",
+            &format!(
+                "{calls} in about {} h at {per_hour} an hour, also with bulk.mode = \"backlog\": the key of the source is a visitor's, \
+                 so each contact is looked up before its first call; a source with trust = \"server\" needs {contacts}, and {} in bulk",
+                hours(calls),
+                contacts.div_ceil(BULK_ROWS)
+            ),
+        );
+    } else {
+        let bulk = contacts.div_ceil(BULK_ROWS);
+        say(
+            "calls",
+            &format!(
+                "{contacts} in about {} h at {per_hour} an hour; {bulk} with bulk.mode = \"backlog\"",
+                hours(contacts)
+            ),
+        );
+    }
     if let Some(first) = &plan.first {
         say("first", &first.to_string());
     }

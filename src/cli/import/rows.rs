@@ -53,6 +53,8 @@ pub(super) enum LayoutProblem {
 pub(super) enum RowProblem {
     /// The column of the moment holds none.
     Moment,
+    /// It holds a date with slashes.
+    Slashes,
     /// There are more values in it than headers.
     TooLong,
 }
@@ -60,7 +62,12 @@ pub(super) enum RowProblem {
 impl RowProblem {
     pub(super) fn words(self) -> &'static str {
         match self {
-            Self::Moment => "no date or time stands in the column of --at",
+            Self::Moment => {
+                "no date or time stands in the column of --at: it takes 2026-01-31, 31.01.2026, a time after that, or seconds since 1970"
+            }
+            Self::Slashes => {
+                "the date in the column of --at has slashes, so nobody can tell day from month: write it as 2026-01-31 or 31.01.2026"
+            }
             Self::TooLong => "the row has more values than the first line has headers",
         }
     }
@@ -119,7 +126,7 @@ impl Layout {
         for ((_, target), value) in self.columns.iter().zip(row) {
             let value = value.trim();
             match target {
-                Target::Moment => moment = Some(moment_of(value).ok_or(RowProblem::Moment)?),
+                Target::Moment => moment = Some(moment_of(value).ok_or_else(|| no_moment(value))?),
                 Target::Path(path) if !value.is_empty() => put_first(&mut event, path, json!(value)),
                 Target::Path(_) => {}
             }
@@ -166,10 +173,31 @@ fn id_of(event: &str, row: &[String]) -> String {
     format!("import-{}", URL_SAFE_NO_PAD.encode(hash.as_ref().get(..HASH_BYTES).unwrap_or_default()))
 }
 
-/// A moment in any form that an event may have, as text with its zone; what names none is UTC.
+fn no_moment(value: &str) -> RowProblem {
+    let is_dated = value.matches('/').count() == 2 && value.starts_with(|c: char| c.is_ascii_digit());
+    if is_dated { RowProblem::Slashes } else { RowProblem::Moment }
+}
+
+/// A moment in any form that an event may have, or a day before its month with full stops, as text with its zone; what names none
+/// is UTC.
 pub(super) fn moment_of(text: &str) -> Option<String> {
-    let moment = jiff::Timestamp::from_microsecond(moment_in(text)?.0).ok()?;
-    Some(moment.to_string())
+    let moment = moment_in(text).or_else(|| moment_in(&day_first(text)?))?;
+    Some(jiff::Timestamp::from_microsecond(moment.0).ok()?.to_string())
+}
+
+/// `31.01.2026 10:00` in the order of other dates.
+fn day_first(text: &str) -> Option<String> {
+    let (date, time) = text.trim().split_once([' ', 'T']).unwrap_or((text.trim(), ""));
+    let parts: Vec<&str> = date.split('.').collect();
+    let &[day, month, year] = parts.as_slice() else { return None };
+    let is_number = |part: &str, digits: usize| {
+        (1..=digits).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if !is_number(day, 2) || !is_number(month, 2) || !is_number(year, 4) || year.len() != 4 {
+        return None;
+    }
+    let time = if time.is_empty() { String::new() } else { format!("T{}", time.trim()) };
+    Some(format!("{year}-{month:0>2}-{day:0>2}{time}"))
 }
 
 #[cfg(test)]
@@ -200,6 +228,10 @@ mod tests {
         assert_eq!(
             layout.event_of(&words(&["a@b.example", "", "", "", "", "soon"])),
             Err(RowProblem::Moment)
+        );
+        assert_eq!(
+            layout.event_of(&words(&["a@b.example", "", "", "", "", "01/05/2024"])),
+            Err(RowProblem::Slashes)
         );
         assert_eq!(layout.event_of(&words(&["1", "2", "3", "4", "5", "6", "7"])), Err(RowProblem::TooLong));
     }
@@ -238,6 +270,12 @@ mod tests {
             ("1714550400", Some("2024-05-01T08:00:00Z")),
             ("1714550400000", Some("2024-05-01T08:00:00Z")),
             ("01/05/2024", None),
+            ("31.12.2024", Some("2024-12-31T00:00:00Z")),
+            ("1.5.2024 10:00", Some("2024-05-01T10:00:00Z")),
+            ("01.05.2024 10:00:30", Some("2024-05-01T10:00:30Z")),
+            ("31.31.2024", None),
+            ("1.5.24", None),
+            ("10.0.0.1", None),
             // What an event may not have, or the service would take it for a clock that was never set, and the row for the newest.
             ("1985-03-01", None),
             ("", None),
