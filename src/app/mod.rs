@@ -13,10 +13,12 @@ mod opening;
 mod owned;
 mod recorder;
 mod reload;
+mod shift;
 mod standing;
 mod token;
 mod workers;
 
+use std::convert::identity;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +45,6 @@ use crate::config::Config;
 use crate::config_problem::Problem;
 use crate::consent::SharedTally;
 use crate::decision::decide;
-use crate::deliver::keep_paused;
 use crate::delivery::Lane;
 use crate::event::EventLimits;
 use crate::freshsales::{ByHand, Client, Crm, DryRunCrm, Key, Mode, Timeouts};
@@ -52,8 +53,7 @@ use crate::http::forwarded::TrustedProxies;
 use crate::http::{self, ServeLimits};
 use crate::ingest::Ingest;
 use crate::store::sqlite::OpenError;
-use crate::store::{ErrorClass, Plan, Put, SharedStore, StoreError};
-use crate::trail::{Act, ActKind};
+use crate::store::{SharedStore, StoreError};
 use crate::turn::{Flow, Stalls};
 use opening::store_of;
 use standing::{go_on, look_after, watch_store};
@@ -148,9 +148,6 @@ struct Bells {
     /// What a person asks of the account.
     by_hand: ByHand,
 }
-
-/// Between two tries to begin to work.
-const BEGIN_AGAIN: Duration = Duration::from_secs(1);
 
 type Parts = JoinSet<Result<(), RunError>>;
 
@@ -281,87 +278,37 @@ impl App {
         self.spawn_listeners(listeners, &stop, &mut parts);
         parts.spawn(watch_store(self.store.fatal(), stop.clone()));
         parts.spawn(look_after(Arc::clone(&self.store), stop.clone()));
+        let upkeep = recorder::upkeep(self.metrics.clone(), Arc::clone(&self.clock), stop.clone());
+        parts.spawn(unfailing(upkeep));
         let waits = Arc::clone(&self.editing).wait_for_pending(Arc::clone(&self.clock), stop.clone());
         parts.spawn(waits);
-        let led = self.led(&stop, &mut parts).await;
-        result = result.and(led);
-        while let Some(ended) = parts.join_next().await {
-            let ended = ended.map_err(RunError::from).and_then(std::convert::identity);
-            if let Err(error) = &ended {
-                tracing::error!(%error, "the service stops after an error");
-            }
-            result = result.and(ended);
-            stop.cancel();
-        }
+        result = result.and(self.until_all_ended(&stop, parts).await);
         let store = self.store;
         // Closing writes what is left; it blocks.
         tokio::task::spawn_blocking(move || store.shut()).await?;
         result
     }
 
-    /// Waits until this process is the one that works, and begins to; the listeners are there meanwhile. Answers early where a
-    /// part ends before.
-    async fn led(&self, stop: &CancellationToken, parts: &mut Parts) -> Result<(), RunError> {
-        let mut lead = self.store.lead();
-        let working = loop {
-            tokio::select! {
-                biased;
-                answer = &mut lead => break answer.map_err(RunError::from),
-                ended = parts.join_next() => {
-                    let ended = ended.map(|ended| ended.map_err(RunError::from).and_then(std::convert::identity));
-                    match ended {
-                        Some(Ok(())) if !stop.is_cancelled() => {}
-                        Some(Err(error)) => break Err(error),
-                        Some(Ok(())) | None => return Ok(()),
-                    }
+    /// Works whenever this process is the one that does, until whatever is beside it has ended: the first that ends, ends all.
+    async fn until_all_ended(&self, stop: &CancellationToken, mut parts: Parts) -> Result<(), RunError> {
+        let (mut result, mut works) = (Ok(()), true);
+        let working = self.work_in_turns(stop);
+        tokio::pin!(working);
+        loop {
+            let ended = tokio::select! {
+                ended = &mut working, if works => {
+                    works = false;
+                    ended
                 }
+                Some(ended) = parts.join_next() => ended.map_err(RunError::from).and_then(identity),
+                else => return result,
+            };
+            if let Err(error) = &ended {
+                tracing::error!(%error, "the service stops after an error");
             }
-        };
-        let began = match working {
-            Ok(()) if stop.is_cancelled() => Ok(()),
-            Ok(()) => self.begin_work(stop, parts).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = &began {
-            tracing::error!(%error, "the service stops after an error");
+            result = result.and(ended);
             stop.cancel();
         }
-        began
-    }
-
-    /// Begins to process, to deliver and to keep house.
-    async fn begin_work(&self, stop: &CancellationToken, parts: &mut Parts) -> Result<(), RunError> {
-        loop {
-            let kept = keep_paused(&self.store, self.crm.account()).await;
-            let noted = match kept {
-                Ok(()) => self.note_start().await,
-                Err(error) => Err(error),
-            };
-            let Err(error) = noted else { break };
-            if !matches!(error.class(), ErrorClass::Passes | ErrorClass::Again) {
-                return Err(error.into());
-            }
-            tracing::warn!(%error, "work can't begin yet: the store is busy, full or away; retrying in 1 s");
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = self.clock.sleep_until(self.clock.monotonic() + BEGIN_AGAIN) => {}
-            }
-        }
-        self.spawn_workers(stop, parts);
-        let changed = standing::ring(self.store.changed_beside(), Arc::clone(&self.bells.owed), stop.clone());
-        parts.spawn(changed);
-        Ok(())
-    }
-
-    /// That the service was started is a change that explains others.
-    async fn note_start(&self) -> Result<(), StoreError> {
-        let mode = match self.config.freshsales.mode {
-            Mode::Live => "live",
-            Mode::DryRun => "dry run",
-        };
-        let about = format!("version {}, {mode}", env!("CARGO_PKG_VERSION"));
-        let act = Act { at: self.clock.wall(), kind: ActKind::Started, who: String::new(), about };
-        self.store.apply(Plan { puts: vec![Put::Act(act)], ..Plan::default() }).await
     }
 
     /// The lists of the account that were asked for before, and the key of the data folder.
@@ -403,6 +350,11 @@ impl App {
         parts.spawn(served(public));
         parts.spawn(served(private));
     }
+}
+
+async fn unfailing(part: impl Future<Output = ()>) -> Result<(), RunError> {
+    part.await;
+    Ok(())
 }
 
 async fn served(listener: impl Future<Output = usize>) -> Result<(), RunError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{App, Parts, RunError, arrivals, background, flow, recorder};
+use super::{App, Parts, RunError, arrivals, background, flow, unfailing};
 use crate::alerts::Teller;
 use crate::conversions::Conversions;
 use crate::decision::{claim, decide};
@@ -167,14 +167,7 @@ impl App {
         parts.spawn(ended(self.exports().run(stop.clone())));
         let history = self.debugger.clone().keep_history(stop.clone());
         parts.spawn(unfailing(history));
-        let upkeep = recorder::upkeep(self.metrics.clone(), Arc::clone(&self.clock), stop.clone());
-        parts.spawn(unfailing(upkeep));
     }
-}
-
-async fn unfailing(part: impl Future<Output = ()>) -> Result<(), RunError> {
-    part.await;
-    Ok(())
 }
 
 async fn ended(part: impl Future<Output = Result<(), StoreError>>) -> Result<(), RunError> {

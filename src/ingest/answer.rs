@@ -98,6 +98,7 @@ pub fn unavailable(error: &StoreError) -> ApiError {
         | StoreError::Conflict
         | StoreError::Unreadable(..)
         | StoreError::TooSlow
+        | StoreError::Elsewhere
         | StoreError::Shut => {
             tracing::error!(%error, "events could not be stored");
             storage_unavailable("events cannot be stored right now; send them again with the same messageId")

@@ -13,7 +13,7 @@ use super::{
     Answer, Appended, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination,
     Documents, Due, DueQuery, EventQuery, ExportRows, Failed, HappeningQuery, JournalEnd, Keep, Keys,
     NewRecord, News, OpenErasures, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery,
-    Room, Silent, Slot, Stream, Suppressed, Totals, Turn, Versioned, WonQuery,
+    Room, Silent, Slot, Stream, Suppressed, Totals, Turn, Versioned, WonQuery, Work,
 };
 use tokio::sync::watch;
 
@@ -302,6 +302,12 @@ pub trait Life: Send + Sync + 'static {
     /// Waits until this process is the one that works: that applies plans. Claims and slots of whoever worked before are void
     /// and spent by then, or waited for. An engine of one process answers at once.
     fn lead(&self) -> Answer<()>;
+
+    /// Whether this process is the one that works, and a signal whenever that changes. Once it is not any more, whoever works
+    /// here has to end before [`Life::lead`] is waited for again. An engine of one process always works.
+    fn work(&self) -> watch::Receiver<Work> {
+        watch::Sender::new(Work::default()).subscribe()
+    }
 
     /// A signal whenever something was changed in another way than by a plan of this process: deliveries may be due, or a person
     /// may have ordered something. An engine of one process never gives it.

@@ -29,6 +29,9 @@ pub enum StoreError {
     /// A look-up took longer than it may.
     #[error("the query took too long")]
     TooSlow,
+    /// Another node does the work, so this one changes nothing. What was under way here may hold or not.
+    #[error("another node does the work; this one stands by")]
+    Elsewhere,
     /// The store is shut.
     #[error("the store is closed")]
     Shut,
@@ -37,7 +40,8 @@ pub enum StoreError {
 /// What follows from an error for whoever meets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
-    /// Nothing can be done in this process any more: it ends, and starting again recovers.
+    /// Nothing can be done here any more: whoever works ends. The process ends too, and starting again recovers; where another
+    /// node does the work, it stands by.
     Ends,
     /// The store can't do anything now, whatever it is asked. Nothing was kept; wait, and ask for the same again.
     Passes,
@@ -52,7 +56,7 @@ impl StoreError {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Fatal(_) | Self::Shut => ErrorClass::Ends,
+            Self::Fatal(_) | Self::Elsewhere | Self::Shut => ErrorClass::Ends,
             Self::Overloaded | Self::Full(_) | Self::Away(_) | Self::Unavailable(_) | Self::TooSlow => {
                 ErrorClass::Passes
             }

@@ -28,6 +28,7 @@ mod plan;
 mod priority;
 mod reach;
 mod records;
+mod work;
 mod working;
 
 #[cfg(feature = "postgres")]
@@ -59,6 +60,7 @@ pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put, PutDeal};
 pub use priority::give_way;
 pub use reach::reach;
 pub use records::{load_beside, load_records};
+pub use work::Work;
 pub use working::{For, load_contacts, quotas};
 
 pub use crate::destination::{Destination, DestinationState};

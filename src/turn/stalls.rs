@@ -34,6 +34,11 @@ impl Stalls {
         }
     }
 
+    /// No stage works any more, so none comes to nothing.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The stages that have come to nothing for a minute, and why.
     #[must_use]
     pub fn long(&self, now: UnixMicros) -> Vec<(&'static str, String)> {

@@ -142,6 +142,48 @@ async fn a_node_that_ends_hands_over_at_once_and_the_allowance_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_lost_its_lease_stands_by_and_works_again_when_the_other_one_is_gone() {
+    let Some(cluster) = cluster::private() else { return };
+    let options = SandboxOptions { latency: Duration::from_millis(20), ..SandboxOptions::default() };
+    let clock = Arc::new(SystemClock::default());
+    let memory = Memory::new(clock.wall());
+    let sandbox = Sandbox::new(options, Arc::clone(&clock) as Arc<dyn Clock>);
+    let crm = Served::start(sandbox.router()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let setup = node(folder.path(), "a", (cluster, "lost"), &crm);
+    let service = setup.start().await;
+    let epoch = || cluster.ask("SELECT epoch FROM lost.turns").parse::<u64>().unwrap();
+    until("it to work", TAKEN_OVER_WITHIN, async || epoch() == 1).await;
+    for nth in 0..3 {
+        let before = epoch();
+        let mut clients = JoinSet::new();
+        for client in 0..CLIENTS {
+            let seed = SEED.wrapping_add(nth << 16) + client;
+            clients.spawn(Load::new(memory.clone(), service.public, seed).by_every_door().until_cut());
+        }
+        memory.until_acknowledged(memory.acknowledged() + EVENTS).await;
+        // As if it had been frozen, and another had taken over meanwhile.
+        cluster.ask(
+            "UPDATE lost.turns SET epoch = epoch + 1, holder = 'other', expires_at = clock_timestamp() + '3 s'",
+        );
+        until("it to stand by", TAKEN_OVER_WITHIN, async || {
+            setup.log().matches("another node has taken over the work").count() as u64 > nth
+        })
+        .await;
+        // Events go on being taken.
+        memory.until_acknowledged(memory.acknowledged() + EVENTS).await;
+        clients.shutdown().await;
+        until("it to work again", TAKEN_OVER_WITHIN, async || epoch() == before + 2).await;
+        let taken = format!("SELECT count(*) FROM lost.slots WHERE epoch = {}", before + 1);
+        assert_eq!(cluster.ask(&taken), "0", "it made a call without the lease");
+    }
+    let status = drained(&service).await;
+    assert_nothing_is_lost_or_doubled(&service, &memory, &status).await;
+    assert_contacts_are_the_fold(&service, &memory, &sandbox).await;
+    assert_every_call_took_a_slot(&status, &sandbox);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_database_is_away_events_are_refused_at_once_and_afterwards_all_goes_on() {
     let Some(bin) = cluster::bin() else { return };
     let cluster = Cluster::start(&bin, "away", "");

@@ -27,6 +27,7 @@ pub(in crate::admin) fn failed(error: StoreError) -> ApiError {
         | StoreError::Unavailable(_)
         | StoreError::Conflict
         | StoreError::Fatal(_)
+        | StoreError::Elsewhere
         | StoreError::Shut => {
             tracing::error!(%error, "a query of the private listener failed");
             ApiError::internal()
@@ -36,6 +37,10 @@ pub(in crate::admin) fn failed(error: StoreError) -> ApiError {
 
 /// Nothing was done: the store can't take it now, or has failed.
 pub(in crate::admin) fn not_done(error: StoreError) -> ApiError {
+    if matches!(error, StoreError::Elsewhere) {
+        let message = "another node has just taken over the work; order it once more";
+        return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", message).retry_after_seconds(1);
+    }
     match error.class() {
         ErrorClass::Passes | ErrorClass::Again => ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,

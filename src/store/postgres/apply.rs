@@ -27,7 +27,7 @@ pub(super) async fn apply(core: &Core, plan: Plan) -> Result<(), StoreError> {
     let mut held = core.hold().await?;
     let id = core.begin(&mut held, written.steps).await?;
     if let Err(error) = rare(&held, written.rare).await {
-        return Err(core.undo(&mut held, error).await);
+        return Err(core.undo(&mut held, id, error).await);
     }
     core.commit(held, id).await?;
     if let Some(Progress { stream, to, events, .. }) = progress {

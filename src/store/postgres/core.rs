@@ -18,7 +18,7 @@ use super::value::{int, uint, values};
 use crate::clock::{Clock, UnixMicros};
 use crate::event::Position;
 use crate::store::failing::Fatal;
-use crate::store::{Herald, Processed, StoreError};
+use crate::store::{Herald, Processed, StoreError, Work};
 
 /// Between two tries to reach a database that is away.
 pub(super) const TRY_AGAIN: Duration = Duration::from_millis(250);
@@ -35,9 +35,13 @@ pub(super) struct Core {
     pub(super) key: hmac::Key,
     /// The epoch of the lease that this process holds; 0: none.
     pub(super) epoch: AtomicI64,
-    /// What its last holder left was taken over.
-    pub(super) took_over: AtomicBool,
+    /// The epoch in which what its last holder left was taken over.
+    pub(super) took_over: AtomicI64,
+    /// It is about to be shut, so it takes over nothing any more.
+    pub(super) ending: AtomicBool,
     pub(super) shut: AtomicBool,
+    /// Who works, as it was last seen.
+    pub(super) work: watch::Sender<Work>,
     pub(super) processed: watch::Sender<Processed>,
     pub(super) outputs_made: watch::Sender<u64>,
     pub(super) herald: Herald,
@@ -52,8 +56,12 @@ pub(super) struct Core {
     worked_nanos: AtomicU64,
 }
 
-/// Names a plan that was written, among those of one epoch.
-pub(super) type PlanId = i64;
+/// Names a plan that is written: which one, and of which epoch of the lease.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PlanId {
+    nth: i64,
+    epoch: i64,
+}
 
 /// The connection that writes the state, held by one at a time.
 pub(super) struct Held {
@@ -134,8 +142,10 @@ impl Core {
             fatal: Fatal::none(),
             key,
             epoch: AtomicI64::new(0),
-            took_over: AtomicBool::new(false),
+            took_over: AtomicI64::new(0),
+            ending: AtomicBool::new(false),
             shut: AtomicBool::new(false),
+            work: watch::Sender::new(Work { here: false, ..Work::default() }),
             processed: watch::Sender::new(processed),
             outputs_made: watch::Sender::new(0),
             herald: Herald::default(),
@@ -203,23 +213,23 @@ impl Core {
 
     /// Begins a transaction with some statements: nothing of it is done where the lease was lost.
     pub(super) async fn begin(&self, held: &mut Held, steps: Vec<Step>) -> Result<PlanId, StoreError> {
-        let (id, epoch) =
-            (self.plans.fetch_add(1, Ordering::Relaxed) + 1, self.epoch.load(Ordering::Acquire));
+        let epoch = self.epoch.load(Ordering::Acquire);
         if epoch == 0 {
-            return Err(StoreError::Unavailable("another node does the work; order it there".to_owned()));
+            return Err(StoreError::Elsewhere);
         }
+        let id = PlanId { nth: self.plans.fetch_add(1, Ordering::Relaxed) + 1, epoch };
         held.open = true;
         let fence = "UPDATE turns SET last_plan = $1 WHERE tenant = 1 AND epoch = $2";
-        let mut all = vec![Step::any("BEGIN", values![]), Step::must(1, fence, values![id, epoch])];
+        let mut all = vec![Step::any("BEGIN", values![]), Step::must(1, fence, values![id.nth, epoch])];
         all.extend(steps);
         match held.steps(all).await {
             Ok(()) => Ok(id),
-            Err(error) => Err(self.undo(held, error).await),
+            Err(error) => Err(self.undo(held, id, error).await),
         }
     }
 
     /// Takes a transaction back after an error; a conflict may mean that the lease was lost.
-    pub(super) async fn undo(&self, held: &mut Held, error: StoreError) -> StoreError {
+    pub(super) async fn undo(&self, held: &mut Held, id: PlanId, error: StoreError) -> StoreError {
         if held.link.is_closed() || held.batch("ROLLBACK").await.is_err() {
             return error;
         }
@@ -227,17 +237,23 @@ impl Core {
         if !matches!(error, StoreError::Conflict) {
             return error;
         }
-        let ours = self.epoch.load(Ordering::Acquire);
         match held.row("SELECT epoch FROM turns WHERE tenant = 1", values![]).await {
-            Ok(Some(row)) if int(&row, 0).is_ok_and(|epoch| epoch != ours) => self.fenced(),
+            Ok(Some(row)) if int(&row, 0).is_ok_and(|epoch| epoch != id.epoch) => self.lost(id.epoch),
             Ok(_) | Err(_) => error,
         }
     }
 
-    fn fenced(&self) -> StoreError {
-        let error = StoreError::Fatal("another node has taken over the work".to_owned());
-        self.fatal.note(&error);
-        error
+    /// The lease of an epoch is another node's now. This process stands by; what it does under that epoch can't be committed.
+    pub(super) fn lost(&self, epoch: i64) -> StoreError {
+        let ours = self.epoch.compare_exchange(epoch, 0, Ordering::AcqRel, Ordering::Acquire);
+        if ours.is_ok() {
+            self.work.send_modify(|work| work.here = false);
+            tracing::warn!(
+                epoch,
+                "another node has taken over the work; this one takes events, makes no call any more, and stands by"
+            );
+        }
+        StoreError::Elsewhere
     }
 
     /// Commits; once this has answered it is known whether the plan holds.
@@ -270,7 +286,7 @@ impl Core {
             match self.confirm(id).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => return Err(StoreError::Unavailable("the plan was not kept".to_owned())),
-                Err(error @ (StoreError::Fatal(_) | StoreError::Shut)) => return Err(error),
+                Err(error @ (StoreError::Fatal(_) | StoreError::Elsewhere | StoreError::Shut)) => return Err(error),
                 Err(_) => self.clock.sleep_until(self.clock.monotonic() + TRY_AGAIN).await,
             }
         }
@@ -280,14 +296,14 @@ impl Core {
         let link = self.dial.connect(Purpose::Write).await?;
         let sql = "UPDATE turns SET confirmed = confirmed + 1 WHERE tenant = 1 RETURNING epoch, last_plan";
         link.batch("BEGIN").await?;
-        let Some(row) = link.row(sql, values![]).await? else { return Err(self.fenced()) };
-        let ours = int(&row, 0)? == self.epoch.load(Ordering::Acquire);
+        let Some(row) = link.row(sql, values![]).await? else { return Err(self.lost(id.epoch)) };
+        let ours = int(&row, 0)? == id.epoch;
         let last = int(&row, 1)?;
         link.batch("COMMIT").await?;
         if link.warnings() > 0 {
             return Err(StoreError::Unavailable("a commit was cancelled".to_owned()));
         }
-        if ours { Ok(last == id) } else { Err(self.fenced()) }
+        if ours { Ok(last == id.nth) } else { Err(self.lost(id.epoch)) }
     }
 
     /// How long slots have been lasting: `None` is the clock of the database.

@@ -23,7 +23,7 @@ pub(super) async fn rows(core: &Core, mut erasure: Erasure) -> Result<Erasure, S
     let mut held = core.hold().await?;
     let id = core.begin(&mut held, Vec::new()).await?;
     if let Err(error) = part(&held, core, &mut erasure).await {
-        return Err(core.undo(&mut held, error).await);
+        return Err(core.undo(&mut held, id, error).await);
     }
     core.commit(held, id).await?;
     Ok(erasure)

@@ -33,7 +33,7 @@ use crate::store::{
     Documents, Due, DueQuery, EventQuery, ExportRows, Failed, HappeningQuery, Journal, JournalEnd, Keep,
     Keys, Life, NewRecord, News, OpenErasures, Outbox, Outgoing, OutputQuery, Place, Plan, Processed,
     ProcessedEnd, Record, RecordQuery, Silent, Slot, StateStore, StoreError, Stream, Suppressed, Totals,
-    Trail, Turn, Upkeep, Versioned, Walks, WonQuery,
+    Trail, Turn, Upkeep, Versioned, Walks, WonQuery, Work,
 };
 use crate::trail::{Act, EventTrail, Look, Span, Tallied};
 
@@ -413,6 +413,10 @@ impl Life for PostgresStore {
     fn lead(&self) -> Answer<()> {
         let turn = Arc::clone(&self.turn);
         self.order(move |core| async move { lease::lead(core, turn).await })
+    }
+
+    fn work(&self) -> watch::Receiver<Work> {
+        self.core.work.subscribe()
     }
 
     fn changed_beside(&self) -> watch::Receiver<u64> {

@@ -21,7 +21,8 @@ const LOOK_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Takes the lease where it is free, and over what its last holder left; answers whether it did.
 pub(super) async fn try_lead(core: Arc<Core>, turn: Arc<Mutex<()>>) -> Result<bool, StoreError> {
-    if core.took_over.load(Ordering::Acquire) {
+    let epoch = core.epoch.load(Ordering::Acquire);
+    if epoch != 0 && core.took_over.load(Ordering::Acquire) == epoch {
         return Ok(true);
     }
     let _turn = Arc::clone(&turn).lock_owned().await;
@@ -30,11 +31,18 @@ pub(super) async fn try_lead(core: Arc<Core>, turn: Arc<Mutex<()>>) -> Result<bo
     if core.epoch.load(Ordering::Acquire) == 0 && !taken(&core, &link).await? {
         return Ok(false);
     }
+    let epoch = core.epoch.load(Ordering::Acquire);
     if recovery::take_over(&core).await? {
         let (core, turn) = (Arc::clone(&core), Arc::clone(&turn));
-        tokio::spawn(void_the_rest(core, turn));
+        tokio::spawn(void_the_rest(core, turn, epoch));
     }
-    core.took_over.store(true, Ordering::Release);
+    core.took_over.store(epoch, Ordering::Release);
+    core.work.send_modify(|work| work.here = true);
+    // Lost meanwhile, perhaps before the line above.
+    if core.epoch.load(Ordering::Acquire) != epoch {
+        core.work.send_modify(|work| work.here = false);
+        return Err(StoreError::Elsewhere);
+    }
     // The plans of a database that was never analysed are bad ones.
     let _ = link.batch("ANALYZE deliveries; ANALYZE people; ANALYZE contacts; ANALYZE outputs").await;
     Ok(true)
@@ -60,13 +68,14 @@ async fn taken(core: &Core, link: &Link) -> Result<bool, StoreError> {
 }
 
 /// Calls of the last holder that may still be on their way are waited for.
-async fn void_the_rest(core: Arc<Core>, turn: Arc<Mutex<()>>) {
+async fn void_the_rest(core: Arc<Core>, turn: Arc<Mutex<()>>, epoch: i64) {
     loop {
         core.clock.sleep_until(core.clock.monotonic() + TRY_AGAIN * 4).await;
-        if core.check().is_err() {
+        let _turn = Arc::clone(&turn).lock_owned().await;
+        // Whoever took over since does it.
+        if core.check().is_err() || core.epoch.load(Ordering::Acquire) != epoch {
             return;
         }
-        let _turn = Arc::clone(&turn).lock_owned().await;
         let voided = recovery::void_all(&core).await;
         core.beside.send_modify(|times| *times += 1);
         match voided {
@@ -84,6 +93,9 @@ pub(super) async fn lead(core: Arc<Core>, turn: Arc<Mutex<()>>) -> Result<(), St
     let mut waits = false;
     loop {
         core.check()?;
+        if core.ending.load(Ordering::Acquire) {
+            return Err(StoreError::Shut);
+        }
         match try_lead(Arc::clone(&core), Arc::clone(&turn)).await {
             Ok(true) => return Ok(()),
             Ok(false) if !waits => {
@@ -144,7 +156,7 @@ pub(super) async fn look_once(
     let sql = "UPDATE turns SET expires_at = clock_timestamp() + make_interval(secs => $2::float8)
                WHERE tenant = 1 AND epoch = $1";
     if link.change(sql, values![epoch, core.settings.lease.as_secs_f64()]).await? == 0 {
-        return Err(StoreError::Fatal("another node has taken over the work".to_owned()));
+        return Err(core.lost(epoch));
     }
     Ok(())
 }

@@ -40,6 +40,7 @@ mod value;
 mod tests;
 
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -223,6 +224,7 @@ impl PostgresStore {
     pub fn shut(&self) {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut threads) = threads else { return };
+        self.core.ending.store(true, Ordering::Release);
         self.journal.shut();
         let (core, journal) = (Arc::clone(&self.core), threads.journal.take());
         // What can't be given back is taken over when it has run out.

@@ -23,7 +23,7 @@ pub(super) async fn take_over(core: &Core) -> Result<bool, StoreError> {
     let mut held = core.hold().await?;
     let id = core.begin(&mut held, Vec::new()).await?;
     if let Err(error) = begin(&held, core).await {
-        return Err(core.undo(&mut held, error).await);
+        return Err(core.undo(&mut held, id, error).await);
     }
     core.commit(held, id).await?;
     void_all(core).await

@@ -58,14 +58,14 @@ pub(super) async fn prune(core: &Core, keep: Keep) -> Result<u64, StoreError> {
     let id = core.begin(&mut held, Vec::new()).await?;
     let groups = match journal(&held, keep).await {
         Ok(groups) => groups,
-        Err(error) => return Err(core.undo(&mut held, error).await),
+        Err(error) => return Err(core.undo(&mut held, id, error).await),
     };
     core.commit(held, id).await?;
     let mut held = core.hold().await?;
     let id = core.begin(&mut held, Vec::new()).await?;
     let rows = match state(&held, keep, Span::of(core.now())).await {
         Ok(rows) => rows,
-        Err(error) => return Err(core.undo(&mut held, error).await),
+        Err(error) => return Err(core.undo(&mut held, id, error).await),
     };
     core.commit(held, id).await?;
     Ok(groups + rows)
@@ -234,7 +234,7 @@ pub(super) async fn blank(core: &Core) -> Result<u64, StoreError> {
     let id = core.begin(&mut held, Vec::new()).await?;
     let done = match blanks(&held).await {
         Ok(done) => done,
-        Err(error) => return Err(core.undo(&mut held, error).await),
+        Err(error) => return Err(core.undo(&mut held, id, error).await),
     };
     core.commit(held, id).await?;
     Ok(done)

@@ -156,6 +156,18 @@ impl Cluster {
         );
     }
 
+    /// What the server answers to a statement, without headings.
+    pub fn ask(&self, sql: &str) -> String {
+        let asked = Command::new(self.bin.join("psql"))
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "freshsignal", "-d", "postgres", "-h"])
+            .arg(&self.folder)
+            .args(["-c", sql])
+            .output()
+            .unwrap();
+        assert!(asked.status.success(), "{sql}: {}", String::from_utf8_lossy(&asked.stderr));
+        String::from_utf8_lossy(&asked.stdout).trim().to_owned()
+    }
+
     /// The process of the server.
     pub fn pid(&self) -> Option<u32> {
         let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()?;

@@ -31,7 +31,7 @@ async fn one_process_works_at_a_time_and_the_next_as_soon_as_it_has_left() {
 }
 
 #[tokio::test]
-async fn whoever_lost_the_lease_commits_nothing_and_says_so() {
+async fn whoever_lost_the_lease_commits_nothing_stands_by_and_may_take_over_again() {
     let folder = tempfile::tempdir().unwrap();
     let Some(settings) = settings_of(folder.path()) else { return };
     // A lease of no length has run out at once.
@@ -42,10 +42,19 @@ async fn whoever_lost_the_lease_commits_nothing_and_says_so() {
     let progress = Progress { stream: Stream::Live, from: Position(0), to: Position(1), events: 1 };
     let plan = || Plan { progress: Some(progress), ..Plan::default() };
     let refused = first.apply(plan()).await;
-    assert!(matches!(refused, Err(StoreError::Fatal(_))), "{refused:?}");
-    assert!(first.fatal().borrow().is_some());
+    assert!(matches!(refused, Err(StoreError::Elsewhere)), "{refused:?}");
+    assert!(first.fatal().borrow().is_none());
+    assert!(!first.work().borrow().here && second.work().borrow().here);
     second.apply(plan()).await.unwrap();
     assert_eq!(second.processed().await.unwrap().live, Position(1));
+    // It takes events all the same, and works again when the other one is gone.
+    append(&first, "{}").await.unwrap();
+    drop(second);
+    first.lead().await.unwrap();
+    assert!(first.work().borrow().here);
+    assert_eq!(first.processed_end().borrow().live, Position(1));
+    let progress = Progress { from: Position(1), to: Position(2), ..progress };
+    first.apply(Plan { progress: Some(progress), ..Plan::default() }).await.unwrap();
 }
 
 #[tokio::test]
@@ -118,7 +127,7 @@ async fn who_does_not_work_takes_events_and_shows_all_and_applies_nothing() {
     assert_eq!(raw, ["a", "b", "c"]);
     assert_eq!(beside.totals(account()).await.unwrap().accepted, 3);
     let refused = beside.apply(Plan::default()).await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Elsewhere)), "{refused:?}");
 }
 
 #[tokio::test]
