@@ -7,9 +7,11 @@
 
 mod api;
 mod asked;
+mod carrying;
 mod config;
 mod editor;
 mod guard;
+mod handed_on;
 mod look;
 mod mask;
 mod metrics;
@@ -52,11 +54,13 @@ use crate::http::ApiError;
 use crate::store::{SharedStore, quotas};
 use api::{
     History, acts, alerts, commands, companies, connect, contacts, crm, dead_letters, deals, deliveries,
-    events, exports, happenings, history, ledger, map, now, openapi, outputs, owned as where_data_goes,
-    people, plan, resend, selectors, settings, setup as setting_up, status, stream,
+    events, exports, happenings, history, ledger, map, now, openapi, orders, outputs,
+    owned as where_data_goes, people, plan, resend, selectors, settings, setup as setting_up, status, stream,
 };
 use asked::Asked;
+use carrying::Carried;
 use guard::{Access, Guard, HoldsNobody, guard};
+use handed_on::{HandingOn, hand_on};
 use look::{Looked, Looks};
 
 /// What the running service knows beside the store.
@@ -104,6 +108,8 @@ pub struct Debugger {
     history: Arc<History>,
     /// Who asks.
     who: Who,
+    /// What is carried out for another node, if it is that.
+    carried: Option<Arc<Carried>>,
     looks: Arc<Looks>,
     /// Places for live streams.
     watchers: Arc<Semaphore>,
@@ -120,6 +126,8 @@ struct Route {
     path: &'static str,
     access: Access,
     handler: fn(MethodFilter) -> MethodRouter<Debugger>,
+    /// The node that works alone can do it: any other hands it on.
+    handed_on: bool,
 }
 
 const ANYBODY: Access = Access::Anybody;
@@ -138,7 +146,17 @@ const fn route(
     access: Access,
     handler: fn(MethodFilter) -> MethodRouter<Debugger>,
 ) -> Route {
-    Route { method, path, access, handler }
+    Route { method, path, access, handler, handed_on: false }
+}
+
+/// A route that the node that works alone can serve.
+const fn order(
+    method: MethodFilter,
+    path: &'static str,
+    access: Access,
+    handler: fn(MethodFilter) -> MethodRouter<Debugger>,
+) -> Route {
+    Route { method, path, access, handler, handed_on: true }
 }
 
 /// What each method of a path needs.
@@ -156,34 +174,34 @@ fn method_of(filter: MethodFilter) -> Method {
 const ROUTES: &[Route] = &[
     route(GET, "/api/events", VIEW, |method| on(method, events::list)),
     route(GET, "/api/events/{message_id}", VIEW, |method| on(method, events::one)),
-    route(POST, "/api/events/{message_id}/retry", ACT, |method| on(method, events::retry)),
+    order(POST, "/api/events/{message_id}/retry", ACT, |method| on(method, events::retry)),
     route(GET, "/api/deliveries", VIEW, |method| on(method, deliveries::list)),
     route(GET, "/api/deliveries/{id}", VIEW, |method| on(method, deliveries::one)),
     route(GET, "/api/contacts/{email}", READ, |method| on(method, contacts::one)),
-    route(POST, "/api/contacts/resend", ACT, |method| on(method, resend::order)),
-    route(GET, "/api/crm/contacts", READ, |method| on(method, crm::contact)),
+    order(POST, "/api/contacts/resend", ACT, |method| on(method, resend::order)),
+    order(GET, "/api/crm/contacts", READ, |method| on(method, crm::contact)),
     route(GET, "/api/crm/sample", READ, |method| on(method, crm::sample)),
     route(GET, "/api/deals", READ, |method| on(method, deals::list)),
     route(GET, "/api/deals/{kind}/{key}", READ, |method| on(method, deals::one)),
-    route(POST, "/api/deals/{kind}/{key}/order", ACT, |method| on(method, deals::order)),
+    order(POST, "/api/deals/{kind}/{key}/order", ACT, |method| on(method, deals::order)),
     route(GET, "/api/companies", READ, |method| on(method, companies::list)),
     route(GET, "/api/companies/{name}", READ, |method| on(method, companies::one)),
     route(GET, "/api/happenings", READ, |method| on(method, happenings::list)),
     route(GET, "/api/happenings/{id}", READ, |method| on(method, happenings::one)),
-    route(POST, "/api/happenings/{id}/tell", ACT, |method| on(method, happenings::tell)),
-    route(POST, "/api/happenings/{id}/drop", ACT, |method| on(method, happenings::leave)),
+    order(POST, "/api/happenings/{id}/tell", ACT, |method| on(method, happenings::tell)),
+    order(POST, "/api/happenings/{id}/drop", ACT, |method| on(method, happenings::leave)),
     route(GET, "/api/people", READ, |method| on(method, people::held)),
-    route(DELETE, "/api/people", ACT, |method| on(method, people::erase)),
+    order(DELETE, "/api/people", ACT, |method| on(method, people::erase)),
     route(GET, "/api/people/suppress", READ, |method| on(method, people::suppressed)),
-    route(POST, "/api/people/suppress", ACT, |method| on(method, people::suppress)),
-    route(DELETE, "/api/people/suppress", ACT, |method| on(method, people::unsuppress)),
+    order(POST, "/api/people/suppress", ACT, |method| on(method, people::suppress)),
+    order(DELETE, "/api/people/suppress", ACT, |method| on(method, people::unsuppress)),
     route(GET, "/api/erasures/{erasure}", VIEW, |method| on(method, people::erasure)),
     route(GET, "/api/dead-letters", VIEW, |method| on(method, dead_letters::list)),
-    route(POST, "/api/dead-letters/redrive", ACT, |method| on(method, dead_letters::order)),
-    route(DELETE, "/api/dead-letters/{email}", ACT, |method| on(method, dead_letters::give_up)),
-    route(POST, "/api/ledger/distrust", ACT, |method| on(method, ledger::doubt)),
-    route(POST, "/api/pause", ACT, |method| on(method, commands::pause)),
-    route(POST, "/api/resume", ACT, |method| on(method, commands::resume)),
+    order(POST, "/api/dead-letters/redrive", ACT, |method| on(method, dead_letters::order)),
+    order(DELETE, "/api/dead-letters/{email}", ACT, |method| on(method, dead_letters::give_up)),
+    order(POST, "/api/ledger/distrust", ACT, |method| on(method, ledger::doubt)),
+    order(POST, "/api/pause", ACT, |method| on(method, commands::pause)),
+    order(POST, "/api/resume", ACT, |method| on(method, commands::resume)),
     route(POST, "/api/plan", EDIT, |method| on(method, plan::plan)),
     route(GET, "/api/settings", EDIT, |method| on(method, settings::settings)),
     route(GET, "/api/settings/export", EDIT, |method| on(method, settings::export)),
@@ -204,18 +222,19 @@ const ROUTES: &[Route] = &[
     route(GET, "/api/alerts", VIEW, |method| on(method, alerts::list)),
     route(GET, "/api/outputs", VIEW, |method| on(method, outputs::list)),
     route(GET, "/api/outputs/{name}", READ, |method| on(method, outputs::one)),
-    route(POST, "/api/outputs/{name}/redrive", ACT, |method| on(method, outputs::redrive)),
-    route(POST, "/api/outputs/{name}/discard", ACT, |method| on(method, outputs::discard)),
-    route(POST, "/api/outputs/{name}/resume", ACT, |method| on(method, outputs::resume)),
+    order(POST, "/api/outputs/{name}/redrive", ACT, |method| on(method, outputs::redrive)),
+    order(POST, "/api/outputs/{name}/discard", ACT, |method| on(method, outputs::discard)),
+    order(POST, "/api/outputs/{name}/resume", ACT, |method| on(method, outputs::resume)),
     route(GET, "/api/exports", VIEW, |method| on(method, exports::list)),
-    route(POST, "/api/exports", ACT, |method| on(method, exports::order)),
+    order(POST, "/api/exports", ACT, |method| on(method, exports::order)),
     route(GET, "/api/exports/contacts", READ, |method| on(method, exports::contacts)),
     route(GET, "/api/exports/{id}", VIEW, |method| on(method, exports::one)),
-    route(DELETE, "/api/exports/{id}", ACT, |method| on(method, exports::discard)),
+    order(DELETE, "/api/exports/{id}", ACT, |method| on(method, exports::discard)),
     route(GET, "/api/exports/{id}/file", READ, |method| on(method, exports::file)),
     route(GET, "/api/selectors", VIEW, |method| on(method, selectors::selectors)),
     route(GET, "/api/stream", VIEW, |method| on(method, stream::stream)),
     route(POST, "/api/map", READ, |method| on(method, map::map)),
+    route(GET, "/api/orders/{order}", ACT, |method| on(method, orders::one)),
     route(GET, "/api/me", VIEW, |method| on(method, acts::me)),
     route(GET, "/api/acts", READ, |method| on(method, acts::acts)),
     route(GET, "/api/looks", OWNER, |method| on(method, acts::looks)),
@@ -247,6 +266,7 @@ impl Debugger {
             store,
             settings,
             who: Who::default(),
+            carried: None,
             looks,
             clock,
             admin: Arc::new(admin),
@@ -289,7 +309,7 @@ impl Debugger {
         // Several methods of a path share its fallback and its guard.
         let mut paths: BTreeMap<&'static str, (Needs, MethodRouter<Self>)> = BTreeMap::new();
         for route in ROUTES {
-            let handler = (route.handler)(route.method);
+            let handler = self.handled(route);
             let (mut needs, others) = paths.remove(route.path).unwrap_or_default();
             needs.push((method_of(route.method), route.access));
             paths.insert(route.path, (needs, others.merge(handler)));
@@ -304,6 +324,16 @@ impl Debugger {
         let unknown = from_fn_with_state(self.guard("", Needs::new()), guard);
         let unknown = any(async || ApiError::not_found()).layer(unknown);
         paths.into_iter().fold(Router::new(), add).fallback_service(unknown).with_state(self.clone())
+    }
+
+    /// What serves a route: another node than this one, where that one works and it has to.
+    fn handled(&self, route: &Route) -> MethodRouter<Self> {
+        let handler = (route.handler)(route.method);
+        if !route.handed_on {
+            return handler;
+        }
+        let handing_on = HandingOn { debugger: self.clone(), route: route.path };
+        handler.layer(from_fn_with_state(handing_on, hand_on))
     }
 
     fn guard(&self, path: &'static str, needs: Needs) -> Guard {

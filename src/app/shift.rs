@@ -37,7 +37,9 @@ impl App {
             // Nothing stalls that does not work, and it uses nothing.
             self.vitals.stalls.clear();
             self.usage.send_replace(unused(&self.config));
-            tracing::info!("this node stands by: it takes events, and takes over when the one that works is gone");
+            tracing::info!(
+                "this node stands by: it takes events, and takes over when the one that works is gone"
+            );
         }
     }
 

@@ -165,6 +165,7 @@ impl App {
         parts.spawn(ended(self.teller().run(stop.clone())));
         parts.spawn(ended(self.outputs().run(stop.clone())));
         parts.spawn(ended(self.exports().run(stop.clone())));
+        parts.spawn(ended(self.debugger.clone().carry_out_orders(stop.clone())));
         let history = self.debugger.clone().keep_history(stop.clone());
         parts.spawn(unfailing(history));
     }

@@ -147,7 +147,8 @@ impl Bench {
     async fn retry(&self, decide: Decide) -> Result<Outcome, Undecided> {
         let failed = self.store.failed(Position(0), 1).await.unwrap().remove(0);
         let _turn = self.store.turn().await;
-        retry(&self.shared(), &failed, 0, (&decide, &test_settings(), &ManualClock::at(NOW))).await
+        retry(&self.shared(), &failed, (0, Vec::new()), (&decide, &test_settings(), &ManualClock::at(NOW)))
+            .await
     }
 }
 

@@ -4,7 +4,7 @@
 //! No rule stands here and none in an engine: what is to be stored was decided before.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,9 @@ use std::time::Duration;
 use super::{
     Answer, Appended, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination,
     Documents, Due, DueQuery, EventQuery, ExportRows, Failed, HappeningQuery, JournalEnd, Keep, Keys,
-    NewRecord, News, OpenErasures, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery,
-    Room, Silent, Slot, Stream, Suppressed, Totals, Turn, Versioned, WonQuery, Work,
+    NewRecord, News, OpenErasures, Order, OrderId, OrderStands, OutputQuery, Place, Plan, Processed,
+    ProcessedEnd, Record, RecordQuery, Room, Silent, Slot, StoreError, Stream, Suppressed, Totals, Turn,
+    Versioned, WonQuery, Work,
 };
 use tokio::sync::watch;
 
@@ -284,6 +285,40 @@ pub trait Upkeep: Send + Sync + 'static {
     }
 }
 
+/// Orders of a person that were given on a node that does not work. An engine of one process keeps none: whoever is asked carries
+/// them out.
+pub trait Orders: Send + Sync + 'static {
+    /// Keeps an order for the process that works; durable once answered, and kept once however often it had to be tried.
+    /// `Overloaded` where too many wait.
+    fn leave_order(&self, order: Order) -> Answer<OrderId> {
+        drop(order);
+        Box::pin(ready(Err(StoreError::Shut)))
+    }
+
+    /// Orders that have not ended, the oldest first.
+    fn orders_left(&self, limit: usize) -> Answer<Vec<(OrderId, OrderStands)>> {
+        let _ = limit;
+        Box::pin(ready(Ok(Vec::new())))
+    }
+
+    /// How an order stands, while it is kept.
+    fn order_left(&self, id: OrderId) -> Answer<Option<OrderStands>> {
+        let _ = id;
+        Box::pin(ready(Ok(None)))
+    }
+
+    /// Whoever asked knows what came of an order, so it need not be kept.
+    fn forget_order(&self, id: OrderId) -> Answer<()> {
+        let _ = id;
+        Box::pin(ready(Ok(())))
+    }
+
+    /// A signal whenever there may be orders that have not ended. It ends where there never are any.
+    fn orders_given(&self) -> watch::Receiver<u64> {
+        watch::Sender::new(0).subscribe()
+    }
+}
+
 /// How the engine itself is: whether it works here, whether it has failed, and its end.
 pub trait Life: Send + Sync + 'static {
     /// The failure after which nothing is acknowledged any more, once there is one: the process has to end with 74 and recover
@@ -325,9 +360,9 @@ pub trait Life: Send + Sync + 'static {
 }
 
 /// A place to keep everything.
-pub trait Store: Journal + StateStore + Outbox + Walks + Outgoing + Trail + Upkeep + Life {}
+pub trait Store: Journal + StateStore + Outbox + Walks + Outgoing + Trail + Upkeep + Orders + Life {}
 
-impl<E: Journal + StateStore + Outbox + Walks + Outgoing + Trail + Upkeep + Life> Store for E {}
+impl<E: Journal + StateStore + Outbox + Walks + Outgoing + Trail + Upkeep + Orders + Life> Store for E {}
 
 /// A store shared by the stages.
 pub type SharedStore = Arc<dyn Store>;

@@ -1,6 +1,6 @@
 //! The store: where events are kept safe, and where people, contacts and deliveries live.
 //!
-//! [`Store`] is shaped for more than one engine, as eight small traits: batches, documents with revisions, plans that apply
+//! [`Store`] is shaped for more than one engine, as nine small traits: batches, documents with revisions, plans that apply
 //! whole or not at all. No SQL, no clock and no id made up shows here. Must not decide anything.
 
 mod bodies;
@@ -23,6 +23,7 @@ mod marks;
 pub mod moving;
 mod named;
 mod news;
+mod orders;
 mod outputs;
 mod plan;
 mod priority;
@@ -42,7 +43,9 @@ use tokio::sync::{OwnedMutexGuard, watch};
 
 pub use config::{Config, Durability, Engine, StoreSettings, Tls};
 pub use documents::{DEALS_OF_MAX, Documents, HAPPENINGS_OF_MAX, Keys, Place, Revision, Versioned};
-pub use engine::{Journal, Life, Outbox, Outgoing, SharedStore, StateStore, Store, Trail, Upkeep, Walks};
+pub use engine::{
+    Journal, Life, Orders, Outbox, Outgoing, SharedStore, StateStore, Store, Trail, Upkeep, Walks,
+};
 pub use error::{ErrorClass, StoreError};
 pub use exports::{ExportRows, PutExport};
 pub use failed::Failed;
@@ -54,6 +57,7 @@ pub use lookup::{
     EventQuery, HappeningQuery, LIMIT_MAX, Limited, OpenErasures, OutputTotals, OwedInLane, Slot, Totals,
 };
 pub use news::{Change, Herald, NEWS_KEPT_MAX, News};
+pub use orders::{Order, OrderEnd, OrderId, OrderStands, PutOrder};
 pub use outputs::{OutputKey, OutputQuery, OutputsOf, PutOutput, WonQuery};
 pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put, PutDeal};
 

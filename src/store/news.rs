@@ -95,6 +95,7 @@ fn change(put: &Put) -> Option<Change> {
         | Put::Alert(_)
         | Put::Act(_)
         | Put::Look(_)
+        | Put::Order(_)
         | Put::Output(_)
         | Put::Won(..)
         | Put::Export(_) => None,

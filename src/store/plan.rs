@@ -18,7 +18,7 @@ use crate::event::{Email, Position, SourceName};
 use crate::happening::Happening;
 use crate::person::{Person, PersonKey, Timeline, TimelineKey};
 use crate::selectors::{Kind, List};
-use crate::store::{Failed, PutExport, PutOutput, Revision, Stream};
+use crate::store::{Failed, PutExport, PutOrder, PutOutput, Revision, Stream};
 use crate::trail::{Act, EventTrail, Look, Span, Tallied, Tallies};
 
 /// Everything one decision changes.
@@ -39,6 +39,13 @@ impl Plan {
     #[must_use]
     pub fn is_of_events_alone(&self) -> bool {
         self.progress.is_some()
+    }
+
+    /// Whether it only adds to what is noted of who did what: it rests on nothing, so whoever does not work may write it too.
+    #[must_use]
+    pub fn is_of_notes_alone(&self) -> bool {
+        let is_note = |put: &Put| matches!(put, Put::Act(_) | Put::Look(_));
+        self.progress.is_none() && self.counts == Counts::default() && self.puts.iter().all(is_note)
     }
 }
 
@@ -113,6 +120,8 @@ pub enum Put {
     Act(Act),
     /// Somebody was shown a person.
     Look(Look),
+    /// Something of an order that a person gave on a node that does not work.
+    Order(PutOrder),
     /// Something of what other systems of the user are told.
     Output(PutOutput),
     /// A deal was won at a moment, or is won no more. The first moment of each counts.

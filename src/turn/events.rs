@@ -278,14 +278,14 @@ pub fn erase_failed(failed: &Failed) -> Plan {
 }
 
 /// Decides again on an event that was put aside, at its old place and moment. Nothing is changed where that fails as
-/// before. The turn must be held.
+/// before; else some notes are written in the same plan. The turn must be held.
 ///
 /// # Errors
 /// The store failed, or what stood in the way of the event still does.
 pub async fn retry(
     store: &SharedStore,
     failed: &Failed,
-    duplicates: u64,
+    (duplicates, notes): (u64, Vec<Put>),
     (decide, settings, clock): (&Decide, &Settings, &dyn Clock),
 ) -> Result<Outcome, Undecided> {
     let reading = caught(|| reading_of(failed.record.clone(), settings));
@@ -308,6 +308,7 @@ pub async fn retry(
     let mut plan = Plan::of(world, &settings.account);
     let trail = EventTrail { duplicates, ..trail_of(reading, decided) };
     plan.puts.splice(0..0, [Put::Trail(trail), Put::FailedEnded(position)]);
+    plan.puts.extend(notes);
     *plan.counts.outcomes.entry(Outcome::Failed).or_default() -= 1;
     store.apply(plan).await?;
     Ok(outcome)

@@ -3,6 +3,8 @@
 //!
 //! Needs PostgreSQL; says so and tests nothing where it is not installed.
 
+mod orders;
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;

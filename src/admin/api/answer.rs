@@ -39,7 +39,8 @@ pub(in crate::admin) fn failed(error: StoreError) -> ApiError {
 pub(in crate::admin) fn not_done(error: StoreError) -> ApiError {
     if matches!(error, StoreError::Elsewhere) {
         let message = "another node has just taken over the work; order it once more";
-        return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", message).retry_after_seconds(1);
+        return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", message)
+            .retry_after_seconds(1);
     }
     match error.class() {
         ErrorClass::Passes | ErrorClass::Again => ApiError::new(

@@ -173,10 +173,24 @@ impl Debugger {
     }
 
     /// Applies what was ordered; the turn must be held. Wakes those who carry it out.
-    pub(in crate::admin) async fn carry_out(&self, plan: Plan) -> Result<(), ApiError> {
+    pub(in crate::admin) async fn carry_out(&self, mut plan: Plan) -> Result<(), ApiError> {
+        plan.puts.extend(self.carried.as_ref().and_then(|carried| carried.put()));
         self.store.apply(plan).await.map_err(not_done)?;
+        self.was_ordered();
+        Ok(())
+    }
+
+    /// An order took effect: wakes those who carry it out.
+    pub(in crate::admin) fn was_ordered(&self) {
+        if let Some(carried) = &self.carried {
+            carried.took_effect();
+        }
         self.commands.ordered.notify_one();
         self.commands.owed.notify_one();
-        Ok(())
+    }
+
+    /// Notes nothing of an order of another node until it has ended: carried out once more it does the same.
+    pub(in crate::admin) fn repeatable(self) -> Self {
+        Self { carried: None, ..self }
     }
 }

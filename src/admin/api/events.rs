@@ -22,7 +22,7 @@ use crate::delivery::{Account, DeliveryId, State as Stage, Subject};
 use crate::event::{Email, Kind, Position, SourceName, parse_body};
 use crate::http::ApiError;
 use crate::person::PersonKey;
-use crate::store::{DeliveryStands, EventQuery, Limited, Plan, StoreError};
+use crate::store::{DeliveryStands, EventQuery, Limited, StoreError};
 use crate::trail::{ActKind, EventTrail};
 use crate::turn::{self, Undecided};
 
@@ -275,9 +275,11 @@ pub(in crate::admin) async fn retry(
     let kept = kept.ok_or_else(|| nothing("what the event said is kept no more; send it again"))?;
     let settings = app.settings();
     let by = (&app.commands.decide, &*settings, &*app.clock);
-    match turn::retry(&app.store, &kept, trail.duplicates, by).await {
+    let carried = app.carried.as_ref().and_then(|carried| carried.put());
+    let notes = carried.into_iter().chain([app.act(ActKind::Retried, "an event")]).collect();
+    match turn::retry(&app.store, &kept, (trail.duplicates, notes), by).await {
         Ok(outcome) => {
-            app.carry_out_noted(Plan::default(), ActKind::Retried, "an event").await?;
+            app.was_ordered();
             Ok(Json(json!({ "success": true, "outcome": outcome })))
         }
         Err(Undecided::Panicked(_, place)) => {

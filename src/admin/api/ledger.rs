@@ -35,6 +35,7 @@ pub(in crate::admin) async fn doubt(Asked(app): Asked, request: Request) -> Resu
     Params::read(&parts.uri, &[])?;
     let order: Order = order_in(&parts, body, FEW_WORDS, ORDERS).await?;
     let since = UnixMicros::parse(&order.since).ok_or_else(|| not_an_order(ORDERS))?;
+    let app = app.repeatable();
     app.doubt_from_now_on(since).await?;
     let (mut deals, mut happenings) = (0, 0);
     let mut after = None;

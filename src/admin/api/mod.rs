@@ -24,6 +24,7 @@ pub(super) mod map;
 pub(super) mod now;
 pub(super) mod openapi;
 mod order;
+pub(super) mod orders;
 pub(super) mod outputs;
 pub(super) mod owned;
 pub(super) mod people;
@@ -39,6 +40,7 @@ pub(super) mod status;
 pub(super) mod stream;
 mod why;
 
-pub(super) use answer::failed;
+pub(super) use answer::{failed, not_done};
 pub use commands::{Commands, Given};
 pub(super) use history::History;
+pub(super) use order::MANY_NAMES;

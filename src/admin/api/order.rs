@@ -12,7 +12,7 @@ use crate::http::{ApiError, BodyLimits, read_whole};
 /// Bytes of an order of a few words.
 pub(super) const FEW_WORDS: usize = 4096;
 /// Bytes of an order that names many.
-pub(super) const MANY_NAMES: usize = 262_144;
+pub(in crate::admin) const MANY_NAMES: usize = 262_144;
 
 /// Reads an order; `shape` is what its body must be.
 pub(super) async fn order_in<T: DeserializeOwned>(

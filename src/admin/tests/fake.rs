@@ -380,6 +380,8 @@ impl Upkeep for FakeStore {
     }
 }
 
+impl crate::store::Orders for FakeStore {}
+
 impl crate::store::Life for FakeStore {
     fn fatal(&self) -> watch::Receiver<Option<String>> {
         watch::Sender::new(None).subscribe()

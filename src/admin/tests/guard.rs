@@ -101,6 +101,7 @@ const THERE: &[(&str, &str)] = &[
     ("GET", "/api/selectors"),
     ("GET", "/api/stream"),
     ("POST", "/api/map"),
+    ("GET", "/api/orders/{order}"),
     ("GET", "/api/me"),
     ("GET", "/api/acts"),
     ("GET", "/api/looks"),

@@ -1,7 +1,10 @@
 //! Applying a plan: all of it in one transaction, or nothing.
 
+use std::sync::atomic::Ordering;
+
 use super::core::{Core, Held};
-use super::link::Link;
+use super::dial::Purpose;
+use super::link::{Link, Step};
 use super::pen::Pen;
 use super::plan::{self, Rare};
 use super::privacy;
@@ -21,6 +24,9 @@ fn makes_outputs(plan: &Plan) -> bool {
 
 /// Applies a plan whole or not at all; once answered it is durable.
 pub(super) async fn apply(core: &Core, plan: Plan) -> Result<(), StoreError> {
+    if core.epoch.load(Ordering::Acquire) == 0 && !plan.puts.is_empty() && plan.is_of_notes_alone() {
+        return note(core, plan).await;
+    }
     let (progress, outputs) = (plan.progress, makes_outputs(&plan));
     let changes = core.herald.changes(&plan);
     let written = plan::written(plan, &Pen::at(core, core.now()))?;
@@ -43,6 +49,22 @@ pub(super) async fn apply(core: &Core, plan: Plan) -> Result<(), StoreError> {
         core.outputs_made.send_modify(|times| *times += 1);
     }
     core.herald.tell_all(changes);
+    Ok(())
+}
+
+/// Writes notes where another node works: they rest on nothing, so nothing has to be fenced.
+async fn note(core: &Core, plan: Plan) -> Result<(), StoreError> {
+    let written = plan::written(plan, &Pen::at(core, core.now()))?;
+    let link = core.dial.connect(Purpose::Write).await?;
+    let mut steps = vec![Step::any("BEGIN", values![])];
+    steps.extend(written.steps);
+    link.steps(steps).await?;
+    link.batch("COMMIT").await?;
+    if link.warnings() > 0 {
+        return Err(StoreError::Unavailable(
+            "a commit was cancelled while it waited for a standby".to_owned(),
+        ));
+    }
     Ok(())
 }
 

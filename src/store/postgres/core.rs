@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ring::hmac;
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
+use tokio_postgres::Row;
 
 use super::dial::{Dial, Purpose, within};
 use super::link::{Link, Step};
@@ -45,6 +46,8 @@ pub(super) struct Core {
     pub(super) processed: watch::Sender<Processed>,
     pub(super) outputs_made: watch::Sender<u64>,
     pub(super) herald: Herald,
+    /// Counts looks that saw orders that had not ended.
+    pub(super) orders_given: watch::Sender<u64>,
     /// Counts what was changed otherwise than by a plan of this process.
     pub(super) beside: watch::Sender<u64>,
     /// Commits of which it was not known whether they hold.
@@ -149,6 +152,7 @@ impl Core {
             processed: watch::Sender::new(processed),
             outputs_made: watch::Sender::new(0),
             herald: Herald::default(),
+            orders_given: watch::Sender::new(0),
             beside: watch::Sender::new(0),
             uncertain: AtomicU64::new(0),
             state: Arc::default(),
@@ -286,7 +290,9 @@ impl Core {
             match self.confirm(id).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => return Err(StoreError::Unavailable("the plan was not kept".to_owned())),
-                Err(error @ (StoreError::Fatal(_) | StoreError::Elsewhere | StoreError::Shut)) => return Err(error),
+                Err(error @ (StoreError::Fatal(_) | StoreError::Elsewhere | StoreError::Shut)) => {
+                    return Err(error);
+                }
                 Err(_) => self.clock.sleep_until(self.clock.monotonic() + TRY_AGAIN).await,
             }
         }
@@ -334,7 +340,12 @@ pub(super) async fn processed(link: &Link) -> Result<Processed, StoreError> {
     let sql = "SELECT position, old_position, events FROM turns WHERE tenant = 1";
     let row =
         link.row(sql, values![]).await?.ok_or_else(|| StoreError::Fatal("a row is missing".to_owned()))?;
-    Ok(Processed { live: Position(uint(&row, 0)?), old: Position(uint(&row, 1)?), events: uint(&row, 2)? })
+    processed_in(&row)
+}
+
+/// The same from the first columns of a row.
+pub(super) fn processed_in(row: &Row) -> Result<Processed, StoreError> {
+    Ok(Processed { live: Position(uint(row, 0)?), old: Position(uint(row, 1)?), events: uint(row, 2)? })
 }
 
 /// Looks something up within its time.

@@ -5,7 +5,7 @@
 use super::core::{Core, Held};
 use super::link::{Link, Step};
 use super::value::{int, maybe, string, text, uint, values};
-use super::{deliveries, lists, outputs, plan, privacy};
+use super::{deliveries, lists, orders, outputs, plan, privacy};
 use crate::delivery::{Delivery, State};
 use crate::erasure::{Erasure, ErasureStage, Extent, Receipt};
 use crate::event::{Email, Position, SourceName};
@@ -42,6 +42,7 @@ async fn part(held: &Held, core: &Core, erasure: &mut Erasure) -> Result<(), Sto
             // What is told is bounded, so it is looked through at once.
             outputs::erase_mentions(held, |text| names(extent, text)).await?;
             lists::erase_mentions(held, |text| names(extent, text)).await?;
+            orders::erase_mentions(held, |text| names(extent, text)).await?;
             let (extent, last) = (std::mem::take(extent), *last);
             *stage = ErasureStage::Journal { extent, last, after: Position(0) };
         }

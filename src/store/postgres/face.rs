@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use super::core::{Core, Reader, looked_up, processed};
 use super::dial::Purpose;
 use super::{
-    PostgresStore, apply, erase, groups, lease, lists, load, outbox, outputs, privacy, retention, slots,
-    trail,
+    PostgresStore, apply, erase, groups, lease, lists, load, orders, outbox, outputs, privacy, retention,
+    slots, trail,
 };
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
@@ -31,9 +31,9 @@ use crate::selectors::Selectors;
 use crate::store::{
     Answer, Appended, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination,
     Documents, Due, DueQuery, EventQuery, ExportRows, Failed, HappeningQuery, Journal, JournalEnd, Keep,
-    Keys, Life, NewRecord, News, OpenErasures, Outbox, Outgoing, OutputQuery, Place, Plan, Processed,
-    ProcessedEnd, Record, RecordQuery, Silent, Slot, StateStore, StoreError, Stream, Suppressed, Totals,
-    Trail, Turn, Upkeep, Versioned, Walks, WonQuery, Work,
+    Keys, Life, NewRecord, News, OpenErasures, Order, OrderId, OrderStands, Orders, Outbox, Outgoing,
+    OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Silent, Slot, StateStore,
+    StoreError, Stream, Suppressed, Totals, Trail, Turn, Upkeep, Versioned, Walks, WonQuery, Work,
 };
 use crate::trail::{Act, EventTrail, Look, Span, Tallied};
 
@@ -390,6 +390,28 @@ impl Upkeep for PostgresStore {
             "copies stay in the data files of the database until their place is used again, in its log and on its standbys until \
              that is recycled, and in its backups until they expire",
         )
+    }
+}
+
+impl Orders for PostgresStore {
+    fn leave_order(&self, order: Order) -> Answer<OrderId> {
+        self.order(move |core| async move { orders::leave(&core, order).await })
+    }
+
+    fn orders_left(&self, limit: usize) -> Answer<Vec<(OrderId, OrderStands)>> {
+        self.ask(move |reader| async move { orders::left(&reader, limit).await })
+    }
+
+    fn order_left(&self, id: OrderId) -> Answer<Option<OrderStands>> {
+        self.ask(move |reader| async move { orders::one(&reader, id).await })
+    }
+
+    fn forget_order(&self, id: OrderId) -> Answer<()> {
+        self.order(move |core| async move { orders::forget(&core, id).await })
+    }
+
+    fn orders_given(&self) -> watch::Receiver<u64> {
+        self.core.orders_given.subscribe()
     }
 }
 

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::core::{Core, TRY_AGAIN, processed};
+use super::core::{Core, TRY_AGAIN, processed, processed_in};
 use super::dial::{Purpose, within};
 use super::journal::{self, Journal};
 use super::link::Link;
 use super::recovery;
-use super::value::{int, text, values};
-use crate::store::StoreError;
+use super::value::{column, int, string, text, uint, values};
+use crate::store::{Processed, StoreError, Work};
 
 /// How long one look may take.
 const LOOK_DEADLINE: Duration = Duration::from_secs(5);
@@ -145,9 +145,16 @@ pub(super) async fn look_once(
     let known = *journal.end.borrow();
     journal.looked(known, journal::head(link).await?);
     let epoch = core.epoch.load(Ordering::Acquire);
+    let seen = seen(link).await?;
+    core.work.send_if_modified(|work| {
+        let now = Work { here: work.here, epoch: seen.epoch, holder: seen.holder };
+        std::mem::replace(work, now.clone()) != now
+    });
+    if seen.orders {
+        core.orders_given.send_modify(|times| *times += 1);
+    }
     if epoch == 0 {
-        let now = processed(link).await?;
-        core.processed.send_if_modified(|known| std::mem::replace(known, now) != now);
+        core.processed.send_if_modified(|known| std::mem::replace(known, seen.processed) != seen.processed);
         return Ok(());
     }
     if !renew {
@@ -159,6 +166,28 @@ pub(super) async fn look_once(
         return Err(core.lost(epoch));
     }
     Ok(())
+}
+
+/// What a look sees of who works, how far they are, and whether something was ordered elsewhere.
+struct Seen {
+    processed: Processed,
+    epoch: u64,
+    holder: String,
+    orders: bool,
+}
+
+async fn seen(link: &Link) -> Result<Seen, StoreError> {
+    let sql = "SELECT position, old_position, events, epoch, CASE WHEN expires_at > clock_timestamp() THEN holder ELSE '' END,
+            EXISTS (SELECT 1 FROM orders WHERE tenant = 1 AND done_at IS NULL)
+        FROM turns WHERE tenant = 1";
+    let row = link.row(sql, values![]).await?;
+    let row = row.ok_or_else(|| StoreError::Fatal("a row is missing".to_owned()))?;
+    Ok(Seen {
+        processed: processed_in(&row)?,
+        epoch: uint(&row, 3)?,
+        holder: string(&row, 4)?,
+        orders: column(&row, 5)?,
+    })
 }
 
 /// Lets another node begin at once.

@@ -21,6 +21,7 @@ mod lists;
 mod load;
 mod migrate;
 pub(in crate::store) mod moving;
+mod orders;
 mod outbox;
 mod outputs;
 mod pen;

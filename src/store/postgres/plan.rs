@@ -10,7 +10,7 @@ use super::link::Step;
 use super::pen::Pen;
 use super::rows::by_revision;
 use super::value::{hash, text, texts, values};
-use super::{deliveries, documents, outputs, privacy, slots};
+use super::{deliveries, documents, orders, outputs, privacy, slots};
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
 use crate::decision::{Contributed, Contribution};
@@ -101,6 +101,7 @@ pub(super) fn written(plan: Plan, pen: &Pen<'_>) -> Result<Written, StoreError> 
             }
             Put::Act(act) => single.extend(acted(&act)),
             Put::Look(look) => single.extend(looked(&look)),
+            Put::Order(put) => single.push(orders::put(&put)),
             Put::Alert(alert) => single.push(alerted(&alert)?),
             Put::Export(export) => single.extend(exported(&export)?),
             Put::Won(key, at) => single.push(won(&key, at)),

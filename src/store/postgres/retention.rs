@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use super::core::Core;
 use super::groups::number;
 use super::link::Link;
-use super::outputs;
 use super::value::{column, int, uint, values};
+use super::{orders, outputs};
 use crate::clock::UnixMicros;
 use crate::event::Position;
 use crate::store::coding;
@@ -63,7 +63,7 @@ pub(super) async fn prune(core: &Core, keep: Keep) -> Result<u64, StoreError> {
     core.commit(held, id).await?;
     let mut held = core.hold().await?;
     let id = core.begin(&mut held, Vec::new()).await?;
-    let rows = match state(&held, keep, Span::of(core.now())).await {
+    let rows = match state(&held, keep, core.now()).await {
         Ok(rows) => rows,
         Err(error) => return Err(core.undo(&mut held, id, error).await),
     };
@@ -124,7 +124,7 @@ async fn waiting_since(link: &Link, processed: Processed) -> Result<Option<UnixM
     Ok(since)
 }
 
-async fn state(link: &Link, keep: Keep, now: Span) -> Result<u64, StoreError> {
+async fn state(link: &Link, keep: Keep, now: UnixMicros) -> Result<u64, StoreError> {
     let waiting_since = waiting_since(link, super::core::processed(link).await?).await?;
     // An event that waited that long may repeat any message seen: all are kept until it has taken effect.
     let behind = waiting_since.is_some_and(|since| since < keep.seen_since);
@@ -133,12 +133,13 @@ async fn state(link: &Link, keep: Keep, now: Span) -> Result<u64, StoreError> {
     for worth in Worth::ALL {
         rows += prune_trail(link, worth, keep.trail.of(worth)).await?;
     }
-    let others = [(WON, keep.won_since.0), (TALLIES, now.0 - SPANS_KEPT)];
+    let others = [(WON, keep.won_since.0), (TALLIES, Span::of(now).0 - SPANS_KEPT)];
     for (sql, since) in others.into_iter().chain(seen) {
         rows += link.change(sql, values![since, ROWS_MAX]).await?;
     }
     rows += prune_failed(link, keep.trail.conversion.since).await?;
     rows += outputs::prune(link, keep.trail.conversion.since, ROWS_MAX).await?;
+    rows += orders::prune(link, now).await?;
     // The limit holds whatever waits: a message that comes again after so many others counts again.
     let excess = signed(size(link, "seen").await?.saturating_sub(keep.seen_max));
     if excess > 0 {

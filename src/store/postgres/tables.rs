@@ -14,7 +14,7 @@ pub(super) fn steps() -> Vec<String> {
         .flat_map(|(table, columns)| columns.iter().map(move |column| unsampled(table, column)))
         .collect();
     let tables = [JOURNAL, DOCUMENTS, RECORDS, DELIVERIES, TRAIL, OUTGOING, PRIVACY];
-    vec![tables.concat() + triggers.as_str() + unsampled.as_str() + UNSAMPLED_INDEXES]
+    vec![tables.concat() + triggers.as_str() + unsampled.as_str() + UNSAMPLED_INDEXES, NODES.to_owned()]
 }
 
 /// Columns of which the server samples nothing: what it samples it keeps beside the tables, where it outlives their rows.
@@ -464,4 +464,31 @@ const PRIVACY: &str = "
     CREATE TABLE forget_ends (
         TENANT, erasure INTEGER NOT NULL, name TEXT NOT NULL, contacts INTEGER NOT NULL, PRIMARY KEY (tenant, erasure, name)
     );
+";
+
+/// What nodes tell one another: the settings of the one that works, and orders that were given on another one.
+const NODES: &str = "
+    ALTER TABLE turns ADD COLUMN settings TEXT NOT NULL DEFAULT '';
+    CREATE TABLE orders (
+        TENANT,
+        id INTEGER GENERATED ALWAYS AS IDENTITY,
+        mark BLOB NOT NULL,
+        at INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        role TEXT NOT NULL,
+        method TEXT NOT NULL,
+        route TEXT NOT NULL,
+        target TEXT NOT NULL,
+        body BLOB NOT NULL,
+        taken boolean NOT NULL DEFAULT false,
+        done_at INTEGER,
+        status INTEGER,
+        answer TEXT,
+        PRIMARY KEY (tenant, id)
+    );
+    CREATE UNIQUE INDEX orders_by_mark ON orders (tenant, mark);
+    CREATE INDEX orders_left ON orders (tenant, id) WHERE done_at IS NULL;
+    ALTER TABLE orders ALTER COLUMN target SET STATISTICS 0;
+    ALTER TABLE orders ALTER COLUMN body SET STATISTICS 0;
+    ALTER TABLE orders ALTER COLUMN answer SET STATISTICS 0;
 ";

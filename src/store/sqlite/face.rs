@@ -31,7 +31,7 @@ use crate::selectors::Selectors;
 use crate::store::{
     Answer, Appended, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination,
     Documents, Due, DueQuery, EventQuery, ExportRows, Failed, HappeningQuery, Journal, JournalEnd, Keep,
-    Keys, Life, NewRecord, News, OpenErasures, Outbox, Outgoing, OutputQuery, Place, Plan, Processed,
+    Keys, Life, NewRecord, News, OpenErasures, Orders, Outbox, Outgoing, OutputQuery, Place, Plan, Processed,
     ProcessedEnd, Record, RecordQuery, Room, Silent, Slot, StateStore, StoreError, Stream, Suppressed,
     Totals, Trail, Turn, Upkeep, Versioned, Walks, WonQuery,
 };
@@ -396,6 +396,8 @@ impl Upkeep for SqliteStore {
         })
     }
 }
+
+impl Orders for SqliteStore {}
 
 impl Life for SqliteStore {
     fn fatal(&self) -> watch::Receiver<Option<String>> {

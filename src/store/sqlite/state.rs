@@ -296,6 +296,8 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
         Put::Selectors(account, kind, list) => selectors::put(connection, account, *kind, list),
         Put::Act(act) => acts::put(connection, act),
         Put::Look(look) => looks::put(connection, look),
+        // Whoever is asked carries an order out: none is kept.
+        Put::Order(_) => Ok(()),
         Put::Alert(alert) => alerts::put(connection, alert),
         Put::Output(output) => outputs::put(connection, output),
         Put::Export(export) => exports::put(connection, export),

@@ -159,7 +159,19 @@ impl Cluster {
     /// What the server answers to a statement, without headings.
     pub fn ask(&self, sql: &str) -> String {
         let asked = Command::new(self.bin.join("psql"))
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "freshsignal", "-d", "postgres", "-h"])
+            .args([
+                "-X",
+                "-q",
+                "-A",
+                "-t",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-U",
+                "freshsignal",
+                "-d",
+                "postgres",
+                "-h",
+            ])
             .arg(&self.folder)
             .args(["-c", sql])
             .output()

@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::Value;
@@ -27,6 +28,10 @@ use crate::trail::ActKind;
 
 pub(in crate::admin) use suppress::{suppress, suppressed, unsuppress};
 
+/// Where an erasure is ordered.
+pub(in crate::admin) const ROUTE: &str = "/api/people";
+/// How often it is looked for a receipt that another node writes.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long an answer waits for the receipt. Asking again goes on waiting.
 const RECEIPT_WITHIN: Duration = Duration::from_secs(25);
 /// Orders that may wait.
@@ -152,7 +157,16 @@ pub(in crate::admin) async fn erase(
     let subject = subject(&params)?;
     let forget = params.get("forget_in_crm", "true or false", |text| text.parse::<bool>().ok())?;
     let id = order(&app, subject, forget.unwrap_or(false)).await?;
-    let (erasure, forgetting) = receipt(&app, id).await.map_err(failed)?.ok_or_else(ApiError::internal)?;
+    answer(&app, id).await
+}
+
+/// What an erasure answers that another node carries out: its order is kept.
+pub(in crate::admin) async fn carried_out(app: &Debugger, id: u64) -> Result<Response, ApiError> {
+    answer(app, id).await.map(IntoResponse::into_response)
+}
+
+async fn answer(app: &Debugger, id: u64) -> Result<(StatusCode, Json<ErasureView>), ApiError> {
+    let (erasure, forgetting) = receipt(app, id).await.map_err(failed)?.ok_or_else(ApiError::internal)?;
     let status = if erasure.stage.is_done() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(ErasureView::of(&erasure, forgetting, app.store.remains()))))
 }
@@ -206,8 +220,8 @@ async fn order(app: &Debugger, subject: ErasureSubject, forget: bool) -> Result<
         );
     }
     let order = Erasure::order(next, subject, forget);
-    let puts = vec![Put::Privacy(Privacy::Erasure(Box::new(order))), app.act(ActKind::Erased, "a person")];
-    app.store.apply(Plan { puts, ..Plan::default() }).await.map_err(failed)?;
+    let puts = vec![Put::Privacy(Privacy::Erasure(Box::new(order)))];
+    app.carry_out_noted(Plan { puts, ..Plan::default() }, ActKind::Erased, "a person").await?;
     drop(turn);
     app.live.erasures.ordered.notify_one();
     Ok(next)
@@ -220,10 +234,18 @@ async fn receipt(app: &Debugger, id: u64) -> Result<Option<(Erasure, Forgetting)
     loop {
         done.mark_unchanged();
         let erasure = app.store.erasure(id).await?;
-        if erasure.as_ref().is_none_or(|(erasure, _)| erasure.stage.is_done()) {
+        // Whoever ordered it on another node waits there.
+        if app.carried.is_some() || erasure.as_ref().is_none_or(|(erasure, _)| erasure.stage.is_done()) {
             return Ok(erasure);
         }
+        let look = async {
+            if app.store.work().borrow().here {
+                std::future::pending::<()>().await;
+            }
+            app.clock.sleep_until(app.clock.monotonic() + LOOK_EVERY).await;
+        };
         tokio::select! {
+            () = look => {}
             () = &mut deadline => return app.store.erasure(id).await,
             changed = done.changed() => if changed.is_err() { return Ok(erasure) },
         }

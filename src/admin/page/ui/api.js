@@ -115,8 +115,23 @@ async function read(response) {
   return body;
 }
 
+// Where another node works than the one that was asked, an order is kept for it, and what comes of it is looked up.
+const LOOKS_MAX = 60;
+const LOOK_EVERY = 1000;
+async function outcome(body) {
+  if (!body?.see || body.done !== false) return body;
+  for (let look = 0; look < LOOKS_MAX; look += 1) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+    const { done, status, answer } = await read(await request(`api/orders/${body.order}`));
+    if (!done) continue;
+    if (status < 400) return answer ?? {};
+    throw new Failure(status, answer?.code ?? "failed", answer?.message ?? `The order was answered with ${status}.`);
+  }
+  throw new Failure(202, "order_waits", `No node does the work now. Your order is kept as number ${body.order} and is carried out once one does.`);
+}
+
 export async function get(path, params, signal) {
-  return read(await request(pathOf(path, params), { signal }));
+  return outcome(await read(await request(pathOf(path, params), { signal })));
 }
 
 export async function send(method, path, body) {
@@ -125,7 +140,7 @@ export async function send(method, path, body) {
     options.headers = { "content-type": "application/json" };
     options.body = typeof body === "string" ? body : JSON.stringify(body);
   }
-  return read(await request(path, options));
+  return outcome(await read(await request(path, options)));
 }
 
 // Who asks and what they may, read once: whoever signs in anew loads the page again.

@@ -83,7 +83,12 @@ const OF_FOLDERS: &[(&str, &str, &str)] = &[
 const OF_DATABASES: &[(&str, &str, &str)] = &[
     ("migrations", "version at", "each engine has its own steps"),
     ("turns", "position old_position events", "how far events took effect moves by itself"),
-    ("turns", "epoch holder expires_at last_plan confirmed", "the lease is of the nodes alone"),
+    ("turns", "epoch holder expires_at last_plan confirmed settings", "the lease is of the nodes alone"),
+    (
+        "orders",
+        "id mark at who role method route target body taken done_at status answer",
+        "orders between nodes: what they changed moves, and who stops the nodes waits until none is left",
+    ),
     ("heads", "last", "where the journal ends moves by itself"),
     ("heads", "bytes old_bytes", "counted when groups have arrived"),
     ("store_key", "key", "the key moves by itself"),

@@ -9,7 +9,8 @@ use crate::allowance::SlotId;
 use crate::event::Position;
 use crate::store::postgres::dial::Purpose;
 use crate::store::postgres::lease;
-use crate::store::{Keys, Plan, Progress, Put};
+use crate::store::{Keys, Order, OrderEnd, OrderStands, Orders, Plan, Progress, Put, PutOrder};
+use crate::trail::{Act, ActKind};
 
 fn settings_of(path: &Path) -> Option<PostgresSettings> {
     Some(of_folder(cluster::private()?, path, settings()))
@@ -128,6 +129,61 @@ async fn who_does_not_work_takes_events_and_shows_all_and_applies_nothing() {
     assert_eq!(beside.totals(account()).await.unwrap().accepted, 3);
     let refused = beside.apply(Plan::default()).await;
     assert!(matches!(refused, Err(StoreError::Elsewhere)), "{refused:?}");
+}
+
+fn ordered(body: &str) -> Order {
+    let [who, role, method, route] = ["anna", "act", "POST", "/api/pause"].map(str::to_owned);
+    let (target, body) = ("/api/pause?a=b".to_owned(), body.as_bytes().to_vec());
+    Order { at: NOW, who, role, method, route, target, body }
+}
+
+#[tokio::test]
+async fn an_order_of_a_node_that_stands_by_takes_effect_once_and_ends_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(settings) = settings_of(folder.path()) else { return };
+    let works = PostgresStore::open_leading(settings.clone(), clock()).unwrap();
+    let beside: Arc<TestStore> = PostgresStore::open(settings, clock()).unwrap();
+    let first = beside.leave_order(ordered("a\0b")).await.unwrap();
+    let second = beside.leave_order(ordered("2")).await.unwrap();
+    let mut given = works.orders_given();
+    lease::look_once(&works.core, &works.journal, &mut None, false).await.unwrap();
+    assert!(given.has_changed().unwrap());
+    given.mark_unchanged();
+    let left = works.orders_left(9).await.unwrap();
+    let waits = |body: &str| OrderStands { order: ordered(body), taken: false, end: None };
+    assert_eq!(left, [(first, waits("a\0b")), (second, waits("2"))]);
+    // What it changes and that it did are one plan, which does not hold a second time.
+    let act = |about: &str| {
+        let about = about.to_owned();
+        Put::Act(Act { at: NOW, kind: ActKind::Paused, who: "anna".to_owned(), about })
+    };
+    let plan =
+        |about: &str| Plan { puts: vec![act(about), Put::Order(PutOrder::Taken(first))], ..Plan::default() };
+    let works: Arc<TestStore> = works;
+    works.apply(plan("once")).await.unwrap();
+    assert!(matches!(works.apply(plan("twice")).await, Err(StoreError::Conflict)));
+    assert!(matches!(beside.apply(plan("elsewhere")).await, Err(StoreError::Elsewhere)));
+    assert_eq!(works.acts(9).await.unwrap().len(), 1);
+    assert!(beside.order_left(first).await.unwrap().unwrap().taken);
+    let end = OrderEnd { at: NOW, status: 200, answer: r#"{"a":"b@example.com"}"#.to_owned() };
+    let ends = |end: &OrderEnd| Plan {
+        puts: vec![Put::Order(PutOrder::Ended(first, end.clone()))],
+        ..Plan::default()
+    };
+    works.apply(ends(&end)).await.unwrap();
+    assert!(matches!(works.apply(ends(&end)).await, Err(StoreError::Conflict)));
+    assert!(matches!(works.apply(plan("late")).await, Err(StoreError::Conflict)));
+    let stands = beside.order_left(first).await.unwrap().unwrap();
+    assert_eq!((stands.end, stands.order.target, stands.order.body), (Some(end), String::new(), Vec::new()));
+    assert_eq!(works.orders_left(9).await.unwrap().len(), 1);
+    beside.forget_order(first).await.unwrap();
+    assert_eq!(beside.order_left(first).await.unwrap(), None);
+    // One that has not ended is not forgotten.
+    beside.forget_order(second).await.unwrap();
+    assert_eq!(works.orders_left(9).await.unwrap().len(), 1);
+    // Notes of who did what rest on nothing.
+    beside.apply(Plan { puts: vec![act("beside")], ..Plan::default() }).await.unwrap();
+    assert_eq!(works.acts(9).await.unwrap()[0].about, "beside");
 }
 
 #[tokio::test]
