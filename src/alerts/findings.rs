@@ -177,7 +177,10 @@ fn of_risk(risk: &Risk, snapshot: Snapshot<'_>) -> Option<Finding> {
         | RiskKind::ConsentNotUnderstood
         | RiskKind::JunkIds
         | RiskKind::SwitchedOff
-        | RiskKind::UnusableEmails => return None,
+        | RiskKind::UnusableEmails
+        // The node that works tells, and it has neither.
+        | RiskKind::NobodyWorks
+        | RiskKind::OtherSettings => return None,
     };
     Some(Finding { cause, measure, text: sentence(&risk.message) })
 }

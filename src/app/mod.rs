@@ -179,6 +179,7 @@ impl App {
         let sharing = watch::Sender::new(config.bulk.sharing());
         let erasing = Erasing { ordered: Arc::default(), done: watch::Sender::new(0) };
         let noting = (Arc::clone(&shared), Arc::clone(&clock));
+        shared.works_by(config.fingerprint(&config, &settings.borrow()));
         let reload = Reload::new(&config, settings, ingest, load, (key, noting));
         let (pressure, flow) = (watch::Sender::<Pressure>::default(), watch::Sender::<Flow>::default());
         let vitals = Vitals {

@@ -50,6 +50,14 @@ mod postgres {
         Ok(PostgresStore::open(settings(config, limits), Arc::clone(clock))?)
     }
 
+    /// The name of this machine, for people.
+    fn machine() -> String {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let name: String =
+            name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+        if name.is_empty() { "node".to_owned() } else { name }
+    }
+
     /// What the configuration says of the database.
     #[must_use]
     pub fn settings(config: &Config, limits: StoreSettings) -> PostgresSettings {
@@ -68,7 +76,7 @@ mod postgres {
             lease: Duration::from_secs(store.lease_seconds),
             call_lasts: attempt + CALL_LEAVES_WITHIN,
             by_database_clock: true,
-            node: format!("{}-{:08x}", std::process::id(), u32::from_be_bytes(random)),
+            node: format!("{}-{}-{:08x}", machine(), std::process::id(), u32::from_be_bytes(random)),
             limits: StoreSettings { readers_max: store.connections_max - NOT_FOR_LOOK_UPS, ..limits },
         }
     }

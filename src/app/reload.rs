@@ -175,6 +175,7 @@ impl Reload {
             taken_over.push("freshsales.api_key".to_owned());
         }
         let needs_restart = self.needs_restart(&config);
+        self.noting.0.works_by(config.fingerprint(&self.started, &settings));
         self.settings.send_modify(|in_use| {
             // What the account calls things is not of the configuration.
             let new = Arc::make_mut(&mut settings);

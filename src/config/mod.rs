@@ -3,6 +3,7 @@
 //! The only room that reads the environment and configuration files. Must not start anything.
 
 mod changes;
+mod fingerprint;
 mod first_start;
 mod layers;
 mod managed;

@@ -5,15 +5,18 @@
 
 mod attributes;
 mod leads;
+mod nodes;
 mod outlook;
 mod outputs;
 mod refusal;
+mod risk;
 mod risks;
 mod snapshot;
 mod standing;
 
 pub use outlook::Added;
 pub use refusal::{Advice, advice};
-pub use risks::{Risk, RiskKind, risks};
+pub use risk::{Risk, RiskKind};
+pub use risks::risks;
 pub use snapshot::{LEADS, Snapshot, StoreReading, Vitals};
 pub use standing::{Around, Standing, Tone, Way, standings};

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::{
     Answer, Appended, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination,
-    Documents, Due, DueQuery, EventQuery, ExportRows, Failed, HappeningQuery, JournalEnd, Keep, Keys,
-    NewRecord, News, OpenErasures, Order, OrderId, OrderStands, OutputQuery, Place, Plan, Processed,
+    Documents, Due, DueQuery, EventQuery, ExportRows, Failed, Fingerprint, HappeningQuery, JournalEnd, Keep,
+    Keys, NewRecord, News, OpenErasures, Order, OrderId, OrderStands, OutputQuery, Place, Plan, Processed,
     ProcessedEnd, Record, RecordQuery, Room, Silent, Slot, StoreError, Stream, Suppressed, Totals, Turn,
     Versioned, WonQuery, Work,
 };
@@ -342,6 +342,12 @@ pub trait Life: Send + Sync + 'static {
     /// here has to end before [`Life::lead`] is waited for again. An engine of one process always works.
     fn work(&self) -> watch::Receiver<Work> {
         watch::Sender::new(Work::default()).subscribe()
+    }
+
+    /// By which settings this process works from now on: where several share a store, one that would work by others than the one
+    /// that does is not to take over from it, but for when it stops in order or stays away.
+    fn works_by(&self, settings: Fingerprint) {
+        drop(settings);
     }
 
     /// A signal whenever something was changed in another way than by a plan of this process: deliveries may be due, or a person

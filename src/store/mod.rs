@@ -64,7 +64,7 @@ pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put, PutDeal};
 pub use priority::give_way;
 pub use reach::reach;
 pub use records::{load_beside, load_records};
-pub use work::Work;
+pub use work::{Fingerprint, Work};
 pub use working::{For, load_contacts, quotas};
 
 pub use crate::destination::{Destination, DestinationState};

@@ -4,6 +4,7 @@
 //! Needs PostgreSQL; says so and tests nothing where it is not installed.
 
 mod orders;
+mod settings;
 
 use std::path::Path;
 use std::process::Command;

@@ -20,6 +20,7 @@ use crate::event::SourceName;
 use crate::freshsales::Mode;
 use crate::health::{Around, Risk, Snapshot, Standing, Tone, Way, risks, standings};
 use crate::http::ApiError;
+use crate::store::Work;
 
 /// The status as it is shown.
 #[derive(Serialize)]
@@ -27,6 +28,8 @@ pub(in crate::admin) struct StatusView {
     version: &'static str,
     account: Account,
     mode: &'static str,
+    /// How this node stands among several; null where there is one alone.
+    node: Option<NodeView>,
     /// How it stands, the worst first.
     standings: Vec<StandingView>,
     destination: DestinationView,
@@ -61,6 +64,31 @@ pub(in crate::admin) struct StatusView {
     trail_since: TrailSince,
     review: Option<ReviewView>,
     redrive: Option<RedriveView>,
+}
+
+/// How this node stands among others.
+#[derive(Serialize)]
+struct NodeView {
+    /// `works`, `stands_by` or `other_settings`.
+    state: &'static str,
+    /// The node that works; null where none does.
+    works: Option<String>,
+    /// How often the work changed hands.
+    epoch: u64,
+    /// Sections in which the settings are others than those of the node that works.
+    apart: Vec<String>,
+}
+
+impl NodeView {
+    fn of(work: &Work) -> Option<Self> {
+        let works = Some(work.holder.clone()).filter(|holder| !holder.is_empty());
+        (!work.is_alone()).then(|| Self {
+            state: work.word(),
+            works,
+            epoch: work.epoch,
+            apart: work.apart.clone(),
+        })
+    }
 }
 
 /// How far back the trail goes.
@@ -196,6 +224,7 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
     let ended = ended.into_iter().map(|state| count(state.as_str(), totals.ended.get(&state)));
     let owed = Lane::BY_PRECEDENCE.map(|lane| (lane.as_str().to_owned(), json!(snapshot.owed_in(lane))));
     let pressure = *app.live.vitals.pressure.borrow();
+    let work = app.store.work().borrow().clone();
     Ok(StatusView {
         version: env!("CARGO_PKG_VERSION"),
         account,
@@ -203,6 +232,7 @@ pub(in crate::admin) async fn view(app: &Debugger) -> Result<StatusView, ApiErro
             Mode::Live => "live",
             Mode::DryRun => "dry_run",
         },
+        node: NodeView::of(&work),
         standings: standing_of(app, snapshot),
         destination: DestinationView::of(&totals.destination),
         owed: owed.into_iter().collect(),
@@ -309,8 +339,11 @@ fn ok() -> Response {
 
 /// `GET /readyz`
 pub(in crate::admin) async fn ready(Asked(app): Asked) -> Response {
+    let work = app.store.work().borrow().clone();
     match app.store.refusing() {
-        None => ok(),
+        None if work.is_alone() => ok(),
+        // Events are taken by every node, whether or not it could work.
+        None => Json(json!({ "status": "ok", "work": work.word() })).into_response(),
         Some(reason) => {
             let body = Json(json!({ "status": "unavailable", "reasons": [reason] }));
             (StatusCode::SERVICE_UNAVAILABLE, body).into_response()

@@ -45,6 +45,7 @@ async fn the_status_is_one_snapshot_with_every_lane() {
             "version": env!("CARGO_PKG_VERSION"),
             "account": "acme.myfreshworks.com",
             "mode": "live",
+            "node": null,
             "standings": [{"state": "running", "word": "Running", "tone": "good", "message": "Calls are made as the allowance permits", "until": null}],
             "destination": {"state": "running", "reason": null, "until": null, "shut": []},
             "owed": {

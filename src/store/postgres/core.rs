@@ -19,7 +19,7 @@ use super::value::{int, uint, values};
 use crate::clock::{Clock, UnixMicros};
 use crate::event::Position;
 use crate::store::failing::Fatal;
-use crate::store::{Herald, Processed, StoreError, Work};
+use crate::store::{Fingerprint, Herald, Processed, StoreError, Work};
 
 /// Between two tries to reach a database that is away.
 pub(super) const TRY_AGAIN: Duration = Duration::from_millis(250);
@@ -43,6 +43,8 @@ pub(super) struct Core {
     pub(super) shut: AtomicBool,
     /// Who works, as it was last seen.
     pub(super) work: watch::Sender<Work>,
+    /// By which settings this process works, or would.
+    pub(super) settings_now: watch::Sender<Fingerprint>,
     pub(super) processed: watch::Sender<Processed>,
     pub(super) outputs_made: watch::Sender<u64>,
     pub(super) herald: Herald,
@@ -149,6 +151,7 @@ impl Core {
             ending: AtomicBool::new(false),
             shut: AtomicBool::new(false),
             work: watch::Sender::new(Work { here: false, ..Work::default() }),
+            settings_now: watch::Sender::new(Fingerprint::default()),
             processed: watch::Sender::new(processed),
             outputs_made: watch::Sender::new(0),
             herald: Herald::default(),

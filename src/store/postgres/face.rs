@@ -30,10 +30,11 @@ use crate::person::PersonKey;
 use crate::selectors::Selectors;
 use crate::store::{
     Answer, Appended, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination,
-    Documents, Due, DueQuery, EventQuery, ExportRows, Failed, HappeningQuery, Journal, JournalEnd, Keep,
-    Keys, Life, NewRecord, News, OpenErasures, Order, OrderId, OrderStands, Orders, Outbox, Outgoing,
-    OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Silent, Slot, StateStore,
-    StoreError, Stream, Suppressed, Totals, Trail, Turn, Upkeep, Versioned, Walks, WonQuery, Work,
+    Documents, Due, DueQuery, EventQuery, ExportRows, Failed, Fingerprint, HappeningQuery, Journal,
+    JournalEnd, Keep, Keys, Life, NewRecord, News, OpenErasures, Order, OrderId, OrderStands, Orders, Outbox,
+    Outgoing, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Silent, Slot,
+    StateStore, StoreError, Stream, Suppressed, Totals, Trail, Turn, Upkeep, Versioned, Walks, WonQuery,
+    Work,
 };
 use crate::trail::{Act, EventTrail, Look, Span, Tallied};
 
@@ -439,6 +440,10 @@ impl Life for PostgresStore {
 
     fn work(&self) -> watch::Receiver<Work> {
         self.core.work.subscribe()
+    }
+
+    fn works_by(&self, settings: Fingerprint) {
+        self.core.settings_now.send_replace(settings);
     }
 
     fn changed_beside(&self) -> watch::Receiver<u64> {

@@ -14,8 +14,10 @@ use super::journal::{self, Journal};
 use super::link::Link;
 use super::recovery;
 use super::value::{column, int, string, text, uint, values};
-use crate::store::{Processed, StoreError, Work};
+use crate::store::{Fingerprint, Processed, StoreError, Work};
 
+/// A node with other settings takes over once the one that worked has been away for so many leases.
+const OTHERS_AFTER: f64 = 10.0;
 /// How long one look may take.
 const LOOK_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -48,12 +50,22 @@ pub(super) async fn try_lead(core: Arc<Core>, turn: Arc<Mutex<()>>) -> Result<bo
     Ok(true)
 }
 
-/// Takes the lease where it is free.
+/// Takes the lease where it is free, unless whoever held it last works by other settings and may come back: only where it has been
+/// away for long, or was stopped in order.
 async fn taken(core: &Core, link: &Link) -> Result<bool, StoreError> {
-    let sql = "UPDATE turns SET holder = $1, epoch = epoch + 1, last_plan = 0,
+    let lease = core.settings.lease.as_secs_f64();
+    let sql = "SELECT settings, expires_at < clock_timestamp() - make_interval(secs => $1::float8) FROM turns
+               WHERE tenant = 1 AND expires_at < clock_timestamp()";
+    let Some(row) = link.row(sql, values![lease * OTHERS_AFTER]).await? else { return Ok(false) };
+    let (theirs, is_long_gone) = (string(&row, 0)?, column::<bool>(&row, 1)?);
+    let apart = apart(core, &theirs);
+    if !apart.is_empty() && !is_long_gone {
+        return Ok(false);
+    }
+    let sql = "UPDATE turns SET holder = $1, epoch = epoch + 1, last_plan = 0, settings = $3,
             expires_at = clock_timestamp() + make_interval(secs => $2::float8)
-        WHERE tenant = 1 AND expires_at < clock_timestamp() RETURNING epoch";
-    let values = values![text(&core.settings.node), core.settings.lease.as_secs_f64()];
+        WHERE tenant = 1 AND expires_at < clock_timestamp() AND settings = $4 RETURNING epoch";
+    let values = values![text(&core.settings.node), lease, ours(core), theirs];
     let Some(row) = link.row(sql, values).await? else { return Ok(false) };
     if link.warnings() > 0 {
         return Err(StoreError::Unavailable(
@@ -64,7 +76,26 @@ async fn taken(core: &Core, link: &Link) -> Result<bool, StoreError> {
     core.processed.send_replace(processed(link).await?);
     core.epoch.store(epoch, Ordering::Release);
     tracing::info!(epoch, "this node does the work now");
+    if !apart.is_empty() {
+        tracing::warn!(
+            sections = apart.join(", "),
+            "the node that worked before has been away for long, and this one works by other settings than that one did"
+        );
+    }
     Ok(true)
+}
+
+/// By which settings this process works, as it is kept beside the lease.
+fn ours(core: &Core) -> String {
+    let ours = &*core.settings_now.borrow();
+    if ours.sections.is_empty() { String::new() } else { serde_json::to_string(ours).unwrap_or_default() }
+}
+
+/// In what this process is apart from settings that are kept beside the lease. What can't be read is not compared.
+fn apart(core: &Core, theirs: &str) -> Vec<String> {
+    let theirs: Option<Fingerprint> = serde_json::from_str(theirs).ok();
+    let ours = core.settings_now.borrow();
+    theirs.filter(|_| !ours.sections.is_empty()).map(|theirs| ours.apart_from(&theirs)).unwrap_or_default()
 }
 
 /// Calls of the last holder that may still be on their way are waited for.
@@ -146,10 +177,7 @@ pub(super) async fn look_once(
     journal.looked(known, journal::head(link).await?);
     let epoch = core.epoch.load(Ordering::Acquire);
     let seen = seen(link).await?;
-    core.work.send_if_modified(|work| {
-        let now = Work { here: work.here, epoch: seen.epoch, holder: seen.holder };
-        std::mem::replace(work, now.clone()) != now
-    });
+    say_who_works(core, &seen);
     if seen.orders {
         core.orders_given.send_modify(|times| *times += 1);
     }
@@ -160,9 +188,10 @@ pub(super) async fn look_once(
     if !renew {
         return Ok(());
     }
-    let sql = "UPDATE turns SET expires_at = clock_timestamp() + make_interval(secs => $2::float8)
+    let sql =
+        "UPDATE turns SET expires_at = clock_timestamp() + make_interval(secs => $2::float8), settings = $3
                WHERE tenant = 1 AND epoch = $1";
-    if link.change(sql, values![epoch, core.settings.lease.as_secs_f64()]).await? == 0 {
+    if link.change(sql, values![epoch, core.settings.lease.as_secs_f64(), ours(core)]).await? == 0 {
         return Err(core.lost(epoch));
     }
     Ok(())
@@ -174,11 +203,46 @@ struct Seen {
     epoch: u64,
     holder: String,
     orders: bool,
+    settings: String,
+}
+
+/// Notes who works, and says so where this node can't take over.
+fn say_who_works(core: &Core, seen: &Seen) {
+    let (was, now) = {
+        let was = core.work.borrow().clone();
+        let vacant = seen.holder.is_empty().then(|| was.vacant_since.unwrap_or_else(|| core.now()));
+        let apart = if was.here { Vec::new() } else { apart(core, &seen.settings) };
+        let now = Work {
+            epoch: seen.epoch,
+            holder: seen.holder.clone(),
+            vacant_since: vacant,
+            apart,
+            ..was.clone()
+        };
+        (was, now)
+    };
+    core.work.send_if_modified(|work| {
+        let now = Work { here: work.here, ..now.clone() };
+        std::mem::replace(work, now.clone()) != now
+    });
+    match (was.apart.is_empty(), now.apart.is_empty()) {
+        (true, false) => tracing::warn!(
+            sections = now.apart.join(", "),
+            "this node has other settings than the one that works, so it takes events and does not take over from it: give all nodes \
+             the same configuration, and reload"
+        ),
+        (false, true) if !now.here => {
+            tracing::info!(
+                "this node may take over again: the one that worked has handed over, or has the same settings now"
+            );
+        }
+        (true, true) | (false, false | true) => {}
+    }
 }
 
 async fn seen(link: &Link) -> Result<Seen, StoreError> {
     let sql = "SELECT position, old_position, events, epoch, CASE WHEN expires_at > clock_timestamp() THEN holder ELSE '' END,
-            EXISTS (SELECT 1 FROM orders WHERE tenant = 1 AND done_at IS NULL)
+            EXISTS (SELECT 1 FROM orders WHERE tenant = 1 AND done_at IS NULL), settings
         FROM turns WHERE tenant = 1";
     let row = link.row(sql, values![]).await?;
     let row = row.ok_or_else(|| StoreError::Fatal("a row is missing".to_owned()))?;
@@ -187,6 +251,7 @@ async fn seen(link: &Link) -> Result<Seen, StoreError> {
         epoch: uint(&row, 3)?,
         holder: string(&row, 4)?,
         orders: column(&row, 5)?,
+        settings: string(&row, 6)?,
     })
 }
 
@@ -199,7 +264,7 @@ pub(super) async fn give_back(core: &Core) {
     let work = async {
         // Whatever is being written is done first.
         let held = core.hold().await?;
-        let sql = "UPDATE turns SET expires_at = '-infinity', holder = '' WHERE tenant = 1 AND epoch = $1";
+        let sql = "UPDATE turns SET expires_at = '-infinity', holder = '', settings = '' WHERE tenant = 1 AND epoch = $1";
         held.change(sql, values![epoch]).await?;
         core.epoch.store(0, Ordering::Release);
         Ok(())

@@ -52,6 +52,12 @@ async function reload(event) {
   }
 }
 
+const NODES = { works: "this one does the work", stands_by: "this one stands by", other_settings: "this one stands by, and has other settings" };
+function node({ state, works, epoch }) {
+  const other = state !== "works" && (works ? [", ", h("code", {}, works), " works"] : ", none works");
+  return [NODES[state] ?? state, other, `; the work changed hands ${epoch > 1 ? `${count(epoch - 1)} times` : "never"}`];
+}
+
 function destination(status) {
   const { state } = status.destination;
   const paused = state === "paused";
@@ -63,6 +69,7 @@ function destination(status) {
       ["Account", [h("code", {}, status.account), isSandbox(status.account) && " a sandbox, not Freshsales itself"]],
       ["Mode", status.mode === "dry_run" ? "dry run: payloads are built and shown, nothing is sent" : "live"],
       ["Version", status.version],
+      ...(status.node ? [["Node", node(status.node)]] : []),
     ]),
     h(
       "div",

@@ -9,7 +9,9 @@ use crate::allowance::SlotId;
 use crate::event::Position;
 use crate::store::postgres::dial::Purpose;
 use crate::store::postgres::lease;
-use crate::store::{Keys, Order, OrderEnd, OrderStands, Orders, Plan, Progress, Put, PutOrder};
+use crate::store::{
+    Fingerprint, Keys, Life, Order, OrderEnd, OrderStands, Orders, Plan, Progress, Put, PutOrder,
+};
 use crate::trail::{Act, ActKind};
 
 fn settings_of(path: &Path) -> Option<PostgresSettings> {
@@ -129,6 +131,56 @@ async fn who_does_not_work_takes_events_and_shows_all_and_applies_nothing() {
     assert_eq!(beside.totals(account()).await.unwrap().accepted, 3);
     let refused = beside.apply(Plan::default()).await;
     assert!(matches!(refused, Err(StoreError::Elsewhere)), "{refused:?}");
+}
+
+fn settings_named(name: &str) -> Fingerprint {
+    let sections = [("consent".to_owned(), name.to_owned()), ("mapping".to_owned(), "same".to_owned())];
+    Fingerprint { version: "1".to_owned(), sections: sections.into() }
+}
+
+#[tokio::test]
+async fn a_node_with_other_settings_takes_over_from_one_that_was_stopped_in_order_or_is_away_for_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(settings) = settings_of(folder.path()) else { return };
+    let open = |name: &str| {
+        let store = PostgresStore::open(settings.clone(), clock()).unwrap();
+        store.works_by(settings_named(name));
+        store
+    };
+    let lead = async |store: &PostgresStore| {
+        // On the threads of the store, as ever: those of the test stand still while one is shut.
+        let tried = lease::try_lead(Arc::clone(&store.core), Arc::clone(&store.turn));
+        store.tasks.spawn(tried).await.unwrap().unwrap()
+    };
+    let look = async |store: &PostgresStore, renew: bool| {
+        let looked = lease::look_once(&store.core, &store.journal, &mut None, renew).await;
+        assert!(matches!(looked, Ok(()) | Err(StoreError::Elsewhere)), "{looked:?}");
+        store.work().borrow().clone()
+    };
+    let (first, same, other) = (open("a"), open("a"), open("b"));
+    assert!(lead(&first).await);
+    assert_eq!(look(&same, false).await.word(), "stands_by");
+    let stands = look(&other, false).await;
+    assert_eq!((stands.word(), stands.apart), ("other_settings", vec!["consent".to_owned()]));
+    // It reloads, and so does the one that works: the other one is apart then.
+    first.works_by(settings_named("b"));
+    look(&first, true).await;
+    assert_eq!(look(&other, false).await.word(), "stands_by");
+    assert_eq!(look(&same, false).await.word(), "other_settings");
+    // As if it had been killed, and its lease had just run out.
+    let link = other.core.dial.connect(Purpose::Write).await.unwrap();
+    link.batch("UPDATE turns SET expires_at = clock_timestamp() - interval '1 s'").await.unwrap();
+    assert!(!lead(&same).await, "it may come back");
+    assert_eq!(look(&same, false).await.vacant_since, Some(NOW));
+    assert!(lead(&other).await, "its settings are the same");
+    assert!(look(&first, true).await.word() == "stands_by" && first.work().borrow().vacant_since.is_none());
+    link.batch("UPDATE turns SET expires_at = clock_timestamp() - interval '1 d'").await.unwrap();
+    assert!(lead(&same).await, "nobody came back");
+    // One that is stopped in order hands over to whoever is there.
+    drop(same);
+    first.works_by(settings_named("c"));
+    assert_eq!(look(&first, false).await.word(), "stands_by");
+    assert!(lead(&first).await);
 }
 
 fn ordered(body: &str) -> Order {
