@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use super::{
     Answer, Appended, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination,
-    Documents, Due, DueQuery, EventQuery, ExportRows, Failed, Fingerprint, HappeningQuery, JournalEnd, Keep,
-    Keys, NewRecord, News, OpenErasures, Order, OrderId, OrderStands, OutputQuery, Place, Plan, Processed,
-    ProcessedEnd, Record, RecordQuery, Room, Silent, Slot, StoreError, Stream, Suppressed, Totals, Turn,
-    Versioned, WonQuery, Work,
+    Documents, Due, DueQuery, EngineReading, EventQuery, ExportRows, Failed, Fingerprint, HappeningQuery,
+    JournalEnd, Keep, Keys, NewRecord, News, OpenErasures, Order, OrderId, OrderStands, OutputQuery, Place,
+    Plan, Processed, ProcessedEnd, Record, RecordQuery, Room, Silent, Slot, StoreError, Stream, Suppressed,
+    Totals, Turn, Versioned, WonQuery, Work,
 };
 use tokio::sync::watch;
 
@@ -342,6 +342,11 @@ pub trait Life: Send + Sync + 'static {
     /// here has to end before [`Life::lead`] is waited for again. An engine of one process always works.
     fn work(&self) -> watch::Receiver<Work> {
         watch::Sender::new(Work::default()).subscribe()
+    }
+
+    /// How the engine beside the process does. An engine in the process has nothing to tell.
+    fn engine(&self) -> Option<EngineReading> {
+        None
     }
 
     /// By which settings this process works from now on: where several share a store, one that would work by others than the one

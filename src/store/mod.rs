@@ -28,6 +28,7 @@ mod outputs;
 mod plan;
 mod priority;
 mod reach;
+mod reading;
 mod records;
 mod work;
 mod working;
@@ -63,6 +64,7 @@ pub use plan::{Counts, Gone, Plan, Privacy, Progress, Put, PutDeal};
 
 pub use priority::give_way;
 pub use reach::reach;
+pub use reading::EngineReading;
 pub use records::{load_beside, load_records};
 pub use work::{Fingerprint, Work};
 pub use working::{For, load_contacts, quotas};

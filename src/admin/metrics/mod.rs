@@ -2,6 +2,8 @@
 //!
 //! Label values come from closed lists, never from input.
 
+mod nodes;
+
 use axum::Extension;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -24,6 +26,7 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Says what the metrics that are set here mean.
 pub(super) fn describe() {
     metrics_process::Collector::default().describe();
+    nodes::describe();
     describe_gauge!("freshsignal_build_info", "Always 1: the version that runs");
     describe_counter!("freshsignal_events_total", "Events that took effect, by outcome");
     describe_counter!(
@@ -88,6 +91,7 @@ pub(super) async fn metrics(Asked(app): Asked) -> Result<Response, ApiError> {
     let reading = app.reading().await?;
     let snapshot = app.snapshot(&reading);
     set(snapshot);
+    nodes::set(app.store.as_ref());
     set_risks(&risks(snapshot, app.store.as_ref()));
     metrics_process::Collector::default().collect();
     // Labels are words of the service and names of the configuration.

@@ -19,7 +19,7 @@ use super::value::{int, uint, values};
 use crate::clock::{Clock, UnixMicros};
 use crate::event::Position;
 use crate::store::failing::Fatal;
-use crate::store::{Fingerprint, Herald, Processed, StoreError, Work};
+use crate::store::{EngineReading, Fingerprint, Herald, Processed, StoreError, Work};
 
 /// Between two tries to reach a database that is away.
 pub(super) const TRY_AGAIN: Duration = Duration::from_millis(250);
@@ -43,6 +43,8 @@ pub(super) struct Core {
     pub(super) shut: AtomicBool,
     /// Who works, as it was last seen.
     pub(super) work: watch::Sender<Work>,
+    /// What was seen of the database.
+    pub(super) watched: watch::Sender<EngineReading>,
     /// By which settings this process works, or would.
     pub(super) settings_now: watch::Sender<Fingerprint>,
     pub(super) processed: watch::Sender<Processed>,
@@ -151,6 +153,7 @@ impl Core {
             ending: AtomicBool::new(false),
             shut: AtomicBool::new(false),
             work: watch::Sender::new(Work { here: false, ..Work::default() }),
+            watched: watch::Sender::new(EngineReading::default()),
             settings_now: watch::Sender::new(Fingerprint::default()),
             processed: watch::Sender::new(processed),
             outputs_made: watch::Sender::new(0),
@@ -265,8 +268,9 @@ impl Core {
 
     /// Commits; once this has answered it is known whether the plan holds.
     pub(super) async fn commit(&self, mut held: Held, id: PlanId) -> Result<(), StoreError> {
-        let warned = held.warnings();
+        let (warned, began) = (held.warnings(), self.clock.monotonic());
         let done = held.batch("COMMIT").await;
+        self.committed("plan", began);
         match done {
             Ok(()) if held.warnings() == warned => {
                 held.open = false;
@@ -319,6 +323,12 @@ impl Core {
     pub(super) fn ran(&self) -> Option<i64> {
         let process = || i64::try_from(self.clock.boottime().as_micros()).unwrap_or(i64::MAX);
         (!self.settings.by_database_clock).then(process)
+    }
+
+    /// Notes how long a commit took.
+    pub(super) fn committed(&self, what: &'static str, began: Duration) {
+        let took = self.clock.monotonic().saturating_sub(began);
+        metrics::histogram!("freshsignal_store_commit_seconds", "of" => what).record(took.as_secs_f64());
     }
 
     /// Counts how long documents were worked on.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -30,11 +31,11 @@ use crate::person::PersonKey;
 use crate::selectors::Selectors;
 use crate::store::{
     Answer, Appended, DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Destination,
-    Documents, Due, DueQuery, EventQuery, ExportRows, Failed, Fingerprint, HappeningQuery, Journal,
-    JournalEnd, Keep, Keys, Life, NewRecord, News, OpenErasures, Order, OrderId, OrderStands, Orders, Outbox,
-    Outgoing, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Silent, Slot,
-    StateStore, StoreError, Stream, Suppressed, Totals, Trail, Turn, Upkeep, Versioned, Walks, WonQuery,
-    Work,
+    Documents, Due, DueQuery, EngineReading, EventQuery, ExportRows, Failed, Fingerprint, HappeningQuery,
+    Journal, JournalEnd, Keep, Keys, Life, NewRecord, News, OpenErasures, Order, OrderId, OrderStands,
+    Orders, Outbox, Outgoing, OutputQuery, Place, Plan, Processed, ProcessedEnd, Record, RecordQuery, Silent,
+    Slot, StateStore, StoreError, Stream, Suppressed, Totals, Trail, Turn, Upkeep, Versioned, Walks,
+    WonQuery, Work,
 };
 use crate::trail::{Act, EventTrail, Look, Span, Tallied};
 
@@ -440,6 +441,12 @@ impl Life for PostgresStore {
 
     fn work(&self) -> watch::Receiver<Work> {
         self.core.work.subscribe()
+    }
+
+    fn engine(&self) -> Option<EngineReading> {
+        let away = self.journal.away.lasts(self.core.clock.monotonic());
+        let uncertain = self.core.uncertain.load(Ordering::Relaxed);
+        Some(EngineReading { away, uncertain, ..*self.core.watched.borrow() })
     }
 
     fn works_by(&self, settings: Fingerprint) {

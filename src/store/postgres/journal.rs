@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::away::Away;
 use super::core::{Core, TRY_AGAIN};
 use super::dial::{Purpose, in_time};
 use super::link::Link;
@@ -115,8 +116,8 @@ pub(super) struct Journal {
     full: Full,
     disk_is_full: AtomicBool,
     refused_old: Mutex<Option<String>>,
-    /// Why the database can't be reached, while it can't.
-    away: watch::Sender<Option<String>>,
+    /// Whether the database can be reached.
+    pub(super) away: Away,
     appends: AtomicU64,
     commits: AtomicU64,
 }
@@ -149,7 +150,7 @@ impl Journal {
             full: Full::default(),
             disk_is_full: AtomicBool::new(false),
             refused_old: Mutex::default(),
-            away: watch::Sender::new(None),
+            away: Away::default(),
             appends: AtomicU64::new(0),
             commits: AtomicU64::new(0),
         }
@@ -171,8 +172,8 @@ impl Journal {
         if let Some(why) = self.full.why() {
             return Err(StoreError::Full(why));
         }
-        if let Some(why) = &*self.away.borrow() {
-            return Err(StoreError::Unavailable(why.clone()));
+        if let Some(why) = self.away.why() {
+            return Err(StoreError::Unavailable(why));
         }
         let (answer, answered) = oneshot::channel();
         let (live, old) = (Part::of(records, Stream::Live)?, Part::of(records, Stream::Old)?);
@@ -269,7 +270,7 @@ impl Journal {
         if self.queue().shut {
             return Some(StoreError::Shut.to_string());
         }
-        let away = self.away.borrow().clone().map(|why| StoreError::Unavailable(why).to_string());
+        let away = self.away.why().map(|why| StoreError::Unavailable(why).to_string());
         self.full.why().map(|why| StoreError::Full(why).to_string()).or(away)
     }
 
@@ -403,7 +404,9 @@ async fn insert(core: &Core, link: &Link, (live, old): (Part, Part)) -> Result<H
         live.received_to.0,
         old.received_to.0,
     ];
+    let began = core.clock.monotonic();
     let row = link.row(sql, values).await?.ok_or_else(|| StoreError::Fatal("a row is missing".to_owned()))?;
+    core.committed("append", began);
     if link.warnings() != warned {
         core.uncertain.fetch_add(1, Ordering::Relaxed);
         return Err(StoreError::Unavailable(
@@ -421,7 +424,7 @@ async fn refuse_until<T>(
     work: &mut (impl Future<Output = T> + Unpin),
 ) -> Option<T> {
     let until = core.clock.monotonic() + VERY_LATE;
-    journal.away.send_replace(Some(LATE.to_owned()));
+    journal.away.begins(LATE, core.clock.monotonic());
     tracing::error!(
         why = LATE,
         "the database is not available: events are refused with 503 until it is back"
@@ -430,7 +433,7 @@ async fn refuse_until<T>(
         fail(journal.take_all(), &StoreError::Unavailable(LATE.to_owned()));
         tokio::select! {
             done = &mut *work => {
-                journal.away.send_replace(None);
+                journal.away.ends();
                 tracing::info!("the database is back: events are accepted");
                 return Some(done);
             }
@@ -467,7 +470,7 @@ async fn wait(journal: &Journal, core: &Core, error: &StoreError) -> Option<Link
         StoreError::Unavailable(why) => why.clone(),
         other => other.to_string(),
     };
-    journal.away.send_replace(Some(why.clone()));
+    journal.away.begins(&why, core.clock.monotonic());
     tracing::error!(%why, "the database is not available: events are refused with 503 until it is back");
     loop {
         fail(journal.take_all(), &StoreError::Unavailable(why.clone()));
@@ -478,7 +481,7 @@ async fn wait(journal: &Journal, core: &Core, error: &StoreError) -> Option<Link
             if let Ok(head) = head(&link).await {
                 journal.knows(head);
             }
-            journal.away.send_replace(None);
+            journal.away.ends();
             tracing::info!("the database is back: events are accepted");
             return Some(link);
         }

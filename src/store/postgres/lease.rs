@@ -12,8 +12,8 @@ use super::core::{Core, TRY_AGAIN, processed, processed_in};
 use super::dial::{Purpose, within};
 use super::journal::{self, Journal};
 use super::link::Link;
-use super::recovery;
 use super::value::{column, int, string, text, uint, values};
+use super::{recovery, watched};
 use crate::store::{Fingerprint, Processed, StoreError, Work};
 
 /// A node with other settings takes over once the one that worked has been away for so many leases.
@@ -146,6 +146,7 @@ pub(super) async fn lead(core: Arc<Core>, turn: Arc<Mutex<()>>) -> Result<(), St
 pub(super) async fn look(core: Arc<Core>, journal: Arc<Journal>) {
     let mut link: Option<Link> = None;
     let mut renewed = core.clock.monotonic();
+    let mut watched: Option<Duration> = None;
     loop {
         core.clock.sleep_until(core.clock.monotonic() + TRY_AGAIN).await;
         if core.shut.load(Ordering::Acquire) {
@@ -159,6 +160,14 @@ pub(super) async fn look(core: Arc<Core>, journal: Arc<Journal>) {
                 core.fatal.note(&error);
                 link = None;
             }
+        }
+        let now = core.clock.monotonic();
+        if let Some(link) = &link
+            && watched.is_none_or(|at| now.saturating_sub(at) >= watched::EVERY)
+        {
+            // What can't be seen is not shown.
+            let _ = within(LOOK_DEADLINE, watched::look(&core, link)).await;
+            watched = Some(now);
         }
     }
 }

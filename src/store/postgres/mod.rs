@@ -5,6 +5,7 @@
 //! folder. Must not decide anything.
 
 mod apply;
+mod away;
 mod core;
 mod counted;
 mod deliveries;
@@ -36,6 +37,7 @@ mod slots;
 mod tables;
 mod trail;
 mod value;
+mod watched;
 
 #[cfg(test)]
 mod tests;
