@@ -1,8 +1,10 @@
-"""Rounds with what protects taken away. They must lose acknowledged events: a round that can't lose shows nothing."""
+"""Rounds with what protects taken away. They must lose acknowledged events, or make calls over the allowance: a round that can't fail
+shows nothing."""
 
 import contextlib
 import random
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -10,17 +12,24 @@ import time
 
 import judge
 from cluster import DATABASE, USER, Cluster, Proxies
-from service import must
+from nodes import WORKS
+from service import must, until
+
+EPOCHLESS_PER_HOUR = 100
+# A lease that is taken over leaves the epoch as it is, so that whoever lost it does not know.
+EPOCHLESS = """CREATE FUNCTION freshsignal.as_it_was() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN NEW.epoch := OLD.epoch; RETURN NEW; END';
+    CREATE TRIGGER as_it_was BEFORE UPDATE ON freshsignal.turns FOR EACH ROW EXECUTE FUNCTION freshsignal.as_it_was()"""
 
 
 @contextlib.contextmanager
-def rig(binary, template, seed, name, synchronous=True):
+def rig(binary, template, seed, name, synchronous=True, env=None):
     from postgres import Rig
     chance = random.Random(f"{seed}-{name}")
     folder, proxies, cluster = tempfile.mkdtemp(prefix="trust-"), Proxies(), None
     try:
         cluster = Cluster(template, proxies, name, synchronous)
-        with Rig(binary, cluster, proxies, folder, chance) as made:
+        with Rig(binary, cluster, proxies, folder, chance, env) as made:
             made.send()
             made.await_acknowledged(40)
             yield made
@@ -102,4 +111,21 @@ def believed(binary, template, seed):
         proxies.close()
 
 
-CONTROLS = {"asynchronous": asynchronous, "behind": behind, "believed": believed}
+def epochless(binary, template, seed):
+    """A lease without an epoch: the node that works is frozen until another has taken over, and when it wakes both work. Gives how many
+    calls were made over the allowance."""
+    with rig(binary, template, seed, "epochless", env={"FRESHSIGNAL_ALLOWANCE__PER_HOUR": str(EPOCHLESS_PER_HOUR)}) as made:
+        must(made.cluster.primary.ask(EPOCHLESS) is not None, "the trigger could not be made")
+        worker = made.worker()
+        worker.signal(signal.SIGSTOP)
+        others = [node for node in made.nodes if node is not worker]
+        until(30, "another node takes over", lambda: any(WORKS.search(node.told()) for node in others))
+        worker.signal(signal.SIGCONT)
+        end, over = time.monotonic() + 90, 0
+        while over <= 0 and time.monotonic() < end:
+            time.sleep(0.5)
+            over = len(made.sandbox.get("/sandbox/requests")["requests"]) - EPOCHLESS_PER_HOUR
+        return max(0, over)
+
+
+CONTROLS = {"asynchronous": asynchronous, "behind": behind, "believed": believed, "epochless": epochless}

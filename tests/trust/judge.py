@@ -58,6 +58,7 @@ def judge(rig, status, tight):
     must(status["outcomes"].get("failed", 0) == 0, f"events failed: {status['outcomes']}")
     journal(rig, status)
     effect_once(rig)
+    orders = ordered_once(rig)
     calls = crm_calls(rig, status)
     if not tight:
         contacts = rig.sandbox.contacts()
@@ -69,7 +70,7 @@ def judge(rig, status, tight):
     for node in rig.nodes:
         must("panicked" not in node.told(), f"something panicked: {node.told()[-2000:]}")
     ended = sum(code != -9 for node in rig.nodes for code in node.ended)
-    return {"acknowledged": len(rig.acknowledged), "calls": calls, "ended": ended}
+    return {"acknowledged": len(rig.acknowledged), "calls": calls, "orders": orders, "ended": ended}
 
 
 def explained(rig, email):
@@ -113,6 +114,26 @@ def effect_once(rig):
         must(not gone, f"{len(gone)} of {len(rig.acknowledged)} acknowledged events are lost: {sorted(gone)[:5]}")
         shown.append(ids)
     must(all(ids == shown[0] for ids in shown), "nodes show different events")
+
+
+def ordered_once(rig):
+    """What was promised of orders was done, nothing that nobody ordered was, and each is noted as often as it was done: once."""
+    waiting = "SELECT count(*) FROM freshsignal.orders WHERE done_at IS NULL"
+    until(60, "no order waits", lambda: rig.cluster.primary.ask(waiting) == "0")
+    node = until(30, "a node is ready", lambda: next((node for node in rig.nodes if node.ready()), None))
+    found, before = set(), ""
+    while True:
+        _, page = node.get(f"/api/people/suppress?limit=200{before}")
+        found |= {one["email"] for one in page["suppressed"]}
+        if not page["next"]:
+            break
+        before = f"&before={page['next']}"
+    orderer = rig.orderer
+    must(orderer.promised <= found, f"promised and not done: {sorted(orderer.promised - found)[:5]}")
+    must(found <= orderer.promised | orderer.unknown, f"done and never ordered: {sorted(found - orderer.promised)[:5]}")
+    noted = int(rig.cluster.primary.ask("SELECT count(*) FROM freshsignal.acts WHERE kind = 'suppressed'"))
+    must(noted == len(found), f"{len(found)} orders were done, and {noted} are noted")
+    return len(found)
 
 
 def seconds(at):

@@ -16,8 +16,9 @@ from service import PEOPLE_ENV, Client, call, free_port, must
 
 # Seconds that the lease lasts.
 LEASE = 2
-# What a node may end with by itself: it lost the work to another, or could not reach the database when it started.
-MAY_END_WITH = {74}
+# What a node may end with by itself: it could not reach the database when it started. One that lost the work to another stands by.
+COULD_NOT_START = 74
+NOT_OPENED = "the database of the store can't be opened"
 WORKS = re.compile(r"this node does the work now.*?epoch=(\d+)")
 ENV = {
     "FRESHSIGNAL_STORE__KIND": "postgres",
@@ -36,6 +37,7 @@ class Node:
 
     def __init__(self, rig, nth, env):
         self.rig, self.nth, self.process, self.wanted, self.ended, self.wrong = rig, nth, None, False, [], None
+        self.told_before = 0
         self.public, self.private = free_port(), free_port()
         self.log = os.path.join(rig.folder, f"node-{nth}.log")
         self.links = [Proxy(rig.proxies, server.port) for server in rig.cluster.servers]
@@ -55,6 +57,7 @@ class Node:
         self.supervisor.start()
 
     def spawn(self):
+        self.told_before = len(self.told())
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([self.rig.binary, "serve"], env=self.env, stdout=log, stderr=log, cwd=self.rig.folder)
 
@@ -64,7 +67,8 @@ class Node:
             if not self.wanted:
                 return
             self.ended.append(code)
-            if code not in MAY_END_WITH | {-signal.SIGKILL}:
+            started = self.told()[self.told_before:]
+            if code != -signal.SIGKILL and not (code == COULD_NOT_START and NOT_OPENED in started):
                 self.wrong = f"node {self.nth} ended with {code}"
                 return
             time.sleep(0.2)
@@ -116,6 +120,27 @@ class Node:
         self.signal(signal.SIGKILL)
         if self.process:
             self.process.wait()
+
+
+class Orderer(threading.Thread):
+    """A person who orders on any node, one order after the other: that nothing is ever sent of an address of its own. What was
+    answered with 200 or 202 was promised; of anything else nobody knows whether it was kept."""
+
+    def __init__(self, rig, chance):
+        super().__init__(daemon=True)
+        self.rig, self.chance, self.stopped, self.nth = rig, chance, False, 0
+        self.promised, self.unknown = set(), set()
+
+    def run(self):
+        while not self.stopped:
+            self.nth += 1
+            email = f"order-{self.nth}@example.org"
+            try:
+                code, _ = call(self.chance.choice(self.rig.nodes).private, "POST", "/api/people/suppress", json.dumps({"email": email}))
+            except (http.client.HTTPException, OSError, ValueError):
+                code = None
+            (self.promised if code in (200, 202) else self.unknown).add(email)
+            time.sleep(0.05)
 
 
 class Sender(threading.Thread):

@@ -1,5 +1,6 @@
 """R27: several nodes on PostgreSQL. Three nodes, a primary and two synchronous standbys, clients that send to all nodes; in each
-round a fault is drawn. What was acknowledged must be in the journal, take effect once, and no call may be one too many. Then the
+round a fault is drawn. What was acknowledged must be in the journal, take effect once, and no call may be one too many; what was ordered
+on any node must be carried out once. Then the
 controls: the same round with what protects taken away. They must lose, or the rounds show nothing."""
 
 import contextlib
@@ -13,7 +14,7 @@ import controls
 import judge
 from cluster import Cluster, Proxies, Proxy, Template
 from faults import FAULTS
-from nodes import LEASE, Node, Sender
+from nodes import LEASE, Node, Orderer, Sender
 from service import Failed, Sandbox, must, until
 
 NODES = 3
@@ -32,6 +33,7 @@ class Rig:
         self.binary, self.cluster, self.proxies, self.chance = binary, cluster, proxies, chance
         self.nodes, self.senders, self.acknowledged, self.sandbox = [], [], {}, None
         self.promoted_at, self.folder, self.env = None, folder, env or {}
+        self.orderer = Orderer(self, random.Random(chance.random()))
 
     def __enter__(self):
         self.sandbox = Sandbox(self.binary, latency_ms=LATENCY_MS)
@@ -52,6 +54,7 @@ class Rig:
     def __exit__(self, *_):
         for sender in self.senders:
             sender.give_up()
+        self.orderer.stopped = True
         for node in self.nodes:
             node.close()
         self.sandbox.close()
@@ -60,6 +63,9 @@ class Rig:
         self.senders = [Sender(self, f"c{nth}") for nth in range(CLIENTS)]
         for sender in self.senders:
             sender.start()
+
+    def order(self):
+        self.orderer.start()
 
     def await_acknowledged(self, more, seconds=60):
         enough = len(self.acknowledged) + more
@@ -71,12 +77,16 @@ class Rig:
         return True
 
     def stop_sending(self):
-        """Every sender goes on until its last event is acknowledged."""
+        """Every sender goes on until its last event is acknowledged, and the last order is answered."""
+        self.orderer.stopped = True
         for sender in self.senders:
             sender.stopped = True
         for sender in self.senders:
             sender.join(60)
             must(not sender.is_alive(), f"a sender got no 200 for 60 s after the last fault, only {sender.refused}")
+        if self.orderer.ident:
+            self.orderer.join(60)
+            must(not self.orderer.is_alive(), "an order got no answer for 60 s after the last fault")
 
     def worker(self):
         """The node that works now: the one that took the highest epoch."""
@@ -114,6 +124,7 @@ def one_round(binary, template, nth, seed, kind=None):
         cluster = Cluster(template, proxies, f"{nth}-{kind}")
         with Rig(binary, cluster, proxies, folder, chance, env) as rig:
             rig.send()
+            rig.order()
             rig.await_acknowledged(chance.randrange(40, 160))
             seen = FAULTS[kind](rig, chance)
             rig.await_acknowledged(40)
@@ -136,6 +147,7 @@ def told(rounds, lost):
     def worst(key):
         return max((seen[key] for seen in rounds if seen.get(key) is not None), default=None)
     words = [f"{len(rounds)} rounds, {sum(seen['acknowledged'] for seen in rounds)} acknowledged, 0 lost, 0 twice",
+             f"{sum(seen['orders'] for seen in rounds)} orders on any node, each once",
              f"{sum(seen['calls'] for seen in rounds)} calls, none over the allowance, no two of one contact at a time"]
     taken = [seen["taken_over"] / LEASE for seen in rounds if seen.get("taken_over") is not None]
     if taken:
@@ -144,7 +156,7 @@ def told(rounds, lost):
         words.append(f"{sum(seen.get('appended_after') is not None for seen in rounds)} promotions, appends again within "
                      f"{worst('appended_after'):.1f} s")
     words.append(f"{sum(seen['ended'] for seen in rounds)} ends of nodes by themselves")
-    words += [f"control {name}: {count} lost" for name, count in lost.items()]
+    words += [f"control {name}: {count} {'calls too many' if name == 'epochless' else 'lost'}" for name, count in lost.items()]
     return "; ".join(words)
 
 
