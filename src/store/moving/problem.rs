@@ -23,6 +23,12 @@ pub enum MovingError {
          then"
     )]
     Calling(String, i64),
+    /// Orders that were given on nodes wait to be carried out.
+    #[error(
+        "{1} orders that were given on nodes of the schema {0} wait to be carried out; nothing was done: start a node, which does that \
+         within seconds, then stop it and try again"
+    )]
+    Ordered(String, i64),
     /// There is no store to export.
     #[error(
         "there is no store in the schema {0}; nothing was done: name the configuration of the nodes (--config FILE)"
@@ -103,7 +109,7 @@ impl MovingError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NodeWorks(_) | Self::Calling(..) => 75,
+            Self::NodeWorks(_) | Self::Calling(..) | Self::Ordered(..) => 75,
             Self::NoStore(_)
             | Self::Version { .. }
             | Self::Holds { .. }
@@ -133,6 +139,7 @@ impl MovingError {
             Refused::Open(error) => Self::Database(error),
             Refused::InUse => Self::NodeWorks(schema),
             Refused::Calling(seconds) => Self::Calling(schema, seconds),
+            Refused::Ordered(orders) => Self::Ordered(schema, orders),
             Refused::Nothing => Self::NoStore(schema),
             Refused::Version(found, known) => Self::Version { schema, found, known },
             Refused::Holds(tables) => Self::Holds { schema, tables },

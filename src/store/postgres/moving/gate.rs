@@ -21,6 +21,8 @@ pub(in crate::store) enum Refused {
     InUse,
     /// Calls may be on their way, for so many seconds.
     Calling(i64),
+    /// So many orders that were given on nodes wait to be carried out.
+    Ordered(i64),
     /// There is no store.
     Nothing,
     /// Its tables are of another version: that, and the one known here.
@@ -85,12 +87,23 @@ pub(super) async fn nobody_calls(link: &Link) -> Result<(), Refused> {
     if seconds > 0 { Err(Refused::Calling(seconds)) } else { Ok(()) }
 }
 
+/// Refuses a store in which orders wait: what was acknowledged to whoever gave them would be left behind.
+pub(super) async fn nobody_ordered(link: &Link) -> Result<(), Refused> {
+    let sql = "SELECT count(*) FROM orders WHERE tenant = 1 AND done_at IS NULL";
+    let row = link.row(sql, values![]).await?;
+    let orders = row.map(|row| int(&row, 0)).transpose()?.unwrap_or_default();
+    if orders > 0 { Err(Refused::Ordered(orders)) } else { Ok(()) }
+}
+
 /// Refuses a store that holds anything.
 pub(super) async fn is_empty(link: &Link) -> Result<(), Refused> {
     let filled: Vec<String> = TABLES
         .iter()
         .map(|table| format!("('{0}', EXISTS (SELECT 1 FROM {0} WHERE tenant = 1))", table.name))
-        .chain(["('heads', EXISTS (SELECT 1 FROM heads WHERE tenant = 1 AND last > 0))".to_owned()])
+        .chain([
+            "('heads', EXISTS (SELECT 1 FROM heads WHERE tenant = 1 AND last > 0))".to_owned(),
+            "('orders', EXISTS (SELECT 1 FROM orders WHERE tenant = 1 AND done_at IS NULL))".to_owned(),
+        ])
         .collect();
     let sql = format!("SELECT name FROM (VALUES {}) AS t (name, filled) WHERE filled", filled.join(", "));
     let rows = link.rows(&sql, values![]).await?;

@@ -49,6 +49,7 @@ impl Snapshot {
                     // A change between the beginning and the lock is a conflict.
                     gate::nobody_works(&link, true).await.map_err(or_in_use)?;
                     gate::nobody_calls(&link).await?;
+                    gate::nobody_ordered(&link).await?;
                     let sql = "SELECT 1 FROM heads WHERE tenant = 1 FOR UPDATE";
                     link.row(sql, values![]).await.map_err(Refused::from).map_err(or_in_use)?;
                 }

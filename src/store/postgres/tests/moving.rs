@@ -356,6 +356,27 @@ async fn whoever_works_is_in_the_way_and_stays_undisturbed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_waits_is_not_left_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(settings) = database(folder.path()) else { return };
+    let data = folder.path().join("data");
+    full(&data).await;
+    let (to, again) = (folder.path().join("back"), settings.clone());
+    tokio::task::spawn_blocking(move || {
+        imported(&data, &settings).unwrap();
+        let (runtime, link) = connected(&settings);
+        let sql = "INSERT INTO orders (mark, at, who, role, method, route, target, body)
+                   VALUES ('m', 1, '', 'owner', 'POST', '/api/pause', '/api/pause', '')";
+        runtime.block_on(link.batch(sql)).unwrap();
+        let refused = exported(&again, &to).unwrap_err();
+        assert!(matches!(refused, MovingError::Ordered(_, 1)) && refused.exit_code() == 75, "{refused}");
+        assert!(!to.exists());
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_that_is_used_damaged_or_none_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let Some(database) = database(folder.path()) else { return };
