@@ -5,6 +5,7 @@
 mod consent;
 mod heard;
 mod lead;
+mod missing;
 mod owed;
 mod payload;
 mod place;
@@ -27,6 +28,7 @@ use crate::event::Email;
 pub use consent::{CHANGES_MAX, ConsentChange, ConsentHistory};
 pub use heard::{HeardValue, Hearing, Worth, same};
 pub use lead::{Holds, LEAD_LOOKS_MAX, Lead, LeadStep, NOT_OF_LEADS};
+pub use missing::Missing;
 pub use owed::{Call, Exclusion, Owed, Rules, SendMode, WhyNothing, Wish, owed, wanted};
 pub use payload::{
     COMPANIES, CUSTOM_FIELD_PREFIX, STATUS, bulk_body, did_not_stick, is_blank, lead_body, rename_body,
@@ -104,6 +106,9 @@ pub struct Standing {
     /// Its id in Freshsales.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact_id: Option<u64>,
+    /// Freshsales said of its id that it names no contact, when something was to hang on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
     /// They are a lead of the account, or are to become one; nothing of a contact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead: Option<Lead>,

@@ -29,6 +29,7 @@ mod junk;
 mod lead;
 mod learn;
 mod lists;
+mod missing;
 mod names;
 mod outcome;
 mod owe;

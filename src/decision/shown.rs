@@ -91,9 +91,13 @@ pub(super) fn read(
             let contact = if by_id { shown_contact(answer) } else { found_contact(answer) };
             match contact {
                 Some(contact) => {
+                    standing.is_there();
                     hear(email, (&call.delivery, &Attributes::new()), &contact, standing, world, settings, at)
                 }
                 None if standing.lead.is_some() => Vec::new(),
+                None if standing.is_not_there() => {
+                    vec!["Freshsales has no contact with this address, and something is to hang on it: it is made anew".to_owned()]
+                }
                 None => vec!["Freshsales has no contact with this address".to_owned()],
             }
         }

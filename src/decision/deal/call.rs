@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::super::call::{CARRIED, Settlement, Transition, cause_in_words, end};
 use super::super::tell::{By, Moved, deal_moved};
-use super::super::{Settings, World};
+use super::super::{Settings, World, missing};
 use super::wish::{Company, DealWish, open_stages, wish_of};
 use super::{evaluate_waiting, heard, step};
 use crate::clock::UnixMicros;
@@ -17,6 +17,7 @@ use crate::deal::{
     create_body, found_in, open_in, seen_in, update_body,
 };
 use crate::delivery::{Account, DealKey, Delivery, DeliveryId, Request, Stored, Verdict};
+use crate::event::Email;
 
 /// The next call of a deal; nothing when a newer delivery carries it, when nothing is owed or can be sent, or when its time has
 /// not come.
@@ -140,8 +141,11 @@ pub(in crate::decision) fn settle(
     let wanted = wish_of(key, &deal, world, settings).unwrap_or_default();
     let told = Told::of(&settlement, &standing, key);
     let (before, cause) = (standing.doubted_at.map(|_| standing.clone()), order.delivery.clone());
+    let carried = standing.in_flight.as_ref().map(|call| call.contacts.clone()).unwrap_or_default();
     let transition = after(&settlement, key, &wanted, &mut standing, world, settings, now);
     let email = deal.email;
+    let transition =
+        unless_missing(transition, &settlement, (&email, &carried), &mut standing, world, settings, now);
     end(settlement, transition, world, settings, now);
     world.deals.edit(key).standing.insert(settings.account.clone(), standing.clone());
     if let Some(before) = before {
@@ -154,6 +158,32 @@ pub(in crate::decision) fn settle(
     if let Some(email) = email {
         evaluate_waiting(&email, world, settings, now);
     }
+}
+
+/// A deal whose contact is not there is tried again once it is known which contact has the address.
+fn unless_missing(
+    transition: Transition,
+    settlement: &Settlement,
+    (email, contacts): (&Option<Email>, &BTreeSet<u64>),
+    standing: &mut Standing,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Transition {
+    let (Transition::Die(_), Verdict::Refused { reason, attribute, .. }) = (&transition, &settlement.verdict)
+    else {
+        return transition;
+    };
+    let Some(email) = email.as_ref().filter(|_| missing::names_contact(reason, attribute.as_deref())) else {
+        return transition;
+    };
+    if !contacts.iter().any(|id| missing::miss(email, *id, world, settings, now)) {
+        return transition;
+    }
+    standing.refused = None;
+    Transition::Wait(format!(
+        "its contact is not there, so Freshsales is asked which contact has the address: {reason}"
+    ))
 }
 
 /// A stage that Freshsales was told, and took.

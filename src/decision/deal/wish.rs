@@ -126,9 +126,9 @@ fn emails_of(deal: &Deal, world: &World) -> Vec<Email> {
 
 fn put_contacts(emails: &[Email], wish: &mut Wish, world: &World, settings: &Settings) {
     let standing = |email: &Email| world.contacts.get(email).map(|contact| contact.with(&settings.account));
-    wish.contacts = emails.iter().filter_map(|email| standing(email)?.contact_id).collect();
+    wish.contacts = emails.iter().filter_map(|email| standing(email)?.holds_records()).collect();
     let newest = emails.first().and_then(standing).unwrap_or_default();
-    (wish.contact, wish.contact_is_older) = (newest.contact_id, !newest.ours);
+    (wish.contact, wish.contact_is_older) = (newest.holds_records(), !newest.ours);
     wish.is_lead = newest.lead_id().is_some();
 }
 

@@ -5,7 +5,7 @@ use serde_json::Map;
 
 use super::super::call::{CARRIED, Settlement, Transition, cause_in_words, end};
 use super::super::tell::{Noted, note_added};
-use super::super::{Settings, World, lead};
+use super::super::{Settings, World, lead, missing};
 use super::evaluate::evaluate_without_event;
 use super::merge::{Rider, riders_to_tell};
 use super::wish::{HappeningWish, wish_of};
@@ -135,6 +135,37 @@ pub(in crate::decision) fn settle(
     }
 }
 
+/// What hangs on a contact that is not there is told again once it is known which contact has the address.
+fn unless_missing(
+    why: &str,
+    settlement: &Settlement,
+    happening: &mut Happening,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> Option<Transition> {
+    let says = match &settlement.verdict {
+        Verdict::Refused { reason, attribute, .. } => missing::names_contact(reason, attribute.as_deref()),
+        Verdict::Gone { .. } => true,
+        Verdict::Stored(_)
+        | Verdict::Passing { .. }
+        | Verdict::Throttled { .. }
+        | Verdict::Blocked { .. }
+        | Verdict::Shut { .. } => false,
+    };
+    let told = settlement.order.request.attributes().filter(|_| says)?;
+    let of_contact = told.get("targetable_type")?.as_str()? == TargetKind::Contact.as_type();
+    let id = told.get("targetable_id")?.as_u64().filter(|_| of_contact)?;
+    let email = happening.email.clone()?;
+    if !missing::miss(&email, id, world, settings, now) {
+        return None;
+    }
+    happening.standing.refused = false;
+    Some(Transition::Wait(format!(
+        "its contact is not there, so Freshsales is asked which contact has the address: {why}"
+    )))
+}
+
 /// A lead that takes nothing may have become a contact: that is asked before anybody has to look at it.
 fn unless_converted(
     transition: Transition,
@@ -145,6 +176,9 @@ fn unless_converted(
     now: UnixMicros,
 ) -> Transition {
     let Transition::Die(why) = transition else { return transition };
+    if let Some(waits) = unless_missing(&why, settlement, happening, world, settings, now) {
+        return waits;
+    }
     let told = settlement.order.request.attributes();
     let of_lead =
         told.and_then(|told| told.get("targetable_type")?.as_str()) == Some(TargetKind::Lead.as_type());

@@ -151,7 +151,7 @@ fn contact_of(email: Option<&Email>, world: &World, settings: &Settings) -> Targ
         return Err(Held::Contact);
     }
     let lead = standing.and_then(Standing::lead_id).map(|id| (TargetKind::Lead, id));
-    let contact = || standing.and_then(|standing| standing.contact_id).map(|id| (TargetKind::Contact, id));
+    let contact = || standing.and_then(Standing::holds_records).map(|id| (TargetKind::Contact, id));
     lead.or_else(contact).ok_or(Held::Contact)
 }
 
