@@ -121,7 +121,7 @@ fn tell_record(restored: &Restored) -> Outcome {
     let made_at = &restored.manifest.made_at;
     let Some((file, applied)) = &restored.record else {
         complain(&format!(
-            "warning: there is no record of erasures and withdrawals at {}: whoever was erased or unsubscribed after {made_at} is \
+            "warning: there is no record of erasures and withdrawals of this data folder at {}: whoever was erased or unsubscribed after {made_at} is \
              in the restored data as before. Before the service starts, or within the hour in which it makes no call: restore \
              again with --withdrawn FILE if you have the record elsewhere; otherwise erase these people again (DELETE \
              /api/people) and send their withdrawals again",

@@ -127,7 +127,10 @@ async fn a_backup_under_load_has_all_that_was_acknowledged_before_and_nobody_is_
     let (setup, data) = folders.setup("second", &crm);
     let said = succeed(&data, &["restore", as_text(&backup)]);
     assert!(said.contains("no call is made for an hour"), "{said}");
-    assert!(said.contains("there is no record of erasures and withdrawals"), "{said}");
+    assert!(
+        said.contains("there is no record of erasures and withdrawals of this data folder at "),
+        "{said}"
+    );
     let service = setup.start().await;
     let status = processed(&service).await;
     assert_eq!(number(&status["allowance"]["hour"], "used"), PER_HOUR, "{status}");

@@ -67,8 +67,8 @@ pub(super) struct Noted {
     pub(super) moments: BTreeMap<(What, String), UnixMicros>,
     /// Lines that can't be read, such as one that a kill cut off.
     pub(super) unreadable: u64,
-    /// Lines of other data folders.
-    pub(super) foreign: u64,
+    /// It is a record of this folder, if only an empty one.
+    pub(super) is_ours: bool,
 }
 
 impl Noted {
@@ -79,7 +79,7 @@ impl Noted {
             *newest = at.max(*newest);
         }
         self.unreadable += other.unreadable;
-        self.foreign += other.foreign;
+        self.is_ours |= other.is_ours;
         self
     }
 }
@@ -225,8 +225,11 @@ pub(super) fn read(path: &Path, key: &hmac::Key) -> io::Result<Option<Noted>> {
     for line in text.lines().filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
-            [head, id] if *head == HEAD => of_ours = *id == ours,
-            _ if !of_ours => noted.foreign += 1,
+            [head, id] if *head == HEAD => {
+                of_ours = *id == ours;
+                noted.is_ours |= of_ours;
+            }
+            _ if !of_ours => {}
             [word, at, hash] if hash.len() == 64 => {
                 let what = What::ALL.into_iter().find(|what| what.word() == *word);
                 match what.zip(UnixMicros::parse(at)) {

@@ -100,12 +100,10 @@ fn tells_of(record: &Path, backup: &Path) -> Result<(), CopyError> {
     match withdrawn::read(record, &key) {
         Ok(None) => refused("there is no such file"),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => refused("it is not a text"),
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => refused("it is a folder"),
         Err(error) => Err(CopyError::of(record)(error)),
-        Ok(Some(noted)) if !noted.moments.is_empty() => Ok(()),
-        Ok(Some(noted)) if noted.foreign > 0 => {
-            refused("it is the record of another data folder, or none at all")
-        }
-        Ok(Some(_)) => Ok(()),
+        Ok(Some(noted)) if noted.is_ours => Ok(()),
+        Ok(Some(_)) => refused("it is the record of another data folder, or none at all"),
     }
 }
 
@@ -204,7 +202,8 @@ fn make_careful(
 
 /// What is noted of erasures and withdrawals, here and in the record that was kept elsewhere.
 fn noted(order: &RestoreOrder, record: &Path, key: &hmac::Key) -> Result<Option<Noted>, CopyError> {
-    let here = withdrawn::read(record, key).map_err(CopyError::of(record))?;
+    // One that is of other data folders alone says as little as none.
+    let here = withdrawn::read(record, key).map_err(CopyError::of(record))?.filter(|here| here.is_ours);
     let Some(other) = &order.other_record else { return Ok(here) };
     match withdrawn::read(other, key).map_err(CopyError::of(other))? {
         Some(there) => Ok(Some(there.and(here.unwrap_or_default()))),

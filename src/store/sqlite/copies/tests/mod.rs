@@ -1,6 +1,7 @@
 //! Tests of backups: what is in them, what is refused, and what a restore makes of them.
 
 mod damage;
+mod records;
 mod suppressed;
 
 use std::fs;
