@@ -18,7 +18,7 @@ use super::error::ApiError;
 use super::peers::{HeldBytes, Peer};
 
 /// The rest of a refused body is read up to this many times the limit.
-const DISCARD_FACTOR: usize = 4;
+pub const DISCARD_FACTOR: usize = 4;
 
 /// The limits a body has to keep.
 #[derive(Clone, Copy, Debug)]

@@ -16,7 +16,7 @@ mod serve;
 mod serve_tests;
 
 pub use asset::Asset;
-pub use body::{BodyError, BodyLimits, Whole, discard, read_whole};
+pub use body::{BodyError, BodyLimits, DISCARD_FACTOR, Whole, discard, read_whole};
 pub use error::ApiError;
 pub use peers::{Peer, one_client};
 pub use serve::{ServeLimits, serve};

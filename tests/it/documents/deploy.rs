@@ -38,6 +38,17 @@ fn every_key_that_is_named_by_the_environment_exists() {
     assert!(keys >= 8, "{keys}");
 }
 
+/// Of a larger body the service does not read the rest, so nginx has to refuse it.
+#[test]
+fn nginx_passes_on_no_larger_body_than_the_service_reads_to_its_end() {
+    let nginx = text("deploy/nginx/freshsignal.conf");
+    let [size] = values(&nginx, "client_max_body_size ").into_iter().collect::<Vec<_>>().try_into().unwrap();
+    let megabytes: usize = size.trim_end_matches(';').strip_suffix('m').unwrap().parse().unwrap();
+    let defaults: toml::Table = text("config/default.toml").parse().unwrap();
+    let limit = usize::try_from(defaults["server"]["body_bytes_max"].as_integer().unwrap()).unwrap();
+    assert_eq!(megabytes << 20, freshsignal::http::DISCARD_FACTOR * limit);
+}
+
 #[test]
 fn the_configuration_in_each_manifest_has_keys_that_exist() {
     let known = code::known_keys(&text("config/default.toml"));
