@@ -52,6 +52,11 @@ pub enum ErrorClass {
 }
 
 impl StoreError {
+    /// The disk has less free space than is kept for delivery and pruning.
+    pub(in crate::store) fn no_disk(free_bytes: u64) -> Self {
+        Self::Full(format!("the disk has {free_bytes} bytes left"))
+    }
+
     /// What follows from it. No error of the class [`Passes`](ErrorClass::Passes) is the fault of what was asked.
     #[must_use]
     pub fn class(&self) -> ErrorClass {

@@ -102,7 +102,7 @@ mod tests {
             full.note(&StoreError::Conflict);
             full.ends();
             for free in 1..4 {
-                full.note(&StoreError::Full(format!("the disk has {free} bytes left")));
+                full.note(&StoreError::no_disk(free));
             }
             assert_eq!(full.why().as_deref(), Some("the disk has 1 bytes left"));
             full.ends();

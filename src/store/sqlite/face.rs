@@ -77,7 +77,13 @@ impl Journal for SqliteStore {
 
     fn refusing(&self) -> Option<String> {
         let fatal = self.fatal.check().and_then(|()| self.in_place.check()).err();
-        fatal.map(|error| error.to_string()).or_else(|| self.journal.refusing())
+        let known = fatal.map(|error| error.to_string()).or_else(|| self.journal.refusing());
+        // The disk may have become full since the last event: whoever asks whether events can go here is not to wait for one.
+        known.or_else(|| {
+            let Room { free_bytes, free_bytes_min } = self.room()?;
+            let error = || StoreError::no_disk(free_bytes).to_string();
+            (free_bytes < free_bytes_min).then(error)
+        })
     }
 
     fn away(&self) -> Option<String> {

@@ -396,7 +396,7 @@ impl Writer {
             away.unwrap_or_else(|| StoreError::Fatal(error.to_string()))
         })?;
         if free < self.shared.settings.free_bytes_min {
-            return Err(StoreError::Full(format!("the disk has {free} bytes left")));
+            return Err(StoreError::no_disk(free));
         }
         self.space_checked = Some(now);
         Ok(())

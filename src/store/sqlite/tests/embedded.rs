@@ -113,6 +113,8 @@ async fn a_disk_without_the_free_space_asked_for_refuses_events_alone() {
     let folder = tempfile::tempdir().unwrap();
     let all = StoreSettings { free_bytes_min: u64::MAX, ..settings() };
     let store = open_with(folder.path(), all, NOW);
+    let why = store.refusing().unwrap_or_default();
+    assert!(why.starts_with("there is no room to store events"), "known before an event comes: {why}");
     assert!(matches!(append(&store, "a").await, Err(StoreError::Full(_))));
     state::put(&store, []).await.unwrap();
 }
