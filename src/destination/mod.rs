@@ -59,6 +59,9 @@ pub struct Destination {
     /// Of this span of time nobody knows which calls were made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doubt: Option<Doubt>,
+    /// When a backup was restored: from then on every call that an hour allows counts as made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored_at: Option<UnixMicros>,
 }
 
 /// A wait that the CRM asked for.

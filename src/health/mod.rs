@@ -19,4 +19,4 @@ pub use refusal::{Advice, advice};
 pub use risk::{Risk, RiskKind};
 pub use risks::risks;
 pub use snapshot::{LEADS, Snapshot, StoreReading, Vitals};
-pub use standing::{Around, Standing, Tone, Way, standings};
+pub use standing::{Around, Standing, Tone, Way, of_allowance, standings};

@@ -251,8 +251,9 @@ fn stand_still(snapshot: Snapshot<'_>) -> Option<Standing> {
     Some(Standing::new(Way::CallsStand, message))
 }
 
-/// Whether there is room for calls, and when there will be.
-fn of_allowance(snapshot: Snapshot<'_>) -> Option<Standing> {
+/// Whether there is room for calls, and when there will be; none: nothing of the allowance is in the way.
+#[must_use]
+pub fn of_allowance(snapshot: Snapshot<'_>) -> Option<Standing> {
     let Usage { hour, minute } = snapshot.usage();
     let room = snapshot.room_in(100);
     if !room.is_now() {
@@ -262,10 +263,20 @@ fn of_allowance(snapshot: Snapshot<'_>) -> Option<Standing> {
                 format!("The {} calls of this minute are made; the next follow within one", minute.limit);
             return Some(Standing::new(Way::MinuteUsedUp, message).until(until));
         }
-        let message = format!(
-            "All {} calls that the account allows in an hour are made. What is due waits in order, nothing is lost",
-            hour.limit
-        );
+        let restored = snapshot.totals().destination.restored_at;
+        let by_restore = restored.is_some_and(|at| snapshot.now < at.plus(HOUR));
+        let message = if by_restore {
+            format!(
+                "A backup was restored, and nobody knows which calls were made after it. So all {} calls of the hour since the \
+                 restore count as made, and none is made until it is over. What is due waits in order, nothing is lost",
+                hour.limit
+            )
+        } else {
+            format!(
+                "All {} calls that the account allows in an hour are made. What is due waits in order, nothing is lost",
+                hour.limit
+            )
+        };
         return Some(Standing::new(Way::AllowanceUsedUp, message).until(until));
     }
     let shut = Lane::BY_PRECEDENCE.into_iter().filter_map(|lane| {

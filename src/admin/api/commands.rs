@@ -26,6 +26,7 @@ use crate::config_problem::Problem;
 use crate::decision::Settings;
 use crate::destination::Gate;
 use crate::freshsales::ByHand;
+use crate::health::{Standing, of_allowance};
 use crate::http::ApiError;
 use crate::store::{Destination, Keys, Plan, Put};
 use crate::trail::{Act, ActKind};
@@ -86,18 +87,24 @@ pub(in crate::admin) async fn resume(Asked(app): Asked, uri: Uri) -> Result<Json
     Params::read(&uri, &[])?;
     let (destination, gate) = app.destination(ActKind::Resumed, Destination::resume).await?;
     tracing::info!(state = destination.state, "calls were resumed by hand");
-    Ok(Json(json!({ "success": true, "destination": destination, "message": resumed(&gate) })))
+    let reading = app.reading().await?;
+    let message = resumed(&gate, of_allowance(app.snapshot(&reading)));
+    Ok(Json(json!({ "success": true, "destination": destination, "message": message })))
 }
 
 /// What follows from resuming, for a person.
-fn resumed(gate: &Gate) -> String {
-    match gate {
-        Gate::Open => "calls are made".to_owned(),
-        Gate::AskAccount | Gate::OneContact => {
+fn resumed(gate: &Gate, allowance: Option<Standing>) -> String {
+    match (gate, allowance) {
+        (Gate::Open, Some(Standing { message, until, .. })) => {
+            let next = until.map(|until| format!("; calls go on at {}", until.to_rfc3339()));
+            format!("calls are not paused any more. {message}{}", next.unwrap_or_default())
+        }
+        (Gate::Open, None) => "calls are made".to_owned(),
+        (Gate::AskAccount | Gate::OneContact, _) => {
             "a single test call is sent next, as soon as a contact is due; `destination` still shows the state before it"
                 .to_owned()
         }
-        Gate::Shut(until) => {
+        (Gate::Shut(until), _) => {
             let until = until.map(|until| format!(" until {}", until.to_rfc3339())).unwrap_or_default();
             format!("calls stay paused{until}, because Freshsales asked for it; that cannot be shortened")
         }

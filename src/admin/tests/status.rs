@@ -275,6 +275,11 @@ async fn nothing_is_called_running_while_no_call_may_leave() {
     let slots = slots_of(&[50, 20, 10]);
     let used = with(Totals { slots: slots.clone(), ..Totals::default() }, (3, 10));
     assert_eq!(standings(&used).await, one("allowance_used_up", Some(10)));
+    let restored = Destination { restored_at: Some(seconds_earlier(3_000)), ..Destination::default() };
+    let restored = Totals { slots: slots_of(&[50, 50, 50]), destination: restored, ..Totals::default() };
+    let status = with(restored, (3, 10)).json("/api/status").await;
+    let message = status["standings"][0]["message"].as_str().unwrap();
+    assert!(message.starts_with("A backup was restored, ") && !message.contains("are made"), "{message}");
     // Of five calls refreshes may use 60 %, which are three.
     let waiting = [(Lane::Refresh, owed(7, Some(START)))].into();
     let shut = with(Totals { slots: slots.clone(), owed: waiting, ..Totals::default() }, (5, 10));

@@ -93,6 +93,7 @@ pub(super) fn doubt_since(
     state.execute(sql, (&ours.0, to_text("destination", &Destination::default())?))?;
     each(state, "destinations", |destination: &mut Destination| {
         destination.doubt = Some(Doubt { since, until: now }.with(destination.doubt));
+        destination.restored_at = Some(now);
         true
     })?;
     Ok(())
