@@ -267,7 +267,8 @@ impl App {
                 "freshsales.mode is dry_run: every payload is built and shown, and nothing is sent"
             );
         }
-        for warning in self.config.consent.warnings() {
+        let consent = self.config.consent.warnings();
+        for warning in consent.iter().map(ToString::to_string).chain(self.config.misspelt()) {
             tracing::warn!("{warning}");
         }
         let stop = shutdown.child_token();

@@ -86,10 +86,15 @@ impl Reload {
     /// # Errors
     /// Problems of the other configuration; nothing changed then.
     pub fn reload(&self) -> Result<Reloaded, Vec<Problem>> {
-        let done = self.loaded(Texts::default()).and_then(|config| self.take_over(config));
+        let loaded = self.loaded(Texts::default());
+        let misspelt = loaded.as_ref().map(Config::misspelt).unwrap_or_default();
+        let done = loaded.and_then(|config| self.take_over(config));
         match &done {
             Ok(Reloaded { taken_over, needs_restart }) => {
                 tracing::info!(taken_over = taken_over.join(", "), "the configuration was reloaded");
+                for warning in misspelt {
+                    tracing::warn!("{warning}");
+                }
                 if !needs_restart.is_empty() {
                     let keys = needs_restart.join(", ");
                     tracing::warn!(keys, "these keys changed and take effect after a restart");

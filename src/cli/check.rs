@@ -44,7 +44,8 @@ pub(super) struct Arguments {
 /// Names every problem of the configuration, also what only serving needs; then, where that is wanted, of the account.
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let config = load_with_account(arguments.config.as_deref())?;
-    for warning in config.consent.warnings() {
+    let consent = config.consent.warnings();
+    for warning in consent.iter().map(ToString::to_string).chain(config.misspelt()) {
         complain(&format!("warning: {warning}"));
     }
     for source in config.sources_without_trust() {

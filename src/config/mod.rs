@@ -6,6 +6,7 @@ mod changes;
 mod fingerprint;
 mod first_start;
 mod layers;
+mod likeness;
 mod managed;
 mod paths;
 mod secrets;

@@ -32,7 +32,7 @@ use crate::telemetry::Panicked;
 pub use account::{AccountKind, AccountProblem, BundleAlias, Endpoint, in_browser, lead_in_browser};
 pub use bulk::{BulkResult, JobAnswer, JobReport, JobResult, JobState, RowEnd, SentRow, job_of, job_state};
 pub use by_hand::{AskedByHand, ByHand, ToldByHand, WAITING_MAX};
-pub use check::{CALLS_MAX, Expected, Finding, Level, Report, TestContact, check};
+pub use check::{CALLS_MAX, CONTACT_ATTRIBUTES, Expected, Finding, Level, Report, TestContact, check};
 pub use client::{
     Client, ClientError, PROBE_NOTE, Question, RESPONSE_BYTES_MAX, Reply, Timeouts, Unanswered, hardened,
     http_client,

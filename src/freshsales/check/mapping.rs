@@ -10,8 +10,8 @@ use crate::contact::{CUSTOM_FIELD_PREFIX, STATUS};
 use crate::mapping::{Aggregate, Convert, EVENT_DAY, FieldRule, Origin, Preset, When};
 use crate::selectors;
 
-/// Attributes that the API takes whether or not the account lists them as fields.
-const ALWAYS_TAKEN: [&str; 29] = [
+/// Attributes of contacts that the documentation of the API lists: it takes them whether or not the account lists them as fields.
+pub const CONTACT_ATTRIBUTES: [&str; 29] = [
     "emails",
     "first_name",
     "last_name",
@@ -105,11 +105,12 @@ fn judge_field(
 fn missing(name: &str, key: &str) -> Option<Finding> {
     if let Some(custom) = name.strip_prefix(CUSTOM_FIELD_PREFIX) {
         return Some(Finding::wrong(format!(
-            "{key}: the account has no custom field {custom}, and refuses every contact that carries it: create it in \
-             Freshsales under Admin Settings, Contacts, or take it out with from = []"
+            "{key}: the account has no custom field {custom}, and refuses a call that carries it. The contact is sent again \
+             without it, so each new contact takes two calls: create it in Freshsales under Admin Settings, Contacts, or take it out \
+             with from = []"
         )));
     }
-    (!ALWAYS_TAKEN.contains(&name)).then(|| {
+    (!CONTACT_ATTRIBUTES.contains(&name)).then(|| {
         Finding::wrong(format!(
             "{key}: contacts of the account have no attribute {name}, and Freshsales refuses every contact that \
              carries it: correct the name or take it out with from = []"

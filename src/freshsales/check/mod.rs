@@ -18,6 +18,7 @@ mod tests;
 use serde_json::Value;
 
 pub use finding::{Finding, Level};
+pub use mapping::CONTACT_ATTRIBUTES;
 pub use probe::TestContact;
 
 use super::fields::{ContactField, contact_fields};
