@@ -108,6 +108,8 @@ async fn who_is_not_found_at_once_is_looked_up_again_over_a_restart_and_comes_ba
     let (status, receipt) = answer.await.unwrap();
     assert_eq!((status, &receipt["done"]), (StatusCode::ACCEPTED, &json!(false)), "{receipt}");
     assert_eq!(receipt["forget_in_crm"], forgotten(1, 1, 0, 0, 0));
+    let message = receipt["message"].as_str().unwrap();
+    assert!(message.contains("is looked up again after 1, 5 and 25 minutes"), "{message}");
     assert!(!traces(&service).is_empty(), "it is still asked for");
 
     // What Sam says from now on waits, so that it is not forgotten with what was before.

@@ -20,7 +20,7 @@ use super::answer::{failed, nothing, rfc3339};
 use super::query::{Params, invalid, refused};
 use crate::admin::{Asked, Debugger, Looked};
 use crate::clock::UnixMicros;
-use crate::erasure::{Erasure, ErasureSubject, Forgetting, Receipt};
+use crate::erasure::{Erasure, ErasureStage, ErasureSubject, Forgetting, Receipt};
 use crate::http::ApiError;
 use crate::person::{DEFAULT_PEOPLE, PersonId, PersonKey};
 use crate::store::{OpenErasures, Plan, Privacy, Put, StoreError};
@@ -34,6 +34,9 @@ pub(in crate::admin) const ROUTE: &str = "/api/people";
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long an answer waits for the receipt. Asking again goes on waiting.
 const RECEIPT_WITHIN: Duration = Duration::from_secs(25);
+/// How long it goes on waiting once Freshsales alone is waited for: a look-up takes that long, and what is repeated for minutes
+/// is not waited for.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// Orders that may wait.
 const ORDERS_MAX: usize = 10_000;
 
@@ -68,6 +71,8 @@ pub(in crate::admin) struct ErasureView {
     remains: Option<&'static str>,
 }
 
+const SETTLING: &str = "nothing of the person is left here but what Freshsales is asked about. Who is not found there is looked up \
+                        again after 1, 5 and 25 minutes, because its search lags behind; GET /api/erasures/NUMBER tells how it ends";
 const NOBODY: &str = "nobody was found and nothing erased: look at the spelling of what was asked for";
 
 #[derive(Serialize)]
@@ -132,7 +137,11 @@ impl ErasureView {
             success: true,
             erasure: erasure.id,
             done: erasure.stage.is_done(),
-            message: nobody.then_some(NOBODY),
+            message: if erasure.stage == ErasureStage::Settling {
+                Some(SETTLING)
+            } else {
+                nobody.then_some(NOBODY)
+            },
             erased_at,
             erased,
             forget_in_crm: Forget {
@@ -231,12 +240,17 @@ async fn order(app: &Debugger, subject: ErasureSubject, forget: bool) -> Result<
 async fn receipt(app: &Debugger, id: u64) -> Result<Option<(Erasure, Forgetting)>, StoreError> {
     let mut done = app.live.erasures.done.clone();
     let mut deadline = app.clock.sleep_until(app.clock.monotonic() + RECEIPT_WITHIN);
+    let mut settles = false;
     loop {
         done.mark_unchanged();
         let erasure = app.store.erasure(id).await?;
         // Whoever ordered it on another node waits there.
         if app.carried.is_some() || erasure.as_ref().is_none_or(|(erasure, _)| erasure.stage.is_done()) {
             return Ok(erasure);
+        }
+        if !settles && erasure.as_ref().is_some_and(|(erasure, _)| erasure.stage == ErasureStage::Settling) {
+            settles = true;
+            deadline = app.clock.sleep_until(app.clock.monotonic() + ANSWER_WITHIN);
         }
         let look = async {
             if app.store.work().borrow().here {
