@@ -58,13 +58,13 @@ impl Params {
 
     /// `email`.
     pub fn email(&self) -> Result<Option<Email>, ApiError> {
-        self.get("email", "an email address", |text| Email::parse(text).ok())
+        self.get("email", "an email address", |text| with_plus(text, |text| Email::parse(text).ok()))
     }
 
     /// `subject`: a record of the CRM.
     pub fn subject(&self) -> Result<Option<Subject>, ApiError> {
         self.get("subject", "a record such as `contact:ADDRESS` or `deal:PEOPLE/KIND/KEY`", |text| {
-            text.parse().ok()
+            with_plus(text, |text| text.parse().ok())
         })
     }
 
@@ -86,6 +86,11 @@ impl Params {
     pub fn before(&self, cursor: Cursor) -> Result<Option<u64>, ApiError> {
         self.get("before", "the `next` of the page before", |text| cursor.read(text))
     }
+}
+
+/// Reads a text, or else what was meant where a `+` stands in the query as itself: there it is a space, which no address has.
+pub(in crate::admin) fn with_plus<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    read(text).or_else(|| if text.contains(' ') { read(&text.replace(' ', "+")) } else { None })
 }
 
 /// A parameter that makes no sense.
@@ -159,4 +164,25 @@ pub(in crate::admin) fn page<T>(
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|last| cursor.write(place(last)));
     (rows, next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plus_of_an_address_is_understood_whether_it_is_written_out_or_not() {
+        for query in
+            ["email=sam%2Btag@example.com", "email=sam+tag@example.com", "email=sam+tag%40example.com"]
+        {
+            let uri: Uri = format!("/api/people?{query}").parse().unwrap();
+            let email = Params::read(&uri, &["email"]).unwrap().email().unwrap().unwrap();
+            assert_eq!(email.as_str(), "sam+tag@example.com", "{query}");
+        }
+        let uri: Uri = "/api/deliveries?subject=contact:sam+tag@example.com".parse().unwrap();
+        let subject = Params::read(&uri, &["subject"]).unwrap().subject().unwrap().unwrap();
+        assert_eq!(subject, "contact:sam+tag@example.com".parse().unwrap());
+        let uri: Uri = "/api/people?email=sam+tag".parse().unwrap();
+        assert!(Params::read(&uri, &["email"]).unwrap().email().is_err());
+    }
 }
