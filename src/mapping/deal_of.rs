@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::deals::{DealKeyRule, DealRule};
+use super::kept::kept;
 use super::money::currency_of;
 use super::rules::{EventDeal, Values};
 use super::{Convert, FieldRule, Mapped, Place, Preset, by_precedence, first_convertible, map_fields};
@@ -16,7 +17,6 @@ use crate::person::{Facts, Said};
 use crate::selectors::{Kind, OF_DEAL, attribute};
 
 /// A value larger than this as JSON is not remembered of a deal.
-const VALUE_BYTES_MAX: usize = 4096;
 const CURRENCY: &str = "currency";
 const AMOUNT: &str = "amount";
 
@@ -88,9 +88,8 @@ impl Preset {
         };
         let mut said = Said::default();
         for path in rule.paths() {
-            let value = roots.find(path).value();
-            if let Some(value) = value.filter(|value| value.to_string().len() <= VALUE_BYTES_MAX) {
-                said.values.insert(path.to_owned(), value.clone());
+            if let Some(value) = roots.find(path).value().and_then(kept) {
+                said.values.insert(path.to_owned(), value.into_owned());
             }
         }
         Some(Ok(DealOf { event: fold_name(name), kind: says.kind.clone(), key, said }))
