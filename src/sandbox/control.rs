@@ -36,7 +36,7 @@ pub(super) fn routes() -> Router<Sandbox> {
         .route("/sandbox/calls", get(calls))
         .route("/sandbox/selectors/{name}", get(selector).put(set_selector))
         .route("/sandbox/requests", get(requests))
-        .route("/sandbox/faults", post(order_fault))
+        .route("/sandbox/faults", post(order_fault).delete(clear_faults))
 }
 
 async fn contacts(State(sandbox): State<Sandbox>) -> Json<Value> {
@@ -94,6 +94,11 @@ async fn order_fault(State(sandbox): State<Sandbox>, body: Bytes) -> Response {
         Ok(waiting) => (StatusCode::CREATED, Json(json!({"waiting": waiting}))).into_response(),
         Err(error) => refused(StatusCode::BAD_REQUEST, &error.to_string()),
     }
+}
+
+async fn clear_faults(State(sandbox): State<Sandbox>) -> StatusCode {
+    sandbox.mend();
+    StatusCode::NO_CONTENT
 }
 
 async fn clear(State(sandbox): State<Sandbox>) -> StatusCode {

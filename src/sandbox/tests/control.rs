@@ -83,6 +83,16 @@ async fn control_routes_are_not_recorded() {
 }
 
 #[tokio::test]
+async fn faults_alone_can_be_cleared() {
+    let account = account();
+    account.post(UPSERT, SAM).await;
+    account.order(json!({"status": 500, "times": 100}));
+    assert_eq!(account.send(request("DELETE", "/sandbox/faults", "")).await.status, 204);
+    assert_eq!(account.post(UPSERT, SAM).await.status, 200);
+    assert_eq!((account.sandbox.contacts().len(), account.sandbox.requests().len()), (1, 2));
+}
+
+#[tokio::test]
 async fn clearing_forgets_everything_but_the_ids_given() {
     let account = account_with(SandboxOptions { per_hour: Some(2), ..SandboxOptions::default() });
     account.post(UPSERT, SAM).await;
