@@ -31,7 +31,7 @@ pub use config::{ConsentConfig, HOLD, MARKETING};
 pub use origin::{known_tool, page_of_event};
 pub use stand::{Counted, Shown, Spoken, Stand};
 pub use tally::{SharedTally, Tally};
-pub use words::is_understood;
+pub use words::{is_no, is_understood};
 
 use origin::{Origin, Place, Via, tool_of};
 use words::{Asks, folded};

@@ -245,6 +245,12 @@ pub fn is_understood(value: &str) -> bool {
     }
 }
 
+/// Whether a text is a word of a no.
+#[must_use]
+pub fn is_no(value: &str) -> bool {
+    Reading::of(&Value::from(value), Asks::Tool) == Reading::Choice(Choice::Denied)
+}
+
 /// A word without what spellings differ in: case, spaces, `_`, `-`, quotes.
 pub(super) fn folded(text: &str) -> String {
     let kept = |c: &char| !matches!(c, '_' | '-' | '"' | '\'' | '.' | '!') && !c.is_whitespace();
@@ -272,6 +278,13 @@ mod tests {
             let read = Reading::of(&json!(text), Asks::Tool);
             assert_eq!(read, choice.map_or(Reading::Unknown, Reading::Choice), "{text}");
         }
+    }
+
+    #[test]
+    fn a_no_is_told_from_what_a_ticked_box_may_say() {
+        assert!(
+            is_no("Nein") && is_no("0") && is_no("false") && !is_no("I agree") && !is_no("") && !is_no("ja")
+        );
     }
 
     #[test]

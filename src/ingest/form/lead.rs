@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::captcha;
 use super::fields::Fields;
 use crate::clock::UnixMicros;
+use crate::consent::is_no;
 use crate::event::{Email, put_first};
 
 /// The field that people don't see, unless the configuration names another: whoever fills it is a robot.
@@ -197,10 +198,10 @@ pub fn is_opt_in(name: &str) -> bool {
     name.eq_ignore_ascii_case(OPT_IN)
 }
 
-/// A box that is not ticked is not sent at all by a browser; scripts send it in these words.
+/// A box that is not ticked is not sent at all by a browser; scripts send it, and people choose, in words of a no.
 #[must_use]
 pub fn is_ticked(value: &str) -> bool {
-    !matches!(value.trim().to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off")
+    !value.trim().is_empty() && !is_no(value)
 }
 
 /// What was typed into a field, or all that was ticked of it. Of a field that a person has once, such as the email, the
@@ -273,4 +274,25 @@ fn message_id(fields: &Fields, source: &str, now: UnixMicros) -> String {
 
 fn hashed(said: &[u8]) -> String {
     format!("form-{}", URL_SAFE_NO_PAD.encode(digest(&SHA256, said).as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_a_no_ticks_no_box_and_whatever_else_a_page_sends_of_a_ticked_one_does() {
+        for (value, ticked) in [
+            ("on", true),
+            ("1", true),
+            ("I agree", true),
+            ("ja", true),
+            ("nein", false),
+            ("Non", false),
+            ("0", false),
+            (" ", false),
+        ] {
+            assert_eq!(is_ticked(value), ticked, "{value}");
+        }
+    }
 }
