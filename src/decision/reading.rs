@@ -12,9 +12,7 @@ use crate::consent::{self, Category, Statement};
 use crate::delivery::{CompanyKey, DealKey, HappeningId, Lane};
 use crate::erasure::Mark;
 use crate::event::{CrmSaid, Email, EmailProblem, Event, Found, Kind, Position, SourceName, Stamp, moment};
-use crate::mapping::{
-    self, DealOf, EVENT_DAY, EventRule, ExtraValue, HappeningOf, NoDeal, VALUE_BYTES_MAX, day_of,
-};
+use crate::mapping::{DealOf, EVENT_DAY, EventRule, ExtraValue, HappeningOf, NoDeal, day_of, kept_or_noted};
 use crate::person::{PersonId, PersonKey, Said, Strength, TimelineKey};
 use crate::senders::{Sighting, SwitchedOff};
 
@@ -384,7 +382,7 @@ fn keep_first(event: &Event, settings: &Settings, said: &mut Said, notes: &mut V
             said.came_with.insert(path.to_owned(), day_of(&event.stamp));
             continue;
         }
-        if let Some(value) = roots.find(path).value().and_then(|value| kept(path, value, notes)) {
+        if let Some(value) = roots.find(path).value().and_then(|value| kept_or_noted(path, value, notes)) {
             said.came_with.insert(path.to_owned(), value);
         }
     }
@@ -451,22 +449,11 @@ fn note_removed(event: &Event, notes: &mut Vec<String>) {
 }
 
 fn remember(path: &str, value: &Value, settings: &Settings, said: &mut Said, notes: &mut Vec<String>) {
-    let Some(value) = kept(path, value, notes) else { return };
+    let Some(value) = kept_or_noted(path, value, notes) else { return };
     if settings.preset.keeps_first(path) {
         said.firsts.insert(path.to_owned());
     }
     said.values.insert(path.to_owned(), value);
-}
-
-/// As much of a value as is remembered of a person; notes where that is not all.
-fn kept(path: &str, value: &Value, notes: &mut Vec<String>) -> Option<Value> {
-    let kept = mapping::kept(value);
-    match &kept {
-        Some(Cow::Borrowed(_)) => {}
-        Some(Cow::Owned(_)) => notes.push(format!("{path}: cut to {VALUE_BYTES_MAX} bytes")),
-        None => notes.push(format!("{path}: larger than {VALUE_BYTES_MAX} bytes, left out")),
-    }
-    kept.map(Cow::into_owned)
 }
 
 fn first_email(

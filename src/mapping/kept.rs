@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 /// Bytes of a value as JSON that are kept.
-pub const VALUE_BYTES_MAX: usize = 4096;
+const VALUE_BYTES_MAX: usize = 4096;
 
 /// A value as it is kept: a longer text is cut, since attributes take far less of it; of anything else a part would say something
 /// else, so it is not kept.
@@ -22,6 +22,17 @@ pub fn kept(value: &Value) -> Option<Cow<'_, Value>> {
         fits
     };
     Some(Cow::Owned(value.as_str()?.chars().take_while(fits).collect::<String>().into()))
+}
+
+/// As much of a value as is remembered of a person; notes where that is not all.
+pub fn kept_or_noted(path: &str, value: &Value, notes: &mut Vec<String>) -> Option<Value> {
+    let kept = kept(value);
+    match &kept {
+        Some(Cow::Borrowed(_)) => {}
+        Some(Cow::Owned(_)) => notes.push(format!("{path}: cut to {VALUE_BYTES_MAX} bytes")),
+        None => notes.push(format!("{path}: larger than {VALUE_BYTES_MAX} bytes, left out")),
+    }
+    kept.map(Cow::into_owned)
 }
 
 #[cfg(test)]

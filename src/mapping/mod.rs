@@ -54,7 +54,7 @@ pub use deal_of::{DealOf, MappedDeal, NoDeal, StagesSaid};
 pub use deals::{DealKeyRule, DealRule, WhenGone};
 pub use happening_of::HappeningOf;
 pub use happenings::{Due, EventActivity, EventNote, EventTask, Hangs, Lines, NoDue};
-pub use kept::{VALUE_BYTES_MAX, kept};
+pub use kept::{kept, kept_or_noted};
 pub use label::Label;
 pub use list_of::Listing;
 pub use lists::EventLists;

@@ -8,16 +8,16 @@ use serde_json::{Map, Value};
 use super::super::call::{CARRIED, Settlement, Transition, cause_in_words, end};
 use super::super::tell::{By, Moved, deal_moved};
 use super::super::{Settings, World, missing};
+use super::refusal::{RecordRefusal, refused};
 use super::wish::{Company, DealWish, open_stages, wish_of};
 use super::{evaluate_waiting, heard, step};
 use crate::clock::UnixMicros;
 use crate::contact::Redrive;
 use crate::deal::{
-    self, Asked, Birth, CANDIDATES_MAX, Carried, InFlight, LOOKS_MAX, Next, Refused, STAGE, Seen, Standing,
+    self, Asked, Birth, CANDIDATES_MAX, Carried, InFlight, LOOKS_MAX, Next, STAGE, Seen, Standing,
     create_body, found_in, open_in, seen_in, update_body,
 };
 use crate::delivery::{Account, DealKey, Delivery, DeliveryId, Request, Stored, Verdict};
-use crate::event::Email;
 
 /// The next call of a deal; nothing when a newer delivery carries it, when nothing is owed or can be sent, or when its time has
 /// not come.
@@ -144,8 +144,14 @@ pub(in crate::decision) fn settle(
     let carried = standing.in_flight.as_ref().map(|call| call.contacts.clone()).unwrap_or_default();
     let transition = after(&settlement, key, &wanted, &mut standing, world, settings, now);
     let email = deal.email;
-    let transition =
-        unless_missing(transition, &settlement, (&email, &carried), &mut standing, world, settings, now);
+    let hangs_on = (email.as_ref(), &carried);
+    let transition = match missing::of_deal(&transition, &settlement, hangs_on, world, settings, now) {
+        Some(waits) => {
+            standing.refused = None;
+            waits
+        }
+        None => transition,
+    };
     end(settlement, transition, world, settings, now);
     world.deals.edit(key).standing.insert(settings.account.clone(), standing.clone());
     if let Some(before) = before {
@@ -158,32 +164,6 @@ pub(in crate::decision) fn settle(
     if let Some(email) = email {
         evaluate_waiting(&email, world, settings, now);
     }
-}
-
-/// A deal whose contact is not there is tried again once it is known which contact has the address.
-fn unless_missing(
-    transition: Transition,
-    settlement: &Settlement,
-    (email, contacts): (&Option<Email>, &BTreeSet<u64>),
-    standing: &mut Standing,
-    world: &mut World,
-    settings: &Settings,
-    now: UnixMicros,
-) -> Transition {
-    let (Transition::Die(_), Verdict::Refused { reason, attribute, .. }) = (&transition, &settlement.verdict)
-    else {
-        return transition;
-    };
-    let Some(email) = email.as_ref().filter(|_| missing::names_contact(reason, attribute.as_deref())) else {
-        return transition;
-    };
-    if !contacts.iter().any(|id| missing::miss(email, *id, world, settings, now)) {
-        return transition;
-    }
-    standing.refused = None;
-    Transition::Wait(format!(
-        "its contact is not there, so Freshsales is asked which contact has the address: {reason}"
-    ))
 }
 
 /// A stage that Freshsales was told, and took.
@@ -411,61 +391,6 @@ fn go_on(
             Transition::Wait(notes.join("; "))
         }
     }
-}
-
-struct RecordRefusal<'a> {
-    reason: &'a str,
-    attribute: Option<&'a str>,
-    demanded: bool,
-    again: bool,
-}
-
-/// Attributes that a deal is nothing without.
-const ESSENTIAL: [&str; 4] = ["name", "amount", "stage", "pipeline"];
-
-/// What a refusal does: the key is taken, so the deal is looked for; an attribute that it can do without is left out; else it is
-/// kept as a dead letter.
-fn refused(
-    refusal: &RecordRefusal<'_>,
-    standing: &mut Standing,
-    delivery: Option<&Delivery>,
-    now: UnixMicros,
-) -> Transition {
-    let reason = refusal.reason;
-    if standing.asked().is_some() {
-        return Transition::Die(format!("Freshsales refused the question: {reason}"));
-    }
-    let Some(call) = standing.not_applied() else { return Transition::Die(reason.to_owned()) };
-    let says = reason.to_lowercase();
-    let taken = refusal.again || says.contains("unique") || says.contains("already exists");
-    if taken && call.carried == Carried::Create && delivery.is_none_or(|it| it.failures == 0) {
-        // It exists: found by its key it is taken over.
-        standing.birth = Birth::Taken { at: now, asked: 0 };
-        return Transition::TryOnceMore(
-            format!("its key is taken in Freshsales, so it is looked for: {reason}"),
-            now,
-        );
-    }
-    let named = refusal.attribute.filter(|_| !refusal.demanded);
-    let mut spellings = named.into_iter().flat_map(|name| [name, deal::name_of_attribute(name)]);
-    let sent = spellings.find_map(|name| Some((name, call.sent.get(name)?.clone())));
-    if let Some((name, value)) = sent
-        && !ESSENTIAL.contains(&name)
-        && delivery.is_none_or(|delivery| !delivery.salvaged)
-    {
-        standing.left_out.insert(name.to_owned(), value);
-        return Transition::Salvage(format!("sent without {name}, which Freshsales refused: {reason}"));
-    }
-    let redrive = standing.refused.as_ref().map(|before| before.redrive.refused_again()).unwrap_or_default();
-    let attribute = refusal.attribute.map(str::to_owned);
-    standing.refused = Some(Refused { wanted: call.sent, attribute, at: now, redrive });
-    Transition::Die(if says.contains("sales_account") {
-        format!(
-            "{reason}: this account demands a company of each deal; set company.missing in the mapping file"
-        )
-    } else {
-        reason.to_owned()
-    })
 }
 
 /// The claim of a process that is gone: nobody knows how its call ended. A deal that it was to create may exist.

@@ -6,6 +6,7 @@ mod call;
 mod converted;
 mod heard;
 mod order;
+mod refusal;
 mod shown;
 mod wish;
 
