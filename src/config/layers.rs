@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::first_start::{self, FirstStart};
 use super::managed::{self, Stored};
 use super::variables::{Environment, FILE_VARIABLE, PREFIX};
-use super::{Config, DEFAULT, paths, secrets};
+use super::{Config, DEFAULT, likeness, paths, secrets};
 use crate::config_problem::{self, Problem, REDACTED};
 
 /// Keys whose value is a list; `*` is any name.
@@ -280,7 +280,7 @@ fn merged(
     for text in below {
         builder = builder.add_source(File::from_str(text, FileFormat::Toml));
     }
-    if let Some(text) = file.text {
+    if let Some(text) = &found {
         builder = builder.add_source(File::from_str(text, FileFormat::Toml));
     } else if let Some(path) = file.path {
         builder = builder.add_source(File::from(path).format(FileFormat::Toml).required(true));
@@ -469,11 +469,8 @@ fn keys_instead(words: &str) -> Option<Vec<&str>> {
 
 /// That there is no such key or section, and which one may be meant.
 fn no_such(what: &str, name: &str, known: &[&str]) -> String {
-    let nearest = known.iter().map(|other| (strsim::jaro_winkler(name, other), other));
-    let nearest =
-        nearest.filter(|(likeness, _)| *likeness > 0.8).max_by(|one, other| one.0.total_cmp(&other.0));
-    match nearest {
-        Some((_, meant)) => format!("there is no such {what}; is `{meant}` meant?"),
+    match likeness::nearest(name, known.iter().copied(), 0.8) {
+        Some(meant) => format!("there is no such {what}; is `{meant}` meant?"),
         None => format!("there is no such {what}; there are {}", known.join(", ")),
     }
 }

@@ -40,13 +40,22 @@ fn attribute(name: &str, before: &Preset) -> Option<String> {
     if known.contains(&name) || name.starts_with(CUSTOM_FIELD_PREFIX) {
         return None;
     }
-    let alike = known.into_iter().map(|other| (strsim::jaro_winkler(name, other), other));
-    let (_, meant) =
-        alike.filter(|(alike, _)| *alike > ALIKE_MIN).max_by(|one, other| one.0.total_cmp(&other.0))?;
+    let meant = nearest(name, known, ALIKE_MIN)?;
     Some(format!(
         "fields.{name}: Freshsales documents no attribute of contacts of this name; is `{meant}` meant? `check --live` \
          asks the account"
     ))
+}
+
+/// The name among these that is most like another, if it is more alike than this, of 1.
+pub(super) fn nearest<'a>(
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    alike_min: f64,
+) -> Option<&'a str> {
+    let alike = known.into_iter().map(|other| (strsim::jaro_winkler(name, other), other));
+    let alike = alike.filter(|(alike, _)| *alike > alike_min);
+    alike.max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, meant)| meant)
 }
 
 fn event(name: &str, known: &BTreeMap<String, &str>) -> Option<String> {

@@ -185,10 +185,7 @@ impl Standing {
                 let lead = self.lead.get_or_insert_default();
                 lead.nowhere(now);
                 if lead.birth == Birth::Planned {
-                    // Nothing that was ever sent of them is there: they are new, with what is said of those alone.
-                    (self.accepted, self.contact_id) = (None, None);
-                    self.unanswered.clear();
-                    self.hear_anew(true);
+                    self.begin_anew();
                 }
             }
         }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Hearing, Standing};
+use super::Standing;
 use crate::clock::UnixMicros;
 
 /// An id of which Freshsales said that it names no contact.
@@ -64,13 +64,10 @@ impl Standing {
         if !self.is_missed() {
             return false;
         }
-        (self.accepted, self.contact_id, self.missing) = (None, None, None);
-        self.unanswered.clear();
+        self.begin_anew();
         self.left_out.clear();
-        self.theirs.clear();
         self.blank.clear();
-        self.hearing = Hearing::default();
-        (self.status_seen, self.stage_seen, self.tags_seen) = (None, None, None);
+        (self.missing, self.stage_seen, self.tags_seen) = (None, None, None);
         true
     }
 }

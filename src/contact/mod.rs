@@ -379,7 +379,8 @@ impl Standing {
         self.last_delivered = Some(call.delivery);
         let made_anew = answer.created && knew;
         let other = other_id || made_anew;
-        let not_told = other && (self.hear_anew(made_anew) | (!told && self.forget_status())) && !told;
+        let heard = other && self.hear_anew(made_anew);
+        let not_told = other && !told && (self.forget_status() || heard);
         self.send_whole = other && (!call.whole || not_told);
         if self.send_whole {
             return AfterStored::OnceMore("Freshsales answered with another contact, so it is sent whole");
@@ -409,6 +410,13 @@ impl Standing {
             self.theirs.insert(attribute.to_owned());
         }
         worth
+    }
+
+    /// Nothing that was ever sent or heard of them is there: they are new, with what is said of those alone.
+    fn begin_anew(&mut self) {
+        (self.accepted, self.contact_id) = (None, None);
+        self.unanswered.clear();
+        self.hear_anew(true);
     }
 
     /// What was heard was said of another contact: of one that was made anew nothing was. Tells whether its status was among it.

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::deal::id_without_event;
 use super::settlement::Settlement;
 use super::transition::Transition;
-use super::world::standing_of;
 use super::{Settings, World, owe};
 use crate::clock::UnixMicros;
-use crate::delivery::{Subject, Verdict};
+use crate::delivery::Verdict;
 use crate::event::Email;
 
 /// Whether a refusal says that what the record hangs on is not there (seen on the sandbox alone; nobody documents the words).
@@ -17,22 +15,24 @@ pub(super) fn names_contact(reason: &str, attribute: Option<&str>) -> bool {
     attribute.map_or_else(|| says(reason), says)
 }
 
-/// Freshsales refused a record that was to hang on the contact of this id. Tells whether it is to be tried again: the contact is
-/// asked for first, once for each id.
-pub(super) fn miss(email: &Email, id: u64, world: &mut World, settings: &Settings, now: UnixMicros) -> bool {
-    let known = world.contacts.get(email).map(|contact| contact.with(&settings.account));
-    let Some(mut standing) = known else { return false };
-    let waits = standing.miss(id, now);
-    if waits {
-        *standing_of(email, world, settings) = standing;
-        let delivery = id_without_event(&Subject::Contact(email.clone()), now);
-        owe::evaluate_without_event(email, delivery, world, settings, now);
-    }
-    waits
+/// What a record does that was to hang on a contact with one of these ids, and was refused because it is not there: it waits until it
+/// is known which contact has the address, which is asked once for each id; nothing where that was asked.
+pub(super) fn waits(
+    email: &Email,
+    ids: impl IntoIterator<Item = u64>,
+    reason: &str,
+    (world, settings): (&mut World, &Settings),
+    now: UnixMicros,
+) -> Option<Transition> {
+    let mut missed = |id: u64| owe::ask_about(email, |standing| standing.miss(id, now), world, settings, now);
+    ids.into_iter().any(&mut missed).then(|| {
+        Transition::Wait(format!(
+            "its contact is not there, so Freshsales is asked which contact has the address: {reason}"
+        ))
+    })
 }
 
-/// A deal whose contact is not there is tried again once it is known which contact has the address; nothing where the refusal is
-/// about something else.
+/// What a deal does whose contact is not there; nothing where the refusal is about something else.
 pub(super) fn of_deal(
     transition: &Transition,
     settlement: &Settlement,
@@ -46,10 +46,5 @@ pub(super) fn of_deal(
         return None;
     };
     let email = email.filter(|_| names_contact(reason, attribute.as_deref()))?;
-    let waits = contacts.iter().any(|id| miss(email, *id, world, settings, now));
-    waits.then(|| {
-        Transition::Wait(format!(
-            "its contact is not there, so Freshsales is asked which contact has the address: {reason}"
-        ))
-    })
+    waits(email, contacts.iter().copied(), reason, (world, settings), now)
 }

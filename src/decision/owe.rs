@@ -16,7 +16,7 @@ use crate::allowance::HOUR;
 use crate::clock::UnixMicros;
 use crate::consent::Choice;
 use crate::contact::{Attributes, Call, Exclusion, Owed, Standing, WhyNothing, Wish, wanted};
-use crate::delivery::{Account, Bound, Delivery, DeliveryId, Lane, State};
+use crate::delivery::{Account, Bound, Delivery, DeliveryId, Lane, State, Subject};
 use crate::event::{Email, SourceName};
 use crate::mapping::{LeftOut, MappedField};
 use crate::person::Facts;
@@ -110,6 +110,26 @@ fn calls_may_follow(reading: &Reading, learned: &Learned, settings: &Settings) -
     let mut said = own.consent.get(marketing).into_iter().chain(own.consent_shown.get(marketing));
     let withdrawn = said.any(|said| said.choice == Choice::Denied);
     reading.switched_off.is_none() || withdrawn || (learned.moved && reading.user.is_some())
+}
+
+/// Changes how a contact stands so that Freshsales is asked about it, where `asks` says that it is to be, and opens the delivery that
+/// asks. Tells whether it is.
+pub(super) fn ask_about(
+    email: &Email,
+    asks: impl FnOnce(&mut Standing) -> bool,
+    world: &mut World,
+    settings: &Settings,
+    now: UnixMicros,
+) -> bool {
+    let known = world.contacts.get(email).map(|contact| contact.with(&settings.account));
+    let Some(mut standing) = known else { return false };
+    let asked = asks(&mut standing);
+    if asked {
+        *standing_of(email, world, settings) = standing;
+        let id = DeliveryId::without_event(&Subject::Contact(email.clone()), now);
+        evaluate_without_event(email, id, world, settings, now);
+    }
+    asked
 }
 
 /// Evaluates a contact that no event touched; tells whether it is owed a call now that was not owed before.

@@ -2,12 +2,11 @@
 //!
 //! Must not send what nothing is wanted of: whoever Freshsales does not have from us is owed nothing by this.
 
-use super::deal::id_without_event;
 use super::owe::evaluate_without_event;
 use super::world::standing_of;
 use super::{Settings, World, lists};
 use crate::clock::UnixMicros;
-use crate::delivery::Subject;
+use crate::delivery::{DeliveryId, Subject};
 use crate::event::Email;
 
 /// Whether a contact can be sent again: Freshsales has it from us, or may have it.
@@ -22,7 +21,7 @@ pub fn resend(email: &Email, world: &mut World, settings: &Settings, now: UnixMi
         return false;
     }
     standing_of(email, world, settings).distrust();
-    let id = id_without_event(&Subject::Contact(email.clone()), now);
+    let id = DeliveryId::without_event(&Subject::Contact(email.clone()), now);
     let opened = evaluate_without_event(email, id, world, settings, now);
     lists::evaluate_without_event(email, world, settings, now);
     opened

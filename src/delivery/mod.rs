@@ -17,6 +17,7 @@ mod verdict;
 mod tests;
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -176,6 +177,14 @@ impl DeliveryId {
     #[must_use]
     pub fn of_review(number: u64, nth: u64) -> Self {
         Self(format!("r{number}-{nth}"))
+    }
+
+    /// A delivery that no event opened: of a record one is opened at a moment.
+    #[must_use]
+    pub fn without_event(subject: &Subject, now: UnixMicros) -> Self {
+        let mut hasher = DefaultHasher::new();
+        subject.hash(&mut hasher);
+        Self(format!("w{}-{:016x}", now.0, hasher.finish()))
     }
 
     /// The delivery that a person's order opened at a moment; no two orders have one.

@@ -25,22 +25,9 @@ use crate::support::process::{Connection, Served, Service, Setup, until};
 const WITHIN: Duration = Duration::from_secs(90);
 const NOTE: &str = "\n[events.\"Lead Generated\".note]\ntext = \"A lead\"\n";
 
-/// What a service and a command need that use the database.
-fn of_nodes<'a>(cluster: &'a Cluster, schema: &'a str) -> Vec<(&'static str, &'a str)> {
-    vec![
-        ("STORE__KIND", "postgres"),
-        ("STORE__URL", cluster.url()),
-        ("STORE__SCHEMA", schema),
-        ("STORE__TLS", "off"),
-        ("STORE__DURABILITY", "single"),
-        ("STORE__LEASE_SECONDS", "2"),
-        ("FRESHSALES__ATTEMPT_TIMEOUT_SECONDS", "1"),
-    ]
-}
-
 /// Runs a command of the nodes; answers its exit code and all it said.
 fn run(cluster: &Cluster, schema: &str, arguments: &[&str]) -> (i32, String) {
-    let (code, stdout, stderr) = output(&mut freshsignal(arguments, &of_nodes(cluster, schema)), "");
+    let (code, stdout, stderr) = output(&mut freshsignal(arguments, &cluster.of_node(schema)), "");
     (code, format!("{stdout}{stderr}"))
 }
 
@@ -66,7 +53,7 @@ fn setup(folder: &Path, name: &str, crm: &Served) -> (Setup, PathBuf) {
 
 fn node(folder: &Path, crm: &Served, (cluster, schema): (&Cluster, &str)) -> Setup {
     let (setup, _) = setup(folder, "node", crm);
-    of_nodes(cluster, schema).into_iter().fold(setup, |setup, (key, value)| setup.with(key, value))
+    cluster.of_node(schema).into_iter().fold(setup, |setup, (key, value)| setup.with(key, value))
 }
 
 /// A lead of somebody, with a message of their own.
@@ -284,7 +271,7 @@ async fn an_import_that_is_killed_leaves_nothing_that_could_be_served_and_the_ne
     let nodes = node(folder.path(), &crm, (cluster, schema));
     make_tables(cluster, schema);
     let lock = Locked::on(cluster, schema, "events");
-    let mut command = freshsignal(&["store", "import", as_text(&data)], &of_nodes(cluster, schema));
+    let mut command = freshsignal(&["store", "import", as_text(&data)], &cluster.of_node(schema));
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     // It comes to them after the journal and the people.
     let waits =

@@ -36,18 +36,12 @@ const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(30);
 fn node(folder: &Path, name: &str, (cluster, schema): (&Cluster, &str), crm: &Served) -> Setup {
     let folder = folder.join(name);
     std::fs::create_dir_all(&folder).unwrap();
-    [
-        ("STORE__KIND", "postgres"),
-        ("STORE__URL", cluster.url()),
-        ("STORE__SCHEMA", schema),
-        ("STORE__TLS", "off"),
-        ("STORE__DURABILITY", "single"),
-        ("STORE__LEASE_SECONDS", "2"),
-        ("FRESHSALES__ATTEMPT_TIMEOUT_SECONDS", "1"),
-        ("LOG__LEVEL", "warn,freshsignal::cli::serve=info,freshsignal::store=info"),
-    ]
-    .into_iter()
-    .fold(with_every_door(Setup::new(&folder, crm.address)), |setup, (key, value)| setup.with(key, value))
+    let log = [("LOG__LEVEL", "warn,freshsignal::cli::serve=info,freshsignal::store=info")];
+    cluster
+        .of_node(schema)
+        .into_iter()
+        .chain(log)
+        .fold(with_every_door(Setup::new(&folder, crm.address)), |setup, (key, value)| setup.with(key, value))
 }
 
 #[expect(clippy::print_stderr, reason = "figures of a run, for people")]

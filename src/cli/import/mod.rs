@@ -233,10 +233,7 @@ fn plan(mut table: Table, source: Option<&str>, config: &Config) -> Outcome {
 
 /// Whether what is sent with the key of this source is a visitor's, so that each contact is looked up before its first call.
 fn looks_up(source: Option<&str>, config: &Config) -> bool {
-    let meant = config.sources.iter().filter(|(name, it)| {
-        it.enabled && it.keys().next().is_some() && source.is_none_or(|source| source == *name)
-    });
-    meant.into_iter().next().is_some_and(|(_, source)| source.trust() == Trust::Visitor)
+    send::meant(source, config).next().is_some_and(|(_, source)| source.trust() == Trust::Visitor)
 }
 
 fn told(plan: &Plan, layout: &Layout, settings: &Settings, looks_up: bool, config: &Config) -> String {

@@ -17,6 +17,7 @@ use super::{Row, Table};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::freshsales::{Timeouts, http_client};
+use crate::ingest::SourceConfig;
 
 const EVENTS_AT_ONCE: usize = 500;
 const BYTES_AT_ONCE: usize = 256 * 1024;
@@ -59,11 +60,18 @@ pub(super) fn run(mut table: Table, url: &str, source: Option<&str>, config: &Co
     Ok(())
 }
 
+/// The sources that may be meant: those with a write key, and of this name where one is said.
+pub(super) fn meant<'a>(
+    source: Option<&'a str>,
+    config: &'a Config,
+) -> impl Iterator<Item = (&'a String, &'a SourceConfig)> {
+    let with_key = config.sources.iter().filter(|(_, it)| it.enabled && it.keys().next().is_some());
+    with_key.filter(move |(name, _)| source.is_none_or(|source| source == *name))
+}
+
 /// The write key of the source that is meant.
 fn key_of(source: Option<&str>, config: &Config) -> Result<SecretString, Failure> {
-    let with_key = config.sources.iter().filter(|(_, it)| it.enabled && it.keys().next().is_some());
-    let mut found: Vec<_> =
-        with_key.filter(|(name, _)| source.is_none_or(|source| source == *name)).collect();
+    let mut found: Vec<_> = meant(source, config).collect();
     let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
     if found.len() > 1 {
         return Err(Failure::Usage(anyhow!(

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::super::tell::{By, Moved, deal_moved};
 use super::super::{Action, Reading, Settings, World};
-use super::{Occasion, evaluate, id_without_event, wish_of};
+use super::{Occasion, evaluate, wish_of};
 use crate::clock::UnixMicros;
 use crate::contact::{Worth, same};
 use crate::deal::{self, Birth, Carried, PIPELINE, STAGE, Seen, Standing};
@@ -248,7 +248,7 @@ fn standing_of<'w>(key: &DealKey, world: &'w mut World, settings: &Settings) -> 
 /// What is owed to it by what is known now. What waits to be sent may be what somebody there has corrected.
 fn reconsider(key: &DealKey, world: &mut World, settings: &Settings, now: UnixMicros) -> Action {
     let occasion = Occasion { lane: Lane::Refresh, by_event: false };
-    evaluate(key, id_without_event(&Subject::Deal(key.clone()), now), occasion, world, settings, now)
+    evaluate(key, DeliveryId::without_event(&Subject::Deal(key.clone()), now), occasion, world, settings, now)
 }
 
 /// The deal of here that has an id there.

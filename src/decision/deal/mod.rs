@@ -10,8 +10,6 @@ mod refusal;
 mod shown;
 mod wish;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use super::action::{Action, ActionState};
 use super::{Reading, Settings, World, company, lead};
 use crate::allowance::HOUR;
@@ -106,7 +104,7 @@ fn waiting(emails: &[Email], but: Option<&DealKey>, world: &World, settings: &Se
 pub(super) fn evaluate_waiting(email: &Email, world: &mut World, settings: &Settings, now: UnixMicros) {
     for key in waiting(std::slice::from_ref(email), None, world, settings) {
         let occasion = Occasion { lane: Lane::Conversion, by_event: false };
-        let id = id_without_event(&Subject::Deal(key.clone()), now);
+        let id = DeliveryId::without_event(&Subject::Deal(key.clone()), now);
         evaluate(&key, id, occasion, world, settings, now);
     }
 }
@@ -121,13 +119,6 @@ pub(super) fn evaluate_without_event(
 ) -> bool {
     let occasion = Occasion { lane: Lane::Refresh, by_event: false };
     evaluate(key, id, occasion, world, settings, now).state == ActionState::Queued
-}
-
-/// Names a delivery that no event opens: of a record one is opened at a moment.
-pub(super) fn id_without_event(subject: &Subject, now: UnixMicros) -> DeliveryId {
-    let mut hasher = DefaultHasher::new();
-    subject.hash(&mut hasher);
-    DeliveryId(format!("w{}-{:016x}", now.0, hasher.finish()))
 }
 
 fn evaluate(
@@ -170,7 +161,7 @@ fn evaluate(
                     company::begin(company, name, email, world, settings);
                     company::evaluate(
                         company,
-                        id_without_event(&subject, now),
+                        DeliveryId::without_event(&subject, now),
                         occasion.lane,
                         world,
                         settings,

@@ -2,10 +2,10 @@
 //!
 //! Must not ask Freshsales: the call that follows from an order finds out whether the person was right.
 
-use super::{Occasion, drop_open, evaluate, id_without_event};
+use super::{Occasion, drop_open, evaluate};
 use crate::clock::UnixMicros;
 use crate::deal::{Birth, HeldBack, Standing};
-use crate::delivery::{DealKey, Lane, Subject};
+use crate::delivery::{DealKey, DeliveryId, Lane, Subject};
 
 use super::super::action::Action;
 use super::super::{Settings, World};
@@ -96,7 +96,7 @@ pub fn order_deal(
         }
     }
     world.deals.edit(key).standing.insert(settings.account.clone(), standing);
-    let id = id_without_event(&Subject::Deal(key.clone()), now);
+    let id = DeliveryId::without_event(&Subject::Deal(key.clone()), now);
     let occasion = Occasion { lane: Lane::Conversion, by_event: false };
     Ok(evaluate(key, id, occasion, world, settings, now))
 }

@@ -157,13 +157,9 @@ fn unless_missing(
     let of_contact = told.get("targetable_type")?.as_str()? == TargetKind::Contact.as_type();
     let id = told.get("targetable_id")?.as_u64().filter(|_| of_contact)?;
     let email = happening.email.clone()?;
-    if !missing::miss(&email, id, world, settings, now) {
-        return None;
-    }
+    let waits = missing::waits(&email, [id], why, (world, settings), now)?;
     happening.standing.refused = false;
-    Some(Transition::Wait(format!(
-        "its contact is not there, so Freshsales is asked which contact has the address: {why}"
-    )))
+    Some(waits)
 }
 
 /// A lead that takes nothing may have become a contact: that is asked before anybody has to look at it.

@@ -3,7 +3,6 @@
 //! Must not build a body or read an answer.
 
 use super::super::action::{Action, ActionState};
-use super::super::deal::id_without_event;
 use super::super::{Settings, World};
 use super::wish::wish_of;
 use super::{limit, merge};
@@ -28,7 +27,7 @@ pub(in crate::decision) fn evaluate_without_event(
     settings: &Settings,
     now: UnixMicros,
 ) -> bool {
-    let delivery = id_without_event(&Subject::Happening(id.clone()), now);
+    let delivery = DeliveryId::without_event(&Subject::Happening(id.clone()), now);
     let action = evaluate(id, delivery, false, world, settings, now);
     action.is_some_and(|action| action.state == ActionState::Queued)
 }

@@ -6,12 +6,10 @@
 mod answer;
 mod lacks;
 
-use super::deal::id_without_event;
-use super::world::standing_of;
 use super::{Settings, World, owe};
 use crate::clock::UnixMicros;
 use crate::contact::{LeadStep, Standing};
-use crate::delivery::{Birth, Subject};
+use crate::delivery::Birth;
 use crate::event::Email;
 
 pub(super) use answer::{after, unless_converted};
@@ -41,15 +39,7 @@ pub(super) fn may_be(email: &Email, world: &World, settings: &Settings) -> bool 
 /// Something waits for a lead to become a contact: Freshsales is asked whether it did, unless it was lately. Tells
 /// whether it is.
 pub(super) fn doubt(email: &Email, world: &mut World, settings: &Settings, now: UnixMicros) -> bool {
-    let known = world.contacts.get(email).map(|contact| contact.with(&settings.account));
-    let Some(mut standing) = known else { return false };
-    let asks = standing.doubts_lead(now);
-    if asks {
-        *standing_of(email, world, settings) = standing;
-        let id = id_without_event(&Subject::Contact(email.clone()), now);
-        owe::evaluate_without_event(email, id, world, settings, now);
-    }
-    asks
+    owe::ask_about(email, |standing| standing.doubts_lead(now), world, settings, now)
 }
 
 /// Whether somebody has no record that is known, while one may be there.

@@ -8,7 +8,6 @@ mod call;
 use std::collections::BTreeSet;
 
 use super::action::{Action, ActionState};
-use super::deal::id_without_event;
 use super::owe::Effect;
 use super::whose::{PersonHold, hold_of};
 use super::wish::consider;
@@ -181,7 +180,7 @@ pub(super) fn evaluate_without_event(
     let considered = consider(email, world, settings);
     let mut opened = false;
     for key in keys(email, &considered, world, settings) {
-        let id = id_without_event(&Subject::Member(key.clone()), now);
+        let id = DeliveryId::without_event(&Subject::Member(key.clone()), now);
         let occasion = Occasion { lane: Lane::Refresh, by_event: false };
         let action = evaluate(Of { key: &key, considered: &considered, id, occasion }, world, settings, now);
         opened |= action.is_some_and(|action| action.state == ActionState::Queued);

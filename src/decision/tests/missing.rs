@@ -1,22 +1,11 @@
 //! Contacts that somebody deleted or merged in Freshsales, as a deal or a note shows that is to hang on them.
 
-use super::deals::{answered, event, key, stored, with};
+use super::deals::{ORDERS, answered, event, key, stored, with};
 use super::*;
 use crate::delivery::{DeliveryId, Request, State, Stored, Subject, Verdict};
 use crate::event::Email;
 
-const SHOP: &str = r#"
-[deals.order]
-key = ["properties.order_id"]
-key_field = "custom_field.cf_order_id"
-name = "{person.name|email} order #{key}"
-forward_only = true
-[deals.order.fields.amount]
-from = ["properties.total"]
-convert = "money"
-[events."Order Completed".deal]
-kind = "order"
-stage = "Won"
+const NOTE: &str = r#"
 [events."Demo Requested"]
 lane = "conversion"
 [events."Demo Requested".note]
@@ -46,7 +35,7 @@ fn nobody() -> Verdict {
 
 /// A shop of which Freshsales has Jane as contact 7.
 fn with_jane() -> Service {
-    let mut shop = with(SHOP);
+    let mut shop = with(&format!("{ORDERS}{NOTE}"));
     shop.send(event("Lead Generated", json!({})));
     shop.contact_call(true);
     shop

@@ -94,16 +94,9 @@ pub fn export(
     let ends = from.ends()?;
     let mut moved = Moved::begin(&ends);
     for table in TABLES {
-        let of = from.count(table)?;
-        let mut way = Way::begin(table, of, said);
-        from.each(table, |row| way.take(row, |rows| to.put(table, rows)))?;
-        way.end(|rows| to.put(table, rows))?;
-        let (mut arrived, mut back) = (Tally::default(), way.back());
-        to.each(table, |row| {
-            back.read(&mut arrived, &row);
-            Ok::<_, MovingError>(())
-        })?;
-        moved.tables.push(way.compared(arrived)?);
+        let way = Way::begin(table, from.count(table)?, said);
+        let put = |rows: &[Row]| to.put(table, rows).map_err(Into::into);
+        moved.tables.push(way.go(|take| from.each(table, take), put, |take| to.each(table, take))?);
     }
     to.put_ends(&ends)?;
     if order.beside_nodes {
@@ -130,21 +123,17 @@ pub fn import(
     let ends = from.ends()?;
     let mut moved = Moved::begin(&ends);
     for table in TABLES {
-        let of = from.count(table)?;
-        let mut way = Way::begin(table, of, said);
-        from.each(table, |row| way.take(row, |rows| to.put(table, rows)))?;
-        way.end(|rows| to.put(table, rows))?;
-        let (mut arrived, mut back) = (Tally::default(), way.back());
-        to.each(table, |row| {
-            back.read(&mut arrived, &row);
-            Ok::<_, MovingError>(())
-        })?;
-        moved.tables.push(way.compared(arrived)?);
+        let way = Way::begin(table, from.count(table)?, said);
+        let put = |rows: &[Row]| to.put(table, rows).map_err(Into::into);
+        moved.tables.push(way.go(|take| from.each(table, take), put, |take| to.each(table, take))?);
     }
     to.put_ends(&ends)?;
     to.keep()?;
     Ok(moved)
 }
+
+/// Takes one row after the other.
+type Take<'a> = &'a mut dyn FnMut(Row) -> Result<(), MovingError>;
 
 /// A table on its way.
 struct Way<'a> {
@@ -161,11 +150,28 @@ impl<'a> Way<'a> {
         Self { seen, left: Tally::default(), rows: Vec::new(), bytes: 0, said }
     }
 
+    /// All of a table: `each` hands on the rows that are to be moved, `put` writes some of them, `written` hands on what was.
+    fn go(
+        mut self,
+        each: impl FnOnce(Take<'_>) -> Result<(), MovingError>,
+        put: impl Fn(&[Row]) -> Result<(), MovingError>,
+        written: impl FnOnce(Take<'_>) -> Result<(), MovingError>,
+    ) -> Result<(&'static str, u64), MovingError> {
+        each(&mut |row| self.take(row, &put))?;
+        self.end(&put)?;
+        let (mut arrived, mut back) = (Tally::default(), self.back());
+        written(&mut |row| {
+            back.read(&mut arrived, &row);
+            Ok(())
+        })?;
+        self.compared(arrived)
+    }
+
     /// Takes a row in, and writes a part where there is enough of it.
-    fn take<E: Into<MovingError>>(
+    fn take(
         &mut self,
         row: Row,
-        put: impl FnOnce(&[Row]) -> Result<(), E>,
+        put: impl FnOnce(&[Row]) -> Result<(), MovingError>,
     ) -> Result<(), MovingError> {
         self.left.add(&row);
         self.bytes += row.iter().map(Cell::bytes).sum::<usize>();
@@ -177,12 +183,9 @@ impl<'a> Way<'a> {
     }
 
     /// Writes what is left.
-    fn end<E: Into<MovingError>>(
-        &mut self,
-        put: impl FnOnce(&[Row]) -> Result<(), E>,
-    ) -> Result<(), MovingError> {
+    fn end(&mut self, put: impl FnOnce(&[Row]) -> Result<(), MovingError>) -> Result<(), MovingError> {
         if !self.rows.is_empty() {
-            put(&self.rows).map_err(Into::into)?;
+            put(&self.rows)?;
         }
         self.rows.clear();
         self.bytes = 0;

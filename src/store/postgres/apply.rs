@@ -60,12 +60,7 @@ async fn note(core: &Core, plan: Plan) -> Result<(), StoreError> {
     steps.extend(written.steps);
     link.steps(steps).await?;
     link.batch("COMMIT").await?;
-    if link.warnings() > 0 {
-        return Err(StoreError::Unavailable(
-            "a commit was cancelled while it waited for a standby".to_owned(),
-        ));
-    }
-    Ok(())
+    link.waited_for(0)
 }
 
 async fn rare(held: &Held, rare: Vec<Rare>) -> Result<(), StoreError> {

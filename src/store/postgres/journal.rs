@@ -407,12 +407,9 @@ async fn insert(core: &Core, link: &Link, (live, old): (Part, Part)) -> Result<H
     let began = core.clock.monotonic();
     let row = link.row(sql, values).await?.ok_or_else(|| StoreError::Fatal("a row is missing".to_owned()))?;
     core.committed("append", began);
-    if link.warnings() != warned {
+    link.waited_for(warned).inspect_err(|_| {
         core.uncertain.fetch_add(1, Ordering::Relaxed);
-        return Err(StoreError::Unavailable(
-            "a commit was cancelled while it waited for a standby".to_owned(),
-        ));
-    }
+    })?;
     Ok(Head { last: Position(uint(&row, 0)?), bytes: uint(&row, 1)?, old_bytes: uint(&row, 2)? })
 }
 

@@ -67,11 +67,7 @@ async fn taken(core: &Core, link: &Link) -> Result<bool, StoreError> {
         WHERE tenant = 1 AND expires_at < clock_timestamp() AND settings = $4 RETURNING epoch";
     let values = values![text(&core.settings.node), lease, ours(core), theirs];
     let Some(row) = link.row(sql, values).await? else { return Ok(false) };
-    if link.warnings() > 0 {
-        return Err(StoreError::Unavailable(
-            "a commit was cancelled while it waited for a standby".to_owned(),
-        ));
-    }
+    link.waited_for(0)?;
     let epoch = int(&row, 0)?;
     core.processed.send_replace(processed(link).await?);
     core.epoch.store(epoch, Ordering::Release);

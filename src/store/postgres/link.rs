@@ -160,6 +160,15 @@ impl Link {
         self.warnings.load(Ordering::Acquire)
     }
 
+    /// Fails where the server has warned of a commit since there were so many warnings: it was not waited for, so it may still be lost
+    /// with the server.
+    pub(super) fn waited_for(&self, warned: u64) -> Result<(), StoreError> {
+        if self.warnings() == warned {
+            return Ok(());
+        }
+        Err(StoreError::Unavailable("a commit was cancelled while it waited for a standby".to_owned()))
+    }
+
     async fn prepare(&self, sql: &str) -> Result<Statement, Error> {
         let mut prepared = self.prepared.lock().await;
         if let Some(statement) = prepared.get(sql) {

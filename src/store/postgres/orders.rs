@@ -62,18 +62,8 @@ async fn try_to_leave(core: &Core, order: &Order, mark: &[u8]) -> Result<OrderId
         WAITING_MAX,
     ];
     let row = link.row(sql, values).await?.ok_or(StoreError::Overloaded)?;
-    written(&link)?;
+    link.waited_for(0)?;
     Ok(OrderId(uint(&row, 0)?))
-}
-
-/// A warning before the answer says that a commit was not waited for.
-fn written(link: &Link) -> Result<(), StoreError> {
-    if link.warnings() > 0 {
-        return Err(StoreError::Unavailable(
-            "a commit was cancelled while it waited for a standby".to_owned(),
-        ));
-    }
-    Ok(())
 }
 
 /// Orders that have not ended.

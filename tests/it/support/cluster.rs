@@ -156,6 +156,19 @@ impl Cluster {
         );
     }
 
+    /// What a node needs that uses the database, with a short lease and short calls: keys of its configuration.
+    pub fn of_node<'a>(&'a self, schema: &'a str) -> Vec<(&'static str, &'a str)> {
+        vec![
+            ("STORE__KIND", "postgres"),
+            ("STORE__URL", self.url()),
+            ("STORE__SCHEMA", schema),
+            ("STORE__TLS", "off"),
+            ("STORE__DURABILITY", "single"),
+            ("STORE__LEASE_SECONDS", "2"),
+            ("FRESHSALES__ATTEMPT_TIMEOUT_SECONDS", "1"),
+        ]
+    }
+
     /// What the server answers to a statement, without headings.
     pub fn ask(&self, sql: &str) -> String {
         let asked = Command::new(self.bin.join("psql"))

@@ -113,12 +113,7 @@ impl Filled {
 async fn confirm(dial: &Dial, failed: Option<StoreError>) -> Result<(), DatabaseFailed> {
     let link = dial.connect(Purpose::Write).await?;
     link.change("UPDATE turns SET confirmed = confirmed + 1 WHERE tenant = 1", values![]).await?;
-    if link.warnings() > 0 {
-        return Err(StoreError::Unavailable(
-            "a commit was cancelled while it waited for a standby".to_owned(),
-        )
-        .into());
-    }
+    link.waited_for(0)?;
     match gate::is_empty(&link).await {
         Err(Refused::Holds(_)) => Ok(()),
         Err(Refused::Open(super::OpenError::Store(error))) => Err(error.into()),
