@@ -83,7 +83,7 @@ pub use happening::{
 pub use judge::Decided;
 pub use junk::{kin_of_junk, tidy};
 pub use lists::{HeldPlace, WantedPlace, place_of, settle_members, wait_for_list, wanted_place};
-pub use names::{list_of, missing_names};
+pub use names::{activity_types_with_outcomes, list_of, missing_names};
 pub use outcome::Outcome;
 pub use owe::excluded_by;
 pub use reading::{Reading, status_value};

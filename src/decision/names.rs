@@ -20,7 +20,17 @@ impl Settings {
     /// The lists of the account in which names are looked up; empty where the mapping names nothing.
     #[must_use]
     pub fn selectors_needed(&self) -> BTreeSet<Kind> {
-        self.preset.selectors()
+        let mut needed = self.preset.selectors();
+        if !self.activity_types_with_outcomes().is_empty() {
+            needed.insert(Kind::SalesActivityOutcomes);
+        }
+        needed
+    }
+
+    /// The types of activities, by their ids, whose outcomes the mapping writes by name. A type that has no id yet is none of them.
+    #[must_use]
+    pub fn activity_types_with_outcomes(&self) -> BTreeSet<u64> {
+        activity_types_with_outcomes(&self.preset, &self.selectors)
     }
 
     /// Names that stand in the mapping and that the account does not have, each in a sentence. Nothing is said of a list that
@@ -75,6 +85,7 @@ fn missing(preset: &Preset, selectors: &Selectors) -> Vec<Missing> {
     of_contacts
         .chain(missing_of_deals(preset, selectors))
         .chain(missing_of_told(preset, selectors))
+        .chain(missing_outcomes(preset, selectors))
         .chain(missing_lists(preset, selectors))
         .collect()
 }
@@ -111,6 +122,28 @@ fn missing_of_told<'a>(preset: &'a Preset, selectors: &'a Selectors) -> impl Ite
         let resolved = selectors.resolve(kind, name);
         let why = resolved.why_of(kind, name);
         Missing::of(place, kind, resolved, why)
+    })
+}
+
+/// [`Settings::activity_types_with_outcomes`] of a mapping and the lists of any account.
+#[must_use]
+pub fn activity_types_with_outcomes(preset: &Preset, selectors: &Selectors) -> BTreeSet<u64> {
+    preset.outcomes_named().filter_map(|(of, _)| activity_type(of, selectors)).collect()
+}
+
+fn activity_type(label: &Label, selectors: &Selectors) -> Option<u64> {
+    match label {
+        Label::Id(id) => Some(*id),
+        Label::Name(name) => selectors.resolve(Kind::SalesActivityTypes, name).id(),
+    }
+}
+
+/// Names of outcomes of activities, of types that the account has.
+fn missing_outcomes<'a>(preset: &'a Preset, selectors: &'a Selectors) -> impl Iterator<Item = Missing> + 'a {
+    preset.outcomes_named().filter_map(move |(of, name)| {
+        let resolved = selectors.activity_outcome(activity_type(of, selectors)?, name);
+        let why = resolved.why(Kind::SalesActivityOutcomes.one(), name, Some(&of.text()));
+        Missing::of("outcome of an activity", Kind::SalesActivityOutcomes, resolved, why)
     })
 }
 
@@ -187,6 +220,7 @@ pub(super) fn resolve(
         | Kind::DealReasons
         | Kind::DealPaymentStatuses
         | Kind::SalesActivityTypes
+        | Kind::SalesActivityOutcomes
         | Kind::Lists => selectors.resolve(named.kind, &name),
     }
 }
@@ -198,6 +232,7 @@ pub fn list_of(id_attribute: &str, settings: &Settings) -> Option<Kind> {
     let other = match id_attribute {
         "deal_stage_id" => Some(Kind::DealPipelines),
         "sales_activity_type_id" => Some(Kind::SalesActivityTypes),
+        "sales_activity_outcome_id" => Some(Kind::SalesActivityOutcomes),
         _ => None,
     };
     let kind = named.map(|named| named.kind).or(other)?;

@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::worker::{self, Listed};
+use super::worker::{self, AskedFor, Listed};
 use super::{Deliverer, Next, Round};
 use crate::decision::{self, Settings};
 use crate::delivery::Verdict;
-use crate::selectors::{Answered, ENTRIES_MAX, Kind, LISTS_PER_PAGE, List, Selectors, Table};
+use crate::selectors::{Answered, ENTRIES_MAX, Entry, Kind, LISTS_PER_PAGE, List, Selectors, Table};
 use crate::store::{Put, StoreError};
 use crate::telemetry::caught;
 
@@ -32,8 +32,8 @@ const PAGES_MAX: u64 = (ENTRIES_MAX / LISTS_PER_PAGE) as u64;
 pub(super) struct Lists {
     /// A question is on its way.
     asking: bool,
-    /// The lists of contacts that the pages so far had, and how many those were.
-    pages: Option<(Table, u64)>,
+    /// What the answers so far had of a list that is asked for in parts.
+    begun: Option<Begun>,
     failures: u32,
     /// Nothing is asked before this moment of the monotonic clock.
     not_before: Duration,
@@ -44,6 +44,12 @@ pub(super) struct Lists {
     /// Lists in which names of the mapping are missing, by these settings.
     missing: BTreeSet<Kind>,
     by: Option<Arc<Settings>>,
+}
+
+/// A list that is asked for in parts, of which some were answered.
+struct Begun {
+    had: Table,
+    next: AskedFor,
 }
 
 /// Whether calls may leave as far as lists are concerned.
@@ -73,23 +79,68 @@ impl Lists {
         if self.by.as_ref().is_some_and(|by| by.preset != settings.preset) {
             self.doubted.extend(&self.missing);
         }
+        if let Some(Answered::Known(table)) =
+            settings.selectors.list(Kind::SalesActivityOutcomes).map(|list| &list.answer)
+            && next_type(settings, table).is_some()
+        {
+            self.doubted.insert(Kind::SalesActivityOutcomes);
+        }
         self.by = Some(Arc::clone(settings));
     }
 
-    /// Takes a page of the lists of contacts to those before; tells whether another is to be asked for before anything is learned.
-    /// Where a page is missing, all are asked for again.
-    fn gather(&mut self, kind: Kind, learned: Option<Answered>) -> (Option<Answered>, bool) {
-        if kind != Kind::Lists {
-            return (learned, false);
+    /// What is asked for first of a list.
+    fn first(kind: Kind, settings: &Settings) -> Option<AskedFor> {
+        match kind {
+            Kind::Lists => Some(AskedFor::PageOfLists(1)),
+            Kind::SalesActivityOutcomes => next_type(settings, &Table::default()),
+            Kind::Owners
+            | Kind::DealPipelines
+            | Kind::LifecycleStages
+            | Kind::ContactStatuses
+            | Kind::LeadSources
+            | Kind::Campaigns
+            | Kind::Territories
+            | Kind::Currencies
+            | Kind::DealTypes
+            | Kind::DealReasons
+            | Kind::DealPaymentStatuses
+            | Kind::SalesActivityTypes => Some(AskedFor::Whole(kind)),
         }
-        let (before, pages) = self.pages.take().unwrap_or_default();
-        let Some(Answered::Known(page)) = learned else { return (learned, false) };
-        let (all, more) = page.after(before);
-        if more && pages + 1 < PAGES_MAX {
-            self.pages = Some((all, pages + 1));
-            return (None, true);
+    }
+
+    /// Takes a part of a list to those before; tells whether another is to be asked for before anything is learned. Where a part is
+    /// missing, all are asked for again.
+    fn gather(
+        &mut self,
+        asked: AskedFor,
+        learned: Option<Answered>,
+        settings: &Settings,
+    ) -> (Option<Answered>, bool) {
+        let had = self.begun.take().map(|begun| begun.had).unwrap_or_default();
+        let (had, next) = match (asked, learned) {
+            (AskedFor::PageOfLists(page), Some(Answered::Known(table))) => {
+                let (all, more) = table.after(had);
+                (all, more.then_some(AskedFor::PageOfLists(page + 1)).filter(|_| page < PAGES_MAX))
+            }
+            // A type that has no outcomes is known to have none.
+            (AskedFor::OutcomesOf(of), Some(Answered::Known(outcomes))) => {
+                with_type(had, of, outcomes, settings)
+            }
+            (AskedFor::OutcomesOf(of), Some(Answered::Unreadable)) => {
+                with_type(had, of, Table::default(), settings)
+            }
+            (AskedFor::Whole(_) | AskedFor::PageOfLists(_), learned)
+            | (AskedFor::OutcomesOf(_), learned @ (Some(Answered::Forbidden) | None)) => {
+                return (learned, false);
+            }
+        };
+        match next {
+            Some(next) => {
+                self.begun = Some(Begun { had, next });
+                (None, true)
+            }
+            None => (Some(Answered::Known(had)), false),
         }
-        (Some(Answered::Known(all)), false)
     }
 
     /// A question was not answered.
@@ -122,10 +173,10 @@ impl Deliverer {
             return Ok(names(None));
         }
         let due = settings.selectors.due(&needed, &lists.missing, wall);
-        let next = lists.pages.as_ref().map(|_| Kind::Lists);
-        let next = next.or_else(|| due.first().copied());
-        let next = next.or_else(|| lists.doubted.iter().find(|kind| needed.contains(kind)).copied());
-        let Some(kind) = next else {
+        let doubted = lists.doubted.iter().find(|kind| needed.contains(kind));
+        let next = due.first().or(doubted).and_then(|kind| Lists::first(*kind, &settings));
+        let begun = lists.begun.as_ref().map(|begun| begun.next);
+        let Some(asked) = begun.or(next) else {
             let due_at = |kind: &Kind| settings.selectors.due_at(*kind, &lists.missing);
             let next = needed.iter().filter_map(due_at).min();
             return Ok(names(next.map(|due_at| self.monotonic_at(due_at))));
@@ -139,8 +190,7 @@ impl Deliverer {
         };
         self.note_slot(slot, wall, None, round).await?;
         round.lists.asking = true;
-        let page = round.lists.pages.as_ref().map_or(1, |(_, pages)| pages + 1);
-        round.calls.spawn(worker::list(Arc::clone(&self.crm), slot, kind, page));
+        round.calls.spawn(worker::list(Arc::clone(&self.crm), slot, asked));
         Ok(names(None))
     }
 
@@ -159,12 +209,12 @@ impl Deliverer {
         worker::count_call(&listed.result);
         // An answer that meets a defect is none: the list is asked for again, and calls wait for it no longer than for any other.
         let learned = caught(|| answer(listed)).unwrap_or_default();
-        let (learned, more) = round.lists.gather(listed.kind, learned);
+        let (learned, more) = round.lists.gather(listed.asked, learned, &self.settings.borrow());
         match &learned {
             _ if more => round.lists.failures = 0,
             Some(_) => {
                 round.lists.failures = 0;
-                round.lists.doubted.remove(&listed.kind);
+                round.lists.doubted.remove(&listed.asked.kind());
             }
             None => round.lists.failed(self.clock.monotonic()),
         }
@@ -184,10 +234,10 @@ impl Deliverer {
         let (now, account) = (self.clock.wall(), self.account());
         let (mut plan, throttled) = self.answered(&listed.result.verdict, false, listed.slot, now).await?;
         let list = learned.map(|answer| List { asked_at: now, answer: answer.clone() });
-        plan.puts.extend(list.clone().map(|list| Put::Selectors(account, listed.kind, list)));
+        plan.puts.extend(list.clone().map(|list| Put::Selectors(account, listed.asked.kind(), list)));
         self.store.apply(plan).await?;
         if let Some(list) = list {
-            self.publish(listed.kind, list);
+            self.publish(listed.asked.kind(), list);
         }
         Ok(throttled)
     }
@@ -208,12 +258,27 @@ impl Deliverer {
     }
 }
 
+/// Puts a type of activities behind those before, with what is asked for next.
+fn with_type(had: Table, of: u64, outcomes: Table, settings: &Settings) -> (Table, Option<AskedFor>) {
+    let mut all = had;
+    all.entries.push(Entry::with_outcomes(of, outcomes));
+    let next = next_type(settings, &all);
+    (all, next)
+}
+
+/// The next type of activities whose outcomes are named and not among these.
+fn next_type(settings: &Settings, had: &Table) -> Option<AskedFor> {
+    let types = settings.activity_types_with_outcomes();
+    let next = types.into_iter().find(|of| had.entries.iter().all(|entry| entry.id != *of));
+    next.map(AskedFor::OutcomesOf)
+}
+
 /// What an answer tells of a list; nothing where the question was not answered.
 fn answer(listed: &Listed) -> Option<Answered> {
     match &listed.result.verdict {
         Verdict::Stored(stored) => {
             let shown = stored.shown.clone().map(serde_json::Value::Object);
-            let table = shown.and_then(|answer| Table::read(listed.kind, &answer));
+            let table = shown.and_then(|answer| Table::read(listed.asked.kind(), &answer));
             Some(table.map_or(Answered::Unreadable, Answered::Known))
         }
         Verdict::Shut { .. } => Some(Answered::Forbidden),

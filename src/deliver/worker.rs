@@ -171,15 +171,42 @@ pub(super) async fn ask(crm: Arc<dyn Crm>, slot: SlotId) -> Done {
 /// The answer to a question for a list of the account.
 pub(super) struct Listed {
     pub slot: SlotId,
-    pub kind: Kind,
+    pub asked: AskedFor,
     pub result: CallResult,
 }
 
-/// Asks the account for one of its lists; of the lists of contacts for a page.
-pub(super) async fn list(crm: Arc<dyn Crm>, slot: SlotId, kind: Kind, page: u64) -> Done {
-    let request = if kind == Kind::Lists { Request::Lists { page } } else { Request::Selector(kind.name()) };
-    let result = made(&*crm, request).await;
-    Done::List(Box::new(Listed { slot, kind, result }))
+/// A list of the account, or the part of one that a call asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AskedFor {
+    Whole(Kind),
+    /// A page of the lists of contacts, from 1.
+    PageOfLists(u64),
+    /// The outcomes of a type of activities.
+    OutcomesOf(u64),
+}
+
+impl AskedFor {
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Whole(kind) => kind,
+            Self::PageOfLists(_) => Kind::Lists,
+            Self::OutcomesOf(_) => Kind::SalesActivityOutcomes,
+        }
+    }
+
+    fn request(self) -> Request {
+        match self {
+            Self::Whole(kind) => Request::Selector(kind.name()),
+            Self::PageOfLists(page) => Request::Lists { page },
+            Self::OutcomesOf(activity_type) => Request::Outcomes { activity_type },
+        }
+    }
+}
+
+/// Asks the account for one of its lists, or a part of it.
+pub(super) async fn list(crm: Arc<dyn Crm>, slot: SlotId, asked: AskedFor) -> Done {
+    let result = made(&*crm, asked.request()).await;
+    Done::List(Box::new(Listed { slot, asked, result }))
 }
 
 /// The answer to a question that a person asks.

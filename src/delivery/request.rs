@@ -126,6 +126,15 @@ pub enum Request {
         /// Which page of the list, from 1.
         page: u64,
     },
+    /// Asks which views of deals the user of the key has.
+    ListDealViews,
+    /// Asks for a page of a view of deals, with what may be shown along.
+    ViewDeals {
+        /// The id of the view.
+        view: u64,
+        /// Which page of it, from 1.
+        page: u64,
+    },
     /// Asks for a deal with its owner, contacts, company and currency.
     ShowWholeDeal {
         /// Its id in Freshsales.
@@ -133,6 +142,12 @@ pub enum Request {
     },
     /// Asks for a list of the account that gives names their ids, by the last part of its address: `owners`.
     Selector(&'static str),
+    /// Asks for the outcomes that activities of a type may have: they belong to their type (`selector/sales_activity_types/{id}/…`,
+    /// documented by the vendor).
+    Outcomes {
+        /// The id of the type.
+        activity_type: u64,
+    },
     /// Asks for the lists of contacts that the account has, which are no selector and come in pages.
     Lists {
         /// From 1.
@@ -316,7 +331,12 @@ impl Request {
                 what.call_kind()
             }
             Self::ListContacts { .. } => CallKind::List,
-            Self::Selector(_) | Self::Lists { .. } | Self::Probe => CallKind::Selector,
+            Self::Selector(_)
+            | Self::Outcomes { .. }
+            | Self::Lists { .. }
+            | Self::ListDealViews
+            | Self::ViewDeals { .. }
+            | Self::Probe => CallKind::Selector,
         }
     }
 
@@ -344,7 +364,10 @@ impl Request {
             | Self::ShowWholeDeal { .. }
             | Self::DeleteTold { .. }
             | Self::Selector(_)
+            | Self::Outcomes { .. }
             | Self::Lists { .. }
+            | Self::ListDealViews
+            | Self::ViewDeals { .. }
             | Self::Probe
             | Self::Forget { .. }
             | Self::ForgetLead { .. } => None,
@@ -385,7 +408,10 @@ impl Request {
             | Self::ShowWholeDeal { .. }
             | Self::DeleteTold { .. }
             | Self::Selector(_)
+            | Self::Outcomes { .. }
             | Self::Lists { .. }
+            | Self::ListDealViews
+            | Self::ViewDeals { .. }
             | Self::Probe
             | Self::Forget { .. }
             | Self::ForgetLead { .. } => None,
@@ -402,6 +428,7 @@ impl Request {
             | Self::UpdateDeal { .. }
             | Self::ShowDeal { .. }
             | Self::ListContacts { .. }
+            | Self::ViewDeals { .. }
             | Self::ShowWholeDeal { .. }
             | Self::DeleteTold { .. }
             | Self::Forget { .. }
@@ -418,7 +445,9 @@ impl Request {
             | Self::ListTold { .. }
             | Self::ListDeals { .. }
             | Self::Selector(_)
+            | Self::Outcomes { .. }
             | Self::Lists { .. }
+            | Self::ListDealViews
             | Self::Probe => false,
         }
     }

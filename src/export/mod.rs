@@ -6,6 +6,7 @@
 mod page;
 mod row;
 mod schedule;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -92,6 +93,10 @@ enum Step {
     Pipelines,
     /// A page of the list; after it the one at which reading goes on.
     Page { page: u64, then: u64 },
+    /// The views of deals that the account has.
+    Views,
+    /// A page of the view of won deals.
+    View { view: u64, page: u64 },
     /// The deals of which the list does not show everything, after this id.
     Details { after: u64 },
 }
@@ -150,6 +155,9 @@ pub struct Export {
     spare: u64,
     /// Deals of the list when its last page was read.
     total: Option<u64>,
+    /// The view of won deals was asked for what the list does not show.
+    #[serde(default)]
+    viewed: bool,
     /// Deals that may have been missed.
     pub missed: u64,
     /// Calls in a row that were not answered.
@@ -198,6 +206,7 @@ impl Export {
             foretold: None,
             spare: SPARE_MIN,
             total: None,
+            viewed: false,
             missed: 0,
             failures: 0,
             not_before: now,
@@ -228,6 +237,8 @@ impl Export {
                 stages: self.stages.iter().map(|stage| stage.id).collect(),
                 page,
             }),
+            Step::Views => Next::Ask(Request::ListDealViews),
+            Step::View { view, page } => Next::Ask(Request::ViewDeals { view, page }),
             Step::Details { after } => Next::Detail(after),
         }
     }
@@ -276,6 +287,12 @@ impl Export {
                 self.step = Step::Details { after: detail.unwrap_or_default() };
                 return Brought::default();
             }
+            Verdict::Refused { .. } | Verdict::Shut { .. } | Verdict::Gone { .. }
+                if matches!(self.step, Step::Views | Step::View { .. }) =>
+            {
+                self.step = Step::Details { after: 0 };
+                return Brought::default();
+            }
             Verdict::Refused { reason, .. } | Verdict::Shut { reason } | Verdict::Gone { reason } => {
                 self.fail(format!("Freshsales refuses the question: {reason}"), now);
                 return Brought::default();
@@ -299,6 +316,8 @@ impl Export {
                 Brought::default()
             }
             (Step::Page { page, then }, _) => self.page_answered(shown, page, then, now),
+            (Step::Views, _) => self.views_answered(shown),
+            (Step::View { view, page }, _) => self.view_answered(shown, view, page),
             (Step::Details { .. }, Some(id)) => {
                 self.step = Step::Details { after: id };
                 let row = read_whole(id, shown, &self.stages).filter(|row| self.is_within(row));
@@ -391,7 +410,8 @@ impl Export {
         Brought { rows: rows.into_iter().map(noted).collect() }
     }
 
-    /// Says how many calls it takes, by the first page. Deals of which the list shows no owner are asked for one by one.
+    /// Says how many calls it takes, by the first page. Deals of which the list shows no owner are looked for in the view of won deals,
+    /// and asked for one by one where that has them not.
     fn foretell(&mut self, pages: u64, total: u64, thin: u64, of: u64) {
         if self.foretold.is_some() {
             return;
@@ -401,17 +421,22 @@ impl Export {
         let left = pages.saturating_sub(1);
         let details = if thin == 0 { 0 } else { total.saturating_mul(thin).div_ceil(of.max(1)) };
         let most = if thin > 0 { total } else { 0 };
-        let calls = self.calls.saturating_add(left).saturating_add(details);
-        let at_most =
-            self.calls.saturating_add(left).saturating_add(most.max(details)).saturating_add(self.spare);
+        let view = self.calls_of_view(details, total);
+        let calls = self.calls.saturating_add(left).saturating_add(view.unwrap_or(details));
+        let at_most = self.calls.saturating_add(left).saturating_add(self.spare);
+        let at_most = at_most.saturating_add(view.unwrap_or_default()).saturating_add(most.max(details));
         self.foretold = Some(Foretold { calls, at_most });
     }
 
-    /// Once the list is read it is known exactly.
+    /// Once the list is read, and the view where it is worth it, it is known how many deals are not whole.
     pub fn details_left(&mut self, thin: u64) {
+        let view = self.calls_of_view(thin, self.total.unwrap_or_default());
         if let (Step::Details { after: 0 }, Some(foretold)) = (self.step, self.foretold.as_mut()) {
-            foretold.calls = self.calls.saturating_add(thin);
+            foretold.calls = self.calls.saturating_add(view.unwrap_or(thin));
             foretold.at_most = foretold.at_most.max(foretold.calls);
+            if view.is_some() {
+                (self.step, self.viewed) = (Step::Views, true);
+            }
         }
     }
 

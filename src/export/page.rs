@@ -31,15 +31,38 @@ pub fn read_page(answer: &Map<String, Value>, stages: &[StageOf]) -> Option<Page
     let deals = answer.get("deals")?.as_array()?;
     let total = answer.get("meta")?.get("total").and_then(whole_number)?;
     let along = Along::of(answer);
-    let rows = deals.iter().filter_map(|deal| row(deal.as_object()?, &along, stages, false));
+    let only = only(stages);
+    let rows = deals.iter().filter_map(|deal| row(deal.as_object()?, &along, (stages, only), false));
     Some(Page { rows: rows.collect(), total })
+}
+
+/// Reads a page of the view of won deals: those that it shows whole, in stages that are wanted. Nobody asked it for a stage, so a deal
+/// without one is left out.
+#[must_use]
+pub fn read_view(answer: &Map<String, Value>, stages: &[StageOf]) -> Vec<Row> {
+    let deals = answer.get("deals").and_then(Value::as_array).into_iter().flatten();
+    let along = Along::of(answer);
+    let rows = deals.filter_map(|deal| row(deal.as_object()?, &along, (stages, None), false));
+    rows.filter(|row| row.whole).collect()
+}
+
+/// How many pages a view has.
+#[must_use]
+pub fn view_pages(answer: &Map<String, Value>) -> u64 {
+    let pages = answer.get("meta").and_then(|meta| meta.get("total_pages"));
+    pages.and_then(whole_number).unwrap_or_default()
+}
+
+/// The only stage that was asked for is a deal's, whether the list shows it or not.
+fn only(stages: &[StageOf]) -> Option<&StageOf> {
+    stages.first().filter(|_| stages.len() == 1)
 }
 
 /// Reads the answer to the question for one deal.
 #[must_use]
 pub fn read_whole(id: u64, answer: &Map<String, Value>, stages: &[StageOf]) -> Option<Row> {
     let deal = answer.get("deal")?.as_object()?;
-    let row = row(deal, &Along::of(answer), stages, true)?;
+    let row = row(deal, &Along::of(answer), (stages, only(stages)), true)?;
     (row.id == id).then_some(Row { whole: true, ..row })
 }
 
@@ -65,12 +88,16 @@ impl<'a> Along<'a> {
     }
 }
 
-fn row(deal: &Map<String, Value>, along: &Along<'_>, stages: &[StageOf], single: bool) -> Option<Row> {
+fn row(
+    deal: &Map<String, Value>,
+    along: &Along<'_>,
+    (stages, otherwise): (&[StageOf], Option<&StageOf>),
+    single: bool,
+) -> Option<Row> {
     let id = deal.get("id").and_then(whole_number)?;
     let number = |name: &str| deal.get(name).and_then(whole_number);
     let stage = number("deal_stage_id").and_then(|id| stages.iter().find(|stage| stage.id == id));
-    // The only stage that was asked for is the deal's, whether the list shows it or not.
-    let stage = stage.or_else(|| stages.first().filter(|_| stages.len() == 1));
+    let stage = stage.or(otherwise);
     let contacts = contact_ids(deal);
     let contacts: Vec<u64> = if single && contacts.is_empty() {
         along.0.get("contacts").map(|all| all.keys().copied().collect()).unwrap_or_default()

@@ -175,6 +175,70 @@ fn an_account_whose_list_is_thin_is_asked_for_each_deal() {
     );
 }
 
+/// An export whose list is thin: 300 won deals, as the first page and what is counted afterwards show them.
+fn thin_export() -> Export {
+    let deals: Vec<Value> = (1..=100).map(|id| json!({"id": id, "closed_date": "2026-02-27"})).collect();
+    let mut export = Reader::new(Vec::new()).export;
+    for _ in 0..3 {
+        export.asks();
+        export.answered(None, &stored(json!({"deals": deals, "meta": {"total": 300}})), NOW);
+    }
+    export
+}
+
+fn asked(export: &mut Export) -> Request {
+    match export.next(&Selectors::default(), NOW) {
+        Next::Ask(request) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_the_view_of_won_deals_shows_whole_is_taken_and_the_rest_is_asked_for() {
+    let mut export = thin_export();
+    assert_eq!(export.foretold.unwrap().calls, 4 + 1 + 3, "pipelines, three pages; the views, three pages");
+    export.details_left(300);
+    assert_eq!(asked(&mut export), Request::ListDealViews);
+    let views = json!({"filters": [{"id": 1, "name": "All deals"}, {"id": 2, "name": "Won Deals"}]});
+    export.answered(None, &stored(views), NOW);
+    assert_eq!(asked(&mut export), Request::ViewDeals { view: 2, page: 1 });
+    let whole =
+        json!({"id": 4, "deal_stage_id": 11, "owner_id": 7, "contact_ids": [], "closed_date": "2026-02-27"});
+    let old =
+        json!({"id": 5, "deal_stage_id": 11, "owner_id": 7, "contact_ids": [], "closed_date": "2020-02-27"});
+    let elsewhere = json!({"id": 6, "owner_id": 7, "contact_ids": [], "closed_date": "2026-02-27"});
+    let no_owner = json!({"id": 8, "deal_stage_id": 11, "contact_ids": [], "closed_date": "2026-02-27"});
+    let page = json!({"deals": [whole, old, elsewhere, no_owner], "users": [{"id": 7, "email": "rep@acme.example"}],
+        "meta": {"total_pages": 1}});
+    let brought = export.answered(None, &stored(page), NOW);
+    let rows: Vec<_> =
+        brought.rows.iter().map(|(id, row)| (*id, row.as_ref().map(|row| row.whole))).collect();
+    assert_eq!(
+        rows,
+        [(4, Some(true)), (5, None)],
+        "one of no known stage may be of a pipeline that is not wanted"
+    );
+    assert!(export.asks_for_details());
+    export.details_left(40);
+    assert!(export.asks_for_details(), "the view is not asked for twice");
+    assert_eq!(export.foretold.unwrap().calls, export.calls + 40);
+}
+
+#[test]
+fn without_the_view_every_deal_is_asked_for() {
+    let refused = Verdict::Shut { reason: "no".to_owned() };
+    let other = stored(json!({"filters": [{"id": 1, "name": "All deals"}]}));
+    for answer in [refused, other] {
+        let mut export = thin_export();
+        export.details_left(300);
+        export.answered(None, &answer, NOW);
+        assert!(export.is_running() && export.asks_for_details(), "{answer:?}");
+    }
+    let mut few = thin_export();
+    few.details_left(4);
+    assert!(few.asks_for_details(), "four calls, as many as the view takes");
+}
+
 #[test]
 fn the_pipeline_that_is_wanted_has_to_be_there() {
     let wanted = Wanted { pipeline: Some("Renewals".to_owned()), ..won() };

@@ -83,9 +83,12 @@ fn id_of(request: &Request) -> Option<u64> {
         | Request::ListTold { .. }
         | Request::ListContacts { .. }
         | Request::ListDeals { .. }
+        | Request::ListDealViews
+        | Request::ViewDeals { .. }
         | Request::ShowWholeDeal { .. }
         | Request::DeleteTold { .. }
         | Request::Selector(_)
+        | Request::Outcomes { .. }
         | Request::Lists { .. }
         | Request::Probe
         | Request::Forget { .. }

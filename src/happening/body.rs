@@ -24,6 +24,8 @@ const CLOCKS_DIFFER: Duration = Duration::from_mins(10);
 pub struct Names {
     /// Of the type of an activity.
     pub activity_type: Option<u64>,
+    /// Of the outcome of an activity.
+    pub outcome: Option<u64>,
     /// Of the user who owns an activity or a task.
     pub owner: Option<u64>,
 }
@@ -86,7 +88,7 @@ pub fn body_of(parts: &[Part<'_>], target: (TargetKind, u64), names: Names, mark
     let mut put = |name: &str, value: Value| drop(record.insert(name.to_owned(), value));
     match &first.happening.says {
         Says::Note { .. } | Says::More { .. } => put("description", Value::from(text)),
-        Says::Activity { outcome, .. } => {
+        Says::Activity { .. } => {
             put("title", Value::from(counted(&first.title(), parts.len())));
             put("notes", Value::from(text));
             let at = first.happening.stamp.at.to_rfc3339();
@@ -95,7 +97,7 @@ pub fn body_of(parts: &[Part<'_>], target: (TargetKind, u64), names: Names, mark
             if let Some(id) = names.activity_type {
                 put("sales_activity_type_id", json!(id));
             }
-            if let Some(id) = outcome {
+            if let Some(id) = names.outcome {
                 put("sales_activity_outcome_id", json!(id));
             }
         }

@@ -41,6 +41,16 @@ pub enum On {
     Company(Option<CompanyKey>),
 }
 
+/// The outcome of an activity. An id is kept as a number, as data folders of earlier versions have it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// Its id.
+    Id(u64),
+    /// What the account calls it, among the outcomes of the activity's type.
+    Name(String),
+}
+
 /// What is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,8 +64,8 @@ pub enum Says {
     Activity {
         /// What the account calls its type, or the id of that.
         activity_type: String,
-        /// The id of its outcome.
-        outcome: Option<u64>,
+        /// Its outcome.
+        outcome: Option<Outcome>,
         /// Its title.
         title: Text,
         /// The email of the user whose activity it is, or the id of that.

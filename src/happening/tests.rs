@@ -39,7 +39,7 @@ fn notes_that_go_together_are_one_text_with_every_marker() {
 fn equal_activities_are_one_with_how_often_it_happened() {
     let says = Says::Activity {
         activity_type: "Product".to_owned(),
-        outcome: Some(3),
+        outcome: Some(Outcome::Id(3)),
         title: Text::of(vec![vec![Piece::Words("Opened the report".to_owned())]]),
         owner: "9".to_owned(),
         text: Text::default(),
@@ -48,7 +48,7 @@ fn equal_activities_are_one_with_how_often_it_happened() {
     let ids = ["activity-AAAAAAAAAA000000", "activity-BBBBBBBBBB000000"].map(|id| id.parse().unwrap());
     let parts: Vec<Part<'_>> =
         ids.iter().map(|id| Part { id, happening: &activity, known: BTreeMap::new() }).collect();
-    let names = Names { activity_type: Some(5), owner: Some(9) };
+    let names = Names { activity_type: Some(5), outcome: Some(3), owner: Some(9) };
     let body = body_of(&parts, (TargetKind::Company, 7), names, true);
     let expected = json!({"sales_activity": {
         "title": "Opened the report (2 times)",

@@ -58,6 +58,7 @@ impl Around<'_> {
             problems.push(self.wrong("activity", "owner", problem));
         }
         problems.extend(self.label("activity", "type", rule.activity_type.as_ref()));
+        problems.extend(self.label("activity", "outcome", rule.outcome.as_ref()));
         problems.extend(self.label("activity", "owner", rule.owner.as_ref()));
         problems.extend(self.template("activity", "title", &rule.title));
         problems.extend(self.lines("activity", "text", &rule.text));

@@ -13,7 +13,7 @@ use super::rules::EventRule;
 use super::template::Template;
 use crate::delivery::Lane;
 use crate::event::Event;
-use crate::happening::{Piece, Says, Text, clean};
+use crate::happening::{Outcome, Piece, Says, Text, clean};
 use crate::selectors::Kind;
 
 /// What an event tells.
@@ -46,7 +46,7 @@ impl Preset {
             lane: rule.lane,
             says: Says::Activity {
                 activity_type: rule.activity_type.as_ref().map(Label::text).unwrap_or_default(),
-                outcome: rule.outcome,
+                outcome: rule.outcome.as_ref().map(outcome),
                 title: title(&rule.title),
                 owner: rule.owner.as_ref().map(Label::text).unwrap_or_default(),
                 text: text(&rule.text),
@@ -85,6 +85,17 @@ impl Preset {
         })
     }
 
+    /// The outcomes of activities that are written by name, each behind the type of its activity.
+    pub fn outcomes_named(&self) -> impl Iterator<Item = (&Label, &str)> {
+        self.rules().filter_map(|rule| {
+            let EventActivity { activity_type, outcome, .. } = rule.activity.as_ref()?;
+            match outcome.as_ref()? {
+                Label::Name(name) => Some((activity_type.as_ref()?, name.as_str())),
+                Label::Id(_) => None,
+            }
+        })
+    }
+
     /// The lists of an account in which the names of what is told are looked up.
     pub(super) fn selectors_of_happenings(&self) -> BTreeSet<Kind> {
         let names = self.names_told().filter(|(_, _, label)| matches!(label, Label::Name(_)));
@@ -93,6 +104,13 @@ impl Preset {
 
     fn rules(&self) -> impl Iterator<Item = &EventRule> {
         self.event_rules().filter(|rule| rule.send)
+    }
+}
+
+fn outcome(label: &Label) -> Outcome {
+    match label {
+        Label::Id(id) => Outcome::Id(*id),
+        Label::Name(name) => Outcome::Name(name.clone()),
     }
 }
 

@@ -124,8 +124,8 @@ pub struct EventActivity {
     /// Its type.
     #[serde(rename = "type")]
     pub activity_type: Option<Label>,
-    /// Its outcome.
-    pub outcome: Option<u64>,
+    /// Its outcome, one of those that the account has for its type: what it is called, or the id.
+    pub outcome: Option<Label>,
     /// Its title.
     pub title: Template,
     /// Whose it is: the email of a user, or the id.

@@ -101,8 +101,8 @@ fn take_effect(
         Route::Search => search::search(call, desk.state, options, now.wall),
         Route::FilteredSearch(entity) => search::filtered(call, body?, entity, desk.state, options, now.wall),
         Route::Filters(entity) => Ok(ok(&filters(entity))),
-        Route::View(entity) => search::view(call, entity, desk.state),
-        Route::All(kind) => search::view(call, Entity::Of(kind), desk.state),
+        Route::View(entity, view) => search::view(call, entity, desk.state, view == WON_DEALS),
+        Route::All(kind) => search::view(call, Entity::Of(kind), desk.state, false),
         Route::Show(entity, id) => found(shown::one(desk.state, entity, id, &call.include()?)),
         Route::Create(kind) => desk.create(kind, body?),
         Route::Change(entity, id) => desk.change(entity, id, body?, &call.include()?),
@@ -122,13 +122,19 @@ fn take_effect(
     }
 }
 
-/// The one view that every kind has.
+/// The view of won deals: those of the default pipeline alone (seen on live accounts).
+const WON_DEALS: u64 = 70_000_000_102;
+
+/// The view that every kind has, and of deals that of those that are won.
 fn filters(entity: Entity) -> Value {
     let name = match entity {
         Entity::Contact => "All Contacts".to_owned(),
         Entity::Of(kind) => format!("All {}", kind.shape().many.replace('_', " ")),
     };
-    json!({"filters": [{"id": 70_000_000_101_u64, "name": name, "is_default": true}]})
+    let all = json!({"id": 70_000_000_101_u64, "name": name, "is_default": true});
+    let won = (entity == Entity::Of(Kind::Deal)).then(|| json!({"id": WON_DEALS, "name": "Won Deals"}));
+    let views: Vec<Value> = [all].into_iter().chain(won).collect();
+    json!({ "filters": views })
 }
 
 /// The emails a call is about, in the form they are compared.

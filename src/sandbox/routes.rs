@@ -72,7 +72,7 @@ pub(super) enum Route {
     /// `GET /{entities}/filters`.
     Filters(Entity),
     /// `GET /{entities}/view/{id}`.
-    View(Entity),
+    View(Entity, u64),
     /// `GET /{entities}` of those that are listed without a view.
     All(Kind),
     /// `POST /{entities}`.
@@ -114,7 +114,7 @@ impl Route {
             | Self::ContactsOf(kind, _)
             | Self::HangingOn(kind, _, _) => right_to(*kind),
             Self::Filters(entity)
-            | Self::View(entity)
+            | Self::View(entity, _)
             | Self::FilteredSearch(entity)
             | Self::Show(entity, _)
             | Self::Change(entity, _)
@@ -148,7 +148,7 @@ impl Route {
             | Self::ListContacts { .. }
             | Self::ContactsOfList(_) => true,
             Self::Filters(entity)
-            | Self::View(entity)
+            | Self::View(entity, _)
             | Self::FilteredSearch(entity)
             | Self::Show(entity, _)
             | Self::Change(entity, _)
@@ -247,7 +247,7 @@ fn of_entity(segments: &[&str]) -> Result<Vec<(Method, Route)>, Refusal> {
             Ok(all.into_iter().chain([(Method::POST, Route::Create(kind))]).collect())
         }
         (["filters"], _) => Ok(vec![(Method::GET, Route::Filters(entity))]),
-        (["view", _], _) => Ok(vec![(Method::GET, Route::View(entity))]),
+        (["view", view], _) => Ok(vec![(Method::GET, Route::View(entity, id(view)?))]),
         ([record], _) => {
             let id = id(record)?;
             let show = match entity {

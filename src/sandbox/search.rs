@@ -169,22 +169,26 @@ fn thin(entity: Entity, record: Value) -> Value {
     Value::Object(shown)
 }
 
-/// `GET /{entities}/view/{id}`: any view shows all, a page at a time; owners only where they are asked for (seen on live
-/// accounts).
-pub(super) fn view(call: &Call, entity: Entity, state: &State) -> Result<Answer, Refusal> {
+/// `GET /{entities}/view/{id}`: any view but that of won deals shows all, a page at a time; owners only where they are asked for
+/// (seen on live accounts).
+pub(super) fn view(call: &Call, entity: Entity, state: &State, won: bool) -> Result<Answer, Refusal> {
     let asked = call.asked()?;
     let include: Vec<String> = asked.include.split(',').map(str::to_owned).collect();
-    let with_owner = include.iter().any(|name| name == "owner");
+    let asks = |what: &str| include.iter().any(|name| name == what);
     let show = |record: Value| match entity {
         Entity::Contact => shown::contact(state, &record, &include),
-        Entity::Of(Kind::Deal) if !with_owner => {
+        Entity::Of(Kind::Deal) => {
+            let record = if asks("contacts") { with_contacts(entity, record, state) } else { record };
             let Value::Object(mut shown) = record else { return record };
-            shown.remove("owner_id");
+            if !asks("owner") {
+                shown.remove("owner_id");
+            }
             Value::Object(shown)
         }
         Entity::Of(_) => record,
     };
-    let records: Vec<Value> = all(state, entity).map(show).collect();
+    let is_shown = |record: &Value| !won || state.lists.is_won_by_default(&record["deal_stage_id"]);
+    let records: Vec<Value> = all(state, entity).filter(is_shown).map(show).collect();
     Ok(page_of(&asked, entity, &records, |page| shown::along(state, entity, page, &include)))
 }
 

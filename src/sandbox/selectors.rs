@@ -66,6 +66,13 @@ impl Lists {
             .find(|pipeline| stages_of(pipeline).any(|stage| stage["id"] == *stage_id))
     }
 
+    /// Whether a stage is one of won deals in the default pipeline.
+    pub(super) fn is_won_by_default(&self, stage_id: &Value) -> bool {
+        let pipeline = self.default_pipeline();
+        let mut stages = pipeline.into_iter().flat_map(stages_of);
+        stages.any(|stage| stage["id"] == *stage_id && stage["forecast_type"] == "Closed Won")
+    }
+
     /// The status a contact in a lifecycle stage has, where this one is none of that stage: what does not belong there
     /// becomes the first that does, without a word (seen on live accounts).
     pub(super) fn status_in(&self, stage_id: &Value, status_id: Option<&Value>) -> Option<Value> {

@@ -32,13 +32,15 @@ pub enum Kind {
     DealPaymentStatuses,
     /// Types of sales activities.
     SalesActivityTypes,
+    /// What sales activities ended in: the types, with the outcomes of each inside.
+    SalesActivityOutcomes,
     /// Lists of contacts.
     Lists,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Owners,
         Self::DealPipelines,
         Self::LifecycleStages,
@@ -51,6 +53,7 @@ impl Kind {
         Self::DealReasons,
         Self::DealPaymentStatuses,
         Self::SalesActivityTypes,
+        Self::SalesActivityOutcomes,
         Self::Lists,
     ];
 
@@ -70,6 +73,7 @@ impl Kind {
             Self::DealReasons => "deal_reasons",
             Self::DealPaymentStatuses => "deal_payment_statuses",
             Self::SalesActivityTypes => "sales_activity_types",
+            Self::SalesActivityOutcomes => "sales_activity_outcomes",
             Self::Lists => "lists",
         }
     }
@@ -96,6 +100,7 @@ impl Kind {
             Self::DealReasons => "deal reason",
             Self::DealPaymentStatuses => "deal payment status",
             Self::SalesActivityTypes => "sales activity type",
+            Self::SalesActivityOutcomes => "sales activity outcome",
             Self::Lists => "list",
         }
     }

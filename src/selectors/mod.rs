@@ -126,6 +126,18 @@ impl Selectors {
         }
     }
 
+    /// The id of an outcome among those of a type of activities. A type whose outcomes the account was not asked for is no answer.
+    #[must_use]
+    pub fn activity_outcome(&self, activity_type: u64, name: &str) -> Resolved {
+        match self.table(Kind::SalesActivityOutcomes) {
+            Err(resolved) => resolved,
+            Ok(table) => match table.entries.iter().find(|entry| entry.id == activity_type) {
+                None => Resolved::NotAsked,
+                Some(entry) => entry.stage(name),
+            },
+        }
+    }
+
     /// A lifecycle stage by its id, with its place in the order of the account.
     #[must_use]
     pub fn lifecycle_stage(&self, id: u64) -> Option<(usize, &Entry)> {
@@ -249,6 +261,7 @@ fn unknown<'e>(kind: Kind, entries: impl Iterator<Item = &'e Entry>) -> Resolved
         | Kind::DealReasons
         | Kind::DealPaymentStatuses
         | Kind::SalesActivityTypes
+        | Kind::SalesActivityOutcomes
         | Kind::Lists => listing(entries.map(|entry| entry.name.as_str())),
     }
 }

@@ -43,7 +43,7 @@ pub struct Entry {
     /// Whether it is the one that is taken where none is named.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_default: bool,
-    /// The stages of a pipeline, by their position.
+    /// The stages of a pipeline, by their position; the outcomes of a type of activities.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Stage>,
     /// The statuses that belong to a lifecycle stage.
@@ -126,6 +126,29 @@ impl Table {
     }
 }
 
+impl Entry {
+    /// A type of activities, with the outcomes that the account listed for it.
+    #[must_use]
+    pub fn with_outcomes(activity_type: u64, outcomes: Table) -> Self {
+        let outcome = |entry: Self| Stage {
+            id: entry.id,
+            name: entry.name,
+            position: entry.position,
+            forecast: Forecast::Open,
+        };
+        let stages = outcomes.entries.into_iter().take(PARTS_MAX).map(outcome).collect();
+        Self {
+            id: activity_type,
+            name: activity_type.to_string(),
+            display_name: None,
+            position: 0,
+            is_default: false,
+            stages,
+            contact_status_ids: Vec::new(),
+        }
+    }
+}
+
 /// The list inside an answer: under the name of its kind, users under `users` (seen on live accounts) or `owners`, or
 /// the answer itself.
 fn items(kind: Kind, answer: &Value) -> Option<&Vec<Value>> {
@@ -143,6 +166,7 @@ fn items(kind: Kind, answer: &Value) -> Option<&Vec<Value>> {
         | Kind::DealReasons
         | Kind::DealPaymentStatuses
         | Kind::SalesActivityTypes
+        | Kind::SalesActivityOutcomes
         | Kind::Lists => None,
     };
     own.or_else(|| under(kind.name())).or_else(|| answer.as_array())
@@ -162,6 +186,7 @@ fn entry(kind: Kind, item: &Map<String, Value>) -> Option<Entry> {
         | Kind::DealReasons
         | Kind::DealPaymentStatuses
         | Kind::SalesActivityTypes
+        | Kind::SalesActivityOutcomes
         | Kind::Lists => "name",
     };
     let parts = |name: &str| item.get(name).and_then(Value::as_array).into_iter().flatten().take(PARTS_MAX);

@@ -66,6 +66,63 @@ fn contact(service: &Service, number: usize) -> Value {
     service.crm.contact(&ann(number)).unwrap()
 }
 
+const ACTIVITIES: &str = r#"
+[events."Trial Activated".activity]
+type = "Product"
+outcome = "done"
+title = "Activated the trial"
+owner = "alex.kim@example.com"
+[events."Trial Ended".activity]
+type = "Meeting"
+outcome = "Never heard of"
+title = "Ended the trial"
+owner = "alex.kim@example.com"
+"#;
+
+#[tokio::test]
+async fn the_outcome_of_an_activity_is_a_name_among_those_of_its_type() {
+    let (_folder, file) = mapping(ACTIVITIES);
+    let service = Setup::new().driven_clock().with("MAPPING__FILE", &file).start().await;
+    service.send_all(vec![identify_ann(0)]).await;
+    for event in ["Trial Activated", "Trial Ended"] {
+        let event = json!({"type": "track", "event": event, "userId": "ann-0", "messageId": event, "context": {"traits": {"email": ann(0)}}});
+        service.send_all(vec![event]).await;
+    }
+    service.settled().await;
+    let outcomes = |of: u64| format!("selector/sales_activity_types/{of}/sales_activity_outcomes");
+    let asked = calls(&service);
+    let lists: Vec<&String> = asked.iter().filter(|path| path.starts_with("selector/")).collect();
+    assert_eq!(
+        lists,
+        [
+            "selector/owners",
+            "selector/sales_activity_types",
+            &outcomes(70_000_013_002),
+            &outcomes(70_000_013_003)
+        ],
+        "once for each type that an outcome is named of"
+    );
+    let told =
+        service.crm.sandbox.requests().into_iter().filter(|call| call.path.ends_with("/sales_activities"));
+    let told: Vec<Value> = told
+        .map(|call| serde_json::from_slice::<Value>(&call.body).unwrap()["sales_activity"].clone())
+        .collect();
+    let outcome = |title: &str| {
+        let it = told.iter().find(|activity| activity["title"] == title);
+        it.unwrap_or_else(|| panic!("{told:?}"))["sales_activity_outcome_id"].clone()
+    };
+    assert_eq!(outcome("Activated the trial"), 70_000_016_001_u64);
+    assert_eq!(outcome("Ended the trial"), Value::Null, "an activity can do without an outcome");
+    let missing = service.get("/api/selectors").await["missing"].clone();
+    assert_eq!(
+        missing,
+        json!([
+            "outcome of an activity: the account has no sales activity outcome `Never heard of` in `Meeting`; it has Done, No answer"
+        ])
+    );
+    service.finish().await;
+}
+
 #[tokio::test]
 async fn lists_are_asked_for_before_the_first_call_and_not_again_by_a_restart() {
     let (_folder, file) = mapping(MAPPING);

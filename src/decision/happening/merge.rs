@@ -56,7 +56,7 @@ pub(super) fn carrier_for(
 fn alike(one: &Part<'_>, other: &Part<'_>) -> bool {
     let of = |part: &Part<'_>| match &part.happening.says {
         Says::Activity { activity_type, outcome, owner, .. } => {
-            Some((activity_type.clone(), *outcome, owner.clone(), part.title()))
+            Some((activity_type.clone(), outcome.clone(), owner.clone(), part.title()))
         }
         Says::Note { .. } | Says::Task { .. } | Says::More { .. } => None,
     };

@@ -13,8 +13,8 @@ use crate::contact::Standing;
 use crate::deal::Deal;
 use crate::delivery::{CompanyKey, DealKey, State, TargetKind};
 use crate::event::{Email, Trust};
-use crate::happening::{Happening, Held, Names, On, Says, Wish};
-use crate::selectors::Kind;
+use crate::happening::{Happening, Held, Names, On, Outcome, Says, Wish};
+use crate::selectors::{Kind, Resolved};
 
 /// What bears on the call of a happening.
 #[derive(Clone, Debug, Default)]
@@ -193,19 +193,45 @@ fn names_of(says: &Says, settings: &Settings, notes: &mut Vec<String>) -> Result
     };
     Ok(match says {
         Says::Note { .. } | Says::More { .. } => Names::default(),
-        Says::Activity { activity_type, owner, .. } => Names {
-            activity_type: id_of(Kind::SalesActivityTypes, activity_type)?,
-            owner: id_of(Kind::Owners, owner)?,
-        },
+        Says::Activity { activity_type: type_name, owner, outcome, .. } => {
+            let activity_type = id_of(Kind::SalesActivityTypes, type_name)?;
+            let owner = id_of(Kind::Owners, owner)?;
+            let outcome = match (outcome, activity_type) {
+                (Some(Outcome::Id(id)), _) => Some(*id),
+                (Some(Outcome::Name(name)), Some(of)) => outcome_of(name, (of, type_name), settings, notes)?,
+                (Some(Outcome::Name(_)), None) | (None, _) => None,
+            };
+            Names { activity_type, outcome, owner }
+        }
         Says::Task { owner, .. } => {
             let owner = owner.as_deref().map(|owner| id_of(Kind::Owners, owner));
             let owner = owner.transpose().unwrap_or_else(|why| {
                 notes.push(format!("owner left out: {why}"));
                 None
             });
-            Names { activity_type: None, owner: owner.flatten() }
+            Names { owner: owner.flatten(), ..Names::default() }
         }
     })
+}
+
+/// The id of an outcome among those of its type. An activity goes without one that the account does not have, with a note, and waits
+/// for a list that was not asked for yet.
+fn outcome_of(
+    name: &str,
+    (activity_type, type_name): (u64, &str),
+    settings: &Settings,
+    notes: &mut Vec<String>,
+) -> Result<Option<u64>, String> {
+    let resolved = settings.selectors.activity_outcome(activity_type, name);
+    let why = resolved.why(Kind::SalesActivityOutcomes.one(), name, Some(type_name));
+    match (why, resolved) {
+        (Some(why), Resolved::NotAsked) => Err(why),
+        (Some(why), _) => {
+            notes.push(format!("outcome left out: {why}"));
+            Ok(None)
+        }
+        (None, resolved) => Ok(resolved.id()),
+    }
 }
 
 /// The company that the evaluation of a happening needs.

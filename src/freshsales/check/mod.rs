@@ -23,9 +23,11 @@ pub use probe::TestContact;
 
 use super::fields::{ContactField, contact_fields};
 use super::{AccountKind, CallResult, Client, Crm, Question, Reply, Unanswered};
+use crate::clock::UnixMicros;
+use crate::decision;
 use crate::delivery::Request;
 use crate::mapping::Preset;
-use crate::selectors::{Kind, LISTS_PER_PAGE, Selectors};
+use crate::selectors::{Answered, Entry, Kind, LISTS_PER_PAGE, Selectors, Table};
 use access::Access;
 
 /// Calls that one check makes at the most; a probe of companies and deals makes some more.
@@ -153,12 +155,29 @@ impl Inquiry<'_> {
             let found = names::learn(kind, reply.as_ref(), &mut selectors);
             self.report.findings.extend(found);
         }
+        self.outcomes(expected, &mut selectors).await;
         self.report.findings.extend(names::judge(expected, &selectors));
         if expected.preset.deal_kinds().next().is_some() {
             let reply = self.ask(Question::DealFields).await;
             self.report.findings.extend(names::judge_deals(expected, reply.as_ref()));
             let reply = self.ask(Question::DealFilters).await;
             self.report.findings.extend(access::deals(reply.as_ref()));
+        }
+    }
+
+    /// The outcomes of each type of activities for which the mapping names one.
+    async fn outcomes(&mut self, expected: &Expected, selectors: &mut Selectors) {
+        let mut known = Table::default();
+        for activity_type in decision::activity_types_with_outcomes(&expected.preset, selectors) {
+            let reply = self.ask(Question::Outcomes(activity_type)).await;
+            let found = names::learn(Kind::SalesActivityOutcomes, reply.as_ref(), selectors);
+            self.report.findings.extend(found);
+            if let Some(outcomes) = names::known(Kind::SalesActivityOutcomes, selectors) {
+                known.entries.push(Entry::with_outcomes(activity_type, outcomes));
+            }
+        }
+        if !known.entries.is_empty() {
+            selectors.learn(Kind::SalesActivityOutcomes, UnixMicros(0), Answered::Known(known));
         }
     }
 

@@ -51,11 +51,17 @@ pub(super) fn learn(
     finding
 }
 
+/// What the account has of a list, where it showed one.
+pub(super) fn known(kind: Kind, selectors: &Selectors) -> Option<Table> {
+    match &selectors.list(kind)?.answer {
+        Answered::Known(table) => Some(table.clone()),
+        Answered::Forbidden | Answered::Unreadable => None,
+    }
+}
+
 /// Puts a page of lists of contacts behind those before; tells whether another may follow.
 pub(super) fn follows(before: Option<List>, selectors: &mut Selectors) -> bool {
-    let Some(List { answer: Answered::Known(page), .. }) = selectors.list(Kind::Lists).cloned() else {
-        return false;
-    };
+    let Some(page) = known(Kind::Lists, selectors) else { return false };
     let before = match before.map(|list| list.answer) {
         Some(Answered::Known(before)) => before,
         Some(Answered::Forbidden | Answered::Unreadable) | None => Table::default(),

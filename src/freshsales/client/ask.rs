@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::words;
 use super::rate::rate_hint;
-use super::route::lists_query;
+use super::route::{lists_query, outcomes_path};
 use super::{Client, Inner, RESPONSE_BYTES_MAX};
 use crate::allowance::RateHint;
 
@@ -29,6 +29,8 @@ pub enum Question {
     ContactFilters,
     /// One of the account's lists that give names their ids, by the last part of its address.
     List(&'static str),
+    /// The outcomes of a type of sales activities, by the id of the type.
+    Outcomes(u64),
     /// A page of the lists of contacts, from 1.
     Lists(u64),
     /// Which fields deals have.
@@ -64,6 +66,7 @@ impl Question {
             | Self::LeadFields
             | Self::ContactFilters
             | Self::List(_)
+            | Self::Outcomes(_)
             | Self::Lists(_)
             | Self::DealFields
             | Self::DealFilters
@@ -84,6 +87,7 @@ impl Question {
             Self::LeadFields => "settings/leads/fields".to_owned(),
             Self::ContactFilters => "contacts/filters".to_owned(),
             Self::List(name) => format!("selector/{name}"),
+            Self::Outcomes(activity_type) => outcomes_path(activity_type),
             Self::Lists(_) => "lists".to_owned(),
             Self::DealFields => "settings/deals/fields".to_owned(),
             Self::DealFilters => "deals/filters".to_owned(),
@@ -107,6 +111,7 @@ impl Question {
             | Self::LeadFields
             | Self::ContactFilters
             | Self::List(_)
+            | Self::Outcomes(_)
             | Self::DealFields
             | Self::DealFilters
             | Self::NotesOf(_)
@@ -128,6 +133,7 @@ impl Question {
             | Self::LeadFields
             | Self::ContactFilters
             | Self::List(_)
+            | Self::Outcomes(_)
             | Self::Lists(_)
             | Self::DealFields
             | Self::DealFilters
@@ -149,6 +155,7 @@ impl Question {
             | Self::DealFields
             | Self::Owners
             | Self::List(_)
+            | Self::Outcomes(_)
             | Self::Lists(_) => FIELDS_BYTES_MAX,
             Self::ContactFilters
             | Self::DealFilters

@@ -36,9 +36,13 @@ impl Request {
             | Self::ShowWholeDeal { .. }
             | Self::FindDeal { .. } => LIST_BYTES_MAX,
             // A hundred notes may be as long as notes can be.
-            Self::Selector(_) | Self::Lists { .. } | Self::ListTold { .. } | Self::ListDeals { .. } => {
-                SELECTOR_BYTES_MAX
-            }
+            Self::Selector(_)
+            | Self::Outcomes { .. }
+            | Self::Lists { .. }
+            | Self::ListDealViews
+            | Self::ListTold { .. }
+            | Self::ViewDeals { .. }
+            | Self::ListDeals { .. } => SELECTOR_BYTES_MAX,
             Self::UpsertContact { .. }
             | Self::RenameContact { .. }
             | Self::CreateLead { .. }
@@ -125,23 +129,38 @@ impl Endpoint {
                 route.url.set_query(Some(&lists_query(*page)));
                 route
             }
-            Request::ListDeals { page, .. } => {
-                let mut route = to(Method::POST, "filtered_search/deal");
-                route.url.set_query(Some(ALONG));
-                let (page, size) = (page.to_string(), DEALS_PER_PAGE.to_string());
-                route.url.query_pairs_mut().append_pair("page", &page).append_pair("per_page", &size);
+            Request::ListDeals { page, .. } => self.deals(
+                Method::POST,
+                "filtered_search/deal",
+                &[("page", *page), ("per_page", DEALS_PER_PAGE)],
+            ),
+            Request::ListDealViews => to(Method::GET, "deals/filters"),
+            Request::ViewDeals { view, page } => {
+                let path = format!("deals/view/{view}");
+                let mut route =
+                    self.deals(Method::GET, &path, &[("page", *page), ("per_page", DEALS_PER_PAGE)]);
+                // By what does not change, so that no deal moves between the pages.
+                route.url.query_pairs_mut().append_pair("sort", "created_at").append_pair("sort_type", "asc");
                 route
             }
-            Request::ShowWholeDeal { id } => {
-                let mut route = to(Method::GET, &format!("deals/{id}"));
-                route.url.set_query(Some(ALONG));
-                route
-            }
+            Request::ShowWholeDeal { id } => self.deals(Method::GET, &format!("deals/{id}"), &[]),
             Request::Selector(list) => to(Method::GET, &format!("selector/{list}")),
+            Request::Outcomes { activity_type } => to(Method::GET, &outcomes_path(*activity_type)),
             Request::Probe => to(Method::GET, "selector/owners"),
             Request::Forget { id } => to(Method::DELETE, &format!("contacts/{id}/forget")),
             Request::ForgetLead { id } => to(Method::DELETE, &format!("leads/{id}/forget")),
         }
+    }
+
+    /// Deals, with what is shown along.
+    fn deals(&self, method: Method, path: &str, query: &[(&str, u64)]) -> Route {
+        let mut url = self.url(path);
+        url.set_query(Some(ALONG));
+        if !query.is_empty() {
+            let query = query.iter().map(|(name, number)| (*name, number.to_string()));
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Route { method, url }
     }
 
     fn look_up_of(&self, value: &str, field: &str, entity: &str) -> Route {
@@ -149,6 +168,11 @@ impl Endpoint {
         url.query_pairs_mut().append_pair("q", value).append_pair("f", field).append_pair("entities", entity);
         Route { method: Method::GET, url }
     }
+}
+
+/// The outcomes of a type of sales activities.
+pub(super) fn outcomes_path(activity_type: u64) -> String {
+    format!("selector/sales_activity_types/{activity_type}/sales_activity_outcomes")
 }
 
 /// A page of the lists of contacts.
