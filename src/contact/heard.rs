@@ -98,6 +98,11 @@ impl Hearing {
         }
     }
 
+    /// A call that carried these was not answered: nobody knows whether what was heard of them still stands, so it keeps nothing back.
+    pub fn may_be_overwritten(&mut self, sent: &Attributes) {
+        self.heard.retain(|name, _| name == STATUS || !sent.contains_key(name));
+    }
+
     /// At this moment Freshsales had what it accepted from here.
     fn believe_accepted(&mut self, attribute: &str, at: UnixMicros) {
         let echo = self.echoes.entry(attribute.to_owned()).or_insert(at);

@@ -34,9 +34,14 @@ impl Standing {
         if self.missing.is_some_and(|missing| missing.id == id) {
             return self.is_missed();
         }
+        self.doubt_id(id, now);
+        true
+    }
+
+    /// Whether the contact of this id is there is asked before the next call.
+    pub fn doubt_id(&mut self, id: u64, now: UnixMicros) {
         self.missing = Some(Missing { id, asked: false });
         self.doubted_at = self.doubted_at.max(Some(now));
-        true
     }
 
     /// Whether it is being asked if the contact is there, so that nothing is hung on it meanwhile.

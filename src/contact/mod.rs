@@ -102,6 +102,7 @@ impl Contact {
 /// How a contact stands with one account.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each stored under its name")]
 pub struct Standing {
     /// Its id in Freshsales.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,6 +125,9 @@ pub struct Standing {
     /// The next call carries everything.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub send_whole: bool,
+    /// A change of it has created it: it was deleted there before, and what is for new contacts alone is still to come.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub made_anew: bool,
     /// The delivery that is waiting, retrying or dead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<DeliveryId>,
@@ -356,16 +360,26 @@ impl Standing {
         let Some(call) = self.in_flight.take() else {
             return AfterStored::Settled;
         };
-        let knew = self.accepted.is_some();
-        let other_id = matches!((self.record_id(), answer.id), (Some(old), Some(new)) if old != new);
+        let (knew, known_id) = (self.accepted.is_some(), self.record_id());
+        let other_id = matches!((known_id, answer.id), (Some(old), Some(new)) if old != new);
         let differs =
             |(name, value): (&String, &Value)| call.sent.get(name).is_some_and(|sent| sent != value);
+        // What was not answered may have created it, where the contact was deleted before.
+        let by_lost = other_id && !self.unanswered.is_empty();
         let late_write = self.unanswered.iter().any(differs);
         let late_status = self.unanswered.get_key_value(STATUS).is_some_and(differs);
         let told = call.sent.contains_key(STATUS);
         self.unanswered.retain(|name, _| !call.sent.contains_key(name));
         self.left_out.retain(|name, _| !call.sent.contains_key(name));
         self.hearing.written(&call.sent, self.accepted.as_ref(), call.left_at.unwrap_or(now));
+        let same_id = answer.id.is_some() && answer.id == known_id;
+        let made_anew = knew && !same_id && (answer.created || by_lost);
+        let was_told = self.accepted.as_ref().is_some_and(|accepted| accepted.contains_key(STATUS));
+        if made_anew {
+            // It has what this call carried, and nothing of what the one before had.
+            self.accepted = None;
+            (self.stage_seen, self.tags_seen) = (None, None);
+        }
         self.accepted.get_or_insert_default().extend(call.sent);
         self.accepted_at = Some(now);
         self.exempt_told = self.exempt_told.max(call.exempt);
@@ -377,11 +391,14 @@ impl Standing {
         }
         self.refused = None;
         self.last_delivered = Some(call.delivery);
-        let made_anew = answer.created && knew;
         let other = other_id || made_anew;
         let heard = other && self.hear_anew(made_anew);
-        let not_told = other && !told && (self.forget_status() || heard);
-        self.send_whole = other && (!call.whole || not_told);
+        let not_told = other && !told && (was_told || heard);
+        if not_told {
+            self.forget_status();
+        }
+        self.made_anew = made_anew;
+        self.send_whole = other && (!call.whole || not_told || made_anew);
         if self.send_whole {
             return AfterStored::OnceMore("Freshsales answered with another contact, so it is sent whole");
         }
@@ -414,7 +431,7 @@ impl Standing {
 
     /// Nothing that was ever sent or heard of them is there: they are new, with what is said of those alone.
     fn begin_anew(&mut self) {
-        (self.accepted, self.contact_id) = (None, None);
+        (self.accepted, self.contact_id, self.made_anew) = (None, None, false);
         self.unanswered.clear();
         self.hear_anew(true);
     }
@@ -441,6 +458,7 @@ impl Standing {
             if let Some(lead) = &mut self.lead {
                 lead.unanswered(call.left_at.unwrap_or(UnixMicros(0)));
             }
+            self.hearing.may_be_overwritten(&call.sent);
             self.unanswered.extend(call.sent);
             self.open = Some(call.delivery);
         }

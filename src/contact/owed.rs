@@ -201,7 +201,9 @@ pub fn wanted(wish: &Wish, standing: &Standing) -> Attributes {
     let mut wanted = wish.attributes.clone();
     // A first call that was not answered may have made no contact: what it carried for a new one is carried until one is.
     let may_be_new = |name: &String| {
-        !standing.known() || (standing.accepted.is_none() && standing.unanswered.contains_key(name))
+        !standing.known()
+            || standing.made_anew
+            || (standing.accepted.is_none() && standing.unanswered.contains_key(name))
     };
     // One that a look-up has shown was not made by this call.
     let new = wish.on_create.iter().filter(|(name, _)| may_be_new(name) && !standing.theirs.contains(*name));

@@ -51,6 +51,10 @@ pub(super) fn after_refused(
     let withdrawal_alone = call.sent.len() == 1 && call.sent.contains_key(STATUS);
     if !call.whole && !standing.send_whole && !withdrawal_alone {
         standing.send_whole = true;
+        if let Some(id) = standing.contact_id.filter(|_| refusal.demanded) {
+            // What it has it need not be given: it may have been deleted, so it is asked for first.
+            standing.doubt_id(id, now);
+        }
         return Transition::Wait(format!("refused as a change, so sent whole: {reason}"));
     }
     standing.send_whole = false;

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::contact::Standing;
-use crate::delivery::{Attempt, AttemptRequest, Delivery, DeliveryId, RetryAfter, State, Stored, Verdict};
+use crate::delivery::{
+    Attempt, AttemptRequest, Delivery, DeliveryId, Request, RetryAfter, State, Stored, Verdict,
+};
 use crate::destination::{DestinationState, Gate};
 use crate::event::Email;
 
@@ -142,6 +144,11 @@ fn a_refused_change_is_sent_whole_once() {
     let order = service.claim(&id);
     assert_eq!(sent(&order)["contact"], json!({"emails": "sam@example.com", "job_title": "CEO"}));
     service.answer(order, refused());
+    // It demands what it was given once, as if it had nobody: it is asked for the contact first.
+    let order = service.claim(&id);
+    assert_eq!(order.request, Request::ShowContact { id: 7 });
+    let shown = json!({"contact": {"id": 7, "last_name": "Lee"}}).as_object().cloned();
+    service.settle(order, Verdict::Stored(Stored { id: None, created: false, shown }));
     let order = service.claim(&id);
     assert_eq!(sent(&order)["contact"]["city"], "Oslo");
     service.answer(order, refused());

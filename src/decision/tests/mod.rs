@@ -16,6 +16,7 @@ mod heard_doubted;
 mod leads;
 mod leads_lost;
 mod listings;
+mod lost_and_gone;
 mod missing;
 mod names;
 mod nobody;
