@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -35,9 +36,27 @@ pub struct Draft {
     /// The source that gets another write key, beside those it has.
     #[serde(default)]
     pub new_key: Option<String>,
+    /// The hook that is to be there, or gets another secret.
+    #[serde(default)]
+    pub new_hook: Option<HookWish>,
     /// In place of them: the change that is undone.
     #[serde(default)]
     pub undo: Option<u64>,
+}
+
+/// A hook by which another system sends.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookWish {
+    /// Its name, the end of its address.
+    pub name: String,
+    /// Who sends: a word of the configuration.
+    pub kind: String,
+    /// The source whose people count.
+    pub source: String,
+    /// What the sender signs with; empty: where it sends a token, one is made.
+    #[serde(default)]
+    pub secret: SecretString,
 }
 
 /// The settings as they are.
@@ -49,6 +68,8 @@ pub struct Seen {
     pub values: Map<String, Value>,
     /// What the file or the environment says, and which of them.
     pub locks: Vec<(Path, String)>,
+    /// The hooks that there are: their kinds and sources, by name.
+    pub hooks: BTreeMap<String, (&'static str, String)>,
     /// The names of all sources.
     pub sources: Vec<String>,
     /// Write keys that were made on the page: their last characters, by name.
@@ -77,7 +98,7 @@ pub struct Applied {
     pub edits: Vec<Edit>,
     /// What the configuration in use took over.
     pub reloaded: Reloaded,
-    /// New write keys by source, said this once.
+    /// New write keys by source, and new tokens by `hooks.NAME`, said this once.
     pub new_keys: BTreeMap<String, String>,
 }
 

@@ -36,9 +36,11 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 pub use api::{Commands, Given};
 pub use config::{Config, LISTEN_DEFAULT, TOKEN_CHARS_MIN, TokenConfig};
-pub use editor::{Applied, Draft, EditRefused, Editor, Previewed, Reloaded, Seen};
+pub use editor::{Applied, Draft, EditRefused, Editor, HookWish, Previewed, Reloaded, Seen};
 pub use guard::Admin;
-pub use owned::{AccountWish, AlertsWish, Ordered, Owned, OwnedChange, OwnedWish, Owner};
+pub use owned::{
+    AccountWish, AlertsWish, Ordered, OutputWish, Owned, OwnedChange, OwnedWish, Owner, ShownOutput,
+};
 pub use role::{Named, Role, Who};
 pub use setup::{AccountRefused, Entry, NamedAccount, NewAccount, Setup, Stands, Tested};
 

@@ -31,6 +31,8 @@ pub struct Owned {
     pub format: &'static str,
     /// The host that alerts go to; none where nobody is told.
     pub host: Option<String>,
+    /// Who else is told of what happens.
+    pub outputs: Vec<ShownOutput>,
     /// What the file or the environment says of it, and which of them.
     pub locks: Vec<(Path, String)>,
     /// What takes effect later.
@@ -64,6 +66,39 @@ pub struct AlertsWish {
     pub secret: SecretString,
 }
 
+/// A receiver of what happens, as it is shown.
+#[derive(Clone, Debug)]
+pub struct ShownOutput {
+    /// Its name.
+    pub name: String,
+    /// The host that messages are posted to.
+    pub host: Option<String>,
+    /// The form of messages.
+    pub format: &'static str,
+    /// What it is told.
+    pub events: Vec<String>,
+}
+
+/// A receiver that is to be told of what happens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputWish {
+    /// Its name.
+    pub name: String,
+    /// Where messages are posted; empty: where they are now.
+    #[serde(default)]
+    pub url: SecretString,
+    /// Their form: a word of the configuration.
+    #[serde(default)]
+    pub format: String,
+    /// What it is told.
+    #[serde(default)]
+    pub events: Vec<String>,
+    /// It is told no more.
+    #[serde(default)]
+    pub remove: bool,
+}
+
 /// What is wanted of where data goes, by somebody who saw the settings at a revision.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,6 +111,9 @@ pub struct OwnedWish {
     /// Other alerts.
     #[serde(default)]
     pub alerts: Option<AlertsWish>,
+    /// Another receiver of what happens.
+    #[serde(default)]
+    pub output: Option<OutputWish>,
     /// The name of what is changed to, typed again; without it nothing is changed.
     #[serde(default)]
     pub name: Option<String>,
@@ -96,6 +134,8 @@ pub struct OwnedChange {
     pub ordered: bool,
     /// When it takes effect; none: at once.
     pub due: Option<UnixMicros>,
+    /// What messages to a new receiver are signed with; said once, where it was ordered.
+    pub secret: Option<SecretString>,
 }
 
 /// What became of a wish.

@@ -13,10 +13,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::reload::Reload;
-use crate::admin::{Applied, Draft, EditRefused, Editor, Previewed, Seen};
+use crate::admin::{Applied, Draft, EditRefused, Editor, HookWish, Previewed, Seen};
 use crate::clock::UnixMicros;
 use crate::config::{Config, Managed, Stored, Texts};
-use crate::managed::{Edit, Path, Wish, is_key_list};
+use crate::ingest::HookKind;
+use crate::managed::{Edit, Path, Wish, is_key_list, is_secret};
 use tokio::sync::{Mutex as Alone, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +28,8 @@ const KEPT_MAX: usize = 16;
 const KEY_BYTES: usize = 24;
 /// What the names of write keys begin with.
 const WRITE_KEY: &str = "key-";
+/// What the names of secrets of hooks begin with.
+const HOOK_SECRET: &str = "hook-";
 /// Characters of a key that are shown.
 const END_CHARS: usize = 4;
 
@@ -83,13 +86,18 @@ impl Editor for Editing {
     fn seen(&self) -> Result<Seen, EditRefused> {
         let config = self.loaded(None)?;
         let sources = config.sources.keys().cloned().collect();
+        let hooks = config
+            .hooks
+            .iter()
+            .filter_map(|(name, hook)| Some((name.clone(), (hook.kind?.as_str(), hook.source.clone()))));
+        let hooks = hooks.collect();
         let Managed { stored, values, locks, .. } = config.managed;
         let end = |secret: &SecretString| {
             let text: Vec<char> = secret.expose_secret().chars().collect();
             text.get(text.len().saturating_sub(END_CHARS)..).unwrap_or_default().iter().collect()
         };
         let keys = stored.secrets.iter().map(|(name, secret)| (name.clone(), end(secret))).collect();
-        Ok(Seen { document: stored.document, values, locks, sources, keys })
+        Ok(Seen { document: stored.document, values, locks, hooks, sources, keys })
     }
 
     fn preview(&self, draft: &Draft, (who, at): (&str, UnixMicros)) -> Result<Previewed, EditRefused> {
@@ -103,6 +111,14 @@ impl Editor for Editing {
             wishes.push(one_more(source, &name, &stored));
             stored.secrets.insert(name, SecretString::from(key.as_str()));
             new_keys.insert(source.clone(), key);
+        }
+        if let Some(hook) = &draft.new_hook {
+            let (made, secret) = new_hook(hook, stored.document.revision + 1)?;
+            wishes.extend(made);
+            if hook.secret.expose_secret().trim().is_empty() && !secret.1.is_empty() {
+                new_keys.insert(format!("hooks.{}", hook.name), secret.1.clone());
+            }
+            stored.secrets.insert(secret.0, SecretString::from(secret.1));
         }
         let base = stored.document.revision;
         let changed = match draft.undo {
@@ -159,15 +175,18 @@ impl Editor for Editing {
     }
 }
 
-/// A list of write keys names keys that were made here, and nothing else.
+/// Where secrets stand, names of some that were made or entered here stand and nothing else.
 fn known_keys(wishes: &[Wish], stored: &Stored) -> Result<(), EditRefused> {
+    let is_nothing = |wish: &Wish| wish.value.as_ref().is_none_or(Value::is_null);
     let known = |name: &Value| name.as_str().is_some_and(|name| stored.secrets.contains_key(name));
     let fits = |wish: &&Wish| match &wish.value {
         Some(Value::Array(names)) => names.iter().all(known),
         Some(Value::Null) | None => true,
         Some(_) => false,
     };
-    match wishes.iter().filter(|wish| is_key_list(&wish.path)).find(|wish| !fits(wish)) {
+    let fits = |wish: &&Wish| if is_secret(&wish.path) { is_nothing(wish) } else { fits(wish) };
+    let secrets = |wish: &&Wish| is_key_list(&wish.path) || is_secret(&wish.path);
+    match wishes.iter().filter(secrets).find(|wish| !fits(wish)) {
         Some(wish) => {
             let what = crate::managed::dotted(&wish.path);
             Err(EditRefused::Change(crate::managed::Refused::NotEditable(what)))
@@ -185,10 +204,31 @@ fn one_more(source: &str, name: &str, stored: &Stored) -> Wish {
 }
 
 fn new_key(revision: u64) -> Result<(String, String), EditRefused> {
+    Ok((format!("{WRITE_KEY}{revision}"), random_key()?))
+}
+
+/// It has no sign that an address or a header would change, and is long enough for a token.
+fn random_key() -> Result<String, EditRefused> {
     let mut random = [0_u8; KEY_BYTES];
     getrandom::fill(&mut random).map_err(|error| EditRefused::NotWritten(error.to_string()))?;
-    // A write key has no sign that an address or a header would change.
-    Ok((format!("{WRITE_KEY}{revision}"), URL_SAFE_NO_PAD.encode(random)))
+    Ok(URL_SAFE_NO_PAD.encode(random))
+}
+
+/// What makes a hook, and its secret by its name. Who sends a token gets one made where none is entered.
+fn new_hook(hook: &HookWish, revision: u64) -> Result<(Vec<Wish>, (String, String)), EditRefused> {
+    let name = format!("{HOOK_SECRET}{revision}");
+    let entered = hook.secret.expose_secret().trim().to_owned();
+    let secret = if entered.is_empty() && hook.kind == HookKind::Freshsales.as_str() {
+        random_key()?
+    } else {
+        entered
+    };
+    let wish = |key: &str, value: &str| {
+        let path: Path = ["hooks", hook.name.trim(), key].map(str::to_owned).to_vec();
+        Wish { path, value: Some(Value::from(value)) }
+    };
+    let wishes = vec![wish("kind", &hook.kind), wish("source", hook.source.trim()), wish("secret", &name)];
+    Ok((wishes, (name, secret)))
 }
 
 /// Nothing of what the file or the environment says can be changed here.

@@ -11,6 +11,7 @@ mod exporting;
 mod flow;
 mod opening;
 mod owned;
+mod owned_outputs;
 mod recorder;
 mod reload;
 mod shift;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::RunError;
 use super::account::{CLASSIC, asked, blocking, is_open};
 use super::editing::{Editing, forget_unnamed};
+use super::owned_outputs as outputs;
 use crate::admin::{
     AccountRefused, AccountWish, AlertsWish, EditRefused, Ordered, Owned, OwnedChange, OwnedWish, Owner,
 };
@@ -38,6 +39,8 @@ struct Looked {
     wishes: Vec<Wish>,
     edits: Vec<Edit>,
     name: String,
+    /// What messages to a new receiver are signed with.
+    secret: Option<SecretString>,
 }
 
 impl Looked {
@@ -55,6 +58,7 @@ impl Owner for Editing {
         let Managed { stored, locks, .. } = config.managed;
         Ok(Owned {
             revision: stored.document.revision,
+            outputs: config.outputs.iter().map(|(name, output)| outputs::shown(name, output)).collect(),
             alias: config.freshsales.bundle_alias,
             base_url: config.freshsales.base_url,
             dry_run: config.freshsales.mode == Mode::DryRun,
@@ -91,11 +95,12 @@ impl Owner for Editing {
                 settings: self.settings_elsewhere(&looked)?,
                 ordered: false,
                 due,
+                secret: None,
             };
             match typed {
                 None => return Ok(change),
                 Some(typed) if typed.trim() != looked.name => return Err(AccountRefused::Name(looked.name)),
-                Some(_) => change.ordered = true,
+                Some(_) => (change.ordered, change.secret) = (true, looked.secret.clone()),
             }
             let alerts = looked.before.alerts.clone();
             let account = looked.before.account().0;
@@ -147,6 +152,15 @@ impl Editing {
             keep(&mut stored, &format!("alerts-url-{next}"), &alerts.url);
             keep(&mut stored, &format!("alerts-secret-{next}"), &alerts.secret);
         }
+        let mut secret = None;
+        if let Some(output) = &wish.output {
+            secret = outputs::new_secret(output).map_err(AccountRefused::Edit)?;
+            wishes.extend(outputs::wishes(output, next));
+            keep(&mut stored, &outputs::url_name(next), &output.url);
+            if let Some(secret) = &secret {
+                keep(&mut stored, &outputs::secret_name(next), secret);
+            }
+        }
         let locks = &before.managed.locks;
         let lock = wishes.iter().find_map(|wish| locks.iter().find(|(path, _)| *path == wish.path));
         if let Some((path, by)) = lock {
@@ -161,12 +175,13 @@ impl Editing {
             let problem = Problem::new("freshsales.api_key", "", KEY_OF_ITS_OWN);
             return Err(AccountRefused::Edit(EditRefused::Problems(vec![problem])));
         }
-        let name = match &wish.account {
-            Some(_) => BundleAlias::parse(&config.freshsales.bundle_alias, config.freshsales.kind)
+        let name = match (&wish.account, &wish.output) {
+            (None, Some(output)) => outputs::name_of(output, &config),
+            (Some(_), _) => BundleAlias::parse(&config.freshsales.bundle_alias, config.freshsales.kind)
                 .map_or_else(|_| config.freshsales.bundle_alias.clone(), |alias| alias.to_string()),
-            None => host_of(&config),
+            (None, None) => host_of(&config),
         };
-        Ok(Looked { before, stored, config, wishes, edits, name })
+        Ok(Looked { before, stored, config, wishes, edits, name, secret })
     }
 
     /// What deciding would depend on with another account.

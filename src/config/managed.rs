@@ -261,7 +261,7 @@ impl super::Config {
 pub(super) fn in_effect(tree: &Map<String, Layered>) -> serde_json::Map<String, Value> {
     let mut document = serde_json::Map::new();
     leaves(tree, &mut Vec::new(), &mut |path, value| {
-        if is_editable(path) && !is_key_list(path) {
+        if is_editable(path) && !is_key_list(path) && !is_secret(path) {
             put(&mut document, path, json(value));
         }
     });

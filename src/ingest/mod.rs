@@ -37,7 +37,7 @@ use serde::Serialize;
 
 pub use config::{ServerConfig, SourceConfig, SourceMode, Sources, source_problems};
 pub use form::usual_path;
-pub use hook::{HookConfig, Hooks, hook_problems};
+pub use hook::{HookConfig, Hooks, Kind as HookKind, hook_problems};
 pub use router::is_taken;
 pub use ways::ways;
 

@@ -38,6 +38,10 @@ const EDITABLE: &[&[&str]] = &[
     &["happenings", "merge_notes"],
     &["happenings", "merge_minutes"],
     &["happenings", "per_target_per_day_max"],
+    &["hooks", "*", "kind"],
+    &["hooks", "*", "source"],
+    &["hooks", "*", "secret"],
+    &["hooks", "*", "verify"],
     &[RULES, "fields", "*"],
     &[RULES, "events", "*"],
     &[RULES, "deals", "*"],
@@ -53,10 +57,21 @@ const OWNED: &[&[&str]] = &[
     &["alerts", "url"],
     &["alerts", "format"],
     &["alerts", "secret"],
+    &["outputs", "*", "url"],
+    &["outputs", "*", "format"],
+    &["outputs", "*", "events"],
+    &["outputs", "*", "secret"],
 ];
 
-/// Of those, the secrets: the name of one stands in the document, and it lies elsewhere.
-const SECRET: &[&[&str]] = &[&["freshsales", "api_key"], &["alerts", "url"], &["alerts", "secret"]];
+/// The secrets among both: the name of one stands in the document, and it lies elsewhere.
+const SECRET: &[&[&str]] = &[
+    &["freshsales", "api_key"],
+    &["alerts", "url"],
+    &["alerts", "secret"],
+    &["outputs", "*", "url"],
+    &["outputs", "*", "secret"],
+    &["hooks", "*", "secret"],
+];
 
 /// Whether a setting may be changed on the page by whoever may change settings.
 #[must_use]
@@ -85,7 +100,7 @@ fn fits(patterns: &[&[&str]], path: &[String]) -> bool {
     })
 }
 
-/// Whether it is a list of write keys: names of secrets stand there, never a secret.
+/// Whether what stands there names secrets that were made or entered here, one or a list of write keys: names of secrets stand there, never a secret.
 #[must_use]
 pub fn is_key_list(path: &[String]) -> bool {
     matches!(path, [sources, _, keys] if sources == "sources" && keys == "write_keys")

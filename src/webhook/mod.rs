@@ -10,4 +10,4 @@ mod signature;
 pub use address::{AddressProblem, Reach, receiver_at};
 pub use caller::{Caller, CallerError, Failed, Taken};
 pub use form::Chat;
-pub use signature::{signature, signing_key};
+pub use signature::{WHSEC, signature, signing_key};

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
 /// What stands before the base64 of a secret of Standard Webhooks.
-const WHSEC: &str = "whsec_";
+/// What a secret of Standard Webhooks begins with.
+pub const WHSEC: &str = "whsec_";
 /// Bytes of such a secret, as Standard Webhooks wants it.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 

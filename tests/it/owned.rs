@@ -196,3 +196,63 @@ async fn who_is_told_of_alerts_is_changed_after_a_wait() {
     assert!(!found.to_string().contains("secret-path"), "{found}");
     service.finish().await;
 }
+
+#[tokio::test]
+async fn a_receiver_of_what_happens_is_ordered_by_its_host_gets_a_secret_once_and_is_removed() {
+    let ear = Ear::listen().await;
+    let (service, _) = with_contacts(&ear).await;
+    let output =
+        json!({"name": "shop", "url": "https://hooks.example.com/in?key=s3cret", "events": ["deal.won"]});
+    let wanted = wish(&service, "output", output.clone()).await;
+    assert_eq!(post(&service, EDITOR, &wanted).await.0, StatusCode::FORBIDDEN, "data would go elsewhere");
+    let (status, looked) = post(&service, OWNER, &wanted).await;
+    assert_eq!(
+        (status, &looked["name"], &looked["secret"]),
+        (StatusCode::OK, &json!("hooks.example.com"), &Value::Null),
+        "{looked}"
+    );
+    let mut private = output.clone();
+    private["url"] = json!("https://127.0.0.1/in");
+    let (status, answer) = post(&service, OWNER, &wish(&service, "output", private).await).await;
+    assert_eq!(
+        (status.as_u16(), &answer["problems"][0]["key"]),
+        (422, &json!("outputs.shop.url")),
+        "{answer}"
+    );
+    let (_, ordered) = post(&service, OWNER, &typed(&wanted, "hooks.example.com")).await;
+    let secret = ordered["secret"].as_str().unwrap().to_owned();
+    assert!(secret.starts_with("whsec_"), "{ordered}");
+    let heard =
+        async || ear.texts().pop().filter(|text| text.contains("outputs.shop.url")).ok_or_else(String::new);
+    eventually("who was told of alerts hears of it", heard).await;
+    assert_eq!(owned(&service).await["outputs"], json!([]), "not before ten minutes");
+    service.pass(WAIT * 2);
+    let outputs = |wanted: Value| {
+        let service = &service;
+        move || {
+            let wanted = wanted.clone();
+            async move {
+                let found = owned(service).await["outputs"].clone();
+                if found == wanted { Ok(()) } else { Err(found.to_string()) }
+            }
+        }
+    };
+    let shown =
+        json!([{"name": "shop", "host": "hooks.example.com", "format": "standard", "events": ["deal.won"]}]);
+    eventually("it takes effect", outputs(shown)).await;
+    let told = service.get("/api/outputs").await.to_string();
+    assert!(told.contains("shop"), "{told}");
+    let pages = format!("{}{}{}", owned(&service).await, service.get("/api/settings").await, told);
+    assert!(
+        !pages.contains("s3cret") && !pages.contains(&secret),
+        "neither address nor secret is shown again"
+    );
+
+    let gone = wish(&service, "output", json!({"name": "shop", "remove": true})).await;
+    assert_eq!(post(&service, OWNER, &typed(&gone, "shop")).await.0, StatusCode::OK);
+    service.pass(WAIT * 2);
+    eventually("it is told no more", outputs(json!([]))).await;
+    let secrets = std::fs::read_to_string(service.data_folder().join("settings/secrets.json")).unwrap();
+    assert!(!secrets.contains("output-"), "what nothing names is gone");
+    service.finish().await;
+}

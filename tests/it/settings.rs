@@ -219,3 +219,48 @@ async fn nobody_changes_settings_where_that_is_off_or_without_a_token_on_loopbac
     assert_eq!(said(good).await.0, StatusCode::OK);
     service.finish().await;
 }
+
+#[tokio::test]
+async fn a_hook_made_on_the_page_takes_messages_with_its_token_and_none_once_it_is_removed() {
+    let service = editable().start().await;
+    let hook = |revision: u64, kind: &str, secret: &str| json!({"revision": revision, "new_hook": {"name": "freshsales", "kind": kind, "source": "website", "secret": secret}});
+    let unsigned =
+        post(&service, "/api/settings/preview", hook(revision(&service).await, "stripe", "")).await;
+    assert_eq!(
+        (unsigned.0.as_u16(), &unsigned.1["problems"][0]["key"]),
+        (422, &json!("hooks.freshsales.secret")),
+        "{unsigned:?}"
+    );
+    let (_, looked) =
+        post(&service, "/api/settings/preview", hook(revision(&service).await, "freshsales", "")).await;
+    let (status, applied) = apply(&service, &looked).await;
+    assert_eq!(status, StatusCode::OK, "{applied}");
+    let token = applied["new_keys"]["hooks.freshsales"].as_str().unwrap().to_owned();
+    let says = async |token: &str| {
+        let message = json!({"kind": "contact", "id": "7", "email": ann(0), "mobile_number": "+14155550199"});
+        let request = service.post_without_key("/hooks/freshsales").header("X-Freshsignal-Token", token);
+        request.json(&message).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((says(&token).await, says("another-token-of-32-characters-00").await), (200, 401));
+    let seen = service.get("/api/settings").await;
+    assert_eq!(seen["hooks"], json!([{"name": "freshsales", "kind": "freshsales", "source": "website"}]));
+    assert!(!seen.to_string().contains(&token), "it is shown once");
+    let named = json!({"revision": revision(&service).await, "changes": [{"path": ["hooks", "freshsales", "secret"], "value": "a-secret-that-somebody-names-0000"}]});
+    assert_eq!(
+        post(&service, "/api/settings/preview", named).await.0.as_u16(),
+        409,
+        "no secret stands among settings"
+    );
+    let exported = service.get("/api/settings/export").await;
+    assert!(!exported.to_string().contains(&token), "{exported}");
+    assert_eq!(exported["secrets_left_out"], json!(["hooks.freshsales.secret"]), "{exported}");
+
+    let change = |key: &str| json!({"path": ["hooks", "freshsales", key], "value": null});
+    let changes = ["kind", "source", "secret"].map(change).to_vec();
+    let gone = json!({"revision": revision(&service).await, "changes": changes});
+    let (_, looked) = post(&service, "/api/settings/preview", gone).await;
+    let (status, applied) = apply(&service, &looked).await;
+    assert_eq!(status, StatusCode::OK, "{applied}");
+    assert_eq!(says(&token).await, 404);
+    service.finish().await;
+}

@@ -61,6 +61,7 @@ pub(in crate::admin) async fn settings(Asked(app): Asked, uri: Uri) -> Result<Re
         "revision": seen.document.revision,
         "values": seen.values,
         "sources": seen.sources,
+        "hooks": hooks_of(seen.hooks),
         "managed": seen.document.values,
         "fields": fields_of(&settings.preset),
         "events": events_of(&settings.preset),
@@ -83,6 +84,12 @@ fn change_view(change: &Change) -> Value {
 
 pub(super) fn edit_view(edit: &Edit) -> Value {
     json!({ "path": edit.path, "key": dotted(&edit.path), "before": edit.before, "after": edit.after })
+}
+
+/// The hooks that there are, and the kinds that can be made here: what a `generic` one needs beside its secret stands in a file.
+fn hooks_of(hooks: BTreeMap<String, (&'static str, String)>) -> Vec<Value> {
+    let view = |(name, (kind, source))| json!({ "name": name, "kind": kind, "source": source });
+    hooks.into_iter().map(view).collect()
 }
 
 /// Write keys that were made on the page: source and name.
@@ -166,7 +173,8 @@ pub(in crate::admin) async fn preview(Asked(app): Asked, request: Request) -> Re
     let (parts, body) = request.into_parts();
     Params::read(&parts.uri, &[])?;
     let draft: Draft = order_in(&parts, body, MANY_NAMES, DRAFT).await?;
-    if draft.undo.is_some() && (!draft.changes.is_empty() || draft.new_key.is_some()) {
+    let makes = draft.new_key.is_some() || draft.new_hook.is_some();
+    if draft.undo.is_some() && (!draft.changes.is_empty() || makes) {
         return Err(not_an_order(DRAFT));
     }
     let (editor, who, at) = (Arc::clone(&app.commands.editor), app.who.name.clone(), app.now());

@@ -166,9 +166,13 @@ async fn a_kind_of_deal_and_what_follows_an_event_are_set_on_the_page_and_reach_
     browser.run("document.getElementById('follows-kind').value = 'order'").await;
     browser.fill("#follows-stage", "Won").await;
     browser.fill("#follows-note", "Ordered {properties.order_id}").await;
+    browser.fill("#follows-activity", "Bought {properties.order_id}").await;
+    browser.fill("#follows-activity-type", "Product").await;
+    browser.fill("#follows-activity-outcome", "Done").await;
+    browser.fill("#follows-activity-owner", "alex.kim@example.com").await;
     pictures(&browser, "settings-follows").await;
     browser.click("dialog button[type=submit]").await;
-    browser.shows("main", "deal order → Won, a note").await;
+    browser.shows("main", "deal order → Won, a note, an activity").await;
     browser.click("#look-at-it").await;
     browser.shows("dialog", "deals.order").await;
     browser.click("dialog button[type=submit]").await;
@@ -180,10 +184,11 @@ async fn a_kind_of_deal_and_what_follows_an_event_are_set_on_the_page_and_reach_
     service.send_all(vec![order]).await;
     service.settled().await;
     let told = async || {
-        let found = service.get("/api/happenings").await["happenings"][0]["state"].clone();
-        if found == "told" { Ok(()) } else { Err(found.to_string()) }
+        let found = service.get("/api/happenings").await["happenings"].clone();
+        let told = found.as_array().unwrap().iter().filter(|one| one["state"] == "told").count();
+        if told == 2 { Ok(()) } else { Err(found.to_string()) }
     };
-    eventually("the note is written", told).await;
+    eventually("the note and the activity are written", told).await;
     let deal = service.get("/api/deals/order/A-1").await;
     assert_eq!(deal["accepted"]["stage"], json!("Won"), "{deal}");
     assert_eq!(deal["accepted"]["amount"], json!(49.9), "{deal}");
@@ -191,7 +196,7 @@ async fn a_kind_of_deal_and_what_follows_an_event_are_set_on_the_page_and_reach_
     // The note is taken out again, and the deal stays.
     go(&browser, "#/now").await;
     go(&browser, "#/settings").await;
-    browser.shows("main", "deal order → Won, a note").await;
+    browser.shows("main", "deal order → Won, a note, an activity").await;
     browser.run(&format!("{change}.scrollIntoView({{ block: 'center' }}); {change}.click()")).await;
     browser.run("document.getElementById('follows-note').value = ''").await;
     browser.click("dialog button[type=submit]").await;
@@ -215,6 +220,40 @@ async fn a_kind_of_deal_and_what_follows_an_event_are_set_on_the_page_and_reach_
         }
     };
     eventually("the note is taken out", gone).await;
+    browser.close().await;
+    service.finish().await;
+}
+
+#[tokio::test]
+async fn a_hook_and_a_receiver_are_added_on_the_page_and_their_secrets_shown_once() {
+    let service = Setup::new().with("ADMIN__EDIT", "true").with("ADMIN__TOKEN", OWNER).start().await;
+    let browser = signed_in(&service, OWNER).await;
+    go(&browser, "#/settings").await;
+    browser.run("document.getElementById('add-hook').scrollIntoView({ block: 'center' })").await;
+    browser.click("#add-hook").await;
+    pictures(&browser, "settings-hook").await;
+    browser.click("dialog button[type=submit]").await;
+    browser.shows("dialog", "hooks.freshsales.kind").await;
+    browser.click("dialog button[type=submit]").await;
+    browser.shows("dialog", "The new token of the hook freshsales").await;
+    let token = browser.run("return document.getElementById('new-key').textContent").await;
+    assert_eq!(token.as_str().unwrap().len(), 32, "{token}");
+    browser.click("dialog button[type=submit]").await;
+    browser.shows("main", "/hooks/freshsales").await;
+
+    browser.run("document.getElementById('add-output').scrollIntoView({ block: 'center' })").await;
+    browser.click("#add-output").await;
+    browser.fill("#output-name", "shop").await;
+    browser.fill("#output-url", "https://hooks.example.com/in").await;
+    pictures(&browser, "settings-output").await;
+    browser.click("dialog button[type=submit]").await;
+    browser.shows("dialog", "takes effect in ten minutes").await;
+    browser.fill("#typed-name", "hooks.example.com").await;
+    browser.click("dialog .danger").await;
+    browser.shows("dialog", "The receiver checks messages with this secret").await;
+    browser.click("dialog button[type=submit]").await;
+    browser.find("#revoke").await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
     browser.close().await;
     service.finish().await;
 }

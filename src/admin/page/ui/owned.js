@@ -3,8 +3,9 @@
 
 import { get, may, send } from "./api.js";
 import { ask, h, show, toast } from "./dom.js";
+import { outputs } from "./owned_outputs.js";
 import { figures, inShort, wrong } from "./plan.js";
-import { note, section } from "./rows.js";
+import { copyButton, note, section } from "./rows.js";
 import { soon } from "./words.js";
 
 function field(id, label, attributes, ...hint) {
@@ -42,7 +43,8 @@ async function order(wish) {
   }
 }
 
-// The section: whoever may edit sees what waits, and whoever owns the service changes it.
+// The section: whoever may edit sees what waits, and whoever owns the service changes it. What else is changed in the settings makes
+// its revision old, so it is read again then.
 export async function owned() {
   const place = h("div", {});
   const owns = await may("POST /api/settings/owned");
@@ -52,6 +54,10 @@ export async function owned() {
     const done = await order(wish);
     if (!done) return;
     toast(done.due ? "Ordered; it waits ten minutes" : "The key is taken over");
+    if (done.secret) {
+      const body = h("div", { class: "stack" }, h("p", {}, "The receiver checks messages with this secret. It is shown this once:"), h("div", { class: "copyable" }, h("code", { id: "new-secret" }, done.secret), copyButton("Copy", () => done.secret, "The secret")));
+      await ask("The secret of the receiver", body, [{ label: "I have it", value: null, primary: true, focus: true }]);
+    }
     await read();
   };
   const revoke = async () => {
@@ -82,6 +88,7 @@ export async function owned() {
         h("div", { class: "setting" }, h("label", { for: "owned-format" }, "Their form"), h("div", { class: "setting-control" }, h("select", { id: "owned-format", disabled: Boolean(locked(found, "alerts.format")) }, [["slack", "Slack"], ["teams", "Teams"], ["json", "JSON, signed"]].map(([value, label]) => h("option", { value, selected: value === alerts.format }, label))))),
         field("owned-secret", "Secret that JSON is signed with", attributes("alerts.secret", { type: "password" }), lock(found, "alerts.secret") ?? "empty: the one that is there"),
       ),
+      outputs(found, owns, (wish) => go({ revision, ...wish })),
       owns && h("p", { class: "faint" }, "The account is asked before. Another account, address or receiver waits for ten minutes; a key of the same account does not. What is entered is shown nowhere."),
     );
   };
@@ -93,5 +100,5 @@ export async function owned() {
     }
   }
   await read();
-  return place;
+  return { place, read };
 }

@@ -7,6 +7,7 @@ import { owned } from "./owned.js";
 import { figures, inShort, wrong } from "./plan.js";
 import { copyButton, facts, into, link, loading, note, problem, section, table, time } from "./rows.js";
 import { deals } from "./settings_follow.js";
+import { hooks } from "./settings_hooks.js";
 import { attributes, events } from "./settings_mapping.js";
 import { many } from "./words.js";
 
@@ -195,7 +196,7 @@ function changeLine(change, undo) {
     change.undoes && ` undid change ${change.undoes}`,
     " ",
     // Where data goes is never undone like a detail.
-    !change.edits.some(({ path }) => ["freshsales", "alerts"].includes(path[0])) && h("button", { type: "button", class: "small", "aria-label": `Undo change ${change.revision}`, on: { click: () => undo(change) } }, "Undo…"),
+    !change.edits.some(({ path }) => ["freshsales", "alerts", "outputs"].includes(path[0])) && h("button", { type: "button", class: "small", "aria-label": `Undo change ${change.revision}`, on: { click: () => undo(change) } }, "Undo…"),
     h("ul", { class: "plain" }, change.edits.map(edit)),
   ];
 }
@@ -229,8 +230,9 @@ async function propose(draft) {
 
 async function keysMade(keys) {
   for (const [name, key] of Object.entries(keys)) {
-    const body = h("div", { class: "stack" }, h("p", {}, `The new write key of ${name}. It is shown this once:`), h("div", { class: "copyable" }, h("code", { id: "new-key" }, key), copyButton("Copy", () => key, "The key")));
-    await ask("A new write key", body, [{ label: "I have it", value: null, primary: true, focus: true }]);
+    const what = name.startsWith("hooks.") ? `token of the hook ${name.slice("hooks.".length)}` : `write key of ${name}`;
+    const body = h("div", { class: "stack" }, h("p", {}, `The new ${what}. It is shown this once:`), h("div", { class: "copyable" }, h("code", { id: "new-key" }, key), copyButton("Copy", () => key, "The key")));
+    await ask(name.startsWith("hooks.") ? "A new token" : "A new write key", body, [{ label: "I have it", value: null, primary: true, focus: true }]);
   }
 }
 
@@ -289,8 +291,9 @@ export async function settings(place) {
       deals(sheet),
       consent(sheet),
       sources(sheet, another),
+      hooks(sheet, apply),
       allowance(sheet),
-      destination,
+      destination.place,
       section("Changes", changes.length ? h("ol", { class: "plain timeline" }, changes.map((change) => h("li", {}, changeLine(change, undo)))) : h("p", { class: "faint" }, "Nothing was changed here yet. Who ordered what else is under ", h("a", { href: "#/acts" }, "the log"), ".")),
     );
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
@@ -305,7 +308,8 @@ export async function settings(place) {
         return;
       }
       paths ??= await get("api/settings/paths").catch(() => ({ paths: [], looked_at: 0 }));
-      destination ??= await owned();
+      if (destination) await destination.read();
+      else destination = await owned();
       sheet = new Sheet(found, draw);
       draw();
     } catch (error) {

@@ -79,6 +79,26 @@ function taskPart(now) {
   return [body, read];
 }
 
+function activityPart(now) {
+  const title = words("follows-activity", now?.title, "Activated the trial ({properties.plan})");
+  const type = words("follows-activity-type", now?.type, "Product");
+  const outcome = words("follows-activity-outcome", now?.outcome, "Done");
+  const owner = words("follows-activity-owner", now?.owner, "integration@acme.com");
+  const text = lines("follows-activity-text", now?.text, "{properties.message}");
+  const body = [
+    h("h3", {}, "An activity"),
+    field("Title; without a title no activity is written", title),
+    field("Type, by its name in Freshsales", type),
+    field("Outcome, one of its type; may be empty", outcome),
+    field("Whose it is: the email of a user of Freshsales, which demands one", owner),
+    field("Text", text),
+  ];
+  // An id that stands there stays a number.
+  const same = (control, before) => (typeof before === "number" && control.value.trim() === String(before) ? before : control.value.trim());
+  const read = () => (title.value.trim() ? { ...now, title: title.value.trim(), type: same(type, now?.type), outcome: same(outcome, now?.outcome), owner: same(owner, now?.owner), text: linesOf(text.value).join("\n") } : null);
+  return [body, read];
+}
+
 function listPart(now) {
   const named = (id, values) => words(id, (values ?? []).join(", "), "Newsletter");
   const [add, remove] = [named("follows-add", now?.add), named("follows-remove", now?.remove)];
@@ -93,7 +113,7 @@ const said = (part) => part && Object.fromEntries(Object.entries(part).filter(([
 
 export async function changeFollows(sheet, event, want) {
   const now = followsOf(sheet, event);
-  const parts = { deal: dealPart(sheet, now.deal), note: notePart(now.note), task: taskPart(now.task), lists: listPart(now.lists) };
+  const parts = { deal: dealPart(sheet, now.deal), note: notePart(now.note), activity: activityPart(now.activity), task: taskPart(now.task), lists: listPart(now.lists) };
   const body = h("div", { class: "stack" }, h("p", { class: "faint" }, PLACEHOLDERS), Object.values(parts).map(([shown]) => shown));
   if (!(await ask(`What follows ${event.name}`, body, TAKE))) return;
   const changed = {};
