@@ -45,6 +45,7 @@ const FILES: &[File] = &[
     file!("main.js", SCRIPT),
     file!("acts.js", SCRIPT),
     file!("api.js", SCRIPT),
+    file!("columns.js", SCRIPT),
     file!("csv.js", SCRIPT),
     file!("dom.js", SCRIPT),
     file!("words.js", SCRIPT),

@@ -108,3 +108,60 @@ async fn what_is_filtered_is_saved_as_a_file_that_runs_nothing() {
     browser.close().await;
     service.finish().await;
 }
+
+/// The columns that are to be seen, by their heads.
+const HEADS: &str = "[...document.querySelectorAll('main thead th')].filter((head) => head.offsetParent).map((head) => head.textContent).join()";
+
+#[tokio::test]
+async fn the_columns_of_each_list_are_chosen_by_keyboard_and_stay_chosen() {
+    let service = with_people(3).await;
+    let browser = debugger(&service).await;
+    browser.size(1280, 900).await;
+    let heads = async |expected: &str| {
+        browser.eventually(expected, &format!("return {HEADS} === '{expected}'")).await;
+    };
+    heads("Received,Event,Who,Outcome,Why,Source").await;
+    browser.press("c").await;
+    browser.shows("dialog h2", "Columns").await;
+    // The first box has the focus: it is taken away, and so is the second.
+    browser.press(" \u{e004} ").await;
+    heads("Event,Outcome,Why,Source").await;
+    browser.click("dialog input[name='Message id']").await;
+    browser.press("\u{e007}").await;
+    heads("Event,Outcome,Why,Source,Message id").await;
+    browser.shows("main tbody", "ann-1-lead").await;
+    // What comes later has the same columns, and so has the page when it is opened again.
+    service.send(json!({"type": "page", "anonymousId": "v", "messageId": "view-2"})).await;
+    browser.shows("main tbody", "view-2").await;
+    browser.reload().await;
+    heads("Event,Outcome,Why,Source,Message id").await;
+    go(&browser, "#/deliveries").await;
+    heads("Opened,Record,State,Lane,Events,Attempts,Why").await;
+    go(&browser, "#/contacts/ann-1%40example.com").await;
+    browser.shows("main", "Its deliveries").await;
+    go(&browser, "#/events").await;
+    for (theme, width) in [("light", 1280), ("dark", 1280), ("phone", 390)] {
+        browser.color_scheme(if theme == "dark" { "dark" } else { "light" }).await;
+        browser.size(width, 900).await;
+        browser.press("c").await;
+        browser.shows("dialog h2", "Columns").await;
+        browser.screenshot(&format!("columns-{theme}")).await;
+        if let Some(barriers) = browser.barriers().await {
+            assert_eq!(barriers, json!([]), "columns are offered ({theme})");
+        }
+        let wider = browser.run("return document.documentElement.scrollWidth - innerWidth").await;
+        assert!(wider.as_i64().unwrap() <= 0, "wider than the screen ({theme}): {wider}");
+        browser.press("\u{e00c}").await;
+    }
+    browser.size(1280, 900).await;
+    browser.click("main [data-columns]").await;
+    browser.click("dialog .actions button[type=button]").await;
+    heads("Received,Event,Who,Outcome,Why,Source").await;
+    assert_eq!(browser.run("return localStorage.getItem('freshsignal-columns-events')").await, json!(null));
+    // What somebody else wrote there does no harm.
+    browser.run("localStorage.setItem('freshsignal-columns-events', '{')").await;
+    browser.reload().await;
+    heads("Received,Event,Who,Outcome,Why,Source").await;
+    browser.close().await;
+    service.finish().await;
+}

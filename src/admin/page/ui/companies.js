@@ -5,12 +5,12 @@ import { h, show } from "./dom.js";
 import { listen } from "./live.js";
 import { inFreshsales } from "./deals.js";
 import { deliveryTable } from "./deliveries.js";
-import { comparison, contactLink, empty, facts, into, note, pill, recordLink, section, table, time } from "./rows.js";
+import { comparison, contactLink, empty, facts, into, note, pill, recordLink, section, time } from "./rows.js";
 import { listing, select, text } from "./records.js";
 import { RECORD_STATES, many, wordOf } from "./words.js";
 
 const COLUMNS = [
-  { name: "Company", class: "what", cell: (company) => recordLink(company.subject, company.name, { class: "row" }) },
+  { name: "Company", class: "what", stays: true, cell: (company) => recordLink(company.subject, company.name, { class: "row" }) },
   { name: "Freshsales id", class: "number", cell: (company) => company.company_id },
   { name: "State", class: "outcome", cell: (company) => pill(RECORD_STATES, company.state) },
   { name: "Last accepted", class: "when", cell: (company) => time(company.accepted_at) },
@@ -24,7 +24,8 @@ export function companies(place, { params, rows }) {
     title: "Companies",
     subject: "company",
     fields: [text("search", "Name has", "Globex", params.search, true), select("state", "State", states, params.state)],
-    table: (rows) => table("Companies, newest first", COLUMNS, rows),
+    caption: "Companies, newest first",
+    columns: COLUMNS,
     nothingFits: "No company fits",
     none: ["No company yet", "Companies are sent once the mapping file has ", h("code", {}, "[company]"), " with the paths of their name. Without it the name of a company is an attribute of its contacts."],
   });

@@ -2,6 +2,7 @@
 
 import { get, orNull } from "./api.js";
 import { lookers } from "./acts.js";
+import { chosenIn, columnsButton } from "./columns.js";
 import { h, outside, show } from "./dom.js";
 import { readAgain } from "./live.js";
 import { comparing } from "./compare.js";
@@ -32,14 +33,14 @@ export async function contacts(place) {
     ),
     h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Look up")),
   );
-  const list = h("div", { class: "list" });
-  show(place, h("div", { class: "title" }, h("h1", {}, "Contacts")), form, h("h2", { class: "list-title" }, "Recently sent or queued"), list);
   const columns = [
-    { name: "Contact", class: "who", cell: (delivery) => link(["contacts", delivery.email], delivery.email, { class: "row" }) },
+    { name: "Contact", class: "who", stays: true, cell: (delivery) => link(["contacts", delivery.email], delivery.email, { class: "row" }) },
     { name: "Latest delivery", class: "outcome", cell: (delivery) => [pill(STATES, delivery.state), " ", link(["deliveries", delivery.id], LANES[delivery.lane] ?? delivery.lane)] },
     { name: "When", class: "when", cell: (delivery) => time(delivery.ended_at ?? delivery.opened_at) },
     { name: "Why", class: "why", cell: (delivery) => delivery.reason },
   ];
+  const list = h("div", { class: "list" });
+  show(place, h("div", { class: "title" }, h("h1", {}, "Contacts"), h("div", { class: "tools" }, columnsButton("contacts", columns))), form, h("h2", { class: "list-title" }, "Recently sent or queued"), list);
   const read = () =>
     into(
       list,
@@ -47,7 +48,7 @@ export async function contacts(place) {
       ({ deliveries }) => {
         const newest = new Map();
         for (const delivery of deliveries.filter(isContact)) if (!newest.has(delivery.email)) newest.set(delivery.email, delivery);
-        if (newest.size) return table("Contacts with deliveries, latest first", columns, [...newest.values()]);
+        if (newest.size) return table("Contacts with deliveries, latest first", columns, [...newest.values()], chosenIn("contacts"));
         return empty("No contact was queued yet", "A contact is made by a person with an email and a mapped event. Look one up above, or see ", h("a", { href: "#/events" }, "what became of the events"), ".");
       },
       read,

@@ -2,6 +2,7 @@
 // discard.
 
 import { get, send } from "./api.js";
+import { chosenIn, columnsButton } from "./columns.js";
 import { csvButton } from "./csv.js";
 import { ask, h, show, toast } from "./dom.js";
 import { listen } from "./live.js";
@@ -41,8 +42,8 @@ export async function deadLetters(place, { params, rows: had }) {
     return box;
   };
   const columns = [
-    { name: "Choose", class: "choose", cell: choose },
-    { name: "Record", class: "who", cell: (letter) => recordLink(letter.subject, named(letter), { class: "row" }) },
+    { name: "Choose", class: "choose", stays: true, cell: choose },
+    { name: "Record", class: "who", stays: true, cell: (letter) => recordLink(letter.subject, named(letter), { class: "row" }) },
     { name: "Status", class: "number", cell: (letter) => letter.status ?? "—" },
     { name: "Why it was refused", class: "why", cell: (letter) => [letter.reason, letter.payload && payload(letter)] },
     { name: "First try", class: "when", cell: (letter) => time(letter.first_attempt_at) },
@@ -50,6 +51,7 @@ export async function deadLetters(place, { params, rows: had }) {
     {
       name: "",
       class: "do",
+      stays: true,
       cell: (letter) => [
         h("button", { type: "button", class: "small", "data-needs": "POST /api/dead-letters/redrive", on: { click: () => redrive({ subjects: [letter.subject] }) } }, "Send again"),
         h("button", { type: "button", class: "small danger", "data-needs": "DELETE /api/dead-letters/{email}", on: { click: () => discard(letter) } }, "Discard"),
@@ -59,7 +61,7 @@ export async function deadLetters(place, { params, rows: had }) {
   const payload = (letter) => h("details", { class: "attempt" }, h("summary", {}, "What was sent"), json(letter.payload, { label: "Payload" }));
   show(
     place,
-    h("div", { class: "title" }, h("h1", {}, "Dead letters"), h("div", { class: "tools" }, csvButton("dead-letters", "api/dead-letters", () => params, "dead_letters"), fresh, some, all)),
+    h("div", { class: "title" }, h("h1", {}, "Dead letters"), h("div", { class: "tools" }, columnsButton("dead-letters", columns), csvButton("dead-letters", "api/dead-letters", () => params, "dead_letters"), fresh, some, all)),
     h("p", { class: "lead" }, "Freshsales refused these. They come back by themselves when their data changes. Once the reason is gone in Freshsales or in the mapping, send them again: always with the newest data."),
     form,
     list,
@@ -70,7 +72,7 @@ export async function deadLetters(place, { params, rows: had }) {
       const page = await get("api/dead-letters", { ...params, limit: Math.max(PAGE, size), before });
       return { rows: page.dead_letters, next: page.next };
     },
-    render: (rows, before) => grown(table("Dead letters", columns, rows, { class: "letters" }), before),
+    render: (rows, before) => grown(table("Dead letters", columns, rows, chosenIn("dead-letters", { class: "letters" })), before),
     none: () =>
       params.email || params.reason
         ? empty("No dead letter fits", h("a", { href: "#/dead-letters" }, "Clear the filter"), ".")

@@ -20,7 +20,7 @@ export function money({ amount, currency }) {
 }
 
 const COLUMNS = [
-  { name: "Deal", class: "what", cell: (deal) => recordLink(deal.subject, subjectName(deal.subject), { class: "row" }) },
+  { name: "Deal", class: "what", stays: true, cell: (deal) => recordLink(deal.subject, subjectName(deal.subject), { class: "row" }) },
   { name: "Contact", class: "who", cell: (deal) => contactLink(deal.email) ?? h("span", { class: "faint" }, "nobody yet") },
   { name: "Stage", class: "source", cell: (deal) => deal.wanted.stage },
   { name: "Amount", class: "number", cell: (deal) => money(deal.wanted) },
@@ -29,8 +29,10 @@ const COLUMNS = [
   { name: "Why", class: "why", cell: (deal) => deal.why },
 ];
 
+const CAPTION = "Deals, newest first";
+
 export function dealTable(rows) {
-  return table("Deals, newest first", COLUMNS, rows);
+  return table(CAPTION, COLUMNS, rows);
 }
 
 export function deals(place, { params, rows }) {
@@ -45,7 +47,8 @@ export function deals(place, { params, rows }) {
       select("held", "Waits for", HELD, params.held),
       text("kind", "Kind", "order", params.kind),
     ],
-    table: dealTable,
+    caption: CAPTION,
+    columns: COLUMNS,
     nothingFits: "No deal fits",
     none: ["No deal yet", "An event becomes a deal once the mapping file says so: ", h("code", {}, "[deals.order]"), " with a key, and ", h("code", {}, "[events.\"Order Completed\".deal]"), ". The how-to “Deals from orders” of the documents leads through it."],
   });

@@ -1,6 +1,7 @@
 // Deliveries: the list, and one with the exact calls and their answers.
 
 import { get } from "./api.js";
+import { chosenIn, columnsButton } from "./columns.js";
 import { csvButton } from "./csv.js";
 import { h, show } from "./dom.js";
 import { listen } from "./live.js";
@@ -12,12 +13,20 @@ const PAGE = 50;
 
 const COLUMNS = [
   { name: "Opened", class: "when", cell: (delivery) => time(delivery.opened_at) },
-  { name: "Record", class: "who", cell: (delivery) => link(["deliveries", delivery.id], named(delivery), { class: "row" }) },
+  { name: "Record", class: "who", stays: true, cell: (delivery) => link(["deliveries", delivery.id], named(delivery), { class: "row" }) },
   { name: "State", class: "outcome", cell: (delivery) => pill(STATES, delivery.state) },
   { name: "Lane", class: "source", cell: (delivery) => LANES[delivery.lane] ?? delivery.lane },
   { name: "Events", class: "number", cell: (delivery) => delivery.events },
   { name: "Attempts", class: "number", cell: (delivery) => delivery.attempts_made },
   { name: "Why", class: "why", cell: (delivery) => delivery.reason ?? (delivery.next_attempt_at ? `next try ${ago(delivery.next_attempt_at)}` : "") },
+];
+
+// What the list can show beside that.
+const ALL_COLUMNS = [
+  ...COLUMNS,
+  { name: "Ended", class: "when", extra: true, cell: (delivery) => time(delivery.ended_at) },
+  { name: "Person", class: "source", extra: true, cell: (delivery) => contactLink(delivery.email) },
+  { name: "Account", class: "source", extra: true, cell: (delivery) => delivery.account },
 ];
 
 export function deliveryTable(rows) {
@@ -46,14 +55,14 @@ export async function deliveries(place, { params, rows: had }) {
   );
   const list = h("div", { class: "list" });
   const fresh = h("button", { type: "button", hidden: true, on: { click: () => read() } }, "Show what changed");
-  show(place, h("div", { class: "title" }, h("h1", {}, "Deliveries"), h("div", { class: "tools" }, csvButton("deliveries", "api/deliveries", () => params, "deliveries"), fresh)), form, list);
+  show(place, h("div", { class: "title" }, h("h1", {}, "Deliveries"), h("div", { class: "tools" }, columnsButton("deliveries", ALL_COLUMNS), csvButton("deliveries", "api/deliveries", () => params, "deliveries"), fresh)), form, list);
   const paged = pages(list, {
     rows: had,
     load: async (before, size) => {
       const page = await get("api/deliveries", { ...params, limit: Math.max(PAGE, size), before });
       return { rows: page.deliveries, next: page.next };
     },
-    render: (rows, before) => grown(deliveryTable(rows), before),
+    render: (rows, before) => grown(table("Deliveries, newest first", ALL_COLUMNS, rows, chosenIn("deliveries")), before),
     none: () =>
       params.email || params.state
         ? empty("No delivery fits", h("a", { href: "#/deliveries" }, "Clear the filter"), ". A contact that never had one is explained on its own page.")

@@ -1,6 +1,7 @@
 // The list of events: live, filtered, newest first.
 
 import { Failure, get } from "./api.js";
+import { chosenIn, columnsButton } from "./columns.js";
 import { csvButton } from "./csv.js";
 import { h, show } from "./dom.js";
 import { listen, liveState, watch } from "./live.js";
@@ -22,6 +23,7 @@ const COLUMNS = [
   {
     name: "Event",
     class: "what",
+    stays: true,
     cell: (event) => {
       if (event.message_id === null) return h("span", { class: "row", tabindex: "0" }, event.route);
       const to = link([["events", event.message_id], { source: event.source }], event.event, { class: "row" });
@@ -32,6 +34,10 @@ const COLUMNS = [
   { name: "Outcome", class: "outcome", cell: outcome },
   { name: "Why", class: "why", cell: (event) => [whyOf(event), event.code && h("span", { class: "faint" }, ` (${event.code})`)] },
   { name: "Source", class: "source", cell: (event) => [event.source ?? h("span", { class: "faint" }, "unknown"), doorOf(event)] },
+  { name: "Happened", class: "when", extra: true, cell: (event) => time(event.timestamp) },
+  { name: "Person", class: "source", extra: true, cell: (event) => event.person && person(event.person) },
+  { name: "Message id", class: "source", extra: true, cell: (event) => event.message_id },
+  { name: "Came again", class: "number", extra: true, cell: (event) => event.duplicates },
 ];
 
 // By which way a refused request came, where it was no event with a key.
@@ -198,7 +204,7 @@ export async function events(place, { params, rows: had }) {
   const state = h("span", { class: "live", role: "status" });
   show(
     place,
-    h("div", { class: "title" }, h("h1", {}, "Events"), h("div", { class: "tools" }, state, csvButton("events", "api/events", () => query(params), "events"), pause)),
+    h("div", { class: "title" }, h("h1", {}, "Events"), h("div", { class: "tools" }, state, columnsButton("events", COLUMNS), csvButton("events", "api/events", () => query(params), "events"), pause)),
     filters(params),
     place_of_list,
     reaches,
@@ -222,7 +228,7 @@ export async function events(place, { params, rows: had }) {
       const fresh = rows.filter((row) => !shown.has(key(row)));
       fresh.forEach((row) => shown.set(key(row), row));
       if (!table_before) {
-        const made = table("Events, newest first", COLUMNS, fresh, { class: "events" }, keyed);
+        const made = table("Events, newest first", COLUMNS, fresh, chosenIn("events", { class: "events" }), keyed);
         body = made.querySelector("tbody");
         return made;
       }

@@ -7,7 +7,7 @@ import { inFreshsales } from "./deals.js";
 import { deliveryTable } from "./deliveries.js";
 import { readAgain } from "./live.js";
 import { decision, listing, select, sentence, text } from "./records.js";
-import { contactLink, empty, facts, into, json, link, note, pill, recordLink, section, table, time } from "./rows.js";
+import { contactLink, empty, facts, into, json, link, note, pill, recordLink, section, time } from "./rows.js";
 import { HAPPENINGS, HELD_HAPPENINGS, KINDS, subjectName, wordOf } from "./words.js";
 
 // How it stands, in a word; of one on hold what it waits for.
@@ -17,7 +17,7 @@ export function happeningPill(happening) {
 }
 
 const COLUMNS = [
-  { name: "What", class: "what", cell: (it) => recordLink(it.subject, `${KINDS[it.kind]} of ${it.event}`, { class: "row" }) },
+  { name: "What", class: "what", stays: true, cell: (it) => recordLink(it.subject, `${KINDS[it.kind]} of ${it.event}`, { class: "row" }) },
   { name: "On", class: "who", cell: (it) => (it.on ? recordLink(it.on, subjectName(it.on)) : h("span", { class: "faint" }, "nobody yet")) },
   { name: "State", class: "outcome", cell: happeningPill },
   { name: "Happened", class: "when", cell: (it) => time(it.happened_at) },
@@ -30,7 +30,8 @@ export function happenings(place, { params, rows }) {
     title: "Notes, activities and tasks",
     subject: "happening",
     fields: [text("email", "Email", "sam@example.com", params.email, true), select("state", "State", HAPPENINGS, params.state), select("held", "Waits for", HELD_HAPPENINGS, params.held)],
-    table: (rows) => table("Notes, activities and tasks, newest first", COLUMNS, rows),
+    caption: "Notes, activities and tasks, newest first",
+    columns: COLUMNS,
     nothingFits: "Nothing fits",
     none: ["Nothing was told yet", "An event leaves a note once the mapping file says so: ", h("code", {}, "[events.\"Lead Generated\".note]"), " with a text. The how-to “Tell sales what happened” of the documents leads through it."],
   });

@@ -199,6 +199,7 @@ function help() {
     ["0 … 9", "to a view: 0 is Now"],
     ["Esc", "back to the list, as it was"],
     ["d", "rows close together or apart"],
+    ["c", "which columns the list shows"],
     ["?", "this help"],
   ];
   const list = h("dl", { class: "facts keys" }, keys.map(([key, does]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, does)]));
@@ -221,6 +222,7 @@ function pressed(event) {
   if (event.key === "j" || event.key === "k") walk(event.key === "j" ? 1 : -1);
   else if (event.key === "/") document.querySelector("[data-focus]")?.focus();
   else if (event.key === "p") document.querySelector("[data-pause]")?.click();
+  else if (event.key === "c") document.querySelector("[data-columns]")?.click();
   else if (event.key === "?") help();
   else if (event.key === "d") density(true);
   else if (event.key === "0") goTo(HOME.path);
@@ -248,12 +250,13 @@ listen((name, data) => {
   if (name === "live" && data === "live" && main.querySelector(".problem")) go();
 });
 // Nor are orders that it may not give: `data-needs` names the route of one, `data-lacks` stands in its place.
+const allowed = new CSSStyleSheet();
+document.adoptedStyleSheets.push(allowed);
 function offer(may) {
   const named = (attribute) => may.map((route) => `[${attribute}="${route}"]`);
-  const allowed = new CSSStyleSheet();
-  allowed.insertRule(`[data-needs]:not(${named("data-needs").join(", ")}) { display: none !important; }`);
-  allowed.insertRule(`[data-lacks]:is(${named("data-lacks").join(", ")}) { display: none; }`);
-  document.adoptedStyleSheets = [allowed];
+  const needed = `[data-needs]:not(${named("data-needs").join(", ")}) { display: none !important; }`;
+  const instead = `[data-lacks]:is(${named("data-lacks").join(", ")}) { display: none; }`;
+  allowed.replaceSync(needed + instead);
 }
 // Views that this token may not see are not offered.
 function showMe({ name, role, may }) {

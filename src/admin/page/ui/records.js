@@ -1,11 +1,12 @@
 // What the views of records share: a list with its filter and pages, and the fields of a filter.
 
 import { get } from "./api.js";
+import { chosenIn, columnsButton } from "./columns.js";
 import { csvButton } from "./csv.js";
 import { h, show } from "./dom.js";
 import { listen } from "./live.js";
 import { goTo } from "./main.js";
-import { empty, grown, pages, section } from "./rows.js";
+import { empty, grown, pages, section, table } from "./rows.js";
 
 const PAGE = 50;
 
@@ -20,8 +21,8 @@ export function text(name, label, placeholder, value, first) {
 }
 
 // A list of records, newest first: `path` is that of the view, of the API and of the rows in its answer, `subject` what their
-// deliveries are of, `none` what is shown where there is none at all.
-export async function listing(place, { params, rows: had }, { path, title, subject, fields, table, nothingFits, none }) {
+// deliveries are of, `caption` what its table is called, `none` what is shown where there is none at all.
+export async function listing(place, { params, rows: had }, { path, title, subject, fields, caption, columns, nothingFits, none }) {
   const submit = (event) => {
     event.preventDefault();
     goTo(path, Object.fromEntries(new FormData(event.target)));
@@ -35,14 +36,14 @@ export async function listing(place, { params, rows: had }, { path, title, subje
   );
   const list = h("div", { class: "list" });
   const fresh = h("button", { type: "button", hidden: true, on: { click: () => read() } }, "Show what changed");
-  show(place, h("div", { class: "title" }, h("h1", {}, title), h("div", { class: "tools" }, csvButton(path, `api/${path}`, () => params, path), fresh)), form, list);
+  show(place, h("div", { class: "title" }, h("h1", {}, title), h("div", { class: "tools" }, columnsButton(path, columns), csvButton(path, `api/${path}`, () => params, path), fresh)), form, list);
   const paged = pages(list, {
     rows: had,
     load: async (before, size) => {
       const page = await get(`api/${path}`, { ...params, limit: Math.max(PAGE, size), before });
       return { rows: page[path], next: page.next };
     },
-    render: (rows, before) => grown(table(rows), before),
+    render: (rows, before) => grown(table(caption, columns, rows, chosenIn(path)), before),
     none: () => (filtered ? empty(nothingFits, h("a", { href: `#/${path}` }, "Clear the filter"), ".") : empty(...none)),
   });
   const read = () => {

@@ -161,7 +161,7 @@ export function facts(pairs) {
 
 // A list: columns with a name and a cell for each row; the first link of a row is what the keyboard goes to.
 export function table(caption, columns, rows, attributes = {}, ofRow = () => null) {
-  const head = h("tr", {}, columns.map((column) => h("th", { scope: "col", class: column.class }, column.name)));
+  const head = h("tr", {}, columns.map((column) => h("th", { scope: "col", "data-name": column.name, class: column.class }, column.name)));
   const body = h("tbody", {}, rows.map((row) => tableRow(columns, row, ofRow(row))));
   return h("div", { class: "scroll" }, h("table", attributes, h("caption", { class: "hidden" }, caption), h("thead", {}, head), body));
 }
