@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 
-use super::{Failure, Outcome, complain, load, say};
+use super::{Failure, Outcome, complain, environment, load, say};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, Stored, Texts, examine_with};
 use crate::store::Engine;
-use crate::store::sqlite::{self, CopyError, Places, RestoreOrder, Restored, Verified};
+use crate::store::sqlite::{self, CopyError, Manifest, Places, RestoreOrder, Restored, Verified};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct BackUp {
@@ -19,6 +19,9 @@ pub(super) struct BackUp {
     /// The configuration file; else `FRESHSIGNAL_CONFIG` names one
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// With the settings that were changed on the page, and the secrets that were made or entered there
+    #[arg(long)]
+    with_settings: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -68,20 +71,48 @@ fn with_folder(file: Option<&Path>) -> Result<Config, Failure> {
 /// Copies the data folder, whether the service runs or not.
 pub(super) fn back_up(arguments: &BackUp) -> Outcome {
     let config = with_folder(arguments.config.as_deref())?;
-    let made = sqlite::back_up(&config.store.path, &arguments.folder, SystemClock::default().wall())?;
+    let data = &config.store.path;
+    let take = if arguments.with_settings { sqlite::back_up_with_settings } else { sqlite::back_up };
+    let made = take(data, &arguments.folder, SystemClock::default().wall())?;
     say(&format!(
         "the backup {} is whole: {} events accepted, {} of them in effect, {} bytes",
         arguments.folder.display(),
         made.journal_end,
         made.taken_effect,
         made.bytes()
-    ))
+    ))?;
+    say_settings(&made, data, arguments.with_settings)
+}
+
+/// Whether the settings of the page are in a backup, where there are any.
+fn say_settings(made: &Manifest, data: &Path, asked: bool) -> Outcome {
+    if made.has_settings() {
+        return say(
+            "the settings that were changed on the page are in it, and the secrets that were made or entered there in plain form: keep it \
+             where nobody reads them",
+        );
+    }
+    if asked {
+        return say("no setting was changed on the page, so there is none to copy");
+    }
+    if has_settings(data) {
+        return say(
+            "the settings that were changed on the page, and their secrets, are not in it: `--with-settings` copies them as well",
+        );
+    }
+    Ok(())
+}
+
+/// Whether settings were changed on the page of a service with this data folder.
+fn has_settings(data: &Path) -> bool {
+    sqlite::SETTINGS_FILES.iter().any(|name| data.join(name).exists())
 }
 
 /// Puts a backup into the data folder of the configuration.
 pub(super) fn restore(arguments: &Restore) -> Outcome {
     let config = with_folder(arguments.config.as_deref())?;
-    let order = order(&config, arguments);
+    let after = with_settings_of(&arguments.folder, arguments.config.as_deref());
+    let order = order(&config, after.as_ref().unwrap_or(&config), arguments);
     let restored = sqlite::restore(&order, &(Arc::new(SystemClock::default()) as Arc<dyn Clock>))?;
     say(&format!(
         "restored {} into {}: {} events accepted, as of {}",
@@ -96,6 +127,16 @@ pub(super) fn restore(arguments: &Restore) -> Outcome {
             moved.display()
         ))?;
     }
+    if restored.manifest.has_settings() {
+        say(
+            "the settings that were changed on the page are back, with the secrets that were made or entered there",
+        )?;
+    } else if restored.moved_to.as_deref().is_some_and(has_settings) {
+        say(
+            "the backup has no settings of the page: those that were in effect were moved with the rest; copy the folder `settings` back if \
+             they are to stay in effect",
+        )?;
+    }
     say(
         "the allowance counts as used: no call is made for an hour, because nobody knows which were made after the backup",
     )?;
@@ -103,14 +144,26 @@ pub(super) fn restore(arguments: &Restore) -> Outcome {
     tell_record(&restored)
 }
 
-fn order(config: &Config, arguments: &Restore) -> RestoreOrder {
+/// The configuration that holds once the settings of a backup are back: they may name the account. Where they can't be read the
+/// restore says what is wrong with the backup.
+fn with_settings_of(backup: &Path, file: Option<&Path>) -> Option<Config> {
+    if !has_settings(backup) {
+        return None;
+    }
+    let stored = Stored::read(backup).ok()?;
+    let texts = Texts { managed: Some(&stored), ..Texts::default() };
+    Some(examine_with(file, texts, &environment()).ok()?.approved().ok()?.config)
+}
+
+/// What is restored and where stands in the configuration now; for whom, in the one that holds afterwards.
+fn order(config: &Config, after: &Config, arguments: &Restore) -> RestoreOrder {
     RestoreOrder {
         backup: arguments.folder.clone(),
         data: config.store.path.clone(),
         on: Places { network: config.store.network_file_system, ephemeral: config.store.ephemeral },
         replace: arguments.replace,
-        account: config.account(),
-        calls_per_hour: config.allowance.limits().per_hour,
+        account: after.account(),
+        calls_per_hour: after.allowance.limits().per_hour,
         record: config.store.record(),
         other_record: arguments.withdrawn.clone(),
     }

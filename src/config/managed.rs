@@ -398,6 +398,9 @@ mod tests {
             let file = folder.path().join("settings").join(name);
             assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
         }
+        for name in crate::store::sqlite::SETTINGS_FILES {
+            assert!(folder.path().join(name).is_file(), "a backup copies {name}");
+        }
         let file = folder.path().join("settings/secrets.json");
         fs::write(&file, "{\"key-1\": \"a-new-key").unwrap();
         let problem = Stored::read(folder.path()).unwrap_err().to_string();

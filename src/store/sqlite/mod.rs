@@ -62,7 +62,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 pub use copies::{
-    Applied, CopyError, Entry, Manifest, RestoreOrder, Restored, Verified, back_up, restore, verify,
+    Applied, CopyError, Entry, Manifest, RestoreOrder, Restored, SETTINGS_FILES, Verified, back_up,
+    back_up_with_settings, restore, verify,
 };
 pub use failure::OpenError;
 pub use files::Places;

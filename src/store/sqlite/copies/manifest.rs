@@ -10,6 +10,7 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 
 use super::problem::CopyError;
+use super::settings::SETTINGS_FILES;
 use crate::store::sqlite::files::{self, JOURNAL_FILE, STATE_FILE};
 
 /// The name of the manifest.
@@ -17,7 +18,7 @@ pub(in crate::store::sqlite) const MANIFEST_FILE: &str = "manifest.json";
 /// The token of the private listener, where one was made.
 pub(super) const TOKEN_FILE: &str = "admin-token";
 /// What a backup may hold, and nothing else is read.
-const KNOWN: [&str; 3] = [STATE_FILE, JOURNAL_FILE, TOKEN_FILE];
+const KNOWN: [&str; 5] = [STATE_FILE, JOURNAL_FILE, TOKEN_FILE, SETTINGS_FILES[0], SETTINGS_FILES[1]];
 const FORMAT: u32 = 1;
 /// A manifest has some 700 bytes.
 const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
@@ -72,6 +73,12 @@ impl Manifest {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// Whether the settings of the page are in it.
+    #[must_use]
+    pub fn has_settings(&self) -> bool {
+        self.files.iter().any(|file| SETTINGS_FILES.contains(&file.name.as_str()))
     }
 
     pub(in crate::store::sqlite) fn write(&self, folder: &Path) -> Result<(), CopyError> {

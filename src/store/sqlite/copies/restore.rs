@@ -15,6 +15,7 @@ use super::afterwards::{self, Applied};
 use super::manifest::Manifest;
 use super::pair::Pair;
 use super::problem::CopyError;
+use super::settings;
 use super::take::copy_file;
 use crate::clock::{Clock, UnixMicros};
 use crate::delivery::Account;
@@ -75,6 +76,7 @@ pub fn restore(order: &RestoreOrder, clock: &Arc<dyn Clock>) -> Result<Restored,
     let record = order.record.clone().unwrap_or_else(|| folder.file(withdrawn::FILE));
     let moved_to = make_room(&folder, order, &record, clock.wall())?;
     for file in &manifest.files {
+        settings::make_room_for(&order.data, &file.name)?;
         copy_file(&order.backup.join(&file.name), &folder.file(&file.name))?;
     }
     if let Some(why) = manifest.differences(&order.data).into_iter().next() {
@@ -128,6 +130,9 @@ fn make_room(
     if is_ours {
         for path in content.iter().filter(|path| path.is_file()) {
             fs::remove_file(path).map_err(CopyError::of(path))?;
+        }
+        for path in content.iter().filter(|path| path.ends_with(settings::FOLDER)) {
+            fs::remove_dir_all(path).map_err(CopyError::of(path))?;
         }
     } else if !content.is_empty() {
         if !order.replace {

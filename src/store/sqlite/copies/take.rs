@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::manifest::{Entry, Manifest, TOKEN_FILE};
 use super::pair::Pair;
 use super::problem::CopyError;
+use super::settings;
 use crate::clock::UnixMicros;
 use crate::store::sqlite::files::{self, JOURNAL_FILE, STATE_FILE};
 
@@ -28,6 +29,24 @@ const LOCK_FILE: &str = "lock";
 /// # Errors
 /// Says why there is no backup. What was written of it is removed again.
 pub fn back_up(data: &Path, target: &Path, now: UnixMicros) -> Result<Manifest, CopyError> {
+    take(data, target, now, |_| Ok(Vec::new()))
+}
+
+/// The same with the settings that were changed on the page, and the secrets that were made or entered there.
+///
+/// # Errors
+/// As [`back_up`].
+pub fn back_up_with_settings(data: &Path, target: &Path, now: UnixMicros) -> Result<Manifest, CopyError> {
+    take(data, target, now, |partial| settings::copy(data, partial))
+}
+
+/// `others` copies what else belongs to it, and answers the names.
+fn take(
+    data: &Path,
+    target: &Path,
+    now: UnixMicros,
+    others: impl FnOnce(&Path) -> Result<Vec<&'static str>, CopyError>,
+) -> Result<Manifest, CopyError> {
     if fs::symlink_metadata(target).is_ok() {
         return Err(CopyError::Exists(target.to_owned()));
     }
@@ -46,6 +65,7 @@ pub fn back_up(data: &Path, target: &Path, now: UnixMicros) -> Result<Manifest, 
         copy_file(&data.join(TOKEN_FILE), &partial.path.join(TOKEN_FILE))?;
         names.push(TOKEN_FILE);
     }
+    names.extend(others(&partial.path)?);
     let written: Vec<Entry> =
         names.into_iter().map(|name| Entry::of(&partial.path, name)).collect::<Result<_, _>>()?;
     let taken_effect = pair.standing.counted.map_or(pair.standing.seen.0, |counted| counted.processed.events);
@@ -83,7 +103,9 @@ impl Partial {
     fn empty(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
-            if !path.ends_with(LOCK_FILE) {
+            if path.is_dir() {
+                fs::remove_dir_all(path)?;
+            } else if !path.ends_with(LOCK_FILE) {
                 fs::remove_file(path)?;
             }
         }

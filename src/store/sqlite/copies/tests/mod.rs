@@ -2,6 +2,7 @@
 
 mod damage;
 mod records;
+mod settings;
 mod suppressed;
 
 use std::fs;
