@@ -84,6 +84,14 @@ pub struct Stands {
     pub required: Vec<String>,
 }
 
+impl Stands {
+    /// Whether the page is still to say what the service is for: it takes no event, or has no account for them.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.first_start && (self.account == NamedAccount::Nothing || self.sources.is_empty())
+    }
+}
+
 /// The account that somebody names.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

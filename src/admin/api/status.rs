@@ -316,10 +316,13 @@ pub(in crate::admin) async fn alive(Asked(app): Asked, uri: Uri) -> Result<Respo
     let reading = app.reading().await?;
     let mut alarms = risks(app.snapshot(&reading), &*app.store);
     alarms.retain(|risk| risk.kind.is_alarm());
-    if alarms.is_empty() {
+    // A folder whose settings were lost comes up as on a first day: whoever counts on it is told.
+    let not_set_up = app.commands.setup.stands().is_unfinished().then_some("not_set_up");
+    if alarms.is_empty() && not_set_up.is_none() {
         return Ok(ok());
     }
-    let words: Vec<&str> = alarms.iter().map(|risk| risk.kind.as_str()).collect();
+    let mut words: Vec<&str> = alarms.iter().map(|risk| risk.kind.as_str()).collect();
+    words.extend(not_set_up);
     // Who has no token learns the words alone; what they say is behind it, in the status.
     let body = Json(json!({ "status": "alarm", "risks": words }));
     Ok((StatusCode::SERVICE_UNAVAILABLE, body).into_response())
@@ -337,13 +340,28 @@ fn ok() -> Response {
     Json(json!({ "status": "ok" })).into_response()
 }
 
+/// What whoever routes to a service is told where it is ready.
+#[derive(Serialize)]
+struct Ready {
+    status: &'static str,
+    /// Of several nodes, what this one does. Events are taken by every node, whether or not it could work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    work: Option<&'static str>,
+    /// `unfinished`, while its page is still to say what it is for. It is ready all the same: whoever routes to what is ready alone
+    /// would never reach that page, and whoever restarts what is not would do so for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    setup: Option<&'static str>,
+}
+
 /// `GET /readyz`
 pub(in crate::admin) async fn ready(Asked(app): Asked) -> Response {
     let work = app.store.work().borrow().clone();
     match app.store.refusing() {
-        None if work.is_alone() => ok(),
-        // Events are taken by every node, whether or not it could work.
-        None => Json(json!({ "status": "ok", "work": work.word() })).into_response(),
+        None => {
+            let setup = app.commands.setup.stands().is_unfinished().then_some("unfinished");
+            let work = (!work.is_alone()).then(|| work.word());
+            Json(Ready { status: "ok", work, setup }).into_response()
+        }
         Some(reason) => {
             let body = Json(json!({ "status": "unavailable", "reasons": [reason] }));
             (StatusCode::SERVICE_UNAVAILABLE, body).into_response()

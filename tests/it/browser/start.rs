@@ -159,13 +159,37 @@ async fn consent_answered(browser: &Browser) {
     pictures(browser, "start-done").await;
 }
 
+/// A backup that was asked for them has its settings and secrets, and a restore puts them back for their owner alone.
+fn restored_with_its_settings(folder: &Path) {
+    let run = |arguments: &[&str]| {
+        let environment = [("ADMIN__EDIT", "true")];
+        let (code, said, wrong) = output(freshsignal(arguments, &environment).current_dir(folder), "");
+        assert_eq!(code, 0, "{arguments:?}: {wrong}");
+        said
+    };
+    let (data, secrets) = (folder.join("data"), "settings/secrets.json");
+    assert!(run(&["backup", "without"]).contains("are not in it: `--with-settings`"));
+    assert!(!folder.join("without").join(secrets).exists());
+    assert!(run(&["backup", "--with-settings", "with"]).contains("are in it, and the secrets"));
+    assert!(run(&["restore", "--replace", "without"]).contains("the backup has no settings of the page"));
+    assert!(run(&["backup", "--with-settings", "none"]).contains("no setting was changed on the page"));
+    let before = std::fs::read(folder.join("with").join(secrets)).unwrap();
+    assert!(run(&["restore", "--replace", "with"]).contains("are back, with the secrets"));
+    assert_eq!(std::fs::read(data.join(secrets)).unwrap(), before);
+    assert_eq!(std::fs::metadata(data.join(secrets)).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(run(&["verify"]).contains("is sound"));
+}
+
 /// Started again it is what it was made, without a file; and with what it exports as one.
 async fn starts_again(served: Served, folder: &Path) {
     let exported = asked(&served, folder, "/api/settings/export").await;
     assert_eq!(exported["secrets_left_out"], json!(["freshsales.api_key"]), "{exported}");
     served.signal("TERM");
     assert_eq!(served.ended().0, 0);
+    restored_with_its_settings(folder);
     let again = Served::start(&mut serve(folder));
+    assert_eq!(asked(&again, folder, "/readyz").await, json!({"status": "ok"}));
+    assert_eq!(asked(&again, folder, "/healthz?deep=1").await, json!({"status": "ok"}));
     let setup = asked(&again, folder, "/api/setup").await;
     assert_eq!((&setup["finished"], &setup["open"]), (&json!(true), &json!(false)), "{setup}");
     assert_eq!(enter(&again, "x").await, 403, "no link lets anybody in any more");
@@ -209,6 +233,20 @@ async fn from_an_empty_folder_to_a_contact_in_five_steps() {
     starts_again(served, folder.path()).await;
 }
 
+/// Whoever routes to what is ready reaches its page, and whoever restarts what is not leaves it alone; an alarm tells.
+async fn is_ready_though_unfinished(served: &Served) {
+    let answer = async |address: &str, path: &str| {
+        let answer = client().get(format!("http://{address}{path}")).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let (private, public) = (served.private.to_string(), served.public.to_string());
+    assert_eq!(answer(&public, "/readyz").await, (200, json!({"status": "ok"})), "strangers learn nothing");
+    assert_eq!(answer(&private, "/readyz").await, (200, json!({"status": "ok", "setup": "unfinished"})));
+    assert_eq!(answer(&private, "/healthz").await, (200, json!({"status": "ok"})));
+    let alarm = json!({"status": "alarm", "risks": ["not_set_up"]});
+    assert_eq!(answer(&private, "/healthz?deep=1").await, (503, alarm));
+}
+
 #[tokio::test]
 async fn a_link_is_good_once_and_another_start_makes_another() {
     let folder = tempfile::tempdir().unwrap();
@@ -222,6 +260,7 @@ async fn a_link_is_good_once_and_another_start_makes_another() {
     let event = json!({"type": "track", "event": "x", "userId": "u"});
     let sent = client().post(format!("http://{}/ingest", served.public)).basic_auth("key", Some(""));
     assert_eq!(sent.json(&event).send().await.unwrap().status().as_u16(), 401, "nobody may send yet");
+    is_ready_though_unfinished(&served).await;
     assert_eq!((enter(&served, &first[1..]).await, enter(&served, &first).await), (403, 200));
     assert_eq!(enter(&served, &first).await, 403, "it is used up");
     served.signal("TERM");
