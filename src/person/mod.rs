@@ -3,6 +3,7 @@
 //! What is known is a join of what single events said, so it is the same for every order of arrival.
 //! Must not know contacts, mapping rules or storage.
 
+mod called;
 mod facts;
 mod tally;
 mod timeline;
@@ -17,6 +18,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use called::words_of;
 pub use facts::{Claim, EMAILS_MAX, Facts, Said, Strength};
 pub use tally::{THINGS_MAX, Tally, Thing, ThingSaid};
 pub use timeline::{BYTES_MAX, ENTRIES_MAX, Entry, Inserted, Span, Timeline};

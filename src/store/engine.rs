@@ -177,6 +177,9 @@ pub trait Walks: Send + Sync + 'static {
     /// Texts are compared as documents are written: addresses in lower case, other texts as JSON.
     fn find(&self, texts: Vec<String>, from: Place) -> Answer<(Keys, Option<Place>)>;
 
+    /// People in whose names all of some words stand, which are in lower case; some of them, where there are more.
+    fn called(&self, words: Vec<String>, limit: usize) -> Answer<Vec<PersonKey>>;
+
     /// People and time lines that were silent, and contacts without anybody, from a place on; and the place to go on from.
     fn silent(&self, silent: Silent, from: Place) -> Answer<(Keys, Option<Place>)>;
 }

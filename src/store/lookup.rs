@@ -1,6 +1,6 @@
 //! Look-ups: what the debugger and the scheduler ask of a store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,30 @@ impl Limited {
     }
 }
 
+/// A text that is looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sought {
+    /// The text, in lower case.
+    pub text: String,
+    /// Who is called so (texts of persons' keys).
+    pub people: BTreeSet<String>,
+    /// Their addresses.
+    pub emails: BTreeSet<Email>,
+}
+
+impl Sought {
+    /// A text, whoever is called so.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self { text: text.to_lowercase(), ..Self::default() }
+    }
+
+    fn is_of_one_called_so(&self, event: &EventTrail) -> bool {
+        event.person.as_ref().is_some_and(|person| self.people.contains(person))
+            || event.email.as_ref().is_some_and(|email| self.emails.contains(email))
+    }
+}
+
 /// Which events of the trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventQuery {
@@ -67,8 +91,9 @@ pub struct EventQuery {
     pub since: Option<UnixMicros>,
     /// Only those received at this moment or earlier.
     pub until: Option<UnixMicros>,
-    /// Only those that have this text in their name, their page, their message id, or whose they are, whatever its case.
-    pub text: Option<String>,
+    /// Only those that have this text in their name, their page, their message id, or whose they are, whatever its case; or that are
+    /// of somebody who is called so.
+    pub text: Option<Sought>,
     /// Only those after this position: how far back a text is looked for.
     pub after: Option<Position>,
 }
@@ -94,11 +119,12 @@ impl EventQuery {
 
     /// Whether an event has the text in it, where one is asked for.
     fn has_text(&self, event: &EventTrail) -> bool {
-        let Some(text) = self.text.as_ref().map(|text| text.to_lowercase()) else { return true };
+        let Some(sought) = &self.text else { return true };
         let email = event.email.as_ref().map(Email::as_str);
         let others = [email, event.person.as_deref(), event.page.as_deref()];
         let all = [Some(event.event.as_str()), Some(event.message_id.as_str())].into_iter().chain(others);
-        all.flatten().any(|told| told.to_lowercase().contains(&text))
+        all.flatten().any(|told| told.to_lowercase().contains(&sought.text))
+            || sought.is_of_one_called_so(event)
     }
 
     /// Whether an event fits, whatever its page.

@@ -55,7 +55,8 @@ pub use keep::{Keep, KeepTrail, Silent, Worths};
 pub use listed::{RecordQuery, RecordState, RecordsOf};
 pub use lookup::{
     DeadLetter, DealQuery, DeliveryQuery, DeliveryStands, DeliverySummary, Due, DueOrder, DueQuery,
-    EventQuery, HappeningQuery, LIMIT_MAX, Limited, OpenErasures, OutputTotals, OwedInLane, Slot, Totals,
+    EventQuery, HappeningQuery, LIMIT_MAX, Limited, OpenErasures, OutputTotals, OwedInLane, Slot, Sought,
+    Totals,
 };
 pub use news::{Change, Herald, NEWS_KEPT_MAX, News};
 pub use orders::{Order, OrderEnd, OrderId, OrderStands, PutOrder};

@@ -21,8 +21,8 @@ use crate::decision::{Action, Outcome};
 use crate::delivery::{Account, DeliveryId, State as Stage, Subject};
 use crate::event::{Email, Kind, Position, SourceName, parse_body};
 use crate::http::ApiError;
-use crate::person::PersonKey;
-use crate::store::{DeliveryStands, EventQuery, Limited, StoreError};
+use crate::person::{PersonKey, words_of};
+use crate::store::{DeliveryStands, EventQuery, Keys, Limited, Sought, StoreError};
 use crate::trail::{ActKind, EventTrail};
 use crate::turn::{self, Undecided};
 
@@ -130,6 +130,16 @@ pub(in crate::admin) enum Listed {
 }
 
 impl Listed {
+    /// The same for whoever is called so, too.
+    pub async fn with_people(self, app: &Debugger) -> Result<Self, ApiError> {
+        let Self::Events(EventQuery { text: Some(sought), .. }) = &self else { return Ok(self) };
+        let sought = app.called(&sought.text).await.map_err(failed)?;
+        match self {
+            Self::Events(query) => Ok(Self::Events(EventQuery { text: Some(sought), ..query })),
+            Self::Rejected(narrow) => Ok(Self::Rejected(narrow)),
+        }
+    }
+
     /// Whether an event that took effect belongs to it.
     pub fn admits(&self, event: &EventTrail) -> bool {
         match self {
@@ -161,7 +171,7 @@ pub(in crate::admin) fn listed(params: &Params) -> Result<Listed, ApiError> {
         source: params.text("source").map(SourceName),
         since,
         until,
-        text: params.text("search"),
+        text: params.text("search").map(|text| Sought::text(text.trim())),
         after: None,
     }))
 }
@@ -180,6 +190,10 @@ const FILTERS: &[&str] =
     &["limit", "before", "email", "person", "event", "outcome", "source", "since", "until", "door", "search"];
 /// Events that are looked through for a text in one answer.
 const LOOKED_THROUGH_MAX: u64 = 50_000;
+/// People whose names a text may be, of whom events are listed. Whoever has more of them writes more of the name.
+const CALLED_MAX: usize = 200;
+/// Words of it that are compared.
+const WORDS_MAX: usize = 8;
 /// The filters that are no page.
 pub(in crate::admin) const NARROWING: &[&str] =
     &["email", "person", "event", "outcome", "source", "since", "until", "door", "search"];
@@ -191,7 +205,7 @@ const OUTCOME: &str = "one or several, with commas between them, of failed, dupl
 pub(in crate::admin) async fn list(Asked(app): Asked, uri: Uri) -> Result<Json<EventPage>, ApiError> {
     let params = Params::read(&uri, FILTERS)?;
     let limit = params.limit()?;
-    let query = match listed(&params)? {
+    let query = match listed(&params)?.with_people(&app).await? {
         Listed::Events(query) => EventQuery { before: params.before(Cursor::Events)?.map(Position), ..query },
         Listed::Rejected(narrow) => {
             let before = params.before(Cursor::Rejected)?;
@@ -217,6 +231,22 @@ fn outcomes(text: &str) -> Option<Vec<Outcome>> {
 }
 
 impl Debugger {
+    /// A text, with the people whose names it may be, and their addresses.
+    async fn called(&self, text: &str) -> Result<Sought, StoreError> {
+        let words = words_of(text).take(WORDS_MAX).collect();
+        let people: BTreeSet<PersonKey> = self.store.called(words, CALLED_MAX).await?.into_iter().collect();
+        let mut sought = Sought::text(text);
+        if people.is_empty() {
+            return Ok(sought);
+        }
+        sought.people = people.iter().map(ToString::to_string).collect();
+        let keys = Keys { people, ..Keys::default() };
+        for person in self.store.load(keys).await?.people.into_values() {
+            sought.emails.extend(person.document.facts().emails.keys().cloned());
+        }
+        Ok(sought)
+    }
+
     /// How far back a text is looked for in one answer.
     fn window(&self, before: Option<Position>) -> Position {
         let from = before.unwrap_or_else(|| Position(self.store.journal_end().borrow().0.saturating_add(1)));

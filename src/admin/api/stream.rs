@@ -38,7 +38,7 @@ const REFUSALS_MAX: usize = 100;
 
 /// `GET /api/stream`
 pub(in crate::admin) async fn stream(Asked(app): Asked, uri: Uri) -> Result<Response, ApiError> {
-    let listed = events::listed(&Params::read(&uri, events::NARROWING)?)?;
+    let listed = events::listed(&Params::read(&uri, events::NARROWING)?)?.with_people(&app).await?;
     let place = Arc::clone(&app.watchers).try_acquire_owned().map_err(|_| too_many())?;
     let watcher = Watcher::new(app, listed, place);
     let frames = futures_util::stream::unfold(watcher, async |mut watcher: Watcher| {

@@ -38,6 +38,8 @@ pub struct Held {
     pub refusing_old: Option<String>,
     /// What every look-up answers in place of what is held.
     pub error: Option<StoreError>,
+    /// What people are called.
+    pub called: Vec<(PersonKey, String)>,
     pub event_queries: Vec<EventQuery>,
     pub delivery_queries: Vec<DeliveryQuery>,
     /// How often it was asked how deliveries stand.
@@ -224,6 +226,13 @@ impl Walks for FakeStore {
 
     fn find(&self, _: Vec<String>, _: Place) -> Answer<(Keys, Option<Place>)> {
         shut()
+    }
+
+    fn called(&self, words: Vec<String>, _: usize) -> Answer<Vec<PersonKey>> {
+        self.answer(|held| {
+            let all = held.called.iter().filter(|(_, name)| words.iter().all(|word| name.contains(word)));
+            all.map(|(key, _)| key.clone()).collect()
+        })
     }
 
     fn silent(&self, _: Silent, _: Place) -> Answer<(Keys, Option<Place>)> {

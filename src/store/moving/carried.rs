@@ -108,6 +108,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
     once("looks", "place", &[int("place"), int("at"), text("who"), text("route"), text("whom")]),
     plain("alerts", &[text("cause"), text("body")]),
     in_order("people", &[int("n"), text("key"), int("revision"), int("day"), text("body")]),
+    plain("person_names", &[text("key"), text("name")]),
     in_order(
         "timelines",
         &[int("n"), text("people"), text("anonymous_id"), int("revision"), int("day"), text("body")],

@@ -2,6 +2,7 @@
 
 use super::deliveries;
 use super::link::Step;
+use super::names::Names;
 use super::rows::by_revision_gone;
 use super::value::{hash, text, values};
 use crate::company::Company;
@@ -73,6 +74,7 @@ pub(super) struct Batch {
     day: Option<i64>,
     today: i64,
     people: Both,
+    names: Names,
     timelines: Both,
     contacts: Both,
     companies: Both,
@@ -89,6 +91,7 @@ impl Batch {
             day,
             today,
             people: Both::default(),
+            names: Names::default(),
             timelines: Both::default(),
             contacts: Both::default(),
             companies: Both::default(),
@@ -105,7 +108,9 @@ impl Batch {
         revision: Revision,
         person: &Person,
     ) -> Result<(), StoreError> {
-        self.people.at(revision).push(&key.to_string(), revision, to_text("person", person)?);
+        let key = key.to_string();
+        self.names.put(&key, person, revision == 0);
+        self.people.at(revision).push(&key, revision, to_text("person", person)?);
         Ok(())
     }
 
@@ -226,9 +231,11 @@ impl Batch {
 
     /// All of it, in an order in which each statement finds what it needs.
     pub(super) fn steps(self) -> Vec<Step> {
-        let Self { day, today, people, timelines, contacts, companies, deals, happenings, ids, gone } = self;
+        let Self { day, today, people, names, timelines, contacts, companies, deals, happenings, ids, gone } =
+            self;
         let mut steps = Vec::new();
         steps.extend(people_steps(people, day));
+        steps.extend(names.steps());
         steps.extend(timeline_steps(timelines, day));
         steps.extend(plain_steps(("contacts", "email"), contacts));
         steps.extend(plain_steps(("companies", "key"), companies));

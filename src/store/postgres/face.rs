@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use super::core::{Core, Reader, looked_up, processed};
 use super::dial::Purpose;
 use super::{
-    PostgresStore, apply, erase, groups, lease, lists, load, orders, outbox, outputs, privacy, retention,
-    slots, trail,
+    PostgresStore, apply, erase, groups, lease, lists, load, names, orders, outbox, outputs, privacy,
+    retention, slots, trail,
 };
 use crate::cause::Alert;
 use crate::clock::UnixMicros;
@@ -40,7 +40,7 @@ use crate::store::{
 use crate::trail::{Act, EventTrail, Look, Span, Tallied};
 
 /// What an erasure leaves in the data files of the server is cleared in these tables.
-const WIPED: &str = "VACUUM people; VACUUM timelines; VACUUM contacts; VACUUM contributions; VACUUM deals;
+const WIPED: &str = "VACUUM people; VACUUM person_names; VACUUM timelines; VACUUM contacts; VACUUM contributions; VACUUM deals;
     VACUUM happenings; VACUUM deliveries; VACUUM events; VACUUM seen; VACUUM outputs; VACUUM failed; VACUUM groups";
 
 impl PostgresStore {
@@ -248,6 +248,10 @@ impl Walks for PostgresStore {
 
     fn silent(&self, silent: Silent, from: Place) -> Answer<(Keys, Option<Place>)> {
         self.ask(move |reader| async move { lists::silent(&reader, silent, from).await })
+    }
+
+    fn called(&self, words: Vec<String>, limit: usize) -> Answer<Vec<PersonKey>> {
+        self.ask(move |reader| async move { names::called(&reader, &words, limit).await })
     }
 
     fn suppressed(&self, before: Option<u64>, limit: usize) -> Answer<Vec<Suppressed>> {

@@ -22,6 +22,7 @@ mod lists;
 mod load;
 mod migrate;
 pub(in crate::store) mod moving;
+mod names;
 mod orders;
 mod outbox;
 mod outputs;

@@ -4,7 +4,7 @@
 //! `tenant` leads every key, so that one database may hold several accounts some day; today it is 1. Texts are compared byte
 //! by byte, as everywhere in this project. Long ones are found by a hash or by how they begin: no index holds them whole.
 
-use super::counted;
+use super::{counted, names};
 
 /// The steps, oldest first.
 pub(super) fn steps() -> Vec<String> {
@@ -14,7 +14,11 @@ pub(super) fn steps() -> Vec<String> {
         .flat_map(|(table, columns)| columns.iter().map(move |column| unsampled(table, column)))
         .collect();
     let tables = [JOURNAL, DOCUMENTS, RECORDS, DELIVERIES, TRAIL, OUTGOING, PRIVACY];
-    vec![tables.concat() + triggers.as_str() + unsampled.as_str() + UNSAMPLED_INDEXES, NODES.to_owned()]
+    vec![
+        tables.concat() + triggers.as_str() + unsampled.as_str() + UNSAMPLED_INDEXES,
+        NODES.to_owned(),
+        names::STEP.to_owned(),
+    ]
 }
 
 /// Columns of which the server samples nothing: what it samples it keeps beside the tables, where it outlives their rows.

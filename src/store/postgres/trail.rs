@@ -12,9 +12,11 @@ use crate::cause::{Alert, Cause};
 use crate::clock::UnixMicros;
 use crate::decision::Outcome;
 use crate::delivery::{Account, Delivery, DeliveryId, State};
-use crate::event::{Position, SourceName};
+use crate::event::{Email, Position, SourceName};
 use crate::store::columns::{from_text, int as signed, or_passed_over, state, state_number, subject};
-use crate::store::{DeliveryQuery, DeliveryStands, DeliverySummary, EventQuery, Failed, StoreError, bodies};
+use crate::store::{
+    DeliveryQuery, DeliveryStands, DeliverySummary, EventQuery, Failed, Sought, StoreError, bodies,
+};
 use crate::trail::{Act, ActKind, EventTrail, Look, Said, Span, Tallied};
 
 const COLUMNS: &str =
@@ -54,6 +56,22 @@ impl Filter {
             self.values.push(Box::new(value));
             self.conditions.push(condition.replace('?', &format!("${}", self.values.len())));
         }
+        self
+    }
+
+    /// A text in an event, or somebody who is called so.
+    fn with_text(mut self, sought: Option<Sought>) -> Self {
+        let Some(Sought { text: words, people, emails }) = sought else { return self };
+        if people.is_empty() {
+            return self.with(HAS_TEXT, Some(text(&words)));
+        }
+        self.values.push(Box::new(text(&words)));
+        let nth = self.values.len();
+        self.values.push(Box::new(texts(&people)));
+        self.values.push(Box::new(texts(emails.iter().map(Email::as_str))));
+        let has_text = HAS_TEXT.replace('?', &format!("${nth}"));
+        let condition = format!("({has_text} OR person = ANY(${}) OR email = ANY(${}))", nth + 1, nth + 2);
+        self.conditions.push(condition);
         self
     }
 
@@ -108,7 +126,7 @@ async fn of_outcome(link: &Link, query: EventQuery) -> Result<Vec<EventTrail>, S
     let named = "left(name, 300) = left(?, 300) AND name = ?";
     let rows = Filter::new()
         .with("position > ?", query.after.map(|position| signed(position.0)))
-        .with(HAS_TEXT, query.text.map(|words| text(&words.to_lowercase())))
+        .with_text(query.text)
         .with("position < ?", query.before.map(|position| signed(position.0)))
         .with("email = ?", query.email.map(|email| text(email.as_str())))
         .with(begins, query.person.map(|person| text(&person)))

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::{
     SqliteStore, acts, alerts, blank, crowds, deals, erase, exports, failed, files, forget, happenings,
-    listed, listings, looks, outbox, outputs, records, refusals, retention, search, selectors, state,
+    listed, listings, looks, names, outbox, outputs, records, refusals, retention, search, selectors, state,
     suppressed, tallies, tombstones, trail, walks, won,
 };
 use crate::cause::Alert;
@@ -241,6 +241,10 @@ impl Walks for SqliteStore {
 
     fn silent(&self, silent: Silent, from: Place) -> Answer<(Keys, Option<Place>)> {
         self.state_readers.ask(move |state| search::silent(state, silent, from))
+    }
+
+    fn called(&self, words: Vec<String>, limit: usize) -> Answer<Vec<PersonKey>> {
+        self.state_readers.ask(move |state| names::called(state, &words, limit))
     }
 
     fn suppressed(&self, before: Option<u64>, limit: usize) -> Answer<Vec<Suppressed>> {

@@ -367,6 +367,7 @@ super::suppressed::STEP,
     super::acts::STEP,
     super::retention::STEP,
     super::looks::STEP,
+    super::names::STEP,
 ];
 
 /// Brings a file to the newest schema, step by step, each whole or not at all.

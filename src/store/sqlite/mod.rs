@@ -29,6 +29,7 @@ mod looks;
 mod migrations;
 #[cfg(feature = "postgres")]
 pub(in crate::store) mod moving;
+mod names;
 mod old_data;
 mod outbox;
 mod outputs;

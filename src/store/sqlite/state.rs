@@ -21,8 +21,8 @@ use super::files::{self, Checkpoint};
 use super::under_way::UnderWay;
 use super::write_back::WriteBack;
 use super::{
-    acts, alerts, crm_ids, crowds, deals, erase, exports, failed, happenings, looks, outbox, outputs, search,
-    selectors, suppressed, tallies, tombstones, trail, walks, won,
+    acts, alerts, crm_ids, crowds, deals, erase, exports, failed, happenings, looks, names, outbox, outputs,
+    search, selectors, suppressed, tallies, tombstones, trail, walks, won,
 };
 use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
@@ -241,7 +241,8 @@ fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) ->
                 "INSERT INTO people (key, body, revision, day) VALUES (?1, ?2, ?3 + 1, coalesce(?4, 0))";
             let update = "UPDATE people SET body = ?2, revision = ?3 + 1, day = coalesce(?4, day) WHERE key = ?1 AND revision = ?3";
             let values = params![key, body, int(*revision), day];
-            change_one(connection, by_revision(*revision, insert, update), values)
+            change_one(connection, by_revision(*revision, insert, update), values)?;
+            names::put(connection, &key, person, *revision == 0)
         }
         Put::Timeline(key, revision, timeline) => {
             let body = to_text("timeline", timeline)?;

@@ -12,7 +12,7 @@ use crate::decision::Outcome;
 use crate::delivery::{Account, Delivery, DeliveryId, State};
 use crate::event::{Email, SourceName};
 use crate::store::bodies;
-use crate::store::{DeliveryQuery, DeliveryStands, DeliverySummary, EventQuery, StoreError};
+use crate::store::{DeliveryQuery, DeliveryStands, DeliverySummary, EventQuery, Sought, StoreError};
 use crate::trail::{EventTrail, Worth};
 
 const COLUMNS: &str =
@@ -72,6 +72,19 @@ impl Filter {
             self.values.push(Box::new(value));
         }
         self
+    }
+
+    /// A text in an event, or somebody who is called so.
+    fn with_text(mut self, sought: Option<Sought>) -> Result<Self, StoreError> {
+        let Some(Sought { text, people, emails }) = sought else { return Ok(self) };
+        if people.is_empty() {
+            return Ok(self.with(HAS_TEXT, Some(text)));
+        }
+        self.conditions.push(HAS_TEXT_OR_NAME);
+        let names = [to_text("people", &people)?, to_text("addresses", &emails)?];
+        self.values.push(Box::new(text));
+        self.values.extend(names.map(|names| Box::new(names) as Box<dyn ToSql>));
+        Ok(self)
     }
 
     /// A condition that holds a moment once for each worth of an event.
@@ -135,14 +148,25 @@ pub(super) fn events(connection: &Connection, query: EventQuery) -> Result<Vec<E
 }
 
 /// Where a text may stand in an event: its name, its message id, whose it is, its page.
-const HAS_TEXT: &str = "instr(lower(name || ' ' || message_id || ' ' || coalesce(email, '') || ' ' || coalesce(person, '') || ' '
-    || coalesce(iif(json_valid(body), body ->> '$.page', ''), '')), ?) > 0";
+macro_rules! has_text {
+    () => {
+        "instr(lower(name || ' ' || message_id || ' ' || coalesce(email, '') || ' ' || coalesce(person, '') || ' '
+            || coalesce(iif(json_valid(body), body ->> '$.page', ''), '')), ?) > 0"
+    };
+}
+const HAS_TEXT: &str = has_text!();
+/// The same, or it is of one of these.
+const HAS_TEXT_OR_NAME: &str = concat!(
+    "(",
+    has_text!(),
+    " OR person IN (SELECT value FROM json_each(?)) OR email IN (SELECT value FROM json_each(?)))"
+);
 
 /// Events with one outcome or with any.
 fn of_outcome(connection: &Connection, query: EventQuery) -> Result<Vec<EventTrail>, StoreError> {
     Filter::default()
         .with("position > ?", query.after.map(|position| int(position.0)))
-        .with(HAS_TEXT, query.text.map(|text| text.to_lowercase()))
+        .with_text(query.text)?
         .with("position < ?", query.before.map(|position| int(position.0)))
         .with("email = ?", query.email.map(|email| email.as_str().to_owned()))
         .with("person = ?", query.person)

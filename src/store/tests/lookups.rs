@@ -4,7 +4,7 @@ use super::*;
 use crate::allowance::LaneLoad;
 use crate::delivery::{Attempt, AttemptRequest, Bound, State};
 use crate::store::{
-    Change, Counts, DeliveryQuery, DeliveryStands, DueOrder, DueQuery, EventQuery, Limited, Plan, Put,
+    Change, Counts, DeliveryQuery, DeliveryStands, DueOrder, DueQuery, EventQuery, Limited, Plan, Put, Sought,
 };
 
 fn waiting(id: &str, name: &str, lane: Lane, opened_at: i64, next: i64) -> Put {
@@ -136,9 +136,9 @@ async fn the_trail_is_found_by_each_condition_newest_first() {
     for (text, fit) in
         [("LEAD", vec![3, 1]), ("m1", vec![2, 1]), ("user:42", vec![3, 1]), ("/pricing", vec![])]
     {
-        assert_eq!(find(EventQuery { text: Some(text.to_owned()), ..all() }).await, fit, "{text}");
+        assert_eq!(find(EventQuery { text: Some(Sought::text(text)), ..all() }).await, fit, "{text}");
     }
-    let from = EventQuery { text: Some("lead".to_owned()), after: Some(Position(1)), ..all() };
+    let from = EventQuery { text: Some(Sought::text("lead")), after: Some(Position(1)), ..all() };
     assert_eq!(find(from).await, [3]);
     assert_eq!(with(|query| query.source = Some(SourceName("app".to_owned()))).await, [2]);
     assert_eq!(with(|query| query.since = Some(UnixMicros(NOW.0 + 1))).await, [0_u64; 0]);

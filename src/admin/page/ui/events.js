@@ -120,7 +120,7 @@ function filters(params) {
   const form = h(
     "form",
     { class: "filters", role: "search", on: { submit } },
-    field("Search", text("search", "lead, sam@, /newsletter")),
+    field("Search", text("search", "Jane Miller, lead, /newsletter")),
     field("Email", email),
     field("Person", text("person", "user:42")),
     field("Event", text("event", "Lead Generated")),

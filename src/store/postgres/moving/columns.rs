@@ -26,7 +26,7 @@ const BYTES_MAX: usize = 4 << 20;
 pub(in crate::store) fn own(table: &Table) -> &'static [(&'static str, Type)] {
     match table.name {
         "groups" => &[("length", Type::INT8), ("received_to", Type::INT8)],
-        "people" | "timelines" | "contributions" => &[("hash", Type::BYTEA)],
+        "people" | "person_names" | "timelines" | "contributions" => &[("hash", Type::BYTEA)],
         "deliveries" => &[("reason", Type::TEXT)],
         "events" => &[("page", Type::TEXT)],
         "slots" => &[("epoch", Type::INT8), ("ran", Type::INT8)],
@@ -54,7 +54,7 @@ fn made(table: &Table, row: &[Cell], later: i64) -> Result<Vec<Cell>, StoreError
     let found = || serde_json::from_str::<Found>(&found()).unwrap_or_default();
     let maybe = |text: Option<String>| text.map_or(Cell::Null, Cell::Text);
     Ok(match table.name {
-        "people" => vec![Cell::Blob(hash(&texts(&["key"]).concat()))],
+        "people" | "person_names" => vec![Cell::Blob(hash(&texts(&["key"]).concat()))],
         "timelines" => vec![Cell::Blob(hash(&texts(&["people", "anonymous_id"]).join("\n")))],
         "contributions" => vec![Cell::Blob(hash(&text(&texts(&["member"]).concat())))],
         "deliveries" => vec![maybe(found().reason)],

@@ -25,6 +25,8 @@ mod lookups;
 #[path = "../../tests/model.rs"]
 mod model;
 mod moving;
+#[path = "../../tests/names.rs"]
+mod names;
 mod own;
 #[path = "../../tests/retention.rs"]
 mod retention;

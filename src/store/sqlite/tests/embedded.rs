@@ -335,3 +335,27 @@ async fn what_was_kept_before_trails_had_a_worth_counts_as_worth_most() {
     assert_eq!(prune(&store, NONE).await, 3);
     assert_eq!((size("trail 0"), size("trail 1"), size("trail 2")), (0, 0, 0));
 }
+
+#[tokio::test]
+async fn people_of_before_there_were_names_are_found_by_what_they_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = file_from_before(folder.path(), "CREATE TABLE person_names");
+    let said = |value: &str| format!(r#"{{"value":{value},"stamp":{{"at":1,"message_id":"m"}}}}"#);
+    let body = format!(
+        r#"{{"own":{{"values":{{"traits.city":{},"traits.firstName":{},"traits.last_name":{},"traits.name":{}}}}}}}"#,
+        said("\"Miller\""),
+        said("\"Jane\""),
+        said("\"O'Hara\""),
+        said("7")
+    );
+    for (key, body) in [("user:1", body.as_str()), ("user:2", r#"{"own":{}}"#), ("user:3", "{}")] {
+        old.execute("INSERT INTO people (key, revision, body) VALUES (?1, 1, ?2)", (key, body)).unwrap();
+    }
+    drop(old);
+    let store = open(folder.path());
+    let find = async |words: &[&str]| {
+        store.called(words.iter().map(|word| (*word).to_owned()).collect(), 9).await.unwrap()
+    };
+    assert_eq!(find(&["jane", "o'hara"]).await, ["user:1".parse().unwrap()]);
+    assert_eq!((find(&["miller"]).await.len(), find(&["7"]).await.len()), (0, 0));
+}

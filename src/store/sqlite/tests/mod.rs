@@ -24,6 +24,8 @@ mod journal;
 mod lookups;
 #[path = "../../tests/model.rs"]
 mod model;
+#[path = "../../tests/names.rs"]
+mod names;
 #[path = "../../tests/retention.rs"]
 mod retention;
 #[path = "../../tests/state.rs"]
