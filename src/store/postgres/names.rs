@@ -3,7 +3,6 @@
 //! Must not decide what a name is.
 
 use super::link::{Link, Step};
-use super::load::person;
 use super::value::{hash, string, text, texts, values};
 use crate::person::{Person, PersonKey};
 use crate::store::StoreError;
@@ -76,7 +75,8 @@ pub(super) async fn called(
         AND NOT EXISTS (SELECT 1 FROM unnest($1::text[]) AS u(word) WHERE strpos(name, u.word) = 0) LIMIT $2";
     let mut found = Vec::new();
     for row in link.rows(sql, values![texts(words), signed(limit as u64)]).await? {
-        found.extend(or_passed_over("person", person(&string(&row, 0)?))?);
+        let unreadable = |_| StoreError::Unreadable("person", "its key".to_owned());
+        found.extend(or_passed_over("person", string(&row, 0)?.parse().map_err(unreadable))?);
     }
     Ok(found)
 }
