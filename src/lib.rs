@@ -44,6 +44,7 @@ pub mod selectors;
 pub mod senders;
 pub mod store;
 pub mod telemetry;
+pub mod traces;
 pub mod trail;
 pub mod turn;
 pub mod walk;

@@ -55,6 +55,7 @@ use crate::http::{self, ServeLimits};
 use crate::ingest::Ingest;
 use crate::store::sqlite::OpenError;
 use crate::store::{SharedStore, StoreError};
+use crate::traces::{Exporter, Traces};
 use crate::turn::{Flow, Stalls};
 use opening::store_of;
 use standing::{go_on, look_after, watch_store};
@@ -109,6 +110,8 @@ pub struct App {
     store: SharedStore,
     crm: Arc<dyn Crm>,
     clock: Arc<dyn Clock>,
+    traces: Traces,
+    exporter: Option<Exporter>,
     reload: Reload,
     debugger: Debugger,
     usage: watch::Sender<Usage>,
@@ -175,7 +178,9 @@ impl App {
         let store = store_of(&config, &clock)?;
         go_on(&steady, &*store);
         let shared = Arc::clone(&store);
-        let ingest = ingest_of(&config, &shared, &clock);
+        let (traces, exporter) =
+            Traces::of(&config.telemetry).map_err(|why| BuildError::Library(why.to_string()))?;
+        let ingest = ingest_of(&config, &shared, &clock, &traces);
         let usage = watch::Sender::new(unused(&config));
         let sharing = watch::Sender::new(config.bulk.sharing());
         let erasing = Erasing { ordered: Arc::default(), done: watch::Sender::new(0) };
@@ -213,6 +218,8 @@ impl App {
             store,
             crm,
             clock,
+            traces,
+            exporter,
             reload,
             debugger,
             usage,
@@ -261,7 +268,7 @@ impl App {
     ///
     /// # Errors
     /// The store failed, or a part ended that must not.
-    pub async fn run(self, listeners: Listeners, shutdown: CancellationToken) -> Result<(), RunError> {
+    pub async fn run(mut self, listeners: Listeners, shutdown: CancellationToken) -> Result<(), RunError> {
         let awaits_account = self.config.first_start.is_some_and(|first| first.awaits_account);
         if self.config.freshsales.mode == Mode::DryRun && !awaits_account {
             tracing::warn!(
@@ -283,9 +290,19 @@ impl App {
         parts.spawn(look_after(Arc::clone(&self.store), stop.clone()));
         let upkeep = recorder::upkeep(self.metrics.clone(), Arc::clone(&self.clock), stop.clone());
         parts.spawn(unfailing(upkeep));
+        // It ends after all others: what they hand in at last is told too.
+        let all_ended = CancellationToken::new();
+        let exporting = self.exporter.take().map(|exporter| {
+            let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+            tokio::spawn(exporter.run(store, clock, all_ended.clone()))
+        });
         let waits = Arc::clone(&self.editing).wait_for_pending(Arc::clone(&self.clock), stop.clone());
         parts.spawn(waits);
         result = result.and(self.until_all_ended(&stop, parts).await);
+        all_ended.cancel();
+        if let Some(exporting) = exporting {
+            result = result.and(exporting.await.map_err(RunError::from));
+        }
         let store = self.store;
         // Closing writes what is left; it blocks.
         tokio::task::spawn_blocking(move || store.shut()).await?;
@@ -318,6 +335,7 @@ impl App {
     async fn know_lists(&self) -> Result<(), StoreError> {
         let selectors = Arc::new(self.store.selectors(self.crm.account().clone()).await?);
         let marker_key = self.store.marker_key().await?;
+        self.traces.knows(&marker_key);
         let known = (selectors, marker_key);
         self.reload.settings.send_modify(|settings| Arc::make_mut(settings).knows(known));
         Ok(())
@@ -407,8 +425,9 @@ fn commands_of(bells: &Bells, reload: &Reload, editing: &Arc<Editing>) -> Comman
     }
 }
 
-fn ingest_of(config: &Config, store: &SharedStore, clock: &Arc<dyn Clock>) -> Ingest {
-    let ingest = Ingest::new(&config.server, &config.sources, store.clone(), Arc::clone(clock));
+fn ingest_of(config: &Config, store: &SharedStore, clock: &Arc<dyn Clock>, traces: &Traces) -> Ingest {
+    let ingest =
+        Ingest::new(&config.server, &config.sources, store.clone(), Arc::clone(clock), traces.clone());
     ingest.replace_hooks(&config.hooks, &config.sources);
     ingest
 }

@@ -52,8 +52,18 @@ pub(super) fn whom_of(config: &Config) -> Whom {
 }
 
 /// Sections that are read at the start alone.
-const AT_START: [&str; 9] =
-    ["server", "admin", "exports", "freshsales", "allowance", "bulk", "store", "retention", "log"];
+const AT_START: [&str; 10] = [
+    "server",
+    "admin",
+    "exports",
+    "freshsales",
+    "allowance",
+    "bulk",
+    "store",
+    "retention",
+    "log",
+    "telemetry",
+];
 
 impl Reload {
     /// What a configuration that the service starts with gives to the parts that another may change.

@@ -90,6 +90,7 @@ impl App {
             names: self.reload.settings.clone(),
             stalls: self.vitals.stalls.clone(),
             by_hand: self.bells.by_hand.clone(),
+            traces: self.traces.clone(),
         }
     }
 
@@ -130,6 +131,7 @@ impl App {
             consent: self.vitals.consent.clone(),
             senders: Arc::clone(&self.vitals.senders),
             stalls: self.vitals.stalls.clone(),
+            traces: self.traces.clone(),
         };
         let reviewer = Reviewer {
             store: Arc::clone(&store),

@@ -46,7 +46,7 @@ impl Config {
     }
 
     /// Every section but the sources, by its name, as text to compare. It holds secrets, so it is never shown.
-    fn sections(&self) -> [(&'static str, String); 19] {
+    fn sections(&self) -> [(&'static str, String); 20] {
         // Taken apart in full: a new section can't be forgotten here.
         let Self {
             server,
@@ -70,6 +70,7 @@ impl Config {
             store,
             retention,
             log,
+            telemetry,
             managed: _,
             first_start: _,
         } = self;
@@ -110,6 +111,7 @@ impl Config {
             ("store", format!("{store:?} {:?}", store.url.expose_secret())),
             ("retention", format!("{retention:?}")),
             ("log", format!("{log:?}")),
+            ("telemetry", telemetry.compared()),
         ]
     }
 }

@@ -34,7 +34,7 @@ const LISTS: [&str; 17] = [
 ];
 
 /// The sections there are.
-const SECTIONS: [&str; 21] = [
+const SECTIONS: [&str; 22] = [
     "admin",
     "alerts",
     "allowance",
@@ -56,6 +56,7 @@ const SECTIONS: [&str; 21] = [
     "server",
     "sources",
     "store",
+    "telemetry",
 ];
 
 /// A configuration that was read.
@@ -431,6 +432,7 @@ fn one_section(section: &str, keys: HashMap<String, Value>, problems: &mut Vec<P
         "store" => each_key::<crate::store::Config>(section, keys, problems),
         "retention" => each_key::<crate::retain::RetentionConfig>(section, keys, problems),
         "log" => each_key::<super::LogConfig>(section, keys, problems),
+        "telemetry" => each_key::<super::TracesConfig>(section, keys, problems),
         _ => return false,
     }
     true

@@ -49,6 +49,7 @@ use crate::retain::RetentionConfig;
 use crate::senders::{self, Constants, FiltersConfig, IdentityConfig, IntegrationsConfig};
 use crate::store;
 use crate::telemetry::LogConfig;
+use crate::traces::Config as TracesConfig;
 
 pub use first_start::FirstStart;
 pub use layers::{Examined, LoadError, Loaded, Texts, examine, examine_with, load};
@@ -125,6 +126,9 @@ pub struct Config {
     /// What is logged.
     #[serde(default)]
     pub log: LogConfig,
+    /// Which collector takes traces.
+    #[serde(default)]
+    pub telemetry: TracesConfig,
     /// What was changed on the page.
     #[serde(skip)]
     pub managed: Managed,
@@ -160,6 +164,7 @@ impl Config {
         problems.extend(self.happenings.problems());
         problems.extend(self.retention.problems());
         problems.extend(self.log.problems());
+        problems.extend(self.telemetry.problems());
         if let Err(found) = self.preset() {
             problems.extend(found);
         }

@@ -25,6 +25,8 @@ pub(super) fn is_secret(key: &str) -> bool {
             | "secrets"
             | "url"
             | "heartbeat_url"
+            | "otlp_endpoint"
+            | "otlp_headers"
             | "password"
     )
 }
@@ -58,6 +60,9 @@ pub(super) fn read_files(config: &mut Config) -> Vec<Problem> {
     one("alerts.url", &alerts.url_file, &mut alerts.url, &mut problems);
     one("alerts.secret", &alerts.secret_file, &mut alerts.secret, &mut problems);
     one("alerts.heartbeat_url", &alerts.heartbeat_url_file, &mut alerts.heartbeat_url, &mut problems);
+    let telemetry = &mut config.telemetry;
+    let (file, headers) = (&telemetry.otlp_headers_file, &mut telemetry.otlp_headers);
+    one("telemetry.otlp_headers", file, headers, &mut problems);
     let conversions = &mut config.conversions;
     let (file, password) = (&conversions.password_file, &mut conversions.password);
     one("conversions.password", file, password, &mut problems);

@@ -158,6 +158,15 @@ impl Deliveries {
             .collect()
     }
 
+    /// Those whose call was on its way and has ended.
+    pub fn ended_calls(&self) -> impl Iterator<Item = &Delivery> {
+        let ended = |held: &&HeldDelivery| {
+            let was_on_its_way = held.was == Some(State::InFlight) && held.delivery.state != State::InFlight;
+            was_on_its_way && held.changed && !held.gone
+        };
+        self.0.values().filter(ended).map(|held| &held.delivery)
+    }
+
     /// The changed deliveries.
     pub fn into_changed(self) -> impl Iterator<Item = HeldDelivery> {
         self.0.into_values().filter(|held| held.changed)

@@ -281,6 +281,7 @@ impl Deliverer {
             log::refusal(world.deliveries.get(id));
         }
         let after = world.destination.document.clone();
+        let traced = self.traces.of_calls(world.deliveries.ended_calls(), now);
         let erased = !world.erased_calls.is_empty();
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.push(Put::SlotAnswered(self.account(), finished.call.slot, now));
@@ -288,6 +289,7 @@ impl Deliverer {
         let defect = defects.into_iter().next().map(|(_, why)| why);
         plan.puts.extend(defect.iter().flat_map(|why| ids.iter().map(|id| set_aside(id.clone(), why))));
         self.store.apply(plan).await?;
+        self.traces.tell(traced);
         if erased {
             self.settled.notify_one();
         }

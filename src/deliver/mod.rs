@@ -38,6 +38,7 @@ use crate::destination::Destination;
 use crate::freshsales::{ByHand, Crm};
 use crate::store::{ErrorClass, For, Keys, Plan, Put, SharedStore, StoreError, Versioned, load_records};
 use crate::telemetry::{Panicked, caught_in};
+use crate::traces::Traces;
 use crate::turn::{Stalls, backoff};
 use bulk::Bulk;
 use listing::Listings;
@@ -89,6 +90,8 @@ pub struct Deliverer {
     pub stalls: Stalls,
     /// What persons ask of the account.
     pub by_hand: ByHand,
+    /// Who is told of calls that ended.
+    pub traces: Traces,
 }
 
 /// What the loop remembers between rounds.

@@ -129,11 +129,13 @@ impl Deliverer {
         let settlement = finished.settlement(others_answered);
         caught(|| decision::settle(settlement, &mut world, &settings, now))?;
         log::refusal(world.deliveries.get(&order.delivery));
+        let traced = self.traces.of_calls(world.deliveries.ended_calls(), now);
         let after = world.destination.document.clone();
         let erased = !world.erased_calls.is_empty();
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.push(Put::SlotAnswered(self.account(), finished.job.slot, now));
         self.store.apply(plan).await?;
+        self.traces.tell(traced);
         if erased {
             self.settled.notify_one();
         }

@@ -44,6 +44,13 @@ impl MarkerKey {
         let letter = |byte: &u8| ALPHABET.get(usize::from(byte % 32)).copied().map(char::from);
         tag.as_ref().iter().take(MARK_CHARS).filter_map(letter).collect()
     }
+
+    /// A key for something else that is to be the same whenever it is made, and is no other key's.
+    #[must_use]
+    pub fn key_of(&self, purpose: &str) -> hmac::Key {
+        let own = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
+        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&own, format!("key:{purpose}").as_bytes()).as_ref())
+    }
 }
 
 impl fmt::Debug for MarkerKey {

@@ -173,6 +173,13 @@ impl DeliveryId {
         Self(format!("d{}-{nth}", position.0))
     }
 
+    /// The event that opened it, where one did.
+    #[must_use]
+    pub fn opened_by(&self) -> Option<crate::event::Position> {
+        let (position, _) = self.0.strip_prefix('d')?.split_once('-')?;
+        position.parse().ok().map(crate::event::Position)
+    }
+
     /// The delivery that the review of this number opened for the `nth` contact it looked at.
     #[must_use]
     pub fn of_review(number: u64, nth: u64) -> Self {

@@ -98,6 +98,7 @@ impl Bench {
             consent: crate::consent::SharedTally::default(),
             senders: Arc::default(),
             stalls: Stalls::default(),
+            traces: crate::traces::Traces::default(),
         };
         let running = tokio::spawn(processor.run(stop.clone()));
         processed.wait_for(|processed| processed.events >= last).await.unwrap();

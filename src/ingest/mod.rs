@@ -48,6 +48,7 @@ use crate::http::forwarded::FromTrustedProxy;
 use crate::http::{self, ApiError, BodyLimits};
 use crate::senders::Rates;
 use crate::store::{Journal, NewRecord};
+use crate::traces::{Received, Traces};
 use address::Address;
 use answer::{
     ACCEPTED_ONE, OK, json, malformed, origin_not_allowed, storage_unavailable, taken, unavailable,
@@ -74,6 +75,7 @@ struct Inner {
     rates: Arc<Rates>,
     traffic: Arc<Traffic>,
     captchas: Verifier,
+    traces: Traces,
     seconds: Histogram,
 }
 
@@ -96,6 +98,7 @@ impl Ingest {
         sources: &Sources,
         journal: Arc<dyn Journal>,
         clock: Arc<dyn Clock>,
+        traces: Traces,
     ) -> Self {
         Self(Arc::new(Inner {
             server: config.clone(),
@@ -107,6 +110,7 @@ impl Ingest {
             rates: Arc::default(),
             traffic: Arc::default(),
             captchas: Verifier::default(),
+            traces,
             seconds: metrics::histogram!("freshsignal_ingest_seconds"),
         }))
     }
@@ -332,8 +336,11 @@ impl Inner {
         if accepted == 0 {
             return Ok(());
         }
+        // Live ones follow each other, and so do old ones behind them.
+        let live = records.iter().filter(|record| !record.backfill).count() as u64;
+        let at = records.first().map_or_else(|| self.clock.wall(), |record| record.received_at);
         let deadline = self.clock.monotonic().saturating_add(self.server.request_timeout());
-        tokio::select! {
+        let first = tokio::select! {
             biased;
             appended = self.journal.append(records) => appended.map_err(|error| unavailable(&error))?,
             () = self.clock.sleep_until(deadline) => {
@@ -341,6 +348,9 @@ impl Inner {
                 return Err(storage_unavailable(message));
             }
         };
+        let events = if live > 0 { live } else { accepted };
+        let now = self.clock.wall();
+        self.traces.received(&Received { door, source: &source.name, first, events, at, now });
         source.accepted.increment(accepted);
         self.traffic.accepted(&source.name, door, accepted, self.clock.wall());
         Ok(())

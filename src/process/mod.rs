@@ -32,7 +32,8 @@ use crate::store::{
     ErrorClass, Failed, JournalEnd, Keys, Plan, Progress, Put, Record, SharedStore, StoreError, Stream, Turn,
 };
 use crate::telemetry::{Panicked, caught};
-use crate::trail::{Tallies, tally};
+use crate::traces::Traces;
+use crate::trail::{EventTrail, Tallies, tally};
 use crate::turn::{
     self, Batch, Decide, Next, Pace, Stage, Stalls, Undecided, decide_on, put_aside, reading_of, trail_of,
 };
@@ -68,6 +69,8 @@ pub struct Processor {
     pub senders: Arc<Watch>,
     /// Where it is noted when nothing comes of it.
     pub stalls: Stalls,
+    /// Who is told of what took effect.
+    pub traces: Traces,
 }
 
 impl Processor {
@@ -191,6 +194,11 @@ impl Place {
         let events = self.positions.len() as u64;
         Progress { stream: self.stream, from: self.from, to: self.reached(), events }
     }
+}
+
+/// The trail that is put, where one is.
+fn trail_in(put: &Put) -> Option<&EventTrail> {
+    if let Put::Trail(trail) = put { Some(trail) } else { None }
 }
 
 impl Stage for Batches {
@@ -317,6 +325,7 @@ impl Batches {
             decided.map(|(decided, reading)| Put::Trail(trail_of(reading, decided))).collect()
         });
         let trails: Vec<Put> = trails.map_err(|panicked| place.stopped(None, &panicked))?;
+        let effects = self.processor.traces.effects(trails.iter().filter_map(trail_in));
         let not_understood = std::mem::take(&mut world.consent_not_understood);
         let mut plan = plan(world, trails, place.progress(), &by);
         plan.counts.count(tallies);
@@ -328,6 +337,7 @@ impl Batches {
         match applied {
             Ok(()) => {
                 self.processor.note(not_understood, seen, now);
+                self.processor.traces.took_effect(effects, now, self.processor.clock.wall());
                 let work = decided_in + store.worked().saturating_sub(worked);
                 self.pace.took(count, work);
                 self.rest.worked(work);

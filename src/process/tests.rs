@@ -103,6 +103,7 @@ impl Bench {
             consent: crate::consent::SharedTally::default(),
             senders: Arc::default(),
             stalls: Stalls::default(),
+            traces: crate::traces::Traces::default(),
         }
     }
 

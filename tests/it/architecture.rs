@@ -29,7 +29,7 @@ const LAYERS: &[&[&str]] = &[
     &["trail"],
     &["store", "freshsales"],
     &["turn", "webhook"],
-    &["health"],
+    &["health", "traces"],
     &[
         "ingest",
         "process",

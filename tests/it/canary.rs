@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::support::app::said;
 use crate::support::command::{Served, freshsignal};
 use crate::support::crm::Crm;
+use crate::support::ear::Ear;
 use crate::support::wait::{WITHIN, eventually};
 
 const API_KEY: &str = "canary-api-key-7d1f";
@@ -75,7 +76,8 @@ struct Run {
 }
 
 impl Run {
-    fn start(crm: &Crm, folder: &std::path::Path) -> Self {
+    fn start(crm: &Crm, folder: &std::path::Path, collector: &Ear) -> Self {
+        let (collector, headers) = (collector.url("/canary-collector"), format!("x-key={HOOK_SECRET}"));
         let base_url = format!("http://{}", crm.address);
         let environment = [
             ("SOURCES__WEBSITE__WRITE_KEY", WRITE_KEY),
@@ -93,6 +95,9 @@ impl Run {
             ("ADMIN__TOKEN", TOKEN),
             ("STORE__PATH", folder.to_str().unwrap()),
             ("LOG__LEVEL", "trace"),
+            ("TELEMETRY__OTLP_ENDPOINT", &collector),
+            ("TELEMETRY__OTLP_HEADERS", &headers),
+            ("TELEMETRY__ALLOW_PRIVATE", "true"),
         ];
         let served = Served::start(&mut freshsignal(&["serve"], &environment));
         let client = http_client(Timeouts { connect: WITHIN, attempt: WITHIN }).unwrap();
@@ -224,7 +229,8 @@ async fn no_secret_and_nothing_personal_comes_out_of_a_whole_run_at_trace_level(
     let options = SandboxOptions { api_key: API_KEY.to_owned(), ..SandboxOptions::default() };
     let crm = Crm::start(options, Arc::new(SystemClock::default())).await;
     let folder = tempfile::tempdir().unwrap();
-    let run = Run::start(&crm, folder.path());
+    let collector = Ear::listen().await;
+    let run = Run::start(&crm, folder.path(), &collector);
     order_faults(&crm);
 
     run.send_what_is_refused().await;
@@ -258,9 +264,13 @@ async fn no_secret_and_nothing_personal_comes_out_of_a_whole_run_at_trace_level(
     let (code, log) = run.served.ended();
     assert_eq!(code, 0, "{log}");
     assert!(log.contains("DEBUG") || log.contains("TRACE"), "it was no run at trace level: {log}");
+    let spans: Vec<String> = collector.messages().into_iter().map(|message| message.text).collect();
+    let spans = spans.join("\n");
+    assert!(spans.contains("\"delivery\"") && spans.contains("\"call\""), "no traces: {spans}");
     for canary in CANARIES {
         let found = |text: &str| text.lines().find(|line| line.contains(canary)).map(str::to_owned);
         assert_eq!(found(&log), None, "{canary} is in the log");
         assert_eq!(found(&metrics), None, "{canary} is in a metric");
+        assert_eq!(found(&spans), None, "{canary} is in a span");
     }
 }

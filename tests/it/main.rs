@@ -126,6 +126,8 @@ mod suppress;
 mod tags;
 /// What sales is told: notes, activities and tasks, each once.
 mod told;
+/// Spans for a collector, from the receipt of an event to the answer of Freshsales.
+mod traces;
 /// Whom to believe: visitors beside servers, and scripts with harvested addresses.
 mod trust;
 /// The use cases of the documents, each by the configuration that its page shows.

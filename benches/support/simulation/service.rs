@@ -20,6 +20,7 @@ use freshsignal::ingest::Ingest;
 use freshsignal::process::Processor;
 use freshsignal::store::sqlite::SqliteStore;
 use freshsignal::store::{self, SharedStore, StoreError, Totals, Trail as _};
+use freshsignal::traces::Traces;
 use freshsignal::turn::Stalls;
 use freshsignal::walk::Reviewer;
 use tempfile::TempDir;
@@ -116,7 +117,13 @@ impl Service {
         time.heed(&store);
         steady.not_before(store.latest_moment());
         let shared: SharedStore = Arc::clone(&store) as SharedStore;
-        let ingest = Ingest::new(&config.server, &config.sources, shared.clone(), Arc::clone(&clock));
+        let ingest = Ingest::new(
+            &config.server,
+            &config.sources,
+            shared.clone(),
+            Arc::clone(&clock),
+            Traces::default(),
+        );
         // The lists of the account that were asked for before, as the service knows them from its start on.
         let selectors = shared.selectors(crm.account().clone()).await.unwrap();
         let settings = watch::Sender::new(config.settings().unwrap());
@@ -132,6 +139,7 @@ impl Service {
             consent: freshsignal::consent::SharedTally::default(),
             senders: Arc::default(),
             stalls: Stalls::default(),
+            traces: Traces::default(),
         };
         let reviewer = Reviewer {
             store: Arc::clone(&shared),
@@ -160,6 +168,7 @@ impl Service {
             names: settings.clone(),
             stalls: Stalls::default(),
             by_hand: freshsignal::freshsales::ByHand::default(),
+            traces: Traces::default(),
         };
         let stop = CancellationToken::new();
         let stages = vec![

@@ -44,6 +44,7 @@ async fn after_a_lead(folder: &std::path::Path) -> Router {
         consent: SharedTally::default(),
         senders: Arc::default(),
         stalls: Stalls::default(),
+        traces: crate::traces::Traces::default(),
     };
     let stop = CancellationToken::new();
     let running = tokio::spawn(processor.run(stop.clone()));

@@ -103,10 +103,12 @@ impl Deliverer {
         settings: &Settings,
     ) -> Result<bool, StoreError> {
         let after = world.destination.document.clone();
+        let traced = self.traces.of_calls(world.deliveries.ended_calls(), self.clock.wall());
         let erased = !world.erased_calls.is_empty();
         let mut plan = Plan::of(world, &settings.account);
         plan.puts.extend(puts);
         self.store.apply(plan).await?;
+        self.traces.tell(traced);
         if erased {
             self.settled.notify_one();
         }

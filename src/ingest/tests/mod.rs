@@ -111,7 +111,8 @@ impl Bench {
         let clock = ManualClock::at(NOW);
         let server: ServerConfig = toml::from_str(server).unwrap();
         let sources: Sources = toml::from_str(sources).unwrap();
-        let ingest = Ingest::new(&server, &sources, store.clone(), Arc::new(clock.clone()));
+        let ingest =
+            Ingest::new(&server, &sources, store.clone(), Arc::new(clock.clone()), Traces::default());
         Self { ingest, store, clock }
     }
 
