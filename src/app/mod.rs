@@ -178,8 +178,7 @@ impl App {
         let store = store_of(&config, &clock)?;
         go_on(&steady, &*store);
         let shared = Arc::clone(&store);
-        let (traces, exporter) =
-            Traces::of(&config.telemetry).map_err(|why| BuildError::Library(why.to_string()))?;
+        let (traces, exporter) = traces_of(&config)?;
         let ingest = ingest_of(&config, &shared, &clock, &traces);
         let usage = watch::Sender::new(unused(&config));
         let sharing = watch::Sender::new(config.bulk.sharing());
@@ -423,6 +422,11 @@ fn commands_of(bells: &Bells, reload: &Reload, editing: &Arc<Editing>) -> Comman
         setup: Arc::clone(editing) as Arc<dyn Setup>,
         owner: Arc::clone(editing) as Arc<dyn Owner>,
     }
+}
+
+/// What takes spans, and what brings them to a collector, where one is named.
+fn traces_of(config: &Config) -> Result<(Traces, Option<Exporter>), BuildError> {
+    Traces::of(&config.telemetry).map_err(|why| BuildError::Library(why.to_string()))
 }
 
 fn ingest_of(config: &Config, store: &SharedStore, clock: &Arc<dyn Clock>, traces: &Traces) -> Ingest {
