@@ -244,6 +244,7 @@ const ROUTES: &[Route] = &[
     route(GET, "/", ANYBODY, |method| on(method, page::home)),
     route(GET, "/debug", ANYBODY, |method| on(method, page::index)),
     route(GET, "/debug/{file}", ANYBODY, |method| on(method, page::file)),
+    route(GET, "/debug/{version}/{file}", ANYBODY, |method| on(method, page::versioned)),
     route(GET, "/openapi.json", ANYBODY, |method| on(method, openapi::document)),
     route(GET, "/healthz", ANYBODY, |method| on(method, status::alive)),
     route(GET, "/readyz", ANYBODY, |method| on(method, status::ready)),

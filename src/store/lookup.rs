@@ -94,7 +94,7 @@ pub struct EventQuery {
     /// Only those that have this text in their name, their page, their message id, or whose they are, whatever its case; or that are
     /// of somebody who is called so.
     pub text: Option<Sought>,
-    /// Only those after this position: how far back a text is looked for.
+    /// Only those after this position: how far back the trail is walked.
     pub after: Option<Position>,
 }
 
@@ -115,6 +115,15 @@ impl EventQuery {
             text: None,
             after: None,
         }
+    }
+
+    /// Whether no index finds what is asked for, so that the trail is walked back for it: a text, a source, or a name and what became
+    /// of it. Of one person or contact there are few.
+    #[must_use]
+    pub fn walks(&self) -> bool {
+        let of_somebody = self.email.is_some() || self.person.is_some();
+        let by_two = self.event.is_some() && !self.outcomes.is_empty();
+        self.text.is_some() || (!of_somebody && (self.source.is_some() || by_two))
     }
 
     /// Whether an event has the text in it, where one is asked for.

@@ -1,3 +1,5 @@
+//! Ids, sampling, the form of OTLP, and what a collector may be.
+
 use ring::hmac;
 use secrecy::SecretString;
 

@@ -48,7 +48,10 @@ async fn under_admin_path_everything_private_is_behind_the_token_by_whatever_nam
     // The page holds no data, and what it loads is below the same path.
     let page = service.public(Method::GET, "/admin/debug").send().await.unwrap();
     assert_eq!(page.status(), StatusCode::OK);
-    assert!(page.text().await.unwrap().contains("src=\"debug/main.js\""));
+    let page = page.text().await.unwrap();
+    let script = page.split("src=\"").find_map(|rest| rest.split('"').next()?.strip_suffix("/main.js"));
+    let script = format!("/admin/{}/main.js", script.expect("the page loads its script"));
+    assert_eq!(status(&service, &script, &[]).await, StatusCode::OK);
     assert_eq!(status(&service, "/admin/debug/main.js", &[]).await, StatusCode::OK);
     // With its slash or without, the path leads to the page.
     for (path, leads_to) in [("/admin", "admin/debug"), ("/admin/", "debug")] {

@@ -188,8 +188,8 @@ pub(in crate::admin) struct OneEvent {
 
 const FILTERS: &[&str] =
     &["limit", "before", "email", "person", "event", "outcome", "source", "since", "until", "door", "search"];
-/// Events that are looked through for a text in one answer.
-const LOOKED_THROUGH_MAX: u64 = 50_000;
+/// Events that are looked through in one answer where no index finds them.
+const LOOKED_THROUGH_MAX: u64 = 20_000;
 /// People whose names a text may be, of whom events are listed. Whoever has more of them writes more of the name.
 const CALLED_MAX: usize = 200;
 /// Words of it that are compared.
@@ -213,7 +213,7 @@ pub(in crate::admin) async fn list(Asked(app): Asked, uri: Uri) -> Result<Json<E
             return Ok(Json(EventPage::Rejected { events, next }));
         }
     };
-    let window = query.text.is_some().then(|| app.window(query.before));
+    let window = query.walks().then(|| app.window(query.before));
     let query = EventQuery { after: window, ..query };
     let rows = app.store.events(query).await.map_err(failed)?;
     let (rows, next) = page(rows, limit, Cursor::Events, |trail| trail.position.0);
@@ -247,7 +247,7 @@ impl Debugger {
         Ok(sought)
     }
 
-    /// How far back a text is looked for in one answer.
+    /// How far back the trail is walked for one answer.
     fn window(&self, before: Option<Position>) -> Position {
         let from = before.unwrap_or_else(|| Position(self.store.journal_end().borrow().0.saturating_add(1)));
         Position(from.0.saturating_sub(LOOKED_THROUGH_MAX))

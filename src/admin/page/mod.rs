@@ -4,6 +4,7 @@
 //! from anything: what the page shows it fetches as JSON and puts in as text.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::LazyLock;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -86,9 +87,29 @@ pub(super) fn scripts() -> impl Iterator<Item = &'static str> {
     FILES.iter().filter(|file| file.kind == SCRIPT).map(|file| file.content)
 }
 
+/// Changes with any of the files.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let mut hasher = DefaultHasher::new();
+    for file in FILES {
+        file.content.hash(&mut hasher);
+    }
+    format!("{:016x}", hasher.finish())
+});
+
+/// The page, which names its files below their version, so that a browser asks for each once; and at its head what every view
+/// needs, so that it asks for all of that together and not for each when another names it.
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    let main = FILES.iter().find(|file| file.name == "main.js").map_or("", |file| file.content);
+    let named = main.split(" from \"./").skip(1).filter_map(|rest| rest.split('"').next());
+    let early: Vec<String> =
+        named.map(|name| format!("<link rel=\"modulepreload\" href=\"debug/{name}\">\n")).collect();
+    let page = INDEX.content.replace("<script ", &format!("{}<script ", early.concat()));
+    page.replace("\"debug/", &format!("\"debug/{}/", *VERSION))
+});
+
 /// `GET /debug`
 pub(super) async fn index(headers: HeaderMap) -> Response {
-    answer(&INDEX, &headers)
+    answer(INDEX.kind, &PAGE, &headers, ASKED_EACH_TIME)
 }
 
 /// `GET /`: to the page, which is beside it wherever these routes are. Below a path on the public listener the slash at its end
@@ -105,26 +126,45 @@ pub(super) async fn home(OriginalUri(asked): OriginalUri) -> Response {
 pub(super) async fn file(path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
     let file = path.ok().and_then(|Path(name)| FILES.iter().find(|file| file.name == name));
     match file {
-        Some(file) => answer(file, &headers),
+        Some(file) => answer(file.kind, file.content, &headers, ASKED_EACH_TIME),
         None => ApiError::not_found().into_response(),
     }
 }
 
-/// The file, or that the one the browser keeps is still the same. It asks each time: a new binary brings new files.
-fn answer(file: &File, headers: &HeaderMap) -> Response {
-    let tag = entity_tag(file.content);
+/// `GET /debug/{version}/{file}`: of this version it never changes; whoever has an older page gets what there is.
+pub(super) async fn versioned(
+    path: Result<Path<(String, String)>, PathRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let found = path.ok().and_then(|Path((version, name))| {
+        FILES.iter().find(|file| file.name == name).map(|file| (file, version == *VERSION))
+    });
+    match found {
+        Some((file, true)) => answer(file.kind, file.content, &headers, NEVER_CHANGES),
+        Some((file, false)) => answer(file.kind, file.content, &headers, ASKED_EACH_TIME),
+        None => ApiError::not_found().into_response(),
+    }
+}
+
+/// A new binary brings new files.
+const ASKED_EACH_TIME: &str = "no-cache";
+const NEVER_CHANGES: &str = "private, max-age=31536000, immutable";
+
+/// The file, or that the one the browser keeps is still the same.
+fn answer(kind: &'static str, content: &'static str, headers: &HeaderMap, keep: &'static str) -> Response {
+    let tag = entity_tag(content);
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
     let same =
         known.is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag || known.trim() == "*"));
-    let body = if same { Body::empty() } else { Body::from(file.content) };
+    let body = if same { Body::empty() } else { Body::from(content) };
     let mut response = Response::new(body);
     if same {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let fixed = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
     response.headers_mut().extend([
-        fixed(header::CONTENT_TYPE, file.kind),
-        fixed(header::CACHE_CONTROL, "no-cache"),
+        fixed(header::CONTENT_TYPE, kind),
+        fixed(header::CACHE_CONTROL, keep),
         fixed(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         fixed(header::REFERRER_POLICY, "no-referrer"),
         fixed(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
@@ -167,6 +207,29 @@ mod tests {
                 assert!(exists(name.trim_start_matches("./")), "{} names {name}", file.name);
             }
         }
+    }
+
+    #[test]
+    fn the_page_asks_for_what_every_view_needs_at_once_and_by_its_version() {
+        for name in ["main.js", "style.css", "icon.svg", "api.js", "dom.js", "rows.js", "words.js"] {
+            let place = format!("\"debug/{}/{name}\"", *VERSION);
+            assert!(PAGE.contains(&place), "{place} is not in {}", *PAGE);
+        }
+        assert!(!PAGE.contains("events.js"), "a view's script is read when it is opened");
+        assert_eq!(PAGE.matches("\"debug/").count(), PAGE.matches(&format!("\"debug/{}/", *VERSION)).count());
+    }
+
+    #[tokio::test]
+    async fn a_browser_keeps_a_file_of_this_version_and_asks_again_for_any_other() {
+        let kept = async |version: &str| {
+            let path = Ok(Path((version.to_owned(), "dom.js".to_owned())));
+            let answer = versioned(path, HeaderMap::new()).await;
+            assert_eq!(answer.status(), StatusCode::OK);
+            answer.headers()[header::CACHE_CONTROL].to_str().unwrap().contains("immutable")
+        };
+        assert!(kept(&VERSION).await && !kept("of-before").await);
+        let none = versioned(Ok(Path((VERSION.clone(), "none.js".to_owned()))), HeaderMap::new()).await;
+        assert_eq!(none.status(), StatusCode::NOT_FOUND);
     }
 
     #[test]

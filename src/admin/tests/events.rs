@@ -249,3 +249,39 @@ async fn a_look_up_that_fails_says_so_without_detail() {
         }
     }
 }
+
+#[tokio::test]
+async fn where_no_index_finds_what_is_asked_for_one_answer_walks_back_so_far_and_no_further() {
+    let walks =
+        ["search=x", "source=shop", "event=page&outcome=queued", "source=shop&outcome=queued,no_email"];
+    let found = [
+        "outcome=queued,no_email",
+        "event=page",
+        "email=a%40b.co&source=shop",
+        "person=user:7&event=page&outcome=queued",
+    ];
+    for (filter, expected) in
+        walks.map(|filter| (filter, true)).into_iter().chain(found.map(|it| (it, false)))
+    {
+        let lab = Lab::new();
+        lab.json(&format!("/api/events?{filter}")).await;
+        assert_eq!(lab.store.0.lock().unwrap().event_queries[0].after.is_some(), expected, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_is_looked_for_among_the_names_of_people_too() {
+    let lab = Lab::new().holding(|held| {
+        let names = [("user:jane", "jane miller"), ("user:ann", "ann miller")];
+        held.called = names.map(|(key, name)| (key.parse().unwrap(), name.to_owned())).into();
+    });
+    let cases =
+        [("Miller+Jane+", vec!["user:jane"]), ("miller", vec!["user:ann", "user:jane"]), ("smith", vec![])];
+    for (text, called) in cases {
+        lab.json(&format!("/api/events?search={text}")).await;
+        let asked = lab.store.0.lock().unwrap().event_queries.remove(0).text.unwrap();
+        assert_eq!(asked.people.iter().map(String::as_str).collect::<Vec<_>>(), called, "{text}");
+        assert_eq!(asked.text, text.replace('+', " ").trim().to_lowercase());
+        lab.store.0.lock().unwrap().event_queries.clear();
+    }
+}

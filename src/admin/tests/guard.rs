@@ -33,7 +33,16 @@ fn only_the_page_and_the_health_routes_are_open() {
     let open = ROUTES.iter().filter(|route| route.access == Access::Anybody).map(|route| route.path);
     assert_eq!(
         open.collect::<Vec<_>>(),
-        ["/api/setup/session", "/", "/debug", "/debug/{file}", "/openapi.json", "/healthz", "/readyz"]
+        [
+            "/api/setup/session",
+            "/",
+            "/debug",
+            "/debug/{file}",
+            "/debug/{version}/{file}",
+            "/openapi.json",
+            "/healthz",
+            "/readyz"
+        ]
     );
 }
 
@@ -109,6 +118,7 @@ const THERE: &[(&str, &str)] = &[
     ("GET", "/"),
     ("GET", "/debug"),
     ("GET", "/debug/{file}"),
+    ("GET", "/debug/{version}/{file}"),
     ("GET", "/openapi.json"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),

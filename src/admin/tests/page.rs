@@ -45,9 +45,11 @@ async fn a_file_that_the_browser_has_is_not_sent_again() {
 #[tokio::test]
 async fn no_other_file_can_be_asked_for() {
     let lab = Lab::new();
-    for path in
-        ["/debug/nothing.js", "/debug/..%2fmod.rs", "/debug/index.html", "/debug/%ff", "/debug/ui/main.js"]
-    {
+    let beside =
+        ["/debug/nothing.js", "/debug/..%2fmod.rs", "/debug/index.html", "/debug/%ff", "/debug/%ff/main.js"];
+    let below =
+        ["/debug/ui/nothing.js", "/debug/ui/..%2fmod.rs", "/debug/ui/index.html", "/debug/ui/ui/main.js"];
+    for path in beside.into_iter().chain(below) {
         assert_eq!(lab.get(path).await.status, 404, "{path}");
     }
 }

@@ -36,7 +36,7 @@ pub(super) const STEP: &str = "
 pub(super) struct Names {
     hashes: Vec<Vec<u8>>,
     keys: Vec<String>,
-    names: Vec<String>,
+    called: Vec<String>,
     nameless: Vec<Vec<u8>>,
 }
 
@@ -46,7 +46,7 @@ impl Names {
             Some(name) => {
                 self.hashes.push(hash(key));
                 self.keys.push(text(key));
-                self.names.push(name);
+                self.called.push(name);
             }
             None if is_new => {}
             None => self.nameless.push(hash(key)),
@@ -54,12 +54,12 @@ impl Names {
     }
 
     pub(super) fn steps(self) -> impl Iterator<Item = Step> {
-        let Self { hashes, keys, names, nameless } = self;
+        let Self { hashes, keys, called, nameless } = self;
         let named = "INSERT INTO person_names AS p (hash, key, name)
             SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[])
             ON CONFLICT (tenant, hash) DO UPDATE SET name = excluded.name WHERE p.name <> excluded.name";
         let gone = "DELETE FROM person_names WHERE tenant = 1 AND hash = ANY($1::bytea[])";
-        let named = (!hashes.is_empty()).then(|| Step::any(named, values![hashes, keys, names]));
+        let named = (!hashes.is_empty()).then(|| Step::any(named, values![hashes, keys, called]));
         let gone = (!nameless.is_empty()).then(|| Step::any(gone, values![nameless]));
         named.into_iter().chain(gone)
     }

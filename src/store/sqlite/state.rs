@@ -28,6 +28,7 @@ use crate::allowance::SlotId;
 use crate::clock::UnixMicros;
 use crate::delivery::{Account, Bound, Delivery};
 use crate::event::{CrmRecord, Email, Position};
+use crate::person::{Person, PersonKey};
 use crate::store::counters;
 use crate::store::{
     Answer, Counts, Documents, Gone, Keys, Plan, Processed, Progress, Put, Revision, StoreError, Stream,
@@ -233,17 +234,24 @@ pub(super) fn write<'a>(
     Ok(transaction)
 }
 
+fn put_person(
+    connection: &Connection,
+    key: &PersonKey,
+    revision: Revision,
+    person: &Person,
+    day: Option<i64>,
+) -> Result<(), StoreError> {
+    let (key, body) = (key.to_string(), to_text("person", person)?);
+    let insert = "INSERT INTO people (key, body, revision, day) VALUES (?1, ?2, ?3 + 1, coalesce(?4, 0))";
+    let update = "UPDATE people SET body = ?2, revision = ?3 + 1, day = coalesce(?4, day) WHERE key = ?1 AND revision = ?3";
+    let values = params![key, body, int(revision), day];
+    change_one(connection, by_revision(revision, insert, update), values)?;
+    names::put(connection, &key, person, revision == 0)
+}
+
 fn put(connection: &Connection, put: &Put, now: UnixMicros, day: Option<i64>) -> Result<(), StoreError> {
     match put {
-        Put::Person(key, revision, person) => {
-            let (key, body) = (key.to_string(), to_text("person", person)?);
-            let insert =
-                "INSERT INTO people (key, body, revision, day) VALUES (?1, ?2, ?3 + 1, coalesce(?4, 0))";
-            let update = "UPDATE people SET body = ?2, revision = ?3 + 1, day = coalesce(?4, day) WHERE key = ?1 AND revision = ?3";
-            let values = params![key, body, int(*revision), day];
-            change_one(connection, by_revision(*revision, insert, update), values)?;
-            names::put(connection, &key, person, *revision == 0)
-        }
+        Put::Person(key, revision, person) => put_person(connection, key, *revision, person, day),
         Put::Timeline(key, revision, timeline) => {
             let body = to_text("timeline", timeline)?;
             let insert = "INSERT INTO timelines (people, anonymous_id, body, revision, day) VALUES (?1, ?2, ?3, ?4 + 1, coalesce(?5, 0))";

@@ -129,8 +129,8 @@ const NOT_AFTER: &str = "position <= (SELECT coalesce(max(position), -1) FROM (
     SELECT * FROM (SELECT position FROM events WHERE worth = 1 AND received_at <= ? ORDER BY received_at DESC LIMIT 1000) UNION ALL
     SELECT * FROM (SELECT position FROM events WHERE worth = 2 AND received_at <= ? ORDER BY received_at DESC LIMIT 1000)))";
 
-/// Events, newest first. Those of a contact, a person, a name, an outcome or a time are found; for several conditions
-/// and for a source the trail is walked back until enough fit.
+/// Events, newest first. Those of a contact, a person, a name, an outcome or a time are found; for a text, a source, or a name with
+/// an outcome the trail is walked back until enough fit ([`EventQuery::walks`]).
 pub(super) fn events(connection: &Connection, query: EventQuery) -> Result<Vec<EventTrail>, StoreError> {
     if query.outcomes.len() < 2 {
         return of_outcome(connection, query);
@@ -164,14 +164,17 @@ const HAS_TEXT_OR_NAME: &str = concat!(
 
 /// Events with one outcome or with any.
 fn of_outcome(connection: &Connection, query: EventQuery) -> Result<Vec<EventTrail>, StoreError> {
+    // Of one person or contact there are few: they are found, and the rest is looked at.
+    let of_somebody = query.email.is_some() || query.person.is_some();
+    let by = |looked_at: &'static str, found: &'static str| if of_somebody { looked_at } else { found };
     Filter::default()
         .with("position > ?", query.after.map(|position| int(position.0)))
         .with_text(query.text)?
         .with("position < ?", query.before.map(|position| int(position.0)))
         .with("email = ?", query.email.map(|email| email.as_str().to_owned()))
         .with("person = ?", query.person)
-        .with("name = ?", query.event.map(|name| name.to_lowercase()))
-        .with("outcome = ?", query.outcomes.first().copied().map(Outcome::as_str))
+        .with(by("+name = ?", "name = ?"), query.event.map(|name| name.to_lowercase()))
+        .with(by("+outcome = ?", "outcome = ?"), query.outcomes.first().copied().map(Outcome::as_str))
         .with("source = ?", query.source.map(|source| source.0))
         .with_moment(NOT_BEFORE, query.since)
         .with("received_at >= ?", query.since.map(|since| since.0))

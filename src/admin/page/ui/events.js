@@ -13,7 +13,7 @@ import { OUTCOMES, count, many, person } from "./words.js";
 const ROWS_MAX = 300;
 const PAGE = 50;
 // So often an answer without rows is followed by the next one, which looks further back.
-const LOOKS_MAX = 20;
+const LOOKS_MAX = 50;
 // Rows on screen are read again this often at the most, when more happened than was told.
 const AGAIN_MS = 5000;
 const SPANS = { 900: "Last 15 minutes", 3600: "Last hour", 86400: "Last 24 hours" };

@@ -5,41 +5,25 @@ import { ask, h, show } from "./dom.js";
 import { listen, liveState, watch } from "./live.js";
 import { problem, walk } from "./rows.js";
 import { isSandbox, soon } from "./words.js";
-import { acts } from "./acts.js";
-import { connect } from "./connect.js";
-import { companies, company } from "./companies.js";
-import { contact, contacts } from "./contacts.js";
-import { deadLetters } from "./dead_letters.js";
-import { deal, deals } from "./deals.js";
-import { deliveries, delivery } from "./deliveries.js";
-import { event } from "./event.js";
-import { events } from "./events.js";
-import { happening, happenings } from "./happenings.js";
-import { now } from "./now.js";
-import { output, outputs } from "./outputs.js";
-import { plan } from "./plan.js";
-import { playground } from "./playground.js";
-import { settings } from "./settings.js";
-import { start } from "./start.js";
-import { status } from "./status.js";
 
+// The script of a view is read when the view is first opened.
 const VIEWS = [
-  { path: "events", name: "Events", list: events, one: event },
-  { path: "contacts", name: "Contacts", list: contacts, one: contact, needs: "GET /api/contacts/{email}" },
-  { path: "deals", name: "Deals", list: deals, one: deal, needs: "GET /api/deals" },
-  { path: "companies", name: "Companies", list: companies, one: company, needs: "GET /api/companies" },
-  { path: "deliveries", name: "Deliveries", list: deliveries, one: delivery },
-  { path: "dead-letters", name: "Dead letters", list: deadLetters },
-  { path: "playground", name: "Playground", list: playground, needs: "POST /api/map" },
-  { path: "status", name: "Status", list: status },
-  { path: "connect", name: "Connect", list: connect },
-  { path: "happenings", name: "Notes", list: happenings, one: happening, needs: "GET /api/happenings" },
-  { path: "outputs", name: "Outputs", list: outputs, one: output },
-  { path: "plan", name: "Plan", list: plan, needs: "POST /api/plan" },
-  { path: "settings", name: "Settings", list: settings, needs: "GET /api/settings" },
-  { path: "acts", name: "Log", list: acts, needs: "GET /api/acts" },
-  { path: "start", name: "Start", list: start, needs: "GET /api/setup" },
-  { path: "now", name: "Now", list: now },
+  { path: "events", name: "Events", file: () => import("./events.js"), list: "events", one: "event", oneFile: () => import("./event.js") },
+  { path: "contacts", name: "Contacts", file: () => import("./contacts.js"), list: "contacts", one: "contact", needs: "GET /api/contacts/{email}" },
+  { path: "deals", name: "Deals", file: () => import("./deals.js"), list: "deals", one: "deal", needs: "GET /api/deals" },
+  { path: "companies", name: "Companies", file: () => import("./companies.js"), list: "companies", one: "company", needs: "GET /api/companies" },
+  { path: "deliveries", name: "Deliveries", file: () => import("./deliveries.js"), list: "deliveries", one: "delivery" },
+  { path: "dead-letters", name: "Dead letters", file: () => import("./dead_letters.js"), list: "deadLetters" },
+  { path: "playground", name: "Playground", file: () => import("./playground.js"), list: "playground", needs: "POST /api/map" },
+  { path: "status", name: "Status", file: () => import("./status.js"), list: "status" },
+  { path: "connect", name: "Connect", file: () => import("./connect.js"), list: "connect" },
+  { path: "happenings", name: "Notes", file: () => import("./happenings.js"), list: "happenings", one: "happening", needs: "GET /api/happenings" },
+  { path: "outputs", name: "Outputs", file: () => import("./outputs.js"), list: "outputs", one: "output" },
+  { path: "plan", name: "Plan", file: () => import("./plan.js"), list: "plan", needs: "POST /api/plan" },
+  { path: "settings", name: "Settings", file: () => import("./settings.js"), list: "settings", needs: "GET /api/settings" },
+  { path: "acts", name: "Log", file: () => import("./acts.js"), list: "acts", needs: "GET /api/acts" },
+  { path: "start", name: "Start", file: () => import("./start.js"), list: "start", needs: "GET /api/setup" },
+  { path: "now", name: "Now", file: () => import("./now.js"), list: "now" },
 ];
 // The first view is no. 0, so that the others keep their keys.
 const HOME = VIEWS[VIEWS.length - 1];
@@ -105,8 +89,11 @@ async function go() {
     main.focus({ preventScroll: true });
   }
   if (next.path !== "events" || about) watch();
-  const open = about !== null && next.one ? next.one : next.list;
   try {
+    const one = about !== null && next.one;
+    const script = await ((one && next.oneFile) || next.file)().catch(() => Promise.reject(new Failure(0, "unreachable", "The service does not answer, so this view can't be read.")));
+    if (!place.isConnected) return;
+    const open = script[one || next.list];
     const done = await open(place, { about, params, latest: () => latest, rows: was?.rows ?? 0 });
     if (!place.isConnected) {
       done?.();
