@@ -117,13 +117,8 @@ impl Service {
         time.heed(&store);
         steady.not_before(store.latest_moment());
         let shared: SharedStore = Arc::clone(&store) as SharedStore;
-        let ingest = Ingest::new(
-            &config.server,
-            &config.sources,
-            shared.clone(),
-            Arc::clone(&clock),
-            Traces::default(),
-        );
+        let (traces, given) = (Traces::default(), (shared.clone(), Arc::clone(&clock)));
+        let ingest = Ingest::new(&config.server, &config.sources, given.0, given.1, traces.clone());
         // The lists of the account that were asked for before, as the service knows them from its start on.
         let selectors = shared.selectors(crm.account().clone()).await.unwrap();
         let settings = watch::Sender::new(config.settings().unwrap());
@@ -139,7 +134,7 @@ impl Service {
             consent: freshsignal::consent::SharedTally::default(),
             senders: Arc::default(),
             stalls: Stalls::default(),
-            traces: Traces::default(),
+            traces: traces.clone(),
         };
         let reviewer = Reviewer {
             store: Arc::clone(&shared),
@@ -168,7 +163,7 @@ impl Service {
             names: settings.clone(),
             stalls: Stalls::default(),
             by_hand: freshsignal::freshsales::ByHand::default(),
-            traces: Traces::default(),
+            traces,
         };
         let stop = CancellationToken::new();
         let stages = vec![

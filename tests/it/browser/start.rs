@@ -239,7 +239,7 @@ async fn is_ready_though_unfinished(served: &Served) {
         let answer = client().get(format!("http://{address}{path}")).send().await.unwrap();
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
     };
-    let (private, public) = (served.private.to_string(), served.public.to_string());
+    let (private, public) = (served.private.clone(), served.public.clone());
     assert_eq!(answer(&public, "/readyz").await, (200, json!({"status": "ok"})), "strangers learn nothing");
     assert_eq!(answer(&private, "/readyz").await, (200, json!({"status": "ok", "setup": "unfinished"})));
     assert_eq!(answer(&private, "/healthz").await, (200, json!({"status": "ok"})));
