@@ -98,9 +98,13 @@ impl Hearing {
         }
     }
 
-    /// A call that carried these was not answered: nobody knows whether what was heard of them still stands, so it keeps nothing back.
+    /// A call that carried these was not answered: where it said something else than was heard, nobody knows which of the two stands,
+    /// so what was heard keeps nothing back.
     pub fn may_be_overwritten(&mut self, sent: &Attributes) {
-        self.heard.retain(|name, _| name == STATUS || !sent.contains_key(name));
+        self.heard.retain(|name, heard| {
+            let stands = |value| heard.current().is_some_and(|there| same(name, &there.value, value));
+            name == STATUS || sent.get(name).is_none_or(stands)
+        });
     }
 
     /// At this moment Freshsales had what it accepted from here.

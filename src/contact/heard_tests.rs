@@ -143,3 +143,16 @@ proptest! {
         prop_assert_eq!(hear(&mut statements.iter().rev()), once);
     }
 }
+
+#[test]
+fn a_call_that_was_lost_leaves_standing_what_it_repeated_and_nothing_that_it_may_have_replaced() {
+    let field = "custom_field.cf_size";
+    let mut standing = standing(&[(PHONE, json!("+14155550142")), (field, json!("S"))]);
+    standing.hear(PHONE, &json!("+14155550199"), UnixMicros(10));
+    standing.hear(field, &json!("L"), UnixMicros(10));
+    standing.hearing.may_be_overwritten(
+        &[(PHONE.to_owned(), json!("+14155550177")), (field.to_owned(), json!("L"))].into(),
+    );
+    assert_eq!(standing.hearing.of(PHONE), None);
+    assert_eq!(standing.hearing.of(field).unwrap().value, "L", "a field goes along with those beside it");
+}

@@ -51,8 +51,9 @@ pub(super) fn after_refused(
     let withdrawal_alone = call.sent.len() == 1 && call.sent.contains_key(STATUS);
     if !call.whole && !standing.send_whole && !withdrawal_alone {
         standing.send_whole = true;
-        if let Some(id) = standing.contact_id.filter(|_| refusal.demanded) {
-            // What it has it need not be given: it may have been deleted, so it is asked for first.
+        let asked = |id: &u64| standing.missing.is_some_and(|missing| missing.id == *id);
+        if let Some(id) = standing.contact_id.filter(|id| refusal.demanded && !asked(id)) {
+            // What it has it need not be given: it may have been deleted, so it is asked for first, once.
             standing.doubt_id(id, now);
         }
         return Transition::Wait(format!("refused as a change, so sent whole: {reason}"));
