@@ -211,7 +211,9 @@ fn new_key(revision: u64) -> Result<(String, String), EditRefused> {
 fn random_key() -> Result<String, EditRefused> {
     let mut random = [0_u8; KEY_BYTES];
     getrandom::fill(&mut random).map_err(|error| EditRefused::NotWritten(error.to_string()))?;
-    Ok(URL_SAFE_NO_PAD.encode(random))
+    let key = URL_SAFE_NO_PAD.encode(random);
+    // Whoever gives it to a command would seem to name a switch.
+    Ok(key.strip_prefix('-').map_or(key.clone(), |rest| format!("_{rest}")))
 }
 
 /// What makes a hook, and its secret by its name. Who sends a token gets one made where none is entered.

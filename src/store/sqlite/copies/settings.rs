@@ -1,7 +1,8 @@
 //! Settings that were changed on the page, with the secrets that were made or entered there: in a backup where somebody asked
 //! for them.
 //!
-//! Must not read what they say, or make their files readable by anybody else.
+//! A change that still waits stays out of it: whoever revokes it later would have it back by a restore. Must not read anything else of
+//! what they say, or make their files readable by anybody else.
 
 use std::fs;
 use std::io::{self, Write};
@@ -14,6 +15,8 @@ use crate::store::sqlite::files;
 pub(super) const FOLDER: &str = "settings";
 /// The files in it: what was changed, and the secrets that it names.
 pub const SETTINGS_FILES: [&str; 2] = ["settings/managed.json", "settings/secrets.json"];
+/// What a document calls a change of where data goes that has not taken effect yet.
+const PENDING: &str = "pending";
 /// How often they are read again because somebody writes meanwhile.
 const READS_MAX: usize = 10;
 
@@ -29,6 +32,8 @@ pub(super) fn copy(data: &Path, to: &Path) -> Result<Vec<&'static str>, CopyErro
         }
         found = [again, read(data, secrets)?];
     }
+    let [document, secrets] = found;
+    let found = [document.map(|content| without_pending(&content).unwrap_or(content)), secrets];
     let mut copied = Vec::new();
     for (name, content) in SETTINGS_FILES.into_iter().zip(found) {
         if let Some(content) = content {
@@ -43,6 +48,13 @@ pub(super) fn copy(data: &Path, to: &Path) -> Result<Vec<&'static str>, CopyErro
         files::sync_folder(&to.join(FOLDER)).map_err(CopyError::of(to))?;
     }
     Ok(copied)
+}
+
+/// The document without the change that waits; nothing where none does.
+fn without_pending(document: &[u8]) -> Option<Vec<u8>> {
+    let mut document: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(document).ok()?;
+    document.shift_remove(PENDING).filter(|pending| !pending.is_null())?;
+    serde_json::to_vec_pretty(&document).ok()
 }
 
 /// Makes the folder that a file of a backup lies in, where it is not the backup itself.

@@ -52,6 +52,17 @@ async fn settings_of_the_page_are_in_a_backup_that_was_asked_for_them_alone_and_
 }
 
 #[tokio::test]
+async fn a_change_that_waits_does_not_come_back_with_a_backup_after_it_was_revoked() {
+    let place = with_settings().await;
+    let waits = r#"{"revision":3,"values":{"delivery":{"hold_seconds":5}},"pending":{"due":1}}"#;
+    fs::write(place.data.join(SETTINGS_FILES[0]), waits).unwrap();
+    back_up_with_settings(&place.data, &place.backup, NOW).unwrap();
+    let copied: serde_json::Value = serde_json::from_str(&in_folder(&place.backup)[0]).unwrap();
+    assert_eq!(copied, serde_json::json!({"revision": 3, "values": {"delivery": {"hold_seconds": 5}}}));
+    assert_eq!(findings(&place.backup), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_folder_whose_settings_nobody_changed_has_none_to_copy() {
     let place = Place::new();
     drop(place.open());
